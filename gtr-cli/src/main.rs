@@ -1,0 +1,2 @@
+//! gtr-cli.
+fn main() {}

@@ -1,0 +1,245 @@
+//! The numbers of a plan, each with the range that it may take.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A number lies outside the range of its unit.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{what} must be {expected}, not {found}")]
+pub struct OutOfRange {
+    /// The unit, in words.
+    pub what: &'static str,
+    /// The range, in words.
+    pub expected: &'static str,
+    /// The number that was given.
+    pub found: String,
+}
+
+impl OutOfRange {
+    fn new(what: &'static str, expected: &'static str, found: impl fmt::Display) -> Self {
+        Self { what, expected, found: found.to_string() }
+    }
+}
+
+/// How many evaluations of the diffusion head a token gets: 1 to 1000.
+///
+/// # Examples
+/// ```
+/// use gtr_core::DiffusionSteps;
+/// assert_eq!(DiffusionSteps::new(50)?.get(), 50);
+/// assert!(DiffusionSteps::new(0).is_err());
+/// assert!(DiffusionSteps::new(1001).is_err());
+/// # Ok::<(), gtr_core::OutOfRange>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct DiffusionSteps(#[schemars(range(min = 1, max = 1000))] u32);
+
+impl DiffusionSteps {
+    /// The length of the process that the models were trained on.
+    pub const MAX: u32 = 1000;
+
+    /// # Errors
+    /// [`OutOfRange`] unless `steps` is 1 to 1000.
+    pub fn new(steps: u32) -> Result<Self, OutOfRange> {
+        if (1..=Self::MAX).contains(&steps) {
+            Ok(Self(steps))
+        } else {
+            Err(OutOfRange::new("a number of diffusion steps", "1 to 1000", steps))
+        }
+    }
+
+    /// A constant of the source, checked when it is compiled.
+    pub(crate) const fn literal(steps: u32) -> Self {
+        assert!(steps >= 1 && steps <= Self::MAX);
+        Self(steps)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// A timestep of the 1000-step diffusion process: 0 (clean) to 999 (noise).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Timestep(#[schemars(range(min = 0, max = 999))] u32);
+
+impl Timestep {
+    /// The noisiest timestep.
+    pub const LAST: Self = Self(DiffusionSteps::MAX - 1);
+
+    /// # Errors
+    /// [`OutOfRange`] above 999.
+    pub fn new(timestep: u32) -> Result<Self, OutOfRange> {
+        if timestep < DiffusionSteps::MAX {
+            Ok(Self(timestep))
+        } else {
+            Err(OutOfRange::new("a timestep", "0 to 999", timestep))
+        }
+    }
+
+    pub(crate) const fn literal(timestep: u32) -> Self {
+        assert!(timestep < DiffusionSteps::MAX);
+        Self(timestep)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// Generation rate: how many tokens one autoregressive step generates, on average. Finite and above 0.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Rate(#[schemars(extend("exclusiveMinimum" = 0))] f64);
+
+impl Rate {
+    /// # Errors
+    /// [`OutOfRange`] unless `rate` is finite and above 0.
+    pub fn new(rate: f64) -> Result<Self, OutOfRange> {
+        if rate.is_finite() && rate > 0.0 {
+            Ok(Self(rate))
+        } else {
+            Err(OutOfRange::new("a generation rate", "a number above 0", rate))
+        }
+    }
+
+    pub(crate) const fn literal(rate: f64) -> Self {
+        assert!(rate > 0.0 && rate.is_finite());
+        Self(rate)
+    }
+
+    /// Tokens per step.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// A share of a whole, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Share(#[schemars(range(min = 0, max = 1))] f64);
+
+impl Share {
+    /// # Errors
+    /// [`OutOfRange`] unless `share` is 0 to 1.
+    pub fn new(share: f64) -> Result<Self, OutOfRange> {
+        if (0.0..=1.0).contains(&share) { Ok(Self(share)) } else { Err(OutOfRange::new("a share", "0 to 1", share)) }
+    }
+
+    pub(crate) const fn literal(share: f64) -> Self {
+        assert!(share >= 0.0 && share <= 1.0);
+        Self(share)
+    }
+
+    /// The share as a number, 0 to 1.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// The share of `count` things, rounded half away from zero.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "counts are below 2^25"
+    )]
+    pub fn of(self, count: usize) -> usize {
+        (self.0 * count as f64).round() as usize
+    }
+}
+
+/// How many autoregressive steps: at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ArSteps(NonZeroU32);
+
+impl ArSteps {
+    /// # Errors
+    /// [`OutOfRange`] for 0.
+    pub fn new(steps: u32) -> Result<Self, OutOfRange> {
+        NonZeroU32::new(steps).map(Self).ok_or_else(|| OutOfRange::new("a number of AR steps", "1 or more", steps))
+    }
+
+    /// The number.
+    pub fn get(self) -> usize {
+        self.0.get() as usize
+    }
+}
+
+/// The number of an image in a run, counted from 0. It keys the image's random streams, so that an image is the same
+/// whether it is made alone, in a batch, or by another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ImageIndex(pub u64);
+
+/// What all randomness of a run grows from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Seed(pub u64);
+
+macro_rules! conversions {
+    ($($unit:ident: $inner:ty),*) => {$(
+        impl TryFrom<$inner> for $unit {
+            type Error = OutOfRange;
+            fn try_from(value: $inner) -> Result<Self, OutOfRange> {
+                Self::new(value)
+            }
+        }
+
+        impl From<$unit> for $inner {
+            fn from(value: $unit) -> $inner {
+                value.0
+            }
+        }
+    )*};
+}
+
+conversions!(DiffusionSteps: u32, Timestep: u32, Rate: f64, Share: f64);
+
+macro_rules! display {
+    ($($unit:ident),*) => {$(
+        impl fmt::Display for $unit {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+display!(DiffusionSteps, Timestep, Rate, Share, ArSteps, ImageIndex, Seed);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deserialising_checks_the_range() {
+        assert!(serde_json::from_str::<DiffusionSteps>("0").is_err());
+        assert!(serde_json::from_str::<Timestep>("1000").is_err());
+        assert!(serde_json::from_str::<Rate>("-1").is_err());
+        assert!(serde_json::from_str::<Share>("1.01").is_err());
+        assert!(serde_json::from_str::<ArSteps>("0").is_err());
+        assert_eq!(serde_json::from_str::<Share>("0.1").ok(), Share::new(0.1).ok());
+    }
+
+    #[test]
+    fn shares_round_half_away_from_zero() {
+        assert_eq!(Share::literal(0.5).of(5), 3);
+        assert_eq!(Share::literal(0.1).of(64), 6);
+        assert_eq!(Share::literal(0.1).of(4), 0);
+        assert_eq!(Share::literal(1.0).of(7), 7);
+    }
+
+    #[test]
+    fn messages_say_what_would_be_right() {
+        let message = Rate::new(f64::NAN).unwrap_err().to_string();
+        assert_eq!(message, "a generation rate must be a number above 0, not NaN");
+    }
+}

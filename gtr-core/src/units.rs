@@ -167,6 +167,13 @@ impl ArSteps {
         NonZeroU32::new(steps).map(Self).ok_or_else(|| OutOfRange::new("a number of AR steps", "1 or more", steps))
     }
 
+    pub(crate) const fn literal(steps: u32) -> Self {
+        match NonZeroU32::new(steps) {
+            Some(steps) => Self(steps),
+            None => panic!("an AR step at least"),
+        }
+    }
+
     /// The number.
     pub fn get(self) -> usize {
         self.0.get() as usize

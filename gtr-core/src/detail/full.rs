@@ -1,0 +1,42 @@
+//! All tokens.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Candidates, Detail, DetailShare};
+use crate::{Component, DiffusionSteps};
+
+/// Every token of the reconstruction gets the extra diffusion steps, for comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Full {
+    /// Diffusion steps of the reconstruction's tokens.
+    pub t_detail: DiffusionSteps,
+}
+
+impl Default for Full {
+    fn default() -> Self {
+        Self { t_detail: DiffusionSteps::literal(50) }
+    }
+}
+
+impl Component for Full {
+    const KIND: &'static str = "full";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.4, table 4 (Full-Enhanced)";
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        use proptest::prelude::*;
+        (1..=500u32).prop_map(|t| Self { t_detail: DiffusionSteps::literal(t) }).boxed()
+    }
+}
+
+impl Detail for Full {
+    fn share(&self, tokens: usize) -> Option<DetailShare> {
+        Some(DetailShare { tokens, diffusion_steps: self.t_detail })
+    }
+
+    fn pick(&self, candidates: Candidates<'_>, _count: usize) -> Vec<usize> {
+        (0..candidates.tokens.len()).collect()
+    }
+}

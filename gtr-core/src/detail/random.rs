@@ -1,0 +1,38 @@
+//! A random share of the tokens.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Candidates, Detail, DetailShare, Part};
+use crate::Component;
+
+/// A random share `beta` of the tokens, drawn by seed, for comparison.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Random(Part);
+
+impl Component for Random {
+    const KIND: &'static str = "random";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.4, table 4 (Random)";
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(Part::arbitrary(), Self))
+    }
+}
+
+impl Detail for Random {
+    fn share(&self, tokens: usize) -> Option<DetailShare> {
+        self.0.share(tokens)
+    }
+
+    fn pick(&self, mut candidates: Candidates<'_>, count: usize) -> Vec<usize> {
+        // Positions in ascending order of token, so that the draw does not depend on the order of generation.
+        let mut positions: Vec<usize> = (0..candidates.tokens.len()).collect();
+        positions.sort_unstable_by_key(|&position| candidates.tokens[position]);
+        candidates.stream.shuffle(&mut positions);
+        positions.truncate(count);
+        positions.sort_unstable();
+        positions
+    }
+}

@@ -1,0 +1,38 @@
+//! Constant diffusion steps.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Diffusion, StepShape};
+use crate::{Component, DiffusionSteps};
+
+/// Every AR step gets the same number of diffusion steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Constant {
+    /// Diffusion steps of every AR step.
+    pub t: DiffusionSteps,
+}
+
+impl Default for Constant {
+    fn default() -> Self {
+        Self { t: DiffusionSteps::literal(100) }
+    }
+}
+
+impl Component for Constant {
+    const KIND: &'static str = "constant";
+    const SOURCE: &'static str = "MAR (arXiv 2406.11838); 100 steps in GtR (arXiv 2510.17171), section 4.1";
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        use proptest::prelude::*;
+        (1..=500u32).prop_map(|t| Self { t: DiffusionSteps::literal(t) }).boxed()
+    }
+}
+
+impl Diffusion for Constant {
+    fn curve(&self, steps: &[StepShape]) -> Vec<DiffusionSteps> {
+        vec![self.t; steps.len()]
+    }
+}

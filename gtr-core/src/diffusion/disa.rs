@@ -1,0 +1,119 @@
+//! Diffusion-step annealing.
+
+use std::f64::consts::PI;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Diffusion, StepShape, check_ends};
+use crate::{Component, DiffusionSteps, TimestepLimit, Timestep};
+
+/// Diffusion-step annealing (DiSA): the diffusion steps fall over all AR steps.
+///
+/// Fractions are truncated, as in the reference. A single AR step, where the reference divides by zero, gets `t_max`.
+/// Timesteps are clipped at 950 unless the schedule or the model names a limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Disa {
+    /// How the steps fall: `linear`, `cosine`, `two-stage`, or `constant`, which is `t_min` throughout.
+    pub strategy: Annealing,
+    /// Diffusion steps of the first AR step.
+    pub t_max: DiffusionSteps,
+    /// Diffusion steps of the last AR step; at most `t_max`.
+    pub t_min: DiffusionSteps,
+}
+
+/// How diffusion steps fall over the AR steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Annealing {
+    /// Linearly.
+    #[default]
+    Linear,
+    /// Along half a cosine wave.
+    Cosine,
+    /// `t_max` in the first half, `t_min` in the second.
+    TwoStage,
+    /// `t_min` throughout.
+    Constant,
+}
+
+impl Default for Disa {
+    fn default() -> Self {
+        let [t_max, t_min] = [50, 5].map(DiffusionSteps::literal);
+        Self { strategy: Annealing::Linear, t_max, t_min }
+    }
+}
+
+impl Component for Disa {
+    const KIND: &'static str = "disa";
+    const SOURCE: &'static str = "DiSA (arXiv 2505.20297), MAR_DiSA/models/diffloss.py";
+
+    fn check(&self) -> Result<(), String> {
+        check_ends(self.t_max, self.t_min)
+    }
+
+    fn examples() -> Vec<(&'static str, Self)> {
+        let strategy = |strategy| Self { strategy, ..Self::default() };
+        vec![
+            ("default", Self::default()),
+            ("cosine", strategy(Annealing::Cosine)),
+            ("two_stage", strategy(Annealing::TwoStage)),
+            ("constant", strategy(Annealing::Constant)),
+        ]
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        use proptest::prelude::*;
+        let strategies = [Annealing::Linear, Annealing::Cosine, Annealing::TwoStage, Annealing::Constant];
+        (prop::sample::select(strategies.to_vec()), 1..=500u32, 1..=500u32)
+            .prop_map(|(strategy, a, b)| {
+                let [t_max, t_min] = [a.max(b), a.min(b)].map(DiffusionSteps::literal);
+                Self { strategy, t_max, t_min }
+            })
+            .boxed()
+    }
+}
+
+impl Diffusion for Disa {
+    fn curve(&self, steps: &[StepShape]) -> Vec<DiffusionSteps> {
+        (0..steps.len()).map(|step| self.at(step, steps.len())).collect()
+    }
+
+    fn limit(&self) -> TimestepLimit {
+        TimestepLimit::Clip(Timestep::literal(950))
+    }
+}
+
+impl Disa {
+    /// Diffusion steps of AR step `step` of `steps`, in the reference's order of operations.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "between t_min and t_max")]
+    fn at(&self, step: usize, steps: usize) -> DiffusionSteps {
+        let range = f64::from(self.t_max.get() - self.t_min.get());
+        let (step, last) = (step as f64, (steps - 1) as f64);
+        let above = match self.strategy {
+            Annealing::Constant => 0.0,
+            _ if steps == 1 => range,
+            Annealing::Linear => (last - step) / last * range,
+            Annealing::Cosine => f64::midpoint(libm::cos(PI * step / last), 1.0) * range,
+            Annealing::TwoStage if step < last / 2.0 => range,
+            Annealing::TwoStage => 0.0,
+        };
+        // Between two valid numbers, so it is one.
+        DiffusionSteps::new(self.t_min.get() + above.trunc() as u32).unwrap_or(self.t_min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Role;
+
+    #[test]
+    fn a_single_step_gets_t_max() {
+        let step = StepShape { stage: 0, role: Role::Generation, tokens: 1 };
+        assert_eq!(Disa::default().curve(&[step]), [DiffusionSteps::literal(50)]);
+        assert_eq!(Disa::default().curve(&[]), []);
+    }
+}

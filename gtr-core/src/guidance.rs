@@ -1,0 +1,91 @@
+//! The scale of classifier-free guidance over the AR steps.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::OutOfRange;
+
+/// How the guidance scale moves over the AR steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GuidanceSchedule {
+    /// Grows with the share of tokens known after the step.
+    #[default]
+    Linear,
+    /// The same scale throughout.
+    Constant,
+}
+
+/// Classifier-free guidance: scale 1 is none.
+///
+/// # Examples
+/// ```
+/// use gtr_core::{Guidance, GuidanceSchedule};
+/// let guidance = Guidance::new(3.0, GuidanceSchedule::Linear)?;
+/// assert_eq!(guidance.at(64, 32), 2.0);
+/// // The reference counts one token as masked after the last step.
+/// assert_eq!(guidance.at(64, 0), 1.0 + 2.0 * 63.0 / 64.0);
+/// # Ok::<(), gtr_core::OutOfRange>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guidance {
+    scale: f64,
+    schedule: GuidanceSchedule,
+}
+
+impl Guidance {
+    /// The model's conditional half alone.
+    pub const NONE: Self = Self { scale: 1.0, schedule: GuidanceSchedule::Constant };
+
+    /// # Errors
+    /// [`OutOfRange`] unless `scale` is 0 to 1000.
+    pub fn new(scale: f64, schedule: GuidanceSchedule) -> Result<Self, OutOfRange> {
+        if (0.0..=1000.0).contains(&scale) {
+            Ok(Self { scale, schedule })
+        } else {
+            Err(OutOfRange { what: "a guidance scale", expected: "0 to 1000", found: scale.to_string() })
+        }
+    }
+
+    /// The scale at full strength.
+    pub fn scale(self) -> f64 {
+        self.scale
+    }
+
+    /// How it moves.
+    pub fn schedule(self) -> GuidanceSchedule {
+        self.schedule
+    }
+
+    /// Whether the unconditional half is needed.
+    pub fn is_guided(self) -> bool {
+        self.scale != 1.0
+    }
+
+    /// The scale of a step after which `masked_after` of `tokens` tokens are unknown.
+    ///
+    /// # Source
+    /// LTH14/mar `sample_tokens`: linear is 1 + (scale - 1) (tokens - masked) / tokens, with at least one token masked.
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^24 tokens")]
+    pub fn at(self, tokens: usize, masked_after: usize) -> f64 {
+        match self.schedule {
+            GuidanceSchedule::Constant => self.scale,
+            GuidanceSchedule::Linear => {
+                1.0 + (self.scale - 1.0) * (tokens - masked_after.max(1)) as f64 / tokens as f64
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_are_bounded() {
+        assert!(Guidance::new(f64::NAN, GuidanceSchedule::Linear).is_err());
+        assert!(Guidance::new(-1.0, GuidanceSchedule::Linear).is_err());
+        assert!(!Guidance::NONE.is_guided());
+        assert_eq!(Guidance::new(3.0, GuidanceSchedule::Constant).unwrap().at(64, 0), 3.0);
+    }
+}

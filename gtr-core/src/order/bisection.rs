@@ -1,0 +1,192 @@
+//! Recursive bisection.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Order, Within};
+use crate::{Component, Error, Grid, OutOfRange, Partition, Position, TokenIndex};
+
+/// Recursive bisection of the checkerboard: each cut sets half of the remaining tokens aside for a later stage.
+///
+/// The odd cells (row + column odd) are cut off first and become the last stage, the reconstruction; what is left after the
+/// last cut is generated first. Every odd cell touches even cells only, so the reconstruction sees known neighbours on all
+/// sides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bisection {
+    /// How a level is cut in two: `diagonal` as published, or `quincunx`.
+    pub cut: Cut,
+    /// Number of stages, 1 to 64; the last of two or more reconstructs.
+    pub stages: Stages,
+    /// Order of the tokens within a stage: `random` or `farthest`.
+    pub within: Within,
+}
+
+/// How a level of the bisection is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cut {
+    /// As published (Algorithm 1): level k keeps the tokens with row + column divisible by 2^k, which are diagonals.
+    #[default]
+    Diagonal,
+    /// Ours: levels alternate between checkerboards and rows of growing size, so that the distance of the closest tokens
+    /// grows by the square root of 2 with each.
+    Quincunx,
+}
+
+impl Cut {
+    /// Whether the cut of `level` (0 is the first) keeps a token that all earlier levels kept.
+    fn keeps(self, level: u32, Position { row, column }: Position) -> bool {
+        match self {
+            Self::Diagonal => (u64::from(row) + u64::from(column)) >> level & 1 == 0,
+            Self::Quincunx => {
+                let size = 1u64 << (level / 2);
+                let (row, column) = (u64::from(row) / size, u64::from(column) / size);
+                if level.is_multiple_of(2) { (row + column) % 2 == 0 } else { row % 2 == 0 }
+            }
+        }
+    }
+}
+
+/// A number of stages, 1 to 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Stages(#[schemars(range(min = 1, max = 64))] u32);
+
+impl Stages {
+    /// # Errors
+    /// [`OutOfRange`] unless `stages` is 1 to 64.
+    pub fn new(stages: u32) -> Result<Self, OutOfRange> {
+        if (1..=64).contains(&stages) {
+            Ok(Self(stages))
+        } else {
+            Err(OutOfRange { what: "a number of stages", expected: "1 to 64", found: stages.to_string() })
+        }
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Stages {
+    type Error = OutOfRange;
+    fn try_from(stages: u32) -> Result<Self, OutOfRange> {
+        Self::new(stages)
+    }
+}
+
+impl From<Stages> for u32 {
+    fn from(stages: Stages) -> u32 {
+        stages.0
+    }
+}
+
+impl Default for Bisection {
+    fn default() -> Self {
+        Self { cut: Cut::Diagonal, stages: Stages(3), within: Within::Random }
+    }
+}
+
+impl Component for Bisection {
+    const KIND: &'static str = "bisection";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx` and the order `farthest` are ours";
+
+    fn examples() -> Vec<(&'static str, Self)> {
+        let default = Self::default();
+        vec![
+            ("quincunx", Self { cut: Cut::Quincunx, stages: Stages(4), ..default.clone() }),
+            ("farthest", Self { within: Within::Farthest, ..default.clone() }),
+            ("default", default),
+        ]
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        use proptest::prelude::*;
+        let cut = prop_oneof![Just(Cut::Diagonal), Just(Cut::Quincunx)];
+        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest)];
+        (cut, 1..8u32, within).prop_map(|(cut, stages, within)| Self { cut, stages: Stages(stages), within }).boxed()
+    }
+}
+
+impl Order for Bisection {
+    fn partition(&self, grid: Grid) -> Result<Partition, Error> {
+        let mut rest: Vec<TokenIndex> = grid.iter().collect();
+        let mut later = Vec::new();
+        for level in 0..self.stages.get() - 1 {
+            let (kept, cut_off) = rest.into_iter().partition(|&token| self.cut.keeps(level, grid.position(token)));
+            later.push(cut_off);
+            rest = kept;
+        }
+        Partition::new(grid, std::iter::once(rest).chain(later.into_iter().rev()).collect())
+    }
+
+    fn reconstructs(&self) -> bool {
+        true
+    }
+
+    fn within(&self) -> Within {
+        self.within
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Spread, TokenSet};
+
+    fn spreads(cut: Cut, stages: u32) -> Vec<(usize, Option<f64>, Option<f64>)> {
+        let grid = Grid::new(16, 16).unwrap();
+        let order = Bisection { cut, stages: Stages(stages), within: Within::Random };
+        let round = |distance: f64| (distance * 1000.0).round() / 1000.0;
+        let partition = order.partition(grid).unwrap();
+        let spread = |subset: &Vec<TokenIndex>| Spread::of(&TokenSet::of(grid, subset.iter().copied()));
+        partition
+            .subsets()
+            .iter()
+            .map(|subset| {
+                let spread = spread(subset);
+                (subset.len(), spread.closest_pair.map(round), spread.covering_radius.map(round))
+            })
+            .collect()
+    }
+
+    /// First stages on 16x16: tokens, closest pair, largest gap.
+    #[test]
+    fn first_stages_are_spread_as_derived() {
+        let first = |cut, stages| spreads(cut, stages)[0];
+        assert_eq!(first(Cut::Diagonal, 2), (128, Some(1.414), Some(1.0)));
+        assert_eq!(first(Cut::Diagonal, 3), (64, Some(1.414), Some(1.414)));
+        assert_eq!(first(Cut::Diagonal, 4), (32, Some(1.414), Some(4.243)));
+        assert_eq!(first(Cut::Diagonal, 5), (16, Some(1.414), Some(9.899)));
+        assert_eq!(first(Cut::Quincunx, 2), (128, Some(1.414), Some(1.0)));
+        assert_eq!(first(Cut::Quincunx, 3), (64, Some(2.0), Some(1.414)));
+        assert_eq!(first(Cut::Quincunx, 4), (32, Some(2.828), Some(2.236)));
+        assert_eq!(first(Cut::Quincunx, 5), (16, Some(4.0), Some(4.243)));
+    }
+
+    #[test]
+    fn stages_double() {
+        let tokens = |cut| spreads(cut, 3).into_iter().map(|(tokens, ..)| tokens).collect::<Vec<_>>();
+        assert_eq!(tokens(Cut::Diagonal), [64, 64, 128]);
+        assert_eq!(tokens(Cut::Quincunx), [64, 64, 128]);
+        let closest: Vec<_> = spreads(Cut::Quincunx, 4).into_iter().map(|(_, closest, _)| closest).collect();
+        assert_eq!(closest, [Some(2.828), Some(2.828), Some(2.0), Some(1.414)]);
+    }
+
+    #[test]
+    fn small_grids_leave_stages_empty() {
+        let partition = Bisection::default().partition(Grid::new(1, 1).unwrap()).unwrap();
+        assert_eq!(partition.subsets().iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 0]);
+    }
+
+    #[test]
+    fn stage_counts_are_bounded() {
+        assert!(Stages::new(0).is_err());
+        assert!(Stages::new(65).is_err());
+        let partition = Bisection { stages: Stages(64), ..Bisection::default() }.partition(Grid::new(4, 4).unwrap());
+        assert_eq!(partition.unwrap().subsets().len(), 64);
+    }
+}

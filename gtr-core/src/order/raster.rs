@@ -1,0 +1,28 @@
+//! Raster order.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Order;
+use crate::{Component, Error, Grid, Partition};
+
+/// Row by row from the top, each left to right.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raster {}
+
+impl Component for Raster {
+    const KIND: &'static str = "raster";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), table 5";
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        proptest::prelude::Strategy::boxed(proptest::prelude::Just(Self {}))
+    }
+}
+
+impl Order for Raster {
+    fn partition(&self, grid: Grid) -> Result<Partition, Error> {
+        Partition::whole(grid, grid.iter().collect())
+    }
+}

@@ -1,0 +1,189 @@
+//! Pace by generation rates, or by steps per stage.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Pace, StageSizes, even};
+use crate::{ArSteps, Component, Error, Fit, Rate};
+
+/// Each stage has its own generation rate, or its own number of steps.
+///
+/// A stage of n tokens at rate r takes round(n / r) steps, at least 1 and at most n, whose sizes differ by at most one.
+/// Give `rates` or `steps`, one value a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// Tokens per AR step of each stage, first to last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Vec<Rate>>,
+    /// AR steps of each stage, first to last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<ArSteps>>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { rates: Some([2.67, 10.67, 64.0].map(Rate::literal).to_vec()), steps: None }
+    }
+}
+
+impl Component for Rates {
+    const KIND: &'static str = "rates";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.1; sizes within a stage are ours";
+
+    fn check(&self) -> Result<(), String> {
+        match (&self.rates, &self.steps) {
+            (Some(_), Some(_)) => Err("`rates` and `steps` exclude each other: give one of them".to_owned()),
+            (None, None) => Err("needs `rates` or `steps`, one value a stage".to_owned()),
+            (Some(rates), None) if rates.is_empty() => Err("`rates` is empty: give one value a stage".to_owned()),
+            (None, Some(steps)) if steps.is_empty() => Err("`steps` is empty: give one value a stage".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn examples() -> Vec<(&'static str, Self)> {
+        let steps = |steps: &[u32]| steps.iter().filter_map(|&steps| ArSteps::new(steps).ok()).collect();
+        vec![("default", Self::default()), ("steps", Self { rates: None, steps: Some(steps(&[12, 3, 1])) })]
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        use proptest::prelude::*;
+        let rates = prop::collection::vec((0.2..300.0f64).prop_map(Rate::literal), 1..6);
+        let steps = prop::collection::vec((1..80u32).prop_map(ArSteps::literal), 1..6);
+        prop_oneof![
+            rates.prop_map(|rates| Self { rates: Some(rates), steps: None }),
+            steps.prop_map(|steps| Self { rates: None, steps: Some(steps) }),
+        ]
+        .boxed()
+    }
+}
+
+impl Pace for Rates {
+    fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+        let counts = match (&self.rates, &self.steps) {
+            (Some(rates), _) => {
+                let rates = for_stages("rates", rates, stages, fit)?;
+                stages.stages.iter().map(|stage| steps_at_rate(stage.tokens, rates[stage.number])).collect()
+            }
+            (None, steps) => given_steps(steps.as_deref().unwrap_or_default(), stages, fit)?,
+        };
+        Ok(stages.stages.iter().zip(counts).map(|(stage, steps)| even(stage.tokens, steps)).collect())
+    }
+}
+
+/// N = round(n / r), half away from zero, at least 1 and at most n.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "clamped to the tokens of the grid")]
+fn steps_at_rate(tokens: usize, rate: Rate) -> usize {
+    ((tokens as f64 / rate.get()).round() as usize).clamp(1, tokens)
+}
+
+fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut Fit) -> Result<Vec<usize>, Error> {
+    let steps = for_stages("steps", steps, stages, fit)?;
+    let empty = stages.asked - stages.stages.len();
+    if empty > 0 {
+        fit.instead(
+            format!("steps are given for {} stages, of which the grid leaves {empty} empty", stages.asked),
+            "the steps of the empty stages are dropped",
+        )?;
+    }
+    let mut counts = Vec::with_capacity(stages.stages.len());
+    for stage in &stages.stages {
+        let (steps, tokens) = (steps[stage.number].get(), stage.tokens);
+        if steps > tokens {
+            let what = format!("stage {} has {tokens} tokens, too few for {steps} steps", stage.number + 1);
+            fit.instead(what, &format!("takes {tokens}"))?;
+        }
+        counts.push(steps.min(tokens));
+    }
+    Ok(counts)
+}
+
+fn for_stages<T: Copy>(what: &str, values: &[T], stages: &StageSizes, fit: &mut Fit) -> Result<Vec<T>, Error> {
+    let (given, asked) = (values.len(), stages.asked);
+    if given != asked {
+        let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        fit.instead(
+            format!("{what}: {} given for {}", plural(given, "value"), plural(asked, "stage")),
+            "the first serves every stage but the last two, which keep theirs",
+        )?;
+    }
+    Ok(per_stage(values, asked))
+}
+
+/// Values of one stage count, for another: the first value for every stage but the last two, which keep theirs.
+///
+/// # Examples
+/// ```
+/// use gtr_core::pace::per_stage;
+/// assert_eq!(per_stage(&[2.67, 10.67, 64.0], 5), [2.67, 2.67, 2.67, 10.67, 64.0]);
+/// assert_eq!(per_stage(&[2.67, 10.67, 64.0], 2), [10.67, 64.0]);
+/// ```
+///
+/// # Panics
+/// If there is no value.
+pub fn per_stage<T: Copy>(values: &[T], stages: usize) -> Vec<T> {
+    (0..stages)
+        .map(|stage| match stages - stage {
+            from_last @ 1..=2 if from_last <= values.len() => values[values.len() - from_last],
+            _ if values.len() == stages => values[stage],
+            _ => values[0],
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AxisName;
+    use crate::pace::StageSize;
+
+    fn sizes(tokens: &[usize]) -> StageSizes {
+        let stages = tokens.iter().enumerate().filter(|(_, tokens)| **tokens > 0);
+        StageSizes {
+            asked: tokens.len(),
+            stages: stages.map(|(number, &tokens)| StageSize { number, tokens }).collect(),
+        }
+    }
+
+    fn counts(pace: &Rates, tokens: &[usize], fit: &mut Fit) -> Result<Vec<usize>, Error> {
+        Ok(pace.steps(&sizes(tokens), fit)?.iter().map(Vec::len).collect())
+    }
+
+    fn by_steps(steps: &[u32]) -> Rates {
+        Rates { rates: None, steps: Some(steps.iter().map(|&steps| ArSteps::new(steps).unwrap()).collect()) }
+    }
+
+    #[test]
+    fn the_published_rates_give_24_6_and_2_steps() {
+        let mut fit = Fit::strict(AxisName::Pace);
+        assert_eq!(counts(&Rates::default(), &[64, 64, 128], &mut fit), Ok(vec![24, 6, 2]));
+    }
+
+    #[test]
+    fn rates_follow_stages_that_stay() {
+        let mut fit = Fit::strict(AxisName::Pace);
+        assert_eq!(counts(&Rates::default(), &[1, 0, 1], &mut fit), Ok(vec![1, 1]));
+        assert_eq!(counts(&Rates::default(), &[64, 0, 128], &mut fit), Ok(vec![24, 2]));
+    }
+
+    #[test]
+    fn steps_beyond_the_tokens_are_refused_or_lowered() {
+        let error = counts(&by_steps(&[9, 1]), &[8, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
+        assert_eq!(error.to_string(), "pace: stage 1 has 8 tokens, too few for 9 steps");
+        let mut fit = Fit::lenient(AxisName::Pace);
+        assert_eq!(counts(&by_steps(&[9, 1]), &[8, 8], &mut fit), Ok(vec![8, 1]));
+        assert_eq!(fit.into_notes(), ["pace: stage 1 has 8 tokens, too few for 9 steps: takes 8"]);
+        assert!(counts(&by_steps(&[1, 1, 1]), &[1, 0, 0], &mut Fit::strict(AxisName::Pace)).is_err());
+    }
+
+    #[test]
+    fn one_value_a_stage() {
+        let error = counts(&by_steps(&[4]), &[8, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
+        assert_eq!(error.to_string(), "pace: steps: 1 value given for 2 stages");
+        assert_eq!(per_stage(&[12, 3, 1], 1), [1]);
+        assert_eq!(per_stage(&[12, 3, 1], 3), [12, 3, 1]);
+        assert_eq!(per_stage(&[16, 32, 128, 256], 4), [16, 32, 128, 256]);
+        assert_eq!(per_stage(&[5], 3), [5, 5, 5]);
+    }
+}

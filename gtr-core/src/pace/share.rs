@@ -1,0 +1,62 @@
+//! Sharing a number of steps among stages.
+
+use super::StageSizes;
+use crate::{ArSteps, Error, Fit};
+
+/// Shares `steps` among the stages in proportion to their tokens: largest remainder, ties to the earlier stage, at least
+/// one step each, which the stage with the most steps gives.
+pub(super) fn among_stages(steps: ArSteps, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<usize>, Error> {
+    let (tokens, least) = (stages.tokens(), stages.stages.len());
+    let mut steps = steps.get();
+    if steps > tokens {
+        fit.instead(
+            format!("{steps} steps are more than the {tokens} tokens of the grid"),
+            &format!("takes {tokens}"),
+        )?;
+        steps = tokens;
+    }
+    if steps < least {
+        fit.instead(format!("{steps} steps are fewer than the {least} stages"), &format!("takes {least}"))?;
+        steps = least;
+    }
+    let mut shares: Vec<usize> = stages.stages.iter().map(|stage| steps * stage.tokens / tokens).collect();
+    let mut by_remainder: Vec<usize> = (0..least).collect();
+    by_remainder.sort_by_key(|&stage| std::cmp::Reverse(steps * stages.stages[stage].tokens % tokens));
+    let left = steps - shares.iter().sum::<usize>();
+    for &stage in by_remainder.iter().take(left) {
+        shares[stage] += 1;
+    }
+    while let Some(empty) = shares.iter().position(|&share| share == 0) {
+        // The last of the largest: `steps` is at least the number of stages, so it has two or more.
+        if let Some(largest) = (0..least).max_by_key(|&stage| shares[stage]) {
+            shares[largest] -= 1;
+            shares[empty] += 1;
+        }
+    }
+    Ok(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::StageSize;
+
+    fn shares(steps: u32, tokens: &[usize]) -> Vec<usize> {
+        let stages = tokens.iter().enumerate().map(|(number, &tokens)| StageSize { number, tokens }).collect();
+        let stages = StageSizes { asked: tokens.len(), stages };
+        among_stages(ArSteps::new(steps).unwrap(), &stages, &mut Fit::strict(crate::AxisName::Pace)).unwrap()
+    }
+
+    #[test]
+    fn shares_are_proportional() {
+        assert_eq!(shares(16, &[64, 64, 128]), [4, 4, 8]);
+        assert_eq!(shares(10, &[64, 64, 128]), [3, 2, 5]);
+        assert_eq!(shares(7, &[100]), [7]);
+    }
+
+    #[test]
+    fn every_stage_gets_a_step() {
+        assert_eq!(shares(4, &[1, 1, 254]), [1, 1, 2]);
+        assert_eq!(shares(3, &[1, 1, 254]), [1, 1, 1]);
+    }
+}

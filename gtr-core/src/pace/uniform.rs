@@ -1,0 +1,42 @@
+//! Uniform pace.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::share::among_stages;
+use super::{Pace, StageSizes, even};
+use crate::{ArSteps, Component, Error, Fit};
+
+/// A number of steps of even size.
+///
+/// Stages share the steps in proportion to their tokens; within a stage the sizes differ by at most one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Uniform {
+    /// AR steps in all.
+    pub steps: ArSteps,
+}
+
+impl Default for Uniform {
+    fn default() -> Self {
+        Self { steps: ArSteps::literal(64) }
+    }
+}
+
+impl Component for Uniform {
+    const KIND: &'static str = "uniform";
+    const SOURCE: &'static str = "ours, the plainest baseline";
+
+    #[cfg(any(test, feature = "testing"))]
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        use proptest::prelude::*;
+        (1..100u32).prop_map(|steps| Self { steps: ArSteps::literal(steps) }).boxed()
+    }
+}
+
+impl Pace for Uniform {
+    fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+        let shares = among_stages(self.steps, stages, fit)?;
+        Ok(stages.stages.iter().zip(shares).map(|(stage, steps)| even(stage.tokens, steps)).collect())
+    }
+}

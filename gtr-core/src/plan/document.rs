@@ -1,0 +1,152 @@
+//! A plan as it is written: nothing of it is believed yet.
+
+use std::io::Read;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::rules::{self, Violation};
+use crate::{Grid, Schedule};
+
+/// A plan file is refused beyond this size, before it is read whole.
+pub const MAX_PLAN_BYTES: u64 = 64 << 20;
+
+/// The plan format, version 1, as data. [`crate::verify`] tells whether it is sound; only then does it become a
+/// [`crate::Plan`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Plan")]
+pub struct PlanDocument {
+    /// Version of the format: 1.
+    pub format_version: u64,
+    /// The token grid.
+    pub grid: GridDocument,
+    /// The schedule that the plan came from.
+    pub schedule: Schedule,
+    /// The stages, in the order in which they are generated.
+    pub stages: Vec<StageDocument>,
+    /// The AR steps, in order; a step generates the next tokens of its stage.
+    pub steps: Vec<StepDocument>,
+}
+
+/// A token grid, unchecked. At most 2^24 tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Grid")]
+pub struct GridDocument {
+    /// Rows of tokens, at least 1.
+    pub height: u64,
+    /// Columns of tokens, at least 1.
+    pub width: u64,
+}
+
+impl From<Grid> for GridDocument {
+    fn from(grid: Grid) -> Self {
+        Self { height: grid.height().into(), width: grid.width().into() }
+    }
+}
+
+/// What a stage is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Slow: makes the content of the image.
+    Generation,
+    /// Fast: fills in the rest.
+    Reconstruction,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Generation => "generation",
+            Self::Reconstruction => "reconstruction",
+        })
+    }
+}
+
+/// A stage, unchecked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stage")]
+pub struct StageDocument {
+    /// What the stage is for.
+    pub role: Role,
+    /// Its tokens (row * width + column): ascending where the order within the stage is drawn by seed, in generation order
+    /// where it is fixed.
+    pub tokens: Vec<u32>,
+}
+
+/// An AR step, unchecked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Step")]
+pub struct StepDocument {
+    /// Position of its stage in `stages`.
+    pub stage: u64,
+    /// How many tokens it generates, at least 1.
+    pub tokens: u64,
+    /// Diffusion steps of its tokens, 1 to 1000.
+    pub diffusion_steps: u64,
+    /// The tokens that get more, chosen when sampling by the schedule's detail rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<DetailDocument>,
+}
+
+/// What a detail rule spends on a step, unchecked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "StepDetail")]
+pub struct DetailDocument {
+    /// How many of the step's tokens are picked, at least 1.
+    pub tokens: u64,
+    /// Their diffusion steps, 1 to 1000.
+    pub diffusion_steps: u64,
+}
+
+impl PlanDocument {
+    /// Reads a document. The reader is read to at most [`MAX_PLAN_BYTES`].
+    ///
+    /// # Errors
+    /// The violation of the rule that a plan is a JSON object of the format's fields, if it is none; of the version rule,
+    /// if it is of another version.
+    pub fn read(reader: impl Read) -> Result<Self, Violation> {
+        let mut limited = reader.take(MAX_PLAN_BYTES + 1);
+        let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::with_capacity(1 << 16, &mut limited));
+        let parsed = serde_path_to_error::deserialize(&mut json);
+        let parsed = parsed.map_err(|error| (error.path().to_string(), error.into_inner()));
+        let parsed =
+            parsed.and_then(|document: Self| json.end().map(|()| document).map_err(|error| (String::new(), error)));
+        drop(json);
+        if limited.limit() == 0 {
+            return Err(rules::too_large());
+        }
+        parsed.map_err(|(path, error)| rules::not_a_plan(&path, &error))
+    }
+
+    /// Reads a document from text.
+    ///
+    /// # Errors
+    /// As [`PlanDocument::read`].
+    pub fn parse(text: &str) -> Result<Self, Violation> {
+        Self::read(text.as_bytes())
+    }
+
+    /// The document as JSON, one line a stage and a step.
+    pub fn to_json(&self) -> String {
+        let lines = |values: Vec<String>| values.join(",\n    ");
+        format!(
+            "{{\n  \"format_version\": {},\n  \"grid\": {},\n  \"schedule\": {},\n  \"stages\": [\n    {}\n  ],\n  \"steps\": [\n    {}\n  ]\n}}\n",
+            self.format_version,
+            compact(&self.grid),
+            compact(&self.schedule),
+            lines(self.stages.iter().map(compact).collect()),
+            lines(self.steps.iter().map(compact).collect()),
+        )
+    }
+}
+
+/// JSON of a part of a plan; the parts hold nothing that JSON cannot.
+fn compact(part: &impl Serialize) -> String {
+    serde_json::to_string(part).unwrap_or_default()
+}

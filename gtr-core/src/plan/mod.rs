@@ -1,0 +1,220 @@
+//! The plan: which tokens are generated when, and with how much computation.
+
+mod document;
+mod planner;
+mod summary;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use document::{DetailDocument, GridDocument, MAX_PLAN_BYTES, PlanDocument, Role, StageDocument, StepDocument};
+pub use planner::Planned;
+pub use summary::{StageSummary, Summary};
+
+use crate::detail::DetailShare;
+use crate::order::Within;
+use crate::{
+    Config, DiffusionSteps, Error, Grid, ImageIndex, Registry, Schedule, Seed, TimestepLimit, TokenIndex, rules,
+};
+
+/// A sound plan. It is made by [`Schedule::plan`], or from a [`PlanDocument`] that keeps all rules.
+///
+/// # Examples
+/// ```
+/// use gtr_core::{Grid, ImageIndex, Registry, Seed, preset};
+/// let registry = Registry::builtin();
+/// let plan = preset::find("gtr-paper")?.schedule.plan(Grid::new(16, 16)?, &registry)?.plan;
+/// assert_eq!(plan.stages().iter().map(|stage| stage.tokens().len()).collect::<Vec<_>>(), [64, 64, 128]);
+/// assert_eq!(plan.steps().len(), 24 + 6 + 2);
+/// let order = plan.order(Seed(0), ImageIndex(7));
+/// assert_eq!(order.len(), 256);
+/// # Ok::<(), gtr_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(into = "PlanDocument")]
+#[schemars(with = "PlanDocument")]
+pub struct Plan {
+    grid: Grid,
+    schedule: Schedule,
+    stages: Vec<Stage>,
+    steps: Vec<Step>,
+    within: Within,
+    limit: TimestepLimit,
+}
+
+/// A stage of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    role: Role,
+    tokens: Vec<TokenIndex>,
+}
+
+impl Stage {
+    /// What the stage is for.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Its tokens, at least one, as the plan lists them.
+    pub fn tokens(&self) -> &[TokenIndex] {
+        &self.tokens
+    }
+}
+
+/// An AR step of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    stage: usize,
+    tokens: usize,
+    diffusion_steps: DiffusionSteps,
+    detail: Option<DetailShare>,
+}
+
+impl Step {
+    fn from_document(step: &StepDocument) -> Result<Self, Error> {
+        let detail = |detail: &DetailDocument| {
+            Ok::<_, Error>(DetailShare {
+                tokens: rules::count(detail.tokens),
+                diffusion_steps: rules::diffusion_steps(detail.diffusion_steps)?,
+            })
+        };
+        Ok(Self {
+            stage: rules::count(step.stage),
+            tokens: rules::count(step.tokens),
+            diffusion_steps: rules::diffusion_steps(step.diffusion_steps)?,
+            detail: step.detail.as_ref().map(detail).transpose()?,
+        })
+    }
+
+    /// Position of its stage.
+    pub fn stage(&self) -> usize {
+        self.stage
+    }
+
+    /// How many tokens it generates, at least one.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Diffusion steps of its tokens; nominal, see [`crate::Timesteps`].
+    pub fn diffusion_steps(&self) -> DiffusionSteps {
+        self.diffusion_steps
+    }
+
+    /// The tokens that get more.
+    pub fn detail(&self) -> Option<DetailShare> {
+        self.detail
+    }
+}
+
+impl Plan {
+    /// The version of the plan format that this crate writes and reads.
+    pub const FORMAT_VERSION: u64 = 1;
+
+    /// Accepts a document that keeps every rule.
+    ///
+    /// # Errors
+    /// [`Error::Unsound`] with the violations.
+    pub fn from_document(document: &PlanDocument, registry: &Registry) -> Result<Self, Error> {
+        let verification = rules::verify(document, registry);
+        if !verification.violations.is_empty() {
+            return Err(Error::Unsound(verification.violations));
+        }
+        let grid = rules::grid_of(document)?;
+        let token = |token: &u32| grid.token(*token as usize).map_err(Error::from);
+        let stage = |stage: &StageDocument| {
+            Ok(Stage { role: stage.role, tokens: stage.tokens.iter().map(token).collect::<Result<_, Error>>()? })
+        };
+        Ok(Self {
+            grid,
+            schedule: document.schedule.clone(),
+            stages: document.stages.iter().map(stage).collect::<Result<_, Error>>()?,
+            steps: document.steps.iter().map(Step::from_document).collect::<Result<_, Error>>()?,
+            within: rules::within_of(&document.schedule, registry),
+            limit: rules::limit_of(&document.schedule, registry)?,
+        })
+    }
+
+    /// The plan as a document.
+    pub fn to_document(&self) -> PlanDocument {
+        let number = |number: usize| number as u64;
+        let stage = |stage: &Stage| StageDocument {
+            role: stage.role,
+            #[expect(clippy::cast_possible_truncation, reason = "tokens are below 2^24")]
+            tokens: stage.tokens.iter().map(|token| token.get() as u32).collect(),
+        };
+        let step = |step: &Step| StepDocument {
+            stage: number(step.stage),
+            tokens: number(step.tokens),
+            diffusion_steps: step.diffusion_steps.get().into(),
+            detail: step.detail.map(|detail| DetailDocument {
+                tokens: number(detail.tokens),
+                diffusion_steps: detail.diffusion_steps.get().into(),
+            }),
+        };
+        PlanDocument {
+            format_version: Self::FORMAT_VERSION,
+            grid: self.grid.into(),
+            schedule: self.schedule.clone(),
+            stages: self.stages.iter().map(stage).collect(),
+            steps: self.steps.iter().map(step).collect(),
+        }
+    }
+
+    /// The grid.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// The schedule that the plan came from.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The stages, in the order in which they are generated.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// The AR steps, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The role of a step's stage.
+    pub fn role(&self, step: &Step) -> Role {
+        self.stages[step.stage].role
+    }
+
+    /// The order of the tokens within a stage.
+    pub fn within(&self) -> Within {
+        self.within
+    }
+
+    /// The upper end of the timesteps.
+    pub fn timestep_limit(&self) -> TimestepLimit {
+        self.limit
+    }
+
+    /// The configuration of the detail rule.
+    pub fn detail(&self) -> &Config {
+        &self.schedule.detail
+    }
+
+    /// The order in which the tokens of an image are generated: a pure function of plan, seed and image. The first step
+    /// takes its number of tokens from the front, the next one those that follow, and so on.
+    pub fn order(&self, seed: Seed, image: ImageIndex) -> Vec<TokenIndex> {
+        let mut order = Vec::with_capacity(self.grid.tokens());
+        for (position, stage) in self.stages.iter().enumerate() {
+            let arranged = self.within.arrange(self.grid, (seed, image, position), &order, &stage.tokens);
+            order.extend(arranged);
+        }
+        order
+    }
+}
+
+impl From<Plan> for PlanDocument {
+    fn from(plan: Plan) -> Self {
+        plan.to_document()
+    }
+}

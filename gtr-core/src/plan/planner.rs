@@ -1,0 +1,147 @@
+//! From a schedule and a grid to a plan.
+
+use super::{Plan, Role, Stage, Step};
+use crate::diffusion::StepShape;
+use crate::pace::{StageSize, StageSizes};
+use crate::schedule::Resolved;
+use crate::{AxisName, Error, Fit, Grid, Registry, Schedule, Timesteps, TokenIndex};
+
+/// A plan, and what had to be adapted to make it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What of the schedule the grid could not meet and what was done instead, in words.
+    pub adaptations: Vec<String>,
+}
+
+impl Schedule {
+    /// Plans this schedule on a grid. The plan records the schedule with every parameter written out.
+    ///
+    /// # Errors
+    /// An unknown name, a wrong parameter, or a wish that the grid cannot meet on an axis that may not adapt.
+    pub fn plan(&self, grid: Grid, registry: &Registry) -> Result<Planned, Error> {
+        let resolved = self.resolve(registry)?;
+        let mut adaptations = Adaptations { allowed: &self.adapt, axes: Vec::new(), notes: Vec::new() };
+        let (stages, sizes) = stages(&resolved, grid, &mut adaptations)?;
+        let mut steps = steps(&resolved, &stages, &sizes, &mut adaptations)?;
+        details(&resolved, &stages, &mut steps, &mut adaptations)?;
+        for step in &steps {
+            Timesteps::new(step.diffusion_steps, resolved.limit)?;
+            if let Some(detail) = step.detail {
+                Timesteps::new(detail.diffusion_steps, resolved.limit)?;
+            }
+        }
+        let plan = Plan {
+            grid,
+            schedule: resolved.canonical(adaptations.axes),
+            stages,
+            steps,
+            within: resolved.order.1.within(),
+            limit: resolved.limit,
+        };
+        Ok(Planned { plan, adaptations: adaptations.notes })
+    }
+}
+
+/// What was adapted so far.
+struct Adaptations<'a> {
+    allowed: &'a [AxisName],
+    axes: Vec<AxisName>,
+    notes: Vec<String>,
+}
+
+impl Adaptations<'_> {
+    fn fit(&self, axis: AxisName) -> Fit {
+        if self.allowed.contains(&axis) { Fit::lenient(axis) } else { Fit::strict(axis) }
+    }
+
+    fn add(&mut self, axis: AxisName, fit: Fit) {
+        let notes = fit.into_notes();
+        if !notes.is_empty() {
+            self.axes.push(axis);
+            self.notes.extend(notes);
+        }
+    }
+}
+
+/// The stages that have tokens.
+fn stages(resolved: &Resolved, grid: Grid, adaptations: &mut Adaptations) -> Result<(Vec<Stage>, StageSizes), Error> {
+    let mut fit = adaptations.fit(AxisName::Order);
+    let subsets = resolved.order.1.partition(grid)?.into_subsets();
+    let asked = subsets.len();
+    let empty: Vec<String> =
+        (1..).zip(&subsets).filter(|(_, subset)| subset.is_empty()).map(|(number, _)| number.to_string()).collect();
+    if !empty.is_empty() {
+        let (left, they) = (asked - empty.len(), if empty.len() == 1 { "stage" } else { "stages" });
+        let what = format!("the grid of {grid} has tokens for {left} of {asked} stages");
+        fit.instead(what, &format!("{they} {} dropped", ranges(&empty)))?;
+    }
+    let reconstructs = resolved.order.1.reconstructs() && asked - empty.len() > 1;
+    let filled: Vec<(usize, Vec<TokenIndex>)> =
+        subsets.into_iter().enumerate().filter(|(_, subset)| !subset.is_empty()).collect();
+    let sizes = filled.iter().map(|(number, tokens)| StageSize { number: *number, tokens: tokens.len() }).collect();
+    let stages = filled.into_iter().map(|(number, tokens)| {
+        let role = if reconstructs && number + 1 == asked { Role::Reconstruction } else { Role::Generation };
+        Stage { role, tokens }
+    });
+    let stages = stages.collect();
+    adaptations.add(AxisName::Order, fit);
+    Ok((stages, StageSizes { asked, stages: sizes }))
+}
+
+/// Consecutive stage numbers in words: `2`, or `2 to 5` where all of a long list follow one another.
+fn ranges(numbers: &[String]) -> String {
+    match numbers {
+        [first, .., last] if numbers.len() > 3 => format!("{first} to {last}"),
+        _ => numbers.join(", "),
+    }
+}
+
+/// The AR steps, without detail.
+fn steps(
+    resolved: &Resolved,
+    stages: &[Stage],
+    sizes: &StageSizes,
+    adaptations: &mut Adaptations,
+) -> Result<Vec<Step>, Error> {
+    let mut fit = adaptations.fit(AxisName::Pace);
+    let counts = resolved.pace.1.steps(sizes, &mut fit)?;
+    adaptations.add(AxisName::Pace, fit);
+    let shapes: Vec<StepShape> = counts
+        .iter()
+        .zip(stages)
+        .enumerate()
+        .flat_map(|(stage, (counts, Stage { role, .. }))| {
+            counts.iter().map(move |&tokens| StepShape { stage, role: *role, tokens })
+        })
+        .collect();
+    let curve = resolved.diffusion.1.curve(&shapes);
+    let step = |(shape, diffusion_steps): (&StepShape, _)| Step {
+        stage: shape.stage,
+        tokens: shape.tokens,
+        diffusion_steps,
+        detail: None,
+    };
+    Ok(shapes.iter().zip(curve).map(step).collect())
+}
+
+/// Gives the reconstruction steps their detail.
+fn details(
+    resolved: &Resolved,
+    stages: &[Stage],
+    steps: &mut [Step],
+    adaptations: &mut Adaptations,
+) -> Result<(), Error> {
+    let (config, rule) = &resolved.detail;
+    if rule.picks() && stages.iter().all(|stage| stage.role == Role::Generation) {
+        let mut fit = adaptations.fit(AxisName::Detail);
+        let what = format!("`{}` picks tokens of a reconstruction stage, and the plan has none", config.kind);
+        fit.instead(what, "left out")?;
+        adaptations.add(AxisName::Detail, fit);
+    }
+    for step in steps.iter_mut().filter(|step| stages[step.stage].role == Role::Reconstruction) {
+        step.detail = rule.share(step.tokens);
+    }
+    Ok(())
+}

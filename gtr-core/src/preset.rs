@@ -1,0 +1,123 @@
+//! Named schedules.
+
+use std::sync::LazyLock;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::in_words;
+use crate::{Error, Grid, Schedule};
+
+/// A named schedule with its source. It adapts to grids that cannot meet it.
+///
+/// # Examples
+/// ```
+/// use gtr_core::{Grid, Registry, preset};
+/// let preset = preset::find("gtr-16")?;
+/// let planned = preset.schedule.plan(Grid::new(2, 1)?, &Registry::builtin())?;
+/// assert_eq!(planned.plan.steps().len(), 2);
+/// assert!(!planned.adaptations.is_empty());
+/// # Ok::<(), gtr_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// Its name.
+    pub name: String,
+    /// What it is, in a line.
+    pub summary: String,
+    /// Where it comes from.
+    pub source: String,
+    /// Whether its numbers are published or this project's.
+    pub status: Status,
+    /// The grid that it is meant for.
+    pub home_grid: Grid,
+    /// The schedule.
+    pub schedule: Schedule,
+}
+
+/// Whose numbers a preset holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// They are published.
+    Published,
+    /// They are this project's own.
+    Ours,
+}
+
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../spec/presets/", $name, ".json")))),*];
+    };
+}
+
+presets![
+    "gtr-paper",
+    "gtr-16",
+    "gtr-8",
+    "gtr-lightgen",
+    "mar-64",
+    "mar-32",
+    "mar-16",
+    "mar-8",
+    "raster-64",
+    "subsample-64",
+    "halton-16",
+    "halton-8",
+    "disa-24",
+    "disa-16",
+];
+
+static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+    let parse = |(name, text): &(&str, &str)| match serde_json::from_str::<Preset>(text) {
+        Ok(preset) => preset,
+        Err(error) => unreachable!("the preset {name} is part of this crate and tested: {error}"),
+    };
+    FILES.iter().map(parse).collect()
+});
+
+/// The presets of this crate.
+pub fn all() -> &'static [Preset] {
+    &PRESETS
+}
+
+/// The preset of a name.
+///
+/// # Errors
+/// [`Error::UnknownPreset`] if there is none of that name.
+pub fn find(name: &str) -> Result<&'static Preset, Error> {
+    all().iter().find(|preset| preset.name == name).ok_or_else(|| Error::UnknownPreset {
+        name: name.chars().take(80).collect(),
+        known: in_words(all().iter().map(|preset| preset.name.as_str())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AxisName, Registry};
+
+    #[test]
+    fn files_are_named_as_their_presets_and_all_adapt() {
+        for ((file, _), preset) in FILES.iter().zip(all()) {
+            assert_eq!(*file, preset.name);
+            assert_eq!(preset.schedule.adapt, [AxisName::Order, AxisName::Pace, AxisName::Detail], "{file}");
+            assert!(!preset.source.is_empty() && !preset.summary.is_empty());
+        }
+    }
+
+    #[test]
+    fn presets_fit_their_home_grids_as_they_are() {
+        for preset in all() {
+            let planned = preset.schedule.plan(preset.home_grid, &Registry::builtin()).unwrap();
+            assert_eq!(planned.adaptations, [""; 0], "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn unknown_names_list_the_known_ones() {
+        let error = find("gtr").unwrap_err().to_string();
+        assert!(error.starts_with("there is no preset called `gtr`: choose one of `gtr-paper`, "), "{error}");
+    }
+}

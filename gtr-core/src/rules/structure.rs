@@ -1,0 +1,159 @@
+//! The rules that hold for any plan, whatever schedule it came from.
+
+use super::{Findings, Rule, count, diffusion_steps, grid_of, limit_of, within_of};
+use crate::order::Within;
+use crate::{Grid, PlanDocument, Registry, Role, TimestepLimit, Timesteps, TokenSet};
+
+pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
+    if let Ok(grid) = grid_of(document) {
+        tokens(document, grid, findings);
+    } else {
+        let found = format!("{} by {}", document.grid.height, document.grid.width);
+        findings.add(Rule::Grid, "grid", found, "sides of at least 1 and at most 16777216 tokens");
+    }
+    stages(document, findings);
+    if within_of(&document.schedule, registry) != Within::Listed {
+        listing(document, findings);
+    }
+    steps(document, findings);
+    diffusion(document, registry, findings);
+    detail(document, findings);
+}
+
+/// R5, R6 and R7.
+fn tokens(document: &PlanDocument, grid: Grid, findings: &mut Findings) {
+    let mut seen = TokenSet::empty(grid);
+    for (stage, position, token) in all_tokens(document) {
+        let place = || format!("stages[{stage}].tokens[{position}]");
+        match grid.token(token as usize) {
+            Err(_) => findings.add(Rule::OnGrid, place(), token, format!("0 to {}", grid.tokens() - 1)),
+            Ok(index) if !seen.insert(index) => {
+                findings.add(Rule::Disjoint, place(), format!("token {token} again"), "every token once");
+            }
+            Ok(_) => {}
+        }
+    }
+    for missing in seen.complement().iter() {
+        findings.add(Rule::Covering, "stages", format!("no token {missing}"), "every token of the grid once");
+    }
+}
+
+fn all_tokens(document: &PlanDocument) -> impl Iterator<Item = (usize, usize, u32)> {
+    let stages = document.stages.iter().enumerate();
+    stages.flat_map(|(stage, tokens)| {
+        tokens.tokens.iter().enumerate().map(move |(position, &token)| (stage, position, token))
+    })
+}
+
+/// R4 and R9.
+fn stages(document: &PlanDocument, findings: &mut Findings) {
+    if document.stages.is_empty() {
+        findings.add(Rule::Stages, "stages", "no stage", "at least one");
+    }
+    let last = document.stages.len().saturating_sub(1);
+    for (position, stage) in document.stages.iter().enumerate() {
+        if stage.tokens.is_empty() {
+            findings.add(Rule::Stages, format!("stages[{position}].tokens"), "no token", "at least one");
+        }
+        if stage.role == Role::Reconstruction && (position == 0 || position < last) {
+            let expected = "generation in every stage but the last of several";
+            findings.add(Rule::Roles, format!("stages[{position}].role"), stage.role, expected);
+        }
+    }
+}
+
+/// R8.
+fn listing(document: &PlanDocument, findings: &mut Findings) {
+    for (stage, tokens) in document.stages.iter().enumerate() {
+        for (position, pair) in tokens.tokens.windows(2).enumerate() {
+            // A repeated token is another rule's.
+            if pair[1] < pair[0] {
+                let place = format!("stages[{stage}].tokens[{}]", position + 1);
+                let expected = "ascending tokens, as their order is drawn by seed";
+                findings.add(Rule::Listing, place, format!("{} after {}", pair[1], pair[0]), expected);
+            }
+        }
+    }
+}
+
+/// R10 and R11.
+fn steps(document: &PlanDocument, findings: &mut Findings) {
+    let stages = document.stages.len();
+    let mut generated = vec![0u64; stages];
+    let mut previous = 0;
+    let mut steps = vec![0usize; stages];
+    for (position, step) in document.steps.iter().enumerate() {
+        let stage = count(step.stage);
+        if stage >= stages {
+            let expected = format!("the position of one of the {stages} stages");
+            findings.add(Rule::StepOrder, format!("steps[{position}].stage"), step.stage, expected);
+            continue;
+        }
+        if stage < previous {
+            let expected = format!("{previous} or more, as stages are generated one after the other");
+            findings.add(Rule::StepOrder, format!("steps[{position}].stage"), step.stage, expected);
+        }
+        previous = previous.max(stage);
+        steps[stage] += 1;
+        generated[stage] = generated[stage].saturating_add(step.tokens);
+        if step.tokens == 0 {
+            findings.add(Rule::StepTokens, format!("steps[{position}].tokens"), 0, "at least one token");
+        }
+    }
+    for (stage, tokens) in document.stages.iter().enumerate() {
+        let expected = tokens.tokens.len() as u64;
+        if steps[stage] == 0 {
+            findings.add(Rule::StepOrder, "steps", format!("no step of stage {stage}"), "a step of every stage");
+        } else if generated[stage] != expected {
+            let found = format!("{} tokens in the steps of stage {stage}", generated[stage]);
+            findings.add(Rule::StepTokens, "steps", found, format!("the {expected} tokens of the stage"));
+        }
+    }
+}
+
+/// R12, and of R13 the part about diffusion steps.
+fn diffusion(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
+    let limit = match limit_of(&document.schedule, registry) {
+        Ok(limit) => limit,
+        Err(error) => {
+            findings.add(Rule::DiffusionSteps, "schedule.diffusion", error, "one timestep limit, 0 to 999");
+            return;
+        }
+    };
+    for (position, step) in document.steps.iter().enumerate() {
+        if let Some(expected) = misfit(step.diffusion_steps, limit) {
+            let place = format!("steps[{position}].diffusion_steps");
+            findings.add(Rule::DiffusionSteps, place, step.diffusion_steps, expected);
+        }
+        if let Some(detail) = step.detail
+            && let Some(expected) = misfit(detail.diffusion_steps, limit)
+        {
+            let place = format!("steps[{position}].detail.diffusion_steps");
+            findings.add(Rule::Detail, place, detail.diffusion_steps, expected);
+        }
+    }
+}
+
+/// What would be right, if `steps` is not.
+fn misfit(steps: u64, limit: TimestepLimit) -> Option<String> {
+    match diffusion_steps(steps) {
+        Err(_) => Some("1 to 1000".to_owned()),
+        Ok(steps) => Timesteps::new(steps, limit).err().map(|error| format!("1 to {}", error.max.get() + 1)),
+    }
+}
+
+/// R13.
+fn detail(document: &PlanDocument, findings: &mut Findings) {
+    for (position, step) in document.steps.iter().enumerate() {
+        let Some(detail) = step.detail else { continue };
+        let role = document.stages.get(count(step.stage)).map(|stage| stage.role);
+        if role == Some(Role::Generation) {
+            let expected = "none, as only reconstruction steps have detail";
+            findings.add(Rule::Detail, format!("steps[{position}].detail"), "a detail in a generation step", expected);
+        }
+        if !(1..=step.tokens).contains(&detail.tokens) {
+            let expected = format!("1 to the {} tokens of the step", step.tokens);
+            findings.add(Rule::Detail, format!("steps[{position}].detail.tokens"), detail.tokens, expected);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A schedule: one choice on each axis.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::registry::Built;
+use crate::{AxisName, Config, Detail, Diffusion, Error, Order, Pace, Registry, Timestep, TimestepLimit};
+
+/// A choice on each of the four axes, with its parameters. Together with a grid it makes a plan.
+///
+/// # Examples
+/// ```
+/// use gtr_core::{Grid, Registry, Schedule};
+/// let schedule: Schedule = serde_json::from_str(r#"{
+///     "order": { "kind": "bisection", "cut": "quincunx", "stages": 4 },
+///     "pace": { "kind": "rates", "steps": [8, 4, 2, 1] },
+///     "diffusion": { "kind": "stage-aware" },
+///     "detail": { "kind": "none" }
+/// }"#)?;
+/// let planned = schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?;
+/// assert_eq!(planned.plan.steps().len(), 15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// In which order, and in which stages, tokens are generated.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub order: Config,
+    /// How many tokens each AR step generates.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub pace: Config,
+    /// How many diffusion steps each AR step gets. `max_timestep` or `clip_timestep` may be added to any kind.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub diffusion: Config,
+    /// Which tokens of a step get extra diffusion steps.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub detail: Config,
+    /// The axes that are fitted to a grid which cannot meet them: empty stages are dropped, steps are lowered to the tokens,
+    /// a detail rule without a reconstruction is left out. Axes that are not named are refused there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapt: Vec<AxisName>,
+}
+
+impl Schedule {
+    /// The configuration of an axis.
+    pub fn axis(&self, axis: AxisName) -> &Config {
+        match axis {
+            AxisName::Order => &self.order,
+            AxisName::Pace => &self.pace,
+            AxisName::Diffusion => &self.diffusion,
+            AxisName::Detail => &self.detail,
+        }
+    }
+
+    /// The configuration of an axis, to change it.
+    pub fn axis_mut(&mut self, axis: AxisName) -> &mut Config {
+        match axis {
+            AxisName::Order => &mut self.order,
+            AxisName::Pace => &mut self.pace,
+            AxisName::Diffusion => &mut self.diffusion,
+            AxisName::Detail => &mut self.detail,
+        }
+    }
+
+    /// The axes whose implementation is not registered.
+    pub fn unknown(&self, registry: &Registry) -> Vec<AxisName> {
+        AxisName::ALL.into_iter().filter(|&axis| !registry.knows(axis, &self.axis(axis).kind)).collect()
+    }
+
+    /// The upper end of the timesteps that the schedule names, if it names one.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if it names two, or one that is no timestep.
+    pub fn timestep_limit(&self) -> Result<Option<TimestepLimit>, Error> {
+        split_limit(&self.diffusion).map(|(_, limit)| limit)
+    }
+
+    /// Names the upper end of the timesteps, where the schedule does not name one yet.
+    ///
+    /// # Errors
+    /// As [`Schedule::timestep_limit`].
+    pub fn set_default_timestep_limit(&mut self, limit: TimestepLimit) -> Result<(), Error> {
+        if self.timestep_limit()?.is_none() {
+            write_limit(&mut self.diffusion, limit);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn resolve(&self, registry: &Registry) -> Result<Resolved, Error> {
+        let (diffusion, limit) = split_limit(&self.diffusion)?;
+        let order = registry.order(&self.order)?;
+        let pace = registry.pace(&self.pace)?;
+        let mut diffusion = registry.diffusion(&diffusion)?;
+        let detail = registry.detail(&self.detail)?;
+        let effective = limit.unwrap_or_else(|| diffusion.1.limit());
+        // What is not the plain default is written out, so that the plan says all that it means.
+        if limit.is_some() || effective != TimestepLimit::NONE {
+            write_limit(&mut diffusion.0, effective);
+        }
+        Ok(Resolved { order, pace, diffusion, detail, limit: effective })
+    }
+}
+
+/// A schedule whose names and parameters are all known.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) order: Built<dyn Order>,
+    pub(crate) pace: Built<dyn Pace>,
+    pub(crate) diffusion: Built<dyn Diffusion>,
+    pub(crate) detail: Built<dyn Detail>,
+    pub(crate) limit: TimestepLimit,
+}
+
+impl Resolved {
+    /// The schedule with every parameter written out.
+    pub(crate) fn canonical(&self, adapt: Vec<AxisName>) -> Schedule {
+        Schedule {
+            order: self.order.0.clone(),
+            pace: self.pace.0.clone(),
+            diffusion: self.diffusion.0.clone(),
+            detail: self.detail.0.clone(),
+            adapt,
+        }
+    }
+}
+
+const MAX: &str = "max_timestep";
+const CLIP: &str = "clip_timestep";
+
+/// Takes the timestep limit, which every diffusion curve may have, out of a configuration.
+fn split_limit(config: &Config) -> Result<(Config, Option<TimestepLimit>), Error> {
+    let mut config = config.clone();
+    let refused = |message: String| Error::Parameter { axis: AxisName::Diffusion, kind: config.kind.clone(), message };
+    let mut take = |name: &str| {
+        let value = config.params.shift_remove(name);
+        let timestep = value.map(|value| {
+            serde_json::from_value::<Timestep>(value).map_err(|error| refused(format!("`{name}`: {error}")))
+        });
+        timestep.transpose()
+    };
+    let limit = match (take(MAX)?, take(CLIP)?) {
+        (Some(_), Some(_)) => {
+            return Err(refused(format!("`{MAX}` and `{CLIP}` exclude each other: give one of them")));
+        }
+        (Some(max), None) => Some(TimestepLimit::Max(max)),
+        (None, Some(clip)) => Some(TimestepLimit::Clip(clip)),
+        (None, None) => None,
+    };
+    Ok((config, limit))
+}
+
+fn write_limit(config: &mut Config, limit: TimestepLimit) {
+    let (name, timestep) = match limit {
+        TimestepLimit::Max(timestep) => (MAX, timestep),
+        TimestepLimit::Clip(timestep) => (CLIP, timestep),
+    };
+    config.params.insert(name.to_owned(), timestep.get().into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset;
+
+    #[test]
+    fn an_explicit_limit_beats_the_models() {
+        let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
+        schedule.set_default_timestep_limit(TimestepLimit::Max(Timestep::literal(949))).unwrap();
+        assert_eq!(schedule.diffusion.params[MAX], 949);
+        schedule.set_default_timestep_limit(TimestepLimit::Max(Timestep::literal(900))).unwrap();
+        assert_eq!(schedule.diffusion.params[MAX], 949);
+    }
+
+    #[test]
+    fn two_limits_or_a_wrong_one_are_refused() {
+        let mut schedule = preset::find("mar-64").unwrap().schedule.clone();
+        schedule.diffusion = schedule.diffusion.with(MAX, 1000);
+        let error = schedule.timestep_limit().unwrap_err().to_string();
+        assert_eq!(error, "diffusion `constant`: `max_timestep`: a timestep must be 0 to 999, not 1000");
+        schedule.diffusion = schedule.diffusion.with(MAX, 900).with(CLIP, 900);
+        assert!(schedule.timestep_limit().unwrap_err().to_string().contains("exclude each other"));
+    }
+
+    #[test]
+    fn annealing_writes_its_own_limit_out() {
+        let resolved = preset::find("disa-24").unwrap().schedule.resolve(&Registry::builtin()).unwrap();
+        assert_eq!(resolved.limit, TimestepLimit::Clip(Timestep::literal(950)));
+        assert_eq!(resolved.canonical(vec![]).diffusion.params[CLIP], 950);
+    }
+}

@@ -1,0 +1,182 @@
+//! Sets of tokens.
+
+use fixedbitset::FixedBitSet;
+
+use crate::{Grid, TokenIndex};
+
+/// A set of tokens of one grid, a bit a token.
+///
+/// Operations on two sets panic if the sets are of different grids.
+///
+/// # Examples
+/// ```
+/// use gtr_core::{Grid, TokenSet};
+/// let grid = Grid::new(4, 4)?;
+/// let odd = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 2 == 1));
+/// let even = odd.complement();
+/// assert!(odd.is_disjoint(&even));
+/// assert_eq!(odd.union(&even), TokenSet::full(grid));
+/// # Ok::<(), gtr_core::GridError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSet {
+    grid: Grid,
+    bits: FixedBitSet,
+}
+
+impl TokenSet {
+    /// No token.
+    pub fn empty(grid: Grid) -> Self {
+        Self { grid, bits: FixedBitSet::with_capacity(grid.tokens()) }
+    }
+
+    /// Every token of the grid.
+    pub fn full(grid: Grid) -> Self {
+        let mut set = Self::empty(grid);
+        set.bits.insert_range(..);
+        set
+    }
+
+    /// The given tokens.
+    ///
+    /// # Panics
+    /// If a token is not on the grid.
+    pub fn of(grid: Grid, tokens: impl IntoIterator<Item = TokenIndex>) -> Self {
+        let mut set = Self::empty(grid);
+        for token in tokens {
+            set.insert(token);
+        }
+        set
+    }
+
+    /// The grid whose tokens these are.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// Adds a token; false if it was in the set already.
+    ///
+    /// # Panics
+    /// If the token is not on the grid.
+    pub fn insert(&mut self, token: TokenIndex) -> bool {
+        !self.bits.put(token.get())
+    }
+
+    /// Whether the token is in the set.
+    pub fn contains(&self, token: TokenIndex) -> bool {
+        self.bits.contains(token.get())
+    }
+
+    /// Number of tokens.
+    pub fn len(&self) -> usize {
+        self.bits.count_ones(..)
+    }
+
+    /// Whether there is no token.
+    pub fn is_empty(&self) -> bool {
+        self.bits.is_clear()
+    }
+
+    /// The tokens, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = TokenIndex> {
+        self.bits.ones().filter_map(|token| self.grid.token(token).ok())
+    }
+
+    /// Tokens of either set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        self.combine(other, FixedBitSet::union_with)
+    }
+
+    /// Tokens of both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.combine(other, FixedBitSet::intersect_with)
+    }
+
+    /// Tokens of this set that are not in the other.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        self.combine(other, FixedBitSet::difference_with)
+    }
+
+    /// Tokens of the grid that are not in this set.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        let mut bits = self.bits.clone();
+        bits.toggle_range(..);
+        Self { grid: self.grid, bits }
+    }
+
+    /// Whether no token is in both sets.
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        self.same_grid(other);
+        self.bits.is_disjoint(&other.bits)
+    }
+
+    /// Whether every token of this set is in the other.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.same_grid(other);
+        self.bits.is_subset(&other.bits)
+    }
+
+    fn combine(&self, other: &Self, with: impl FnOnce(&mut FixedBitSet, &FixedBitSet)) -> Self {
+        self.same_grid(other);
+        let mut bits = self.bits.clone();
+        with(&mut bits, &other.bits);
+        Self { grid: self.grid, bits }
+    }
+
+    fn same_grid(&self, other: &Self) {
+        assert_eq!(self.grid, other.grid, "token sets of different grids");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(grid: Grid, mask: u64) -> (TokenSet, BTreeSet<usize>) {
+        let tokens: BTreeSet<usize> = (0..grid.tokens()).filter(|token| mask >> (token % 64) & 1 == 1).collect();
+        (TokenSet::of(grid, tokens.iter().map(|&token| grid.token(token).unwrap())), tokens)
+    }
+
+    proptest! {
+        #[test]
+        fn operations_are_those_of_sets(height in 1..9u32, width in 1..9u32, a: u64, b: u64) {
+            let grid = Grid::new(height, width).unwrap();
+            let ((a, model_a), (b, model_b)) = (set(grid, a), set(grid, b));
+            let tokens = |set: &TokenSet| set.iter().map(TokenIndex::get).collect::<BTreeSet<_>>();
+            prop_assert_eq!(tokens(&a.union(&b)), &model_a | &model_b);
+            prop_assert_eq!(tokens(&a.intersection(&b)), &model_a & &model_b);
+            prop_assert_eq!(tokens(&a.difference(&b)), &model_a - &model_b);
+            prop_assert_eq!(a.complement().len(), grid.tokens() - a.len());
+            prop_assert!(a.is_disjoint(&a.complement()));
+            prop_assert_eq!(a.union(&a.complement()), TokenSet::full(grid));
+            prop_assert_eq!(a.is_disjoint(&b), model_a.is_disjoint(&model_b));
+            prop_assert_eq!(a.is_subset(&b), model_a.is_subset(&model_b));
+            prop_assert_eq!(a.is_empty(), model_a.is_empty());
+            prop_assert_eq!(a.len(), model_a.len());
+        }
+    }
+
+    #[test]
+    fn inserting_twice_says_so() {
+        let grid = Grid::new(1, 2).unwrap();
+        let token = grid.token(1).unwrap();
+        let mut set = TokenSet::empty(grid);
+        assert!(set.insert(token));
+        assert!(!set.insert(token));
+        assert!(set.contains(token));
+    }
+
+    #[test]
+    #[should_panic(expected = "different grids")]
+    fn sets_of_different_grids_do_not_mix() {
+        let _ = TokenSet::full(Grid::new(1, 2).unwrap()).union(&TokenSet::full(Grid::new(2, 1).unwrap()));
+    }
+}

@@ -241,7 +241,7 @@ pub struct Registry {
 pub(crate) type Built<A> = (Config, Box<A>);
 
 macro_rules! registered {
-    ($($axis:ident, $field:ident, $with:ident, $build:ident;)*) => {
+    ($($axis:ident, $field:ident, $with:ident, $resolve:ident, $build:ident;)*) => {
         impl Registry {
             $(
                 #[doc = concat!("The registered implementations of [`", stringify!($axis), "`].")]
@@ -257,7 +257,15 @@ macro_rules! registered {
                     self
                 }
 
-                pub(crate) fn $build(&self, config: &Config) -> Result<Built<dyn $axis>, Error> {
+                #[doc = concat!("Makes the [`", stringify!($axis), "`] of a configuration.")]
+                ///
+                /// # Errors
+                /// [`Error::UnknownKind`] or [`Error::Parameter`].
+                pub fn $build(&self, config: &Config) -> Result<Box<dyn $axis>, Error> {
+                    Ok(self.$resolve(config)?.1)
+                }
+
+                pub(crate) fn $resolve(&self, config: &Config) -> Result<Built<dyn $axis>, Error> {
                     find(&self.$field, config)
                 }
             )*
@@ -280,10 +288,10 @@ macro_rules! registered {
 }
 
 registered! {
-    Order, orders, with_order, order;
-    Pace, paces, with_pace, pace;
-    Diffusion, diffusions, with_diffusion, diffusion;
-    Detail, details, with_detail, detail;
+    Order, orders, with_order, order, build_order;
+    Pace, paces, with_pace, pace, build_pace;
+    Diffusion, diffusions, with_diffusion, diffusion, build_diffusion;
+    Detail, details, with_detail, detail, build_detail;
 }
 
 impl Registry {

@@ -35,9 +35,12 @@ pub trait Component:
         vec![("default", Self::default())]
     }
 
-    /// Parameters for the property tests.
+    /// Parameters for the property tests; the examples, where nothing is said.
     #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self>;
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        let examples = Self::examples().into_iter().map(|(_, example)| example).collect::<Vec<_>>();
+        proptest::strategy::Strategy::boxed(proptest::sample::select(examples))
+    }
 }
 
 /// The trait objects that stand for an axis: `dyn Order`, `dyn Pace`, `dyn Diffusion` and `dyn Detail`.

@@ -53,13 +53,14 @@ fn text(document: &PlanDocument) -> serde_json::Value {
     serde_json::from_str(&document.to_json()).unwrap()
 }
 
+type Break = fn(&mut serde_json::Value);
+
 #[test]
 fn r01_document() {
     let document = preset::find("gtr-16").unwrap().schedule.plan(Grid::new(4, 4).unwrap(), &Registry::builtin());
     let value = text(&document.unwrap().plan.to_document());
     let reads = |value: &serde_json::Value| PlanDocument::parse(&value.to_string());
     assert!(reads(&value).is_ok());
-    type Break = fn(&mut serde_json::Value);
     let broken: [(&str, Break); 8] = [
         ("stages[2].role", |it| it["stages"][2]["role"] = "finishing".into()),
         ("steps[0].tokens", |it| it["steps"][0]["tokens"] = (-1).into()),

@@ -157,7 +157,7 @@ proptest! {
         let last = plan.stages().last().unwrap();
         prop_assert_eq!(last.role(), Role::Reconstruction);
         prop_assert_eq!(last.tokens(), &expected[..]);
-        let earlier: BTreeSet<_> = plan.stages().iter().rev().skip(1).flat_map(|stage| stage.tokens()).collect();
+        let earlier: BTreeSet<_> = plan.stages().iter().rev().skip(1).flat_map(gtr_core::Stage::tokens).collect();
         for &token in last.tokens() {
             let at = grid.position(token);
             let neighbours = [
@@ -178,7 +178,7 @@ proptest! {
         let planned = schedule.plan(grid, &Registry::builtin()).unwrap();
         for (position, stage) in planned.plan.stages().iter().enumerate() {
             let sizes: Vec<usize> =
-                planned.plan.steps().iter().filter(|it| it.stage() == position).map(|it| it.tokens()).collect();
+                planned.plan.steps().iter().filter(|it| it.stage() == position).map(gtr_core::Step::tokens).collect();
             prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
             if planned.plan.stages().len() == 3 {
                 let n = stage.tokens().len();

@@ -84,7 +84,7 @@ impl MaskedGenerator for Toy {
     fn denoise(&mut self, features: &FeatureRows, request: &Denoise<'_>) -> Result<Vec<f32>, Infallible> {
         self.calls.push(Call {
             rows: request.rows.len(),
-            evaluations: request.timesteps.iter().map(|it| it.evaluations()).collect(),
+            evaluations: request.timesteps.iter().map(gtr_core::Timesteps::evaluations).collect(),
             guidance: request.guidance,
             detail_rows: request.rows.iter().filter(|row| row.group == 1).count(),
         });

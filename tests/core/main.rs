@@ -7,6 +7,7 @@
     reason = "a test that panics fails, and its numbers are small"
 )]
 
+mod broken;
 mod golden;
 mod hostile;
 mod laws;

@@ -1,8 +1,13 @@
 //! The sampling loop on the toy model.
 
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent, run};
-use gtr_core::{Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Plan, Registry, Sampler, Seed, laws, preset};
+use gtr_core::{
+    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Sampler, Seed,
+    Stream, Within, laws, preset,
+};
 use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::toy::Toy;
 
@@ -21,8 +26,77 @@ fn jobs(images: &[u64]) -> Vec<Job<f32>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
+    /// Stages one after the other, each shuffled on its own stream.
     #[test]
-    fn image_m_alone_is_image_m_in_a_batch(plan in laws::plans(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..4), seed: u64) {
+    fn s1_order(plan in laws::plans(&Registry::builtin()), seed: u64, image: u64) {
+        let mut expected = Vec::new();
+        for (position, stage) in plan.stages().iter().enumerate() {
+            let mut tokens = stage.tokens().to_vec();
+            if plan.within() != Within::Listed {
+                let mut stream = Stream::new(Seed(seed), Purpose::TokenOrder, ImageIndex(image), position as u64);
+                for last in (1..tokens.len()).rev() {
+                    tokens.swap(last, stream.below(last as u64 + 1) as usize);
+                }
+            }
+            expected.push(tokens);
+        }
+        let order = plan.order(Seed(seed), ImageIndex(image));
+        if plan.within() == Within::Farthest {
+            // `properties::farthest_order_is_greedy` tells the rest; here, that stages keep together.
+            let mut rest = order.as_slice();
+            for mut stage in expected {
+                let mut found = rest[..stage.len()].to_vec();
+                rest = &rest[stage.len()..];
+                found.sort_unstable();
+                stage.sort_unstable();
+                prop_assert_eq!(found, stage);
+            }
+        } else {
+            prop_assert_eq!(order, expected.concat());
+        }
+    }
+
+    /// The noise, written out again from the generator of random words up.
+    #[test]
+    fn s2_noise(seed: u64, image: u64, token in 0..4096usize, draw: u32) {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&image.to_le_bytes());
+        let mut words = ChaCha8Rng::from_seed(key);
+        words.set_stream(token as u64);
+        words.set_word_pos(u128::from(draw) << 32);
+        let mut unit = || (words.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut expected = Vec::new();
+        for _ in 0..4 {
+            let (radius, angle) = ((-2.0 * (unit() + 1.0 / (1u64 << 53) as f64).ln()).sqrt(), std::f64::consts::TAU * unit());
+            expected.extend([radius * angle.cos(), radius * angle.sin()]);
+        }
+        let mut found = [0.0; 8];
+        let token = Grid::new(64, 64).unwrap().token(token).unwrap();
+        Noise::new(Seed(seed)).fill_normal(ImageIndex(image), token, draw, &mut found);
+        for (found, expected) in found.iter().zip(expected) {
+            prop_assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} and {expected}");
+        }
+    }
+
+    #[test]
+    fn s4_guidance(plan in laws::plans(&Registry::builtin()), scale in 0.0..10.0f64, constant: bool) {
+        let schedule = if constant { GuidanceSchedule::Constant } else { GuidanceSchedule::Linear };
+        let settings = Settings { guidance: Guidance::new(scale, schedule).unwrap(), ..settings(0) };
+        let mut toy = Toy::new(plan.grid());
+        run(&plan, &mut toy, &jobs(&[0]), &settings, &mut ()).unwrap();
+        let (tokens, mut known) = (plan.grid().tokens(), 0);
+        prop_assert_eq!(toy.calls.len(), plan.steps().len());
+        for (call, step) in toy.calls.iter().zip(plan.steps()) {
+            known += step.tokens();
+            let counted = tokens - (tokens - known).max(1);
+            let ramp = 1.0 + (scale - 1.0) * counted as f64 / tokens as f64;
+            prop_assert_eq!(call.guidance, if constant { scale } else { ramp });
+        }
+    }
+
+    #[test]
+    fn s3_batch(plan in laws::plans(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..4), seed: u64) {
         laws::generator(&mut Toy::new(plan.grid()), &plan, &Registry::builtin(), &jobs(&images), &settings(seed))?;
     }
 }

@@ -214,8 +214,8 @@ impl MaskedGenerator for MarGenerator {
         for (known, new) in canvas.known.iter().zip(new.chunks_exact(per_image)) {
             let mut all: Vec<u32> = known.iter().chain(new).copied().collect();
             all.sort_unstable();
-            if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(BackendError::Request(format!("token {} is known already", twice[0])));
+            if let Some((twice, _)) = all.iter().zip(all.iter().skip(1)).find(|(token, next)| token == next) {
+                return Err(BackendError::Request(format!("token {twice} is known already")));
             }
             if let Some(outside) = all.last().filter(|token| **token as usize >= self.config().tokens()) {
                 let grid = self.config().grid;

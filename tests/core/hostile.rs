@@ -48,6 +48,18 @@ fn impossible_grids_break_rule_3() {
 }
 
 #[test]
+fn a_small_file_that_claims_a_large_grid_costs_little() {
+    for kind in ["halton", "bisection", "raster"] {
+        let mut document = plan();
+        document.schedule.order = gtr_core::Config::new(kind);
+        (document.grid.height, document.grid.width) = (4096, 4096);
+        let verification = verify(&document, &Registry::builtin());
+        assert_eq!(verification.violations[0].rule, Rule::Covering, "{kind}");
+        assert!(verification.violations.iter().all(|it| it.rule < Rule::Schedule), "{kind}");
+    }
+}
+
+#[test]
 fn an_unsound_plan_says_its_first_violation() {
     let mut document = plan();
     document.stages[0].role = gtr_core::Role::Reconstruction;

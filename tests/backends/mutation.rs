@@ -1,6 +1,6 @@
 //! Shows that conformance can fail: any weight that is off by one per cent is noticed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use gtr_backends::checkpoint::Checkpoint;
@@ -43,7 +43,8 @@ fn badness(model: &MarModel, encdec: &Golden, head: &Golden) -> f64 {
 fn one_weight_off_by_one_per_cent_is_noticed() {
     let (encdec, head) = (Golden::open("mar_tiny/encdec"), Golden::open("mar_tiny/head"));
     let right = candle_core::safetensors::load(path("mar_tiny/weights.safetensors"), &Device::Cpu).unwrap();
-    let judge = |weights: &HashMap<String, Tensor>| {
+    let right: BTreeMap<String, Tensor> = right.into_iter().collect();
+    let judge = |weights: &BTreeMap<String, Tensor>| {
         let bytes = safetensors::serialize(weights, None).unwrap();
         let generator = tiny_from(Checkpoint::from_bytes("altered weights", bytes).unwrap());
         badness(generator.model(), &encdec, &head)

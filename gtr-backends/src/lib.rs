@@ -1,1 +1,47 @@
-//! Backends.
+//! Masked autoregressive image models on candle, to be sampled by the plans of [`gtr_core`].
+//!
+//! A backend computes what a plan asks for and decides nothing about schedules. [`open`] gives a model by name or path;
+//! it implements [`gtr_core::MaskedGenerator`].
+//!
+//! On the CPU the bits of an image do not depend on the batch that it is in, nor on the number of threads, nor on the
+//! step counts of the tokens that are drawn with it.
+//!
+//! # Examples
+//! All tokens of a digit in one step, which gives a poor picture:
+//! ```
+//! use gtr_backends::{Device, open};
+//! use gtr_core::{Denoise, DiffusionSteps, ImageIndex, MaskedGenerator, Noise, Row, Seed, Targets, Timesteps};
+//!
+//! let mut generator = open("digits", None, &Device::Cpu)?;
+//! let tokens: Vec<_> = generator.grid().iter().collect();
+//! let targets = Targets::new([tokens.as_slice()]);
+//! let mut canvas = generator.canvas(&[generator.class(7)?], false)?;
+//! let features = generator.features(&canvas, &targets)?;
+//! let timesteps = [Timesteps::new(DiffusionSteps::new(4)?, generator.timestep_limit())?];
+//! let rows: Vec<_> = tokens.iter().map(|&token| Row { image: ImageIndex(0), token, group: 0 }).collect();
+//! let noise = Noise::new(Seed(1));
+//! let request =
+//!     Denoise { timesteps: &timesteps, rows: &rows, guidance: 1.0, temperature: 1.0, noise: &noise };
+//! let values = generator.denoise(&features, &request)?;
+//! generator.commit(&mut canvas, &targets, values)?;
+//! let pictures = generator.decode(canvas)?;
+//! assert_eq!((pictures[0].width(), pictures[0].height()), (32, 32));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod checkpoint;
+pub mod diffusion;
+mod error;
+mod judge;
+mod layers;
+pub mod mar;
+mod models;
+mod picture;
+mod rows;
+
+pub use candle_core::Device;
+
+pub use self::error::BackendError;
+pub use self::judge::{Judge, Reference, Verdict};
+pub use self::models::{EMBEDDED, EmbeddedModel, open};
+pub use self::picture::Picture;

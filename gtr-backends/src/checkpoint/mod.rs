@@ -1,0 +1,233 @@
+//! Checkpoints: named tensors in a file, of which nothing is trusted.
+//!
+//! Two formats are read: safetensors, and the zip archives of `torch.save`. Tensors are read one at a time, so that a
+//! checkpoint never lies in memory as a whole, and every length that a file states is compared with what the file holds
+//! before memory is reserved for it.
+
+mod pickle;
+mod pth;
+mod safetensors;
+mod source;
+mod weights;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+pub use self::source::Source;
+pub use self::weights::{Layout, Weights};
+use crate::BackendError;
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dtype {
+    /// 16-bit floating point.
+    F16,
+    /// 16-bit floating point with the range of `F32`.
+    Bf16,
+    /// 32-bit floating point.
+    F32,
+    /// 64-bit floating point.
+    F64,
+    /// 64-bit integer.
+    I64,
+    /// 8-bit unsigned integer.
+    U8,
+}
+
+impl Dtype {
+    /// Bytes of an element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I64 => "i64",
+            Self::U8 => "u8",
+        })
+    }
+}
+
+/// What a checkpoint says of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The type of its elements; `None` for a tensor that can not be read (another type, or built by unknown code).
+    pub dtype: Option<Dtype>,
+}
+
+/// Which part of a checkpoint the tensors come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// `model_ema`: the averaged weights, those to sample with.
+    ModelEma,
+    /// `model`: the raw weights; the checkpoint has no averaged ones.
+    Model,
+    /// The file is a plain collection of tensors.
+    Whole,
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ModelEma => "model_ema (averaged weights)",
+            Self::Model => "model (raw weights: the checkpoint has no averaged ones)",
+            Self::Whole => "the whole file",
+        })
+    }
+}
+
+enum Format {
+    Safetensors(safetensors::File),
+    Pth(Box<pth::File>),
+}
+
+/// An open checkpoint.
+///
+/// # Examples
+/// ```no_run
+/// use gtr_backends::checkpoint::Checkpoint;
+/// let mut checkpoint = Checkpoint::open("checkpoint-last.pth".as_ref())?;
+/// for (name, info) in checkpoint.tensors() {
+///     println!("{name} {:?}", info.shape);
+/// }
+/// let values = checkpoint.read_f32("fake_latent")?;
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub struct Checkpoint {
+    name: String,
+    tensors: BTreeMap<String, TensorInfo>,
+    section: Section,
+    format: Format,
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint").field("name", &self.name).field("section", &self.section).finish_non_exhaustive()
+    }
+}
+
+impl Checkpoint {
+    /// Opens a file; the format is recognised by its content. From an archive of `torch.save` the averaged weights
+    /// (`model_ema`) are taken if it has them, else those under `model`, else the file is the collection itself;
+    /// [`Checkpoint::section`] tells which.
+    ///
+    /// # Errors
+    /// [`BackendError::Read`] if the file can not be read, [`BackendError::Checkpoint`] if it is not a checkpoint.
+    pub fn open(path: &Path) -> Result<Self, BackendError> {
+        Self::open_section(path, None)
+    }
+
+    /// Opens a file and takes the tensors of one section of it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the file has no such section.
+    pub fn open_section(path: &Path, section: Option<Section>) -> Result<Self, BackendError> {
+        Self::from_source(path.display().to_string(), Source::open(path)?, section)
+    }
+
+    /// A checkpoint that is part of the program.
+    ///
+    /// # Errors
+    /// [`BackendError::Checkpoint`] if it is not one.
+    pub fn from_bytes(name: &str, bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Result<Self, BackendError> {
+        Self::from_source(name.to_owned(), Source::from(bytes.into()), None)
+    }
+
+    fn from_source(name: String, mut source: Source, section: Option<Section>) -> Result<Self, BackendError> {
+        let wrong = |reason: String| BackendError::Checkpoint { file: name.clone(), reason };
+        let start = source.start().map_err(|error| wrong(error.to_string()))?;
+        if start.starts_with(b"PK") {
+            let (file, section) = pth::File::open(source, section).map_err(wrong)?;
+            return Ok(Self { tensors: file.infos(), section, format: Format::Pth(Box::new(file)), name });
+        }
+        if start.starts_with(b"\x80") {
+            return Err(wrong("it is in the format of torch.save before 1.6; save it again with a newer one".into()));
+        }
+        if section.is_some_and(|section| section != Section::Whole) {
+            return Err(wrong("a safetensors file has no sections".into()));
+        }
+        let file = safetensors::File::open(source).map_err(wrong)?;
+        Ok(Self { tensors: file.infos(), section: Section::Whole, format: Format::Safetensors(file), name })
+    }
+
+    /// The file's name, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where in the file the tensors come from.
+    pub fn section(&self) -> Section {
+        self.section
+    }
+
+    /// All tensors, by name.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &TensorInfo)> {
+        self.tensors.iter().map(|(name, info)| (name.as_str(), info))
+    }
+
+    /// What is known of a tensor.
+    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.get(name)
+    }
+
+    /// The values of a tensor as f32, row by row.
+    ///
+    /// # Errors
+    /// [`BackendError::Tensor`] if there is no such tensor or it can not be read.
+    pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, BackendError> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "what is asked for")]
+        self.decode(name, |dtype, bytes| match dtype {
+            Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+            Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+            Dtype::F32 => elements(bytes, f32::from_le_bytes),
+            Dtype::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
+            Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f32),
+            Dtype::U8 => elements(bytes, |[b]| f32::from(b)),
+        })
+    }
+
+    /// The values of a tensor as f64, row by row.
+    ///
+    /// # Errors
+    /// [`BackendError::Tensor`] if there is no such tensor or it can not be read.
+    pub fn read_f64(&mut self, name: &str) -> Result<Vec<f64>, BackendError> {
+        #[expect(clippy::cast_precision_loss, reason = "what is asked for")]
+        self.decode(name, |dtype, bytes| match dtype {
+            Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f64()),
+            Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f64()),
+            Dtype::F32 => elements(bytes, |b| f64::from(f32::from_le_bytes(b))),
+            Dtype::F64 => elements(bytes, f64::from_le_bytes),
+            Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f64),
+            Dtype::U8 => elements(bytes, |[b]| f64::from(b)),
+        })
+    }
+
+    fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> Vec<T>) -> Result<Vec<T>, BackendError> {
+        let wrong = |reason| BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason };
+        let (dtype, bytes) = match &mut self.format {
+            Format::Safetensors(file) => file.read(name),
+            Format::Pth(file) => file.read(name),
+        }
+        .map_err(wrong)?;
+        Ok(decode(dtype, &bytes))
+    }
+}
+
+fn elements<const N: usize, T>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)).collect()
+}

@@ -1,0 +1,228 @@
+//! The network of the diffusion head: a residual MLP modulated by timestep and conditioning vector.
+
+use candle_core::{Device, Tensor};
+
+use crate::BackendError;
+use crate::checkpoint::{Layout, Weights};
+use crate::error::Context;
+use crate::layers::{LayerNorm, Linear, NORM_EPS};
+use crate::rows;
+
+/// The sizes of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadSize {
+    /// Channels of a token.
+    pub channels: usize,
+    /// Length of a conditioning vector.
+    pub condition: usize,
+    /// Width of the network.
+    pub width: usize,
+    /// Residual blocks.
+    pub depth: usize,
+}
+
+/// Length of the sinusoidal embedding of a timestep.
+const FREQUENCIES: usize = 256;
+/// Timesteps that a head knows.
+const TIMESTEPS: u32 = 1000;
+
+/// The network: from noisy token, timestep and conditioning vector to predicted noise and variance.
+///
+/// Its rows are independent: the bits of a row do not depend on how many rows are evaluated with it.
+///
+/// # Source
+/// LTH14/mar, `models/diffloss.py`, `SimpleMLPAdaLN`.
+#[derive(Clone, Debug)]
+pub struct DiffusionHead {
+    size: HeadSize,
+    device: Device,
+    /// `[1000, width]`: the embedding of every timestep, computed once.
+    timesteps: Tensor,
+    condition: Linear,
+    input: Linear,
+    blocks: Vec<Residual>,
+    modulation: Linear,
+    output: Linear,
+}
+
+#[derive(Clone, Debug)]
+struct Residual {
+    norm: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    modulation: Linear,
+}
+
+impl DiffusionHead {
+    /// Declares the tensors of a head under `name`.
+    pub fn declare(layout: &mut Layout, name: &str, size: HeadSize) {
+        let width = size.width;
+        Linear::declare(layout, &format!("{name}.time_embed.mlp.0"), FREQUENCIES, width);
+        Linear::declare(layout, &format!("{name}.time_embed.mlp.2"), width, width);
+        Linear::declare(layout, &format!("{name}.cond_embed"), size.condition, width);
+        Linear::declare(layout, &format!("{name}.input_proj"), size.channels, width);
+        for block in 0..size.depth {
+            let name = format!("{name}.res_blocks.{block}");
+            LayerNorm::declare(layout, &format!("{name}.in_ln"), width);
+            Linear::declare(layout, &format!("{name}.mlp.0"), width, width);
+            Linear::declare(layout, &format!("{name}.mlp.2"), width, width);
+            Linear::declare(layout, &format!("{name}.adaLN_modulation.1"), width, 3 * width);
+        }
+        Linear::declare(layout, &format!("{name}.final_layer.adaLN_modulation.1"), width, 2 * width);
+        Linear::declare(layout, &format!("{name}.final_layer.linear"), width, 2 * size.channels);
+    }
+
+    /// Loads a head whose tensors are declared under `name`.
+    ///
+    /// # Errors
+    /// As [`Weights::take`], or a failure of the device.
+    pub fn load(weights: &mut Weights, name: &str, size: HeadSize) -> Result<Self, BackendError> {
+        let device = weights.device().clone();
+        let fc1 = Linear::load(weights, &format!("{name}.time_embed.mlp.0"))?;
+        let fc2 = Linear::load(weights, &format!("{name}.time_embed.mlp.2"))?;
+        let timesteps = all_timesteps(&device)
+            .and_then(|waves| fc1.forward(&waves)?.silu())
+            .and_then(|hidden| fc2.forward(&hidden))
+            .context("embedding the timesteps")?;
+        let blocks = (0..size.depth).map(|block| {
+            let name = format!("{name}.res_blocks.{block}");
+            Ok(Residual {
+                norm: LayerNorm::load(weights, &format!("{name}.in_ln"))?,
+                fc1: Linear::load(weights, &format!("{name}.mlp.0"))?,
+                fc2: Linear::load(weights, &format!("{name}.mlp.2"))?,
+                modulation: Linear::load(weights, &format!("{name}.adaLN_modulation.1"))?,
+            })
+        });
+        Ok(Self {
+            size,
+            device,
+            timesteps,
+            blocks: blocks.collect::<Result<_, BackendError>>()?,
+            condition: Linear::load(weights, &format!("{name}.cond_embed"))?,
+            input: Linear::load(weights, &format!("{name}.input_proj"))?,
+            modulation: Linear::load(weights, &format!("{name}.final_layer.adaLN_modulation.1"))?,
+            output: Linear::load(weights, &format!("{name}.final_layer.linear"))?,
+        })
+    }
+
+    /// Its sizes.
+    pub fn size(&self) -> HeadSize {
+        self.size
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The embeddings of timesteps.
+    ///
+    /// # Shapes
+    /// returns: `[timesteps, width]`.
+    ///
+    /// # Errors
+    /// A timestep above 999, or a failure of the device.
+    pub fn embed_timesteps(&self, timesteps: &[u32]) -> Result<Tensor, BackendError> {
+        Tensor::new(timesteps, &self.device)
+            .and_then(|index| self.timesteps.index_select(&index, 0))
+            .context("embedding timesteps")
+    }
+
+    /// The embeddings of conditioning vectors, which are the same at every timestep.
+    ///
+    /// # Shapes
+    /// `vectors`: `[rows, condition]`; returns: `[rows, width]`.
+    ///
+    /// # Errors
+    /// A wrong shape, or a failure of the device.
+    pub fn embed_conditions(&self, vectors: &Tensor) -> Result<Tensor, BackendError> {
+        self.by_tiles(vectors, &self.condition).context("embedding conditioning vectors")
+    }
+
+    /// The embeddings of noisy tokens: what enters the first block.
+    ///
+    /// # Shapes
+    /// `x`: `[rows, channels]`; returns: `[rows, width]`.
+    ///
+    /// # Errors
+    /// A wrong shape, or a failure of the device.
+    pub fn embed_tokens(&self, x: &Tensor) -> Result<Tensor, BackendError> {
+        self.by_tiles(x, &self.input).context("embedding noisy tokens")
+    }
+
+    /// Predicted noise and variance.
+    ///
+    /// # Shapes
+    /// `x` (from [`DiffusionHead::embed_tokens`]), `timesteps` and `conditions` (the embeddings): `[rows, width]`;
+    /// returns: `[rows, 2 * channels]`, first the noise, then the position of the log-variance between its bounds.
+    ///
+    /// # Errors
+    /// A wrong shape, or a failure of the device.
+    pub fn predict(&self, x: &Tensor, timesteps: &Tensor, conditions: &Tensor) -> Result<Tensor, BackendError> {
+        self.trace(x, timesteps, conditions, |_| ())
+    }
+
+    /// As [`DiffusionHead::predict`], showing what leaves each block to `look`.
+    ///
+    /// # Errors
+    /// A wrong shape, or a failure of the device.
+    pub fn trace(
+        &self,
+        x: &Tensor,
+        timesteps: &Tensor,
+        conditions: &Tensor,
+        look: impl FnMut(&Tensor),
+    ) -> Result<Tensor, BackendError> {
+        self.evaluate(x, timesteps, conditions, look).context("evaluating the diffusion head")
+    }
+
+    fn evaluate(
+        &self,
+        x: &Tensor,
+        timesteps: &Tensor,
+        conditions: &Tensor,
+        mut look: impl FnMut(&Tensor),
+    ) -> candle_core::Result<Tensor> {
+        let count = x.dim(0)?;
+        let full = rows::padded(count, self.device.is_cpu());
+        let y = rows::pad(&(timesteps + conditions)?.silu()?, full)?;
+        let mut x = rows::pad(x, full)?;
+        for block in &self.blocks {
+            let modulation = block.modulation.forward_by_tiles(&y)?; // (rows, shift | scale | gate)
+            let hidden = rows::modulate(&block.norm.forward(&x)?, &modulation)?;
+            let hidden = block.fc2.forward_by_tiles(&block.fc1.forward_by_tiles(&hidden)?.silu()?)?;
+            x = rows::gated_sum(&x, &modulation, &hidden)?;
+            look(&x);
+        }
+        let modulation = self.modulation.forward_by_tiles(&y)?; // (rows, shift | scale)
+        let out = self.output.forward_by_tiles(&rows::modulate(&rows::normalize(&x, NORM_EPS)?, &modulation)?)?;
+        out.narrow(0, 0, count)
+    }
+
+    fn by_tiles(&self, x: &Tensor, linear: &Linear) -> candle_core::Result<Tensor> {
+        let count = x.dim(0)?;
+        let full = rows::padded(count, self.device.is_cpu());
+        linear.forward_by_tiles(&rows::pad(x, full)?)?.narrow(0, 0, count)
+    }
+}
+
+/// The sinusoidal embedding of a timestep: cosines of 128 frequencies, then sines, as f32 arithmetic gives them.
+///
+/// # Shapes
+/// returns: `[256]`.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "timesteps and frequencies are small")]
+pub fn waves(timestep: u32) -> Vec<f32> {
+    let half = FREQUENCIES / 2;
+    let slope = -(libm::log(10_000.0) as f32);
+    let angle = |index: usize| {
+        let frequency = libm::exp(f64::from(slope * index as f32 / half as f32)) as f32;
+        f64::from(timestep as f32 * frequency)
+    };
+    let cosines = (0..half).map(|index| libm::cos(angle(index)) as f32);
+    cosines.chain((0..half).map(|index| libm::sin(angle(index)) as f32)).collect()
+}
+
+fn all_timesteps(device: &Device) -> candle_core::Result<Tensor> {
+    let values: Vec<f32> = (0..TIMESTEPS).flat_map(waves).collect();
+    Tensor::from_vec(values, (TIMESTEPS as usize, FREQUENCIES), device)
+}

@@ -1,0 +1,10 @@
+//! The diffusion head: a small network that draws the value of each token by its own denoising chain, given the
+//! conditioning vector of the token.
+
+mod head;
+mod process;
+mod sampler;
+
+pub use self::head::{DiffusionHead, HeadSize, waves};
+pub use self::process::{Coefficients, Process};
+pub use self::sampler::{Conditions, sample};

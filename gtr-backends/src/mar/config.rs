@@ -1,0 +1,296 @@
+//! What a MAR model is: sizes, checked, from either layout of `config.json`.
+
+use gtr_core::{Grid, Timestep, TimestepLimit};
+use serde::Deserialize;
+
+use crate::BackendError;
+use crate::diffusion::HeadSize;
+use crate::layers::BlockSize;
+
+/// A class of a model, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class(u32);
+
+impl Class {
+    /// A class of the model that `config` describes.
+    ///
+    /// # Errors
+    /// [`BackendError::Class`] if the model does not have it.
+    pub fn new(class: u32, config: &MarConfig) -> Result<Self, BackendError> {
+        if (class as usize) < config.classes {
+            Ok(Self(class))
+        } else {
+            Err(BackendError::Class { class, classes: config.classes })
+        }
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How token values become pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImageDecoder {
+    /// Tokens are patches of the picture, from -1 (black) to 1 (white).
+    Identity,
+}
+
+/// The sizes of a MAR model and how to use it. Made by [`MarConfig::parse`], which checks it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MarConfig {
+    /// What the model is called.
+    pub name: String,
+    /// The token grid.
+    pub grid: Grid,
+    /// Side of the patch of latent values that a token is.
+    pub patch: usize,
+    /// Channels of the latent image.
+    pub latent_channels: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Tokens of the class in front of the sequence.
+    pub buffer: usize,
+    /// Width, heads and depth of the encoder.
+    pub encoder: Stack,
+    /// Width, heads and depth of the decoder.
+    pub decoder: Stack,
+    /// Blocks of the diffusion head.
+    pub head_depth: usize,
+    /// Width of the diffusion head.
+    pub head_width: usize,
+    /// Up to which timestep the head is exact enough to be used; `None`: all.
+    pub max_timestep: Option<Timestep>,
+    /// A good scale of guidance, if one is known.
+    pub guidance: Option<f64>,
+    /// Factor of the latent image before it was learned.
+    pub latent_scale: f64,
+    /// How the latent image becomes pixels; `None`: a decoder of its own is needed.
+    pub image_decoder: Option<ImageDecoder>,
+}
+
+/// A stack of transformer blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Width of a token.
+    pub width: usize,
+    /// Attention heads; they share the width.
+    pub heads: usize,
+    /// Blocks.
+    pub depth: usize,
+    /// Width inside the blocks' MLPs.
+    pub hidden: usize,
+}
+
+impl Stack {
+    pub(super) fn block(self) -> BlockSize {
+        BlockSize { width: self.width, heads: self.heads, hidden: self.hidden }
+    }
+}
+
+impl MarConfig {
+    /// Reads and checks a `config.json`: either this project's layout (`grid`, ...) or the one of the published code
+    /// (`img_size`, `vae_stride`, ...). `model` names it in messages.
+    ///
+    /// # Errors
+    /// [`BackendError::Config`] for a field that is unknown, missing, or out of its range; each has bounds, so that a
+    /// hostile file can not ask for much memory.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::mar::MarConfig;
+    /// let error = MarConfig::parse("mine", r#"{"grid": [8, 8], "patchsize": 4}"#).unwrap_err();
+    /// assert!(error.to_string().contains("patchsize"));
+    /// ```
+    pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
+        let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let raw: Raw = serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong(error.to_string()))?;
+        raw.check(model).map_err(wrong)
+    }
+
+    /// Number of tokens of an image.
+    pub fn tokens(&self) -> usize {
+        self.grid.tokens()
+    }
+
+    /// Channels of a token.
+    pub fn token_channels(&self) -> usize {
+        self.latent_channels * self.patch * self.patch
+    }
+
+    /// The sizes of the diffusion head.
+    pub fn head(&self) -> HeadSize {
+        HeadSize {
+            channels: self.token_channels(),
+            condition: self.decoder.width,
+            width: self.head_width,
+            depth: self.head_depth,
+        }
+    }
+
+    /// The timesteps that the head is to be used with.
+    pub fn timestep_limit(&self) -> TimestepLimit {
+        self.max_timestep.map_or(TimestepLimit::NONE, TimestepLimit::Max)
+    }
+}
+
+/// The file: fields of both layouts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    model: Option<String>,
+    grid: Option<[u32; 2]>,
+    image: Option<[u32; 2]>,
+    img_size: Option<u32>,
+    vae_stride: Option<u32>,
+    seq_h: Option<u32>,
+    seq_w: Option<u32>,
+    seq_len: Option<usize>,
+    patch_size: usize,
+    vae_embed_dim: usize,
+    token_embed_dim: Option<usize>,
+    encoder_embed_dim: usize,
+    encoder_depth: usize,
+    encoder_num_heads: usize,
+    decoder_embed_dim: usize,
+    decoder_depth: usize,
+    decoder_num_heads: usize,
+    mlp_ratio: f64,
+    class_num: usize,
+    buffer_size: usize,
+    diffloss_d: usize,
+    diffloss_w: usize,
+    layer_norm_eps: Option<f64>,
+    learn_sigma: Option<bool>,
+    noise_schedule: Option<String>,
+    diffusion_steps: Option<u32>,
+    max_timestep: Option<u32>,
+    cfg: Option<f64>,
+    cfg_schedule: Option<String>,
+    latent_scale: Option<f64>,
+    decoder: Option<String>,
+    // How often the published code samples: a plan says that here.
+    #[serde(rename = "num_sampling_steps")]
+    _num_sampling_steps: Option<serde_json::Value>,
+}
+
+fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
+    if (1..=most).contains(&value) { Ok(value) } else { Err(format!("`{name}` must be 1 to {most}, not {value}")) }
+}
+
+fn fixed<T: PartialEq + std::fmt::Debug>(name: &str, value: Option<&T>, only: &T) -> Result<(), String> {
+    match value {
+        Some(value) if value != only => Err(format!("`{name}` {value:?} is not supported, only {only:?}")),
+        _ => Ok(()),
+    }
+}
+
+fn stack(name: &str, width: usize, heads: usize, depth: usize, ratio: f64) -> Result<Stack, String> {
+    let width = within(&format!("{name}_embed_dim"), width, 8192)?;
+    let heads = within(&format!("{name}_num_heads"), heads, 256)?;
+    let depth = within(&format!("{name}_depth"), depth, 128)?;
+    if width % heads != 0 {
+        return Err(format!("`{name}_embed_dim` {width} cannot be shared by {heads} heads"));
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 8192 * 16, truncated as the reference does"
+    )]
+    let hidden = if ratio > 0.0 && ratio <= 16.0 { (width as f64 * ratio) as usize } else { 0 };
+    if hidden == 0 {
+        return Err(format!("`mlp_ratio` must be above 0 and at most 16, not {ratio}"));
+    }
+    Ok(Stack { width, heads, depth, hidden })
+}
+
+impl Raw {
+    fn check(self, model: &str) -> Result<MarConfig, String> {
+        fixed("layer_norm_eps", self.layer_norm_eps.as_ref(), &1e-6)?;
+        fixed("learn_sigma", self.learn_sigma.as_ref(), &true)?;
+        fixed("noise_schedule", self.noise_schedule.as_ref(), &"cosine".to_owned())?;
+        fixed("diffusion_steps", self.diffusion_steps.as_ref(), &1000)?;
+        if let Some(schedule) = &self.cfg_schedule
+            && !matches!(schedule.as_str(), "linear" | "constant")
+        {
+            return Err(format!("`cfg_schedule` must be linear or constant, not `{schedule}`"));
+        }
+        if self.cfg.is_some_and(|scale| !scale.is_finite()) {
+            return Err("`cfg` must be a finite number".into());
+        }
+        let patch = within("patch_size", self.patch_size, 64)?;
+        let latent_channels = within("vae_embed_dim", self.vae_embed_dim, 256)?;
+        let grid = self.grid(patch)?;
+        let token_channels = within("token channels", latent_channels * patch * patch, 4096)?;
+        fixed("token_embed_dim", self.token_embed_dim.as_ref(), &token_channels)?;
+        fixed("seq_len", self.seq_len.as_ref(), &grid.tokens())?;
+        let image_decoder = self.image_decoder(grid, patch)?;
+        let latent_scale = self.latent_scale.unwrap_or(1.0);
+        if !(latent_scale.is_finite() && latent_scale > 0.0) {
+            return Err(format!("`latent_scale` must be a number above 0, not {latent_scale}"));
+        }
+        let max_timestep = self.max_timestep.map(Timestep::new).transpose();
+        let encoder = (self.encoder_embed_dim, self.encoder_num_heads, self.encoder_depth);
+        let decoder = (self.decoder_embed_dim, self.decoder_num_heads, self.decoder_depth);
+        Ok(MarConfig {
+            encoder: stack("encoder", encoder.0, encoder.1, encoder.2, self.mlp_ratio)?,
+            decoder: stack("decoder", decoder.0, decoder.1, decoder.2, self.mlp_ratio)?,
+            classes: within("class_num", self.class_num, 1 << 20)?,
+            buffer: within("buffer_size", self.buffer_size, 4096)?,
+            head_depth: within("diffloss_d", self.diffloss_d, 128)?,
+            head_width: within("diffloss_w", self.diffloss_w, 8192)?,
+            max_timestep: max_timestep.map_err(|error| format!("`max_timestep`: {error}"))?,
+            guidance: self.cfg,
+            name: self.model.unwrap_or_else(|| model.to_owned()),
+            grid,
+            patch,
+            latent_channels,
+            latent_scale,
+            image_decoder,
+        })
+    }
+
+    fn grid(&self, patch: usize) -> Result<Grid, String> {
+        let from_image = || {
+            let side = self.img_size? as usize / self.vae_stride.filter(|&stride| stride > 0)? as usize / patch;
+            u32::try_from(side).ok().map(|side| [side, side])
+        };
+        let from_sequence = || Some([self.seq_h?, self.seq_w?]);
+        let [height, width] = self
+            .grid
+            .or_else(from_sequence)
+            .or_else(from_image)
+            .ok_or("the token grid is missing: give `grid`, or `img_size` and `vae_stride`")?;
+        let grid = Grid::new(height, width).map_err(|error| error.to_string())?;
+        within("tokens of the grid", grid.tokens(), 1 << 16)?;
+        Ok(grid)
+    }
+
+    fn image_decoder(&self, grid: Grid, patch: usize) -> Result<Option<ImageDecoder>, String> {
+        let Some(text) = &self.decoder else { return Ok(None) };
+        if !text.starts_with("identity") {
+            return Err(format!("`decoder` `{text}` is not known: only `identity` is, or none"));
+        }
+        if !matches!(self.vae_embed_dim, 1 | 3) {
+            return Err(format!("`decoder` identity needs `vae_embed_dim` 1 or 3, not {}", self.vae_embed_dim));
+        }
+        let sides = [grid.height() as usize * patch, grid.width() as usize * patch];
+        if let Some(image) = self.image
+            && image.map(|side| side as usize) != sides
+        {
+            return Err(format!("`image` is {image:?}, grid and patches make {sides:?}"));
+        }
+        Ok(Some(ImageDecoder::Identity))
+    }
+}

@@ -1,0 +1,12 @@
+//! MAR: masked autoregressive generation of images of a class.
+//!
+//! # Source
+//! Autoregressive Image Generation without Vector Quantization, arXiv 2406.11838; LTH14/mar.
+
+mod config;
+mod generator;
+mod model;
+
+pub use self::config::{Class, ImageDecoder, MarConfig, Stack};
+pub use self::generator::{Canvas, MarGenerator};
+pub use self::model::{MarModel, Sequence};

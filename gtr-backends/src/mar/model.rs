@@ -1,0 +1,245 @@
+//! Encoder, decoder and head of MAR.
+
+use candle_core::{D, Device, Tensor};
+
+use super::config::MarConfig;
+use crate::BackendError;
+use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::diffusion::DiffusionHead;
+use crate::error::Context;
+use crate::layers::{Block, LayerNorm, Linear, concatenate};
+
+/// The weights of a MAR model, ready to compute.
+#[derive(Debug)]
+pub struct MarModel {
+    config: MarConfig,
+    device: Device,
+    classes: Tensor,
+    no_class: Tensor,
+    token_embed: Linear,
+    token_norm: LayerNorm,
+    encoder_positions: Tensor,
+    encoder: Vec<Block>,
+    encoder_norm: LayerNorm,
+    decoder_embed: Linear,
+    mask: Tensor,
+    decoder_positions: Tensor,
+    decoder: Vec<Block>,
+    decoder_norm: LayerNorm,
+    head_positions: Tensor,
+    head: DiffusionHead,
+}
+
+/// What is known of an image, and what is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a> {
+    /// The class, or none for the unconditional half.
+    pub class: Option<u32>,
+    /// Positions of the known tokens, ascending.
+    pub known: &'a [u32],
+    /// Positions whose conditioning vectors are wanted, in any order.
+    pub targets: &'a [u32],
+}
+
+const HEAD: &str = "diffloss.net";
+
+impl MarModel {
+    /// The tensors that a model of these sizes consists of.
+    pub fn layout(config: &MarConfig) -> Layout {
+        let mut layout = Layout::default();
+        let (encoder, decoder) = (config.encoder, config.decoder);
+        let (tokens, length) = (config.tokens(), config.tokens() + config.buffer);
+        layout.add("class_emb.weight", &[config.classes, encoder.width]);
+        layout.add("fake_latent", &[1, encoder.width]);
+        Linear::declare(&mut layout, "z_proj", config.token_channels(), encoder.width);
+        LayerNorm::declare(&mut layout, "z_proj_ln", encoder.width);
+        layout.add("encoder_pos_embed_learned", &[1, length, encoder.width]);
+        for block in 0..encoder.depth {
+            Block::declare(&mut layout, &format!("encoder_blocks.{block}"), encoder.block());
+        }
+        LayerNorm::declare(&mut layout, "encoder_norm", encoder.width);
+        Linear::declare(&mut layout, "decoder_embed", encoder.width, decoder.width);
+        layout.add("mask_token", &[1, 1, decoder.width]);
+        layout.add("decoder_pos_embed_learned", &[1, length, decoder.width]);
+        for block in 0..decoder.depth {
+            Block::declare(&mut layout, &format!("decoder_blocks.{block}"), decoder.block());
+        }
+        LayerNorm::declare(&mut layout, "decoder_norm", decoder.width);
+        layout.add("diffusion_pos_embed_learned", &[1, tokens, decoder.width]);
+        DiffusionHead::declare(&mut layout, HEAD, config.head());
+        layout
+    }
+
+    /// Loads a model; the checkpoint must hold exactly its tensors.
+    ///
+    /// # Errors
+    /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
+    pub fn load(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+        let mut weights = Weights::new(checkpoint, Self::layout(&config), device)?;
+        let weights = &mut weights;
+        let blocks = |weights: &mut Weights, name: &str, stack: super::config::Stack| {
+            (0..stack.depth)
+                .map(|block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block()))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        // (1, length, width) to (length, width)
+        let table =
+            |weights: &mut Weights, name: &str| weights.take(name)?.flatten_to(D::Minus2).context("loading positions");
+        Ok(Self {
+            classes: weights.take("class_emb.weight")?,
+            no_class: weights.take("fake_latent")?,
+            token_embed: Linear::load(weights, "z_proj")?,
+            token_norm: LayerNorm::load(weights, "z_proj_ln")?,
+            encoder_positions: table(weights, "encoder_pos_embed_learned")?,
+            encoder: blocks(weights, "encoder", config.encoder)?,
+            encoder_norm: LayerNorm::load(weights, "encoder_norm")?,
+            decoder_embed: Linear::load(weights, "decoder_embed")?,
+            mask: table(weights, "mask_token")?,
+            decoder_positions: table(weights, "decoder_pos_embed_learned")?,
+            decoder: blocks(weights, "decoder", config.decoder)?,
+            decoder_norm: LayerNorm::load(weights, "decoder_norm")?,
+            head_positions: table(weights, "diffusion_pos_embed_learned")?,
+            head: DiffusionHead::load(weights, HEAD, config.head())?,
+            device: device.clone(),
+            config,
+        })
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &MarConfig {
+        &self.config
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The diffusion head.
+    pub fn head(&self) -> &DiffusionHead {
+        &self.head
+    }
+
+    /// The encoder, over buffer and known tokens.
+    ///
+    /// # Shapes
+    /// - `sequences`: all with the same number of known tokens, `known`, and as many targets.
+    /// - `tokens`: `[sequences, known, channels]`, the values of the known tokens; `None` if none is known.
+    /// - returns: `[sequences, buffer + known, encoder width]`.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
+    pub fn encode(&self, sequences: &[Sequence<'_>], tokens: Option<&Tensor>) -> Result<Tensor, BackendError> {
+        let known = self.known(sequences)?;
+        self.encoder_forward(sequences, tokens, known).context("computing the encoder")
+    }
+
+    /// The decoder: the conditioning vectors of the targets, as the head gets them.
+    ///
+    /// # Shapes
+    /// `encoded`: what [`MarModel::encode`] gave for the same sequences; returns: `[sequences, targets, decoder width]`.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
+    pub fn decode(&self, sequences: &[Sequence<'_>], encoded: &Tensor) -> Result<Tensor, BackendError> {
+        let known = self.known(sequences)?;
+        self.decoder_forward(sequences, encoded, known).context("computing the decoder")
+    }
+
+    /// The number of known tokens, which the sequences share.
+    fn known(&self, sequences: &[Sequence<'_>]) -> Result<usize, BackendError> {
+        let Some(first) = sequences.first() else { return Err(BackendError::Request("there is no sequence".into())) };
+        let (known, targets) = (first.known.len(), first.targets.len());
+        for sequence in sequences {
+            if (sequence.known.len(), sequence.targets.len()) != (known, targets) {
+                return Err(BackendError::Request("the sequences of a batch differ in length".into()));
+            }
+            let outside = |position: &&u32| **position as usize >= self.config.tokens();
+            if let Some(position) = sequence.known.iter().chain(sequence.targets).find(outside) {
+                let grid = self.config.grid;
+                return Err(BackendError::Request(format!("token {position} is not on the model's grid of {grid}")));
+            }
+            if let Some(class) = sequence.class.filter(|class| *class as usize >= self.config.classes) {
+                return Err(BackendError::Class { class, classes: self.config.classes });
+            }
+        }
+        Ok(known)
+    }
+
+    fn index(&self, index: impl Iterator<Item = usize>) -> candle_core::Result<Tensor> {
+        let index: Vec<u32> = index.filter_map(|index| u32::try_from(index).ok()).collect();
+        Tensor::new(index.as_slice(), &self.device)
+    }
+
+    fn encoder_forward(
+        &self,
+        sequences: &[Sequence<'_>],
+        tokens: Option<&Tensor>,
+        known: usize,
+    ) -> candle_core::Result<Tensor> {
+        let (count, buffer) = (sequences.len(), self.config.buffer);
+        let (length, width) = (buffer + known, self.config.encoder.width);
+        let classes = sequences.iter().map(|sequence| match sequence.class {
+            Some(class) => self.classes.narrow(0, class as usize, 1),
+            None => Ok(self.no_class.clone()),
+        });
+        let classes = concatenate(&classes.collect::<candle_core::Result<Vec<_>>>()?)?; // (count, width)
+        let classes = classes.unsqueeze(1)?.expand((count, buffer, width))?;
+        let x = match tokens {
+            Some(tokens) if known > 0 => {
+                let tokens = tokens.reshape((count * known, self.config.token_channels()))?;
+                let tokens = self.token_embed.forward(&tokens)?.reshape((count, known, width))?;
+                Tensor::cat(&[&classes.contiguous()?, &tokens], 1)?
+            }
+            _ => classes.contiguous()?,
+        };
+        let positions = sequences
+            .iter()
+            .flat_map(|sequence| (0..buffer).chain(sequence.known.iter().map(move |&token| buffer + token as usize)));
+        let positions = self.encoder_positions.index_select(&self.index(positions)?, 0)?;
+        let x = (x.reshape((count * length, width))? + positions)?;
+        let mut x = self.token_norm.forward(&x)?;
+        for block in &self.encoder {
+            x = block.forward(&x, count, None)?;
+        }
+        self.encoder_norm.forward(&x)?.reshape((count, length, width))
+    }
+
+    fn decoder_forward(
+        &self,
+        sequences: &[Sequence<'_>],
+        encoded: &Tensor,
+        known: usize,
+    ) -> candle_core::Result<Tensor> {
+        let (count, buffer, tokens) = (sequences.len(), self.config.buffer, self.config.tokens());
+        let (short, length, width) = (buffer + known, buffer + tokens, self.config.decoder.width);
+        let x = self.decoder_embed.forward(&encoded.reshape((count * short, self.config.encoder.width))?)?;
+        // Every position takes its row of the encoder's output, or the mask token, which comes last.
+        let mut rows = vec![count * short; count * length];
+        for (number, sequence) in sequences.iter().enumerate() {
+            let (from, to) = (number * short, number * length);
+            let taken = (0..buffer).chain(sequence.known.iter().map(|&token| buffer + token as usize));
+            for (row, position) in taken.enumerate() {
+                rows[to + position] = from + row;
+            }
+        }
+        let x = Tensor::cat(&[&x, &self.mask], 0)?.index_select(&self.index(rows.into_iter())?, 0)?;
+        let x = x.reshape((count, length, width))?.broadcast_add(&self.decoder_positions)?;
+        let mut x = x.reshape((count * length, width))?;
+
+        let targets = || {
+            sequences
+                .iter()
+                .enumerate()
+                .flat_map(|(n, sequence)| sequence.targets.iter().map(move |&t| (n, t as usize)))
+        };
+        let queries = self.index(targets().map(|(number, token)| number * length + buffer + token))?;
+        for (number, block) in self.decoder.iter().enumerate() {
+            // Only the targets' rows of the last block are looked at.
+            let last = number + 1 == self.decoder.len();
+            x = block.forward(&x, count, last.then_some(&queries))?;
+        }
+        let positions = self.head_positions.index_select(&self.index(targets().map(|(_, token)| token))?, 0)?;
+        (self.decoder_norm.forward(&x)? + positions)?.reshape((count, (), width))
+    }
+}

@@ -1,0 +1,93 @@
+//! Finished images.
+
+use crate::BackendError;
+
+/// An image in host memory.
+///
+/// # Units
+/// Pixels are 0 (black) to 1 (white), row by row, the channels of a pixel side by side.
+///
+/// # Examples
+/// ```
+/// use gtr_backends::Picture;
+/// let picture = Picture::new(2, 1, 1, vec![0.0, 0.5])?;
+/// assert_eq!(picture.to_u8(), [0, 128]);
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    width: usize,
+    height: usize,
+    channels: usize,
+    pixels: Vec<f32>,
+}
+
+impl Picture {
+    /// An image of `channels` 1 (grey) or 3 (red, green, blue).
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for another number of channels or a wrong number of pixel values.
+    pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<f32>) -> Result<Self, BackendError> {
+        if !matches!(channels, 1 | 3) {
+            return Err(BackendError::Request(format!("a picture has 1 or 3 channels, not {channels}")));
+        }
+        let expected = width.checked_mul(height).and_then(|count| count.checked_mul(channels));
+        if expected != Some(pixels.len()) {
+            let found = pixels.len();
+            return Err(BackendError::Request(format!(
+                "{found} values do not make a picture of {width}x{height} pixels with {channels} channels"
+            )));
+        }
+        Ok(Self { width, height, channels, pixels })
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Values of a pixel: 1 (grey) or 3 (red, green, blue).
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The values, 0 to 1.
+    ///
+    /// # Shapes
+    /// `[height, width, channels]`, row by row.
+    pub fn pixels(&self) -> &[f32] {
+        &self.pixels
+    }
+
+    /// The values as bytes, rounded to the nearest; what lies outside 0 to 1 is cut, what is not a number is black.
+    ///
+    /// # Shapes
+    /// `[height, width, channels]`, row by row.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255 after the clamp")]
+    pub fn to_u8(&self) -> Vec<u8> {
+        self.pixels.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_rounded_and_cut() {
+        let picture = Picture::new(5, 1, 1, vec![-1.0, 0.001, 0.999, 2.0, f32::NAN]).unwrap();
+        assert_eq!(picture.to_u8(), [0, 0, 255, 255, 0]);
+    }
+
+    #[test]
+    fn impossible_pictures_are_refused() {
+        assert!(Picture::new(1, 1, 2, vec![0.0; 2]).is_err());
+        assert!(Picture::new(2, 2, 3, vec![0.0; 11]).is_err());
+        assert!(Picture::new(usize::MAX, 2, 1, vec![]).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! Reads recordings.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use candle_core::{DType, Device, Tensor};
+use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::mar::{MarConfig, MarGenerator, MarModel};
+use gtr_core::{ImageIndex, NoiseSource, TokenIndex};
+use serde_json::Value;
+
+pub(crate) fn path(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "tests", "golden", name].iter().collect()
+}
+
+/// A recording: tensors and the description beside them.
+pub(crate) struct Golden {
+    pub name: String,
+    pub json: Value,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Golden {
+    /// `name` without its extension, below `tests/golden`.
+    pub(crate) fn open(name: &str) -> Self {
+        let text = std::fs::read_to_string(path(&format!("{name}.json"))).unwrap();
+        let tensors = candle_core::safetensors::load(path(&format!("{name}.safetensors")), &Device::Cpu).unwrap();
+        Self { name: name.to_owned(), json: serde_json::from_str(&text).unwrap(), tensors }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.tensors.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> &Tensor {
+        self.tensors.get(name).unwrap_or_else(|| panic!("{} has no tensor {name}", self.name))
+    }
+
+    pub(crate) fn f32s(&self, name: &str) -> Vec<f32> {
+        floats(self.tensor(name))
+    }
+
+    pub(crate) fn f64s(&self, name: &str) -> Vec<f64> {
+        self.tensor(name).flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// Whole numbers: classes, timesteps, orders.
+    pub(crate) fn u32s(&self, name: &str) -> Vec<u32> {
+        self.tensor(name).to_dtype(DType::U32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    pub(crate) fn number(&self, pointer: &str) -> f64 {
+        self.json.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{} has no {pointer}", self.name))
+    }
+}
+
+pub(crate) fn floats(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Positions masked in a mask of f32 (1 = masked), and those known, ascending.
+pub(crate) fn positions(mask: &[f32]) -> (Vec<u32>, Vec<u32>) {
+    let all = 0..u32::try_from(mask.len()).unwrap();
+    all.partition(|&position| mask[position as usize] > 0.5)
+}
+
+/// The tiny model of the recordings, with random weights.
+pub(crate) fn tiny() -> MarGenerator {
+    tiny_from(Checkpoint::open(&path("mar_tiny/weights.safetensors")).unwrap())
+}
+
+pub(crate) fn tiny_config() -> MarConfig {
+    MarConfig::parse("mar_tiny", &Golden::open("mar_tiny/weights").json["config"].to_string()).unwrap()
+}
+
+pub(crate) fn tiny_from(checkpoint: Checkpoint) -> MarGenerator {
+    let section = checkpoint.section();
+    MarGenerator::new(MarModel::load(tiny_config(), checkpoint, &Device::Cpu).unwrap(), section)
+}
+
+/// The largest difference between two lists.
+pub(crate) fn distance(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).fold(0.0, |largest, (found, expected)| {
+        let difference = f64::from((found - expected).abs());
+        if difference.is_nan() { f64::INFINITY } else { largest.max(difference) }
+    })
+}
+
+#[track_caller]
+pub(crate) fn assert_near(what: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
+    assert_eq!(found.dims(), expected.dims(), "shape of {what}");
+    let distance = distance(&floats(found), &floats(expected));
+    assert!(distance <= tolerance, "{what}: differs by {distance:e}, at most {tolerance:e} is allowed");
+}
+
+/// Noise from a recording instead of a seed.
+pub(crate) struct Recorded {
+    pub rows: HashMap<(ImageIndex, TokenIndex), usize>,
+    /// `[rows, channels]`.
+    pub first: Vec<f32>,
+    /// `[draws, stride, channels]`.
+    pub rest: Vec<f32>,
+    /// Rows of a draw in the recording; more than are used where both halves were recorded.
+    pub stride: usize,
+}
+
+impl NoiseSource for Recorded {
+    fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
+        let (row, channels) = (self.rows[&(image, token)], out.len());
+        let from = match (draw as usize).checked_sub(1) {
+            None => &self.first[row * channels..],
+            Some(draw) => &self.rest[(draw * self.stride + row) * channels..],
+        };
+        out.copy_from_slice(&from[..channels]);
+    }
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Makes recordings small enough to be committed.
+
+Usage: trim.py FOLDER
+
+Of guided recordings only the noise of the conditional half counts: the other half of the noise never reaches a result,
+since both halves are given the first half's x. This cuts it from `*.noise` in every sample_*.safetensors of the folder
+(recordings cut already are left alone) and corrects the shapes in the JSON beside it.
+"""
+import json
+import pathlib
+import struct
+import sys
+
+
+def trim(path: pathlib.Path) -> None:
+    data = path.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    body = data[8 + size :]
+    description = json.loads(path.with_suffix(".json").read_text())
+    parts, offset, out = [], 0, {}
+    for name, info in header.items():
+        if name == "__metadata__":
+            out[name] = info
+            continue
+        begin, end = info["data_offsets"]
+        values, shape = body[begin:end], info["shape"]
+        if name.endswith(".noise"):
+            draws, rows, channels = shape
+            kept = header[name.replace(".noise", ".init_noise")]["shape"][0]
+            row = (end - begin) // (draws * rows)
+            values = b"".join(values[d * rows * row :][: kept * row] for d in range(draws))
+            shape = [draws, kept, channels]
+            description["tensors"][name]["shape"] = shape
+        out[name] = {**info, "shape": shape, "data_offsets": [offset, offset + len(values)]}
+        parts.append(values)
+        offset += len(values)
+    text = json.dumps(out, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+    path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n")
+
+
+for recording in sorted(pathlib.Path(sys.argv[1]).glob("sample_*.safetensors")):
+    trim(recording)

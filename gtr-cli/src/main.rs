@@ -9,6 +9,8 @@ mod commands;
 mod draw;
 mod error;
 mod output;
+mod picture;
+mod series;
 mod table;
 mod usage;
 

@@ -68,14 +68,16 @@ pub(crate) fn range<T: PartialEq + std::fmt::Display>(first: T, last: T) -> Stri
     if first == last { first.to_string() } else { format!("{first}..{last}") }
 }
 
-/// Text in lines of at most 80 columns, indented; a word is never cut.
-pub(crate) fn wrap(text: &str, indent: usize) -> String {
+/// Text in lines of at most 80 columns, indented, all but the first by `hanging` more; a word is never cut.
+pub(crate) fn wrap(text: &str, mut indent: usize, hanging: usize) -> String {
     let mut lines = String::new();
     let mut line = String::new();
+    let rest = indent + hanging;
     for word in text.split_whitespace() {
         if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > 80 {
             lines.push_str(&format!("{:indent$}{line}\n", ""));
             line.clear();
+            indent = rest;
         }
         if !line.is_empty() {
             line.push(' ');

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use gtr_core::AxisName;
 
 use crate::catalogue::{CATALOGUE, Form};
@@ -23,8 +23,6 @@ pub(crate) struct AxisFlags {
     pub(crate) clip_timestep: Option<u32>,
 }
 
-/// Name of the group of all these flags.
-const GROUP: &str = "AxisFlags";
 const SET: &str = "set";
 const MAX: &str = "max-timestep";
 const CLIP: &str = "clip-timestep";
@@ -148,10 +146,7 @@ impl Args for AxisFlags {
         }
         let set = Arg::new(SET).long(SET).action(ArgAction::Append).value_name("AXIS.PARAM=JSON");
         let set = set.help("Set any parameter of an axis, as --set order.stages=4");
-        command = command.next_help_heading("Any axis").arg(set).next_help_heading(None::<&str>);
-        let own = |arg: &&Arg| arg.get_help_heading().is_some();
-        let flags: Vec<_> = command.get_arguments().filter(own).map(|arg| arg.get_id().clone()).collect();
-        command.group(ArgGroup::new(GROUP).multiple(true).args(flags))
+        command.next_help_heading("Any axis").arg(set).next_help_heading(None::<&str>)
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -25,10 +25,10 @@ pub(crate) use small::{
 /// many diffusion steps, and which tokens get more. On a grid it makes a plan, which can be looked at, saved, checked and
 /// run.
 #[derive(Debug, Parser)]
-#[command(name = "gtr-cli", version, max_term_width = 80, propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "gtr-cli", version, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Tell on standard error what is loaded, planned and run.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,

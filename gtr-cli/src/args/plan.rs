@@ -27,7 +27,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Show these presets side by side, in place of a plan.
-    #[arg(long, value_name = "A,B,..", value_delimiter = ',', conflicts_with_all = ["ScheduleArgs", "AxisFlags"])]
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub(crate) compare: Vec<String>,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,

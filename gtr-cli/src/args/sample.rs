@@ -48,7 +48,7 @@ pub(crate) struct SampleArgs {
     /// Images that run at the same time; it changes speed and memory, not the images.
     #[arg(long, value_name = "N", default_value = "16")]
     pub(crate) batch: NonZeroUsize,
-    /// Pixels a pixel becomes, in both directions [default: small images are enlarged: up to about 256 pixels alone, 64 in a
+    /// Pixels a pixel becomes, in both directions [default: small images are enlarged: up to 256 pixels alone, 96 in a
     /// sheet; not in a folder].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) scale: Option<u32>,
@@ -56,7 +56,7 @@ pub(crate) struct SampleArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Run this plan, as `plan --format json` or another program wrote it.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ScheduleArgs", "AxisFlags"])]
+    #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use gtr_core::{AxisName, Config, Grid, Planned, Schedule, pace, preset};
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ impl Chosen {
         tracing::debug!(schedule = self.name, %grid, "planning");
         let planned = self.schedule.plan(grid, &CATALOGUE.registry).map_err(|error| match error {
             gtr_core::Error::DoesNotFit { axis, .. } => {
-                CliError::usage(format_args!("{error}; what a flag or a schedule file asks of the {axis} is not adapted"))
+                CliError::usage(format_args!("{error}; ask for less, or leave the {axis} to a preset, which adapts"))
             }
             error => error.into(),
         })?;
@@ -64,6 +64,16 @@ impl Chosen {
 }
 
 impl ScheduleArgs {
+    /// Refuses flags that choose a schedule where `instead` has one already.
+    pub(crate) fn refuse(&self, instead: &str) -> Result<(), CliError> {
+        if self.preset.is_none() && self.schedule.is_none() && self.axes == AxisFlags::default() {
+            return Ok(());
+        }
+        Err(CliError::usage(format_args!(
+            "{instead} is taken as it is: leave out --preset, --schedule and the flags of the axes"
+        )))
+    }
+
     /// The schedule that was asked for.
     pub(crate) fn choose(&self) -> Result<Chosen, CliError> {
         let mut chosen = self.start()?;

@@ -32,6 +32,7 @@ struct Gap {
 
 /// Carries out the command.
 pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
+    args.schedule.refuse("each preset of --compare")?;
     let presets = args.compare.iter().map(|name| preset::find(name.trim())).collect::<Result<Vec<_>, _>>()?;
     let Some(grid) = args.grid.or(presets.first().map(|preset| preset.home_grid)) else {
         return Err(CliError::usage("--compare needs a preset at least"));

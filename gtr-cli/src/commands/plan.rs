@@ -76,13 +76,18 @@ fn in_words(config: &Config) -> String {
         .map(|(name, value)| match value {
             Value::String(text) => format!("{name} {text}"),
             Value::Array(values) => {
-                let values: Vec<String> = values.iter().map(Value::to_string).collect();
+                let values: Vec<String> = values.iter().map(number).collect();
                 format!("{name} {}", values.join(" "))
             }
             value => format!("{name} {value}"),
         })
         .collect();
     format!("{} {}", config.kind, params.join(", ")).trim_end().to_owned()
+}
+
+/// A number without a fraction that is none.
+fn number(value: &Value) -> String {
+    value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string())
 }
 
 fn stages(plan: &Plan) -> String {

@@ -34,6 +34,6 @@ fn in_words(preset: &Preset) -> String {
         Status::Ours => "ours",
     };
     let Preset { name, summary, source, home_grid, .. } = preset;
-    let source = wrap(&format!("Source: {source}"), 4);
-    format!("{name} ({home_grid}, {status})\n{}{source}", wrap(summary, 4))
+    let source = wrap(&format!("Source: {source}"), 4, 2);
+    format!("{name} ({home_grid}, {status})\n{}{source}", wrap(summary, 4, 0))
 }

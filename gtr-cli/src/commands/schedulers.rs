@@ -14,8 +14,7 @@ use crate::table::wrap;
 /// Carries out the command.
 pub(super) fn run(args: &SchedulersArgs) -> Result<ExitStatus, CliError> {
     let all = CATALOGUE.kinds.iter().map(|kind| &kind.description);
-    let wanted: Vec<&Description> =
-        all.filter(|it| args.kind.as_deref().is_none_or(|kind| it.kind == kind)).collect();
+    let wanted: Vec<&Description> = all.filter(|it| args.kind.as_deref().is_none_or(|kind| it.kind == kind)).collect();
     if wanted.is_empty() {
         let kind = args.kind.as_deref().unwrap_or_default();
         return Err(CliError::usage(format_args!(
@@ -44,16 +43,16 @@ fn text(wanted: &[&Description]) -> String {
         for it in of_axis {
             let _ = writeln!(text, "\n  {}", it.kind);
             for paragraph in it.description.split("\n\n") {
-                text.push_str(&wrap(&paragraph.replace('\n', " "), 4));
+                text.push_str(&wrap(&paragraph.replace('\n', " "), 4, 0));
             }
             for parameter in &it.parameters {
                 let default = match &parameter.default {
                     None | Some(serde_json::Value::Null) => String::new(),
                     Some(value) => format!(" [default: {}]", plain(value)),
                 };
-                text.push_str(&wrap(&format!("{}: {}{default}", parameter.name, parameter.description), 6));
+                text.push_str(&wrap(&format!("{}: {}{default}", parameter.name, parameter.description), 6, 2));
             }
-            text.push_str(&wrap(&format!("Source: {}", it.source), 4));
+            text.push_str(&wrap(&format!("Source: {}", it.source), 4, 2));
         }
     }
     text

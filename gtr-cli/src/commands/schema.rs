@@ -143,7 +143,9 @@ fn configuration(axis: AxisName, kind: &str, mut schema: Schema, timestep: &Sche
     if axis == AxisName::Diffusion {
         let limit = |description: &str| {
             let mut limit = json_schema!({ "description": description });
-            limit.ensure_object().extend(timestep.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+            limit
+                .ensure_object()
+                .extend(timestep.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
             limit.to_value()
         };
         let max = limit("Timesteps are spaced from 0 to this one.");

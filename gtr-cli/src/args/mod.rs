@@ -1,0 +1,72 @@
+//! The command line.
+
+mod axes;
+mod classes;
+mod plan;
+mod sample;
+mod schedule;
+mod small;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use axes::AxisFlags;
+pub(crate) use classes::Classes;
+pub(crate) use plan::{PlanArgs, PlanFormat};
+pub(crate) use sample::SampleArgs;
+pub(crate) use schedule::{Chosen, ScheduleArgs};
+pub(crate) use small::{
+    CompletionsArgs, ListFormat, PresetsArgs, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs, VerifyFormat,
+};
+
+/// Plan, verify and run sampling schedules of masked autoregressive image
+/// generators.
+///
+/// A schedule says in which order and in which stages the tokens of an image are generated, how many in each step, with how
+/// many diffusion steps, and which tokens get more. On a grid it makes a plan, which can be looked at, saved, checked and
+/// run.
+#[derive(Debug, Parser)]
+#[command(name = "gtr-cli", version, max_term_width = 80, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Tell on standard error what is loaded, planned and run.
+    #[arg(long, global = true, display_order = 900)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gtr-cli sample --class 7 --out seven.png     a picture of a seven
+  gtr-cli plan --grid 16x16                    what is generated when
+  gtr-cli plan --format json > p.json          the same as a file
+  gtr-cli verify p.json                        whether a plan is sound
+  gtr-cli help plan                            all about a command";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Plan a schedule on a grid, and show or save the plan.
+    Plan(Box<PlanArgs>),
+    /// Generate images.
+    Sample(Box<SampleArgs>),
+    /// Check plans against every rule of the plan format.
+    Verify(VerifyArgs),
+    /// List the implementations of each axis of a schedule, and what they take.
+    Schedulers(SchedulersArgs),
+    /// List the named schedules.
+    Presets(PresetsArgs),
+    /// Print or write the JSON Schemas of what this program reads and writes.
+    Schema(SchemaArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

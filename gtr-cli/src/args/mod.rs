@@ -61,6 +61,11 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
 }
 
+/// A seed or the number of an image.
+fn whole_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("write a whole number, 0 to {}", u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -82,7 +82,7 @@ fn in_words(config: &Config) -> String {
             value => format!("{name} {value}"),
         })
         .collect();
-    format!("{} {}", config.kind, params.join(", ")).trim_end().to_owned()
+    if params.is_empty() { config.kind.clone() } else { format!("{}: {}", config.kind, params.join(", ")) }
 }
 
 /// A number without a fraction that is none.

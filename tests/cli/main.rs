@@ -1,4 +1,5 @@
 //! The command line, driven as a user drives it.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod errors;
 mod help;

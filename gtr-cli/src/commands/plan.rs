@@ -66,7 +66,8 @@ fn table(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room)
 
 /// The choice on each axis, a line each.
 fn choices(schedule: &Schedule) -> String {
-    AxisName::ALL.into_iter().map(|axis| format!("{:<11}{}\n", axis.as_str(), in_words(schedule.axis(axis)))).collect()
+    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
+    AxisName::ALL.map(line).join("\n") + "\n"
 }
 
 fn in_words(config: &Config) -> String {

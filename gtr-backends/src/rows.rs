@@ -7,8 +7,8 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-/// Rows of a tile.
-pub(crate) const TILE: usize = 16;
+/// Rows of a tile: few enough that the first steps of a plan, with a token or two, waste little; enough to use the vectors.
+pub(crate) const TILE: usize = 8;
 
 /// Rows needed so that `count` rows fill whole tiles; on other devices than the CPU nothing is tiled.
 pub(crate) fn padded(count: usize, on_cpu: bool) -> usize {

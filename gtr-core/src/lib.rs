@@ -24,6 +24,8 @@
 
 pub mod detail;
 pub mod diffusion;
+#[cfg(any(test, feature = "testing"))]
+pub mod laws;
 pub mod order;
 pub mod pace;
 pub mod preset;

@@ -14,7 +14,7 @@ use crate::{ImageIndex, Seed, TokenIndex};
 /// Where the noise of the diffusion head comes from.
 ///
 /// The sampler passes [`Noise`]; a test that replays a recording passes the recorded numbers.
-pub trait NoiseSource {
+pub trait NoiseSource: Sync {
     /// Fills `out` with standard normal values: the noise of one token at one draw.
     ///
     /// Draw 0 is what the token's diffusion starts from; draw `k` is added after its `k`-th evaluation. The values depend

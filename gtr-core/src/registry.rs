@@ -35,9 +35,12 @@ pub trait Component:
         vec![("default", Self::default())]
     }
 
-    /// Parameters for the property tests.
+    /// Parameters for the property tests; the examples, where nothing is said.
     #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self>;
+    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
+        let examples = Self::examples().into_iter().map(|(_, example)| example).collect::<Vec<_>>();
+        proptest::strategy::Strategy::boxed(proptest::sample::select(examples))
+    }
 }
 
 /// The trait objects that stand for an axis: `dyn Order`, `dyn Pace`, `dyn Diffusion` and `dyn Detail`.
@@ -241,7 +244,7 @@ pub struct Registry {
 pub(crate) type Built<A> = (Config, Box<A>);
 
 macro_rules! registered {
-    ($($axis:ident, $field:ident, $with:ident, $build:ident;)*) => {
+    ($($axis:ident, $field:ident, $with:ident, $resolve:ident, $build:ident;)*) => {
         impl Registry {
             $(
                 #[doc = concat!("The registered implementations of [`", stringify!($axis), "`].")]
@@ -257,7 +260,15 @@ macro_rules! registered {
                     self
                 }
 
-                pub(crate) fn $build(&self, config: &Config) -> Result<Built<dyn $axis>, Error> {
+                #[doc = concat!("Makes the [`", stringify!($axis), "`] of a configuration.")]
+                ///
+                /// # Errors
+                /// [`Error::UnknownKind`] or [`Error::Parameter`].
+                pub fn $build(&self, config: &Config) -> Result<Box<dyn $axis>, Error> {
+                    Ok(self.$resolve(config)?.1)
+                }
+
+                pub(crate) fn $resolve(&self, config: &Config) -> Result<Built<dyn $axis>, Error> {
                     find(&self.$field, config)
                 }
             )*
@@ -280,10 +291,10 @@ macro_rules! registered {
 }
 
 registered! {
-    Order, orders, with_order, order;
-    Pace, paces, with_pace, pace;
-    Diffusion, diffusions, with_diffusion, diffusion;
-    Detail, details, with_detail, detail;
+    Order, orders, with_order, order, build_order;
+    Pace, paces, with_pace, pace, build_pace;
+    Diffusion, diffusions, with_diffusion, diffusion, build_diffusion;
+    Detail, details, with_detail, detail, build_detail;
 }
 
 impl Registry {

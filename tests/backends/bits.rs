@@ -1,1 +1,122 @@
-//! To follow.
+//! The same bits in any batch, with any number of threads, beside any other rows.
+
+use candle_core::{Device, Tensor};
+use gtr_backends::diffusion::{Conditions, sample};
+use gtr_backends::mar::MarGenerator;
+use gtr_core::{
+    Denoise, DiffusionSteps, Grid, ImageIndex, MaskedGenerator, Noise, Row, Seed, Targets, Timesteps, TokenIndex,
+};
+
+use crate::golden::{Golden, floats};
+
+fn digits() -> MarGenerator {
+    gtr_backends::open("digits", None, &Device::Cpu).unwrap()
+}
+
+fn timesteps(generator: &MarGenerator, steps: u32) -> Timesteps {
+    Timesteps::new(DiffusionSteps::new(steps).unwrap(), generator.timestep_limit()).unwrap()
+}
+
+/// The order of an image: a permutation of the 64 tokens.
+fn order(grid: Grid, image: u64) -> Vec<TokenIndex> {
+    let factor = 2 * usize::try_from(image).unwrap() + 5;
+    (0..64).map(|place| grid.token((place * factor + 11) % 64).unwrap()).collect()
+}
+
+/// Bits of the latent images of the images asked for, made together: steps of 1, 5, 20 and 38 tokens, of which every
+/// third gets more evaluations.
+fn generate(images: &[u64], guided: bool) -> Vec<Vec<u32>> {
+    let mut generator = digits();
+    let grid = generator.grid();
+    let classes: Vec<_> =
+        images.iter().map(|&image| generator.class(u32::try_from(image % 10).unwrap()).unwrap()).collect();
+    let mut canvas = generator.canvas(&classes, guided).unwrap();
+    let orders: Vec<_> = images.iter().map(|&image| order(grid, image)).collect();
+    let timesteps = [timesteps(&generator, 3), timesteps(&generator, 7)];
+    let noise = Noise::new(Seed(3));
+    let mut done = 0;
+    for count in [1, 5, 20, 38] {
+        let targets = Targets::new(orders.iter().map(|order| &order[done..done + count]));
+        done += count;
+        let rows: Vec<_> = images
+            .iter()
+            .zip(targets.by_image())
+            .flat_map(|(&image, tokens)| {
+                let row = move |(n, &token): (usize, &TokenIndex)| Row {
+                    image: ImageIndex(image),
+                    token,
+                    group: usize::from(n % 3 == 2),
+                };
+                tokens.iter().enumerate().map(row)
+            })
+            .collect();
+        let features = generator.features(&canvas, &targets).unwrap();
+        let request = Denoise { timesteps: &timesteps, rows: &rows, guidance: 2.5, temperature: 0.95, noise: &noise };
+        let values = generator.denoise(&features, &request).unwrap();
+        generator.commit(&mut canvas, &targets, values).unwrap();
+    }
+    let latents = generator.latents(&canvas).unwrap();
+    (0..images.len()).map(|image| bits(&latents.get(image).unwrap())).collect()
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    floats(tensor).into_iter().map(f32::to_bits).collect()
+}
+
+fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+#[test]
+fn an_image_is_the_same_alone_and_in_a_batch() {
+    for guided in [false, true] {
+        let together = generate(&[4, 7, 2], guided);
+        for (slot, image) in [(0, 4), (1, 7), (2, 2)] {
+            assert!(generate(&[image], guided)[0] == together[slot], "image {image}, guided: {guided}");
+        }
+        assert!(together[0] != together[1]);
+    }
+}
+
+#[test]
+fn an_image_is_the_same_with_any_number_of_threads() {
+    let one = with_threads(1, || generate(&[0, 9], true));
+    for threads in [2, 3, 5] {
+        assert!(with_threads(threads, || generate(&[0, 9], true)) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn rows_are_the_same_beside_rows_of_other_step_counts() {
+    let generator = digits();
+    let golden = Golden::open("digits");
+    // 64 conditioning vectors of one image.
+    let part = |half: &str| golden.tensor(&format!("half.{half}.z")).get(0).unwrap();
+    let (conditional, unconditional) = (part("cond"), part("uncond"));
+    let timesteps = [5, 9, 1].map(|steps| timesteps(&generator, steps));
+    let noise = Noise::new(Seed(8));
+    let run = |rows: &[Row], guided: bool| {
+        let index: Vec<u32> = rows.iter().map(|row| u32::try_from(row.token.get()).unwrap()).collect();
+        let index = Tensor::new(index.as_slice(), &Device::Cpu).unwrap();
+        let chosen = |z: &Tensor| z.index_select(&index, 0).unwrap();
+        let conditions =
+            Conditions { conditional: chosen(&conditional), unconditional: guided.then(|| chosen(&unconditional)) };
+        let request = Denoise { timesteps: &timesteps, rows, guidance: 3.0, temperature: 1.0, noise: &noise };
+        bits(&sample(generator.model().head(), &conditions, &request).unwrap())
+    };
+    let rows: Vec<_> = generator
+        .grid()
+        .iter()
+        .map(|token| Row { image: ImageIndex(1), token, group: [0, 1, 1, 0, 2, 0, 1][token.get() % 7] })
+        .collect();
+    for guided in [false, true] {
+        let alone: Vec<u32> = rows.iter().flat_map(|row| run(&[*row], guided)).collect();
+        for count in [2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 50, 64] {
+            assert!(run(&rows[..count], guided) == alone[..16 * count], "{count} rows, guided: {guided}");
+        }
+        let mut reversed = rows.clone();
+        reversed.reverse();
+        let found: Vec<u32> = run(&reversed, guided).chunks(16).rev().flatten().copied().collect();
+        assert!(found == alone, "in another order, guided: {guided}");
+    }
+}

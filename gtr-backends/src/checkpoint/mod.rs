@@ -91,6 +91,9 @@ impl fmt::Display for Section {
     }
 }
 
+/// How files of `torch.save` began before it wrote zip archives: a pickled number.
+const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46";
+
 enum Format {
     Safetensors(safetensors::File),
     Pth(Box<pth::File>),
@@ -151,11 +154,11 @@ impl Checkpoint {
     fn from_source(name: String, mut source: Source, section: Option<Section>) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Checkpoint { file: name.clone(), reason };
         let start = source.start().map_err(|error| wrong(error.to_string()))?;
-        if start.starts_with(b"PK") {
+        if start.starts_with(b"PK\x03\x04") {
             let (file, section) = pth::File::open(source, section).map_err(wrong)?;
             return Ok(Self { tensors: file.infos(), section, format: Format::Pth(Box::new(file)), name });
         }
-        if start.starts_with(b"\x80") {
+        if start.starts_with(LEGACY) {
             return Err(wrong("it is in the format of torch.save before 1.6; save it again with a newer one".into()));
         }
         if section.is_some_and(|section| section != Section::Whole) {

@@ -112,8 +112,9 @@ impl<'a> Machine<'a> {
             0x80 => drop(self.array::<1>()?),
             0x95 => drop(self.array::<8>()?),
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            // Also the state of an object: only dictionaries and tensors count here, and theirs is not part of the values.
+            b'0' | b'b' => drop(self.pop()?),
+            b'1' => drop(self.since_mark()?),
             b'2' => {
                 let top = *self.stack.last().ok_or("the stack is empty")?;
                 self.stack.push(top);
@@ -149,7 +150,8 @@ impl<'a> Machine<'a> {
                 let length = self.length4()?;
                 self.text(length)?;
             }
-            0x8c => {
+            // The second is what Python 2 wrote names as.
+            0x8c | b'U' => {
                 let [length] = self.array()?;
                 self.text(length.into())?;
             }
@@ -157,11 +159,7 @@ impl<'a> Machine<'a> {
                 let length = self.length8()?;
                 self.text(length)?;
             }
-            // Byte strings: text for the names that Python 2 wrote, nothing else needs them.
-            b'U' => {
-                let [length] = self.array()?;
-                self.text(length.into())?;
-            }
+            // Byte strings have no meaning here.
             b'T' | b'B' => {
                 let length = self.length4()?;
                 self.take(length)?;
@@ -181,15 +179,15 @@ impl<'a> Machine<'a> {
             b']' | 0x8f => self.push(Object::List(Vec::new()))?,
             b')' => self.push(Object::Tuple(Vec::new()))?,
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.push(Object::Tuple(items))?;
             }
             b'l' | 0x91 => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.push(Object::List(items))?;
             }
             b'd' => {
-                let items = pairs(&self.to_mark()?)?;
+                let items = pairs(&self.since_mark()?)?;
                 self.push(Object::Dict(items))?;
             }
             0x85..=0x87 => {
@@ -205,7 +203,7 @@ impl<'a> Machine<'a> {
                 self.append(&[item])?;
             }
             b'e' | 0x90 => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.append(&items)?;
             }
             b's' => {
@@ -214,7 +212,7 @@ impl<'a> Machine<'a> {
                 self.set_items(&[(key, value)])?;
             }
             b'u' => {
-                let items = pairs(&self.to_mark()?)?;
+                let items = pairs(&self.since_mark()?)?;
                 self.set_items(&items)?;
             }
             b'c' => {
@@ -244,8 +242,6 @@ impl<'a> Machine<'a> {
                 let made = self.call(callee, arguments);
                 self.push(made)?;
             }
-            // The state of an object: only dictionaries and tensors count here, and theirs is not part of the values.
-            b'b' => drop(self.pop()?),
             b'q' => {
                 let [index] = self.array()?;
                 self.memoize(index.into())?;
@@ -322,7 +318,7 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or_else(|| "the stack is empty".into())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>, String> {
+    fn since_mark(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().ok_or("there is no mark")?;
         Ok(self.stack.split_off(mark))
     }

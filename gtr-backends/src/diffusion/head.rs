@@ -206,6 +206,10 @@ impl DiffusionHead {
     }
 }
 
+/// Frequencies that the reference has one unit in the last place above the nearest f32: its exponential, that of `PyTorch`
+/// on the CPU, does not always give the nearest. At timestep 999 this shows as 3e-5 in the embedding.
+const ROUNDED_UP: [usize; 2] = [13, 44];
+
 /// The sinusoidal embedding of a timestep: cosines of 128 frequencies, then sines, as f32 arithmetic gives them.
 ///
 /// # Shapes
@@ -215,7 +219,8 @@ pub fn waves(timestep: u32) -> Vec<f32> {
     let half = FREQUENCIES / 2;
     let slope = -(libm::log(10_000.0) as f32);
     let angle = |index: usize| {
-        let frequency = libm::exp(f64::from(slope * index as f32 / half as f32)) as f32;
+        let nearest = libm::exp(f64::from(slope * index as f32 / half as f32)) as f32;
+        let frequency = if ROUNDED_UP.contains(&index) { nearest.next_up() } else { nearest };
         f64::from(timestep as f32 * frequency)
     };
     let cosines = (0..half).map(|index| libm::cos(angle(index)) as f32);

@@ -182,7 +182,7 @@ mod tests {
         assert_eq!((step.mean_from_x0, step.mean_from_x, step.log_variance), (1.0, 0.0, None));
         let mut x = [0.5];
         step.step(&mut x, &[0.25], &[9.0], &[9.0], 1.0);
-        assert_eq!(x, [step.x0_from_x * 0.5 - step.x0_from_noise * 0.25]);
+        assert!((x[0] - (step.x0_from_x * 0.5 - step.x0_from_noise * 0.25)).abs() < 1e-6);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Draws token values: the denoising chains of many rows at once.
 
 use candle_core::Tensor;
-use gtr_core::{Denoise, Row};
+use gtr_core::{Denoise, NoiseSource, Row};
 use rayon::prelude::*;
 
 use super::{DiffusionHead, Process};
@@ -46,15 +46,12 @@ pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'
     let threads = threads.min((count * halves).div_ceil(TILE)).max(1);
     let dealt: Vec<Vec<usize>> =
         (0..threads).map(|share| order.iter().copied().skip(share).step_by(threads).collect()).collect();
-    // A noise source need not be shareable, so its numbers are drawn before the threads start.
-    let shares: Vec<Vec<Chain<'_>>> = dealt
-        .iter()
-        .map(|rows| rows.iter().map(|&row| Chain::new(row, request, &processes, channels)).collect())
-        .collect();
-    let settings = Settings { guidance: request.guidance as f32, temperature: request.temperature as f32 };
-    let drawn = shares
-        .into_par_iter()
-        .map(|chains| Walk::new(head, conditions, settings, chains)?.run())
+    let settings =
+        Settings { guidance: request.guidance as f32, temperature: request.temperature as f32, noise: request.noise };
+    let chain = |&row: &usize| Chain { row, address: request.rows[row], process: &processes[request.rows[row].group] };
+    let drawn = dealt
+        .par_iter()
+        .map(|rows| Walk::new(head, conditions, settings, rows.iter().map(chain).collect())?.run())
         .collect::<Result<Vec<_>, BackendError>>()?;
 
     let mut values = vec![0.0; count * channels];
@@ -81,35 +78,24 @@ fn check(conditions: &Conditions, request: &Denoise<'_>) -> Result<(), BackendEr
 }
 
 #[derive(Clone, Copy)]
-struct Settings {
+struct Settings<'a> {
     guidance: f32,
     temperature: f32,
+    noise: &'a dyn NoiseSource,
 }
 
 /// The chain of one row.
 struct Chain<'a> {
     row: usize,
+    /// Where its noise is found.
+    address: Row,
     process: &'a Process,
-    /// The numbers of every draw: what it starts from, then what is added after each evaluation but the last.
-    noise: Vec<f32>,
-}
-
-impl<'a> Chain<'a> {
-    fn new(row: usize, request: &Denoise<'_>, processes: &'a [Process], channels: usize) -> Self {
-        let Row { image, token, group } = request.rows[row];
-        let process = &processes[group];
-        let mut noise = vec![0.0; process.evaluations() * channels];
-        for (draw, out) in (0..).zip(noise.chunks_exact_mut(channels)) {
-            request.noise.fill_normal(image, token, draw, out);
-        }
-        Self { row, process, noise }
-    }
 }
 
 /// Walks chains, those with more evaluations first in the list.
 struct Walk<'a> {
     head: &'a DiffusionHead,
-    settings: Settings,
+    settings: Settings<'a>,
     chains: Vec<Chain<'a>>,
     /// Embedded conditions, `[rows, width]`.
     conditional: Tensor,
@@ -122,7 +108,7 @@ impl<'a> Walk<'a> {
     fn new(
         head: &'a DiffusionHead,
         conditions: &Conditions,
-        settings: Settings,
+        settings: Settings<'a>,
         chains: Vec<Chain<'a>>,
     ) -> Result<Self, BackendError> {
         let rows: Vec<u32> = chains.iter().filter_map(|chain| u32::try_from(chain.row).ok()).collect();
@@ -134,7 +120,10 @@ impl<'a> Walk<'a> {
         let conditional = embed(&conditions.conditional)?;
         let unconditional = conditions.unconditional.as_ref().map(embed).transpose()?;
         let channels = head.size().channels;
-        let x = chains.iter().flat_map(|chain| chain.noise[..channels].iter().copied()).collect();
+        let mut x = vec![0.0; chains.len() * channels];
+        for (chain, x) in chains.iter().zip(x.chunks_exact_mut(channels)) {
+            settings.noise.fill_normal(chain.address.image, chain.address.token, 0, x);
+        }
         Ok(Self { head, settings, chains, conditional, unconditional, x })
     }
 
@@ -167,8 +156,8 @@ impl<'a> Walk<'a> {
         let steps: Vec<_> =
             chains.iter().map(|chain| chain.process.coefficients(chain.process.evaluations() - left)).collect();
         let out = self.predict(&steps.iter().map(|step| step.timestep).collect::<Vec<_>>(), conditions)?;
-        let Settings { guidance, temperature } = self.settings;
-        let mut predicted = vec![0.0; channels];
+        let Settings { guidance, temperature, noise: source } = self.settings;
+        let (mut predicted, mut noise) = (vec![0.0; channels], vec![0.0; channels]);
         for (index, (chain, step)) in chains.iter().zip(steps).enumerate() {
             let (conditional, v) = out[index * 2 * channels..][..2 * channels].split_at(channels);
             predicted.copy_from_slice(conditional);
@@ -178,11 +167,13 @@ impl<'a> Walk<'a> {
                     *value = without + guidance * (*value - without);
                 }
             }
-            // Draw k is added after evaluation k; the last evaluation adds none and there is none for it.
-            let draw = chain.process.evaluations() - left + 1;
-            let noise = chain.noise.get(draw * channels..).unwrap_or_default();
+            // Draw k is added after evaluation k, and none after the last.
+            if left > 1 {
+                let draw = u32::try_from(chain.process.evaluations() - left + 1).unwrap_or(u32::MAX);
+                source.fill_normal(chain.address.image, chain.address.token, draw, &mut noise);
+            }
             let x = &mut self.x[index * channels..][..channels];
-            step.step(x, &predicted, v, noise, temperature);
+            step.step(x, &predicted, v, &noise, temperature);
         }
         Ok(())
     }

@@ -114,33 +114,14 @@ impl MarGenerator {
             .context("joining tokens to images")
     }
 
-    /// Conditioning vectors of one picture or, where batches are cheap, of several: `[halves, pictures * targets, width]`.
-    fn group(
-        &self,
-        canvas: &Canvas,
-        targets: &[&[u32]],
-        pictures: std::ops::Range<usize>,
-    ) -> Result<Tensor, BackendError> {
-        let parts = pictures.clone().map(|picture| canvas.picture(picture)).collect::<candle_core::Result<Vec<_>>>();
-        let parts = parts.context("choosing the known tokens")?;
-        let half = |guided: bool| {
-            pictures.clone().zip(&parts).map(move |(picture, (_, known))| Sequence {
-                class: canvas.classes[picture].filter(|_| !guided).map(Class::get),
-                known: known.as_slice(),
-                targets: targets[picture],
-            })
-        };
-        let mut sequences: Vec<_> = half(false).collect();
-        let mut values: Vec<_> = parts.iter().filter_map(|(values, _)| values.clone()).collect();
-        if canvas.guided {
-            sequences.extend(half(true));
-            values.extend_from_within(..);
-        }
+    /// Conditioning vectors of sequences, `[sequences * targets, width]`. Each comes with the values of its known tokens.
+    fn vectors(&self, sequences: &[(Sequence<'_>, Option<Tensor>)]) -> Result<Tensor, BackendError> {
+        let values: Vec<Tensor> = sequences.iter().filter_map(|(_, values)| values.clone()).collect();
         let values = if values.is_empty() { None } else { Some(concatenate(&values).context("joining known tokens")?) };
+        let sequences: Vec<_> = sequences.iter().map(|(sequence, _)| *sequence).collect();
         let encoded = self.model.encode(&sequences, values.as_ref())?;
-        let vectors = self.model.decode(&sequences, &encoded)?; // (halves * pictures, targets, width)
-        let (halves, width) = (if canvas.guided { 2 } else { 1 }, self.config().decoder.width);
-        vectors.reshape((halves, (), width)).context("splitting the halves")
+        let vectors = self.model.decode(&sequences, &encoded)?; // (sequences, targets, width)
+        vectors.flatten_to(1).context("computing the decoder")
     }
 }
 
@@ -176,19 +157,27 @@ impl MaskedGenerator for MarGenerator {
             let found = targets.images();
             return Err(BackendError::Request(format!("targets of {found} images do not fit a canvas of {count}")));
         }
-        let targets: Vec<u32> = positions(targets)?;
-        let targets: Vec<&[u32]> = targets.chunks_exact(targets.len() / count).collect();
-        // On the CPU each picture is computed by itself: the bits of a product depend on its number of rows.
-        let size = if self.model.device().is_cpu() { 1 } else { count };
-        let this = &*self;
-        let groups = (0..count.div_ceil(size))
-            .into_par_iter()
-            .map(|group| this.group(canvas, &targets, group * size..((group + 1) * size).min(count)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let half = |half: usize| {
-            let parts = groups.iter().map(|group| group.get(half)).collect::<candle_core::Result<Vec<_>>>();
-            parts.and_then(|parts| concatenate(&parts)).context("joining conditioning vectors")
+        let (wanted, per_image) = (positions(targets)?, targets.per_image());
+        let known = (0..count).map(|picture| canvas.picture(picture)).collect::<candle_core::Result<Vec<_>>>();
+        let known = known.context("choosing the known tokens")?;
+        let half = |conditional: bool| {
+            let pictures = canvas.classes.iter().zip(&known).zip(wanted.chunks_exact(per_image));
+            pictures.map(move |((class, (values, known)), targets)| {
+                let class = class.filter(|_| conditional).map(Class::get);
+                (Sequence { class, known, targets }, values.clone())
+            })
         };
+        let mut sequences: Vec<_> = half(true).collect();
+        if canvas.guided {
+            sequences.extend(half(false));
+        }
+        // On the CPU each sequence is computed by itself: the bits of a product depend on its number of rows.
+        let together = if self.model.device().is_cpu() { 1 } else { sequences.len() };
+        let this = &*self;
+        let groups = sequences.par_chunks(together).map(|group| this.vectors(group)).collect::<Result<Vec<_>, _>>()?;
+        let vectors = concatenate(&groups).context("joining conditioning vectors")?;
+        let rows = count * per_image;
+        let half = |half: usize| vectors.narrow(0, half * rows, rows).context("splitting the halves");
         Ok(Conditions { conditional: half(0)?, unconditional: canvas.guided.then(|| half(1)).transpose()? })
     }
 
@@ -214,8 +203,8 @@ impl MaskedGenerator for MarGenerator {
         for (known, new) in canvas.known.iter().zip(new.chunks_exact(per_image)) {
             let mut all: Vec<u32> = known.iter().chain(new).copied().collect();
             all.sort_unstable();
-            if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(BackendError::Request(format!("token {} is known already", twice[0])));
+            if let Some((twice, _)) = all.iter().zip(all.iter().skip(1)).find(|(token, next)| token == next) {
+                return Err(BackendError::Request(format!("token {twice} is known already")));
             }
             if let Some(outside) = all.last().filter(|token| **token as usize >= self.config().tokens()) {
                 let grid = self.config().grid;

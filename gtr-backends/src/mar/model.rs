@@ -75,8 +75,8 @@ impl MarModel {
     /// # Errors
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
     pub fn load(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
-        let mut weights = Weights::new(checkpoint, Self::layout(&config), device)?;
-        let weights = &mut weights;
+        let mut all = Weights::new(checkpoint, Self::layout(&config), device)?;
+        let weights = &mut all;
         let blocks = |weights: &mut Weights, name: &str, stack: super::config::Stack| {
             (0..stack.depth)
                 .map(|block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block()))
@@ -85,7 +85,7 @@ impl MarModel {
         // (1, length, width) to (length, width)
         let table =
             |weights: &mut Weights, name: &str| weights.take(name)?.flatten_to(D::Minus2).context("loading positions");
-        Ok(Self {
+        let model = Self {
             classes: weights.take("class_emb.weight")?,
             no_class: weights.take("fake_latent")?,
             token_embed: Linear::load(weights, "z_proj")?,
@@ -102,7 +102,9 @@ impl MarModel {
             head: DiffusionHead::load(weights, HEAD, config.head())?,
             device: device.clone(),
             config,
-        })
+        };
+        debug_assert!(all.finish().is_empty(), "every declared tensor is used");
+        Ok(model)
     }
 
     /// Its sizes.

@@ -14,11 +14,6 @@ pub struct None {}
 impl Component for None {
     const KIND: &'static str = "none";
     const SOURCE: &'static str = "MAR (arXiv 2406.11838); GtR (arXiv 2510.17171), table 3, rows without FTS";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Just(Self {}))
-    }
 }
 
 impl Detail for None {

@@ -15,11 +15,6 @@ pub struct Halton {}
 impl Component for Halton {
     const KIND: &'static str = "halton";
     const SOURCE: &'static str = "Halton scheduler (arXiv 2503.17076), Halton-MaskGIT Sampler/halton_sampler.py build_halton_mask without its random roll";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Just(Self {}))
-    }
 }
 
 impl Order for Halton {

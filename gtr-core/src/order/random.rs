@@ -14,11 +14,6 @@ pub struct Random {}
 impl Component for Random {
     const KIND: &'static str = "random";
     const SOURCE: &'static str = "MAR (arXiv 2406.11838); GtR (arXiv 2510.17171), table 5";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Just(Self {}))
-    }
 }
 
 impl Order for Random {

@@ -14,11 +14,6 @@ pub struct Raster {}
 impl Component for Raster {
     const KIND: &'static str = "raster";
     const SOURCE: &'static str = "GtR (arXiv 2510.17171), table 5";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Just(Self {}))
-    }
 }
 
 impl Order for Raster {

@@ -17,11 +17,6 @@ pub struct Subsample {}
 impl Component for Subsample {
     const KIND: &'static str = "subsample";
     const SOURCE: &'static str = "GtR (arXiv 2510.17171), table 5, which says only \"4-quadrant raster\"; this reading is ours";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Just(Self {}))
-    }
 }
 
 impl Order for Subsample {

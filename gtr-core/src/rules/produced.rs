@@ -4,8 +4,12 @@ use super::{Findings, Rule, grid_of};
 use crate::{DetailDocument, PlanDocument, Registry, StageDocument, StepDocument};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
-    // Without a grid there is nothing to make; another rule says so.
+    // Without a grid there is nothing to make, and what is made takes time in proportion to the grid: a small file that
+    // claims a large one must not cost that. Other rules say what is wrong then.
     let Ok(grid) = grid_of(document) else { return };
+    if document.stages.iter().map(|stage| stage.tokens.len()).sum::<usize>() != grid.tokens() {
+        return;
+    }
     match document.schedule.plan(grid, registry) {
         Err(error) => findings.add(Rule::Schedule, "schedule", error, "a schedule that makes a plan on this grid"),
         Ok(planned) => {

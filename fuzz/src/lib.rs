@@ -1,0 +1,86 @@
+//! What is fuzzed: each function takes bytes from outside and must return, whatever they are.
+//!
+//! libFuzzer calls them (`fuzz_targets/`), and `tests/replay.rs` does without a fuzzer, on the corpus and on edits of it.
+
+use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::mar::MarConfig;
+use gtr_core::{Grid, ImageIndex, Plan, PlanDocument, Rate, Registry, Schedule, Seed, verify};
+
+/// A plan file: read, checked, accepted only if sound, and then written as it was read.
+///
+/// # Panics
+/// If a plan is accepted that is not sound, or writing and reading it again changes it.
+pub fn plan_json(bytes: &[u8]) {
+    let registry = Registry::builtin();
+    let Ok(document) = PlanDocument::read(bytes) else { return };
+    let sound = verify(&document, &registry).is_sound();
+    let accepted = Plan::from_document(&document, &registry);
+    assert_eq!(accepted.is_ok(), sound, "{document:?}");
+    let again = PlanDocument::parse(&document.to_json());
+    assert_eq!(again.as_ref(), Ok(&document), "writing changes {document:?}");
+    if let Ok(plan) = accepted {
+        assert_eq!(plan.order(Seed(0), ImageIndex(0)).len(), plan.grid().tokens());
+        assert!(plan.summary().network_evaluations() >= 2 * plan.steps().len());
+    }
+}
+
+/// A schedule: planned on small grids, whatever its parameters.
+///
+/// # Panics
+/// If a schedule makes a plan that is not sound.
+pub fn schedule_config(bytes: &[u8]) {
+    let registry = Registry::builtin();
+    let Ok(schedule) = serde_json::from_slice::<Schedule>(bytes) else { return };
+    for sides in ["1x1", "2x1", "5x9", "8x8"] {
+        let Ok(grid) = sides.parse::<Grid>() else { continue };
+        if let Ok(planned) = schedule.plan(grid, &registry) {
+            let verification = verify(&planned.plan.to_document(), &registry);
+            assert!(verification.is_sound(), "{schedule:?} on {grid}: {:?}", verification.violations);
+        }
+    }
+}
+
+/// A grid and generation rates, as flags give them: `16x16 2.67,10.67,64`.
+///
+/// # Panics
+/// If a grid is printed as what does not read back, or a rate is accepted that is not a number above 0.
+pub fn grid_and_rates(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (grid, rates) = text.split_once(' ').unwrap_or((text, ""));
+    if let Ok(grid) = grid.parse::<Grid>() {
+        assert_eq!(grid.to_string().parse(), Ok(grid));
+        assert!((1..=Grid::MAX_TOKENS).contains(&grid.tokens()));
+    }
+    for rate in rates.split(',').filter_map(|rate| rate.parse::<f64>().ok()) {
+        if let Ok(rate) = Rate::new(rate) {
+            assert!(rate.get() > 0.0 && rate.get().is_finite());
+        }
+    }
+}
+
+/// A checkpoint, safetensors or `.pth`: opened, its tensors listed and the small ones read.
+///
+/// # Panics
+/// If a tensor is read that has another number of elements than its shape says.
+pub fn checkpoint(bytes: &[u8]) {
+    let Ok(mut checkpoint) = Checkpoint::from_bytes("fuzz", bytes.to_vec()) else { return };
+    let infos: Vec<_> = checkpoint.tensors().map(|(name, info)| (name.to_owned(), info.clone())).collect();
+    for (name, info) in infos.into_iter().take(64) {
+        let elements = info.shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+        if let Ok(values) = checkpoint.read_f32(&name) {
+            assert_eq!(Some(values.len()), elements, "{name} {info:?}");
+        }
+    }
+}
+
+/// The `config.json` of a model.
+///
+/// # Panics
+/// If a configuration is accepted whose sizes are out of bounds.
+pub fn model_config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(config) = MarConfig::parse("fuzz", text) {
+        assert!((1..=1 << 16).contains(&config.grid.tokens()));
+        assert!((1..=4096).contains(&config.token_channels()));
+    }
+}

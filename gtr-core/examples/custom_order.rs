@@ -1,0 +1,144 @@
+//! A scheduler of one's own, outside the crate: an order that winds inwards, registered, checked against the laws, planned,
+//! verified and sampled.
+//!
+//! ```sh
+//! cargo run -p gtr-core --example custom_order
+//! ```
+
+use std::convert::Infallible;
+use std::error::Error;
+
+use gtr_core::sampler::{Job, Settings};
+use gtr_core::{
+    Component, Denoise, FeatureRows, Grid, Guidance, ImageIndex, MaskedGenerator, NonFinite, Order, Partition,
+    Registry, Sampler, Schedule, Seed, Targets, TokenIndex, laws, verify,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// From the rim inwards, ring by ring.
+///
+/// Each ring is walked clockwise from its top left corner.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Spiral {
+    /// Whether to begin in the middle instead.
+    outwards: bool,
+}
+
+impl Component for Spiral {
+    const KIND: &'static str = "spiral";
+    const SOURCE: &'static str = "examples/custom_order.rs";
+}
+
+impl Order for Spiral {
+    fn partition(&self, grid: Grid) -> Result<Partition, gtr_core::Error> {
+        let (height, width) = (grid.height(), grid.width());
+        let mut tokens: Vec<TokenIndex> = Vec::with_capacity(grid.tokens());
+        for ring in 0..height.min(width).div_ceil(2) {
+            let (bottom, right) = (height - 1 - ring, width - 1 - ring);
+            tokens.extend((ring..=right).filter_map(|column| grid.at(ring, column)));
+            tokens.extend((ring + 1..=bottom).filter_map(|row| grid.at(row, right)));
+            if bottom > ring {
+                tokens.extend((ring..right).rev().filter_map(|column| grid.at(bottom, column)));
+            }
+            if right > ring {
+                tokens.extend((ring + 1..bottom).rev().filter_map(|row| grid.at(row, ring)));
+            }
+        }
+        if self.outwards {
+            tokens.reverse();
+        }
+        Partition::whole(grid, tokens)
+    }
+}
+
+/// A model that only remembers in which call each token was made.
+struct Diary {
+    grid: Grid,
+    calls: u32,
+}
+
+impl MaskedGenerator for Diary {
+    type Prompt = ();
+    type Canvas = Vec<u32>;
+    type Features = ();
+    type Tokens = Vec<f32>;
+    type Image = Vec<u32>;
+    type Error = Infallible;
+
+    fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    fn canvas(&mut self, _prompts: &[()], _guided: bool) -> Result<Vec<u32>, Infallible> {
+        Ok(vec![0; self.grid.tokens()])
+    }
+
+    fn features(&mut self, _canvas: &Vec<u32>, _targets: &Targets) -> Result<(), Infallible> {
+        self.calls += 1;
+        Ok(())
+    }
+
+    fn host_features(&self, (): &()) -> Result<FeatureRows, Infallible> {
+        Ok(FeatureRows { width: 0, values: Vec::new() })
+    }
+
+    fn denoise(&mut self, (): &(), request: &Denoise<'_>) -> Result<Vec<f32>, Infallible> {
+        Ok(vec![0.0; request.rows.len()])
+    }
+
+    fn commit(&mut self, canvas: &mut Vec<u32>, targets: &Targets, _tokens: Vec<f32>) -> Result<(), Infallible> {
+        for token in targets.rows() {
+            canvas[token.get()] = self.calls;
+        }
+        Ok(())
+    }
+
+    fn find_non_finite(&self, _canvas: &Vec<u32>) -> Result<Option<NonFinite>, Infallible> {
+        Ok(None)
+    }
+
+    fn decode(&mut self, canvas: Vec<u32>) -> Result<Vec<Vec<u32>>, Infallible> {
+        Ok(vec![canvas])
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "an example shows what it does")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let registry = Registry::builtin().with_order::<Spiral>();
+
+    // The laws that the crate's own implementations are tested with hold here too.
+    let holds = |law: laws::Law| law.map_err(|broken| broken.to_string());
+    for (height, width) in [(1, 1), (1, 9), (5, 4), (8, 8)] {
+        holds(laws::order(&Spiral { outwards: false }, Grid::new(height, width)?))?;
+        holds(laws::order(&Spiral { outwards: true }, Grid::new(height, width)?))?;
+    }
+    for entry in registry.orders() {
+        holds(laws::is_documented(entry))?;
+    }
+
+    let schedule: Schedule = serde_json::from_str(
+        r#"{
+            "order": { "kind": "spiral" },
+            "pace": { "kind": "uniform", "steps": 9 },
+            "diffusion": { "kind": "constant", "t": 20 },
+            "detail": { "kind": "none" }
+        }"#,
+    )?;
+    let plan = schedule.plan(Grid::new(6, 9)?, &registry)?.plan;
+    let verification = verify(&plan.to_document(), &registry);
+    assert!(verification.is_sound(), "{:?}", verification.violations);
+
+    let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
+    let jobs = [Job { prompt: (), image: ImageIndex(0) }];
+    let mut diary = Diary { grid: plan.grid(), calls: 0 };
+    let images = Sampler::new(&plan, &registry)?.run(&mut diary, &jobs, &settings, &mut ())?;
+
+    println!("the AR step in which each token was made:");
+    for row in images[0].chunks(plan.grid().width() as usize) {
+        let cells: Vec<String> = row.iter().map(|step| format!("{step:2}")).collect();
+        println!("{}", cells.join(" "));
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! The laws that every implementation of an axis, and every model, obeys, for property tests inside and outside this crate.
+//!
+//! Register an implementation, draw cases with the strategies of this module, and pass them to the checks:
+//! `examples/custom_order.rs` does it. A law never looks at the name of an implementation.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use crate::detail::Candidates;
+use crate::diffusion::StepShape;
+use crate::pace::{StageSize, StageSizes};
+use crate::registry::Axis;
+use crate::sampler::{Job, Settings};
+use crate::{
+    AxisName, Config, Detail, Diffusion, Entry, Fit, Grid, ImageIndex, MaskedGenerator, Order, Pace, Plan, Purpose,
+    Registry, Role, Sampler, Schedule, Seed, Stream, TokenIndex, TokenSet, Within, verify,
+};
+
+/// What a law returns.
+pub type Law = Result<(), TestCaseError>;
+
+/// Grids of all shapes: single tokens, lines, squares, odd and even sides.
+pub fn grids() -> BoxedStrategy<Grid> {
+    let grid = |(height, width)| Grid::new(height, width).unwrap_or_else(|_| unreachable!("small sides above 0"));
+    prop_oneof![
+        1 => (Just(1), 1..40u32),
+        1 => (1..40u32, Just(1)),
+        2 => (1..8u32, 1..8u32),
+        4 => (1..24u32, 1..24u32),
+        1 => prop::sample::select(vec![(8, 8), (16, 16), (32, 32)]),
+    ]
+    .prop_map(grid)
+    .boxed()
+}
+
+/// Configurations of any of the entries.
+fn any_of<A: Axis + ?Sized>(entries: &[Entry<A>]) -> BoxedStrategy<Config> {
+    let strategies: Vec<_> = entries.iter().map(Entry::arbitrary).collect();
+    proptest::strategy::Union::new(strategies).boxed()
+}
+
+/// Schedules of all combinations of the registered implementations, every axis free to adapt.
+pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
+    (any_of(registry.orders()), any_of(registry.paces()), any_of(registry.diffusions()), any_of(registry.details()))
+        .prop_map(|(order, pace, diffusion, detail)| Schedule {
+            order,
+            pace,
+            diffusion,
+            detail,
+            adapt: AxisName::ALL.to_vec(),
+        })
+        .boxed()
+}
+
+/// As [`schedules`], one axis drawn from `configs`.
+pub fn schedules_with(
+    registry: &Registry,
+    axis: AxisName,
+    configs: impl Strategy<Value = Config> + 'static,
+) -> BoxedStrategy<Schedule> {
+    let set = move |(mut schedule, config): (Schedule, Config)| {
+        *schedule.axis_mut(axis) = config;
+        schedule
+    };
+    (schedules(registry), configs).prop_map(set).boxed()
+}
+
+/// Plans of all combinations. That a combination makes no plan at all is for [`schedules`] to find.
+pub fn plans(registry: &Registry) -> BoxedStrategy<Plan> {
+    let registry = registry.clone();
+    (grids(), schedules(&registry))
+        .prop_filter_map("makes a plan", move |(grid, schedule)| schedule.plan(grid, &registry).ok())
+        .prop_map(|planned| planned.plan)
+        .boxed()
+}
+
+/// An implementation has a kebab-case name, a source, documentation, and examples of documented parameters.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn is_documented<A: ?Sized>(entry: &Entry<A>) -> Law {
+    let description = entry.describe();
+    let kind = entry.kind();
+    let kebab = kind
+        .split('-')
+        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    prop_assert!(kebab, "`{kind}` is not kebab-case");
+    prop_assert!(!description.summary.is_empty(), "`{kind}` has no documentation");
+    prop_assert!(!description.source.is_empty(), "`{kind}` names no source");
+    for parameter in &description.parameters {
+        prop_assert!(!parameter.description.is_empty(), "`{kind}`: `{}` has no documentation", parameter.name);
+    }
+    let examples = entry.examples();
+    prop_assert!(!examples.is_empty(), "`{kind}` has no example");
+    for (name, example) in examples {
+        for parameter in example.params.keys() {
+            let known = description.parameters.iter().any(|it| it.name == *parameter);
+            prop_assert!(known, "`{kind}`, example `{name}`: `{parameter}` is not among the documented parameters");
+        }
+    }
+    Ok(())
+}
+
+/// Stages partition the grid, in a listing that fits the order within them, the same each time.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn order(order: &dyn Order, grid: Grid) -> Law {
+    let partition = order.partition(grid).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let again = order.partition(grid);
+    prop_assert_eq!(Ok(&partition), again.as_ref(), "the partition changes from call to call");
+    let mut all: Vec<TokenIndex> = partition.subsets().iter().flatten().copied().collect();
+    all.sort_unstable();
+    prop_assert!(all.iter().copied().eq(grid.iter()), "the stages do not hold every token once");
+    if order.within() != Within::Listed {
+        for subset in partition.subsets() {
+            prop_assert!(subset.is_sorted(), "tokens do not ascend though their order is drawn by seed");
+        }
+    }
+    Ok(())
+}
+
+/// Every stage gets steps, every step tokens, and the steps of a stage all its tokens.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn pace(pace: &dyn Pace, tokens: &[usize]) -> Law {
+    let stages = tokens.iter().enumerate().filter(|(_, tokens)| **tokens > 0);
+    let stages = stages.map(|(number, &tokens)| StageSize { number, tokens }).collect();
+    let sizes = StageSizes { asked: tokens.len(), stages };
+    let steps = pace.steps(&sizes, &mut Fit::lenient(AxisName::Pace));
+    let steps = steps.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(steps.len(), sizes.stages.len());
+    for (stage, steps) in sizes.stages.iter().zip(&steps) {
+        prop_assert!(!steps.is_empty(), "stage {} has no step", stage.number);
+        prop_assert!(steps.iter().all(|&tokens| tokens > 0), "stage {} has an empty step", stage.number);
+        prop_assert_eq!(steps.iter().sum::<usize>(), stage.tokens, "steps of stage {}", stage.number);
+    }
+    // What fits strictly is not changed by leave to adapt.
+    if let Ok(strict) = pace.steps(&sizes, &mut Fit::strict(AxisName::Pace)) {
+        prop_assert_eq!(strict, steps);
+    }
+    Ok(())
+}
+
+/// One number of diffusion steps an AR step, the same each time.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn diffusion(diffusion: &dyn Diffusion, generation: usize, reconstruction: usize) -> Law {
+    let shape = |stage, role| StepShape { stage, role, tokens: 1 };
+    let mut shapes = vec![shape(0, Role::Generation); generation];
+    shapes.extend(vec![shape(1, Role::Reconstruction); reconstruction]);
+    let curve = diffusion.curve(&shapes);
+    prop_assert_eq!(curve.len(), shapes.len());
+    prop_assert_eq!(curve, diffusion.curve(&shapes), "the curve changes from call to call");
+    Ok(())
+}
+
+/// Picks as many tokens as it says, each once, whatever order they come in.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], width: usize, seed: Seed) -> Law {
+    let Some(share) = detail.share(tokens.len()) else { return Ok(()) };
+    prop_assert!(detail.picks(), "a rule that never picks has a share");
+    prop_assert!((1..=tokens.len()).contains(&share.tokens), "picks {} of {} tokens", share.tokens, tokens.len());
+    let stream = || Stream::new(seed, Purpose::Detail, ImageIndex(0), 0);
+    let pick = |tokens: &[TokenIndex], features: &[f32]| {
+        let candidates = Candidates { tokens, width, features, stream: stream() };
+        let picked = detail.pick(candidates, share.tokens);
+        (picked.iter().map(|&position| tokens[position]).collect::<Vec<_>>(), picked)
+    };
+    let (mut chosen, picked) = pick(tokens, features);
+    prop_assert_eq!(picked.len(), share.tokens);
+    prop_assert!(picked.is_sorted_by(|a, b| a < b), "positions do not ascend: {picked:?}");
+    let reversed: Vec<TokenIndex> = tokens.iter().rev().copied().collect();
+    let mirrored: Vec<f32> = features.chunks_exact(width).rev().flatten().copied().collect();
+    let (mut again, _) = pick(&reversed, &mirrored);
+    chosen.sort_unstable();
+    again.sort_unstable();
+    prop_assert_eq!(chosen, again, "the choice depends on the order of the tokens");
+    Ok(())
+}
+
+/// A plan is sound, survives its own JSON, and is made again by the schedule that it records; each image's order holds
+/// every token once, stage by stage, and is the same each time.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
+    let document = plan.to_document();
+    let verification = verify(&document, registry);
+    prop_assert!(verification.is_sound(), "{:?}", verification.violations);
+    prop_assert!(verification.notes.is_empty(), "{:?}", verification.notes);
+    let read = crate::PlanDocument::parse(&document.to_json());
+    prop_assert_eq!(read.as_ref(), Ok(&document), "JSON changes the plan");
+    let accepted = Plan::from_document(&document, registry);
+    prop_assert_eq!(accepted.as_ref(), Ok(plan));
+    let again = plan.schedule().plan(plan.grid(), registry).map(|planned| planned.plan);
+    prop_assert_eq!(again.as_ref(), Ok(plan), "the recorded schedule makes another plan");
+    for image in [0, 1, u64::MAX].map(ImageIndex) {
+        let order = plan.order(seed, image);
+        prop_assert_eq!(&order, &plan.order(seed, image), "the order changes from call to call");
+        let mut rest = order.as_slice();
+        for stage in plan.stages() {
+            let (tokens, later) = rest.split_at(stage.tokens().len());
+            let set = |tokens: &[TokenIndex]| TokenSet::of(plan.grid(), tokens.iter().copied());
+            prop_assert_eq!(set(tokens), set(stage.tokens()), "tokens leave their stage");
+            rest = later;
+        }
+        prop_assert!(rest.is_empty());
+    }
+    Ok(())
+}
+
+/// The batch does not show: every image of a batch equals the same image made alone, and the same run twice gives the same
+/// images.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn generator<G: MaskedGenerator>(
+    generator: &mut G,
+    plan: &Plan,
+    registry: &Registry,
+    jobs: &[Job<G::Prompt>],
+    settings: &Settings,
+) -> Law
+where
+    G::Prompt: Clone,
+    G::Image: PartialEq,
+{
+    let failed = |error: &dyn std::fmt::Display| TestCaseError::fail(error.to_string());
+    let sampler = Sampler::new(plan, registry).map_err(|error| failed(&error))?;
+    let mut run =
+        |jobs: &[Job<G::Prompt>]| sampler.run(generator, jobs, settings, &mut ()).map_err(|error| failed(&error));
+    let batch = run(jobs)?;
+    prop_assert!(batch == run(jobs)?, "the same run gives other images");
+    prop_assert_eq!(batch.len(), jobs.len());
+    for (slot, job) in jobs.iter().enumerate() {
+        let alone = run(std::slice::from_ref(job))?;
+        prop_assert!(alone[0] == batch[slot], "image {} is another one in a batch", job.image);
+    }
+    Ok(())
+}

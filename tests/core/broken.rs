@@ -1,0 +1,177 @@
+//! The laws can fail: things that break them are caught.
+
+use gtr_core::detail::{Candidates, DetailShare};
+use gtr_core::diffusion::StepShape;
+use gtr_core::pace::StageSizes;
+use gtr_core::sampler::{Job, Settings};
+use gtr_core::{
+    Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, Fit, Grid, Guidance, ImageIndex, MaskedGenerator,
+    NonFinite, Order, Pace, Partition, Registry, Seed, Targets, TimestepLimit, TokenIndex, Within, laws, preset,
+};
+
+use crate::toy::{Canvas, Toy};
+
+fn grid() -> Grid {
+    Grid::new(4, 4).unwrap()
+}
+
+fn caught(law: laws::Law, says: &str) {
+    let broken = law.expect_err("the law holds").to_string();
+    assert!(broken.contains(says), "{broken}");
+}
+
+/// Lists tokens backwards though it says that their order is drawn by seed.
+#[derive(Debug)]
+struct Backwards;
+
+impl Order for Backwards {
+    fn partition(&self, grid: Grid) -> Result<Partition, Error> {
+        Partition::whole(grid, grid.iter().rev().collect())
+    }
+
+    fn within(&self) -> Within {
+        Within::Random
+    }
+}
+
+/// Forgets the last token.
+#[derive(Debug)]
+struct Forgetful;
+
+impl Order for Forgetful {
+    fn partition(&self, grid: Grid) -> Result<Partition, Error> {
+        Partition::whole(grid, grid.iter().skip(1).collect())
+    }
+}
+
+#[test]
+fn orders() {
+    caught(laws::order(&Backwards, grid()), "do not ascend");
+    caught(laws::order(&Forgetful, grid()), "token 0 is in no subset");
+    let [a, b] = [0, 1].map(|token| grid().token(token).unwrap());
+    assert!(
+        Partition::new(grid(), vec![vec![a], vec![b, a]]).unwrap_err().to_string().contains("token 0 is in it twice")
+    );
+    let elsewhere = Grid::new(9, 9).unwrap().token(80).unwrap();
+    assert!(Partition::new(grid(), vec![vec![elsewhere]]).is_err());
+}
+
+/// Returns the same steps whatever the stages.
+#[derive(Debug)]
+struct Fixed(Vec<usize>);
+
+impl Pace for Fixed {
+    fn steps(&self, stages: &StageSizes, _fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+        Ok(vec![self.0.clone(); stages.stages.len()])
+    }
+}
+
+#[test]
+fn paces() {
+    caught(laws::pace(&Fixed(vec![]), &[4]), "has no step");
+    caught(laws::pace(&Fixed(vec![4, 0]), &[4]), "an empty step");
+    caught(laws::pace(&Fixed(vec![4]), &[5]), "steps of stage 0");
+    laws::pace(&Fixed(vec![1, 3]), &[4]).unwrap();
+}
+
+/// Forgets a step.
+#[derive(Debug)]
+struct Short;
+
+impl Diffusion for Short {
+    fn curve(&self, steps: &[StepShape]) -> Vec<DiffusionSteps> {
+        vec![DiffusionSteps::new(9).unwrap(); steps.len() - 1]
+    }
+
+    fn limit(&self) -> TimestepLimit {
+        TimestepLimit::NONE
+    }
+}
+
+#[test]
+fn curves() {
+    assert!(laws::diffusion(&Short, 3, 1).is_err());
+}
+
+/// Picks what it is told by position, so that the order of the tokens shows.
+#[derive(Debug)]
+struct Positions(Vec<usize>);
+
+impl Detail for Positions {
+    fn share(&self, _tokens: usize) -> Option<DetailShare> {
+        Some(DetailShare { tokens: 2, diffusion_steps: DiffusionSteps::new(9).unwrap() })
+    }
+
+    fn pick(&self, _candidates: Candidates<'_>, _count: usize) -> Vec<usize> {
+        self.0.clone()
+    }
+}
+
+#[test]
+fn detail_rules() {
+    let tokens: Vec<TokenIndex> = grid().iter().take(5).collect();
+    let law = |rule: &Positions| laws::detail(rule, &tokens, &[0.0; 10], 2, Seed(0));
+    caught(law(&Positions(vec![0])), "");
+    caught(law(&Positions(vec![1, 1])), "do not ascend");
+    caught(law(&Positions(vec![0, 1])), "depends on the order");
+    caught(laws::detail(&Positions(vec![0, 1]), &tokens[..1], &[0.0; 2], 2, Seed(0)), "picks 2 of 1");
+}
+
+/// A model in which the batch shows: it adds the number of images to every value.
+struct Crowded(Toy);
+
+impl MaskedGenerator for Crowded {
+    type Prompt = f32;
+    type Canvas = Canvas;
+    type Features = FeatureRows;
+    type Tokens = Vec<f32>;
+    type Image = Vec<u32>;
+    type Error = std::convert::Infallible;
+
+    fn grid(&self) -> Grid {
+        self.0.grid
+    }
+
+    fn offers(&self) -> &[gtr_core::Capability] {
+        self.0.offers()
+    }
+
+    fn canvas(&mut self, prompts: &[f32], guided: bool) -> Result<Canvas, Self::Error> {
+        self.0.canvas(prompts, guided)
+    }
+
+    fn features(&mut self, canvas: &Canvas, targets: &Targets) -> Result<FeatureRows, Self::Error> {
+        self.0.features(canvas, targets)
+    }
+
+    fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Self::Error> {
+        self.0.host_features(features)
+    }
+
+    fn denoise(&mut self, features: &FeatureRows, request: &Denoise<'_>) -> Result<Vec<f32>, Self::Error> {
+        let crowd = request.rows.len() as f32;
+        Ok(self.0.denoise(features, request)?.into_iter().map(|value| value + crowd).collect())
+    }
+
+    fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Self::Error> {
+        self.0.commit(canvas, targets, tokens)
+    }
+
+    fn find_non_finite(&self, canvas: &Canvas) -> Result<Option<NonFinite>, Self::Error> {
+        self.0.find_non_finite(canvas)
+    }
+
+    fn decode(&mut self, canvas: Canvas) -> Result<Vec<Vec<u32>>, Self::Error> {
+        self.0.decode(canvas)
+    }
+}
+
+#[test]
+fn models() {
+    let registry = Registry::builtin();
+    let plan = preset::find("gtr-8").unwrap().schedule.plan(grid(), &registry).unwrap().plan;
+    let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
+    let jobs = [0, 1].map(|image| Job { prompt: 1.0, image: ImageIndex(image) });
+    let law = laws::generator(&mut Crowded(Toy::new(grid())), &plan, &registry, &jobs, &settings);
+    caught(law, "image 0 is another one in a batch");
+}

@@ -1,0 +1,131 @@
+//! Every registered implementation obeys the laws of its axis, alone and in plans with all others.
+
+use gtr_core::{AxisName, Config, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Budget, TestRunner};
+
+/// Runs a law over drawn cases, a full budget for each entry, failing with the entry's name.
+fn for_each<A: gtr_core::registry::Axis + ?Sized, S: Strategy>(
+    entries: &[Entry<A>],
+    axis: AxisName,
+    cases: impl Fn(BoxedStrategy<Config>) -> S,
+    law: impl Fn(S::Value) -> laws::Law,
+) {
+    assert!(!entries.is_empty(), "no {axis} is registered");
+    for entry in entries {
+        let mut runner = TestRunner::new(Budget { failure_persistence: None, ..Budget::with_cases(128) });
+        if let Err(error) = runner.run(&cases(entry.arbitrary()), &law) {
+            panic!("{axis} `{}`: {error}", entry.kind());
+        }
+    }
+}
+
+/// The implementation of a configuration, taken through a schedule as users do.
+fn schedule_with(axis: AxisName, config: Config) -> Schedule {
+    let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
+    schedule.adapt = AxisName::ALL.to_vec();
+    *schedule.axis_mut(axis) = config;
+    schedule
+}
+
+#[test]
+fn every_order_obeys_the_laws() {
+    let registry = Registry::builtin();
+    for_each(
+        registry.orders(),
+        AxisName::Order,
+        |configs| (configs, laws::grids()),
+        |(config, grid)| {
+            let order: Box<dyn Order> = registry.build_order(&config).unwrap();
+            laws::order(&*order, grid)
+        },
+    );
+}
+
+#[test]
+fn every_pace_obeys_the_laws() {
+    let registry = Registry::builtin();
+    let stages =
+        || prop::collection::vec(0..400usize, 1..6).prop_filter("a token at least", |it| it.iter().sum::<usize>() > 0);
+    for_each(
+        registry.paces(),
+        AxisName::Pace,
+        |configs| (configs, stages()),
+        |(config, stages)| laws::pace(&*registry.build_pace(&config).unwrap(), &stages),
+    );
+}
+
+#[test]
+fn every_diffusion_curve_obeys_the_laws() {
+    let registry = Registry::builtin();
+    for_each(
+        registry.diffusions(),
+        AxisName::Diffusion,
+        |configs| (configs, 1..70usize, 0..5usize),
+        |(config, g, r)| laws::diffusion(&*registry.build_diffusion(&config).unwrap(), g, r),
+    );
+}
+
+#[test]
+fn every_detail_rule_obeys_the_laws() {
+    let registry = Registry::builtin();
+    let features = prop::collection::vec(-3.0..3.0f32, 40 * 6);
+    let cases = |configs| (configs, 1..40usize, features.clone(), any::<u64>());
+    for_each(registry.details(), AxisName::Detail, cases, |(config, count, features, seed)| {
+        let tokens: Vec<_> = Grid::new(8, 8).unwrap().iter().skip(5).take(count).collect();
+        laws::detail(&*registry.build_detail(&config).unwrap(), &tokens, &features[..count * 6], 6, Seed(seed))
+    });
+}
+
+#[test]
+fn every_implementation_makes_sound_plans_with_all_others() {
+    let registry = Registry::builtin();
+    let law = |(grid, schedule, seed): (Grid, Schedule, u64)| {
+        let planned = schedule.plan(grid, &registry);
+        let planned = planned.map_err(|error| TestCaseError::fail(format!("{schedule:?} on {grid}: {error}")))?;
+        laws::plan(&planned.plan, &registry, Seed(seed))
+    };
+    let cases = |axis| {
+        let registry = registry.clone();
+        move |configs| (laws::grids(), laws::schedules_with(&registry, axis, configs), any::<u64>())
+    };
+    for_each(registry.orders(), AxisName::Order, cases(AxisName::Order), law);
+    for_each(registry.paces(), AxisName::Pace, cases(AxisName::Pace), law);
+    for_each(registry.diffusions(), AxisName::Diffusion, cases(AxisName::Diffusion), law);
+    for_each(registry.details(), AxisName::Detail, cases(AxisName::Detail), law);
+}
+
+#[test]
+fn every_implementation_is_documented() {
+    let registry = Registry::builtin();
+    registry.orders().iter().for_each(|entry| laws::is_documented(entry).unwrap());
+    registry.paces().iter().for_each(|entry| laws::is_documented(entry).unwrap());
+    registry.diffusions().iter().for_each(|entry| laws::is_documented(entry).unwrap());
+    registry.details().iter().for_each(|entry| laws::is_documented(entry).unwrap());
+}
+
+#[test]
+fn names_are_sorted_and_each_axis_has_its_own() {
+    let descriptions = Registry::builtin().describe();
+    for axis in AxisName::ALL {
+        let kinds: Vec<_> = descriptions.iter().filter(|it| it.axis == axis).map(|it| it.kind).collect();
+        assert!(kinds.is_sorted_by(|a, b| a < b), "{axis}: {kinds:?}");
+    }
+}
+
+#[test]
+fn every_example_makes_a_plan() {
+    let registry = Registry::builtin();
+    let examples: Vec<(AxisName, Config)> = [
+        registry.orders().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Order, it)).collect::<Vec<_>>(),
+        registry.paces().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Pace, it)).collect(),
+        registry.diffusions().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Diffusion, it)).collect(),
+        registry.details().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Detail, it)).collect(),
+    ]
+    .concat();
+    assert!(examples.len() >= 20);
+    for (axis, config) in examples {
+        let planned = schedule_with(axis, config).plan(Grid::new(16, 16).unwrap(), &registry).unwrap();
+        laws::plan(&planned.plan, &registry, Seed(1)).unwrap();
+    }
+}

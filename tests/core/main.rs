@@ -1,0 +1,18 @@
+//! Tests of gtr-core from outside: what any other crate could write.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a test that panics fails, and its numbers are small"
+)]
+
+mod broken;
+mod golden;
+mod hostile;
+mod laws;
+mod mutations;
+mod properties;
+mod sampling;
+mod snapshots;
+mod toy;

@@ -1,0 +1,187 @@
+//! The sampling loop on the toy model.
+
+use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent, run};
+use gtr_core::{
+    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Sampler, Seed,
+    Stream, Within, laws, preset,
+};
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::toy::Toy;
+
+fn settings(seed: u64) -> Settings {
+    Settings { seed: Seed(seed), guidance: Guidance::new(3.0, GuidanceSchedule::Linear).unwrap(), temperature: 1.0 }
+}
+
+fn plan(name: &str, side: u32) -> Plan {
+    preset::find(name).unwrap().schedule.plan(Grid::new(side, side).unwrap(), &Registry::builtin()).unwrap().plan
+}
+
+fn jobs(images: &[u64]) -> Vec<Job<f32>> {
+    images.iter().map(|&image| Job { prompt: image as f32 * 0.5, image: ImageIndex(image) }).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Stages one after the other, each shuffled on its own stream.
+    #[test]
+    fn s1_order(plan in laws::plans(&Registry::builtin()), seed: u64, image: u64) {
+        let mut expected = Vec::new();
+        for (position, stage) in plan.stages().iter().enumerate() {
+            let mut tokens = stage.tokens().to_vec();
+            if plan.within() != Within::Listed {
+                let mut stream = Stream::new(Seed(seed), Purpose::TokenOrder, ImageIndex(image), position as u64);
+                for last in (1..tokens.len()).rev() {
+                    tokens.swap(last, stream.below(last as u64 + 1) as usize);
+                }
+            }
+            expected.push(tokens);
+        }
+        let order = plan.order(Seed(seed), ImageIndex(image));
+        if plan.within() == Within::Farthest {
+            // `properties::farthest_order_is_greedy` tells the rest; here, that stages keep together.
+            let mut rest = order.as_slice();
+            for mut stage in expected {
+                let mut found = rest[..stage.len()].to_vec();
+                rest = &rest[stage.len()..];
+                found.sort_unstable();
+                stage.sort_unstable();
+                prop_assert_eq!(found, stage);
+            }
+        } else {
+            prop_assert_eq!(order, expected.concat());
+        }
+    }
+
+    /// The noise, written out again from the generator of random words up.
+    #[test]
+    fn s2_noise(seed: u64, image: u64, token in 0..4096usize, draw: u32) {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&image.to_le_bytes());
+        let mut words = ChaCha8Rng::from_seed(key);
+        words.set_stream(token as u64);
+        words.set_word_pos(u128::from(draw) << 32);
+        let mut unit = || (words.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut expected = Vec::new();
+        for _ in 0..4 {
+            let (radius, angle) = ((-2.0 * (unit() + 1.0 / (1u64 << 53) as f64).ln()).sqrt(), std::f64::consts::TAU * unit());
+            expected.extend([radius * angle.cos(), radius * angle.sin()]);
+        }
+        let mut found = [0.0; 8];
+        let token = Grid::new(64, 64).unwrap().token(token).unwrap();
+        Noise::new(Seed(seed)).fill_normal(ImageIndex(image), token, draw, &mut found);
+        for (found, expected) in found.iter().zip(expected) {
+            prop_assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} and {expected}");
+        }
+    }
+
+    #[test]
+    fn s4_guidance(plan in laws::plans(&Registry::builtin()), scale in 0.0..10.0f64, constant: bool) {
+        let schedule = if constant { GuidanceSchedule::Constant } else { GuidanceSchedule::Linear };
+        let settings = Settings { guidance: Guidance::new(scale, schedule).unwrap(), ..settings(0) };
+        let mut toy = Toy::new(plan.grid());
+        run(&plan, &mut toy, &jobs(&[0]), &settings, &mut ()).unwrap();
+        let (tokens, mut known) = (plan.grid().tokens(), 0);
+        prop_assert_eq!(toy.calls.len(), plan.steps().len());
+        for (call, step) in toy.calls.iter().zip(plan.steps()) {
+            known += step.tokens();
+            let counted = tokens - (tokens - known).max(1);
+            let ramp = 1.0 + (scale - 1.0) * counted as f64 / tokens as f64;
+            prop_assert_eq!(call.guidance, if constant { scale } else { ramp });
+        }
+    }
+
+    #[test]
+    fn s3_batch(plan in laws::plans(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..4), seed: u64) {
+        laws::generator(&mut Toy::new(plan.grid()), &plan, &Registry::builtin(), &jobs(&images), &settings(seed))?;
+    }
+}
+
+#[test]
+fn the_head_is_asked_for_what_the_plan_says() {
+    let plan = plan("gtr-paper", 16);
+    let mut toy = Toy::new(plan.grid());
+    run(&plan, &mut toy, &jobs(&[0, 1]), &settings(0), &mut ()).unwrap();
+    assert_eq!(toy.calls.len(), 32);
+    let mut known = 0;
+    for (call, step) in toy.calls.iter().zip(plan.steps()) {
+        known += step.tokens();
+        assert_eq!(call.rows, 2 * step.tokens());
+        assert_eq!(call.detail_rows, 2 * step.detail().map_or(0, |detail| detail.tokens));
+        assert_eq!(call.evaluations[0], step.diffusion_steps().get() as usize);
+        let masked = (256 - known).max(1);
+        assert_eq!(call.guidance, 1.0 + 2.0 * (256 - masked) as f64 / 256.0);
+    }
+    assert_eq!(toy.calls.last().unwrap().evaluations, [20, 50]);
+    assert_eq!(toy.calls.last().unwrap().detail_rows, 2 * 6);
+}
+
+#[test]
+fn other_seeds_and_images_differ() {
+    let plan = plan("gtr-16", 8);
+    let image =
+        |seed, image| run(&plan, &mut Toy::new(plan.grid()), &jobs(&[image]), &settings(seed), &mut ()).unwrap();
+    assert_eq!(image(1, 1), image(1, 1));
+    assert_ne!(image(1, 1), image(2, 1));
+    assert_ne!(image(1, 1), image(1, 2));
+}
+
+struct Stopper(usize, Vec<usize>);
+
+impl Observer<Toy> for Stopper {
+    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Flow {
+        self.1.push(event.index);
+        if event.index == self.0 { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+#[test]
+fn an_observer_sees_every_step_and_can_stop() {
+    let plan = plan("gtr-8", 8);
+    let mut observer = Stopper(99, Vec::new());
+    run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut observer).unwrap();
+    assert_eq!(observer.1, (0..plan.steps().len()).collect::<Vec<_>>());
+    let stopped = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut Stopper(2, Vec::new()));
+    assert_eq!(stopped.unwrap_err().to_string(), "stopped after AR step 3 of 8");
+    // There is nothing left to stop after the last step.
+    let last = plan.steps().len() - 1;
+    assert!(run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut Stopper(last, Vec::new())).is_ok());
+}
+
+#[test]
+fn values_that_are_not_finite_name_image_token_and_step() {
+    let plan = plan("gtr-8", 8);
+    let mut toy = Toy::new(plan.grid());
+    toy.poison = plan.stages()[0].tokens().first().copied();
+    let error = run(&plan, &mut toy, &jobs(&[5]), &settings(0), &mut ()).unwrap_err();
+    assert!(matches!(error, SampleError::NonFinite { image: ImageIndex(5), .. }), "{error}");
+    assert!(error.to_string().starts_with("token 0 of image 5 came out not finite in AR step "), "{error}");
+}
+
+#[test]
+fn what_does_not_fit_the_model_is_refused() {
+    let plan = plan("gtr-8", 8);
+    let error = run(&plan, &mut Toy::new(Grid::new(8, 9).unwrap()), &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
+    assert_eq!(error.to_string(), "the plan is for a grid of 8x8, the model for one of 8x9: plan with --grid 8x9");
+    let mut toy = Toy::new(plan.grid());
+    toy.offers.clear();
+    let error = run(&plan, &mut toy, &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
+    assert!(matches!(error, SampleError::Unsupported(_)), "{error}");
+    let hot = Settings { temperature: f64::NAN, ..settings(0) };
+    let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &hot, &mut ()).unwrap_err();
+    assert_eq!(error.to_string(), "a temperature must be 0 to 100, not NaN");
+    assert_eq!(run(&plan, &mut Toy::new(plan.grid()), &[], &settings(0), &mut ()).unwrap(), Vec::<Vec<u32>>::new());
+}
+
+#[test]
+fn a_detail_rule_that_is_not_registered_cannot_be_sampled() {
+    let mut document = plan("gtr-8", 8).to_document();
+    document.schedule.detail = Config::new("by-eye");
+    let plan = Plan::from_document(&document, &Registry::builtin()).unwrap();
+    let error = Sampler::new(&plan, &Registry::builtin()).unwrap_err().to_string();
+    assert!(error.starts_with("there is no detail called `by-eye`: choose one of `fts`, "), "{error}");
+}

@@ -1,0 +1,127 @@
+//! A model small enough to reason about: a token's value tells what was known when it was made, and with what.
+
+use std::convert::Infallible;
+
+use gtr_core::{
+    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex,
+};
+
+/// Conditions a token on the sum of the known tokens around it; its head adds up the token's own noise over its timesteps.
+#[derive(Debug)]
+pub(crate) struct Toy {
+    pub(crate) grid: Grid,
+    pub(crate) offers: Vec<Capability>,
+    pub(crate) poison: Option<TokenIndex>,
+    pub(crate) calls: Vec<Call>,
+}
+
+/// A call of the head, as the sampler asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Call {
+    pub(crate) rows: usize,
+    pub(crate) evaluations: Vec<usize>,
+    pub(crate) guidance: f64,
+    pub(crate) detail_rows: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Canvas {
+    prompts: Vec<f32>,
+    values: Vec<Vec<Option<f32>>>,
+}
+
+impl Toy {
+    pub(crate) fn new(grid: Grid) -> Self {
+        Self { grid, offers: vec![Capability::HostFeatures], poison: None, calls: Vec::new() }
+    }
+}
+
+const WIDTH: usize = 6;
+
+impl MaskedGenerator for Toy {
+    type Prompt = f32;
+    type Canvas = Canvas;
+    type Features = FeatureRows;
+    type Tokens = Vec<f32>;
+    type Image = Vec<u32>;
+    type Error = Infallible;
+
+    fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    fn timestep_limit(&self) -> TimestepLimit {
+        TimestepLimit::NONE
+    }
+
+    fn offers(&self) -> &[Capability] {
+        &self.offers
+    }
+
+    fn canvas(&mut self, prompts: &[f32], _guided: bool) -> Result<Canvas, Infallible> {
+        let values = vec![vec![None; self.grid.tokens()]; prompts.len()];
+        Ok(Canvas { prompts: prompts.to_vec(), values })
+    }
+
+    fn features(&mut self, canvas: &Canvas, targets: &Targets) -> Result<FeatureRows, Infallible> {
+        let mut values = Vec::new();
+        for (slot, tokens) in targets.by_image().enumerate() {
+            for &token in tokens {
+                assert_eq!(canvas.values[slot][token.get()], None, "token {token} is generated twice");
+                let at = self.grid.position(token);
+                let known: f32 = canvas.values[slot].iter().flatten().sum();
+                let base = canvas.prompts[slot] + known + at.row as f32 * 0.3 + at.column as f32 * 0.7;
+                values.extend((0..WIDTH).map(|channel| (base * (channel + 1) as f32).sin()));
+            }
+        }
+        Ok(FeatureRows { width: WIDTH, values })
+    }
+
+    fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Infallible> {
+        Ok(features.clone())
+    }
+
+    fn denoise(&mut self, features: &FeatureRows, request: &Denoise<'_>) -> Result<Vec<f32>, Infallible> {
+        self.calls.push(Call {
+            rows: request.rows.len(),
+            evaluations: request.timesteps.iter().map(gtr_core::Timesteps::evaluations).collect(),
+            guidance: request.guidance,
+            detail_rows: request.rows.iter().filter(|row| row.group == 1).count(),
+        });
+        let values = request.rows.iter().zip(features.values.chunks(WIDTH)).map(|(row, features)| {
+            if self.poison == Some(row.token) {
+                return f32::NAN;
+            }
+            let mut value = features[0] * request.guidance as f32;
+            for draw in 0..request.timesteps[row.group].evaluations() {
+                let mut noise = [0.0];
+                request.noise.fill_normal(row.image, row.token, draw as u32, &mut noise);
+                value = 0.9 * value + 0.1 * noise[0] * request.temperature as f32;
+            }
+            value
+        });
+        Ok(values.collect())
+    }
+
+    fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Infallible> {
+        for (slot, targets) in targets.by_image().enumerate() {
+            for (position, token) in targets.iter().enumerate() {
+                canvas.values[slot][token.get()] = Some(tokens[slot * targets.len() + position]);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_non_finite(&self, canvas: &Canvas) -> Result<Option<NonFinite>, Infallible> {
+        let bad = canvas.values.iter().enumerate().find_map(|(slot, values)| {
+            let position = values.iter().position(|value| value.is_some_and(|value| !value.is_finite()))?;
+            Some(NonFinite { slot, token: self.grid.token(position).ok()? })
+        });
+        Ok(bad)
+    }
+
+    fn decode(&mut self, canvas: Canvas) -> Result<Vec<Vec<u32>>, Infallible> {
+        let bits = |values: Vec<Option<f32>>| values.into_iter().map(|value| value.expect("known").to_bits()).collect();
+        Ok(canvas.values.into_iter().map(bits).collect())
+    }
+}

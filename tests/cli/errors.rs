@@ -83,6 +83,24 @@ fn failures_are_one_line() {
     file("empty.pth", "");
     file("stray\u{1b}[31m\n.json", "");
     std::fs::create_dir(folder.path().join("folder")).unwrap();
+    let weights = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/mar-digits/mar-digits.safetensors"));
+    let weights = weights.unwrap();
+    let broken = |name: &str, edit: &dyn Fn(&mut Vec<u8>)| {
+        let mut weights = weights.clone();
+        edit(&mut weights);
+        std::fs::write(folder.path().join(name), weights).unwrap();
+    };
+    broken("short.safetensors", &|bytes| bytes.truncate(bytes.len() / 2));
+    broken("misnamed.safetensors", &|bytes| {
+        let name = b"\"class_emb.weight\"";
+        let place = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        bytes[place + 1] = b'k';
+    });
+    // The highest half-precision number is followed by infinity and what is no number.
+    broken("nan.safetensors", &|bytes| {
+        let length = bytes.len();
+        bytes[length - 2..].copy_from_slice(&[0xff, 0x7f]);
+    });
     std::fs::write(folder.path().join("p.json"), gtr("plan --grid 4x4 --format json").succeeded()).unwrap();
     let mut lines = String::new();
     for flags in [
@@ -105,6 +123,9 @@ fn failures_are_one_line() {
         "sample --class 7 --model folder --out x.png",
         "sample --class 7 --weights none.pth --out x.png",
         "sample --class 7 --weights empty.pth --out x.png",
+        "sample --class 7 --weights short.safetensors --out x.png",
+        "sample --class 7 --weights misnamed.safetensors --out x.png",
+        "sample --class 7 --weights nan.safetensors --out x.png",
     ] {
         let args: Vec<&str> = flags.split(' ').collect();
         let _ = write!(lines, "{}\n  {}", flags.escape_debug(), run_in(folder.path(), &args).failed(1));

@@ -33,6 +33,7 @@ fn the_version_is_the_packages() {
 fn lists_say_what_can_be_chosen() {
     assert_snapshot!("schedulers_bisection", gtr("schedulers bisection").succeeded());
     assert_snapshot!("presets", gtr("presets").succeeded());
+    let page = gtr("schedulers --format markdown").succeeded();
     let all: Vec<serde_json::Value> = serde_json::from_str(&gtr("schedulers --format json").succeeded()).unwrap();
     let text = gtr("schedulers").succeeded();
     let help = gtr("plan --help").succeeded();
@@ -40,9 +41,11 @@ fn lists_say_what_can_be_chosen() {
         let kind = it["kind"].as_str().unwrap();
         assert!(text.contains(&format!("\n  {kind}\n")), "{kind}");
         assert!(help.contains(&format!("- {kind}:")), "{kind}");
+        assert!(page.contains(&format!("\n### `{kind}`\n")), "{kind}");
         for parameter in it["parameters"].as_array().unwrap() {
             let flag = parameter["name"].as_str().unwrap().replace('_', "-");
             assert!(help.contains(&format!("--{flag} <")), "{kind}: {flag}");
+            assert!(page.contains(&format!("\n| `{}` | ", parameter["name"].as_str().unwrap())), "{kind}: {flag}");
         }
     }
 }

@@ -35,9 +35,37 @@ pub(crate) enum Form {
     /// One of some names, each with what it means.
     Choice(Vec<(String, String)>),
     /// Several values.
-    List,
+    List(Values),
     /// One value.
-    Single,
+    Single(Values),
+}
+
+/// What values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// Whole numbers from 0.
+    Whole,
+    /// Numbers.
+    Number,
+    /// Anything: a number, a truth value, or else a name.
+    Any,
+}
+
+impl Values {
+    /// The value that a text stands for.
+    ///
+    /// # Errors
+    /// What should be written.
+    pub(crate) fn read(self, text: &str) -> Result<Value, &'static str> {
+        match (self, serde_json::from_str(text)) {
+            (Self::Whole, Ok(Value::Number(number))) if number.is_u64() => Ok(number.into()),
+            (Self::Whole, _) => Err("a whole number from 0"),
+            (Self::Number, Ok(value @ Value::Number(_)))
+            | (Self::Any, Ok(value @ (Value::Number(_) | Value::Bool(_)))) => Ok(value),
+            (Self::Number, _) => Err("a number"),
+            (Self::Any, _) => Ok(text.into()),
+        }
+    }
 }
 
 impl Catalogue {
@@ -48,7 +76,7 @@ impl Catalogue {
         let kinds = registry.describe().into_iter().zip(schemas).map(|(description, (axis, kind, schema))| {
             let form = |name: &str| {
                 let property = schema.get("properties").and_then(|properties| properties.get(name));
-                property.map_or(Form::Single, |property| form(property, &definitions))
+                property.map_or(Form::Single(Values::Any), |property| form(property, &definitions))
             };
             let forms = description.parameters.iter().map(|parameter| form(&parameter.name)).collect();
             Kind { forms, default: default(&registry, axis, kind), description }
@@ -97,11 +125,21 @@ fn form(schema: &Value, definitions: &Map<String, Value>) -> Form {
     if let Some(definition) = reference.and_then(|name| definitions.get(name)) {
         return form(definition, definitions);
     }
-    let is_array = |value: &Value| value == "array";
-    match schema.get("type") {
-        Some(Value::Array(types)) if types.iter().any(is_array) => return Form::List,
-        Some(value) if is_array(value) => return Form::List,
-        _ => {}
+    let is = |name: &str| match schema.get("type") {
+        Some(Value::Array(types)) => types.iter().any(|it| it == name),
+        Some(only) => only == name,
+        None => false,
+    };
+    if is("array") {
+        return Form::List(match schema.get("items").map(|items| form(items, definitions)) {
+            Some(Form::Single(values)) => values,
+            _ => Values::Any,
+        });
+    }
+    for (name, values) in [("integer", Values::Whole), ("number", Values::Number)] {
+        if is(name) {
+            return Form::Single(values);
+        }
     }
     let text = |value: &Value| value.as_str().map(str::to_owned);
     if let Some(Value::Array(names)) = schema.get("enum") {
@@ -116,12 +154,26 @@ fn form(schema: &Value, definitions: &Map<String, Value>) -> Form {
             return Form::Choice(choices);
         }
     }
-    Form::Single
+    Form::Single(Values::Any)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_read_as_what_they_should_be() {
+        assert_eq!(Values::Whole.read("3"), Ok(3.into()));
+        for text in ["-1", "1.5", "x", ""] {
+            assert!(Values::Whole.read(text).is_err(), "{text}");
+        }
+        assert_eq!(Values::Number.read("2.5"), Ok(2.5.into()));
+        for text in ["NaN", "1e999", "true"] {
+            assert!(Values::Number.read(text).is_err(), "{text}");
+        }
+        assert_eq!(Values::Any.read("true"), Ok(true.into()));
+        assert_eq!(Values::Any.read("word"), Ok("word".into()));
+    }
 
     #[test]
     fn forms_follow_the_schemas() {
@@ -132,9 +184,10 @@ mod tests {
             _ => vec![],
         };
         assert_eq!(cuts, ["diagonal", "quincunx"]);
-        assert_eq!(bisection.form("stages"), Some(&Form::Single));
+        assert_eq!(bisection.form("stages"), Some(&Form::Single(Values::Whole)));
         assert_eq!(bisection.form("rates"), None);
-        assert_eq!(find(AxisName::Pace, "rates").form("rates"), Some(&Form::List));
-        assert_eq!(find(AxisName::Pace, "cosine").form("steps"), Some(&Form::Single));
+        assert_eq!(find(AxisName::Pace, "rates").form("rates"), Some(&Form::List(Values::Number)));
+        assert_eq!(find(AxisName::Pace, "cosine").form("steps"), Some(&Form::Single(Values::Whole)));
+        assert_eq!(find(AxisName::Detail, "fts").form("beta"), Some(&Form::Single(Values::Number)));
     }
 }

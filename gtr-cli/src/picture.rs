@@ -44,11 +44,11 @@ impl Bitmap {
             let mut encoder = png::Encoder::new(&mut file, side(self.width)?, side(self.height)?);
             encoder.set_color(if self.channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb });
             encoder.set_depth(png::BitDepth::Eight);
-            for Text { keyword, text, compressed } in texts {
+            for Text { keyword, says, compressed } in texts {
                 if *compressed {
-                    encoder.add_ztxt_chunk((*keyword).to_owned(), text.clone())?;
+                    encoder.add_ztxt_chunk((*keyword).to_owned(), says.clone())?;
                 } else {
-                    encoder.add_text_chunk((*keyword).to_owned(), text.clone())?;
+                    encoder.add_text_chunk((*keyword).to_owned(), says.clone())?;
                 }
             }
             let mut writer = encoder.write_header()?;
@@ -64,19 +64,19 @@ impl Bitmap {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text {
     keyword: &'static str,
-    text: String,
+    says: String,
     compressed: bool,
 }
 
 impl Text {
     /// A short text.
     pub(crate) fn plain(keyword: &'static str, text: &str) -> Self {
-        Self { keyword, text: ascii(text), compressed: false }
+        Self { keyword, says: ascii(text), compressed: false }
     }
 
     /// A long text.
     pub(crate) fn compressed(keyword: &'static str, text: &str) -> Self {
-        Self { keyword, text: ascii(text), compressed: true }
+        Self { keyword, says: ascii(text), compressed: true }
     }
 }
 
@@ -127,8 +127,8 @@ impl Sheet {
 
 /// A sheet without pictures.
 fn blank(first: &Bitmap, columns: usize, rows: usize) -> Result<Bitmap, CliError> {
-    let side = |count: usize, side: usize| count.checked_mul(side + GAP).map(|sum| sum - GAP);
-    let sides = side(columns, first.width).zip(side(rows, first.height));
+    let length = |count: usize, side: usize| count.checked_mul(side + GAP).map(|sum| sum - GAP);
+    let sides = length(columns, first.width).zip(length(rows, first.height));
     let size = sides.and_then(|(width, height)| width.checked_mul(height)?.checked_mul(first.channels));
     match (sides, size) {
         (Some((width, height)), Some(size)) if size <= MOST => {

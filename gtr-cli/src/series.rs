@@ -47,7 +47,7 @@ impl Recipe {
             model: args.model.clone(),
             weights: args.weights.as_ref().map(|path| path.to_string_lossy().into_owned()),
             classes: args.class.0.clone(),
-            count: args.count.get(),
+            count: args.count,
             first_image: args.first_image,
             seed: settings.seed.0,
             cfg: settings.guidance.scale(),
@@ -80,13 +80,12 @@ pub(crate) struct Numbering {
 impl Numbering {
     /// The images that were asked for.
     pub(crate) fn new(args: &SampleArgs) -> Result<Self, CliError> {
-        let numbering = Self { classes: args.class.0.len(), count: args.count.get().into(), first: args.first_image };
+        let numbering = Self { classes: args.class.0.len(), count: args.count.into(), first: args.first_image };
         match numbering.first.checked_add(numbering.images()) {
             Some(_) => Ok(numbering),
             None => Err(CliError::usage(format_args!(
-                "--first-image {} leaves no numbers for {} images: choose a lower one",
-                numbering.first,
-                numbering.images()
+                "--first-image {} leaves too few numbers: choose a lower one",
+                numbering.first
             ))),
         }
     }

@@ -1,5 +1,7 @@
 //! Tables in plain text.
 
+use std::fmt::{Display, Write as _};
+
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
 /// How a column is aligned.
@@ -64,7 +66,7 @@ pub(crate) fn count(count: usize, one: &str) -> String {
 }
 
 /// Two ends of a range, or the one number that both are.
-pub(crate) fn range<T: PartialEq + std::fmt::Display>(first: T, last: T) -> String {
+pub(crate) fn range<T: PartialEq + Display + Copy>(first: T, last: T) -> String {
     if first == last { first.to_string() } else { format!("{first}..{last}") }
 }
 
@@ -75,7 +77,8 @@ pub(crate) fn wrap(text: &str, mut indent: usize, hanging: usize) -> String {
     let rest = indent + hanging;
     for word in text.split_whitespace() {
         if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > 80 {
-            lines.push_str(&format!("{:indent$}{line}\n", ""));
+            // A String takes whatever is written.
+            let _ = writeln!(lines, "{:indent$}{line}", "");
             line.clear();
             indent = rest;
         }

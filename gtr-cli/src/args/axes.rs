@@ -89,7 +89,11 @@ impl Parameter {
         let mut choices: Vec<PossibleValue> = Vec::new();
         for form in &self.forms {
             let Form::Choice(names) = form else {
-                return arg.value_name(if self.forms.contains(&Form::List) { "N,.." } else { "N" });
+                return arg.value_name(if self.forms.iter().any(|form| matches!(form, Form::List(_))) {
+                    "N,.."
+                } else {
+                    "N"
+                });
             };
             for (name, help) in names {
                 if choices.iter().all(|choice| choice.get_name() != name) {

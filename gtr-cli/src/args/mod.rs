@@ -15,7 +15,8 @@ pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
 pub(crate) use schedule::{Chosen, ScheduleArgs};
 pub(crate) use small::{
-    CompletionsArgs, ListFormat, PresetsArgs, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs, VerifyFormat,
+    CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
+    VerifyFormat,
 };
 
 /// Plan, verify and run sampling schedules of masked autoregressive image
@@ -42,23 +43,21 @@ Examples:
   gtr-cli verify p.json                        whether a plan is sound
   gtr-cli help plan                            all about a command";
 
-/// What to do.
+/// What to do; each command says on its arguments what it is.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Plan a schedule on a grid, and show or save the plan.
     Plan(Box<PlanArgs>),
-    /// Generate images.
     Sample(Box<SampleArgs>),
-    /// Check plans against every rule of the plan format.
     Verify(VerifyArgs),
-    /// List the implementations of each axis of a schedule, and what they take.
     Schedulers(SchedulersArgs),
-    /// List the named schedules.
     Presets(PresetsArgs),
-    /// Print or write the JSON Schemas of what this program reads and writes.
     Schema(SchemaArgs),
-    /// Print the completions of a shell.
     Completions(CompletionsArgs),
+}
+
+/// A seed or the number of an image.
+fn whole_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("write a whole number, 0 to {}", u64::MAX))
 }
 
 #[cfg(test)]

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::Grid;
 
-use super::ScheduleArgs;
+use super::{ScheduleArgs, whole_number};
 
 /// Plan a schedule on a grid, and show or save the plan.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct PlanArgs {
     /// Token grid, rows first [default: the home grid of the preset].
     #[arg(long, value_name = "HxW")]
     pub(crate) grid: Option<Grid>,
     /// Also draw the order of an image under this seed.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number)]
     pub(crate) seed: Option<u64>,
     /// The image whose order `--seed` draws.
-    #[arg(long, value_name = "M", default_value_t = 0)]
+    #[arg(long, value_name = "M", default_value_t = 0, value_parser = whole_number)]
     pub(crate) image: u64,
     /// A table to read, or the plan as a file to keep.
     #[arg(long, value_enum, default_value_t = PlanFormat::Table)]

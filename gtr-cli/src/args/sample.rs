@@ -1,26 +1,25 @@
 //! Arguments of `sample`.
 
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
-use super::{Classes, ScheduleArgs};
+use super::{Classes, ScheduleArgs, whole_number};
 
 /// Generate images.
 ///
 /// Several images are laid out as a sheet, a column a class; a single class makes a near-square sheet. If --out is a folder,
 /// each image becomes a file of its own there, named by its number.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct SampleArgs {
     /// Class, range with both ends, or list: 7, 0..9 or 1,3,5.
     #[arg(long, value_name = "CLASSES")]
     pub(crate) class: Classes,
     /// Images of each class.
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) count: NonZeroU32,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
     /// The PNG file, or a folder that exists.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -31,23 +30,23 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     /// What all randomness grows from.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole_number)]
     pub(crate) seed: u64,
     /// Number of the first image; with the seed it keys an image's randomness.
-    #[arg(long, value_name = "M", default_value_t = 0)]
+    #[arg(long, value_name = "M", default_value_t = 0, value_parser = whole_number)]
     pub(crate) first_image: u64,
     /// Scale of classifier-free guidance, 1 for none [default: the model's].
-    #[arg(long, value_name = "SCALE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCALE")]
     pub(crate) cfg: Option<f64>,
     /// How guidance moves over the AR steps.
-    #[arg(long, value_enum, default_value_t = GuidanceRamp::Linear)]
+    #[arg(long, value_enum, value_name = "RAMP", default_value_t = GuidanceRamp::Linear)]
     pub(crate) cfg_schedule: GuidanceRamp,
     /// Factor of the noise that is added while denoising.
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
     pub(crate) temperature: f64,
     /// Images that run at the same time; it changes speed and memory, not the images.
-    #[arg(long, value_name = "N", default_value = "16")]
-    pub(crate) batch: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: u32,
     /// Pixels a pixel becomes, in both directions [default: small images are enlarged: up to 256 pixels alone, 96 in a
     /// sheet; not in a folder].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]

@@ -10,7 +10,7 @@ use gtr_core::{AxisName, Config, Grid, Planned, Schedule, pace, preset};
 use serde_json::Value;
 
 use super::AxisFlags;
-use crate::catalogue::{CATALOGUE, Form};
+use crate::catalogue::{CATALOGUE, Form, Values};
 use crate::error::{CliError, chain};
 
 /// A schedule file is refused beyond this size.
@@ -52,7 +52,7 @@ impl Chosen {
         tracing::debug!(schedule = self.name, %grid, "planning");
         let planned = self.schedule.plan(grid, &CATALOGUE.registry).map_err(|error| match error {
             gtr_core::Error::DoesNotFit { axis, .. } => {
-                CliError::usage(format_args!("{error}; ask for less, or leave the {axis} to a preset, which adapts"))
+                CliError::usage(format_args!("{error}; without a flag for the {axis}, a preset adapts"))
             }
             error => error.into(),
         })?;
@@ -79,7 +79,7 @@ impl ScheduleArgs {
         let mut chosen = self.start()?;
         let changes = Changes::new(&self.axes, &mut chosen.schedule);
         if !changes.apply()?.is_empty() {
-            chosen.name = format!("{}, changed", chosen.name);
+            chosen.name = format!("{} (changed)", chosen.name);
         }
         Ok(chosen)
     }
@@ -174,10 +174,16 @@ impl<'a> Changes<'a> {
                 takers.join(" or ")
             )));
         };
-        Ok(match form {
-            Form::List => text.split(',').map(|part| scalar(part.trim())).collect(),
-            Form::Choice(_) | Form::Single => scalar(text),
-        })
+        let scalar = |text: &str, values: Values| {
+            values
+                .read(text)
+                .map_err(|wanted| CliError::usage(format_args!("--{} {text}: write {wanted}", name.replace('_', "-"))))
+        };
+        match form {
+            Form::List(values) => text.split(',').map(|part| scalar(part.trim(), *values)).collect(),
+            Form::Single(values) => scalar(text, *values),
+            Form::Choice(_) => Ok(text.into()),
+        }
     }
 
     fn insert(&mut self, axis: AxisName, name: &str, value: Value) {
@@ -220,14 +226,6 @@ impl<'a> Changes<'a> {
 
 fn is_per_stage(name: &str) -> bool {
     matches!(name, "rates" | "steps")
-}
-
-/// A number, a truth value, or else a name.
-fn scalar(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
-        _ => text.into(),
-    }
 }
 
 fn parse_setting(text: &str) -> Result<(AxisName, String, Value), CliError> {

@@ -47,15 +47,30 @@ pub(crate) struct SchedulersArgs {
     #[arg(value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// How the list is written.
-    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
-    pub(crate) format: ListFormat,
+    #[arg(long, value_enum, default_value_t = ReferenceFormat::Text)]
+    pub(crate) format: ReferenceFormat,
+    /// Write there instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How the reference of the schedulers is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReferenceFormat {
+    /// To be read in a terminal.
+    Text,
+    /// To be processed.
+    Json,
+    /// A page of the documentation.
+    Markdown,
 }
 
 const SCHEDULERS: &str = "\
 Examples:
   gtr-cli schedulers
   gtr-cli schedulers bisection
-  gtr-cli schedulers --format json";
+  gtr-cli schedulers --format json
+  gtr-cli schedulers --format markdown --out docs/schedulers.md";
 
 /// List the named schedules.
 #[derive(Debug, Args)]

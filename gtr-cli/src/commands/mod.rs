@@ -4,6 +4,7 @@ mod compare;
 mod completions;
 mod plan;
 mod presets;
+mod reference;
 mod sample;
 mod schedulers;
 mod schema;

@@ -66,7 +66,8 @@ fn table(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room)
 
 /// The choice on each axis, a line each.
 fn choices(schedule: &Schedule) -> String {
-    AxisName::ALL.into_iter().map(|axis| format!("{:<11}{}\n", axis.as_str(), in_words(schedule.axis(axis)))).collect()
+    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
+    AxisName::ALL.map(line).join("\n") + "\n"
 }
 
 fn in_words(config: &Config) -> String {
@@ -82,7 +83,7 @@ fn in_words(config: &Config) -> String {
             value => format!("{name} {value}"),
         })
         .collect();
-    format!("{} {}", config.kind, params.join(", ")).trim_end().to_owned()
+    if params.is_empty() { config.kind.clone() } else { format!("{}: {}", config.kind, params.join(", ")) }
 }
 
 /// A number without a fraction that is none.

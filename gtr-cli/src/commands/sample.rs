@@ -30,7 +30,7 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
     let settings = settings(args, &generator)?;
     let mut series = Series::new(args, numbering, place, Recipe::new(args, &plan, &settings));
     let sampler = Sampler::new(&plan, &CATALOGUE.registry)?;
-    let (images, batch) = (numbering.images(), args.batch.get() as u64);
+    let (images, batch) = (numbering.images(), u64::from(args.batch));
     let batches = images.div_ceil(batch);
     let mut progress = Progress::new(batches.saturating_mul(plan.steps().len() as u64));
     let mut next = 0;

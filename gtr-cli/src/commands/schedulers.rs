@@ -4,27 +4,30 @@ use std::fmt::Write as _;
 
 use gtr_core::{AxisName, Description};
 
-use crate::args::{ListFormat, SchedulersArgs};
-use crate::catalogue::CATALOGUE;
-use crate::commands::to_json;
+use crate::args::{ReferenceFormat, SchedulersArgs};
+use crate::catalogue::{CATALOGUE, Kind};
+use crate::commands::{reference, to_json};
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 use crate::table::wrap;
 
 /// Carries out the command.
 pub(super) fn run(args: &SchedulersArgs) -> Result<ExitStatus, CliError> {
-    let all = CATALOGUE.kinds.iter().map(|kind| &kind.description);
-    let wanted: Vec<&Description> = all.filter(|it| args.kind.as_deref().is_none_or(|kind| it.kind == kind)).collect();
+    let is_wanted = |it: &&Kind| args.kind.as_deref().is_none_or(|kind| it.description.kind == kind);
+    let wanted: Vec<&Kind> = CATALOGUE.kinds.iter().filter(is_wanted).collect();
     if wanted.is_empty() {
         let kind = args.kind.as_deref().unwrap_or_default();
         return Err(CliError::usage(format_args!(
             "there is no implementation called `{kind}`: `gtr-cli schedulers` lists them all"
         )));
     }
-    output::print(&match args.format {
-        ListFormat::Json => to_json(&wanted),
-        ListFormat::Text => text(&wanted),
-    })?;
+    let descriptions: Vec<&Description> = wanted.iter().map(|kind| &kind.description).collect();
+    let text = match args.format {
+        ReferenceFormat::Json => to_json(&descriptions),
+        ReferenceFormat::Text => text(&descriptions),
+        ReferenceFormat::Markdown => reference::page(&wanted),
+    };
+    output::write(&text, args.out.as_deref())?;
     Ok(ExitStatus::Success)
 }
 

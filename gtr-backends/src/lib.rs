@@ -37,6 +37,7 @@ mod layers;
 pub mod mar;
 mod models;
 mod picture;
+mod product;
 mod rows;
 
 pub use candle_core::Device;

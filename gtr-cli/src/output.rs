@@ -73,6 +73,12 @@ impl Target {
         let refused = |error: &io::Error| CliError::failure(format_args!("cannot write {shown}"), error);
         let Ok(metadata) = fs::metadata(path) else {
             let target = Self { path: path.to_owned(), special: false };
+            // `pictures/` asks for a folder, whether its name is that of a file or not.
+            if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                return Err(CliError::Failure(format!(
+                    "cannot write {shown}: there is no such folder; create it first"
+                )));
+            }
             if !target.folder().is_dir() {
                 let folder = target.folder().display();
                 return Err(CliError::Failure(format!(

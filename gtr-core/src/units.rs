@@ -1,7 +1,6 @@
 //! The numbers of a plan, each with the range that it may take.
 
 use std::fmt;
-use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -157,26 +156,24 @@ impl Share {
 
 /// How many autoregressive steps: at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct ArSteps(NonZeroU32);
+#[serde(try_from = "u32", into = "u32")]
+pub struct ArSteps(#[schemars(range(min = 1))] u32);
 
 impl ArSteps {
     /// # Errors
     /// [`OutOfRange`] for 0.
     pub fn new(steps: u32) -> Result<Self, OutOfRange> {
-        NonZeroU32::new(steps).map(Self).ok_or_else(|| OutOfRange::new("a number of AR steps", "1 or more", steps))
+        if steps >= 1 { Ok(Self(steps)) } else { Err(OutOfRange::new("a number of AR steps", "1 or more", steps)) }
     }
 
     pub(crate) const fn literal(steps: u32) -> Self {
-        match NonZeroU32::new(steps) {
-            Some(steps) => Self(steps),
-            None => panic!("an AR step at least"),
-        }
+        assert!(steps >= 1);
+        Self(steps)
     }
 
     /// The number.
     pub fn get(self) -> usize {
-        self.0.get() as usize
+        self.0 as usize
     }
 }
 
@@ -208,7 +205,7 @@ macro_rules! conversions {
     )*};
 }
 
-conversions!(DiffusionSteps: u32, Timestep: u32, Rate: f64, Share: f64);
+conversions!(DiffusionSteps: u32, Timestep: u32, ArSteps: u32, Rate: f64, Share: f64);
 
 macro_rules! display {
     ($($unit:ident),*) => {$(

@@ -38,9 +38,9 @@ pub(crate) struct SampleArgs {
     /// Scale of classifier-free guidance, 1 for none [default: the model's].
     #[arg(long, value_name = "SCALE")]
     pub(crate) cfg: Option<f64>,
-    /// How guidance moves over the AR steps.
-    #[arg(long, value_enum, value_name = "RAMP", default_value_t = GuidanceRamp::Linear)]
-    pub(crate) cfg_schedule: GuidanceRamp,
+    /// How guidance moves over the AR steps [default: the model's].
+    #[arg(long, value_enum, value_name = "RAMP")]
+    pub(crate) cfg_schedule: Option<GuidanceRamp>,
     /// Factor of the noise that is added while denoising.
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     pub(crate) temperature: f64,

@@ -78,8 +78,8 @@ fn plan(args: &SampleArgs, generator: &MarGenerator) -> Result<Plan, CliError> {
 
 fn settings(args: &SampleArgs, generator: &MarGenerator) -> Result<Settings, CliError> {
     let scale = args.cfg.or(generator.config().guidance).unwrap_or(1.0);
-    let guidance = Guidance::new(scale, args.cfg_schedule.into())
-        .map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
+    let ramp = args.cfg_schedule.map_or(generator.config().guidance_schedule, Into::into);
+    let guidance = Guidance::new(scale, ramp).map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     Ok(Settings { seed: Seed(args.seed), guidance, temperature: args.temperature })
 }
 

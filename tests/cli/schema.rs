@@ -46,6 +46,16 @@ fn all_references_lead_somewhere() {
     }
 }
 
+/// The files that are made from the registry are those that it makes now.
+#[test]
+fn committed_files_do_not_lag_behind() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    run_in(&root, &["schema", "--check", "spec/schema"]).succeeded();
+    let page = std::fs::read_to_string(root.join("docs/schedulers.md")).unwrap();
+    let remedy = "run `cargo run -p gtr-cli -- schedulers --format markdown --out docs/schedulers.md`";
+    assert!(page == gtr("schedulers --format markdown").succeeded(), "docs/schedulers.md lags behind: {remedy}");
+}
+
 #[test]
 fn drift_is_found() {
     let folder = tempfile::tempdir().unwrap();

@@ -92,7 +92,8 @@ impl Default for Bisection {
 
 impl Component for Bisection {
     const KIND: &'static str = "bisection";
-    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx` and the order `farthest` are ours";
+    const SOURCE: &'static str =
+        "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx` and the order `farthest` are ours";
 
     fn examples() -> Vec<(&'static str, Self)> {
         let default = Self::default();

@@ -68,8 +68,8 @@ fn a_plan_of_other_stages_and_steps_than_its_schedule_is_caught() {
     assert!(found.contains(&"2 stages") && found.contains(&"40 tokens") && found.contains(&"3 steps"), "{found:?}");
     let mut renamed = plan.to_document();
     renamed.stages[0].role = Role::Reconstruction;
-    let roles = verify(&renamed, &Registry::builtin()).violations;
-    assert_eq!(roles.iter().map(|it| it.rule).collect::<Vec<_>>(), [Rule::Roles, Rule::OrderProduced]);
+    let of_role = verify(&renamed, &Registry::builtin()).violations;
+    assert_eq!(of_role.iter().map(|it| it.rule).collect::<Vec<_>>(), [Rule::Roles, Rule::OrderProduced]);
 }
 
 #[test]
@@ -107,5 +107,5 @@ fn a_registry_describes_and_replaces() {
     assert_eq!(registry.orders()[0].source(), described[0].source);
     let again = registry.with_order::<gtr_core::order::Raster>();
     assert_eq!(again.orders().len(), 5);
-    assert_eq!(again.orders().last().map(|entry| entry.kind()), Some("raster"));
+    assert_eq!(again.orders().last().map(gtr_core::Entry::kind), Some("raster"));
 }

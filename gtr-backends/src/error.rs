@@ -99,6 +99,30 @@ pub enum BackendError {
         /// The models that are built in.
         known: Vec<&'static str>,
     },
+    /// There is no such device, or it can not be used.
+    #[error("there is no device `{name}`: {reason}")]
+    Device {
+        /// What was asked for.
+        name: String,
+        /// Why it can not be had.
+        reason: String,
+    },
+    /// A recording is not what its name says, or contradicts itself.
+    #[error("{file}: {reason}")]
+    Recording {
+        /// The recording.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A class that the model does not have.
     #[error("class {class} is outside the model: it has classes 0 to {}", classes.saturating_sub(1))]
     Class {

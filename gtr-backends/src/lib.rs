@@ -31,6 +31,7 @@
 
 pub mod checkpoint;
 pub mod diffusion;
+mod device;
 mod error;
 mod judge;
 mod layers;
@@ -41,6 +42,7 @@ mod rows;
 
 pub use candle_core::Device;
 
+pub use self::device::device;
 pub use self::error::BackendError;
 pub use self::judge::{Judge, Reference, Verdict};
 pub use self::models::{EMBEDDED, EmbeddedModel, open};

@@ -30,6 +30,7 @@
 //! ```
 
 pub mod checkpoint;
+pub mod conform;
 pub mod diffusion;
 mod device;
 mod error;

@@ -34,12 +34,14 @@ pub mod conform;
 pub mod diffusion;
 mod device;
 mod error;
+mod file;
 mod judge;
 mod layers;
 pub mod mar;
 mod models;
 mod picture;
 mod rows;
+pub mod trace;
 
 pub use candle_core::Device;
 

@@ -4,6 +4,8 @@
 //! checkpoint never lies in memory as a whole, and every length that a file states is compared with what the file holds
 //! before memory is reserved for it.
 
+mod convert;
+pub(crate) mod header;
 mod pickle;
 mod pth;
 mod safetensors;
@@ -14,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+pub use self::convert::{ConvertOptions, Converted, convert};
 pub use self::source::Source;
 pub use self::weights::{Layout, Weights};
 use crate::BackendError;
@@ -79,6 +82,17 @@ pub enum Section {
     Model,
     /// The file is a plain collection of tensors.
     Whole,
+}
+
+impl Section {
+    /// What it is called in a file, and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ModelEma => "model_ema",
+            Self::Model => "model",
+            Self::Whole => "whole",
+        }
+    }
 }
 
 impl fmt::Display for Section {
@@ -183,6 +197,14 @@ impl Checkpoint {
         self.tensors.iter().map(|(name, info)| (name.as_str(), info))
     }
 
+    /// The texts that a safetensors file holds beside its tensors; a `torch.save` archive has none.
+    pub fn metadata(&self) -> BTreeMap<&str, &str> {
+        match &self.format {
+            Format::Safetensors(file) => file.texts(),
+            Format::Pth(_) => BTreeMap::new(),
+        }
+    }
+
     /// What is known of a tensor.
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
@@ -221,13 +243,21 @@ impl Checkpoint {
     }
 
     fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> Vec<T>) -> Result<Vec<T>, BackendError> {
-        let wrong = |reason| BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason };
-        let (dtype, bytes) = match &mut self.format {
+        let (dtype, bytes) = self.raw(name)?;
+        Ok(decode(dtype, &bytes))
+    }
+
+    /// The elements of a tensor, little endian, row by row.
+    fn raw(&mut self, name: &str) -> Result<(Dtype, Vec<u8>), BackendError> {
+        let read = match &mut self.format {
             Format::Safetensors(file) => file.read(name),
             Format::Pth(file) => file.read(name),
-        }
-        .map_err(wrong)?;
-        Ok(decode(dtype, &bytes))
+        };
+        read.map_err(|reason| self.wrong(name, reason))
+    }
+
+    fn wrong(&self, name: &str, reason: String) -> BackendError {
+        BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason }
     }
 }
 

@@ -46,6 +46,11 @@ impl File {
         self.metadata.tensors().into_iter().map(|(name, entry)| (name, info(entry))).collect()
     }
 
+    pub(super) fn texts(&self) -> BTreeMap<&str, &str> {
+        let texts = self.metadata.metadata().iter().flatten();
+        texts.map(|(name, text)| (name.as_str(), text.as_str())).collect()
+    }
+
     pub(super) fn read(&mut self, name: &str) -> Result<(Dtype, Vec<u8>), String> {
         let entry = self.metadata.info(name).ok_or("there is no such tensor")?;
         let dtype = dtype(entry.dtype).ok_or_else(|| format!("elements of type {:?} are not read", entry.dtype))?;

@@ -14,7 +14,7 @@
 //! | `diffusion_coefs` | | coefficients of the denoising process, timesteps |
 //! | `fts`, `halton`, `disa` | | scores, token orders, diffusion step counts |
 //! | `digits`, `judge` | | the built-in models |
-//! | `*.safetensors` with the metadata of a trace | | a run of this program, made again |
+//! | `*.safetensors` with the metadata of a [trace](crate::trace) | | a run of this program, made again |
 //!
 //! # Examples
 //! ```no_run

@@ -36,6 +36,16 @@ impl RecordedNoise {
         })
     }
 
+    /// `draws` is `[draws, rows, channels]`, the first what the chains start from.
+    pub(super) fn of_draws(rows: &[Row], draws: &Tensor) -> Result<Self, BackendError> {
+        let (_, stride, channels) = draws.dims3().context("reading recorded noise")?;
+        let mut first: Vec<f32> =
+            draws.flatten_all().and_then(|values| values.to_vec1()).context("reading recorded noise")?;
+        let rest = first.split_off((stride * channels).min(first.len()));
+        let rows = rows.iter().enumerate().map(|(number, row)| ((row.image, row.token), number)).collect();
+        Ok(Self { rows, first, rest, stride, channels })
+    }
+
     fn find(&self, image: ImageIndex, token: TokenIndex, draw: u32) -> Option<&[f32]> {
         let row = *self.rows.get(&(image, token))?;
         let (values, row) = match (draw as usize).checked_sub(1) {

@@ -1,13 +1,298 @@
-//! Placeholder.
+//! Traces: a run of this program, made again with the noises that it recorded.
+
 use std::path::Path;
 
-use super::checks::Checks;
-use crate::BackendError;
+use candle_core::{Device, Tensor};
+use gtr_core::detail::Candidates;
+use gtr_core::{
+    Denoise, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, PlanDocument, Purpose, Registry, Row, Seed,
+    Step, Stream, Targets, Timesteps, TokenIndex,
+};
 
-pub(super) fn is_trace(_path: &Path) -> bool {
-    false
+use super::checks::Checks;
+use super::noise::RecordedNoise;
+use super::recording::{Recording, magnitude};
+use super::report::Tolerance;
+use crate::BackendError;
+use crate::checkpoint::Checkpoint;
+use crate::diffusion::Conditions;
+use crate::error::Context;
+use crate::mar::{Canvas, MarGenerator};
+use crate::trace::{FORMAT, VERSION};
+
+/// What conditioning vectors may differ by.
+const FEATURES: f64 = 1e-5;
+/// What token values may differ by, of the largest.
+const VALUES: f64 = 1e-3;
+
+/// Whether a file says of itself that it is a trace.
+pub(super) fn is_trace(path: &Path) -> bool {
+    path.is_file() && Checkpoint::open(path).is_ok_and(|file| file.metadata().get("format") == Some(&FORMAT))
 }
 
-pub(super) fn check(_path: &Path, _checks: &mut Checks<'_>) -> Result<(), BackendError> {
+pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    let recording = Recording::open(&path.with_extension(""))?;
+    let header = Checkpoint::open(path)?;
+    let metadata = header.metadata();
+    let text = |name: &str| {
+        metadata.get(name).copied().ok_or_else(|| recording.wrong(format!("its metadata does not say `{name}`")))
+    };
+    let number = |name: &str| {
+        let wrong = || recording.wrong(format!("`{name}` of its metadata is not a number"));
+        text(name)?.parse::<f64>().map_err(|_| wrong())
+    };
+    if text("version")? != VERSION {
+        return Err(recording.wrong(format!("version {} of traces is not known here", text("version")?)));
+    }
+    let (registry, wrong) = (Registry::builtin(), |error: String| recording.wrong(format!("its plan: {error}")));
+    let document = PlanDocument::parse(text("plan")?).map_err(|error| wrong(error.to_string()))?;
+    let plan = Plan::from_document(&document, &registry).map_err(|error| wrong(error.to_string()))?;
+    let schedule = match text("guidance_schedule")? {
+        "linear" => GuidanceSchedule::Linear,
+        "constant" => GuidanceSchedule::Constant,
+        other => return Err(recording.wrong(format!("its guidance schedule `{other}` is not known"))),
+    };
+    let guidance =
+        Guidance::new(number("guidance")?, schedule).map_err(|error| recording.wrong(error.to_string()))?;
+    let seed = text("seed")?.parse().map_err(|_| recording.wrong("the seed of its metadata is not a number"))?;
+    let batches: usize = text("batches")?.parse().map_err(|_| recording.wrong("it does not say how many batches"))?;
+    let mut generator = model(&recording, text("model")?, checks)?;
+    if generator.grid() != plan.grid() {
+        let (plan, model) = (plan.grid(), generator.grid());
+        return Err(recording.wrong(format!("its plan is for a grid of {plan}, the model for one of {model}")));
+    }
+    let run = Run { recording: &recording, plan: &plan, registry, guidance, temperature: number("temperature")?, seed: Seed(seed) };
+    for batch in 0..batches {
+        Batch::open(&run, &generator, batch)?.check(&mut generator, checks)?;
+    }
+    checks.unused(&recording);
     Ok(())
+}
+
+fn model(recording: &Recording, name: &str, checks: &Checks<'_>) -> Result<MarGenerator, BackendError> {
+    let options = checks.options;
+    let built_in = crate::EMBEDDED.iter().any(|model| model.name == name);
+    match &options.model {
+        Some(model) => crate::open(model, options.weights.as_deref(), &Device::Cpu),
+        None if built_in => crate::open(name, None, &Device::Cpu),
+        // A file from outside does not decide which other files are opened.
+        None => Err(recording.wrong(format!("it is of the model `{name}`, which is not built in: name the model"))),
+    }
+}
+
+/// What all batches share.
+struct Run<'a> {
+    recording: &'a Recording,
+    plan: &'a Plan,
+    registry: Registry,
+    guidance: Guidance,
+    temperature: f64,
+    seed: Seed,
+}
+
+struct Batch<'a> {
+    run: &'a Run<'a>,
+    number: usize,
+    images: Vec<ImageIndex>,
+    classes: Vec<u32>,
+    orders: Vec<Vec<TokenIndex>>,
+    /// The final values, `[images, tokens, channels]`.
+    tokens: Tensor,
+    /// Channels of a token, length of a conditioning vector.
+    sizes: (usize, usize),
+}
+
+/// A step, as it is recorded.
+struct Recorded {
+    targets: Targets,
+    rows: Vec<Row>,
+    timesteps: Vec<Timesteps>,
+    guidance: f64,
+    conditions: Conditions,
+    noise: RecordedNoise,
+    sampled: Tensor,
+}
+
+impl<'a> Batch<'a> {
+    fn open(run: &'a Run<'a>, generator: &MarGenerator, number: usize) -> Result<Self, BackendError> {
+        let (recording, tokens) = (run.recording, run.plan.grid().tokens());
+        let name = |part: &str| format!("batch{number}.{part}");
+        let sizes = (generator.config().token_channels(), generator.config().decoder.width);
+        let wrong = |part: &str| recording.wrong(format!("`{}` does not fit the images", name(part)));
+        let image = |value: f64| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+            let image = (value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value)).then_some(value as u64);
+            image.map(ImageIndex)
+        };
+        let images = recording.f64s(&name("images"))?.into_iter().map(image).collect::<Option<Vec<_>>>();
+        let images = images.filter(|images| !images.is_empty()).ok_or_else(|| wrong("images"))?;
+        let classes = recording.u32s(&name("classes"))?;
+        if classes.len() != images.len() {
+            return Err(wrong("classes"));
+        }
+        recording.shaped(&name("orders"), &[images.len(), tokens])?;
+        let orders = recording.whole(&name("orders"))?;
+        let order = |order: &[usize]| order.iter().map(|&token| run.plan.grid().token(token)).collect::<Result<Vec<_>, _>>();
+        let orders = orders.chunks_exact(tokens).map(order).collect::<Result<Vec<_>, _>>().map_err(|_| wrong("orders"))?;
+        let tokens = recording.shaped(&name("tokens"), &[images.len(), tokens, sizes.0])?;
+        Ok(Self { run, number, images, classes, orders, tokens, sizes })
+    }
+
+    fn check(&self, generator: &mut MarGenerator, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+        let index = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
+        for (&image, order) in self.images.iter().zip(&self.orders) {
+            checks.exact("orders", &index(&self.run.plan.order(self.run.seed, image)), &index(order));
+        }
+        let mut free = self.empty(generator)?;
+        let (mut known, total) = (0, self.run.plan.grid().tokens());
+        for (number, step) in self.run.plan.steps().iter().enumerate() {
+            let after = known + step.tokens();
+            let recorded = self.recorded(number, step, (known, after), checks)?;
+            checks.numbers("guidance", &[self.run.guidance.at(total, total - after)], &[recorded.guidance], Tolerance::Exact);
+            self.picks(number, step, &recorded, checks)?;
+
+            let canvas = self.state(generator, known)?;
+            let features = generator.features(&canvas, &recorded.targets)?;
+            checks.tensors("z", &features.conditional, &recorded.conditions.conditional, FEATURES)?;
+            if let (Some(found), Some(expected)) = (&features.unconditional, &recorded.conditions.unconditional) {
+                checks.tensors("z, unconditional", found, expected, FEATURES)?;
+            }
+            let drawn = self.draw(generator, &recorded.conditions, &recorded)?;
+            checks.tensors("sampled", &drawn, &recorded.sampled, VALUES * magnitude(&recorded.sampled)?)?;
+            let written = gathered(&self.tokens, &recorded.targets).context("choosing tokens")?;
+            checks.tensors("tokens as sampled", &written, &recorded.sampled, 0.0)?;
+
+            let features = generator.features(&free, &recorded.targets)?;
+            let drawn = self.draw(generator, &features, &recorded)?;
+            generator.commit(&mut free, &recorded.targets, drawn)?;
+            known = after;
+        }
+        let all = Targets::new(self.orders.iter().map(Vec::as_slice));
+        let expected = gathered(&self.tokens, &all).context("choosing tokens")?;
+        let found = free.values().map(|values| values.flatten_to(1)).transpose().context("reading token values")?;
+        let found = found.ok_or_else(|| self.run.recording.wrong("its plan has no step"))?;
+        checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
+    }
+
+    fn empty(&self, generator: &mut MarGenerator) -> Result<Canvas, BackendError> {
+        let classes: Vec<_> = self.classes.iter().map(|&class| generator.class(class)).collect::<Result<_, _>>()?;
+        generator.canvas(&classes, self.run.guidance.is_guided())
+    }
+
+    /// The recorded state when `known` tokens are known.
+    fn state(&self, generator: &mut MarGenerator, known: usize) -> Result<Canvas, BackendError> {
+        let mut canvas = self.empty(generator)?;
+        if known > 0 {
+            let targets = Targets::new(self.orders.iter().map(|order| &order[..known]));
+            let values = gathered(&self.tokens, &targets).context("choosing tokens")?;
+            generator.commit(&mut canvas, &targets, values)?;
+        }
+        Ok(canvas)
+    }
+
+    /// Reads a step and compares what the plan decides.
+    fn recorded(
+        &self,
+        number: usize,
+        step: &Step,
+        (known, after): (usize, usize),
+        checks: &mut Checks<'_>,
+    ) -> Result<Recorded, BackendError> {
+        let (recording, (channels, width)) = (self.run.recording, self.sizes);
+        let name = |part: &str| format!("batch{}.step{number}.{part}", self.number);
+        let (images, tokens) = (self.images.len(), self.run.plan.grid().tokens());
+        let targets = Targets::new(self.orders.iter().map(|order| &order[known..after]));
+        let expected: Vec<usize> = targets.rows().iter().map(|token| token.get()).collect();
+        checks.exact("targets", &expected, &recording.whole(&name("targets"))?);
+        let mut mask = vec![1; images * tokens];
+        for (image, order) in self.orders.iter().enumerate() {
+            order[..known].iter().for_each(|token| mask[image * tokens + token.get()] = 0);
+        }
+        checks.exact("mask_before", &mask, &recording.whole(&name("mask_before"))?);
+        let detail = step.detail().map(|detail| detail.diffusion_steps);
+        let mut timesteps = Vec::new();
+        for (group, steps) in std::iter::once(step.diffusion_steps()).chain(detail).enumerate() {
+            let own = Timesteps::new(steps, self.run.plan.timestep_limit())
+                .map_err(|error| recording.wrong(error.to_string()))?;
+            let list: Vec<usize> = own.values().iter().map(|&timestep| timestep as usize).collect();
+            checks.exact("timesteps", &list, &recording.whole(&name(&format!("timesteps{group}")))?);
+            timesteps.push(own);
+        }
+        let groups = recording.whole(&name("groups"))?;
+        if groups.len() != expected.len() || groups.iter().any(|group| *group >= timesteps.len()) {
+            return Err(recording.wrong(format!("`{}` does not fit the step", name("groups"))));
+        }
+        let count = expected.len();
+        let images = self.images.iter().zip(targets.by_image());
+        let rows = images.flat_map(|(&image, tokens)| tokens.iter().map(move |&token| (image, token)));
+        let rows: Vec<Row> = rows.zip(&groups).map(|((image, token), &group)| Row { image, token, group }).collect();
+        let draws = timesteps.iter().map(Timesteps::evaluations).max().unwrap_or(0);
+        let noise = recording.shaped(&name("noise"), &[draws, count, channels])?;
+        let guidance = recording.f64s(&name("guidance"))?.first().copied().unwrap_or(f64::NAN);
+        let unconditional = self.run.guidance.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));
+        Ok(Recorded {
+            noise: RecordedNoise::of_draws(&rows, &noise)?,
+            conditions: Conditions {
+                conditional: recording.shaped(&name("z"), &[count, width])?,
+                unconditional: unconditional.transpose()?,
+            },
+            sampled: recording.shaped(&name("sampled"), &[count, channels])?,
+            targets,
+            rows,
+            timesteps,
+            guidance,
+        })
+    }
+
+    /// The tokens that the detail rule picks, given the recorded conditioning vectors.
+    fn picks(&self, number: usize, step: &Step, recorded: &Recorded, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+        let Some(share) = step.detail() else { return Ok(()) };
+        let rule = self.run.registry.build_detail(self.run.plan.detail());
+        let rule = rule.map_err(|error| self.run.recording.wrong(error.to_string()))?;
+        let vectors = recorded.conditions.conditional.flatten_all().and_then(|vectors| vectors.to_vec1::<f32>());
+        let (vectors, width) = (vectors.context("reading conditioning vectors")?, self.sizes.1);
+        let per_image = recorded.targets.per_image();
+        let images = self.images.iter().zip(recorded.targets.by_image()).enumerate();
+        for (slot, (&image, tokens)) in images {
+            let rows = slot * per_image..(slot + 1) * per_image;
+            let candidates = Candidates {
+                tokens,
+                width,
+                features: &vectors[rows.start * width..rows.end * width],
+                stream: Stream::new(self.run.seed, Purpose::Detail, image, number as u64),
+            };
+            let groups: Vec<usize> = recorded.rows[rows].iter().map(|row| row.group).collect();
+            let mut found = vec![0; per_image];
+            rule.pick(candidates, share.tokens).into_iter().for_each(|position| found[position] = 1);
+            checks.exact("picked for detail", &found, &groups);
+        }
+        Ok(())
+    }
+
+    fn draw(
+        &self,
+        generator: &mut MarGenerator,
+        conditions: &Conditions,
+        recorded: &Recorded,
+    ) -> Result<Tensor, BackendError> {
+        generator.denoise(
+            conditions,
+            &Denoise {
+                timesteps: &recorded.timesteps,
+                rows: &recorded.rows,
+                guidance: recorded.guidance,
+                temperature: self.run.temperature,
+                noise: &recorded.noise,
+            },
+        )
+    }
+}
+
+/// The values of targets, `[rows, channels]`, of tokens `[images, tokens, channels]`.
+fn gathered(tokens: &Tensor, targets: &Targets) -> candle_core::Result<Tensor> {
+    let (_, count, _) = tokens.dims3()?;
+    let places = targets.by_image().enumerate();
+    let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.get()));
+    let places: Vec<u32> = places.filter_map(|place| u32::try_from(place).ok()).collect();
+    tokens.flatten_to(1)?.index_select(&Tensor::new(places.as_slice(), tokens.device())?, 0)
 }

@@ -36,6 +36,14 @@ impl Canvas {
         Self { known: vec![Vec::new(); classes.len()], values: None, classes, guided }
     }
 
+    /// The values of the known tokens, in the order in which they became known.
+    ///
+    /// # Shapes
+    /// `[pictures, known, channels]`; nothing before the first step.
+    pub fn values(&self) -> Option<&Tensor> {
+        self.values.as_ref()
+    }
+
     /// The order that brings the known tokens of a picture into position order: places in `known`, and the positions.
     fn sorted(&self, picture: usize) -> (Vec<u32>, Vec<u32>) {
         let known = &self.known[picture];

@@ -31,8 +31,8 @@
 
 pub mod checkpoint;
 pub mod conform;
-pub mod diffusion;
 mod device;
+pub mod diffusion;
 mod error;
 mod file;
 mod judge;

@@ -3,13 +3,12 @@
 
 mod bits;
 mod checkpoints;
-mod coefficients;
+mod conform;
+mod convert;
 mod digits;
 mod golden;
-mod head;
 mod hostile;
 mod judge;
-mod loops;
 mod mutation;
-mod runs;
+mod trace;
 mod transformer;

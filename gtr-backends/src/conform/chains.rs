@@ -24,11 +24,7 @@ pub(super) struct NoiseNames {
     pub(super) rest: String,
 }
 
-pub(super) fn check(
-    recording: &Recording,
-    head: &DiffusionHead,
-    checks: &mut Checks<'_>,
-) -> Result<(), BackendError> {
+pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     for case in recording.between("", ".out")? {
         let wrong = || recording.wrong(format!("`{case}.out` does not say `s(steps)_T(temperature)_cfg(scale)`"));
         let (steps, rest) = case.strip_prefix('s').and_then(|rest| rest.split_once("_T")).ok_or_else(wrong)?;
@@ -38,7 +34,9 @@ pub(super) fn check(
         let map = recording.json.get("timestep_maps").and_then(|maps| maps.get(format!("s{steps}.timestep_map")));
         let Some(timesteps) = timesteps(recording, &Value::from(steps), map, checks)? else {
             let parts = recording.between(&format!("{case}."), "")?;
-            parts.iter().for_each(|part| recording.skip(&format!("{case}.{part}")));
+            for part in parts {
+                recording.skip(&format!("{case}.{part}"));
+            }
             continue;
         };
         chain(recording, head, &case, &Call { timesteps, guidance, temperature }, checks)?;
@@ -97,7 +95,9 @@ pub(super) fn draw(
     if draws < evaluations || stride < rows.len() || width != channels {
         let needed = format!("{evaluations} draws of {} rows of {channels} channels", rows.len());
         let name = &names.rest;
-        return Err(recording.wrong(format!("`{name}` is {:?}, which is too small for {needed}", [draws, stride, width])));
+        return Err(
+            recording.wrong(format!("`{name}` is {:?}, which is too small for {needed}", [draws, stride, width]))
+        );
     }
     let noise = RecordedNoise::new(rows, &first, &recording.tensor(&names.rest)?)?;
     denoise(&Denoise {

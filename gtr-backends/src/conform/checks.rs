@@ -79,7 +79,7 @@ impl<'a> Checks<'a> {
             (Tolerance::Relative(_), Some(most)) => Tolerance::Relative(most),
             (tolerance, _) => tolerance,
         };
-        self.add(name, difference(found, expected, tolerance), tolerance);
+        self.add(name, &difference(found, expected, tolerance), tolerance);
     }
 
     /// Compares whole numbers.
@@ -90,7 +90,7 @@ impl<'a> Checks<'a> {
     }
 
     /// A quantity that this recording has already is joined: the worse of the two counts.
-    fn add(&mut self, name: &str, new: Difference, tolerance: Tolerance) {
+    fn add(&mut self, name: &str, new: &Difference, tolerance: Tolerance) {
         let score = |difference: &Difference, tolerance| match tolerance {
             Tolerance::Exact if difference.absolute == 0.0 => 0.0,
             Tolerance::Exact => f64::INFINITY,
@@ -98,7 +98,7 @@ impl<'a> Checks<'a> {
             Tolerance::Relative(most) => share(difference.relative, most),
         };
         let known = self.report.quantities[self.first..].iter_mut().find(|quantity| quantity.name == name);
-        let passed = score(&new, tolerance) <= 1.0;
+        let passed = score(new, tolerance) <= 1.0;
         let Some(known) = known else {
             self.report.quantities.push(Quantity {
                 recording: self.recording.clone(),
@@ -114,7 +114,7 @@ impl<'a> Checks<'a> {
         let before = Difference { values: known.values, absolute: known.absolute, relative: known.relative };
         known.values += new.values;
         known.passed &= passed;
-        if score(&new, tolerance) > score(&before, known.tolerance) {
+        if score(new, tolerance) > score(&before, known.tolerance) {
             (known.absolute, known.relative, known.tolerance) = (new.absolute, new.relative, tolerance);
         }
     }
@@ -132,7 +132,8 @@ fn difference(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Differen
     let (mut absolute, mut largest, mut relative) = (0.0_f64, 0.0_f64, 0.0_f64);
     for (&found, &expected) in found.iter().zip(expected) {
         // What is not finite equals nothing, itself included.
-        let difference = if found.is_finite() && expected.is_finite() { (found - expected).abs() } else { f64::INFINITY };
+        let difference =
+            if found.is_finite() && expected.is_finite() { (found - expected).abs() } else { f64::INFINITY };
         absolute = absolute.max(difference);
         relative = relative.max(share(difference, expected.abs()));
         largest = largest.max(expected.abs());
@@ -166,7 +167,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_or_missing_fails() {
-        for (found, expected) in [(f64::NAN, 1.0), (1.0, f64::NAN), (f64::NAN, f64::NAN), (f64::INFINITY, f64::INFINITY)] {
+        for (found, expected) in
+            [(f64::NAN, 1.0), (1.0, f64::NAN), (f64::NAN, f64::NAN), (f64::INFINITY, f64::INFINITY)]
+        {
             for tolerance in [Tolerance::Exact, Tolerance::Absolute(1e9), Tolerance::Relative(1e9)] {
                 assert!(!check(&[found], &[expected], tolerance).passed, "{found} {expected} {tolerance}");
             }

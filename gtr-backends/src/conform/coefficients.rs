@@ -18,7 +18,10 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         let said = recording.json.get("timestep_respacing_strings").and_then(|all| all.get(&name)).unwrap_or(&text);
         let Some(steps) = plain_respacing(said) else {
             checks.note(format!("respacing {} is not checked: only a number of evenly spaced steps is", short(said)));
-            recording.between(&format!("{name}."), "")?.iter().for_each(|part| recording.skip(&format!("{name}.{part}")));
+            recording
+                .between(&format!("{name}."), "")?
+                .iter()
+                .for_each(|part| recording.skip(&format!("{name}.{part}")));
             continue;
         };
         one(recording, &name, steps, checks)?;
@@ -30,7 +33,8 @@ fn one(recording: &Recording, name: &str, steps: u32, checks: &mut Checks<'_>) -
     let key = format!("{name}.timestep_map");
     let kept = recording.u32s(&key)?;
     let timesteps = Timesteps::from_values(&kept).map_err(|found| {
-        recording.wrong(format!("`{key}` does not ascend below 1000: {}", found.map_or("empty".into(), |t| t.to_string())))
+        recording
+            .wrong(format!("`{key}` does not ascend below 1000: {}", found.map_or("empty".into(), |t| t.to_string())))
     })?;
     if steps == 1 {
         checks.note("1 step: the reference keeps timestep 0 and cannot sample; here it is the highest timestep");

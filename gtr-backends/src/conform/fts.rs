@@ -17,7 +17,8 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         let wrong = || recording.wrong(format!("case {number} lacks numbers `x` and their `score`"));
         let x = case.get("x").and_then(Value::as_array).ok_or_else(wrong)?;
         #[expect(clippy::cast_possible_truncation, reason = "conditioning vectors are f32")]
-        let x: Vec<f32> = x.iter().map(|value| value.as_f64().map(|value| value as f32)).collect::<Option<_>>().ok_or_else(wrong)?;
+        let x: Vec<f32> =
+            x.iter().map(|value| value.as_f64().map(|value| value as f32)).collect::<Option<_>>().ok_or_else(wrong)?;
         let score = case.get("score").and_then(Value::as_f64).ok_or_else(wrong)?;
         checks.numbers("score", &[Spectrum::new(x.len()).score(&x)], &[score], TOLERANCE);
     }

@@ -19,7 +19,8 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         let order = recorded.get("order_flat_row_major").unwrap_or(recorded);
         let expected = whole_list(order).ok_or_else(|| wrong("it has no order"))?;
         let plan = |error: gtr_core::Error| wrong(&error.to_string());
-        let partition = Registry::builtin().build_order(&Config::new("halton")).map_err(plan)?.partition(grid).map_err(plan)?;
+        let partition =
+            Registry::builtin().build_order(&Config::new("halton")).map_err(plan)?.partition(grid).map_err(plan)?;
         let found: Vec<usize> = partition.subsets().iter().flatten().map(|token| token.get()).collect();
         // A recording may end before every cell was met.
         let partial = recorded.get("covers_all").and_then(Value::as_bool) == Some(false);
@@ -34,7 +35,7 @@ fn sides(name: &str, recorded: &Value) -> Option<[u32; 2]> {
     let side = |value: &Value| u32::try_from(value.as_u64()?).ok();
     match recorded.get("size") {
         Some(Value::Array(sides)) if sides.len() == 2 => Some([side(&sides[0])?, side(&sides[1])?]),
-        Some(size) => side(size).map(|side| [side, side]),
+        Some(both) => side(both).map(|side| [side, side]),
         None => match name.split_once('x') {
             Some((height, width)) => Some([height.parse().ok()?, width.parse().ok()?]),
             None => name.parse().ok().map(|side| [side, side]),

@@ -12,11 +12,7 @@ use crate::error::Context;
 const PARTS: f64 = 1e-5;
 const GUIDED: f64 = 1e-4;
 
-pub(super) fn check(
-    recording: &Recording,
-    head: &DiffusionHead,
-    checks: &mut Checks<'_>,
-) -> Result<(), BackendError> {
+pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     let size = head.size();
     let [rows] = recording.shape("t")?;
     let timesteps = timesteps(recording, "t", rows)?;
@@ -78,8 +74,8 @@ fn guided(
 fn guide(out: &Tensor, scale: f64) -> candle_core::Result<Tensor> {
     let (rows, width) = out.dims2()?;
     let noise = out.narrow(D::Minus1, 0, width / 2)?;
-    let (with, without) = (noise.narrow(0, 0, rows / 2)?, noise.narrow(0, rows / 2, rows / 2)?);
-    let guided = (&without + ((with - &without)? * scale)?)?;
+    let (conditional, without) = (noise.narrow(0, 0, rows / 2)?, noise.narrow(0, rows / 2, rows / 2)?);
+    let guided = (&without + ((conditional - &without)? * scale)?)?;
     let variance = out.narrow(D::Minus1, width / 2, width / 2)?;
     Tensor::cat(&[&Tensor::cat(&[&guided, &guided], 0)?, &variance], D::Minus1)
 }

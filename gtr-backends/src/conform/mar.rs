@@ -70,7 +70,8 @@ fn check_one(
 
 /// The model: weights from `weights*.safetensors`, or else from `checkpoint*.pth`.
 fn load(folder: &Folder) -> Result<MarGenerator, BackendError> {
-    let wrong = |reason: &str| BackendError::Recording { file: folder.path.display().to_string(), reason: reason.into() };
+    let wrong =
+        |reason: &str| BackendError::Recording { file: folder.path.display().to_string(), reason: reason.into() };
     let weights = weights(folder).ok_or_else(|| wrong("there are no weights beside the recordings"))?;
     // Every recording tells the configuration; the weights' own counts first.
     let recordings = folder.all("weights").chain(folder.all("")).map(|stem| folder.open(stem));

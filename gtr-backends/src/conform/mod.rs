@@ -133,6 +133,7 @@ pub fn conform(paths: &[PathBuf], options: &Options) -> Result<Report, BackendEr
     Ok(report)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a function of the table")]
 fn no_such_model(_folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     checks.note("not checked: there is no such model here");
     Ok(())

@@ -50,6 +50,7 @@ pub struct Quantity {
 }
 
 /// JSON has no infinity.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "how serde calls it")]
 fn finite<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_str("inf") }
 }

@@ -15,9 +15,7 @@ use crate::diffusion::Conditions;
 use crate::error::Context;
 
 /// A model whose runs are recorded.
-pub(super) trait Replay:
-    MaskedGenerator<Features = Conditions, Tokens = Tensor, Error = BackendError>
-{
+pub(super) trait Replay: MaskedGenerator<Features = Conditions, Tokens = Tensor, Error = BackendError> {
     /// The canvas of a recorded run before its first step.
     fn empty(&mut self, recording: &Recording, images: usize, guided: bool) -> Result<Self::Canvas, BackendError>;
 
@@ -148,7 +146,9 @@ impl<G: Replay> Run<'_, G> {
     fn targets(&self, images: &[Vec<u32>]) -> Result<Targets, BackendError> {
         let first = images.first().map_or(0, Vec::len);
         if first == 0 || images.iter().any(|image| image.len() != first) {
-            return Err(self.recording.wrong("its masks do not generate as many tokens, and at least one, in each image"));
+            return Err(self
+                .recording
+                .wrong("its masks do not generate as many tokens, and at least one, in each image"));
         }
         let token = |&position: &u32| {
             self.generator.grid().token(position as usize).map_err(|error| self.recording.wrong(error.to_string()))
@@ -195,8 +195,7 @@ impl<G: Replay> Run<'_, G> {
         let rows = (0_u64..).zip(targets.by_image());
         let rows: Vec<Row> = rows.flat_map(|(image, tokens)| tokens.iter().map(move |t| row(image, t))).collect();
         let names = NoiseNames { first: format!("step{step}.init_noise"), rest: format!("step{step}.noise") };
-        let call =
-            Call { timesteps: self.call.timesteps.clone(), guidance: self.scales[step], ..self.call };
+        let call = Call { timesteps: self.call.timesteps.clone(), guidance: self.scales[step], ..self.call };
         let (channels, _) = self.generator.sizes();
         let generator = &mut *self.generator;
         draw(self.recording, &rows, &names, &call, channels, |request| generator.denoise(features, request))

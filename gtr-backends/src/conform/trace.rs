@@ -5,8 +5,8 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
 use gtr_core::{
-    Denoise, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, PlanDocument, Purpose, Registry, Row, Seed,
-    Step, Stream, Targets, Timesteps, TokenIndex,
+    Denoise, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, PlanDocument, Purpose,
+    Registry, Row, Seed, Step, Stream, Targets, Timesteps, TokenIndex,
 };
 
 use super::checks::Checks;
@@ -52,8 +52,7 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
         "constant" => GuidanceSchedule::Constant,
         other => return Err(recording.wrong(format!("its guidance schedule `{other}` is not known"))),
     };
-    let guidance =
-        Guidance::new(number("guidance")?, schedule).map_err(|error| recording.wrong(error.to_string()))?;
+    let guidance = Guidance::new(number("guidance")?, schedule).map_err(|error| recording.wrong(error.to_string()))?;
     let seed = text("seed")?.parse().map_err(|_| recording.wrong("the seed of its metadata is not a number"))?;
     let batches: usize = text("batches")?.parse().map_err(|_| recording.wrong("it does not say how many batches"))?;
     let mut generator = model(&recording, text("model")?, checks)?;
@@ -61,7 +60,14 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
         let (plan, model) = (plan.grid(), generator.grid());
         return Err(recording.wrong(format!("its plan is for a grid of {plan}, the model for one of {model}")));
     }
-    let run = Run { recording: &recording, plan: &plan, registry, guidance, temperature: number("temperature")?, seed: Seed(seed) };
+    let run = Run {
+        recording: &recording,
+        plan: &plan,
+        registry,
+        guidance,
+        temperature: number("temperature")?,
+        seed: Seed(seed),
+    };
     for batch in 0..batches {
         Batch::open(&run, &generator, batch)?.check(&mut generator, checks)?;
     }
@@ -121,7 +127,8 @@ impl<'a> Batch<'a> {
         let wrong = |part: &str| recording.wrong(format!("`{}` does not fit the images", name(part)));
         let image = |value: f64| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-            let image = (value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value)).then_some(value as u64);
+            let image =
+                (value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value)).then_some(value as u64);
             image.map(ImageIndex)
         };
         let images = recording.f64s(&name("images"))?.into_iter().map(image).collect::<Option<Vec<_>>>();
@@ -132,8 +139,10 @@ impl<'a> Batch<'a> {
         }
         recording.shaped(&name("orders"), &[images.len(), tokens])?;
         let orders = recording.whole(&name("orders"))?;
-        let order = |order: &[usize]| order.iter().map(|&token| run.plan.grid().token(token)).collect::<Result<Vec<_>, _>>();
-        let orders = orders.chunks_exact(tokens).map(order).collect::<Result<Vec<_>, _>>().map_err(|_| wrong("orders"))?;
+        let order =
+            |order: &[usize]| order.iter().map(|&token| run.plan.grid().token(token)).collect::<Result<Vec<_>, _>>();
+        let orders =
+            orders.chunks_exact(tokens).map(order).collect::<Result<Vec<_>, _>>().map_err(|_| wrong("orders"))?;
         let tokens = recording.shaped(&name("tokens"), &[images.len(), tokens, sizes.0])?;
         Ok(Self { run, number, images, classes, orders, tokens, sizes })
     }
@@ -148,7 +157,12 @@ impl<'a> Batch<'a> {
         for (number, step) in self.run.plan.steps().iter().enumerate() {
             let after = known + step.tokens();
             let recorded = self.recorded(number, step, (known, after), checks)?;
-            checks.numbers("guidance", &[self.run.guidance.at(total, total - after)], &[recorded.guidance], Tolerance::Exact);
+            checks.numbers(
+                "guidance",
+                &[self.run.guidance.at(total, total - after)],
+                &[recorded.guidance],
+                Tolerance::Exact,
+            );
             self.picks(number, step, &recorded, checks)?;
 
             let canvas = self.state(generator, known)?;
@@ -228,8 +242,10 @@ impl<'a> Batch<'a> {
         let rows: Vec<Row> = rows.zip(&groups).map(|((image, token), &group)| Row { image, token, group }).collect();
         let draws = timesteps.iter().map(Timesteps::evaluations).max().unwrap_or(0);
         let noise = recording.shaped(&name("noise"), &[draws, count, channels])?;
+        self.noise(&rows, &timesteps, &noise, checks)?;
         let guidance = recording.f64s(&name("guidance"))?.first().copied().unwrap_or(f64::NAN);
-        let unconditional = self.run.guidance.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));
+        let unconditional =
+            self.run.guidance.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));
         Ok(Recorded {
             noise: RecordedNoise::of_draws(&rows, &noise)?,
             conditions: Conditions {
@@ -244,8 +260,35 @@ impl<'a> Batch<'a> {
         })
     }
 
+    /// The recorded noise of a step, `[draws, rows, channels]`, is that of the seed.
+    fn noise(
+        &self,
+        rows: &[Row],
+        timesteps: &[Timesteps],
+        recorded: &Tensor,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), BackendError> {
+        let (source, channels) = (Noise::new(self.run.seed), self.sizes.0);
+        let mut found = vec![0.0; recorded.elem_count()];
+        for (number, values) in found.chunks_exact_mut(channels).enumerate() {
+            let (draw, row) = (number / rows.len(), rows[number % rows.len()]);
+            // Rows with fewer evaluations than others draw less.
+            if draw < timesteps[row.group].evaluations() {
+                source.fill_normal(row.image, row.token, u32::try_from(draw).unwrap_or(u32::MAX), values);
+            }
+        }
+        let found = Tensor::from_vec(found, recorded.shape(), &Device::Cpu).context("drawing noise")?;
+        checks.tensors("noise", &found, recorded, 0.0)
+    }
+
     /// The tokens that the detail rule picks, given the recorded conditioning vectors.
-    fn picks(&self, number: usize, step: &Step, recorded: &Recorded, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    fn picks(
+        &self,
+        number: usize,
+        step: &Step,
+        recorded: &Recorded,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), BackendError> {
         let Some(share) = step.detail() else { return Ok(()) };
         let rule = self.run.registry.build_detail(self.run.plan.detail());
         let rule = rule.map_err(|error| self.run.recording.wrong(error.to_string()))?;

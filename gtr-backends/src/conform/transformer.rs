@@ -25,7 +25,8 @@ pub(super) fn states(
     for state in recording.between("", ".mask")? {
         let masks = masks(recording, &recording.shaped(&format!("{state}.mask"), &[images, tokens])?)?;
         for half in ["cond", "uncond"] {
-            let names = [("enc", "enc"), ("dec", "dec"), ("dec", "z")].map(|(what, part)| (what, format!("{state}.{half}.{part}")));
+            let names = [("enc", "enc"), ("dec", "dec"), ("dec", "z")]
+                .map(|(what, part)| (what, format!("{state}.{half}.{part}")));
             if !names.iter().any(|(_, name)| recording.has(name)) {
                 continue;
             }
@@ -85,9 +86,10 @@ pub(super) fn known_values(tokens: &Tensor, masks: &[Mask]) -> candle_core::Resu
     if masks.first().is_none_or(|mask| mask.known.is_empty()) {
         return Ok(None);
     }
-    let images = masks.iter().enumerate().map(|(image, mask)| {
-        tokens.get(image)?.index_select(&Tensor::new(mask.known.as_slice(), tokens.device())?, 0)
-    });
+    let images = masks
+        .iter()
+        .enumerate()
+        .map(|(image, mask)| tokens.get(image)?.index_select(&Tensor::new(mask.known.as_slice(), tokens.device())?, 0));
     Tensor::stack(&images.collect::<candle_core::Result<Vec<_>>>()?, 0).map(Some)
 }
 

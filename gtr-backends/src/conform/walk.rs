@@ -133,9 +133,9 @@ fn folder(
     if depth < DEEPEST {
         for path in folders {
             // A link may lead back to where it is.
-            let real = path.canonicalize().map_err(read)?;
-            if !whole.starts_with(&real) {
-                folder(&shown.join(path.file_name().unwrap_or_default()), &real, report, options, depth + 1)?;
+            let target = path.canonicalize().map_err(read)?;
+            if !whole.starts_with(&target) {
+                folder(&shown.join(path.file_name().unwrap_or_default()), &target, report, options, depth + 1)?;
             }
         }
     }

@@ -22,10 +22,11 @@ impl<'a> RememberedNoise<'a> {
     /// What was drawn for `rows` since it was collected last: `[draws, rows, channels]`, zeros where nothing was drawn.
     pub(super) fn collect(&self, rows: &[Row], draws: usize, channels: usize) -> Vec<f32> {
         // Another thread's panic leaves the values as they are.
-        let drawn = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
+        let remembered = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all = vec![0.0; draws * rows.len() * channels];
         for (number, row) in rows.iter().enumerate() {
-            for (draw, values) in drawn.get(&(row.image, row.token)).into_iter().flatten().take(draws).enumerate() {
+            for (draw, values) in remembered.get(&(row.image, row.token)).into_iter().flatten().take(draws).enumerate()
+            {
                 let place = (draw * rows.len() + number) * channels;
                 for (to, value) in all[place..place + channels].iter_mut().zip(values) {
                     *to = *value;
@@ -39,12 +40,12 @@ impl<'a> RememberedNoise<'a> {
 impl NoiseSource for RememberedNoise<'_> {
     fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
         self.source.fill_normal(image, token, draw, out);
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let draws = drawn.entry((image, token)).or_default();
+        let mut remembered = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = remembered.entry((image, token)).or_default();
         let draw = draw as usize;
-        if draws.len() <= draw {
-            draws.resize(draw + 1, Vec::new());
+        if values.len() <= draw {
+            values.resize(draw + 1, Vec::new());
         }
-        draws[draw] = out.to_vec();
+        values[draw] = out.to_vec();
     }
 }

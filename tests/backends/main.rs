@@ -9,6 +9,8 @@ mod digits;
 mod golden;
 mod hostile;
 mod judge;
+#[cfg(target_os = "linux")]
+mod memory;
 mod mutation;
 mod trace;
 mod transformer;

@@ -122,7 +122,12 @@ impl<'a> Checks<'a> {
 
 /// How much of what is allowed is used up.
 fn share(difference: f64, most: f64) -> f64 {
-    if difference == 0.0 { 0.0 } else { difference / most }
+    match difference / most {
+        _ if difference == 0.0 => 0.0,
+        // Infinity by infinity, or what is no number itself.
+        share if share.is_nan() => f64::INFINITY,
+        share => share,
+    }
 }
 
 fn difference(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Difference {
@@ -141,7 +146,7 @@ fn difference(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Differen
     if !matches!(tolerance, Tolerance::Relative(_)) {
         relative = share(absolute, largest);
     }
-    Difference { values: expected.len(), absolute, relative: if relative.is_nan() { f64::INFINITY } else { relative } }
+    Difference { values: expected.len(), absolute, relative }
 }
 
 /// An error with its causes, in one line.

@@ -48,7 +48,7 @@ impl<'a> Resident<'a> {
         let mut noise = vec![0.0; longest.saturating_sub(1) * rows * channels];
         let mut start = vec![0.0; rows * channels];
         for (row, chain) in chains.iter().enumerate() {
-            let mut draw = |draw: usize, out: &mut [f32]| {
+            let draw = |draw: usize, out: &mut [f32]| {
                 let draw = u32::try_from(draw).unwrap_or(u32::MAX);
                 settings.noise.fill_normal(chain.address.image, chain.address.token, draw, out);
             };

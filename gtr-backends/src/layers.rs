@@ -7,7 +7,8 @@ use candle_core::Tensor;
 use crate::BackendError;
 use crate::checkpoint::{Layout, Weights};
 use crate::error::Context;
-use crate::rows;
+use crate::product;
+use crate::rows::{self, TILE};
 
 /// `x W^T + b`.
 #[derive(Clone, Debug)]
@@ -37,12 +38,12 @@ impl Linear {
 
     /// `[rows, in]` to `[rows, out]` as one product: for the rows of one image, whose number no batch changes.
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        x.matmul(&self.weight)?.broadcast_add(&self.bias)
+        product::linear(x, &self.weight, &self.bias, None)
     }
 
     /// `[rows, in]` to `[rows, out]` in tiles: for rows of whatever origin. Their number fills whole tiles.
     pub(crate) fn forward_by_tiles(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        rows::product_by_tiles(x, &self.weight)?.broadcast_add(&self.bias)
+        product::linear(x, &self.weight, &self.bias, Some(TILE))
     }
 }
 
@@ -149,8 +150,8 @@ impl Block {
         let key_value = self.key_value.forward(all)?.reshape((batch, n, 2, heads, depth))?;
         let key_value = key_value.permute((2, 0, 3, 1, 4))?.contiguous()?; // (2, batch, heads, n, depth)
         let part = |index: usize| key_value.get(index)?.reshape((batch * heads, n, depth));
-        let scores = query.matmul(&part(0)?.t()?)?; // (batch * heads, m, n)
-        let mixed = candle_nn::ops::softmax_last_dim(&scores)?.matmul(&part(1)?)?;
+        let scores = product::pairwise(&query, &part(0)?.t()?)?; // (batch * heads, m, n)
+        let mixed = product::pairwise(&candle_nn::ops::softmax_last_dim(&scores)?, &part(1)?)?;
         let mixed = mixed.reshape((batch, heads, m, depth))?.transpose(1, 2)?; // (batch, m, heads, depth)
         self.projection.forward(&mixed.contiguous()?.reshape((batch * m, width))?)
     }

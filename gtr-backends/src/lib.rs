@@ -40,6 +40,7 @@ mod layers;
 pub mod mar;
 mod models;
 mod picture;
+mod product;
 mod rows;
 pub mod trace;
 

@@ -1,4 +1,4 @@
-//! Products and row-wise operations whose result for a row does not depend on the rows around it.
+//! Row-wise operations, and the tiles by which a product's result for a row does not depend on the rows around it.
 //!
 //! The matrix product of the CPU chooses its method by the number of rows: one row, few rows and many rows are summed in
 //! different orders, and so differ in the last bits. Where rows of different images, or of different step counts, share a
@@ -21,16 +21,6 @@ pub(crate) fn pad(rows: &Tensor, count: usize) -> Result<Tensor> {
         0 => Ok(rows.clone()),
         missing => rows.pad_with_zeros(0, 0, missing),
     }
-}
-
-/// The product of `rows` `[padded, in]` and `weight` `[in, out]`, tile by tile.
-pub(crate) fn product_by_tiles(rows: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let count = rows.dim(0)?;
-    if count == TILE || !rows.device().is_cpu() {
-        return rows.matmul(weight);
-    }
-    let tiles = (0..count / TILE).map(|tile| rows.narrow(0, tile * TILE, TILE)?.matmul(weight));
-    Tensor::cat(&tiles.collect::<Result<Vec<_>>>()?, 0)
 }
 
 /// Normalises the last dimension (mean 0, variance 1), then scales and shifts by `scale` and `shift` `[width]`.
@@ -91,7 +81,7 @@ fn lane_sum(row: &[f32], value: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// The values of a contiguous f32 tensor.
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let CpuStorage::F32(values) = storage else { candle_core::bail!("only f32 is computed on the CPU") };
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&values[start..end]),

@@ -1,2 +1,34 @@
-//! gtr-cli.
-fn main() {}
+//! `gtr-cli` plans, verifies and runs sampling schedules of masked autoregressive image generators.
+//!
+//! Data goes to standard output, everything else to standard error. A failure is one line there and an exit code: 2 for
+//! wrong usage, 1 for everything else.
+
+mod args;
+mod catalogue;
+mod commands;
+mod draw;
+mod error;
+mod output;
+mod picture;
+mod series;
+mod table;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(&error).into(),
+    };
+    output::log(cli.verbose);
+    match commands::run(&cli.command) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            output::error(&error);
+            error.status().into()
+        }
+    }
+}

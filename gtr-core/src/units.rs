@@ -1,7 +1,6 @@
 //! The numbers of a plan, each with the range that it may take.
 
 use std::fmt;
-use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +35,11 @@ impl OutOfRange {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u32", into = "u32")]
-pub struct DiffusionSteps(#[schemars(range(min = 1, max = 1000))] u32);
+#[schemars(
+    description = "How many evaluations of the diffusion head a token gets: 1 to 1000.",
+    extend("minimum" = 1, "maximum" = 1000)
+)]
+pub struct DiffusionSteps(u32);
 
 impl DiffusionSteps {
     /// The length of the process that the models were trained on.
@@ -67,7 +70,8 @@ impl DiffusionSteps {
 /// A timestep of the 1000-step diffusion process: 0 (clean) to 999 (noise).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u32", into = "u32")]
-pub struct Timestep(#[schemars(range(min = 0, max = 999))] u32);
+#[schemars(extend("minimum" = 0, "maximum" = 999))]
+pub struct Timestep(u32);
 
 impl Timestep {
     /// The noisiest timestep.
@@ -97,7 +101,8 @@ impl Timestep {
 /// Generation rate: how many tokens one autoregressive step generates, on average. Finite and above 0.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
-pub struct Rate(#[schemars(extend("exclusiveMinimum" = 0))] f64);
+#[schemars(extend("exclusiveMinimum" = 0))]
+pub struct Rate(f64);
 
 impl Rate {
     /// # Errors
@@ -124,7 +129,8 @@ impl Rate {
 /// A share of a whole, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
-pub struct Share(#[schemars(range(min = 0, max = 1))] f64);
+#[schemars(extend("minimum" = 0, "maximum" = 1))]
+pub struct Share(f64);
 
 impl Share {
     /// # Errors
@@ -157,26 +163,25 @@ impl Share {
 
 /// How many autoregressive steps: at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct ArSteps(NonZeroU32);
+#[serde(try_from = "u32", into = "u32")]
+#[schemars(extend("minimum" = 1))]
+pub struct ArSteps(u32);
 
 impl ArSteps {
     /// # Errors
     /// [`OutOfRange`] for 0.
     pub fn new(steps: u32) -> Result<Self, OutOfRange> {
-        NonZeroU32::new(steps).map(Self).ok_or_else(|| OutOfRange::new("a number of AR steps", "1 or more", steps))
+        if steps >= 1 { Ok(Self(steps)) } else { Err(OutOfRange::new("a number of AR steps", "1 or more", steps)) }
     }
 
     pub(crate) const fn literal(steps: u32) -> Self {
-        match NonZeroU32::new(steps) {
-            Some(steps) => Self(steps),
-            None => panic!("an AR step at least"),
-        }
+        assert!(steps >= 1);
+        Self(steps)
     }
 
     /// The number.
     pub fn get(self) -> usize {
-        self.0.get() as usize
+        self.0 as usize
     }
 }
 
@@ -208,7 +213,7 @@ macro_rules! conversions {
     )*};
 }
 
-conversions!(DiffusionSteps: u32, Timestep: u32, Rate: f64, Share: f64);
+conversions!(DiffusionSteps: u32, Timestep: u32, ArSteps: u32, Rate: f64, Share: f64);
 
 macro_rules! display {
     ($($unit:ident),*) => {$(
@@ -234,6 +239,17 @@ mod tests {
         assert!(serde_json::from_str::<Share>("1.01").is_err());
         assert!(serde_json::from_str::<ArSteps>("0").is_err());
         assert_eq!(serde_json::from_str::<Share>("0.1").ok(), Share::new(0.1).ok());
+    }
+
+    #[test]
+    fn schemas_say_the_range() {
+        let bound = |schema: schemars::Schema, name: &str| schema.get(name).and_then(serde_json::Value::as_u64);
+        assert_eq!(bound(schemars::schema_for!(DiffusionSteps), "minimum"), Some(1));
+        assert_eq!(bound(schemars::schema_for!(DiffusionSteps), "maximum"), Some(1000));
+        assert_eq!(bound(schemars::schema_for!(Timestep), "maximum"), Some(999));
+        assert_eq!(bound(schemars::schema_for!(Rate), "exclusiveMinimum"), Some(0));
+        assert_eq!(bound(schemars::schema_for!(Share), "maximum"), Some(1));
+        assert_eq!(bound(schemars::schema_for!(ArSteps), "minimum"), Some(1));
     }
 
     #[test]

@@ -26,6 +26,8 @@ fn what_is_no_document_breaks_rule_1() {
         assert_eq!(refused(text), Rule::Document, "{text:.40}");
     }
     assert_eq!(refused(&format!("{} x", plan().to_json())), Rule::Document);
+    let nested = format!("{{\"format_version\": {}1{}}}", "[".repeat(120), "]".repeat(120));
+    assert!(PlanDocument::parse(&nested).unwrap_err().to_string().len() < 400);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod golden;
 mod hostile;
 mod laws;
 mod mutations;
+mod numbers;
 mod properties;
 mod sampling;
 mod snapshots;

@@ -1,6 +1,6 @@
 //! What a MAR model is: sizes, checked, from either layout of `config.json`.
 
-use gtr_core::{Grid, Timestep, TimestepLimit};
+use gtr_core::{Grid, GuidanceSchedule, Timestep, TimestepLimit};
 use serde::Deserialize;
 
 use crate::BackendError;
@@ -72,6 +72,8 @@ pub struct MarConfig {
     pub max_timestep: Option<Timestep>,
     /// A good scale of guidance, if one is known.
     pub guidance: Option<f64>,
+    /// How guidance moves over the AR steps.
+    pub guidance_schedule: GuidanceSchedule,
     /// Factor of the latent image before it was learned.
     pub latent_scale: f64,
     /// How the latent image becomes pixels; `None`: a decoder of its own is needed.
@@ -176,7 +178,7 @@ struct Raw {
     diffusion_steps: Option<u32>,
     max_timestep: Option<u32>,
     cfg: Option<f64>,
-    cfg_schedule: Option<String>,
+    cfg_schedule: Option<GuidanceSchedule>,
     latent_scale: Option<f64>,
     decoder: Option<String>,
     // How often the published code samples: a plan says that here.
@@ -221,11 +223,6 @@ impl Raw {
         fixed("learn_sigma", self.learn_sigma.as_ref(), &true)?;
         fixed("noise_schedule", self.noise_schedule.as_ref(), &"cosine".to_owned())?;
         fixed("diffusion_steps", self.diffusion_steps.as_ref(), &1000)?;
-        if let Some(schedule) = &self.cfg_schedule
-            && !matches!(schedule.as_str(), "linear" | "constant")
-        {
-            return Err(format!("`cfg_schedule` must be linear or constant, not `{schedule}`"));
-        }
         if self.cfg.is_some_and(|scale| !scale.is_finite()) {
             return Err("`cfg` must be a finite number".into());
         }
@@ -252,6 +249,7 @@ impl Raw {
             head_width: within("diffloss_w", self.diffloss_w, 8192)?,
             max_timestep: max_timestep.map_err(|error| format!("`max_timestep`: {error}"))?,
             guidance: self.cfg,
+            guidance_schedule: self.cfg_schedule.unwrap_or_default(),
             name: self.model.unwrap_or_else(|| model.to_owned()),
             grid,
             patch,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Diffusion, StepShape, check_ends};
-use crate::{Component, DiffusionSteps, TimestepLimit, Timestep};
+use crate::{Component, DiffusionSteps, Timestep, TimestepLimit};
 
 /// Diffusion-step annealing (DiSA): the diffusion steps fall over all AR steps.
 ///
@@ -88,7 +88,12 @@ impl Diffusion for Disa {
 
 impl Disa {
     /// Diffusion steps of AR step `step` of `steps`, in the reference's order of operations.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "between t_min and t_max")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "between t_min and t_max"
+    )]
     fn at(&self, step: usize, steps: usize) -> DiffusionSteps {
         let range = f64::from(self.t_max.get() - self.t_min.get());
         let (step, last) = (step as f64, (steps - 1) as f64);

@@ -67,7 +67,12 @@ impl Diffusion for StageAware {
 
 impl StageAware {
     /// Diffusion steps of generation step `step` of `steps`.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "between t_min and t_max")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "between t_min and t_max"
+    )]
     fn at(&self, step: usize, steps: usize) -> DiffusionSteps {
         let (max, min) = (f64::from(self.t_max.get()), f64::from(self.t_min.get()));
         let fallen = if steps > 1 { (max - min) * step as f64 / (steps - 1) as f64 } else { 0.0 };

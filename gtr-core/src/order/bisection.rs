@@ -51,7 +51,8 @@ impl Cut {
 /// A number of stages, 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u32", into = "u32")]
-pub struct Stages(#[schemars(range(min = 1, max = 64))] u32);
+#[schemars(extend("minimum" = 1, "maximum" = 64))]
+pub struct Stages(u32);
 
 impl Stages {
     /// # Errors
@@ -91,7 +92,8 @@ impl Default for Bisection {
 
 impl Component for Bisection {
     const KIND: &'static str = "bisection";
-    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx` and the order `farthest` are ours";
+    const SOURCE: &'static str =
+        "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx` and the order `farthest` are ours";
 
     fn examples() -> Vec<(&'static str, Self)> {
         let default = Self::default();

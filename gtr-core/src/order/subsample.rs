@@ -16,7 +16,8 @@ pub struct Subsample {}
 
 impl Component for Subsample {
     const KIND: &'static str = "subsample";
-    const SOURCE: &'static str = "GtR (arXiv 2510.17171), table 5, which says only \"4-quadrant raster\"; this reading is ours";
+    const SOURCE: &'static str =
+        "GtR (arXiv 2510.17171), table 5, which says only \"4-quadrant raster\"; this reading is ours";
 }
 
 impl Order for Subsample {
@@ -29,7 +30,8 @@ impl Order for Subsample {
             quadrants[quadrant].push(token);
         }
         let longest = quadrants.iter().map(Vec::len).max().unwrap_or(0);
-        let turns = (0..longest).flat_map(|turn| quadrants.iter().filter_map(move |quadrant| quadrant.get(turn).copied()));
+        let turns =
+            (0..longest).flat_map(|turn| quadrants.iter().filter_map(move |quadrant| quadrant.get(turn).copied()));
         Partition::whole(grid, turns.collect())
     }
 }

@@ -43,7 +43,12 @@ impl Pace for Cosine {
 }
 
 /// Step sizes of a stage of `tokens` in `steps` steps, at most as many as tokens.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "at most 2^24 tokens")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "at most 2^24 tokens"
+)]
 fn cosine(tokens: usize, steps: usize) -> Vec<usize> {
     let mut masked = tokens;
     (0..steps)

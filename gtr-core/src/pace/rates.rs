@@ -73,7 +73,12 @@ impl Pace for Rates {
 }
 
 /// N = round(n / r), half away from zero, at least 1 and at most n.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "clamped to the tokens of the grid")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "clamped to the tokens of the grid"
+)]
 fn steps_at_rate(tokens: usize, rate: Rate) -> usize {
     ((tokens as f64 / rate.get()).round() as usize).clamp(1, tokens)
 }

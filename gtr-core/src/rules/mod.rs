@@ -266,10 +266,14 @@ pub(crate) fn too_large() -> Violation {
 
 /// The violation of what is no plan document.
 pub(crate) fn not_a_plan(path: &str, error: &serde_json::Error) -> Violation {
-    let place = if path.is_empty() || path == "." { "the document" } else { path };
+    let place: String = match path {
+        "" | "." => "the document".to_owned(),
+        path if path.len() > 80 => path.chars().take(80).chain("...".chars()).collect(),
+        path => path.to_owned(),
+    };
     let found: String = error.to_string().chars().take(200).collect();
     let expected = "a JSON object of the plan format's fields".to_owned();
-    Violation { rule: Rule::Document, place: place.to_owned(), found, expected }
+    Violation { rule: Rule::Document, place, found, expected }
 }
 
 /// The grid of a document.

@@ -23,23 +23,24 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
 /// R15.
 fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findings) {
     if found.len() != made.len() {
-        let (found, made) = (format!("{} stages", found.len()), format!("the {} that the order makes", made.len()));
+        let (found, made) =
+            (format_args!("{} stages", found.len()), format_args!("the {} that the order makes", made.len()));
         findings.add(Rule::OrderProduced, "stages", found, made);
     }
     for (position, (found, made)) in found.iter().zip(made).enumerate() {
         if found.role != made.role {
-            let expected = format!("{}, as the order makes it", made.role);
-            findings.add(Rule::OrderProduced, format!("stages[{position}].role"), found.role, expected);
+            let expected = format_args!("{}, as the order makes it", made.role);
+            findings.add(Rule::OrderProduced, format_args!("stages[{position}].role"), found.role, expected);
         }
         if found.tokens.len() != made.tokens.len() {
-            let expected = format!("the {} that the order makes", made.tokens.len());
-            let found = format!("{} tokens", found.tokens.len());
-            findings.add(Rule::OrderProduced, format!("stages[{position}].tokens"), found, expected);
+            let expected = format_args!("the {} that the order makes", made.tokens.len());
+            let found = format_args!("{} tokens", found.tokens.len());
+            findings.add(Rule::OrderProduced, format_args!("stages[{position}].tokens"), found, expected);
         }
         let differing = found.tokens.iter().zip(&made.tokens).enumerate().find(|(_, (found, made))| found != made);
         if let Some((token, (found, made))) = differing {
-            let place = format!("stages[{position}].tokens[{token}]");
-            findings.add(Rule::OrderProduced, place, found, format!("{made}, as the order makes it"));
+            let place = format_args!("stages[{position}].tokens[{token}]");
+            findings.add(Rule::OrderProduced, place, found, format_args!("{made}, as the order makes it"));
         }
     }
 }
@@ -47,26 +48,35 @@ fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findin
 /// R16, R17 and R18.
 fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings) {
     if found.len() != made.len() {
-        let expected = format!("the {} that the pace makes", made.len());
-        findings.add(Rule::PaceProduced, "steps", format!("{} steps", found.len()), expected);
+        let expected = format_args!("the {} that the pace makes", made.len());
+        findings.add(Rule::PaceProduced, "steps", format_args!("{} steps", found.len()), expected);
     }
     for (position, (found, made)) in found.iter().zip(made).enumerate() {
-        let place = |field: &str| format!("steps[{position}].{field}");
         if found.stage != made.stage {
-            let expected = format!("{}, as the pace makes it", made.stage);
-            findings.add(Rule::PaceProduced, place("stage"), found.stage, expected);
+            let expected = format_args!("{}, as the pace makes it", made.stage);
+            findings.add(Rule::PaceProduced, format_args!("steps[{position}].stage"), found.stage, expected);
         }
         if found.tokens != made.tokens {
-            let expected = format!("{}, as the pace makes it", made.tokens);
-            findings.add(Rule::PaceProduced, place("tokens"), found.tokens, expected);
+            let expected = format_args!("{}, as the pace makes it", made.tokens);
+            findings.add(Rule::PaceProduced, format_args!("steps[{position}].tokens"), found.tokens, expected);
         }
         if found.diffusion_steps != made.diffusion_steps {
-            let expected = format!("{}, as the diffusion curve makes it", made.diffusion_steps);
-            findings.add(Rule::DiffusionProduced, place("diffusion_steps"), found.diffusion_steps, expected);
+            let expected = format_args!("{}, as the diffusion curve makes it", made.diffusion_steps);
+            findings.add(
+                Rule::DiffusionProduced,
+                format_args!("steps[{position}].diffusion_steps"),
+                found.diffusion_steps,
+                expected,
+            );
         }
         if found.detail != made.detail {
-            let expected = format!("{}, as the detail rule makes it", in_words(made.detail));
-            findings.add(Rule::DetailProduced, place("detail"), in_words(found.detail), expected);
+            let expected = format_args!("{}, as the detail rule makes it", in_words(made.detail));
+            findings.add(
+                Rule::DetailProduced,
+                format_args!("steps[{position}].detail"),
+                in_words(found.detail),
+                expected,
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
     if let Ok(grid) = grid_of(document) {
         tokens(document, grid, findings);
     } else {
-        let found = format!("{} by {}", document.grid.height, document.grid.width);
+        let found = format_args!("{} by {}", document.grid.height, document.grid.width);
         findings.add(Rule::Grid, "grid", found, "sides of at least 1 and at most 16777216 tokens");
     }
     stages(document, findings);
@@ -24,17 +24,20 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
 fn tokens(document: &PlanDocument, grid: Grid, findings: &mut Findings) {
     let mut seen = TokenSet::empty(grid);
     for (stage, position, token) in all_tokens(document) {
-        let place = || format!("stages[{stage}].tokens[{position}]");
         match grid.token(token as usize) {
-            Err(_) => findings.add(Rule::OnGrid, place(), token, format!("0 to {}", grid.tokens() - 1)),
+            Err(_) => {
+                let (place, last) = (format_args!("stages[{stage}].tokens[{position}]"), grid.tokens() - 1);
+                findings.add(Rule::OnGrid, place, token, format_args!("0 to {last}"));
+            }
             Ok(index) if !seen.insert(index) => {
-                findings.add(Rule::Disjoint, place(), format!("token {token} again"), "every token once");
+                let place = format_args!("stages[{stage}].tokens[{position}]");
+                findings.add(Rule::Disjoint, place, format_args!("token {token} again"), "every token once");
             }
             Ok(_) => {}
         }
     }
     for missing in seen.complement().iter() {
-        findings.add(Rule::Covering, "stages", format!("no token {missing}"), "every token of the grid once");
+        findings.add(Rule::Covering, "stages", format_args!("no token {missing}"), "every token of the grid once");
     }
 }
 
@@ -53,11 +56,11 @@ fn stages(document: &PlanDocument, findings: &mut Findings) {
     let last = document.stages.len().saturating_sub(1);
     for (position, stage) in document.stages.iter().enumerate() {
         if stage.tokens.is_empty() {
-            findings.add(Rule::Stages, format!("stages[{position}].tokens"), "no token", "at least one");
+            findings.add(Rule::Stages, format_args!("stages[{position}].tokens"), "no token", "at least one");
         }
         if stage.role == Role::Reconstruction && (position == 0 || position < last) {
             let expected = "generation in every stage but the last of several";
-            findings.add(Rule::Roles, format!("stages[{position}].role"), stage.role, expected);
+            findings.add(Rule::Roles, format_args!("stages[{position}].role"), stage.role, expected);
         }
     }
 }
@@ -68,9 +71,9 @@ fn listing(document: &PlanDocument, findings: &mut Findings) {
         for (position, pair) in tokens.tokens.windows(2).enumerate() {
             // A repeated token is another rule's.
             if pair[1] < pair[0] {
-                let place = format!("stages[{stage}].tokens[{}]", position + 1);
+                let place = format_args!("stages[{stage}].tokens[{}]", position + 1);
                 let expected = "ascending tokens, as their order is drawn by seed";
-                findings.add(Rule::Listing, place, format!("{} after {}", pair[1], pair[0]), expected);
+                findings.add(Rule::Listing, place, format_args!("{} after {}", pair[1], pair[0]), expected);
             }
         }
     }
@@ -85,19 +88,19 @@ fn steps(document: &PlanDocument, findings: &mut Findings) {
     for (position, step) in document.steps.iter().enumerate() {
         let stage = count(step.stage);
         if stage >= stages {
-            let expected = format!("the position of one of the {stages} stages");
-            findings.add(Rule::StepOrder, format!("steps[{position}].stage"), step.stage, expected);
+            let expected = format_args!("the position of one of the {stages} stages");
+            findings.add(Rule::StepOrder, format_args!("steps[{position}].stage"), step.stage, expected);
             continue;
         }
         if stage < previous {
-            let expected = format!("{previous} or more, as stages are generated one after the other");
-            findings.add(Rule::StepOrder, format!("steps[{position}].stage"), step.stage, expected);
+            let expected = format_args!("{previous} or more, as stages are generated one after the other");
+            findings.add(Rule::StepOrder, format_args!("steps[{position}].stage"), step.stage, expected);
         }
         previous = previous.max(stage);
         steps[stage] += 1;
         generated[stage] = generated[stage].saturating_add(step.tokens);
         if step.tokens == 0 {
-            findings.add(Rule::StepTokens, format!("steps[{position}].tokens"), 0, "at least one token");
+            findings.add(Rule::StepTokens, format_args!("steps[{position}].tokens"), 0, "at least one token");
         }
     }
     for (stage, tokens) in document.stages.iter().enumerate() {
@@ -107,10 +110,10 @@ fn steps(document: &PlanDocument, findings: &mut Findings) {
             continue;
         }
         if steps[stage] == 0 {
-            findings.add(Rule::StepOrder, "steps", format!("no step of stage {stage}"), "a step of every stage");
+            findings.add(Rule::StepOrder, "steps", format_args!("no step of stage {stage}"), "a step of every stage");
         } else if generated[stage] != expected {
-            let found = format!("{} tokens in the steps of stage {stage}", generated[stage]);
-            findings.add(Rule::StepTokens, "steps", found, format!("the {expected} tokens of the stage"));
+            let found = format_args!("{} tokens in the steps of stage {stage}", generated[stage]);
+            findings.add(Rule::StepTokens, "steps", found, format_args!("the {expected} tokens of the stage"));
         }
     }
 }
@@ -126,13 +129,13 @@ fn diffusion(document: &PlanDocument, registry: &Registry, findings: &mut Findin
     };
     for (position, step) in document.steps.iter().enumerate() {
         if let Some(expected) = misfit(step.diffusion_steps, limit) {
-            let place = format!("steps[{position}].diffusion_steps");
+            let place = format_args!("steps[{position}].diffusion_steps");
             findings.add(Rule::DiffusionSteps, place, step.diffusion_steps, expected);
         }
         if let Some(detail) = step.detail
             && let Some(expected) = misfit(detail.diffusion_steps, limit)
         {
-            let place = format!("steps[{position}].detail.diffusion_steps");
+            let place = format_args!("steps[{position}].detail.diffusion_steps");
             findings.add(Rule::Detail, place, detail.diffusion_steps, expected);
         }
     }
@@ -153,11 +156,16 @@ fn detail(document: &PlanDocument, findings: &mut Findings) {
         let role = document.stages.get(count(step.stage)).map(|stage| stage.role);
         if role == Some(Role::Generation) {
             let expected = "none, as only reconstruction steps have detail";
-            findings.add(Rule::Detail, format!("steps[{position}].detail"), "a detail in a generation step", expected);
+            findings.add(
+                Rule::Detail,
+                format_args!("steps[{position}].detail"),
+                "a detail in a generation step",
+                expected,
+            );
         }
         if !(1..=step.tokens).contains(&detail.tokens) {
-            let expected = format!("1 to the {} tokens of the step", step.tokens);
-            findings.add(Rule::Detail, format!("steps[{position}].detail.tokens"), detail.tokens, expected);
+            let expected = format_args!("1 to the {} tokens of the step", step.tokens);
+            findings.add(Rule::Detail, format_args!("steps[{position}].detail.tokens"), detail.tokens, expected);
         }
     }
 }

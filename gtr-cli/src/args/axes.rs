@@ -1,0 +1,186 @@
+//! The flags of the axes, made from the registry: a new implementation brings its own.
+
+use std::fmt::Write as _;
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use gtr_core::AxisName;
+
+use crate::catalogue::{CATALOGUE, Form};
+
+/// What the axis flags say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AxisFlags {
+    /// `--order KIND` and its like.
+    pub(crate) kinds: Vec<(AxisName, String)>,
+    /// `--stages 4` and its like: axis, parameter, text.
+    pub(crate) parameters: Vec<(AxisName, String, String)>,
+    /// `--set AXIS.PARAMETER=JSON`, as it is written.
+    pub(crate) settings: Vec<String>,
+    /// `--max-timestep`.
+    pub(crate) max_timestep: Option<u32>,
+    /// `--clip-timestep`.
+    pub(crate) clip_timestep: Option<u32>,
+}
+
+const SET: &str = "set";
+const MAX: &str = "max-timestep";
+const CLIP: &str = "clip-timestep";
+
+/// Heading of an axis in the help.
+fn heading(axis: AxisName) -> &'static str {
+    match axis {
+        AxisName::Order => "Order: in which order and stages tokens are generated",
+        AxisName::Pace => "Pace: how many tokens an AR step generates",
+        AxisName::Diffusion => "Diffusion: how many diffusion steps an AR step gets",
+        AxisName::Detail => "Detail: which tokens of a step get more",
+    }
+}
+
+/// A parameter that has a flag, with every implementation of its axis that takes it.
+struct Parameter {
+    name: String,
+    /// Descriptions, each with the kinds that have it.
+    descriptions: Vec<(String, Vec<&'static str>)>,
+    forms: Vec<Form>,
+}
+
+fn parameters(axis: AxisName) -> Vec<Parameter> {
+    let mut all: Vec<Parameter> = Vec::new();
+    for kind in CATALOGUE.axis(axis) {
+        for (parameter, form) in kind.description.parameters.iter().zip(&kind.forms) {
+            let position = all.iter().position(|it| it.name == parameter.name).unwrap_or_else(|| {
+                let name = parameter.name.clone();
+                all.push(Parameter { name, descriptions: Vec::new(), forms: Vec::new() });
+                all.len() - 1
+            });
+            let known = &mut all[position];
+            let description = parameter.description.trim_end_matches('.').to_owned();
+            let kind = kind.description.kind;
+            match known.descriptions.iter_mut().find(|(text, _)| *text == description) {
+                Some((_, kinds)) => kinds.push(kind),
+                None => known.descriptions.push((description, vec![kind])),
+            }
+            known.forms.push(form.clone());
+        }
+    }
+    all
+}
+
+/// The flag of a parameter.
+fn flag(parameter: &str) -> String {
+    parameter.replace('_', "-")
+}
+
+/// The identity of a flag among all arguments.
+fn id(axis: AxisName, parameter: &str) -> String {
+    format!("{axis}.{parameter}")
+}
+
+impl Parameter {
+    fn arg(&self, axis: AxisName) -> Arg {
+        let mut help = String::new();
+        for (text, kinds) in &self.descriptions {
+            let separator = if help.is_empty() { "" } else { "; " };
+            // A String takes whatever is written.
+            let _ = write!(help, "{separator}{text} [{}]", kinds.join(", "));
+        }
+        let arg = Arg::new(id(axis, &self.name)).long(flag(&self.name)).help(help).allow_negative_numbers(true);
+        let mut choices: Vec<PossibleValue> = Vec::new();
+        for form in &self.forms {
+            let Form::Choice(names) = form else {
+                return arg.value_name(if self.forms.iter().any(|form| matches!(form, Form::List(_))) {
+                    "N,.."
+                } else {
+                    "N"
+                });
+            };
+            for (name, help) in names {
+                if choices.iter().all(|choice| choice.get_name() != name) {
+                    choices.push(PossibleValue::new(name).help(help));
+                }
+            }
+        }
+        arg.value_name("NAME").value_parser(PossibleValuesParser::new(choices))
+    }
+}
+
+fn kind_arg(axis: AxisName) -> Arg {
+    let values = CATALOGUE.axis(axis).map(|kind| {
+        let summary = kind.description.summary.trim_end_matches('.');
+        PossibleValue::new(kind.description.kind).help(summary.to_owned())
+    });
+    Arg::new(axis.as_str())
+        .long(axis.as_str())
+        .value_name("KIND")
+        .help(format!("Kind of {axis}; another than the preset's starts from its own defaults"))
+        .value_parser(PossibleValuesParser::new(values.collect::<Vec<_>>()))
+}
+
+fn limits() -> [Arg; 2] {
+    let timestep = |name: &'static str, help: &'static str| {
+        let range = clap::value_parser!(u32).range(0..=999);
+        Arg::new(name).long(name).value_name("T").value_parser(range).help(help)
+    };
+    [
+        timestep(MAX, "Highest timestep: they are spaced from 0 to it [any kind; default: the model's limit]"),
+        timestep(CLIP, "Replace the timesteps above this one by it [any kind]").conflicts_with(MAX),
+    ]
+}
+
+impl Args for AxisFlags {
+    fn augment_args(mut command: Command) -> Command {
+        for axis in AxisName::ALL {
+            command = command.next_help_heading(heading(axis)).arg(kind_arg(axis));
+            for parameter in parameters(axis) {
+                // A name that is taken is left to --set.
+                let name = flag(&parameter.name);
+                if command.get_arguments().all(|arg| arg.get_long() != Some(&name)) {
+                    command = command.arg(parameter.arg(axis));
+                }
+            }
+            if axis == AxisName::Diffusion {
+                command = command.args(limits());
+            }
+        }
+        let both = [id(AxisName::Pace, "rates"), id(AxisName::Pace, "steps")];
+        if both.iter().all(|id| command.get_arguments().any(|arg| arg.get_id() == id.as_str())) {
+            let [rates, steps] = both;
+            command = command.mut_arg(rates, |arg| arg.conflicts_with(steps));
+        }
+        let set = Arg::new(SET).long(SET).action(ArgAction::Append).value_name("AXIS.PARAM=JSON");
+        let set = set.help("Set any parameter of an axis, as --set order.stages=4");
+        command.next_help_heading("Any axis").arg(set).next_help_heading(None::<&str>)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for AxisFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        // A flag that was not made, as its name was taken, has no value.
+        let text = |id: &str| matches.try_get_one::<String>(id).ok().flatten().cloned();
+        let mut flags = Self {
+            settings: matches.get_many::<String>(SET).into_iter().flatten().cloned().collect(),
+            max_timestep: matches.get_one(MAX).copied(),
+            clip_timestep: matches.get_one(CLIP).copied(),
+            ..Self::default()
+        };
+        for axis in AxisName::ALL {
+            flags.kinds.extend(text(axis.as_str()).map(|kind| (axis, kind)));
+            for Parameter { name, .. } in parameters(axis) {
+                if let Some(text) = text(&id(axis, &name)) {
+                    flags.parameters.push((axis, name, text));
+                }
+            }
+        }
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

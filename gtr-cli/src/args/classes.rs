@@ -1,0 +1,62 @@
+//! Lists of classes: `7`, `0..9`, `1,3,5`.
+
+use std::str::FromStr;
+
+/// More classes than this are a mistake.
+const MOST: usize = 100_000;
+
+/// Classes in the order in which they were asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Classes(pub(crate) Vec<u32>);
+
+/// Why a text is no list of classes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ClassesError {
+    #[error("write a class, a range with both ends or a list: 7, 0..9 or 1,3,5")]
+    Syntax,
+    #[error("the range {0}..{1} runs backwards: write {1}..{0}")]
+    Backwards(u32, u32),
+    #[error("more than {MOST} classes: ask for fewer")]
+    TooMany,
+}
+
+impl FromStr for Classes {
+    type Err = ClassesError;
+
+    fn from_str(text: &str) -> Result<Self, ClassesError> {
+        let class = |text: &str| text.trim().parse::<u32>().map_err(|_| ClassesError::Syntax);
+        let mut classes = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = match part.split_once("..") {
+                Some((first, last)) => (class(first)?, class(last)?),
+                None => (class(part)?, class(part)?),
+            };
+            if first > last {
+                return Err(ClassesError::Backwards(first, last));
+            }
+            if (last - first) as usize >= MOST - classes.len() {
+                return Err(ClassesError::TooMany);
+            }
+            classes.extend(first..=last);
+        }
+        Ok(Self(classes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_ranges() {
+        let classes = |text: &str| text.parse::<Classes>().map(|classes| classes.0);
+        assert_eq!(classes("7"), Ok(vec![7]));
+        assert_eq!(classes("0..3"), Ok(vec![0, 1, 2, 3]));
+        assert_eq!(classes("5,1..2"), Ok(vec![5, 1, 2]));
+        assert_eq!(classes("3..1"), Err(ClassesError::Backwards(3, 1)));
+        assert_eq!(classes("0..4294967295"), Err(ClassesError::TooMany));
+        for text in ["", "x", "1,", "-1", "1..", "1...3"] {
+            assert_eq!(classes(text), Err(ClassesError::Syntax), "{text}");
+        }
+    }
+}

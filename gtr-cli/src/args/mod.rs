@@ -1,0 +1,71 @@
+//! The command line.
+
+mod axes;
+mod classes;
+mod plan;
+mod sample;
+mod schedule;
+mod small;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use axes::AxisFlags;
+pub(crate) use classes::Classes;
+pub(crate) use plan::{PlanArgs, PlanFormat};
+pub(crate) use sample::SampleArgs;
+pub(crate) use schedule::{Chosen, ScheduleArgs};
+pub(crate) use small::{
+    CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
+    VerifyFormat,
+};
+
+/// Plan, verify and run sampling schedules of masked autoregressive image
+/// generators.
+///
+/// A schedule says in which order and in which stages the tokens of an image are generated, how many in each step, with how
+/// many diffusion steps, and which tokens get more. On a grid it makes a plan, which can be looked at, saved, checked and
+/// run.
+#[derive(Debug, Parser)]
+#[command(name = "gtr-cli", version, max_term_width = 80, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Tell on standard error what is loaded, planned and run.
+    #[arg(long, global = true, display_order = 900)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gtr-cli sample --class 7 --out seven.png     a picture of a seven
+  gtr-cli plan --grid 16x16                    what is generated when
+  gtr-cli plan --format json > p.json          the same as a file
+  gtr-cli verify p.json                        whether a plan is sound
+  gtr-cli help plan                            all about a command";
+
+/// What to do; each command says on its arguments what it is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Plan(Box<PlanArgs>),
+    Sample(Box<SampleArgs>),
+    Verify(VerifyArgs),
+    Schedulers(SchedulersArgs),
+    Presets(PresetsArgs),
+    Schema(SchemaArgs),
+    Completions(CompletionsArgs),
+}
+
+/// A seed or the number of an image.
+fn whole_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("write a whole number, 0 to {}", u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

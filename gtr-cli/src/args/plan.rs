@@ -1,0 +1,55 @@
+//! Arguments of `plan`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use gtr_core::Grid;
+
+use super::{ScheduleArgs, whole_number};
+
+/// Plan a schedule on a grid, and show or save the plan.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
+pub(crate) struct PlanArgs {
+    /// Token grid, rows first [default: the home grid of the preset].
+    #[arg(long, value_name = "HxW")]
+    pub(crate) grid: Option<Grid>,
+    /// Also draw the order of an image under this seed.
+    #[arg(long, value_name = "N", value_parser = whole_number)]
+    pub(crate) seed: Option<u64>,
+    /// The image whose order `--seed` draws.
+    #[arg(long, value_name = "M", default_value_t = 0, value_parser = whole_number)]
+    pub(crate) image: u64,
+    /// A table to read, or the plan as a file to keep.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
+    pub(crate) format: PlanFormat,
+    /// Write there instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show these presets side by side, in place of a plan.
+    #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
+    pub(crate) compare: Vec<String>,
+    #[command(flatten)]
+    pub(crate) schedule: ScheduleArgs,
+}
+
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// To be read: stages, numbers and drawings.
+    Table,
+    /// The plan format, for `verify` and `sample --plan`.
+    Json,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gtr-cli plan --grid 16x16
+  gtr-cli plan --cut quincunx --stages 4 --seed 1
+  gtr-cli plan --preset halton-16 --grid 24x32
+  gtr-cli plan --steps 12,3,1 --t-max 40 --beta 0.2
+  gtr-cli plan --preset gtr-16 --grid 8x8 --format json --out p.json
+  gtr-cli plan --compare gtr-paper,mar-64,disa-24
+
+A flag changes one part of the preset. What the preset asks for is adapted to
+a grid that cannot meet it, with a note; what a flag asks for is refused there.";

@@ -1,0 +1,243 @@
+//! The schedule that flags ask for.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use gtr_core::{AxisName, Config, Grid, Planned, Schedule, pace, preset};
+use serde_json::Value;
+
+use super::AxisFlags;
+use crate::catalogue::{CATALOGUE, Form, Values};
+use crate::error::{CliError, chain};
+
+/// A schedule file is refused beyond this size.
+const MAX_SCHEDULE_BYTES: u64 = gtr_core::MAX_PLAN_BYTES;
+
+const DEFAULT: &str = "gtr-paper";
+
+/// The schedule: a preset or a file, and flags that change it.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleArgs {
+    /// The schedule to start from [default: gtr-paper].
+    #[arg(long, value_name = "NAME", value_parser = presets())]
+    pub(crate) preset: Option<String>,
+    /// A schedule file to start from: JSON, as `schema schedule` describes it.
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    pub(crate) schedule: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) axes: AxisFlags,
+}
+
+fn presets() -> PossibleValuesParser {
+    PossibleValuesParser::new(preset::all().iter().map(|it| PossibleValue::new(&it.name).help(&it.summary)))
+}
+
+/// A schedule that was asked for.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    /// What it is called.
+    pub(crate) name: String,
+    /// The grid that it is meant for.
+    pub(crate) home_grid: Option<Grid>,
+    /// The schedule.
+    pub(crate) schedule: Schedule,
+}
+
+impl Chosen {
+    /// Plans it.
+    pub(crate) fn plan(&self, grid: Grid) -> Result<Planned, CliError> {
+        tracing::debug!(schedule = self.name, %grid, "planning");
+        let planned = self.schedule.plan(grid, &CATALOGUE.registry).map_err(|error| match error {
+            gtr_core::Error::DoesNotFit { axis, .. } => {
+                CliError::usage(format_args!("{error}; without a flag for the {axis}, a preset adapts"))
+            }
+            error => error.into(),
+        })?;
+        for note in &planned.adaptations {
+            crate::output::note(note);
+        }
+        Ok(planned)
+    }
+}
+
+impl ScheduleArgs {
+    /// Refuses flags that choose a schedule where `instead` has one already.
+    pub(crate) fn refuse(&self, instead: &str) -> Result<(), CliError> {
+        if self.preset.is_none() && self.schedule.is_none() && self.axes == AxisFlags::default() {
+            return Ok(());
+        }
+        Err(CliError::usage(format_args!(
+            "{instead} is taken as it is: leave out --preset, --schedule and the flags of the axes"
+        )))
+    }
+
+    /// The schedule that was asked for.
+    pub(crate) fn choose(&self) -> Result<Chosen, CliError> {
+        let mut chosen = self.start()?;
+        let changes = Changes::new(&self.axes, &mut chosen.schedule);
+        if !changes.apply()?.is_empty() {
+            chosen.name = format!("{} (changed)", chosen.name);
+        }
+        Ok(chosen)
+    }
+
+    fn start(&self) -> Result<Chosen, CliError> {
+        if let Some(path) = &self.schedule {
+            let schedule = read_schedule(path)?;
+            return Ok(Chosen { name: path.display().to_string(), home_grid: None, schedule });
+        }
+        let preset = preset::find(self.preset.as_deref().unwrap_or(DEFAULT))?;
+        let home_grid = Some(preset.home_grid);
+        Ok(Chosen { name: preset.name.clone(), home_grid, schedule: preset.schedule.clone() })
+    }
+}
+
+fn read_schedule(path: &Path) -> Result<Schedule, CliError> {
+    let shown = path.display();
+    let cannot = |error: &std::io::Error| CliError::failure(format_args!("cannot read {shown}"), error);
+    let file = File::open(path).map_err(|error| cannot(&error))?;
+    let mut text = Vec::new();
+    file.take(MAX_SCHEDULE_BYTES + 1).read_to_end(&mut text).map_err(|error| cannot(&error))?;
+    if text.len() as u64 > MAX_SCHEDULE_BYTES {
+        let most = MAX_SCHEDULE_BYTES >> 20;
+        return Err(CliError::Failure(format!("{shown} is too large for a schedule: at most {most} MB are read")));
+    }
+    let mut json = serde_json::Deserializer::from_slice(&text);
+    let schedule = serde_path_to_error::deserialize(&mut json).map_err(|error| chain(&error));
+    let schedule = schedule.and_then(|it| json.end().map(|()| it).map_err(|error| error.to_string()));
+    schedule.map_err(|error| CliError::Failure(format!("{shown} is no schedule: {error}")))
+}
+
+/// Flags on their way into a schedule.
+struct Changes<'a> {
+    flags: &'a AxisFlags,
+    schedule: &'a mut Schedule,
+    touched: Vec<AxisName>,
+}
+
+impl<'a> Changes<'a> {
+    fn new(flags: &'a AxisFlags, schedule: &'a mut Schedule) -> Self {
+        Self { flags, schedule, touched: Vec::new() }
+    }
+
+    /// Makes the changes; the axes that were touched adapt no longer.
+    fn apply(mut self) -> Result<Vec<AxisName>, CliError> {
+        for (axis, kind) in &self.flags.kinds {
+            self.touched.push(*axis);
+            if self.schedule.axis(*axis).kind != *kind {
+                let default = CATALOGUE.find(*axis, kind).map(|kind| kind.default.clone());
+                *self.schedule.axis_mut(*axis) = default.unwrap_or_else(|| Config::new(kind));
+            }
+        }
+        let before = self.schedule.order.params.get("stages").cloned();
+        let mut given = Vec::new();
+        for (axis, name, text) in &self.flags.parameters {
+            let value = self.value(*axis, name, text)?;
+            self.insert(*axis, name, value);
+            given.push((*axis, name.clone()));
+        }
+        for setting in &self.flags.settings {
+            let (axis, name, value) = parse_setting(setting)?;
+            self.insert(axis, &name, value);
+            given.push((axis, name));
+        }
+        let limits = [("max_timestep", self.flags.max_timestep), ("clip_timestep", self.flags.clip_timestep)];
+        for (name, timestep) in limits {
+            if let Some(timestep) = timestep {
+                self.insert(AxisName::Diffusion, name, timestep.into());
+            }
+        }
+        let one_each = |(axis, name): &(AxisName, String)| *axis == AxisName::Pace && is_per_stage(name);
+        let new_kind = self.flags.kinds.iter().any(|(axis, _)| *axis == AxisName::Pace);
+        if (new_kind || self.schedule.order.params.get("stages") != before.as_ref()) && !given.iter().any(one_each) {
+            self.one_value_a_stage();
+        }
+        self.schedule.adapt.retain(|axis| !self.touched.contains(axis));
+        Ok(self.touched)
+    }
+
+    /// The value that a flag's text means to the kind that the axis has.
+    fn value(&self, axis: AxisName, name: &str, text: &str) -> Result<Value, CliError> {
+        let kind = &self.schedule.axis(axis).kind;
+        let Some(form) = CATALOGUE.find(axis, kind).and_then(|it| it.form(name)) else {
+            let takers: Vec<String> = CATALOGUE
+                .axis(axis)
+                .filter(|it| it.form(name).is_some())
+                .map(|it| format!("--{axis} {}", it.description.kind))
+                .collect();
+            return Err(CliError::usage(format_args!(
+                "--{} is nothing that the {axis} `{kind}` takes: choose {} with it",
+                name.replace('_', "-"),
+                takers.join(" or ")
+            )));
+        };
+        let scalar = |text: &str, values: Values| {
+            values
+                .read(text)
+                .map_err(|wanted| CliError::usage(format_args!("--{} {text}: write {wanted}", name.replace('_', "-"))))
+        };
+        match form {
+            Form::List(values) => text.split(',').map(|part| scalar(part.trim(), *values)).collect(),
+            Form::Single(values) => scalar(text, *values),
+            Form::Choice(_) => Ok(text.into()),
+        }
+    }
+
+    fn insert(&mut self, axis: AxisName, name: &str, value: Value) {
+        self.touched.push(axis);
+        let params = &mut self.schedule.axis_mut(axis).params;
+        // Two ways to say the same exclude each other: the flag takes the place of what the preset says.
+        for [a, b] in [["rates", "steps"], ["max_timestep", "clip_timestep"]] {
+            if name == a {
+                params.shift_remove(b);
+            } else if name == b {
+                params.shift_remove(a);
+            }
+        }
+        params.insert(name.to_owned(), value);
+    }
+
+    /// Fits what the pace lists a stage to the number of stages.
+    fn one_value_a_stage(&mut self) {
+        let Schedule { order, pace, .. } = &mut *self.schedule;
+        let stages = match order.params.get("stages") {
+            Some(stages) => stages.as_u64(),
+            None => Some(1),
+        };
+        // A number of stages that is not possible is refused later, by its own name.
+        let Some(stages) = stages.and_then(|it| usize::try_from(it).ok()).filter(|it| (1..=64).contains(it)) else {
+            return;
+        };
+        for (name, value) in &mut pace.params {
+            if let Value::Array(values) = value
+                && is_per_stage(name)
+                && !values.is_empty()
+            {
+                let positions: Vec<usize> = (0..values.len()).collect();
+                *values =
+                    pace::per_stage(&positions, stages).into_iter().map(|position| values[position].clone()).collect();
+            }
+        }
+    }
+}
+
+fn is_per_stage(name: &str) -> bool {
+    matches!(name, "rates" | "steps")
+}
+
+fn parse_setting(text: &str) -> Result<(AxisName, String, Value), CliError> {
+    let parts = text.split_once('=').and_then(|(path, value)| Some((path.split_once('.')?, value)));
+    let Some(((axis, name), value)) = parts else {
+        return Err(CliError::usage(format_args!("--set {text}: write AXIS.PARAMETER=JSON, as order.stages=4")));
+    };
+    let Some(axis) = AxisName::ALL.into_iter().find(|it| it.as_str() == axis) else {
+        return Err(CliError::usage(format_args!(
+            "--set {text}: there is no axis `{axis}`: choose order, pace, diffusion or detail"
+        )));
+    };
+    // A bare word is a name.
+    Ok((axis, name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+}

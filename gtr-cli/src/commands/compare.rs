@@ -1,0 +1,163 @@
+//! `plan --compare`: presets side by side.
+
+use gtr_core::{Grid, ImageIndex, Plan, Seed, Spread, Summary, TokenSet, preset};
+use serde::Serialize;
+
+use crate::args::{Chosen, PlanArgs, PlanFormat};
+use crate::commands::to_json;
+use crate::error::{CliError, ExitStatus};
+use crate::output;
+use crate::table::{Align, Rows, length};
+
+/// A preset on the grid of the comparison.
+#[derive(Debug, Serialize)]
+struct Side {
+    preset: String,
+    grid: Grid,
+    #[serde(flatten)]
+    summary: Summary,
+    network_evaluations: usize,
+    /// The largest gap of the tokens known after AR steps.
+    gaps: Vec<Gap>,
+}
+
+/// The largest gap after an AR step.
+#[derive(Debug, Serialize)]
+struct Gap {
+    /// The AR step, from 1.
+    ar_step: usize,
+    /// The greatest distance from a cell of the grid to the nearest token that is known.
+    largest_gap: Option<f64>,
+}
+
+/// Carries out the command.
+pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
+    args.schedule.refuse("each preset of --compare")?;
+    let presets = args.compare.iter().map(|name| preset::find(name.trim())).collect::<Result<Vec<_>, _>>()?;
+    let Some(grid) = args.grid.or(presets.first().map(|preset| preset.home_grid)) else {
+        return Err(CliError::usage("--compare needs a preset at least"));
+    };
+    let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
+    let sides = presets.iter().map(|preset| {
+        let (name, schedule) = (preset.name.clone(), preset.schedule.clone());
+        let plan = Chosen { name, home_grid: None, schedule }.plan(grid)?.plan;
+        Ok(side(&preset.name, &plan, order, args.format))
+    });
+    let sides = sides.collect::<Result<Vec<_>, CliError>>()?;
+    let text = match args.format {
+        PlanFormat::Json => to_json(&sides),
+        PlanFormat::Table => table(grid, &sides, order),
+    };
+    output::write(&text, args.out.as_deref())?;
+    Ok(ExitStatus::Success)
+}
+
+fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), format: PlanFormat) -> Side {
+    let summary = plan.summary();
+    let shown = |step: usize| match format {
+        PlanFormat::Json => is_measured(plan, step),
+        PlanFormat::Table => is_landmark(plan, step),
+    };
+    Side {
+        preset: name.to_owned(),
+        grid: plan.grid(),
+        network_evaluations: summary.network_evaluations(),
+        summary,
+        gaps: gaps(plan, order, shown),
+    }
+}
+
+/// AR steps that stand for all: powers of two, and the last.
+fn is_landmark(plan: &Plan, step: usize) -> bool {
+    step.is_power_of_two() || step == plan.steps().len()
+}
+
+/// Every AR step, unless measuring them all would take long.
+fn is_measured(plan: &Plan, step: usize) -> bool {
+    const WORK: usize = 1 << 26;
+    plan.steps().len().saturating_mul(plan.grid().tokens()) <= WORK || is_landmark(plan, step)
+}
+
+fn gaps(plan: &Plan, (seed, image): (Seed, ImageIndex), shown: impl Fn(usize) -> bool) -> Vec<Gap> {
+    let order = plan.order(seed, image);
+    let mut tokens = TokenSet::empty(plan.grid());
+    let mut known = 0;
+    let mut gaps = Vec::new();
+    for (ar_step, step) in (1..).zip(plan.steps()) {
+        for &token in &order[known..known + step.tokens()] {
+            tokens.insert(token);
+        }
+        known += step.tokens();
+        if shown(ar_step) {
+            gaps.push(Gap { ar_step, largest_gap: Spread::of(&tokens).covering_radius });
+        }
+    }
+    gaps
+}
+
+fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex)) -> String {
+    format!(
+        "Presets on {grid}\n\n{}\nStages\n\n{}\nLargest gap after AR step, image {image} under seed {seed}\n\n{}",
+        totals(sides),
+        stages(sides),
+        landmarks(sides)
+    )
+}
+
+fn totals(sides: &[Side]) -> String {
+    use Align::{Left, Right};
+    let mut rows = Rows::new([
+        ("\npreset", Left),
+        ("\ntokens", Right),
+        ("AR\nsteps", Right),
+        ("head\nevaluations", Right),
+        ("network\nevaluations", Right),
+        ("head evaluations\nof all tokens", Right),
+    ]);
+    for side in sides {
+        let Summary { tokens, ar_steps, head_evaluations, token_evaluations, .. } = &side.summary;
+        let numbers = [*tokens, *ar_steps, *head_evaluations, side.network_evaluations, *token_evaluations];
+        rows.add(std::iter::once(side.preset.clone()).chain(numbers.map(|number| number.to_string())));
+    }
+    rows.text()
+}
+
+fn stages(sides: &[Side]) -> String {
+    use Align::{Left, Right};
+    let mut rows = Rows::new([
+        ("\npreset", Left),
+        ("\nstage", Left),
+        ("\ntokens", Right),
+        ("AR\nsteps", Right),
+        ("closest\npair", Right),
+        ("largest\ngap", Right),
+    ]);
+    for side in sides {
+        for (position, stage) in side.summary.stages.iter().enumerate() {
+            rows.add([
+                if position == 0 { side.preset.clone() } else { String::new() },
+                format!("{} {}", position + 1, stage.role),
+                stage.tokens.to_string(),
+                stage.ar_steps.to_string(),
+                length(stage.spread.closest_pair),
+                length(stage.spread.covering_radius),
+            ]);
+        }
+    }
+    rows.text()
+}
+
+/// A column a landmark; the last AR step of each preset leaves no gap and is not shown.
+fn landmarks(sides: &[Side]) -> String {
+    let most = sides.iter().map(|side| side.summary.ar_steps).max().unwrap_or_default();
+    let steps: Vec<usize> = (0..usize::BITS).map(|power| 1 << power).take_while(|&step| step < most.max(2)).collect();
+    let names: Vec<String> = steps.iter().map(usize::to_string).collect();
+    let columns = names.iter().map(|name| (name.as_str(), Align::Right));
+    let mut rows = Rows::new(std::iter::once(("preset", Align::Left)).chain(columns));
+    for side in sides {
+        let gap = |step: &usize| side.gaps.iter().find(|gap| gap.ar_step == *step);
+        let cell = |step| gap(step).map_or_else(|| "-".to_owned(), |gap| length(gap.largest_gap));
+        rows.add(std::iter::once(side.preset.clone()).chain(steps.iter().map(cell)));
+    }
+    rows.text()
+}

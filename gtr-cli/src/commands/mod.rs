@@ -1,0 +1,32 @@
+//! The commands, a module each.
+
+mod compare;
+mod completions;
+mod plan;
+mod presets;
+mod reference;
+mod sample;
+mod schedulers;
+mod schema;
+mod verify;
+
+use crate::args::Command;
+use crate::error::{CliError, ExitStatus};
+
+/// Carries out a command.
+pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
+    match command {
+        Command::Plan(args) => plan::run(args),
+        Command::Sample(args) => sample::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Schedulers(args) => schedulers::run(args),
+        Command::Presets(args) => presets::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+    }
+}
+
+/// What holds no more than numbers, texts and lists, as indented JSON.
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}

@@ -1,0 +1,138 @@
+//! `plan`: plans a schedule on a grid, and shows or saves the plan.
+
+use std::fmt::Write as _;
+
+use gtr_core::{AxisName, Config, Grid, ImageIndex, Plan, Schedule, Seed, StageSummary};
+use serde_json::Value;
+
+use crate::args::{PlanArgs, PlanFormat};
+use crate::commands::compare;
+use crate::draw::{self, Room};
+use crate::error::{CliError, ExitStatus};
+use crate::output;
+use crate::table::{Align, Rows, count, length, range};
+
+/// The grid of schedules that have no home.
+pub(super) const HOME: (u32, u32) = (16, 16);
+
+/// Carries out the command.
+pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
+    if !args.compare.is_empty() {
+        return compare::run(args);
+    }
+    let chosen = args.schedule.choose()?;
+    let grid = match args.grid.or(chosen.home_grid) {
+        Some(grid) => grid,
+        None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
+    };
+    let plan = chosen.plan(grid)?.plan;
+    let text = match args.format {
+        PlanFormat::Json => {
+            if args.seed.is_some() {
+                output::note("the seed is no part of a plan; give it to `sample`");
+            }
+            plan.to_document().to_json()
+        }
+        PlanFormat::Table => {
+            let room = if args.out.is_some() { Room::FILE } else { Room::of_stdout() };
+            let order = args.seed.map(|seed| (Seed(seed), ImageIndex(args.image)));
+            table(&chosen.name, &plan, order, room)
+        }
+    };
+    output::write(&text, args.out.as_deref())?;
+    Ok(ExitStatus::Success)
+}
+
+/// All that can be read off a plan.
+fn table(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room) -> String {
+    let mut text = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
+    text.push_str(&stages(plan));
+    let summary = plan.summary();
+    // A String takes whatever is written.
+    let _ = writeln!(
+        text,
+        "\nTotal: {}, {}, {}, {}",
+        count(summary.tokens, "token"),
+        count(summary.ar_steps, "AR step"),
+        count(summary.head_evaluations, "head evaluation"),
+        count(summary.network_evaluations(), "network evaluation"),
+    );
+    let _ = write!(text, "\n{}", draw::stages(plan, room));
+    if let Some((seed, image)) = order {
+        let _ = write!(text, "\n{}", draw::steps(plan, seed, image, room));
+    }
+    text
+}
+
+/// The choice on each axis, a line each.
+fn choices(schedule: &Schedule) -> String {
+    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
+    AxisName::ALL.map(line).join("\n") + "\n"
+}
+
+fn in_words(config: &Config) -> String {
+    let params: Vec<String> = config
+        .params
+        .iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name} {text}"),
+            Value::Array(values) => {
+                let values: Vec<String> = values.iter().map(number).collect();
+                format!("{name} {}", values.join(" "))
+            }
+            value => format!("{name} {value}"),
+        })
+        .collect();
+    if params.is_empty() { config.kind.clone() } else { format!("{}: {}", config.kind, params.join(", ")) }
+}
+
+/// A number without a fraction that is none.
+fn number(value: &Value) -> String {
+    value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string())
+}
+
+fn stages(plan: &Plan) -> String {
+    use Align::{Left, Right};
+    let mut rows = Rows::new([
+        ("\nstage", Left),
+        ("\ntokens", Right),
+        ("closest\npair", Right),
+        ("largest\ngap", Right),
+        ("mean\ngap", Right),
+        ("AR\nsteps", Right),
+        ("diffusion\nsteps", Right),
+        ("detail\nin a step", Left),
+    ]);
+    for (position, stage) in plan.summary().stages.iter().enumerate() {
+        let StageSummary { role, tokens, spread, ar_steps, .. } = stage;
+        rows.add([
+            format!("{} {role}", position + 1),
+            tokens.to_string(),
+            length(spread.closest_pair),
+            length(spread.covering_radius),
+            length(spread.mean_gap),
+            ar_steps.to_string(),
+            range(stage.first_diffusion_steps, stage.last_diffusion_steps),
+            detail(plan, position),
+        ]);
+    }
+    rows.text()
+}
+
+/// How many tokens of a stage's steps get how many diffusion steps.
+fn detail(plan: &Plan, stage: usize) -> String {
+    let steps = plan.steps().iter().filter(|step| step.stage() == stage);
+    let with = steps.filter_map(|step| step.detail().map(|detail| (detail, step.tokens())));
+    let ends = |values: Vec<usize>| {
+        let (least, most) = (values.iter().min().copied(), values.iter().max().copied());
+        range(least.unwrap_or_default(), most.unwrap_or_default())
+    };
+    let (details, tokens): (Vec<_>, Vec<_>) = with.unzip();
+    match details.first() {
+        None => "-".to_owned(),
+        Some(first) => {
+            let picked = details.iter().map(|detail| detail.tokens).collect();
+            format!("{} of {} at {}", ends(picked), ends(tokens), first.diffusion_steps)
+        }
+    }
+}

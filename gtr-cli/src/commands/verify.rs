@@ -1,0 +1,160 @@
+//! `verify`: checks plans against every rule of the plan format.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use gtr_core::{Grid, MAX_PLAN_BYTES, PlanDocument, Rule, Verification, Violation, preset, verify};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::{VerifyArgs, VerifyFormat};
+use crate::catalogue::CATALOGUE;
+use crate::commands::to_json;
+use crate::error::{CliError, ExitStatus};
+use crate::output;
+use crate::table::count;
+
+/// A broken rule of a file.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "Violation")]
+pub(crate) struct Finding {
+    /// The file, as it was named; `-` is standard input. A preset and its grid where no file was checked.
+    file: String,
+    #[serde(flatten)]
+    violation: Violation,
+}
+
+/// Grids on which all presets are checked besides their own.
+const GRIDS: [(u32, u32); 7] = [(8, 8), (1, 1), (1, 16), (5, 9), (7, 7), (24, 16), (33, 17)];
+
+/// Carries out the command.
+pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
+    let mut findings = Vec::new();
+    let mut sound = Vec::new();
+    let mut unreadable = false;
+    for path in &args.files {
+        let name = path.display().to_string();
+        match read(path) {
+            Err(error) => {
+                output::error(CliError::failure(format_args!("cannot read {name}"), &error));
+                unreadable = true;
+            }
+            Ok(Err(violation)) => findings.push(Finding { file: name, violation }),
+            Ok(Ok(document)) => {
+                if check(&name, &document, &mut findings) {
+                    sound.push(format!("{name}: sound, {}", in_words(&document)));
+                }
+            }
+        }
+    }
+    if args.all_presets {
+        check_presets(&mut findings, &mut sound)?;
+    }
+    output::print(&match args.format {
+        VerifyFormat::Json => to_json(&findings),
+        VerifyFormat::Github => findings.iter().map(annotation).collect(),
+        VerifyFormat::Text => {
+            let broken = findings.iter().map(|Finding { file, violation }| format!("{file}: {violation}"));
+            sound.into_iter().chain(broken).map(|line| one_line(&line) + "\n").collect()
+        }
+    })?;
+    Ok(if findings.is_empty() && !unreadable { ExitStatus::Success } else { ExitStatus::Failure })
+}
+
+/// Reads a plan that nobody vouches for.
+pub(super) fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
+    if path == Path::new("-") {
+        return Ok(PlanDocument::read(io::stdin().lock()));
+    }
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.len() > MAX_PLAN_BYTES {
+        return Ok(Err(Violation {
+            rule: Rule::Document,
+            place: "the file".to_owned(),
+            found: format!("{} bytes", metadata.len()),
+            expected: format!("at most {} MB", MAX_PLAN_BYTES >> 20),
+        }));
+    }
+    // A folder can be opened; that it cannot be read should not look like a broken plan.
+    let mut first = [0];
+    let length = file.read(&mut first)?;
+    Ok(PlanDocument::read(first[..length].chain(file)))
+}
+
+/// Checks a document; whether it is sound.
+fn check(name: &str, document: &PlanDocument, findings: &mut Vec<Finding>) -> bool {
+    tracing::debug!(file = name, "checking");
+    let Verification { violations, notes } = verify(document, &CATALOGUE.registry);
+    for note in notes {
+        output::note(format_args!("{name}: {note}"));
+    }
+    let sound = violations.is_empty();
+    findings.extend(violations.into_iter().map(|violation| Finding { file: name.to_owned(), violation }));
+    sound
+}
+
+fn in_words(document: &PlanDocument) -> String {
+    let (height, width) = (document.grid.height, document.grid.width);
+    let [stages, steps] = [document.stages.len(), document.steps.len()];
+    format!("{height}x{width}, {}, {}", count(stages, "stage"), count(steps, "AR step"))
+}
+
+/// Plans every preset on many grids, writes the plans, and checks what was written.
+fn check_presets(findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result<(), CliError> {
+    for preset in preset::all() {
+        let mut grids = vec![preset.home_grid];
+        for (height, width) in GRIDS {
+            grids.push(Grid::new(height, width).map_err(CliError::usage)?);
+        }
+        let mut on = Vec::new();
+        for grid in grids {
+            let name = format!("preset {} on {grid}", preset.name);
+            let plan = preset.schedule.plan(grid, &CATALOGUE.registry)?.plan;
+            match PlanDocument::parse(&plan.to_document().to_json()) {
+                Err(violation) => findings.push(Finding { file: name, violation }),
+                Ok(document) => {
+                    if check(&name, &document, findings) {
+                        on.push(grid.to_string());
+                    }
+                }
+            }
+        }
+        if !on.is_empty() {
+            sound.push(format!("preset {}: sound on {}", preset.name, on.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+/// A line whatever a file name or a found value holds.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// An annotation of a GitHub workflow.
+fn annotation(Finding { file, violation }: &Finding) -> String {
+    let Violation { rule, place, found, expected } = violation;
+    let message = escape(&format!("{place}: found {found}, expected {expected}"));
+    let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
+    format!("::error file={},title={}::{message}\n", property(file), property(&rule.to_string()))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_are_escaped() {
+        let text = |text: &str| text.to_owned();
+        let violation =
+            Violation { rule: Rule::Document, place: text("a:b"), found: text("5 %\n6"), expected: text("c, d") };
+        let line = annotation(&Finding { file: text("x,y:z"), violation });
+        assert_eq!(line, "::error file=x%2Cy%3Az,title=R1 document::a:b: found 5 %25%0A6, expected c, d\n");
+    }
+}

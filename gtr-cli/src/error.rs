@@ -1,0 +1,81 @@
+//! What can go wrong, and how the program then ends.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    /// All went well; what was checked holds.
+    Success,
+    /// A file, a model or a plan is at fault.
+    Failure,
+    /// The command line is at fault.
+    Usage,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(match status {
+            ExitStatus::Success => 0,
+            ExitStatus::Failure => 1,
+            ExitStatus::Usage => 2,
+        })
+    }
+}
+
+/// Why a command cannot be carried out, in one line that names the culprit and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The command line is at fault.
+    #[error("{0}")]
+    Usage(String),
+    /// A file, a model or a plan is at fault.
+    #[error("{0}")]
+    Failure(String),
+}
+
+impl CliError {
+    /// The command line is at fault.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self::Usage(message.to_string())
+    }
+
+    /// `doing` something failed.
+    pub(crate) fn failure(doing: impl Display, error: &dyn Error) -> Self {
+        Self::Failure(format!("{doing}: {}", chain(error)))
+    }
+
+    /// How the program ends.
+    pub(crate) fn status(&self) -> ExitStatus {
+        match self {
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::Failure(_) => ExitStatus::Failure,
+        }
+    }
+}
+
+impl From<gtr_core::Error> for CliError {
+    fn from(error: gtr_core::Error) -> Self {
+        match error {
+            gtr_core::Error::Unsound(_) => Self::Failure(error.to_string()),
+            _ => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        // Some errors repeat their cause.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}

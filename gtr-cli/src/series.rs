@@ -1,0 +1,218 @@
+//! The images of a run: which they are, and where they go.
+
+use std::path::PathBuf;
+
+use gtr_backends::Picture;
+use gtr_core::sampler::Settings;
+use gtr_core::{ImageIndex, Plan};
+use serde::Serialize;
+
+use crate::args::SampleArgs;
+use crate::error::CliError;
+use crate::output::Target;
+use crate::picture::{Bitmap, Sheet, Text};
+
+/// A sheet of more images than this is a mistake.
+const MOST_ON_A_SHEET: u64 = 10_000;
+
+/// How an image came to be; with the plan all that is needed to make it again.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Parameters {
+    version: &'static str,
+    model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<String>,
+    classes: Vec<u32>,
+    count: u32,
+    first_image: u64,
+    seed: u64,
+    cfg: f64,
+    cfg_schedule: gtr_core::GuidanceSchedule,
+    temperature: f64,
+    scale: Option<usize>,
+}
+
+/// What all files of a run record.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe {
+    parameters: Parameters,
+    plan: String,
+}
+
+impl Recipe {
+    /// What is recorded of a run.
+    pub(crate) fn new(args: &SampleArgs, plan: &Plan, settings: &Settings) -> Self {
+        let parameters = Parameters {
+            version: env!("CARGO_PKG_VERSION"),
+            model: args.model.clone(),
+            weights: args.weights.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            classes: args.class.0.clone(),
+            count: args.count,
+            first_image: args.first_image,
+            seed: settings.seed.0,
+            cfg: settings.guidance.scale(),
+            cfg_schedule: settings.guidance.schedule(),
+            temperature: settings.temperature,
+            scale: None,
+        };
+        Self { parameters, plan: plan.to_document().to_json() }
+    }
+
+    fn texts(&self) -> [Text; 3] {
+        // Numbers and texts, which JSON can hold.
+        let parameters = serde_json::to_string(&self.parameters).unwrap_or_default();
+        [
+            Text::plain("Software", concat!("gtr-cli ", env!("CARGO_PKG_VERSION"))),
+            Text::plain("gtr.parameters", &parameters),
+            Text::compressed("gtr.plan", &self.plan),
+        ]
+    }
+}
+
+/// Which images a run makes: `count` of each class, numbered from the first on, class by class.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbering {
+    classes: usize,
+    count: u64,
+    first: u64,
+}
+
+impl Numbering {
+    /// The images that were asked for.
+    pub(crate) fn new(args: &SampleArgs) -> Result<Self, CliError> {
+        let numbering = Self { classes: args.class.0.len(), count: args.count.into(), first: args.first_image };
+        match numbering.first.checked_add(numbering.images()) {
+            Some(_) => Ok(numbering),
+            None => Err(CliError::usage(format_args!(
+                "--first-image {} leaves too few numbers: choose a lower one",
+                numbering.first
+            ))),
+        }
+    }
+
+    /// How many images there are: at most 10^5 classes times 2^32.
+    pub(crate) fn images(self) -> u64 {
+        self.classes as u64 * self.count
+    }
+
+    /// Position, in the list of classes, of the class of an image.
+    #[expect(clippy::cast_possible_truncation, reason = "a position in a list")]
+    pub(crate) fn class(self, position: u64) -> usize {
+        (position / self.count) as usize
+    }
+
+    /// The number that keys an image's randomness.
+    pub(crate) fn number(self, position: u64) -> ImageIndex {
+        ImageIndex(self.first + position)
+    }
+}
+
+/// Where the images go.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// One file for all: how many columns, how many rows.
+    File { target: Target, columns: u64, rows: u64 },
+    /// A file each.
+    Folder(PathBuf),
+}
+
+impl Place {
+    /// Finds out whether the images can be written, before any is made.
+    pub(crate) fn new(args: &SampleArgs, numbering: Numbering) -> Result<Self, CliError> {
+        if args.out.is_dir() {
+            Target::new(&args.out.join(file_name(numbering.number(0))))?;
+            return Ok(Self::Folder(args.out.clone()));
+        }
+        let target = Target::new(&args.out)?;
+        let images = numbering.images();
+        if images > MOST_ON_A_SHEET {
+            return Err(CliError::usage(format_args!(
+                "{images} images are too many for a sheet, which holds {MOST_ON_A_SHEET}: name a folder as --out"
+            )));
+        }
+        let columns = if numbering.classes == 1 { near_root(images) } else { numbering.classes as u64 };
+        Ok(Self::File { target, columns, rows: images.div_ceil(columns) })
+    }
+}
+
+/// The least number whose square is `images` or more.
+fn near_root(images: u64) -> u64 {
+    let root = images.isqrt();
+    if root * root == images { root } else { root + 1 }
+}
+
+fn file_name(ImageIndex(number): ImageIndex) -> String {
+    format!("{number:05}.png")
+}
+
+/// The images of a run on their way to where they go.
+#[derive(Debug)]
+pub(crate) struct Series {
+    numbering: Numbering,
+    recipe: Recipe,
+    place: Place,
+    sheet: Sheet,
+    scale: Option<usize>,
+}
+
+impl Series {
+    /// A run that has not made an image yet.
+    pub(crate) fn new(args: &SampleArgs, numbering: Numbering, place: Place, recipe: Recipe) -> Self {
+        let scale = args.scale.map(|scale| scale as usize);
+        Self { numbering, recipe, place, sheet: Sheet::default(), scale }
+    }
+
+    /// Takes the image at a position of the run.
+    #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
+    pub(crate) fn add(&mut self, position: u64, picture: &Picture) -> Result<(), CliError> {
+        let scale = *self.scale.get_or_insert_with(|| default_scale(&self.place, picture));
+        self.recipe.parameters.scale = Some(scale);
+        let bitmap = Bitmap::of(picture, scale);
+        match &self.place {
+            Place::File { columns, rows, .. } => {
+                // One class fills the rows, several have a column each.
+                let (row, column) = match self.numbering.classes {
+                    1 => (position / columns, position % columns),
+                    _ => (position % self.numbering.count, position / self.numbering.count),
+                };
+                self.sheet.place(&bitmap, (column as usize, row as usize), (*columns as usize, *rows as usize))
+            }
+            Place::Folder(folder) => {
+                let number = self.numbering.number(position);
+                let mut recipe = self.recipe.clone();
+                recipe.parameters.classes = vec![recipe.parameters.classes[self.numbering.class(position)]];
+                recipe.parameters.count = 1;
+                recipe.parameters.first_image = number.0;
+                Target::new(&folder.join(file_name(number)))?.write(&bitmap.png(&recipe.texts())?)
+            }
+        }
+    }
+
+    /// Writes what is not written yet, and says what was made.
+    pub(crate) fn finish(self) -> Result<Parameters, CliError> {
+        if let (Place::File { target, .. }, Some(bitmap)) = (&self.place, self.sheet.finish()) {
+            target.write(&bitmap.png(&self.recipe.texts())?)?;
+        }
+        Ok(self.recipe.parameters)
+    }
+}
+
+/// A single picture fills about 256 pixels, one of a sheet 96; files of a folder are left as they are.
+fn default_scale(place: &Place, picture: &Picture) -> usize {
+    let side = picture.width().max(picture.height()).max(1);
+    match place {
+        Place::File { columns: 1, rows: 1, .. } => (256 / side).max(1),
+        Place::File { .. } => (96 / side).max(1),
+        Place::Folder(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::near_root;
+
+    #[test]
+    fn sheets_of_one_class_are_near_square() {
+        assert_eq!([1, 2, 4, 5, 9, 10].map(near_root), [1, 2, 2, 3, 3, 4]);
+    }
+}

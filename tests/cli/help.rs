@@ -1,0 +1,61 @@
+//! Help, lists and completions.
+
+use insta::assert_snapshot;
+
+use crate::support::gtr;
+
+#[test]
+fn help_reads_well() {
+    for command in ["", "plan", "sample", "verify", "schedulers", "presets", "schema", "completions"] {
+        let long = gtr(&format!("{command} --help")).succeeded();
+        assert!(long.contains("Examples:"), "{command}");
+        let wide = long.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{command}: too wide for a terminal of 80 columns");
+        let name = if command.is_empty() { "program" } else { command };
+        assert_snapshot!(format!("help_{name}"), gtr(&format!("{command} -h")).succeeded());
+    }
+    assert_snapshot!("help_plan_long", gtr("plan --help").succeeded());
+}
+
+#[test]
+fn without_a_command_it_says_what_there_is() {
+    let run = gtr("");
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("Commands:"));
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    assert_eq!(gtr("--version").succeeded(), concat!("gtr-cli ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn lists_say_what_can_be_chosen() {
+    assert_snapshot!("schedulers_bisection", gtr("schedulers bisection").succeeded());
+    assert_snapshot!("presets", gtr("presets").succeeded());
+    let page = gtr("schedulers --format markdown").succeeded();
+    let all: Vec<serde_json::Value> = serde_json::from_str(&gtr("schedulers --format json").succeeded()).unwrap();
+    let text = gtr("schedulers").succeeded();
+    let help = gtr("plan --help").succeeded();
+    for it in &all {
+        let kind = it["kind"].as_str().unwrap();
+        assert!(text.contains(&format!("\n  {kind}\n")), "{kind}");
+        assert!(help.contains(&format!("- {kind}:")), "{kind}");
+        assert!(page.contains(&format!("\n### `{kind}`\n")), "{kind}");
+        for parameter in it["parameters"].as_array().unwrap() {
+            let flag = parameter["name"].as_str().unwrap().replace('_', "-");
+            assert!(help.contains(&format!("--{flag} <")), "{kind}: {flag}");
+            assert!(page.contains(&format!("\n| `{}` | ", parameter["name"].as_str().unwrap())), "{kind}: {flag}");
+        }
+    }
+}
+
+#[test]
+fn completions_know_what_is_registered() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = gtr(&format!("completions {shell}")).succeeded();
+        for word in ["quincunx", "gtr-paper", "all-presets"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The command line, driven as a user drives it.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod errors;
+mod help;
+mod judge;
+mod plan;
+mod sample;
+mod schema;
+mod support;
+mod verify;

@@ -1,0 +1,101 @@
+//! Runs of the program.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// What a run left behind.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// Standard output of a run that must have succeeded.
+    pub(crate) fn succeeded(self) -> String {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        self.stdout
+    }
+
+    /// The one line with which a run must have failed, nothing else said.
+    pub(crate) fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        assert_eq!(self.stdout, "");
+        assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
+        assert!(self.stderr.starts_with("error: ") && self.stderr.ends_with('\n'), "{}", self.stderr);
+        self.stderr
+    }
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gtr-cli"));
+    command.current_dir(folder).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in ["COLUMNS", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the program in a folder.
+pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Run {
+    finish(command(folder, args).spawn().unwrap())
+}
+
+/// Runs the program where it reads and writes no files.
+pub(crate) fn run(args: &[&str]) -> Run {
+    run_in(&std::env::temp_dir(), args)
+}
+
+/// Runs the program with arguments that are written as on a command line, without quotes.
+pub(crate) fn gtr(line: &str) -> Run {
+    run(&line.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Runs the program with something to read.
+pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Run {
+    let mut child = command(&std::env::temp_dir(), args).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // It may stop reading before the end.
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let run = finish(child);
+    let _ = writer.join();
+    run
+}
+
+fn finish(child: std::process::Child) -> Run {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The plan that flags make, as JSON.
+pub(crate) fn plan_json(flags: &str) -> Value {
+    serde_json::from_str(&gtr(&format!("plan --format json {flags}")).succeeded()).unwrap()
+}
+
+/// Names of the presets.
+pub(crate) fn presets() -> Vec<String> {
+    let presets: Vec<Value> = serde_json::from_str(&gtr("presets --format json").succeeded()).unwrap();
+    presets.iter().map(|preset| preset["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Names of the files in a folder, sorted.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The pixels of a PNG file: width, height, bytes.
+pub(crate) fn decode(path: &Path) -> (usize, usize, Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap())).read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut bytes).unwrap();
+    (frame.width as usize, frame.height as usize, bytes)
+}

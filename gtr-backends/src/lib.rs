@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canvas;
 pub mod checkpoint;
 pub mod diffusion;
 mod error;
@@ -38,9 +39,11 @@ pub mod mar;
 mod models;
 mod picture;
 mod rows;
+mod sizes;
 
 pub use candle_core::Device;
 
+pub use self::canvas::Canvas;
 pub use self::error::BackendError;
 pub use self::judge::{Judge, Reference, Verdict};
 pub use self::models::{EMBEDDED, EmbeddedModel, open};

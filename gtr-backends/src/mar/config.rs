@@ -4,8 +4,9 @@ use gtr_core::{Grid, Timestep, TimestepLimit};
 use serde::Deserialize;
 
 use crate::BackendError;
+use crate::canvas::Tokens;
 use crate::diffusion::HeadSize;
-use crate::layers::BlockSize;
+use crate::sizes::{Stack, fixed, within};
 
 /// A class of a model, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,25 +79,6 @@ pub struct MarConfig {
     pub image_decoder: Option<ImageDecoder>,
 }
 
-/// A stack of transformer blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stack {
-    /// Width of a token.
-    pub width: usize,
-    /// Attention heads; they share the width.
-    pub heads: usize,
-    /// Blocks.
-    pub depth: usize,
-    /// Width inside the blocks' MLPs.
-    pub hidden: usize,
-}
-
-impl Stack {
-    pub(super) fn block(self) -> BlockSize {
-        BlockSize { width: self.width, heads: self.heads, hidden: self.hidden }
-    }
-}
-
 impl MarConfig {
     /// Reads and checks a `config.json`: either this project's layout (`grid`, ...) or the one of the published code
     /// (`img_size`, `vae_stride`, ...). `model` names it in messages.
@@ -126,6 +108,10 @@ impl MarConfig {
     /// Channels of a token.
     pub fn token_channels(&self) -> usize {
         self.latent_channels * self.patch * self.patch
+    }
+
+    pub(super) fn latent(&self) -> Tokens {
+        Tokens { grid: self.grid, channels: self.latent_channels, patch: self.patch }
     }
 
     /// The sizes of the diffusion head.
@@ -184,37 +170,6 @@ struct Raw {
     _num_sampling_steps: Option<serde_json::Value>,
 }
 
-fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
-    if (1..=most).contains(&value) { Ok(value) } else { Err(format!("`{name}` must be 1 to {most}, not {value}")) }
-}
-
-fn fixed<T: PartialEq + std::fmt::Debug>(name: &str, value: Option<&T>, only: &T) -> Result<(), String> {
-    match value {
-        Some(value) if value != only => Err(format!("`{name}` {value:?} is not supported, only {only:?}")),
-        _ => Ok(()),
-    }
-}
-
-fn stack(name: &str, width: usize, heads: usize, depth: usize, ratio: f64) -> Result<Stack, String> {
-    let width = within(&format!("{name}_embed_dim"), width, 8192)?;
-    let heads = within(&format!("{name}_num_heads"), heads, 256)?;
-    let depth = within(&format!("{name}_depth"), depth, 128)?;
-    if width % heads != 0 {
-        return Err(format!("`{name}_embed_dim` {width} cannot be shared by {heads} heads"));
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at most 8192 * 16, truncated as the reference does"
-    )]
-    let hidden = if ratio > 0.0 && ratio <= 16.0 { (width as f64 * ratio) as usize } else { 0 };
-    if hidden == 0 {
-        return Err(format!("`mlp_ratio` must be above 0 and at most 16, not {ratio}"));
-    }
-    Ok(Stack { width, heads, depth, hidden })
-}
-
 impl Raw {
     fn check(self, model: &str) -> Result<MarConfig, String> {
         fixed("layer_norm_eps", self.layer_norm_eps.as_ref(), &1e-6)?;
@@ -244,8 +199,8 @@ impl Raw {
         let encoder = (self.encoder_embed_dim, self.encoder_num_heads, self.encoder_depth);
         let decoder = (self.decoder_embed_dim, self.decoder_num_heads, self.decoder_depth);
         Ok(MarConfig {
-            encoder: stack("encoder", encoder.0, encoder.1, encoder.2, self.mlp_ratio)?,
-            decoder: stack("decoder", decoder.0, decoder.1, decoder.2, self.mlp_ratio)?,
+            encoder: Stack::checked("encoder", encoder.0, encoder.1, encoder.2, self.mlp_ratio)?,
+            decoder: Stack::checked("decoder", decoder.0, decoder.1, decoder.2, self.mlp_ratio)?,
             classes: within("class_num", self.class_num, 1 << 20)?,
             buffer: within("buffer_size", self.buffer_size, 4096)?,
             head_depth: within("diffloss_d", self.diffloss_d, 128)?,

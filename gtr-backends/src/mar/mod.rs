@@ -7,6 +7,10 @@ mod config;
 mod generator;
 mod model;
 
-pub use self::config::{Class, ImageDecoder, MarConfig, Stack};
-pub use self::generator::{Canvas, MarGenerator};
+pub use self::config::{Class, ImageDecoder, MarConfig};
+pub use self::generator::MarGenerator;
 pub use self::model::{MarModel, Sequence};
+pub use crate::sizes::Stack;
+
+/// Pictures of classes, of which some tokens are known.
+pub type Canvas = crate::Canvas<Class>;

@@ -8,6 +8,7 @@ use crate::checkpoint::{Checkpoint, Layout, Weights};
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate};
+use crate::sizes::Stack;
 
 /// The weights of a MAR model, ready to compute.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl MarModel {
     pub fn load(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
         let mut all = Weights::new(checkpoint, Self::layout(&config), device)?;
         let weights = &mut all;
-        let blocks = |weights: &mut Weights, name: &str, stack: super::config::Stack| {
+        let blocks = |weights: &mut Weights, name: &str, stack: Stack| {
             (0..stack.depth)
                 .map(|block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block()))
                 .collect::<Result<Vec<_>, _>>()

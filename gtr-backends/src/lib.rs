@@ -33,6 +33,7 @@ mod canvas;
 pub mod checkpoint;
 pub mod diffusion;
 mod error;
+mod files;
 mod judge;
 mod layers;
 pub mod mar;
@@ -40,6 +41,7 @@ mod models;
 mod picture;
 mod rows;
 mod sizes;
+pub mod vae;
 
 pub use candle_core::Device;
 

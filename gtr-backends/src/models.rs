@@ -7,6 +7,7 @@ use candle_core::Device;
 
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
+use crate::files::read_text;
 use crate::mar::{MarConfig, MarGenerator, MarModel};
 
 /// A model that is part of the program.
@@ -31,9 +32,6 @@ pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     config: include_str!("../../models/mar-digits/config.json"),
     weights: include_bytes!("../../models/mar-digits/mar-digits.safetensors"),
 }];
-
-/// A configuration larger than this is refused before it is read.
-const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// Opens a model: one of [`EMBEDDED`] by its name, or a path. A path is a checkpoint (`.safetensors`, `.pth`) with a
 /// `config.json` beside it, or a folder with both. `weights` is read instead of the model's own weights.
@@ -64,7 +62,7 @@ pub fn open(model: &str, weights: Option<&Path>, device: &Device) -> Result<MarG
     }
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let config = folder.join("config.json");
-    let config = MarConfig::parse(&config.display().to_string(), &read_config(&config)?)?;
+    let config = MarConfig::parse(&config.display().to_string(), &read_text(&config)?)?;
     let checkpoint = match weights {
         Some(weights) => weights.to_owned(),
         None if path.is_dir() => only_checkpoint(path)?,
@@ -76,16 +74,6 @@ pub fn open(model: &str, weights: Option<&Path>, device: &Device) -> Result<MarG
 fn generator(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<MarGenerator, BackendError> {
     let section = checkpoint.section();
     Ok(MarGenerator::new(MarModel::load(config, checkpoint, device)?, section))
-}
-
-fn read_config(path: &Path) -> Result<String, BackendError> {
-    let wrong = |source| BackendError::Read { path: path.to_owned(), source };
-    let size = fs::metadata(path).map_err(wrong)?.len();
-    if size > LARGEST_CONFIG {
-        let reason = format!("{size} bytes are too many for a configuration, at most {LARGEST_CONFIG} are read");
-        return Err(BackendError::Config { model: path.display().to_string(), reason });
-    }
-    fs::read_to_string(path).map_err(wrong)
 }
 
 /// The one checkpoint of a folder.

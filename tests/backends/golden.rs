@@ -13,6 +13,22 @@ pub(crate) fn path(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "tests", "golden", name].iter().collect()
 }
 
+/// A recording of a model: below `tests/golden`, where a part is kept, or below the folder that `GTR_RECORDINGS` names.
+pub(crate) fn recording(name: &str) -> PathBuf {
+    std::env::var_os("GTR_RECORDINGS").map_or_else(|| path(name), |folder| PathBuf::from(folder).join(name))
+}
+
+/// The recordings in a folder whose names begin with `prefix`, without their extensions.
+pub(crate) fn recordings(folder: &str, prefix: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(recording(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let stems = names.filter_map(|name| name.strip_suffix(".safetensors").map(str::to_owned));
+    let mut found: Vec<String> = stems.filter(|name| name.starts_with(prefix)).collect();
+    found.sort();
+    assert!(!found.is_empty(), "{folder} holds no {prefix}*");
+    found.into_iter().map(|name| format!("{folder}/{name}")).collect()
+}
+
 /// A recording: tensors and the description beside them.
 pub(crate) struct Golden {
     pub name: String,
@@ -23,6 +39,15 @@ pub(crate) struct Golden {
 impl Golden {
     /// `name` without its extension, below `tests/golden`.
     pub(crate) fn open(name: &str) -> Self {
+        Self::open_in(path, name)
+    }
+
+    /// A recording that [`recording`] finds.
+    pub(crate) fn find(name: &str) -> Self {
+        Self::open_in(recording, name)
+    }
+
+    fn open_in(path: impl Fn(&str) -> PathBuf, name: &str) -> Self {
         let text = std::fs::read_to_string(path(&format!("{name}.json"))).unwrap();
         let tensors = candle_core::safetensors::load(path(&format!("{name}.safetensors")), &Device::Cpu).unwrap();
         Self { name: name.to_owned(), json: serde_json::from_str(&text).unwrap(), tensors }
@@ -97,6 +122,9 @@ pub(crate) fn distance(found: &[f32], expected: &[f32]) -> f64 {
 pub(crate) fn assert_near(what: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
     assert_eq!(found.dims(), expected.dims(), "shape of {what}");
     let distance = distance(&floats(found), &floats(expected));
+    if std::env::var_os("GTR_DIFFERENCES").is_some() {
+        eprintln!("{what}: {distance:.2e} of {tolerance:.2e}");
+    }
     assert!(distance <= tolerance, "{what}: differs by {distance:e}, at most {tolerance:e} is allowed");
 }
 

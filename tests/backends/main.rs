@@ -13,3 +13,4 @@ mod loops;
 mod mutation;
 mod runs;
 mod transformer;
+mod vae;

@@ -36,6 +36,7 @@ mod error;
 mod files;
 mod judge;
 mod layers;
+pub mod lightgen;
 pub mod mar;
 mod models;
 mod picture;

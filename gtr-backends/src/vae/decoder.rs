@@ -58,6 +58,19 @@ impl KlDecoder {
         &self.size
     }
 
+    /// Whether this decodes what the model `name` generates.
+    pub(crate) fn check(&self, name: &str, channels: usize, stride: usize) -> Result<(), BackendError> {
+        let (found, found_stride) = (self.size.latent_channels, self.size.stride());
+        if (found, found_stride) == (channels, stride) {
+            return Ok(());
+        }
+        let reason = format!(
+            "the autoencoder decodes latents of {found} channels at 1/{found_stride} of the resolution, the model generates \
+             {channels} channels at 1/{stride}"
+        );
+        Err(BackendError::Config { model: name.to_owned(), reason })
+    }
+
     /// What enters the decoder proper, behind the 1x1 convolution that may come first.
     ///
     /// # Shapes

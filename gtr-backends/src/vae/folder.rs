@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
 use super::KlDecoder;
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
+use crate::error::Context;
 use crate::files::read_text;
 
 /// How latents were scaled before a model learned them: `(latent - shift) * scale`.
@@ -17,6 +18,16 @@ pub struct LatentScale {
     pub scale: f64,
     /// What was taken away before.
     pub shift: f64,
+}
+
+impl LatentScale {
+    /// The scale of the autoencoder of Stable Diffusion 3.5.
+    pub const STABLE_DIFFUSION_3: Self = Self { scale: 1.5305, shift: 0.0609 };
+
+    /// Latents as the decoder wants them.
+    pub(crate) fn remove(self, latents: &Tensor) -> Result<Tensor, BackendError> {
+        latents.affine(1.0 / self.scale, self.shift).context("scaling latents")
+    }
 }
 
 /// `config.json` of diffusers; what is not named here the tensors tell, or every published autoencoder shares.

@@ -73,6 +73,36 @@ pub enum BackendError {
         /// The weight.
         value: f32,
     },
+    /// A checkpoint is of another kind of model.
+    #[error("{file} holds {found}, not {expected}")]
+    OtherKind {
+        /// The checkpoint.
+        file: String,
+        /// What it holds.
+        found: crate::checkpoint::Kind,
+        /// What was wanted.
+        expected: crate::checkpoint::Kind,
+    },
+    /// A checkpoint is of a model of another size than was asked for.
+    #[error(
+        "{file} has {} {part} blocks of width {}, {model} has {} of width {}{}",
+        found.0, found.1, expected.0, expected.1,
+        name.map_or_else(String::new, |name| format!(": it is a checkpoint of {name}"))
+    )]
+    OtherSize {
+        /// The checkpoint.
+        file: String,
+        /// The model that was asked for.
+        model: String,
+        /// The stack that differs.
+        part: String,
+        /// Its blocks and their width in the checkpoint.
+        found: (usize, usize),
+        /// Its blocks and their width in the model.
+        expected: (usize, usize),
+        /// The model that has these.
+        name: Option<&'static str>,
+    },
     /// A tensor is there but can not be read.
     #[error("tensor `{name}` of {file} cannot be read: {reason}")]
     Tensor {

@@ -49,5 +49,7 @@ pub use candle_core::Device;
 pub use self::canvas::Canvas;
 pub use self::error::BackendError;
 pub use self::judge::{Judge, Reference, Verdict};
-pub use self::models::{EMBEDDED, EmbeddedModel, open};
+pub use self::lightgen::open_lightgen;
+pub use self::mar::{open, open_mar};
+pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, family, published};
 pub use self::picture::Picture;

@@ -1,5 +1,9 @@
 //! Sizes that models share, and their bounds.
 
+use gtr_core::Grid;
+
+use crate::BackendError;
+use crate::checkpoint::Checkpoint;
 use crate::layers::BlockSize;
 
 /// A stack of transformer blocks.
@@ -52,5 +56,63 @@ pub(crate) fn fixed<T: PartialEq + std::fmt::Debug>(name: &str, value: Option<&T
     match value {
         Some(value) if value != only => Err(format!("`{name}` {value:?} is not supported, only {only:?}")),
         _ => Ok(()),
+    }
+}
+
+/// Sizes read off a checkpoint, for a model that is asked for by name.
+pub(crate) struct Found<'a> {
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) model: &'a str,
+}
+
+impl Found<'_> {
+    /// Refuses stacks of blocks that are not those of the model; `sizes` are the stacks of all models of this kind.
+    /// Where a tensor is missing, nothing is said: loading will name it.
+    pub(crate) fn compare(
+        &self,
+        stacks: &[(&str, Stack)],
+        sizes: &[(&'static str, Stack)],
+    ) -> Result<(), BackendError> {
+        for &(name, expected) in stacks {
+            let depth = self.checkpoint.blocks(&format!("{name}_blocks"));
+            let Some(width) = self.checkpoint.dimension(&format!("{name}_norm.weight"), 0) else { continue };
+            if (width, depth) != (expected.width, expected.depth) {
+                let same = sizes.iter().find(|(_, stack)| (stack.width, stack.depth) == (width, depth));
+                return Err(BackendError::OtherSize {
+                    file: self.checkpoint.name().to_owned(),
+                    model: self.model.to_owned(),
+                    part: name.to_owned(),
+                    found: (depth, width),
+                    expected: (expected.depth, expected.width),
+                    name: same.map(|(name, _)| *name),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A square grid of as many tokens.
+    pub(crate) fn square(&self, tokens: usize) -> Result<Grid, BackendError> {
+        let grid = u32::try_from(tokens.isqrt()).ok().and_then(|side| Grid::new(side, side).ok());
+        grid.filter(|grid| grid.tokens() == tokens).ok_or_else(|| BackendError::Config {
+            model: self.model.to_owned(),
+            reason: format!("{} has {tokens} positions, which are not a square grid", self.checkpoint.name()),
+        })
+    }
+
+    /// Width and depth of the diffusion head.
+    pub(crate) fn head(&self, width: &mut usize, depth: &mut usize) {
+        if let Some(found) = self.checkpoint.dimension("diffloss.net.input_proj.weight", 0) {
+            (*width, *depth) = (found, self.checkpoint.blocks("diffloss.net.res_blocks"));
+        }
+    }
+
+    /// The side of a patch, where a token is a whole patch.
+    pub(crate) fn patch(&self, latent_channels: usize, patch: &mut usize) {
+        let Some(channels) = self.checkpoint.dimension("z_proj.weight", 1) else { return };
+        let side = (channels / latent_channels).isqrt();
+        if side > 0 && side * side * latent_channels == channels {
+            *patch = side;
+        }
     }
 }

@@ -12,6 +12,7 @@ mod judge;
 mod lightgen;
 mod loops;
 mod mutation;
+mod opening;
 mod run;
 mod runs;
 mod transformer;

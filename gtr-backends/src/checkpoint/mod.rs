@@ -4,8 +4,10 @@
 //! checkpoint never lies in memory as a whole, and every length that a file states is compared with what the file holds
 //! before memory is reserved for it.
 
+mod kind;
 mod pickle;
 mod pth;
+mod random;
 mod safetensors;
 mod source;
 mod weights;
@@ -14,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+pub use self::kind::Kind;
 pub use self::source::Source;
 pub use self::weights::{Layout, Weights};
 use crate::BackendError;
@@ -77,8 +80,12 @@ pub enum Section {
     ModelEma,
     /// `model`: the raw weights; the checkpoint has no averaged ones.
     Model,
+    /// `model`, asked for by [`Checkpoint::open_raw`]: the raw weights, with which some models are sampled as published.
+    ModelAsPublished,
     /// The file is a plain collection of tensors.
     Whole,
+    /// No file: weights from a seed, which generate nothing that could be recognised.
+    Random,
 }
 
 impl fmt::Display for Section {
@@ -86,7 +93,9 @@ impl fmt::Display for Section {
         f.write_str(match self {
             Self::ModelEma => "model_ema (averaged weights)",
             Self::Model => "model (raw weights: the checkpoint has no averaged ones)",
+            Self::ModelAsPublished => "model (raw weights, as published)",
             Self::Whole => "the whole file",
+            Self::Random => "random weights",
         })
     }
 }
@@ -97,6 +106,7 @@ const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46";
 enum Format {
     Safetensors(safetensors::File),
     Pth(Box<pth::File>),
+    Random(u64),
 }
 
 /// An open checkpoint.
@@ -143,6 +153,33 @@ impl Checkpoint {
         Self::from_source(path.display().to_string(), Source::open(path)?, section)
     }
 
+    /// Opens a file and takes the raw weights (`model`) even if it has averaged ones beside them; if it has no raw ones, as
+    /// [`Checkpoint::open`].
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_raw(path: &Path) -> Result<Self, BackendError> {
+        Self::open_section(path, Some(Section::ModelAsPublished))
+    }
+
+    /// A checkpoint with the tensors of `layout`, whose values come from a seed when they are read.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::checkpoint::{Checkpoint, Layout, Section};
+    /// let mut layout = Layout::default();
+    /// layout.add("fc1.weight", &[4, 3]);
+    /// let mut checkpoint = Checkpoint::random("try", &layout, 7);
+    /// assert_eq!(checkpoint.section(), Section::Random);
+    /// assert_eq!(checkpoint.read_f32("fc1.weight")?.len(), 12);
+    /// # Ok::<(), gtr_backends::BackendError>(())
+    /// ```
+    pub fn random(name: &str, layout: &Layout, seed: u64) -> Self {
+        let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Some(Dtype::F32) };
+        let tensors = layout.tensors().map(|(name, shape)| (name.to_owned(), info(shape))).collect();
+        Self { name: format!("{name} (random)"), tensors, section: Section::Random, format: Format::Random(seed) }
+    }
+
     /// A checkpoint that is part of the program.
     ///
     /// # Errors
@@ -161,7 +198,7 @@ impl Checkpoint {
         if start.starts_with(LEGACY) {
             return Err(wrong("it is in the format of torch.save before 1.6; save it again with a newer one".into()));
         }
-        if section.is_some_and(|section| section != Section::Whole) {
+        if section.is_some_and(|section| !matches!(section, Section::Whole | Section::ModelAsPublished)) {
             return Err(wrong("a safetensors file has no sections".into()));
         }
         let file = safetensors::File::open(source).map_err(wrong)?;
@@ -186,6 +223,20 @@ impl Checkpoint {
     /// What is known of a tensor.
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
+    }
+
+    /// The size of a tensor in one dimension.
+    pub(crate) fn dimension(&self, name: &str, dimension: usize) -> Option<usize> {
+        self.info(name)?.shape.get(dimension).copied()
+    }
+
+    /// How many blocks there are whose tensors begin with `name` and a number.
+    pub(crate) fn blocks(&self, name: &str) -> usize {
+        let holds = |block: &usize| {
+            let start = format!("{name}.{block}.");
+            self.tensors.range(start.clone()..).next().is_some_and(|(name, _)| name.starts_with(&start))
+        };
+        (0..self.tensors.len()).take_while(holds).count()
     }
 
     /// The values of a tensor as f32, row by row.
@@ -225,6 +276,13 @@ impl Checkpoint {
         let (dtype, bytes) = match &mut self.format {
             Format::Safetensors(file) => file.read(name),
             Format::Pth(file) => file.read(name),
+            Format::Random(seed) => match self.tensors.get(name) {
+                Some(info) => {
+                    let values = random::values(*seed, name, &info.shape);
+                    Ok((Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect()))
+                }
+                None => Err("there is no such tensor".to_owned()),
+            },
         }
         .map_err(wrong)?;
         Ok(decode(dtype, &bytes))

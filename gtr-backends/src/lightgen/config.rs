@@ -1,12 +1,16 @@
 //! What a LightGen model is: sizes, checked.
 
-use gtr_core::Grid;
+use gtr_core::{Grid, GuidanceSchedule};
 use serde::Deserialize;
 
 use crate::BackendError;
 use crate::canvas::Tokens;
+use crate::checkpoint::Checkpoint;
 use crate::diffusion::HeadSize;
-use crate::sizes::{Stack, fixed, within};
+use crate::sizes::{Found, Stack, fixed, within};
+
+/// The published sizes.
+pub(crate) const NAMES: [&str; 3] = ["lightgen-base", "lightgen-large", "lightgen-huge"];
 
 /// Side of the square of positions that models are trained on.
 pub(super) const TABLE: usize = 16;
@@ -43,8 +47,10 @@ pub struct LightGenConfig {
     pub head_depth: usize,
     /// Width of the diffusion head.
     pub head_width: usize,
-    /// A good scale of guidance, kept constant, if one is known.
+    /// A good scale of guidance, if one is known.
     pub guidance: Option<f64>,
+    /// How that scale moves over the AR steps.
+    pub guidance_schedule: GuidanceSchedule,
 }
 
 impl LightGenConfig {
@@ -84,7 +90,27 @@ impl LightGenConfig {
             head_depth: 8,
             head_width: 1536,
             guidance: Some(4.0),
+            guidance_schedule: GuidanceSchedule::Constant,
         })
+    }
+
+    /// A named model with the sizes that the checkpoint tells: text, patch and head may differ from the published ones, the
+    /// transformers may not, since they are what the name says.
+    ///
+    /// # Errors
+    /// [`BackendError::OtherSize`] if the transformers differ.
+    pub(crate) fn fitted(mut self, checkpoint: &Checkpoint) -> Result<Self, BackendError> {
+        let sizes = NAMES.map(|name| (name, Self::named(name).map_or(self.encoder, |config| config.encoder)));
+        let model = self.name.clone();
+        let found = Found { checkpoint, model: &model };
+        found.compare(&[("encoder", self.encoder), ("decoder", self.decoder)], &sizes)?;
+        if let Some(channels) = checkpoint.dimension("text_emb.text_proj.linear_1.weight", 1) {
+            self.caption_channels = channels;
+            self.text.depth = checkpoint.blocks("text_emb.text_aligner");
+        }
+        found.head(&mut self.head_width, &mut self.head_depth);
+        found.patch(self.latent_channels, &mut self.patch);
+        Ok(self)
     }
 
     /// Reads and checks a `config.json` with the arguments of the published code. `model` names it in messages.
@@ -226,6 +252,7 @@ impl Raw {
             head_depth: within("diffloss_d", self.diffloss_d, 128)?,
             head_width: within("diffloss_w", self.diffloss_w, 8192)?,
             guidance: self.cfg,
+            guidance_schedule: GuidanceSchedule::Constant,
             name: self.model.unwrap_or_else(|| model.to_owned()),
             grid,
             patch,

@@ -39,6 +39,11 @@ impl LightGenGenerator {
         Ok(Self { vae: Some((decoder, scale)), ..self })
     }
 
+    /// The decoder of latents and their scale, if there is one.
+    pub fn vae(&self) -> Option<(&KlDecoder, LatentScale)> {
+        self.vae.as_ref().map(|(decoder, scale)| (decoder, *scale))
+    }
+
     /// The same generator on another grid.
     ///
     /// # Errors

@@ -7,12 +7,15 @@ mod config;
 mod cross;
 mod generator;
 mod model;
+mod open;
 mod positions;
 mod text;
 
 pub use self::config::LightGenConfig;
+pub(crate) use self::config::NAMES;
 pub use self::generator::LightGenGenerator;
 pub use self::model::{LightGenModel, Positions};
+pub use self::open::open_lightgen;
 pub use self::positions::interpolate;
 pub use self::text::TextFeatures;
 

@@ -8,7 +8,7 @@ use super::cross::CrossBlock;
 use super::positions::interpolate;
 use super::text::{TextAligner, TextFeatures};
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, KeysValues, LayerNorm, Linear};
@@ -113,6 +113,7 @@ impl LightGenModel {
     /// # Errors
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
     pub fn load(config: LightGenConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+        Kind::LightGen.expect(&checkpoint)?;
         let mut all = Weights::new(checkpoint, Self::layout(&config), device)?;
         let (weights, grid) = (&mut all, config.grid);
         let blocks = |weights: &mut Weights, name: &str, stack: Stack| {

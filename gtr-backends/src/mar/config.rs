@@ -1,8 +1,9 @@
 //! What a MAR model is: sizes, checked, from either layout of `config.json`.
 
-use gtr_core::{Grid, Timestep, TimestepLimit};
+use gtr_core::{Grid, GuidanceSchedule, Timestep, TimestepLimit};
 use serde::Deserialize;
 
+use super::named::KL16_SCALE;
 use crate::BackendError;
 use crate::canvas::Tokens;
 use crate::diffusion::HeadSize;
@@ -57,6 +58,8 @@ pub struct MarConfig {
     pub patch: usize,
     /// Channels of the latent image.
     pub latent_channels: usize,
+    /// Pixels on a side of a latent value, where an autoencoder decodes.
+    pub stride: usize,
     /// Classes.
     pub classes: usize,
     /// Tokens of the class in front of the sequence.
@@ -73,6 +76,8 @@ pub struct MarConfig {
     pub max_timestep: Option<Timestep>,
     /// A good scale of guidance, if one is known.
     pub guidance: Option<f64>,
+    /// How that scale moves over the AR steps.
+    pub guidance_schedule: GuidanceSchedule,
     /// Factor of the latent image before it was learned.
     pub latent_scale: f64,
     /// How the latent image becomes pixels; `None`: a decoder of its own is needed.
@@ -176,11 +181,11 @@ impl Raw {
         fixed("learn_sigma", self.learn_sigma.as_ref(), &true)?;
         fixed("noise_schedule", self.noise_schedule.as_ref(), &"cosine".to_owned())?;
         fixed("diffusion_steps", self.diffusion_steps.as_ref(), &1000)?;
-        if let Some(schedule) = &self.cfg_schedule
-            && !matches!(schedule.as_str(), "linear" | "constant")
-        {
-            return Err(format!("`cfg_schedule` must be linear or constant, not `{schedule}`"));
-        }
+        let guidance_schedule = match self.cfg_schedule.as_deref() {
+            None | Some("linear") => GuidanceSchedule::Linear,
+            Some("constant") => GuidanceSchedule::Constant,
+            Some(other) => return Err(format!("`cfg_schedule` must be linear or constant, not `{other}`")),
+        };
         if self.cfg.is_some_and(|scale| !scale.is_finite()) {
             return Err("`cfg` must be a finite number".into());
         }
@@ -191,7 +196,9 @@ impl Raw {
         fixed("token_embed_dim", self.token_embed_dim.as_ref(), &token_channels)?;
         fixed("seq_len", self.seq_len.as_ref(), &grid.tokens())?;
         let image_decoder = self.image_decoder(grid, patch)?;
-        let latent_scale = self.latent_scale.unwrap_or(1.0);
+        // The published code has its scale of latents in the program, not among its arguments.
+        let published = if self.img_size.is_some() { KL16_SCALE } else { 1.0 };
+        let latent_scale = self.latent_scale.unwrap_or(published);
         if !(latent_scale.is_finite() && latent_scale > 0.0) {
             return Err(format!("`latent_scale` must be a number above 0, not {latent_scale}"));
         }
@@ -206,7 +213,9 @@ impl Raw {
             head_depth: within("diffloss_d", self.diffloss_d, 128)?,
             head_width: within("diffloss_w", self.diffloss_w, 8192)?,
             max_timestep: max_timestep.map_err(|error| format!("`max_timestep`: {error}"))?,
+            stride: within("vae_stride", self.vae_stride.map_or(16, |stride| stride as usize), 64)?,
             guidance: self.cfg,
+            guidance_schedule,
             name: self.model.unwrap_or_else(|| model.to_owned()),
             grid,
             patch,

@@ -1,6 +1,6 @@
 //! MAR as a masked generator.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit};
 use rayon::prelude::*;
 
@@ -11,6 +11,7 @@ use crate::checkpoint::Section;
 use crate::diffusion::{Conditions, sample};
 use crate::error::Context;
 use crate::layers::concatenate;
+use crate::vae::{KlDecoder, pictures};
 use crate::{BackendError, Picture};
 
 /// A MAR model that generates pictures.
@@ -18,12 +19,32 @@ use crate::{BackendError, Picture};
 pub struct MarGenerator {
     model: MarModel,
     section: Section,
+    vae: Option<KlDecoder>,
 }
 
 impl MarGenerator {
     /// A generator from a loaded model; `section` tells where its weights come from.
     pub fn new(model: MarModel, section: Section) -> Self {
-        Self { model, section }
+        Self { model, section, vae: None }
+    }
+
+    /// The same generator, whose latents `decoder` turns into pictures.
+    ///
+    /// # Errors
+    /// [`BackendError::Config`] if the decoder does not fit the latents, or if the tokens are pixels already.
+    pub fn with_vae(self, decoder: KlDecoder) -> Result<Self, BackendError> {
+        let config = self.config();
+        if config.image_decoder.is_some() {
+            let reason = "its tokens are pixels, which no autoencoder decodes".to_owned();
+            return Err(BackendError::Config { model: config.name.clone(), reason });
+        }
+        decoder.check(&config.name, config.latent_channels, config.stride)?;
+        Ok(Self { vae: Some(decoder), ..self })
+    }
+
+    /// The decoder of latents, if there is one.
+    pub fn vae(&self) -> Option<&KlDecoder> {
+        self.vae.as_ref()
     }
 
     /// The model.
@@ -146,23 +167,14 @@ impl MaskedGenerator for MarGenerator {
 
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Picture>, BackendError> {
         let config = self.config();
-        let Some(ImageDecoder::Identity) = config.image_decoder else {
-            let name = &config.name;
-            return Err(BackendError::Request(format!(
-                "the tokens of {name} are latents, which need a decoder to be pictures"
-            )));
-        };
-        let latents = self.latents(&canvas)?;
-        let images = (latents / config.latent_scale)
-            .and_then(|latents| ((latents + 1.0)? / 2.0)?.clamp(0_f32, 1_f32))
-            .and_then(|images| images.permute((0, 2, 3, 1))?.to_device(&Device::Cpu)) // (pictures, rows, columns, channels)
-            .context("turning tokens into pixels")?;
-        let (count, height, width, channels) = images.dims4().context("turning tokens into pixels")?;
-        (0..count)
-            .map(|picture| {
-                let pixels = images.get(picture).and_then(|image| image.flatten_all()?.to_vec1());
-                Picture::new(width, height, channels, pixels.context("reading pixels")?)
-            })
-            .collect()
+        let latents = || (self.latents(&canvas)? / config.latent_scale).context("scaling latents");
+        match (config.image_decoder, &self.vae) {
+            (Some(ImageDecoder::Identity), _) => pictures(&latents()?),
+            (None, Some(decoder)) => decoder.pictures(&latents()?),
+            (None, None) => Err(BackendError::Request(format!(
+                "the tokens of {} are latents, which need a decoder to be pictures",
+                config.name
+            ))),
+        }
     }
 }

@@ -6,10 +6,14 @@
 mod config;
 mod generator;
 mod model;
+mod named;
+mod open;
 
 pub use self::config::{Class, ImageDecoder, MarConfig};
 pub use self::generator::MarGenerator;
 pub use self::model::{MarModel, Sequence};
+pub(crate) use self::named::NAMES;
+pub use self::open::{open, open_mar};
 pub use crate::sizes::Stack;
 
 /// Pictures of classes, of which some tokens are known.

@@ -4,7 +4,7 @@ use candle_core::{D, Device, Tensor};
 
 use super::config::MarConfig;
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate};
@@ -76,6 +76,7 @@ impl MarModel {
     /// # Errors
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
     pub fn load(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+        Kind::Mar.expect(&checkpoint)?;
         let mut all = Weights::new(checkpoint, Self::layout(&config), device)?;
         let weights = &mut all;
         let blocks = |weights: &mut Weights, name: &str, stack: Stack| {

@@ -7,7 +7,7 @@ use candle_transformers::models::flux::autoencoder::{Config, Decoder};
 use super::layout::{DecoderSize, declare};
 use super::names::Naming;
 use super::pictures;
-use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::checkpoint::{Checkpoint, Kind, Layout, Section, Weights};
 use crate::error::Context;
 use crate::{BackendError, Picture};
 
@@ -18,6 +18,7 @@ use crate::{BackendError, Picture};
 #[derive(Debug)]
 pub struct KlDecoder {
     size: DecoderSize,
+    section: Section,
     device: Device,
     post_quant: Option<Conv2d>,
     decoder: Decoder,
@@ -37,8 +38,10 @@ impl KlDecoder {
     /// What is wrong with its tensors: [`BackendError::Checkpoint`] if it is no autoencoder, else as [`Weights::new`] and
     /// [`Weights::take`].
     pub fn load(checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+        Kind::Autoencoder.expect(&checkpoint)?;
         let naming = Naming::of(&checkpoint);
         let size = DecoderSize::infer(&checkpoint, naming)?;
+        let section = checkpoint.section();
         let layout = declare(&checkpoint, naming)?;
         let mut weights = Weights::new(checkpoint, layout, device)?;
         let mut tensors = size.tensors().take(naming, &mut weights)?;
@@ -50,12 +53,25 @@ impl KlDecoder {
         // Tensors are shared, not copied.
         let builder = VarBuilder::from_tensors(tensors, DType::F32, device);
         let decoder = Decoder::new(&config(&size), builder.pp("decoder")).context("loading an autoencoder")?;
-        Ok(Self { size, device: device.clone(), post_quant, decoder })
+        Ok(Self { size, section, device: device.clone(), post_quant, decoder })
     }
 
     /// Its sizes.
     pub fn size(&self) -> &DecoderSize {
         &self.size
+    }
+
+    /// Which part of its checkpoint the weights are.
+    pub fn section(&self) -> Section {
+        self.section
+    }
+
+    /// A decoder with weights from a seed.
+    ///
+    /// # Errors
+    /// [`BackendError::Checkpoint`] for sizes that no autoencoder has, or a failure of the device.
+    pub fn random(size: &DecoderSize, seed: u64, device: &Device) -> Result<Self, BackendError> {
+        Self::load(Checkpoint::random("autoencoder", &Self::layout(size), seed), device)
     }
 
     /// Whether this decodes what the model `name` generates.

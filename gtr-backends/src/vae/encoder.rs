@@ -9,7 +9,7 @@ use super::layout::{EncoderSize, declare};
 use super::names::Naming;
 use super::{EPS, GROUPS};
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Weights};
+use crate::checkpoint::{Checkpoint, Kind, Weights};
 use crate::error::Context;
 
 /// The encoder of a KL autoencoder.
@@ -60,6 +60,7 @@ impl KlEncoder {
     /// What is wrong with its tensors: [`BackendError::Checkpoint`] if it is no autoencoder, else as [`Weights::new`] and
     /// [`Weights::take`].
     pub fn load(checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+        Kind::Autoencoder.expect(&checkpoint)?;
         let naming = Naming::of(&checkpoint);
         let size = EncoderSize::infer(&checkpoint, naming)?;
         let layout = declare(&checkpoint, naming)?;

@@ -42,6 +42,7 @@ mod models;
 mod picture;
 mod rows;
 mod sizes;
+pub mod text;
 pub mod vae;
 
 pub use candle_core::Device;
@@ -53,3 +54,4 @@ pub use self::lightgen::open_lightgen;
 pub use self::mar::{open, open_mar};
 pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, family, published};
 pub use self::picture::Picture;
+pub use self::text::TextEncoder;

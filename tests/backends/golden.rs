@@ -1,10 +1,10 @@
 //! Reads recordings.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::checkpoint::{Checkpoint, Layout};
 use gtr_backends::mar::{MarConfig, MarGenerator, MarModel};
 use gtr_core::{ImageIndex, NoiseSource, TokenIndex};
 use serde_json::Value;
@@ -148,4 +148,19 @@ impl NoiseSource for Recorded {
         };
         out.copy_from_slice(&from[..channels]);
     }
+}
+
+/// Writes the tensors of a layout with random values.
+pub(crate) fn write_random(layout: &Layout, seed: u64, file: &Path) {
+    candle_core::safetensors::save(&random_tensors(layout, seed), file).unwrap();
+}
+
+/// The tensors of a layout with random values.
+pub(crate) fn random_tensors(layout: &Layout, seed: u64) -> HashMap<String, Tensor> {
+    let mut checkpoint = Checkpoint::random("test", layout, seed);
+    let mut tensor = |(name, shape): (&str, &[usize])| {
+        let values = checkpoint.read_f32(name).unwrap();
+        (name.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap())
+    };
+    layout.tensors().map(&mut tensor).collect()
 }

@@ -5,6 +5,7 @@
 //! before memory is reserved for it.
 
 mod kind;
+mod parts;
 mod pickle;
 mod pth;
 mod random;
@@ -106,6 +107,7 @@ const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46";
 enum Format {
     Safetensors(safetensors::File),
     Pth(Box<pth::File>),
+    Parts(parts::Parts),
     Random(u64),
 }
 
@@ -160,6 +162,17 @@ impl Checkpoint {
     /// As [`Checkpoint::open`].
     pub fn open_raw(path: &Path) -> Result<Self, BackendError> {
         Self::open_section(path, Some(Section::ModelAsPublished))
+    }
+
+    /// Opens the files that an index names, `model.safetensors.index.json` of Hugging Face, as one.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the index is not one, names files elsewhere, or names
+    /// tensors that are not where it says.
+    pub fn open_parts(index: &Path) -> Result<Self, BackendError> {
+        let (parts, tensors) = parts::Parts::open(index)?;
+        let name = index.display().to_string();
+        Ok(Self { name, tensors, section: Section::Whole, format: Format::Parts(parts) })
     }
 
     /// A checkpoint with the tensors of `layout`, whose values come from a seed when they are read.
@@ -272,10 +285,20 @@ impl Checkpoint {
     }
 
     fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> Vec<T>) -> Result<Vec<T>, BackendError> {
+        let (dtype, bytes) = self.read(name)?;
+        Ok(decode(dtype, &bytes))
+    }
+
+    /// The bytes of a tensor, little endian, row by row.
+    fn read(&mut self, name: &str) -> Result<(Dtype, Vec<u8>), BackendError> {
         let wrong = |reason| BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason };
-        let (dtype, bytes) = match &mut self.format {
+        match &mut self.format {
             Format::Safetensors(file) => file.read(name),
             Format::Pth(file) => file.read(name),
+            Format::Parts(parts) => match parts.file(name) {
+                Some(file) => return file.read(name),
+                None => Err("there is no such tensor".to_owned()),
+            },
             Format::Random(seed) => match self.tensors.get(name) {
                 Some(info) => {
                     let values = random::values(*seed, name, &info.shape);
@@ -284,8 +307,7 @@ impl Checkpoint {
                 None => Err("there is no such tensor".to_owned()),
             },
         }
-        .map_err(wrong)?;
-        Ok(decode(dtype, &bytes))
+        .map_err(wrong)
     }
 }
 

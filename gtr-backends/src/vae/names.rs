@@ -51,7 +51,9 @@ impl Naming {
             }
             Some(half @ ("up" | "down")) => {
                 if half == "up" {
-                    let level = levels.saturating_sub(1 + number(&parts[2], 0, ""));
+                    let level = number(&parts[2], 0, "");
+                    // A level that is not there is not there under its new name either.
+                    let level = levels.checked_sub(1 + level).unwrap_or(level);
                     (parts[1], parts[2]) = ("up_blocks".into(), level.to_string());
                 } else {
                     parts[1] = "down_blocks".into();

@@ -95,7 +95,7 @@ pub enum BackendError {
         /// The model that was asked for.
         model: String,
         /// The stack that differs.
-        part: String,
+        part: &'static str,
         /// Its blocks and their width in the checkpoint.
         found: (usize, usize),
         /// Its blocks and their width in the model.
@@ -137,6 +137,14 @@ pub enum BackendError {
         /// How many classes the model has.
         classes: usize,
     },
+    /// No class has this name.
+    #[error("no class is called `{name}`{}", close_names(close))]
+    ClassName {
+        /// What was asked for.
+        name: String,
+        /// The names that are close, best first; none where the model's classes have no names.
+        close: Vec<&'static str>,
+    },
     /// Calls on a generator do not fit each other, as when a token is written twice.
     #[error("{0}")]
     Request(String),
@@ -152,6 +160,10 @@ pub enum BackendError {
 
 fn suggestion(closest: Option<&str>) -> String {
     closest.map_or_else(String::new, |name| format!("; the closest name it has is `{name}`"))
+}
+
+fn close_names(close: &[&str]) -> String {
+    if close.is_empty() { String::new() } else { format!("; close are `{}`", close.join("`, `")) }
 }
 
 /// Names what was being computed when the tensor library failed.

@@ -70,7 +70,7 @@ impl Found<'_> {
     /// Where a tensor is missing, nothing is said: loading will name it.
     pub(crate) fn compare(
         &self,
-        stacks: &[(&str, Stack)],
+        stacks: &[(&'static str, Stack)],
         sizes: &[(&'static str, Stack)],
     ) -> Result<(), BackendError> {
         for &(name, expected) in stacks {
@@ -81,7 +81,7 @@ impl Found<'_> {
                 return Err(BackendError::OtherSize {
                     file: self.checkpoint.name().to_owned(),
                     model: self.model.to_owned(),
-                    part: name.to_owned(),
+                    part: name,
                     found: (depth, width),
                     expected: (expected.depth, expected.width),
                     name: same.map(|(name, _)| *name),

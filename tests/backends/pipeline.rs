@@ -38,7 +38,9 @@ fn vae_tensors() -> HashMap<String, Tensor> {
     AutoEncoderKL::new(builder, 3, 3, vae_config()).unwrap();
     let mut layout = gtr_backends::checkpoint::Layout::default();
     let names = [(".query.", ".to_q."), (".key.", ".to_k."), (".value.", ".to_v."), (".proj_attn.", ".to_out.0.")];
-    for (name, variable) in variables.data().lock().unwrap().iter() {
+    let variables = variables.data().lock().unwrap();
+    let variables: std::collections::BTreeMap<_, _> = variables.iter().collect();
+    for (name, variable) in variables {
         let name = names.iter().fold(name.clone(), |name, (old, new)| name.replace(old, new));
         layout.add(name, variable.dims());
     }
@@ -63,7 +65,7 @@ fn decoding_with_the_names_of_diffusers_is_that_of_candle() {
     assert_eq!((scale.scale, scale.shift, decoder.size().stride()), (1.5305, 0.0609, 8));
     let builder = VarBuilder::from_tensors(vae_tensors(), DType::F32, &Device::Cpu);
     let theirs = AutoEncoderKL::new(builder, 3, 3, vae_config()).unwrap();
-    let latents: Vec<f32> = (0..2 * 4 * 6 * 5).map(|place| ((place * 37) % 41) as f32 / 20.0 - 1.0).collect();
+    let latents: Vec<f32> = (0_u16..2 * 4 * 6 * 5).map(|place| f32::from((place * 37) % 41) / 20.0 - 1.0).collect();
     let latents = Tensor::from_vec(latents, (2, 4, 6, 5), &Device::Cpu).unwrap();
     let found = decoder.decode(&latents).unwrap();
     assert_eq!(found.dims(), [2, 3, 48, 40]);
@@ -129,7 +131,7 @@ impl Pipeline {
             let row = |image, number: usize, token| Row {
                 image: ImageIndex(image),
                 token,
-                group: usize::from(number % 3 == 0),
+                group: usize::from(number.is_multiple_of(3)),
             };
             let rows: Vec<_> = images
                 .iter()

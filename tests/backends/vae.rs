@@ -96,7 +96,7 @@ fn files_that_are_no_autoencoder_are_told() {
 #[test]
 fn convolutions_of_cubes_are_right() {
     for side in [16_usize, 128] {
-        let value = |place: usize, factor: usize| ((place * factor) % 251) as f32 / 251.0 - 0.5;
+        let value = |place: usize, factor: usize| f32::from(u8::try_from(place * factor % 251).unwrap()) / 251.0 - 0.5;
         let x: Vec<f32> = (0..side.pow(3)).map(|place| value(place, 7919)).collect();
         let filter: Vec<f32> = (0..side * side * 9).map(|place| value(place, 104_729)).collect();
         let tensor = Tensor::from_vec(x.clone(), (1, side, side, side), &Device::Cpu).unwrap();

@@ -70,6 +70,14 @@ impl MarGenerator {
         Class::new(class, self.config())
     }
 
+    /// The class of `ImageNet` with this name, for a model that has those.
+    ///
+    /// # Errors
+    /// As [`Class::named`].
+    pub fn class_named(&self, name: &str) -> Result<Class, BackendError> {
+        Class::named(name, self.config())
+    }
+
     /// The latent images of a canvas, before any image decoder and any scale.
     ///
     /// # Shapes

@@ -7,6 +7,7 @@ mod config;
 mod generator;
 mod model;
 mod named;
+mod names;
 mod open;
 
 pub use self::config::{Class, ImageDecoder, MarConfig};

@@ -105,7 +105,7 @@ fn one_weight_off_by_one_per_cent_is_noticed() {
         // Not the bias of keys, which the softmax takes out again.
         let parts = match name.as_str() {
             _ if name.ends_with("qkv.bias") => 64..96,
-            _ if name.ends_with("kv.bias") => 32..64,
+            _ if name.ends_with("attn.kv.bias") => 32..64,
             _ => 0..values.len(),
         };
         let mut parts: Vec<usize> = parts.collect();

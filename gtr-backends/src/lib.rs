@@ -1,7 +1,8 @@
 //! Masked autoregressive image models on candle, to be sampled by the plans of [`gtr_core`].
 //!
-//! A backend computes what a plan asks for and decides nothing about schedules. [`open`] gives a model by name or path;
-//! it implements [`gtr_core::MaskedGenerator`].
+//! A backend computes what a plan asks for and decides nothing about schedules. [`open_mar`] gives a model of classes by
+//! name or path, [`open_lightgen`] one of texts, whose prompts a [`TextEncoder`] encodes first; both implement
+//! [`gtr_core::MaskedGenerator`]. Latent images become pictures by an autoencoder of [`vae`].
 //!
 //! On the CPU the bits of an image do not depend on the batch that it is in, nor on the number of threads, nor on the
 //! step counts of the tokens that are drawn with it.

@@ -5,9 +5,9 @@
 
 mod config;
 mod generator;
+mod imagenet;
 mod model;
 mod named;
-mod names;
 mod open;
 
 pub use self::config::{Class, ImageDecoder, MarConfig};

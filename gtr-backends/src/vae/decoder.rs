@@ -118,7 +118,7 @@ impl KlDecoder {
             )));
         }
         let latents = latents.to_device(&self.device).context("decoding latents")?;
-        // One at a time, so that memory and bits do not depend on the batch.
+        // One at a time: memory and bits do not depend on the batch, nor on how the library treats batches.
         let images = (0..count).map(|image| {
             let one = latents.narrow(0, image, 1).and_then(|one| one.contiguous()).context("decoding latents")?;
             self.decoder.forward(&self.post_quant(&one)?).context("decoding latents")
@@ -141,14 +141,14 @@ impl KlDecoder {
 
 /// The sizes as candle-transformers wants them: widths as multiples of a common one. Resolution and scales are not looked at.
 fn config(size: &DecoderSize) -> Config {
-    let common = size.widths.iter().copied().fold(0, greatest_common_divisor);
+    let common = size.widths.iter().copied().fold(0, greatest_common_divisor).max(1);
     Config {
         resolution: 0,
         in_channels: size.image_channels,
         ch: common,
         out_ch: size.image_channels,
         ch_mult: size.widths.iter().map(|width| width / common).collect(),
-        num_res_blocks: size.blocks - 1,
+        num_res_blocks: size.blocks.saturating_sub(1),
         z_channels: size.post_quant.unwrap_or(size.latent_channels),
         scale_factor: 1.0,
         shift_factor: 0.0,

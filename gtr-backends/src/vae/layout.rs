@@ -57,7 +57,7 @@ impl DecoderSize {
 
     /// Pixels on a side of a latent value.
     pub fn stride(&self) -> usize {
-        1 << (self.widths.len() - 1)
+        1 << self.widths.len().saturating_sub(1)
     }
 
     pub(super) fn infer(checkpoint: &Checkpoint, naming: Naming) -> Result<Self, BackendError> {

@@ -139,21 +139,56 @@ impl Block {
     }
 
     /// Attention of the rows `asking` `[batch * m, width]` over all rows `[batch * n, width]` of their sequence.
-    #[expect(clippy::cast_precision_loss, reason = "heads are narrower than 2^24")]
     fn attend(&self, asking: &Tensor, all: &Tensor, batch: usize) -> candle_core::Result<Tensor> {
-        let (m, n) = (asking.dim(0)? / batch, all.dim(0)? / batch);
-        let width = asking.dim(1)?;
-        let (heads, depth) = (self.heads, width / self.heads);
-        let query = (self.query.forward(asking)? * (depth as f64).powf(-0.5))?;
+        let over = KeysValues::new(&self.key_value.forward(all)?, batch, self.heads)?;
+        self.projection.forward(&over.mix(&self.query.forward(asking)?)?)
+    }
+}
+
+/// What attention looks at, split into heads.
+#[derive(Clone, Debug)]
+pub(crate) struct KeysValues {
+    batch: usize,
+    heads: usize,
+    /// `[batch * heads, n, depth]`.
+    keys: Tensor,
+    values: Tensor,
+}
+
+impl KeysValues {
+    /// From rows `[batch * n, 2 * width]` that hold keys, then values.
+    pub(crate) fn new(rows: &Tensor, batch: usize, heads: usize) -> candle_core::Result<Self> {
+        let (n, depth) = (rows.dim(0)? / batch, rows.dim(1)? / 2 / heads);
+        let rows = rows.reshape((batch, n, 2, heads, depth))?;
+        let rows = rows.permute((2, 0, 3, 1, 4))?.contiguous()?; // (2, batch, heads, n, depth)
+        let part = |index: usize| rows.get(index)?.reshape((batch * heads, n, depth));
+        Ok(Self { batch, heads, keys: part(0)?, values: part(1)? })
+    }
+
+    /// Several batches as one; all of the same length.
+    pub(crate) fn join(parts: &[&Self]) -> candle_core::Result<Self> {
+        let [first, rest @ ..] = parts else { candle_core::bail!("there is nothing to attend to") };
+        if rest.is_empty() {
+            return Ok((*first).clone());
+        }
+        let join = |part: fn(&Self) -> &Tensor| Tensor::cat(&parts.iter().map(|kv| part(kv)).collect::<Vec<_>>(), 0);
+        let batch = parts.iter().map(|part| part.batch).sum();
+        Ok(Self { batch, heads: first.heads, keys: join(|kv| &kv.keys)?, values: join(|kv| &kv.values)? })
+    }
+
+    /// The values, mixed as queries `[batch * m, width]` ask.
+    #[expect(clippy::cast_precision_loss, reason = "heads are narrower than 2^24")]
+    pub(crate) fn mix(&self, query: &Tensor) -> candle_core::Result<Tensor> {
+        let Self { batch, heads, .. } = *self;
+        let (m, width) = (query.dim(0)? / batch, query.dim(1)?);
+        let depth = width / heads;
+        let query = (query * (depth as f64).powf(-0.5))?;
         let query = query.reshape((batch, m, heads, depth))?.transpose(1, 2)?; // (batch, heads, m, depth)
         let query = query.contiguous()?.reshape((batch * heads, m, depth))?;
-        let key_value = self.key_value.forward(all)?.reshape((batch, n, 2, heads, depth))?;
-        let key_value = key_value.permute((2, 0, 3, 1, 4))?.contiguous()?; // (2, batch, heads, n, depth)
-        let part = |index: usize| key_value.get(index)?.reshape((batch * heads, n, depth));
-        let scores = product::pairwise(&query, &part(0)?.t()?)?; // (batch * heads, m, n)
-        let mixed = product::pairwise(&candle_nn::ops::softmax_last_dim(&scores)?, &part(1)?)?;
+        let scores = product::pairwise(&query, &self.keys.t()?)?; // (batch * heads, m, n)
+        let mixed = product::pairwise(&candle_nn::ops::softmax_last_dim(&scores)?, &self.values)?;
         let mixed = mixed.reshape((batch, heads, m, depth))?.transpose(1, 2)?; // (batch, m, heads, depth)
-        self.projection.forward(&mixed.contiguous()?.reshape((batch * m, width))?)
+        mixed.contiguous()?.reshape((batch * m, width))
     }
 }
 

@@ -60,6 +60,12 @@ pub(crate) fn normalize(x: &Tensor, eps: f32) -> Result<Tensor> {
     centred.broadcast_div(&(variance + f64::from(eps))?.sqrt()?)
 }
 
+/// Divides the last dimension by its root mean square, then scales by `scale` `[width]`.
+pub(crate) fn rms_norm(x: &Tensor, scale: &Tensor, eps: f32) -> Result<Tensor> {
+    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
+    x.broadcast_div(&(mean_square + f64::from(eps))?.sqrt()?)?.broadcast_mul(scale)
+}
+
 /// Mean and reciprocal standard deviation of a row.
 #[expect(clippy::cast_precision_loss, reason = "rows are shorter than 2^24")]
 fn moments(row: &[f32], eps: f32) -> (f32, f32) {

@@ -1,10 +1,10 @@
 //! Reads recordings.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::checkpoint::{Checkpoint, Layout};
 use gtr_backends::mar::{MarConfig, MarGenerator, MarModel};
 use serde_json::Value;
 
@@ -38,6 +38,11 @@ impl Golden {
     /// Whole numbers: classes, timesteps, orders.
     pub(crate) fn u32s(&self, name: &str) -> Vec<u32> {
         self.tensor(name).to_dtype(DType::U32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// A number of the description.
+    pub(crate) fn number(&self, pointer: &str) -> f64 {
+        self.json.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{} has no {pointer}", self.name))
     }
 }
 
@@ -79,4 +84,19 @@ pub(crate) fn assert_near(what: &str, found: &Tensor, expected: &Tensor, toleran
     assert_eq!(found.dims(), expected.dims(), "shape of {what}");
     let distance = distance(&floats(found), &floats(expected));
     assert!(distance <= tolerance, "{what}: differs by {distance:e}, at most {tolerance:e} is allowed");
+}
+
+/// Writes the tensors of a layout with random values.
+pub(crate) fn write_random(layout: &Layout, seed: u64, file: &Path) {
+    candle_core::safetensors::save(&random_tensors(layout, seed), file).unwrap();
+}
+
+/// The tensors of a layout with random values.
+pub(crate) fn random_tensors(layout: &Layout, seed: u64) -> HashMap<String, Tensor> {
+    let mut checkpoint = Checkpoint::random("test", layout, seed);
+    let mut tensor = |(name, shape): (&str, &[usize])| {
+        let values = checkpoint.read_f32(name).unwrap();
+        (name.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap())
+    };
+    layout.tensors().map(&mut tensor).collect()
 }

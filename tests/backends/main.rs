@@ -9,8 +9,13 @@ mod digits;
 mod golden;
 mod hostile;
 mod judge;
+mod lightgen;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mutation;
+mod opening;
+mod pipeline;
+mod text;
 mod trace;
 mod transformer;
+mod vae;

@@ -6,8 +6,11 @@
 
 mod convert;
 pub(crate) mod header;
+mod kind;
+mod parts;
 mod pickle;
 mod pth;
+mod random;
 mod safetensors;
 mod source;
 mod weights;
@@ -17,6 +20,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use self::convert::{ConvertOptions, Converted, convert};
+pub use self::kind::Kind;
 pub use self::source::Source;
 pub use self::weights::{Layout, Weights};
 use crate::BackendError;
@@ -80,8 +84,12 @@ pub enum Section {
     ModelEma,
     /// `model`: the raw weights; the checkpoint has no averaged ones.
     Model,
+    /// `model`, asked for by [`Checkpoint::open_raw`]: the raw weights, with which some models are sampled as published.
+    ModelAsPublished,
     /// The file is a plain collection of tensors.
     Whole,
+    /// No file: weights from a seed, which generate nothing that could be recognised.
+    Random,
 }
 
 impl Section {
@@ -89,8 +97,9 @@ impl Section {
     pub fn name(self) -> &'static str {
         match self {
             Self::ModelEma => "model_ema",
-            Self::Model => "model",
+            Self::Model | Self::ModelAsPublished => "model",
             Self::Whole => "whole",
+            Self::Random => "random",
         }
     }
 }
@@ -100,7 +109,9 @@ impl fmt::Display for Section {
         f.write_str(match self {
             Self::ModelEma => "model_ema (averaged weights)",
             Self::Model => "model (raw weights: the checkpoint has no averaged ones)",
+            Self::ModelAsPublished => "model (raw weights, as published)",
             Self::Whole => "the whole file",
+            Self::Random => "random weights",
         })
     }
 }
@@ -111,6 +122,8 @@ const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46";
 enum Format {
     Safetensors(safetensors::File),
     Pth(Box<pth::File>),
+    Parts(parts::Parts),
+    Random(u64),
 }
 
 /// An open checkpoint.
@@ -157,6 +170,44 @@ impl Checkpoint {
         Self::from_source(path.display().to_string(), Source::open(path)?, section)
     }
 
+    /// Opens a file and takes the raw weights (`model`) even if it has averaged ones beside them; if it has no raw ones, as
+    /// [`Checkpoint::open`].
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_raw(path: &Path) -> Result<Self, BackendError> {
+        Self::open_section(path, Some(Section::ModelAsPublished))
+    }
+
+    /// Opens the files that an index names, `model.safetensors.index.json` of Hugging Face, as one.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the index is not one, names files elsewhere, or names
+    /// tensors that are not where it says.
+    pub fn open_parts(index: &Path) -> Result<Self, BackendError> {
+        let (parts, tensors) = parts::Parts::open(index)?;
+        let name = index.display().to_string();
+        Ok(Self { name, tensors, section: Section::Whole, format: Format::Parts(parts) })
+    }
+
+    /// A checkpoint with the tensors of `layout`, whose values come from a seed when they are read.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::checkpoint::{Checkpoint, Layout, Section};
+    /// let mut layout = Layout::default();
+    /// layout.add("fc1.weight", &[4, 3]);
+    /// let mut checkpoint = Checkpoint::random("try", &layout, 7);
+    /// assert_eq!(checkpoint.section(), Section::Random);
+    /// assert_eq!(checkpoint.read_f32("fc1.weight")?.len(), 12);
+    /// # Ok::<(), gtr_backends::BackendError>(())
+    /// ```
+    pub fn random(name: &str, layout: &Layout, seed: u64) -> Self {
+        let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Some(Dtype::F32) };
+        let tensors = layout.tensors().map(|(name, shape)| (name.to_owned(), info(shape))).collect();
+        Self { name: format!("{name} (random)"), tensors, section: Section::Random, format: Format::Random(seed) }
+    }
+
     /// A checkpoint that is part of the program.
     ///
     /// # Errors
@@ -175,7 +226,7 @@ impl Checkpoint {
         if start.starts_with(LEGACY) {
             return Err(wrong("it is in the format of torch.save before 1.6; save it again with a newer one".into()));
         }
-        if section.is_some_and(|section| section != Section::Whole) {
+        if section.is_some_and(|section| !matches!(section, Section::Whole | Section::ModelAsPublished)) {
             return Err(wrong("a safetensors file has no sections".into()));
         }
         let file = safetensors::File::open(source).map_err(wrong)?;
@@ -201,13 +252,27 @@ impl Checkpoint {
     pub fn metadata(&self) -> BTreeMap<&str, &str> {
         match &self.format {
             Format::Safetensors(file) => file.texts(),
-            Format::Pth(_) => BTreeMap::new(),
+            Format::Pth(_) | Format::Parts(_) | Format::Random(_) => BTreeMap::new(),
         }
     }
 
     /// What is known of a tensor.
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
+    }
+
+    /// The size of a tensor in one dimension.
+    pub(crate) fn dimension(&self, name: &str, dimension: usize) -> Option<usize> {
+        self.info(name)?.shape.get(dimension).copied()
+    }
+
+    /// How many blocks there are whose tensors begin with `name` and a number.
+    pub(crate) fn blocks(&self, name: &str) -> usize {
+        let holds = |block: &usize| {
+            let start = format!("{name}.{block}.");
+            self.tensors.range(start.clone()..).next().is_some_and(|(name, _)| name.starts_with(&start))
+        };
+        (0..self.tensors.len()).take_while(holds).count()
     }
 
     /// The values of a tensor as f32, row by row.
@@ -252,6 +317,17 @@ impl Checkpoint {
         let read = match &mut self.format {
             Format::Safetensors(file) => file.read(name),
             Format::Pth(file) => file.read(name),
+            Format::Parts(parts) => match parts.file(name) {
+                Some(file) => return file.raw(name),
+                None => Err("there is no such tensor".to_owned()),
+            },
+            Format::Random(seed) => match self.tensors.get(name) {
+                Some(info) => {
+                    let values = random::values(*seed, name, &info.shape);
+                    Ok((Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect()))
+                }
+                None => Err("there is no such tensor".to_owned()),
+            },
         };
         read.map_err(|reason| self.wrong(name, reason))
     }

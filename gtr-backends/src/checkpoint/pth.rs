@@ -167,6 +167,11 @@ fn state(pickle: &Pickle, wanted: Option<Section>) -> Result<(Section, Tensors),
             .into_iter()
             .find_map(|(section, id)| id.map(|id| (section, id)))
             .or(Some((Section::Whole, pickle.root))),
+        Some(Section::ModelAsPublished) => {
+            let raw = holds("model").map(|id| (Section::ModelAsPublished, id));
+            raw.or_else(|| holds("model_ema").map(|id| (Section::ModelEma, id))).or(Some((Section::Whole, pickle.root)))
+        }
+        Some(Section::Random) => None,
         Some(Section::ModelEma) => holds("model_ema").map(|id| (Section::ModelEma, id)),
         Some(Section::Model) => holds("model").map(|id| (Section::Model, id)),
         Some(Section::Whole) => Some((Section::Whole, pickle.root)),

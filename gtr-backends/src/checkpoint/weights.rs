@@ -47,9 +47,25 @@ impl Weights {
     /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`], each naming
     /// the file and the tensor.
     pub fn new(checkpoint: Checkpoint, layout: Layout, device: &Device) -> Result<Self, BackendError> {
+        Self::with_others(checkpoint, layout, |_| false, device)
+    }
+
+    /// As [`Weights::new`], for a checkpoint that holds more than the model: `other` tells the names of what is left alone.
+    ///
+    /// # Errors
+    /// As [`Weights::new`].
+    pub fn with_others(
+        checkpoint: Checkpoint,
+        layout: Layout,
+        other: impl Fn(&str) -> bool,
+        device: &Device,
+    ) -> Result<Self, BackendError> {
         let file = || checkpoint.name().to_owned();
-        let unexpected: Vec<&str> =
-            checkpoint.tensors().map(|(name, _)| name).filter(|name| !layout.0.contains_key(*name)).collect();
+        let unexpected: Vec<&str> = checkpoint
+            .tensors()
+            .map(|(name, _)| name)
+            .filter(|name| !layout.0.contains_key(*name) && !other(name))
+            .collect();
         for (name, expected) in &layout.0 {
             let Some(info) = checkpoint.info(name) else {
                 return Err(BackendError::MissingTensor {

@@ -11,6 +11,12 @@
 //! | | `head` | the network of the diffusion head and its parts, with and without guidance |
 //! | | `p_sample_loop` | denoising chains, step by step and free running |
 //! | | `sample` | whole runs, step by step from the recorded state and free running |
+//! | `lightgen_*/` | `weights`, `checkpoint` | the archive's raw weights with the weights |
+//! | | `text` | projected and embedded texts, the absence of a text |
+//! | | `pos_embed` | position embeddings interpolated to other grids |
+//! | | `encdec` | encoder, decoder, text decoder, patchifying, on the grid that it states |
+//! | | `head`, `p_sample_loop`, `sample` | as above |
+//! | `vae_kl16_*/` | `weights_decoder`, `weights_encoder`, `golden` | decoder, encoder, mean and variance |
 //! | `diffusion_coefs` | | coefficients of the denoising process, timesteps |
 //! | `fts`, `halton`, `disa` | | scores, token orders, diffusion step counts |
 //! | `digits`, `judge` | | the built-in models |
@@ -30,10 +36,13 @@ mod checks;
 mod coefficients;
 mod digits;
 mod disa;
+mod folder;
 mod fts;
 mod halton;
 mod head;
 mod judge;
+mod kl16;
+mod lightgen;
 mod mar;
 mod noise;
 mod recording;
@@ -46,9 +55,9 @@ mod walk;
 use std::path::PathBuf;
 
 use self::checks::Checks;
+use self::folder::Folder;
 use self::recording::Recording;
 pub use self::report::{Quantity, Remark, Report, Tolerance};
-use self::walk::Folder;
 use crate::BackendError;
 
 /// How recordings are compared.
@@ -95,8 +104,8 @@ struct FileKind {
 /// All kinds of folders.
 const FOLDERS: &[FolderKind] = &[
     FolderKind { prefix: "mar_", check: mar::check },
-    FolderKind { prefix: "lightgen_", check: no_such_model },
-    FolderKind { prefix: "vae_kl16_", check: no_such_model },
+    FolderKind { prefix: "lightgen_", check: lightgen::check },
+    FolderKind { prefix: "vae_kl16_", check: kl16::check },
 ];
 
 /// All kinds of recordings that stand apart.
@@ -131,10 +140,4 @@ pub fn conform(paths: &[PathBuf], options: &Options) -> Result<Report, BackendEr
         return Err(BackendError::Request(reason));
     }
     Ok(report)
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "a function of the table")]
-fn no_such_model(_folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-    checks.note("not checked: there is no such model here");
-    Ok(())
 }

@@ -144,10 +144,10 @@ impl Recording {
         value.as_f64().filter(|value| value.is_finite()).ok_or_else(wrong)
     }
 
-    /// The recorded rounding noise of a quantity, or of the whole recording.
+    /// The recorded rounding noise of a quantity (`state/part` where it is nested), or of the whole recording.
     pub(super) fn noise(&self, quantity: &str) -> Option<f64> {
         let (_, noise) = self.json.as_object()?.iter().find(|(key, _)| key.starts_with("f32_rounding_noise"))?;
-        let noise = noise.get(quantity).unwrap_or(noise);
+        let noise = quantity.split('/').try_fold(noise, |noise, part| noise.get(part)).unwrap_or(noise);
         let noise = noise.get("max_abs_err").unwrap_or(noise).as_f64()?;
         (noise.is_finite() && noise >= 0.0).then_some(noise)
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checks::Checks;
+use super::folder::Folder;
 use super::recording::Recording;
 use super::report::Report;
 use super::{FILES, FOLDERS, FolderKind, Options, trace};
@@ -15,33 +16,6 @@ use crate::BackendError;
 const DEEPEST: usize = 4;
 /// A folder with more entries than this is not one of recordings.
 const MOST_ENTRIES: usize = 1 << 14;
-
-/// A folder of recordings of one model.
-pub(super) struct Folder {
-    pub(super) path: PathBuf,
-    /// Its name.
-    pub(super) name: String,
-    /// The names of its recordings, without endings.
-    stems: BTreeSet<String>,
-    /// The one recording to check; none: all.
-    only: Option<String>,
-}
-
-impl Folder {
-    /// The names of the recordings that begin with `prefix`, whether they are to be checked or not.
-    pub(super) fn all(&self, prefix: &str) -> impl Iterator<Item = &str> {
-        self.stems.iter().map(String::as_str).filter(move |stem| stem.starts_with(prefix))
-    }
-
-    /// The recordings to check.
-    pub(super) fn chosen(&self) -> impl Iterator<Item = &str> {
-        self.stems.iter().map(String::as_str).filter(|stem| self.only.as_ref().is_none_or(|only| only == stem))
-    }
-
-    pub(super) fn open(&self, stem: &str) -> Result<Recording, BackendError> {
-        Recording::open(&self.path.join(stem))
-    }
-}
 
 /// Checks what lies at `path`.
 pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Result<(), BackendError> {

@@ -4,10 +4,11 @@ use candle_core::{D, Device, Tensor};
 
 use super::config::MarConfig;
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate};
+use crate::sizes::Stack;
 
 /// The weights of a MAR model, ready to compute.
 #[derive(Debug)]
@@ -75,9 +76,10 @@ impl MarModel {
     /// # Errors
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
     pub fn load(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+        Kind::Mar.expect(&checkpoint)?;
         let mut all = Weights::new(checkpoint, Self::layout(&config), device)?;
         let weights = &mut all;
-        let blocks = |weights: &mut Weights, name: &str, stack: super::config::Stack| {
+        let blocks = |weights: &mut Weights, name: &str, stack: Stack| {
             (0..stack.depth)
                 .map(|block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block()))
                 .collect::<Result<Vec<_>, _>>()

@@ -2,7 +2,7 @@
 //!
 //! A sequence batch is one matrix, `[batch * length, width]`: all sequences of a batch have the same length.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::BackendError;
 use crate::checkpoint::{Layout, Weights};
@@ -13,7 +13,8 @@ use crate::rows::{self, TILE};
 /// `x W^T + b`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
-    /// `[in, out]`: the transpose of what checkpoints hold, which the product can read without repacking.
+    /// `[in, out]`: the transpose of what checkpoints hold, which the product can read without repacking. Its type is the
+    /// model's precision.
     weight: Tensor,
     bias: Tensor,
 }
@@ -25,15 +26,15 @@ impl Linear {
     }
 
     pub(crate) fn load(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
-        let weight = weights.take(&format!("{name}.weight"))?;
-        let bias = weights.take(&format!("{name}.bias"))?;
-        Self::new(&weight, bias)
+        let weight = weights.take_transposed(&format!("{name}.weight"))?;
+        Ok(Self { weight, bias: weights.take(&format!("{name}.bias"))? })
     }
 
-    /// `weight` is `[out, in]`.
-    fn new(weight: &Tensor, bias: Tensor) -> Result<Self, BackendError> {
-        let weight = weight.t().and_then(|weight| weight.contiguous()).context("transposing weights")?;
-        Ok(Self { weight, bias })
+    /// A product without a bias; `name` is that of its weights.
+    pub(crate) fn load_plain(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
+        let weight = weights.take_transposed(name)?;
+        let bias = weight.dim(1).and_then(|outputs| Tensor::zeros(outputs, DType::F32, weights.device()));
+        Ok(Self { weight, bias: bias.context("making a bias")? })
     }
 
     /// `[rows, in]` to `[rows, out]` as one product: for the rows of one image, whose number no batch changes.
@@ -106,17 +107,14 @@ impl Block {
     }
 
     pub(crate) fn load(weights: &mut Weights, name: &str, size: BlockSize) -> Result<Self, BackendError> {
-        let weight = weights.take(&format!("{name}.attn.qkv.weight"))?;
-        let bias = weights.take(&format!("{name}.attn.qkv.bias"))?;
         // Queries are kept apart from keys and values, since the last block asks at some positions only.
-        let part = |start: usize, count: usize| {
-            let rows = |tensor: &Tensor| tensor.narrow(0, start, count).context("splitting attention weights");
-            Linear::new(&rows(&weight)?, rows(&bias)?)
-        };
+        let (query, key_value) = weights.take_transposed_parts(&format!("{name}.attn.qkv.weight"), size.width)?;
+        let bias = weights.take(&format!("{name}.attn.qkv.bias"))?;
+        let bias = |start: usize, count: usize| bias.narrow(0, start, count).context("splitting attention weights");
         Ok(Self {
             norm1: LayerNorm::load(weights, &format!("{name}.norm1"))?,
-            query: part(0, size.width)?,
-            key_value: part(size.width, 2 * size.width)?,
+            query: Linear { weight: query, bias: bias(0, size.width)? },
+            key_value: Linear { weight: key_value, bias: bias(size.width, 2 * size.width)? },
             projection: Linear::load(weights, &format!("{name}.attn.proj"))?,
             norm2: LayerNorm::load(weights, &format!("{name}.norm2"))?,
             fc1: Linear::load(weights, &format!("{name}.mlp.fc1"))?,

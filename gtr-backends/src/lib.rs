@@ -32,6 +32,7 @@
 
 mod canvas;
 pub mod checkpoint;
+mod compute;
 pub mod conform;
 mod device;
 pub mod diffusion;
@@ -54,6 +55,7 @@ pub mod vae;
 pub use candle_core::Device;
 
 pub use self::canvas::Canvas;
+pub use self::compute::{Compute, Precision};
 pub use self::device::device;
 pub use self::error::BackendError;
 pub use self::judge::{Judge, Reference, Verdict};

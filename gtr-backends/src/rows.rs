@@ -89,8 +89,13 @@ fn lane_sum(row: &[f32], value: impl Fn(f32) -> f32) -> f32 {
 /// The values of a contiguous f32 tensor.
 pub(crate) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let CpuStorage::F32(values) = storage else { candle_core::bail!("only f32 is computed on the CPU") };
+    contiguous(values, layout)
+}
+
+/// The elements of a contiguous tensor.
+pub(crate) fn contiguous<'a, T>(elements: &'a [T], layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
+        Some((start, end)) => Ok(&elements[start..end]),
         None => candle_core::bail!("the operand must be contiguous"),
     }
 }

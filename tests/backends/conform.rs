@@ -16,23 +16,30 @@ fn check(path: &Path) -> Report {
 }
 
 /// A folder of a model with some of the recordings of the tiny one.
-struct Copy(TempDir);
+struct Copy {
+    parent: TempDir,
+    name: &'static str,
+}
 
 impl Copy {
     fn of(stems: &[&str]) -> Self {
-        let copy = Self(tempfile::tempdir().unwrap());
+        Self::of_model("mar_tiny", stems)
+    }
+
+    fn of_model(name: &'static str, stems: &[&str]) -> Self {
+        let copy = Self { parent: tempfile::tempdir().unwrap(), name };
         fs::create_dir(copy.folder()).unwrap();
         for stem in stems {
             for ending in ["json", "safetensors"] {
-                let name = format!("{stem}.{ending}");
-                fs::copy(path("mar_tiny").join(&name), copy.folder().join(&name)).unwrap();
+                let file = format!("{stem}.{ending}");
+                fs::copy(path(name).join(&file), copy.folder().join(&file)).unwrap();
             }
         }
         copy
     }
 
     fn folder(&self) -> PathBuf {
-        self.0.path().join("mar_copy")
+        self.parent.path().join(format!("{}_copy", self.name))
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -76,15 +83,15 @@ fn all_recordings_are_met() {
     // Each file of numbers was compared.
     let compared: BTreeSet<&str> = report.quantities.iter().map(|quantity| quantity.recording.as_str()).collect();
     let mut count = 0;
-    for (prefix, folder) in [("", path("")), ("mar_tiny/", path("mar_tiny"))] {
-        for file in fs::read_dir(folder).unwrap() {
+    for prefix in ["", "mar_tiny/", "lightgen_tiny/", "vae_kl16_tiny/"] {
+        for file in fs::read_dir(path(prefix)).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
-            let Some(stem) = name.strip_suffix(".json").filter(|stem| *stem != "weights") else { continue };
+            let Some(stem) = name.strip_suffix(".json").filter(|stem| !stem.starts_with("weights")) else { continue };
             assert!(compared.contains(format!("{prefix}{stem}").as_str()), "{stem}");
             count += 1;
         }
     }
-    assert_eq!((count, compared.len()), (19, 19));
+    assert_eq!((count, compared.len()), (24, 24));
     let has = |recording: &str, name: &str| {
         assert!(report.quantities.iter().any(|it| it.recording == recording && it.name == name), "{recording} {name}");
     };
@@ -99,6 +106,16 @@ fn all_recordings_are_met() {
         has("mar_tiny/p_sample_loop", &format!("{chain}.out"));
         has("mar_tiny/p_sample_loop", &format!("{chain}.trace"));
     }
+    for name in ["half.enc", "half.dec", "half.z_cond", "half.z_uncond", "allmasked.z_cond", "tokens_unpatchified"] {
+        has("lightgen_tiny/encdec_h8w16", name);
+    }
+    for name in ["text_proj", "text_emb", "fake_latent_expanded"] {
+        has("lightgen_tiny/text", name);
+    }
+    has("lightgen_tiny/pos_embed", "h20w12.last_pos_embed_learned");
+    for name in ["post_quant", "image", "enc.mid.attn_1", "enc.moments", "enc.mean", "enc.logvar", "enc.sample"] {
+        has("vae_kl16_tiny/golden", name);
+    }
     for run in compared.iter().filter(|recording| recording.contains("sample_it")) {
         for name in ["mask_len", "cosine pace", "masks", "cfg_iter", "z", "sampled", "tokens after a step", "output"] {
             has(run, name);
@@ -112,6 +129,26 @@ fn one_weight_off_by_one_per_cent_fails() {
         let copy = Copy::of(&["weights", "encdec", "head"]);
         assert!(check(&copy.folder()).passed());
         copy.change("weights", tensor, index, |value| value * 1.01);
+        assert!(!check(&copy.folder()).passed(), "{tensor}");
+    }
+    let recordings = ["weights", "text", "encdec_h8w16"];
+    for (tensor, index) in [
+        ("text_emb.text_proj.linear_1.weight", 3),
+        ("cross_attn_blocks.1.attn.query_linear.weight", 40),
+        ("last_pos_embed_learned", 900),
+    ] {
+        let copy = Copy::of_model("lightgen_tiny", &recordings);
+        assert!(check(&copy.folder()).passed());
+        copy.change("weights", tensor, index, |value| value * 1.01);
+        assert!(!check(&copy.folder()).passed(), "{tensor}");
+    }
+    let recordings = ["weights_decoder", "weights_encoder", "golden"];
+    for (stem, tensor) in
+        [("weights_decoder", "decoder.conv_out.weight"), ("weights_encoder", "encoder.mid.block_1.conv1.weight")]
+    {
+        let copy = Copy::of_model("vae_kl16_tiny", &recordings);
+        assert!(check(&copy.folder()).passed());
+        copy.change(stem, tensor, 1, |value| value * 1.01);
         assert!(!check(&copy.folder()).passed(), "{tensor}");
     }
 }
@@ -151,6 +188,28 @@ fn one_recorded_number_changed_fails() {
         let report = check(&copy.file(&format!("{stem}.json")));
         assert!(!report.passed(), "{stem} {tensor}");
     }
+    let run = "sample_h8w8_it3_cfg4_constant";
+    for (stem, tensor, index) in [
+        ("text", "text_emb", 30),
+        ("text", "texts", 30),
+        ("pos_embed", "h8w8.decoder_pos_embed_learned", 77),
+        ("encdec_h8w16", "half.dec", 500),
+        ("encdec_h8w16", "half.z_uncond", 900),
+        ("encdec_h8w16", "tokens_unpatchified", 12),
+        (run, "step1.sampled", 11),
+        (run, "step2.noise", 3000),
+        (run, "texts", 40),
+        (run, "output", 17),
+    ] {
+        let copy = Copy::of_model("lightgen_tiny", &["weights", "text", "pos_embed", "encdec_h8w16", run]);
+        copy.change(stem, tensor, index, |value| value + 200.0);
+        assert!(!check(&copy.file(&format!("{stem}.json"))).passed(), "{stem} {tensor}");
+    }
+    for tensor in ["latent", "post_quant", "image", "enc.image", "enc.moments", "enc.logvar", "enc.sample"] {
+        let copy = Copy::of_model("vae_kl16_tiny", &["weights_decoder", "weights_encoder", "golden"]);
+        copy.change("golden", tensor, 9, |value| value + 2.0);
+        assert!(!check(&copy.folder()).passed(), "{tensor}");
+    }
 }
 
 #[test]
@@ -169,13 +228,15 @@ fn nothing_to_check_is_an_error() {
     let message = |path: PathBuf| conform(&[path], &Options::default()).unwrap_err().to_string();
     assert!(message(empty.path().to_owned()).starts_with("there is nothing to check in"));
     assert!(conform(&[], &Options::default()).is_err());
-    fs::create_dir(empty.path().join("lightgen_x")).unwrap();
-    assert!(message(empty.path().to_owned()).contains("nothing to check"));
     assert!(message("no/such/folder".into()).starts_with("cannot read no/such/folder"));
     assert!(message(path("README.md")).contains("is no recording"));
     let other = empty.path().join("other.json");
     fs::write(&other, "{}").unwrap();
     assert!(message(other).contains("nothing is known by such a name"));
+    fs::create_dir(empty.path().join("lightgen_x")).unwrap();
+    let report = check(empty.path());
+    assert!(!report.passed());
+    assert!(report.problems[0].text.ends_with("lightgen_x: no recording tells the model's `config`"), "{report}");
 }
 
 #[test]
@@ -188,7 +249,7 @@ fn respacings_out_of_scope_are_skipped_and_named() {
         let expected = format!("respacing \"{respacing}\" is not checked: only a number of evenly spaced steps is)");
         assert!(error.ends_with(&expected), "{error}");
 
-        let file = copy.0.path().join("diffusion_coefs.json");
+        let file = copy.parent.path().join("diffusion_coefs.json");
         for ending in ["json", "safetensors"] {
             fs::copy(path(&format!("diffusion_coefs.{ending}")), file.with_extension(ending)).unwrap();
         }
@@ -248,7 +309,7 @@ fn a_recording_that_is_wrong_gets_one_line() {
     copy.describe("weights", |json| json["config"]["encoder_depth"] = json!(3));
     assert!(problem(&copy, "head").contains("has no tensor `encoder_blocks.2.attn.proj.bias`"));
     copy.describe("weights", |json| json["config"]["seq_h"] = json!(4096));
-    assert!(problem(&copy, "head").contains("mar_copy"));
+    assert!(problem(&copy, "head").contains("mar_tiny_copy"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod memory;
 mod mutation;
 mod opening;
 mod pipeline;
+mod precision;
 mod text;
 mod trace;
 mod transformer;

@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use gtr_backends::Device;
 use gtr_backends::checkpoint::{Checkpoint, Layout};
 use gtr_backends::mar::{MarConfig, MarModel};
+use gtr_backends::{Compute, Device, Precision};
 use serde_json::{Map, json};
 
 /// The model that the child process loads: `test`, or one of the published sizes (`scripts/memory.sh`).
 const SIZE: &str = "GTR_MEMORY_SIZE";
+/// The type of its matrices; f32 if it is not said.
+const PRECISION: &str = "GTR_MEMORY_PRECISION";
 /// What loading may take, of the size of the weights in the type of the run.
 const MOST: f64 = 1.15;
 
@@ -67,7 +69,10 @@ fn loading() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("zeros.safetensors");
     let layout = MarModel::layout(&config);
-    let (name, weights) = (config.name.clone(), write_zeros(&path, &layout) as f64);
+    let precision: Precision = std::env::var(PRECISION).map_or(Precision::F32, |name| name.parse().unwrap());
+    let name = format!("{} {precision}", config.name);
+    let weights = write_zeros(&path, &layout) as f64 * if precision == Precision::F32 { 1.0 } else { 0.5 };
+    let compute = Compute::from(&Device::Cpu).with_precision(precision);
     let (before, done) = (anonymous(), AtomicBool::new(false));
     let (model, peak) = thread::scope(|scope| {
         let watch = scope.spawn(|| {
@@ -78,7 +83,7 @@ fn loading() {
             }
             peak
         });
-        let model = MarModel::load(config, Checkpoint::open(&path).unwrap(), &Device::Cpu).unwrap();
+        let model = MarModel::load(config, Checkpoint::open(&path).unwrap(), compute).unwrap();
         done.store(true, Ordering::Relaxed);
         (model, watch.join().unwrap().max(anonymous()))
     });
@@ -92,10 +97,13 @@ fn loading() {
 
 #[test]
 fn weights_are_not_held_twice() {
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "memory::loading", "--nocapture"])
-        .env(SIZE, "test")
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    for precision in ["f32", "bf16"] {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "memory::loading", "--nocapture"])
+            .env(SIZE, "test")
+            .env(PRECISION, precision)
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{precision}: {}", String::from_utf8_lossy(&child.stderr));
+    }
 }

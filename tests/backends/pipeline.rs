@@ -8,12 +8,15 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use candle_transformers::models::stable_diffusion::vae::{AutoEncoderKL, AutoEncoderKLConfig};
 use gtr_backends::checkpoint::{Checkpoint, Section};
+use gtr_backends::conform::{Options, conform};
 use gtr_backends::lightgen::{LightGenConfig, LightGenModel};
+use gtr_backends::trace::{Provenance, Tracer};
 use gtr_backends::vae::open_diffusers;
 use gtr_backends::{Files, Picture, TextEncoder, open_lightgen};
+use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Denoise, DiffusionSteps, ImageIndex, MaskedGenerator, Noise, Row, Seed, Targets, TimestepLimit, Timesteps,
-    TokenIndex,
+    Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, Registry, Row,
+    Sampler, Seed, Targets, TimestepLimit, Timesteps, TokenIndex, preset,
 };
 
 use crate::golden::{assert_near, random_tensors, write_random};
@@ -158,6 +161,41 @@ fn prompts_become_pictures() {
     // An image has the same bits alone, and another prompt makes another picture of the same noise.
     assert!(pipeline.run(&[&long], &[1], (64, 64))[0] == pictures[1]);
     assert!(pipeline.run(&["the roof"], &[1], (64, 64))[0] != pictures[1]);
+}
+
+#[test]
+fn a_traced_run_can_be_made_again() {
+    let pipeline = Pipeline::write();
+    let (model, device) = (pipeline.model.to_str().unwrap(), Device::Cpu);
+    let encoder = TextEncoder::open(&pipeline.text_encoder, 128, None, &device).unwrap();
+    let files = Files { vae: Some(&pipeline.vae), ..Files::default() };
+    let mut generator = open_lightgen(model, &files, Some(encoder.width()), &device).unwrap();
+    let (grid, registry) = (Grid::new(2, 6).unwrap(), Registry::builtin());
+    generator.set_grid(grid).unwrap();
+    let plan = preset::find("gtr-8").unwrap().schedule.plan(grid, &registry).unwrap().plan;
+    let guidance = Guidance::new(4.0, GuidanceSchedule::Constant).unwrap();
+    let settings = Settings { seed: Seed(9), guidance, temperature: 0.9 };
+    let job = |image: u64, prompt: &str| {
+        let prompt = generator.prompt(&encoder.encode(prompt).unwrap().vectors).unwrap();
+        Job { prompt, image: ImageIndex(image) }
+    };
+    let jobs = [job(0, "a red cat"), job(5, "the roof")];
+    let path = pipeline.model.join("../run.safetensors");
+    let provenance = Provenance { model: model.to_owned(), weights: String::new() };
+    let mut tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
+    let sampler = Sampler::new(&plan, &registry).unwrap();
+    let pictures = tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap();
+    tracer.finish().unwrap();
+    assert!(pictures == sampler.run(&mut generator, &jobs, &settings, &mut ()).unwrap());
+
+    let report = conform(std::slice::from_ref(&path), &Options::default().with_model(model, None)).unwrap();
+    assert!(report.passed() && report.notes.is_empty(), "{report}");
+    assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
+    let other = Options::default().with_model(model, None).with_random(4);
+    assert!(!conform(std::slice::from_ref(&path), &other).unwrap().passed());
+    // Not built in: which files are opened is for the user to say.
+    let report = conform(&[path], &Options::default()).unwrap();
+    assert!(report.problems[0].text.ends_with("which is not built in: name the model"), "{report}");
 }
 
 #[test]

@@ -113,7 +113,8 @@ pub fn convert(input: &Path, output: &Path, options: ConvertOptions) -> Result<C
 }
 
 fn copy(checkpoint: &mut Checkpoint, name: &str, to: Dtype, file: &mut Partial) -> Result<(), BackendError> {
-    let (from, bytes) = checkpoint.raw(name)?;
+    let mut bytes = Vec::new();
+    let from = checkpoint.raw(name, &mut bytes)?;
     if from == to {
         return file.write(&bytes);
     }

@@ -7,6 +7,7 @@
 mod convert;
 pub(crate) mod header;
 mod kind;
+mod packed;
 mod parts;
 mod pickle;
 mod pth;
@@ -143,6 +144,8 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, TensorInfo>,
     section: Section,
     format: Format,
+    /// The bytes of the tensor read last: reading one after the other then leaves no holes in memory.
+    buffer: Vec<u8>,
 }
 
 impl fmt::Debug for Checkpoint {
@@ -152,6 +155,10 @@ impl fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
+    fn new(name: String, tensors: BTreeMap<String, TensorInfo>, section: Section, format: Format) -> Self {
+        Self { name, tensors, section, format, buffer: Vec::new() }
+    }
+
     /// Opens a file; the format is recognised by its content. From an archive of `torch.save` the averaged weights
     /// (`model_ema`) are taken if it has them, else those under `model`, else the file is the collection itself;
     /// [`Checkpoint::section`] tells which.
@@ -187,7 +194,7 @@ impl Checkpoint {
     pub fn open_parts(index: &Path) -> Result<Self, BackendError> {
         let (parts, tensors) = parts::Parts::open(index)?;
         let name = index.display().to_string();
-        Ok(Self { name, tensors, section: Section::Whole, format: Format::Parts(parts) })
+        Ok(Self::new(name, tensors, Section::Whole, Format::Parts(parts)))
     }
 
     /// A checkpoint with the tensors of `layout`, whose values come from a seed when they are read.
@@ -205,7 +212,7 @@ impl Checkpoint {
     pub fn random(name: &str, layout: &Layout, seed: u64) -> Self {
         let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Some(Dtype::F32) };
         let tensors = layout.tensors().map(|(name, shape)| (name.to_owned(), info(shape))).collect();
-        Self { name: format!("{name} (random)"), tensors, section: Section::Random, format: Format::Random(seed) }
+        Self::new(format!("{name} (random)"), tensors, Section::Random, Format::Random(seed))
     }
 
     /// A checkpoint that is part of the program.
@@ -221,7 +228,7 @@ impl Checkpoint {
         let start = source.start().map_err(|error| wrong(error.to_string()))?;
         if start.starts_with(b"PK\x03\x04") {
             let (file, section) = pth::File::open(source, section).map_err(wrong)?;
-            return Ok(Self { tensors: file.infos(), section, format: Format::Pth(Box::new(file)), name });
+            return Ok(Self::new(name, file.infos(), section, Format::Pth(Box::new(file))));
         }
         if start.starts_with(LEGACY) {
             return Err(wrong("it is in the format of torch.save before 1.6; save it again with a newer one".into()));
@@ -230,7 +237,7 @@ impl Checkpoint {
             return Err(wrong("a safetensors file has no sections".into()));
         }
         let file = safetensors::File::open(source).map_err(wrong)?;
-        Ok(Self { tensors: file.infos(), section: Section::Whole, format: Format::Safetensors(file), name })
+        Ok(Self::new(name, file.infos(), Section::Whole, Format::Safetensors(file)))
     }
 
     /// The file's name, for messages.
@@ -280,15 +287,7 @@ impl Checkpoint {
     /// # Errors
     /// [`BackendError::Tensor`] if there is no such tensor or it can not be read.
     pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, BackendError> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "what is asked for")]
-        self.decode(name, |dtype, bytes| match dtype {
-            Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-            Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
-            Dtype::F32 => elements(bytes, f32::from_le_bytes),
-            Dtype::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
-            Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f32),
-            Dtype::U8 => elements(bytes, |[b]| f32::from(b)),
-        })
+        self.decode(name, to_f32)
     }
 
     /// The values of a tensor as f64, row by row.
@@ -307,24 +306,28 @@ impl Checkpoint {
         })
     }
 
-    fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> Vec<T>) -> Result<Vec<T>, BackendError> {
-        let (dtype, bytes) = self.raw(name)?;
-        Ok(decode(dtype, &bytes))
+    /// What `decode` makes of the elements of a tensor, little endian, row by row.
+    fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> T) -> Result<T, BackendError> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        let decoded = self.raw(name, &mut bytes).map(|dtype| decode(dtype, &bytes));
+        self.buffer = bytes;
+        decoded
     }
 
-    /// The elements of a tensor, little endian, row by row.
-    fn raw(&mut self, name: &str) -> Result<(Dtype, Vec<u8>), BackendError> {
+    /// Makes `bytes` hold the elements of a tensor, little endian, row by row.
+    fn raw(&mut self, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, BackendError> {
         let read = match &mut self.format {
-            Format::Safetensors(file) => file.read(name),
-            Format::Pth(file) => file.read(name),
+            Format::Safetensors(file) => file.read(name, bytes),
+            Format::Pth(file) => file.read(name, bytes),
             Format::Parts(parts) => match parts.file(name) {
-                Some(file) => return file.raw(name),
+                Some(file) => return file.raw(name, bytes),
                 None => Err("there is no such tensor".to_owned()),
             },
             Format::Random(seed) => match self.tensors.get(name) {
                 Some(info) => {
-                    let values = random::values(*seed, name, &info.shape);
-                    Ok((Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect()))
+                    bytes.clear();
+                    bytes.extend(random::values(*seed, name, &info.shape).flat_map(f32::to_le_bytes));
+                    Ok(Dtype::F32)
                 }
                 None => Err("there is no such tensor".to_owned()),
             },
@@ -334,6 +337,18 @@ impl Checkpoint {
 
     fn wrong(&self, name: &str, reason: String) -> BackendError {
         BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "what is asked for")]
+fn to_f32(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    match dtype {
+        Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+        Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+        Dtype::F32 => elements(bytes, f32::from_le_bytes),
+        Dtype::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
+        Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f32),
+        Dtype::U8 => elements(bytes, |[b]| f32::from(b)),
     }
 }
 

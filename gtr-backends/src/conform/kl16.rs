@@ -85,12 +85,7 @@ fn encode(recording: &Recording, encoder: &KlEncoder, checks: &mut Checks<'_>) -
     Ok(())
 }
 
-fn compare(
-    recording: &Recording,
-    checks: &mut Checks<'_>,
-    name: &str,
-    found: &Tensor,
-) -> Result<(), BackendError> {
+fn compare(recording: &Recording, checks: &mut Checks<'_>, name: &str, found: &Tensor) -> Result<(), BackendError> {
     // Rounding noise is recorded for whole halves only.
     let half = if name.starts_with("enc.") { "moments" } else { "image" };
     checks.tensors(name, found, &recording.tensor(name)?, recording.tolerance_of(half, TOLERANCE))
@@ -98,9 +93,8 @@ fn compare(
 
 fn bounded(recording: &Recording, name: &str, rows: usize, columns: usize) -> Result<(), BackendError> {
     if rows.saturating_mul(columns) > MOST_PIXELS {
-        return Err(recording.wrong(format!(
-            "`{name}` makes pictures of {rows}x{columns} pixels: at most {MOST_PIXELS} are checked"
-        )));
+        return Err(recording
+            .wrong(format!("`{name}` makes pictures of {rows}x{columns} pixels: at most {MOST_PIXELS} are checked")));
     }
     Ok(())
 }

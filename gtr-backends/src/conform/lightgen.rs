@@ -120,9 +120,11 @@ fn texts(recording: &Recording, model: &LightGenModel, checks: &mut Checks<'_>) 
     for (image, text) in embedded(recording, model, images)?.iter().enumerate() {
         let of = |tensor: &Tensor| tensor.get(image).context("reading texts");
         let projected = model.project_text(&of(&all)?)?;
-        for (name, found) in
-            [("text_proj", &projected), ("text_emb", text.embedded()), ("fake_latent_expanded", model.no_text().embedded())]
-        {
+        for (name, found) in [
+            ("text_proj", &projected),
+            ("text_emb", text.embedded()),
+            ("fake_latent_expanded", model.no_text().embedded()),
+        ] {
             if recording.has(name) {
                 let expected = of(&recording.tensor(name)?)?;
                 checks.tensors(name, found, &expected, recording.tolerance_of(name, TOLERANCE))?;

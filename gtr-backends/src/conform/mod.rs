@@ -66,11 +66,13 @@ use crate::BackendError;
 pub struct Options {
     /// Instead of every tolerance that is not exact: the largest difference allowed (coefficients and scores: relative).
     pub tolerance: Option<f64>,
-    /// The model that traces are replayed with, as [`open`](crate::open) takes it; without it, the built-in model that they
+    /// The model that traces are replayed with, by name or path; without it, the built-in model that they
     /// name.
     pub model: Option<String>,
     /// Weights of that model, instead of its own.
     pub weights: Option<PathBuf>,
+    /// Random weights of this seed, instead of its own.
+    pub random: Option<u64>,
 }
 
 impl Options {
@@ -85,6 +87,13 @@ impl Options {
     #[must_use]
     pub fn with_model(mut self, model: impl Into<String>, weights: Option<PathBuf>) -> Self {
         (self.model, self.weights) = (Some(model.into()), weights);
+        self
+    }
+
+    /// Sets [`Options::random`].
+    #[must_use]
+    pub fn with_random(mut self, seed: u64) -> Self {
+        self.random = Some(seed);
         self
     }
 }

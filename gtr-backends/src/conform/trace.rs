@@ -5,20 +5,23 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
 use gtr_core::{
-    Denoise, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, PlanDocument, Purpose,
-    Registry, Row, Seed, Step, Stream, Targets, Timesteps, TokenIndex,
+    Denoise, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, PlanDocument,
+    Purpose, Registry, Row, Seed, Step, Stream, Targets, Timesteps, TokenIndex,
 };
 
 use super::checks::Checks;
 use super::noise::RecordedNoise;
 use super::recording::{Recording, magnitude};
 use super::report::Tolerance;
+use super::runs::Replay;
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::diffusion::Conditions;
 use crate::error::Context;
-use crate::mar::{Canvas, MarGenerator};
-use crate::trace::{FORMAT, VERSION};
+use crate::lightgen::{LightGenGenerator, TextFeatures};
+use crate::mar::{Class, MarGenerator};
+use crate::models::{Family, Files};
+use crate::trace::{FORMAT, Traced, VERSION};
 
 /// What conditioning vectors may differ by.
 const FEATURES: f64 = 1e-5;
@@ -55,11 +58,7 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     let guidance = Guidance::new(number("guidance")?, schedule).map_err(|error| recording.wrong(error.to_string()))?;
     let seed = text("seed")?.parse().map_err(|_| recording.wrong("the seed of its metadata is not a number"))?;
     let batches: usize = text("batches")?.parse().map_err(|_| recording.wrong("it does not say how many batches"))?;
-    let mut generator = model(&recording, text("model")?, checks)?;
-    if generator.grid() != plan.grid() {
-        let (plan, model) = (plan.grid(), generator.grid());
-        return Err(recording.wrong(format!("its plan is for a grid of {plan}, the model for one of {model}")));
-    }
+    let model = model(&recording, text("model")?, plan.grid(), checks)?;
     let run = Run {
         recording: &recording,
         plan: &plan,
@@ -68,21 +67,71 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
         temperature: number("temperature")?,
         seed: Seed(seed),
     };
-    for batch in 0..batches {
-        Batch::open(&run, &generator, batch)?.check(&mut generator, checks)?;
+    match model {
+        Model::Mar(mut generator) => run.check(generator.as_mut(), batches, checks)?,
+        Model::LightGen(mut generator) => run.check(generator.as_mut(), batches, checks)?,
     }
     checks.unused(&recording);
     Ok(())
 }
 
-fn model(recording: &Recording, name: &str, checks: &Checks<'_>) -> Result<MarGenerator, BackendError> {
+/// A model of either family.
+enum Model {
+    Mar(Box<MarGenerator>),
+    LightGen(Box<LightGenGenerator>),
+}
+
+/// A model whose traces are replayed.
+trait Retraced: Replay + Traced {
+    /// What the images of a batch were asked for by.
+    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<Self::Prompt>, BackendError>;
+}
+
+impl Retraced for MarGenerator {
+    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<Class>, BackendError> {
+        let name = format!("batch{batch}.classes");
+        recording.shaped(&name, &[images])?;
+        recording.u32s(&name)?.into_iter().map(|class| self.class(class)).collect()
+    }
+}
+
+impl Retraced for LightGenGenerator {
+    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<TextFeatures>, BackendError> {
+        let config = self.config();
+        let texts =
+            recording.shaped(&format!("batch{batch}.texts"), &[images, config.text_length, config.cross.width])?;
+        let text = |image| self.model().text_of_embedded(&texts.get(image).context("reading texts")?);
+        (0..images).map(text).collect()
+    }
+}
+
+/// The model that was asked for, or the built-in one that the trace names, on the grid of the plan.
+fn model(recording: &Recording, name: &str, grid: Grid, checks: &Checks<'_>) -> Result<Model, BackendError> {
     let options = checks.options;
     let built_in = crate::EMBEDDED.iter().any(|model| model.name == name);
-    match &options.model {
-        Some(model) => crate::open(model, options.weights.as_deref(), &Device::Cpu),
-        None if built_in => crate::open(name, None, &Device::Cpu),
+    let name = match &options.model {
+        Some(model) => model,
+        None if built_in => name,
         // A file from outside does not decide which other files are opened.
-        None => Err(recording.wrong(format!("it is of the model `{name}`, which is not built in: name the model"))),
+        None => {
+            return Err(recording.wrong(format!("it is of the model `{name}`, which is not built in: name the model")));
+        }
+    };
+    let files = Files { weights: options.weights.as_deref(), random: options.random, ..Files::default() };
+    let model = match crate::family(name)? {
+        Family::Mar => Model::Mar(Box::new(crate::open_mar(name, &files, &Device::Cpu)?)),
+        Family::LightGen => {
+            let mut generator = crate::open_lightgen(name, &files, None, &Device::Cpu)?;
+            generator.set_grid(grid)?;
+            Model::LightGen(Box::new(generator))
+        }
+    };
+    match &model {
+        Model::Mar(generator) if generator.grid() != grid => {
+            let own = generator.grid();
+            Err(recording.wrong(format!("its plan is for a grid of {grid}, the model for one of {own}")))
+        }
+        _ => Ok(model),
     }
 }
 
@@ -96,11 +145,22 @@ struct Run<'a> {
     seed: Seed,
 }
 
-struct Batch<'a> {
+impl Run<'_> {
+    fn check<G: Retraced>(
+        &self,
+        generator: &mut G,
+        batches: usize,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), BackendError> {
+        (0..batches).try_for_each(|batch| Batch::open(self, generator, batch)?.check(generator, checks))
+    }
+}
+
+struct Batch<'a, P> {
     run: &'a Run<'a>,
     number: usize,
     images: Vec<ImageIndex>,
-    classes: Vec<u32>,
+    prompts: Vec<P>,
     orders: Vec<Vec<TokenIndex>>,
     /// The final values, `[images, tokens, channels]`.
     tokens: Tensor,
@@ -119,11 +179,11 @@ struct Recorded {
     sampled: Tensor,
 }
 
-impl<'a> Batch<'a> {
-    fn open(run: &'a Run<'a>, generator: &MarGenerator, number: usize) -> Result<Self, BackendError> {
+impl<'a, P> Batch<'a, P> {
+    fn open<G: Retraced<Prompt = P>>(run: &'a Run<'a>, generator: &G, number: usize) -> Result<Self, BackendError> {
         let (recording, tokens) = (run.recording, run.plan.grid().tokens());
         let name = |part: &str| format!("batch{number}.{part}");
-        let sizes = (generator.config().token_channels(), generator.config().decoder.width);
+        let sizes = generator.sizes();
         let wrong = |part: &str| recording.wrong(format!("`{}` does not fit the images", name(part)));
         let image = |value: f64| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
@@ -133,10 +193,7 @@ impl<'a> Batch<'a> {
         };
         let images = recording.f64s(&name("images"))?.into_iter().map(image).collect::<Option<Vec<_>>>();
         let images = images.filter(|images| !images.is_empty()).ok_or_else(|| wrong("images"))?;
-        let classes = recording.u32s(&name("classes"))?;
-        if classes.len() != images.len() {
-            return Err(wrong("classes"));
-        }
+        let prompts = generator.prompts(recording, number, images.len())?;
         recording.shaped(&name("orders"), &[images.len(), tokens])?;
         let orders = recording.whole(&name("orders"))?;
         let order =
@@ -144,10 +201,10 @@ impl<'a> Batch<'a> {
         let orders =
             orders.chunks_exact(tokens).map(order).collect::<Result<Vec<_>, _>>().map_err(|_| wrong("orders"))?;
         let tokens = recording.shaped(&name("tokens"), &[images.len(), tokens, sizes.0])?;
-        Ok(Self { run, number, images, classes, orders, tokens, sizes })
+        Ok(Self { run, number, images, prompts, orders, tokens, sizes })
     }
 
-    fn check(&self, generator: &mut MarGenerator, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    fn check<G: Retraced<Prompt = P>>(&self, generator: &mut G, checks: &mut Checks<'_>) -> Result<(), BackendError> {
         let index = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
         for (&image, order) in self.images.iter().zip(&self.orders) {
             checks.exact("orders", &index(&self.run.plan.order(self.run.seed, image)), &index(order));
@@ -183,18 +240,18 @@ impl<'a> Batch<'a> {
         }
         let all = Targets::new(self.orders.iter().map(Vec::as_slice));
         let expected = gathered(&self.tokens, &all).context("choosing tokens")?;
-        let found = free.values().map(|values| values.flatten_to(1)).transpose().context("reading token values")?;
+        let found = G::known_values(&free).map(|values| values.flatten_to(1)).transpose();
+        let found = found.context("reading token values")?;
         let found = found.ok_or_else(|| self.run.recording.wrong("its plan has no step"))?;
         checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
     }
 
-    fn empty(&self, generator: &mut MarGenerator) -> Result<Canvas, BackendError> {
-        let classes: Vec<_> = self.classes.iter().map(|&class| generator.class(class)).collect::<Result<_, _>>()?;
-        generator.canvas(&classes, self.run.guidance.is_guided())
+    fn empty<G: Retraced<Prompt = P>>(&self, generator: &mut G) -> Result<G::Canvas, BackendError> {
+        generator.canvas(&self.prompts, self.run.guidance.is_guided())
     }
 
     /// The recorded state when `known` tokens are known.
-    fn state(&self, generator: &mut MarGenerator, known: usize) -> Result<Canvas, BackendError> {
+    fn state<G: Retraced<Prompt = P>>(&self, generator: &mut G, known: usize) -> Result<G::Canvas, BackendError> {
         let mut canvas = self.empty(generator)?;
         if known > 0 {
             let targets = Targets::new(self.orders.iter().map(|order| &order[..known]));
@@ -312,9 +369,9 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn draw(
+    fn draw<G: Retraced<Prompt = P>>(
         &self,
-        generator: &mut MarGenerator,
+        generator: &mut G,
         conditions: &Conditions,
         recorded: &Recorded,
     ) -> Result<Tensor, BackendError> {

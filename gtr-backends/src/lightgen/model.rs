@@ -7,12 +7,12 @@ use super::config::{LightGenConfig, TABLE};
 use super::cross::CrossBlock;
 use super::positions::interpolate;
 use super::text::{TextAligner, TextFeatures};
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, KeysValues, LayerNorm, Linear};
 use crate::sizes::Stack;
+use crate::{BackendError, Compute};
 
 /// The weights of a LightGen model, ready to compute on one grid.
 #[derive(Debug)]
@@ -107,9 +107,14 @@ impl LightGenModel {
     ///
     /// # Errors
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
-    pub fn load(config: LightGenConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+    pub fn load(
+        config: LightGenConfig,
+        checkpoint: Checkpoint,
+        compute: impl Into<Compute>,
+    ) -> Result<Self, BackendError> {
         Kind::LightGen.expect(&checkpoint)?;
-        let mut all = Weights::new(checkpoint, Self::layout(&config), device)?;
+        let mut all = Weights::new(checkpoint, Self::layout(&config), compute)?;
+        let device = all.device().clone();
         let (weights, grid) = (&mut all, config.grid);
         let blocks = |weights: &mut Weights, name: &str, stack: Stack| {
             let load = |block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block());
@@ -138,7 +143,7 @@ impl LightGenModel {
             last_positions: Table::load(weights, "last_pos_embed_learned", grid)?,
             cross_norm: LayerNorm::load(weights, "cross_norm")?,
             head: DiffusionHead::load(weights, HEAD, config.head())?,
-            device: device.clone(),
+            device,
             cross,
             config,
         };
@@ -153,7 +158,8 @@ impl LightGenModel {
     pub fn set_grid(&mut self, grid: Grid) -> Result<(), BackendError> {
         let config = self.config.clone().with_grid(grid)?;
         let tables = [&mut self.encoder_positions, &mut self.decoder_positions, &mut self.last_positions];
-        let moved = tables.iter().map(|table| Table::interpolate(&table.learned, grid)).collect::<Result<Vec<_>, _>>()?;
+        let moved =
+            tables.iter().map(|table| Table::interpolate(&table.learned, grid)).collect::<Result<Vec<_>, _>>()?;
         for (table, on_grid) in tables.into_iter().zip(moved) {
             table.on_grid = on_grid;
         }
@@ -215,6 +221,17 @@ impl LightGenModel {
     pub fn embed_text(&self, text: &Tensor) -> Result<TextFeatures, BackendError> {
         self.check_text(text)?;
         look_at(&self.cross, self.text.forward(text).context("embedding a text")?)
+    }
+
+    /// A text whose vectors are embedded already, as [`TextFeatures::embedded`] shows them.
+    ///
+    /// # Shapes
+    /// `embedded`: `[text length, width]`.
+    ///
+    /// # Errors
+    /// A wrong shape, or a failure of the device.
+    pub fn text_of_embedded(&self, embedded: &Tensor) -> Result<TextFeatures, BackendError> {
+        look_at(&self.cross, embedded.to_device(&self.device).context("moving a text to the device")?)
     }
 
     fn check_text(&self, text: &Tensor) -> Result<(), BackendError> {

@@ -1,12 +1,10 @@
 //! LightGen models by name or by path.
 
-use candle_core::Device;
-
 use super::{LightGenConfig, LightGenGenerator, LightGenModel};
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Kind};
 use crate::models::{Files, checkpoint_of, config_beside, open_vae, without_weights};
 use crate::vae::{DecoderSize, KlDecoder, LatentScale};
+use crate::{BackendError, Compute};
 
 /// Opens a model of texts: `lightgen-base`, `lightgen-large`, `lightgen-huge`, or a path: a checkpoint (`.safetensors`,
 /// `.pth`) with a `config.json` beside it, or a folder with both. It generates on its own grid;
@@ -20,8 +18,10 @@ pub fn open_lightgen(
     model: &str,
     files: &Files<'_>,
     text_width: Option<usize>,
-    device: &Device,
+    compute: impl Into<Compute>,
 ) -> Result<LightGenGenerator, BackendError> {
+    let compute = compute.into();
+    let device = compute.device();
     files.check()?;
     let (config, checkpoint) = parts(model, files, text_width)?;
     if let Some(width) = text_width.filter(|width| *width != config.caption_channels) {
@@ -31,7 +31,7 @@ pub fn open_lightgen(
     }
     let section = checkpoint.section();
     let size = DecoderSize { latent_channels: config.latent_channels, ..DecoderSize::stable_diffusion_3() };
-    let generator = LightGenGenerator::new(LightGenModel::load(config, checkpoint, device)?, section);
+    let generator = LightGenGenerator::new(LightGenModel::load(config, checkpoint, &compute)?, section);
     match (files.vae, files.random) {
         (Some(path), _) => {
             let (decoder, scale) = open_vae(path, device)?;

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use candle_core::Device;
-
 use super::{MarConfig, MarGenerator, MarModel};
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Kind};
 use crate::models::{Files, checkpoint_of, config_beside, embedded, open_vae, without_weights};
 use crate::vae::{DecoderSize, KlDecoder};
+use crate::{BackendError, Compute};
 
 /// Opens a model of classes: one of [`EMBEDDED`](crate::EMBEDDED) by its name, or a path. A path is a checkpoint
 /// (`.safetensors`, `.pth`) with a `config.json` beside it, or a folder with both. `weights` is read instead of the model's
@@ -25,8 +23,8 @@ use crate::vae::{DecoderSize, KlDecoder};
 /// assert!(error.to_string().contains("neither built in (digits"));
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
-pub fn open(model: &str, weights: Option<&Path>, device: &Device) -> Result<MarGenerator, BackendError> {
-    open_mar(model, &Files { weights, ..Files::default() }, device)
+pub fn open(model: &str, weights: Option<&Path>, compute: impl Into<Compute>) -> Result<MarGenerator, BackendError> {
+    open_mar(model, &Files { weights, ..Files::default() }, compute)
 }
 
 /// Opens a model of classes: one of [`EMBEDDED`](crate::EMBEDDED), `mar-b`, `mar-l`, `mar-h`, or a path as in [`open`].
@@ -35,13 +33,15 @@ pub fn open(model: &str, weights: Option<&Path>, device: &Device) -> Result<MarG
 ///
 /// # Errors
 /// [`BackendError::UnknownModel`] if it is none of these; otherwise what is missing or wrong in its files.
-pub fn open_mar(model: &str, files: &Files<'_>, device: &Device) -> Result<MarGenerator, BackendError> {
+pub fn open_mar(model: &str, files: &Files<'_>, compute: impl Into<Compute>) -> Result<MarGenerator, BackendError> {
+    let compute = compute.into();
+    let device = compute.device();
     files.check()?;
     let (config, checkpoint) = parts(model, files)?;
     let section = checkpoint.section();
     let size = DecoderSize { latent_channels: config.latent_channels, ..DecoderSize::kl16() };
     let needs_decoder = config.image_decoder.is_none();
-    let generator = MarGenerator::new(MarModel::load(config, checkpoint, device)?, section);
+    let generator = MarGenerator::new(MarModel::load(config, checkpoint, &compute)?, section);
     match (files.vae, files.random) {
         (Some(path), _) => generator.with_vae(open_vae(path, device)?.0),
         (None, Some(seed)) if needs_decoder => generator.with_vae(KlDecoder::random(&size, seed, device)?),

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::{T5Config, T5Encoder};
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Section};
 use crate::files::{read_bounded, read_text};
+use crate::{BackendError, Compute};
 
 /// A tokenizer larger than this is refused before it is read; those of published models have a few megabytes.
 const LARGEST_TOKENIZER: u64 = 128 << 20;
@@ -43,7 +43,12 @@ impl TextEncoder {
     /// # Errors
     /// [`BackendError::Read`] for a file that is missing, [`BackendError::Config`] for one that is not what it should be, or
     /// what is wrong with the weights.
-    pub fn open(folder: &Path, length: usize, random: Option<u64>, device: &Device) -> Result<Self, BackendError> {
+    pub fn open(
+        folder: &Path,
+        length: usize,
+        random: Option<u64>,
+        compute: impl Into<Compute>,
+    ) -> Result<Self, BackendError> {
         let path = folder.join("config.json");
         let config = T5Config::parse(&path.display().to_string(), &read_text(&path)?)?;
         let path = folder.join("tokenizer.json");
@@ -54,7 +59,7 @@ impl TextEncoder {
             None => open_weights(folder)?,
         };
         let section = checkpoint.section();
-        Ok(Self { tokenizer, model: T5Encoder::load(config, checkpoint, device)?, section, length })
+        Ok(Self { tokenizer, model: T5Encoder::load(config, checkpoint, compute)?, section, length })
     }
 
     /// Length of an encoded prompt in tokens.

@@ -3,14 +3,15 @@
 //! candle-transformers has one too, which does not mask padding; here rows of padding are computed, since LightGen looks at
 //! them, but no row looks at padding.
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use serde::Deserialize;
 
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::error::Context;
+use crate::layers::Linear;
 use crate::rows::rms_norm;
 use crate::sizes::within;
+use crate::{BackendError, Compute};
 
 /// The sizes of a T5 encoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +119,7 @@ impl Raw {
 pub struct T5Encoder {
     config: T5Config,
     device: Device,
+    /// `[vocabulary, width]`, in the model's precision.
     tokens: Tensor,
     /// `[buckets, heads]`.
     distances: Tensor,
@@ -129,18 +131,18 @@ pub struct T5Encoder {
 #[derive(Debug)]
 struct Block {
     norm1: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    output: Tensor,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
     norm2: Tensor,
     mlp: Mlp,
 }
 
 #[derive(Debug)]
 enum Mlp {
-    Plain { inner: Tensor, outer: Tensor },
-    Gated { gate: Tensor, inner: Tensor, outer: Tensor },
+    Plain { inner: Linear, outer: Linear },
+    Gated { gate: Linear, inner: Linear, outer: Linear },
 }
 
 const DISTANCES: &str = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
@@ -173,20 +175,20 @@ impl T5Encoder {
     ///
     /// # Errors
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
-    pub fn load(config: T5Config, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+    pub fn load(config: T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::T5.expect(&checkpoint)?;
         let other = |name: &str| {
             // The last is a second name of the shared table.
             name.starts_with("decoder.") || name == "lm_head.weight" || name == "encoder.embed_tokens.weight"
         };
-        let mut weights = Weights::with_others(checkpoint, Self::layout(&config), other, device)?;
+        let mut weights = Weights::with_others(checkpoint, Self::layout(&config), other, compute)?;
         let blocks = (0..config.depth).map(|block| Block::load(&mut weights, block, config.gated));
         Ok(Self {
             blocks: blocks.collect::<Result<_, _>>()?,
-            tokens: weights.take("shared.weight")?,
+            tokens: weights.take_matrix("shared.weight")?,
             distances: weights.take(DISTANCES)?,
             norm: weights.take("encoder.final_layer_norm.weight")?,
-            device: device.clone(),
+            device: weights.device().clone(),
             config,
         })
     }
@@ -219,7 +221,8 @@ impl T5Encoder {
 
     fn forward(&self, tokens: &[u32], known: usize) -> candle_core::Result<Tensor> {
         let bias = self.bias(tokens.len(), known)?;
-        let mut x = self.tokens.index_select(&Tensor::new(tokens, &self.device)?, 0)?; // (tokens, width)
+        let x = self.tokens.index_select(&Tensor::new(tokens, &self.device)?, 0)?;
+        let mut x = x.to_dtype(DType::F32)?; // (tokens, width)
         for block in &self.blocks {
             x = block.forward(&x, &bias, known, &self.config)?;
         }
@@ -259,21 +262,25 @@ fn bucket(from: usize, to: usize, buckets: usize, longest: usize) -> usize {
 impl Block {
     fn load(weights: &mut Weights, block: usize, gated: bool) -> Result<Self, BackendError> {
         let name = format!("encoder.block.{block}");
-        let mut take = |part: &str| weights.take(&format!("{name}.{part}.weight"));
-        let mut dense = |part: &str| take(&format!("layer.1.DenseReluDense.{part}"));
+        let mut dense = |part: &str| Linear::load_plain(weights, &format!("{name}.{part}.weight"));
         let mlp = if gated {
-            Mlp::Gated { gate: dense("wi_0")?, inner: dense("wi_1")?, outer: dense("wo")? }
+            let [gate, inner, outer] =
+                ["wi_0", "wi_1", "wo"].map(|part| dense(&format!("layer.1.DenseReluDense.{part}")));
+            Mlp::Gated { gate: gate?, inner: inner?, outer: outer? }
         } else {
-            Mlp::Plain { inner: dense("wi")?, outer: dense("wo")? }
+            let [inner, outer] = ["wi", "wo"].map(|part| dense(&format!("layer.1.DenseReluDense.{part}")));
+            Mlp::Plain { inner: inner?, outer: outer? }
         };
+        let [query, key, value, output] =
+            ["q", "k", "v", "o"].map(|part| dense(&format!("layer.0.SelfAttention.{part}")));
         Ok(Self {
             mlp,
-            norm1: take("layer.0.layer_norm")?,
-            query: take("layer.0.SelfAttention.q")?,
-            key: take("layer.0.SelfAttention.k")?,
-            value: take("layer.0.SelfAttention.v")?,
-            output: take("layer.0.SelfAttention.o")?,
-            norm2: take("layer.1.layer_norm")?,
+            query: query?,
+            key: key?,
+            value: value?,
+            output: output?,
+            norm1: weights.take(&format!("{name}.layer.0.layer_norm.weight"))?,
+            norm2: weights.take(&format!("{name}.layer.1.layer_norm.weight"))?,
         })
     }
 
@@ -281,22 +288,20 @@ impl Block {
         let (length, heads, width) = (x.dim(0)?, config.heads, config.head_width);
         let normed = rms_norm(x, &self.norm1, config.norm_eps)?;
         let seen = normed.narrow(0, 0, known)?;
-        let split = |rows: &Tensor, weight: &Tensor| {
-            let rows = rows.matmul(&weight.t()?)?;
+        let split = |rows: &Tensor, linear: &Linear| {
+            let rows = linear.forward(rows)?;
             rows.reshape((rows.dim(0)?, heads, width))?.transpose(0, 1)?.contiguous() // (heads, tokens, head width)
         };
         let scores = (split(&normed, &self.query)?.matmul(&split(&seen, &self.key)?.t()?)? + bias)?;
         let mixed = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&split(&seen, &self.value)?)?;
         let mixed = mixed.transpose(0, 1)?.contiguous()?.reshape((length, heads * width))?;
-        let x = (x + mixed.matmul(&self.output.t()?)?)?;
+        let x = (x + self.output.forward(&mixed)?)?;
         let normed = rms_norm(&x, &self.norm2, config.norm_eps)?;
         let (hidden, outer) = match &self.mlp {
-            Mlp::Plain { inner, outer } => (normed.matmul(&inner.t()?)?.relu()?, outer),
-            Mlp::Gated { gate, inner, outer } => {
-                (normed.matmul(&gate.t()?)?.gelu()?.mul(&normed.matmul(&inner.t()?)?)?, outer)
-            }
+            Mlp::Plain { inner, outer } => (inner.forward(&normed)?.relu()?, outer),
+            Mlp::Gated { gate, inner, outer } => (gate.forward(&normed)?.gelu()?.mul(&inner.forward(&normed)?)?, outer),
         };
-        x + hidden.matmul(&outer.t()?)?
+        x + outer.forward(&hidden)?
     }
 }
 

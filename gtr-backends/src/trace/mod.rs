@@ -35,6 +35,7 @@ use gtr_core::MaskedGenerator;
 pub use self::tracer::{Provenance, Tracer};
 use crate::BackendError;
 use crate::diffusion::Conditions;
+use crate::lightgen::{self, LightGenGenerator, TextFeatures};
 use crate::mar::{Canvas, Class, MarGenerator};
 
 /// What the metadata of a trace says under `format`.
@@ -58,8 +59,18 @@ pub trait Traced: MaskedGenerator<Features = Conditions, Tokens = Tensor, Error 
 pub enum Prompt {
     /// A class.
     Class(u32),
-    /// The vectors of a text, `[length, width]`.
+    /// The vectors of a text, `[length, width]`, as the model looks at them.
     Text(Tensor),
+}
+
+impl Traced for LightGenGenerator {
+    fn known_values(canvas: &lightgen::Canvas) -> Option<&Tensor> {
+        canvas.values()
+    }
+
+    fn prompt(prompt: &TextFeatures) -> Prompt {
+        Prompt::Text(prompt.embedded().clone())
+    }
 }
 
 impl Traced for MarGenerator {

@@ -73,6 +73,36 @@ pub enum BackendError {
         /// The weight.
         value: f32,
     },
+    /// A checkpoint is of another kind of model.
+    #[error("{file} holds {found}, not {expected}")]
+    OtherKind {
+        /// The checkpoint.
+        file: String,
+        /// What it holds.
+        found: crate::checkpoint::Kind,
+        /// What was wanted.
+        expected: crate::checkpoint::Kind,
+    },
+    /// A checkpoint is of a model of another size than was asked for.
+    #[error(
+        "{file} has {} {part} blocks of width {}, {model} has {} of width {}{}",
+        found.0, found.1, expected.0, expected.1,
+        name.map_or_else(String::new, |name| format!(": it is a checkpoint of {name}"))
+    )]
+    OtherSize {
+        /// The checkpoint.
+        file: String,
+        /// The model that was asked for.
+        model: String,
+        /// The stack that differs.
+        part: &'static str,
+        /// Its blocks and their width in the checkpoint.
+        found: (usize, usize),
+        /// Its blocks and their width in the model.
+        expected: (usize, usize),
+        /// The model that has these.
+        name: Option<&'static str>,
+    },
     /// A tensor is there but can not be read.
     #[error("tensor `{name}` of {file} cannot be read: {reason}")]
     Tensor {
@@ -99,6 +129,30 @@ pub enum BackendError {
         /// The models that are built in.
         known: Vec<&'static str>,
     },
+    /// There is no such device, or it can not be used.
+    #[error("there is no device `{name}`: {reason}")]
+    Device {
+        /// What was asked for.
+        name: String,
+        /// Why it can not be had.
+        reason: String,
+    },
+    /// A recording is not what its name says, or contradicts itself.
+    #[error("{file}: {reason}")]
+    Recording {
+        /// The recording.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A class that the model does not have.
     #[error("class {class} is outside the model: it has classes 0 to {}", classes.saturating_sub(1))]
     Class {
@@ -106,6 +160,14 @@ pub enum BackendError {
         class: u32,
         /// How many classes the model has.
         classes: usize,
+    },
+    /// No class has this name.
+    #[error("no class is called `{name}`{}", close_names(close))]
+    ClassName {
+        /// What was asked for.
+        name: String,
+        /// The names that are close, best first; none where the model's classes have no names.
+        close: Vec<&'static str>,
     },
     /// Calls on a generator do not fit each other, as when a token is written twice.
     #[error("{0}")]
@@ -122,6 +184,10 @@ pub enum BackendError {
 
 fn suggestion(closest: Option<&str>) -> String {
     closest.map_or_else(String::new, |name| format!("; the closest name it has is `{name}`"))
+}
+
+fn close_names(close: &[&str]) -> String {
+    if close.is_empty() { String::new() } else { format!("; close are `{}`", close.join("`, `")) }
 }
 
 /// Names what was being computed when the tensor library failed.

@@ -2,7 +2,7 @@
 //!
 //! A sequence batch is one matrix, `[batch * length, width]`: all sequences of a batch have the same length.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::BackendError;
 use crate::checkpoint::{Layout, Weights};
@@ -13,7 +13,8 @@ use crate::rows::{self, TILE};
 /// `x W^T + b`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
-    /// `[in, out]`: the transpose of what checkpoints hold, which the product can read without repacking.
+    /// `[in, out]`: the transpose of what checkpoints hold, which the product can read without repacking. Its type is the
+    /// model's precision.
     weight: Tensor,
     bias: Tensor,
 }
@@ -25,15 +26,15 @@ impl Linear {
     }
 
     pub(crate) fn load(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
-        let weight = weights.take(&format!("{name}.weight"))?;
-        let bias = weights.take(&format!("{name}.bias"))?;
-        Self::new(&weight, bias)
+        let weight = weights.take_transposed(&format!("{name}.weight"))?;
+        Ok(Self { weight, bias: weights.take(&format!("{name}.bias"))? })
     }
 
-    /// `weight` is `[out, in]`.
-    fn new(weight: &Tensor, bias: Tensor) -> Result<Self, BackendError> {
-        let weight = weight.t().and_then(|weight| weight.contiguous()).context("transposing weights")?;
-        Ok(Self { weight, bias })
+    /// A product without a bias; `name` is that of its weights.
+    pub(crate) fn load_plain(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
+        let weight = weights.take_transposed(name)?;
+        let bias = weight.dim(1).and_then(|outputs| Tensor::zeros(outputs, DType::F32, weights.device()));
+        Ok(Self { weight, bias: bias.context("making a bias")? })
     }
 
     /// `[rows, in]` to `[rows, out]` as one product: for the rows of one image, whose number no batch changes.
@@ -106,17 +107,14 @@ impl Block {
     }
 
     pub(crate) fn load(weights: &mut Weights, name: &str, size: BlockSize) -> Result<Self, BackendError> {
-        let weight = weights.take(&format!("{name}.attn.qkv.weight"))?;
-        let bias = weights.take(&format!("{name}.attn.qkv.bias"))?;
         // Queries are kept apart from keys and values, since the last block asks at some positions only.
-        let part = |start: usize, count: usize| {
-            let rows = |tensor: &Tensor| tensor.narrow(0, start, count).context("splitting attention weights");
-            Linear::new(&rows(&weight)?, rows(&bias)?)
-        };
+        let (query, key_value) = weights.take_transposed_parts(&format!("{name}.attn.qkv.weight"), size.width)?;
+        let bias = weights.take(&format!("{name}.attn.qkv.bias"))?;
+        let bias = |start: usize, count: usize| bias.narrow(0, start, count).context("splitting attention weights");
         Ok(Self {
             norm1: LayerNorm::load(weights, &format!("{name}.norm1"))?,
-            query: part(0, size.width)?,
-            key_value: part(size.width, 2 * size.width)?,
+            query: Linear { weight: query, bias: bias(0, size.width)? },
+            key_value: Linear { weight: key_value, bias: bias(size.width, 2 * size.width)? },
             projection: Linear::load(weights, &format!("{name}.attn.proj"))?,
             norm2: LayerNorm::load(weights, &format!("{name}.norm2"))?,
             fc1: Linear::load(weights, &format!("{name}.mlp.fc1"))?,
@@ -139,21 +137,56 @@ impl Block {
     }
 
     /// Attention of the rows `asking` `[batch * m, width]` over all rows `[batch * n, width]` of their sequence.
-    #[expect(clippy::cast_precision_loss, reason = "heads are narrower than 2^24")]
     fn attend(&self, asking: &Tensor, all: &Tensor, batch: usize) -> candle_core::Result<Tensor> {
-        let (m, n) = (asking.dim(0)? / batch, all.dim(0)? / batch);
-        let width = asking.dim(1)?;
-        let (heads, depth) = (self.heads, width / self.heads);
-        let query = (self.query.forward(asking)? * (depth as f64).powf(-0.5))?;
+        let over = KeysValues::new(&self.key_value.forward(all)?, batch, self.heads)?;
+        self.projection.forward(&over.mix(&self.query.forward(asking)?)?)
+    }
+}
+
+/// What attention looks at, split into heads.
+#[derive(Clone, Debug)]
+pub(crate) struct KeysValues {
+    batch: usize,
+    heads: usize,
+    /// `[batch * heads, n, depth]`.
+    keys: Tensor,
+    values: Tensor,
+}
+
+impl KeysValues {
+    /// From rows `[batch * n, 2 * width]` that hold keys, then values.
+    pub(crate) fn new(rows: &Tensor, batch: usize, heads: usize) -> candle_core::Result<Self> {
+        let (n, depth) = (rows.dim(0)? / batch, rows.dim(1)? / 2 / heads);
+        let rows = rows.reshape((batch, n, 2, heads, depth))?;
+        let rows = rows.permute((2, 0, 3, 1, 4))?.contiguous()?; // (2, batch, heads, n, depth)
+        let part = |index: usize| rows.get(index)?.reshape((batch * heads, n, depth));
+        Ok(Self { batch, heads, keys: part(0)?, values: part(1)? })
+    }
+
+    /// Several batches as one; all of the same length.
+    pub(crate) fn join(parts: &[&Self]) -> candle_core::Result<Self> {
+        let [first, rest @ ..] = parts else { candle_core::bail!("there is nothing to attend to") };
+        if rest.is_empty() {
+            return Ok((*first).clone());
+        }
+        let join = |part: fn(&Self) -> &Tensor| Tensor::cat(&parts.iter().map(|kv| part(kv)).collect::<Vec<_>>(), 0);
+        let batch = parts.iter().map(|part| part.batch).sum();
+        Ok(Self { batch, heads: first.heads, keys: join(|kv| &kv.keys)?, values: join(|kv| &kv.values)? })
+    }
+
+    /// The values, mixed as queries `[batch * m, width]` ask.
+    #[expect(clippy::cast_precision_loss, reason = "heads are narrower than 2^24")]
+    pub(crate) fn mix(&self, query: &Tensor) -> candle_core::Result<Tensor> {
+        let Self { batch, heads, .. } = *self;
+        let (m, width) = (query.dim(0)? / batch, query.dim(1)?);
+        let depth = width / heads;
+        let query = (query * (depth as f64).powf(-0.5))?;
         let query = query.reshape((batch, m, heads, depth))?.transpose(1, 2)?; // (batch, heads, m, depth)
         let query = query.contiguous()?.reshape((batch * heads, m, depth))?;
-        let key_value = self.key_value.forward(all)?.reshape((batch, n, 2, heads, depth))?;
-        let key_value = key_value.permute((2, 0, 3, 1, 4))?.contiguous()?; // (2, batch, heads, n, depth)
-        let part = |index: usize| key_value.get(index)?.reshape((batch * heads, n, depth));
-        let scores = product::pairwise(&query, &part(0)?.t()?)?; // (batch * heads, m, n)
-        let mixed = product::pairwise(&candle_nn::ops::softmax_last_dim(&scores)?, &part(1)?)?;
+        let scores = product::pairwise(&query, &self.keys.t()?)?; // (batch * heads, m, n)
+        let mixed = product::pairwise(&candle_nn::ops::softmax_last_dim(&scores)?, &self.values)?;
         let mixed = mixed.reshape((batch, heads, m, depth))?.transpose(1, 2)?; // (batch, m, heads, depth)
-        self.projection.forward(&mixed.contiguous()?.reshape((batch * m, width))?)
+        mixed.contiguous()?.reshape((batch * m, width))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Masked autoregressive image models on candle, to be sampled by the plans of [`gtr_core`].
 //!
-//! A backend computes what a plan asks for and decides nothing about schedules. [`open`] gives a model by name or path;
-//! it implements [`gtr_core::MaskedGenerator`].
+//! A backend computes what a plan asks for and decides nothing about schedules. [`open_mar`] gives a model of classes by
+//! name or path, [`open_lightgen`] one of texts, whose prompts a [`TextEncoder`] encodes first; both implement
+//! [`gtr_core::MaskedGenerator`]. Latent images become pictures by an autoencoder of [`vae`].
 //!
 //! On the CPU the bits of an image do not depend on the batch that it is in, nor on the number of threads, nor on the
 //! step counts of the tokens that are drawn with it.
@@ -29,20 +30,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canvas;
 pub mod checkpoint;
+mod compute;
+pub mod conform;
+mod device;
 pub mod diffusion;
 mod error;
+mod file;
+mod files;
 mod judge;
 mod layers;
+pub mod lightgen;
 pub mod mar;
 mod models;
 mod picture;
 mod product;
 mod rows;
+mod sizes;
+pub mod text;
+pub mod trace;
+pub mod vae;
 
 pub use candle_core::Device;
 
+pub use self::canvas::Canvas;
+pub use self::compute::{Compute, Precision};
+pub use self::device::device;
 pub use self::error::BackendError;
 pub use self::judge::{Judge, Reference, Verdict};
-pub use self::models::{EMBEDDED, EmbeddedModel, open};
+pub use self::lightgen::open_lightgen;
+pub use self::mar::{open, open_mar};
+pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, family, published};
 pub use self::picture::Picture;
+pub use self::text::TextEncoder;

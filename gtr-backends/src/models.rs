@@ -7,7 +7,9 @@ use candle_core::Device;
 
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
-use crate::mar::{MarConfig, MarGenerator, MarModel};
+use crate::files::read_text;
+use crate::vae::{KlDecoder, LatentScale, open_diffusers};
+use crate::{lightgen, mar};
 
 /// A model that is part of the program.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +21,8 @@ pub struct EmbeddedModel {
     pub summary: &'static str,
     /// Where it comes from, how it was trained, what it can do.
     pub card: &'static str,
-    config: &'static str,
-    weights: &'static [u8],
+    pub(crate) config: &'static str,
+    pub(crate) weights: &'static [u8],
 }
 
 /// All models that are part of the program.
@@ -32,60 +34,106 @@ pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     weights: include_bytes!("../../models/mar-digits/mar-digits.safetensors"),
 }];
 
-/// A configuration larger than this is refused before it is read.
-const LARGEST_CONFIG: u64 = 1 << 20;
+/// The published models that are known by name; their weights are not part of the program.
+pub fn published() -> impl Iterator<Item = &'static str> {
+    mar::NAMES.into_iter().chain(lightgen::NAMES)
+}
 
-/// Opens a model: one of [`EMBEDDED`] by its name, or a path. A path is a checkpoint (`.safetensors`, `.pth`) with a
-/// `config.json` beside it, or a folder with both. `weights` is read instead of the model's own weights.
+/// What a model is asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Family {
+    /// Images of a class: [`open_mar`](crate::open_mar).
+    Mar,
+    /// Images of a text: [`open_lightgen`](crate::open_lightgen).
+    LightGen,
+}
+
+/// The files of a model.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files<'a> {
+    /// A checkpoint, instead of the model's own.
+    pub weights: Option<&'a Path>,
+    /// The autoencoder: a checkpoint, or a folder as diffusers writes it.
+    pub vae: Option<&'a Path>,
+    /// Random weights of this seed instead of a checkpoint, and a random autoencoder where one is needed and not given.
+    pub random: Option<u64>,
+}
+
+/// Which family a model is of, told by its name or its configuration.
 ///
 /// # Errors
-/// [`BackendError::UnknownModel`] if it is neither; otherwise what is wrong with its configuration or weights.
+/// [`BackendError::UnknownModel`] if it is neither a name nor a path, [`BackendError::Read`] for a path without a readable
+/// `config.json`.
 ///
 /// # Examples
 /// ```
-/// let generator = gtr_backends::open("digits", None, &gtr_backends::Device::Cpu)?;
-/// assert_eq!(generator.config().classes, 10);
-/// let error = gtr_backends::open("digit", None, &gtr_backends::Device::Cpu).unwrap_err();
-/// assert!(error.to_string().contains("neither built in (digits) nor a path"));
+/// use gtr_backends::{Family, family};
+/// assert_eq!(family("mar-l")?, Family::Mar);
+/// assert_eq!(family("lightgen-large")?, Family::LightGen);
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
-pub fn open(model: &str, weights: Option<&Path>, device: &Device) -> Result<MarGenerator, BackendError> {
-    if let Some(embedded) = EMBEDDED.iter().find(|embedded| embedded.name == model) {
-        let checkpoint = match weights {
-            Some(path) => Checkpoint::open(path)?,
-            None => Checkpoint::from_bytes(&format!("the built-in model {model}"), embedded.weights)?,
-        };
-        return generator(MarConfig::parse(model, embedded.config)?, checkpoint, device);
+pub fn family(model: &str) -> Result<Family, BackendError> {
+    if lightgen::NAMES.contains(&model) {
+        return Ok(Family::LightGen);
     }
+    if mar::NAMES.contains(&model) || embedded(model).is_some() {
+        return Ok(Family::Mar);
+    }
+    let (_, text) = config_beside(model)?;
+    // Only one family knows this field; anything else wrong with the file is said when it is read in full.
+    let fields: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(&text);
+    let text_model = fields.is_ok_and(|fields| fields.contains_key("caption_channels"));
+    Ok(if text_model { Family::LightGen } else { Family::Mar })
+}
+
+impl Files<'_> {
+    /// Refuses two sources of weights.
+    pub(crate) fn check(&self) -> Result<(), BackendError> {
+        match (self.weights, self.random) {
+            (Some(path), Some(_)) => Err(BackendError::Request(format!(
+                "weights are either random or those of {}, not both",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is said of a model that is known by name only.
+pub(crate) fn without_weights(model: &str) -> BackendError {
+    BackendError::Request(format!("the weights of {model} are not part of the program: give its checkpoint"))
+}
+
+/// An autoencoder in a file, or in a folder that may state the scale of its latents.
+pub(crate) fn open_vae(path: &Path, device: &Device) -> Result<(KlDecoder, Option<LatentScale>), BackendError> {
+    if path.is_dir() {
+        let (decoder, scale) = open_diffusers(path, device)?;
+        return Ok((decoder, Some(scale)));
+    }
+    Ok((KlDecoder::load(Checkpoint::open(path)?, device)?, None))
+}
+
+pub(crate) fn embedded(model: &str) -> Option<&'static EmbeddedModel> {
+    EMBEDDED.iter().find(|embedded| embedded.name == model)
+}
+
+/// Path and text of the `config.json` of a model on disk.
+pub(crate) fn config_beside(model: &str) -> Result<(String, String), BackendError> {
     let path = Path::new(model);
     if !path.exists() {
-        let known = EMBEDDED.iter().map(|embedded| embedded.name).collect();
+        let known = EMBEDDED.iter().map(|embedded| embedded.name).chain(published()).collect();
         return Err(BackendError::UnknownModel { name: model.to_owned(), known });
     }
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let config = folder.join("config.json");
-    let config = MarConfig::parse(&config.display().to_string(), &read_config(&config)?)?;
-    let checkpoint = match weights {
-        Some(weights) => weights.to_owned(),
-        None if path.is_dir() => only_checkpoint(path)?,
-        None => path.to_owned(),
-    };
-    generator(config, Checkpoint::open(&checkpoint)?, device)
+    Ok((config.display().to_string(), read_text(&config)?))
 }
 
-fn generator(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<MarGenerator, BackendError> {
-    let section = checkpoint.section();
-    Ok(MarGenerator::new(MarModel::load(config, checkpoint, device)?, section))
-}
-
-fn read_config(path: &Path) -> Result<String, BackendError> {
-    let wrong = |source| BackendError::Read { path: path.to_owned(), source };
-    let size = fs::metadata(path).map_err(wrong)?.len();
-    if size > LARGEST_CONFIG {
-        let reason = format!("{size} bytes are too many for a configuration, at most {LARGEST_CONFIG} are read");
-        return Err(BackendError::Config { model: path.display().to_string(), reason });
-    }
-    fs::read_to_string(path).map_err(wrong)
+/// The checkpoint of a model on disk: the file itself, or the only one of the folder.
+pub(crate) fn checkpoint_of(model: &str) -> Result<PathBuf, BackendError> {
+    let path = Path::new(model);
+    if path.is_dir() { only_checkpoint(path) } else { Ok(path.to_owned()) }
 }
 
 /// The one checkpoint of a folder.

@@ -6,18 +6,19 @@
 
 #![expect(clippy::many_single_char_names, reason = "matrices and their sides have the names of the formula")]
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
 
-use crate::rows::values;
+use crate::rows::{contiguous, values};
 
 /// `x W + b`, for `x` `[rows, in]`, `weight` `[in, out]` and `bias` `[out]`; with `tile`, in tiles of that many rows, which
-/// `rows` is a multiple of.
+/// `rows` is a multiple of. `x` and `bias` are f32, and so is the result; `weight` may have 16 bits.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, tile: Option<usize>) -> Result<Tensor> {
     if x.device().is_cpu() {
         return x.apply_op3_no_bwd(weight, bias, &Affine { tile });
     }
-    x.matmul(weight)?.broadcast_add(bias)
+    let product = x.to_dtype(weight.dtype())?.matmul(weight)?;
+    product.to_dtype(DType::F32)?.broadcast_add(bias)
 }
 
 /// The products of each pair of `a` `[pairs, m, k]` and `b` `[pairs, k, n]`.
@@ -101,23 +102,53 @@ impl CustomOp3 for Affine {
     ) -> Result<(CpuStorage, Shape)> {
         let (rows, inputs) = layout.shape().dims2()?;
         let (height, outputs) = weight_layout.shape().dims2()?;
-        let (x, weight, bias) = (values(x, layout)?, values(weight, weight_layout)?, values(bias, bias_layout)?);
-        let tile = self.tile.unwrap_or(rows);
-        if height != inputs || bias.len() != outputs || !rows.is_multiple_of(tile.max(1)) {
+        let (x, bias) = (values(x, layout)?, values(bias, bias_layout)?);
+        let tile = self.tile.unwrap_or(rows).max(1);
+        if height != inputs || bias.len() != outputs || !rows.is_multiple_of(tile) {
             candle_core::bail!("{rows} rows of {inputs} do not fit weights of {height} x {outputs}, tiles of {tile}");
         }
         let mut out = Vec::with_capacity(rows * outputs);
         for _ in 0..rows {
             out.extend_from_slice(bias);
         }
-        let weight = Matrix::new(weight, [inputs, outputs], [outputs, 1])?;
         // Tiles are too small to be shared between threads; whole products are shared by gemm itself where that pays.
         let parallelism = if self.tile.is_some() { Parallelism::None } else { Parallelism::Rayon(0) };
-        for (x, out) in x.chunks(tile.max(1) * inputs).zip(out.chunks_mut(tile.max(1) * outputs)) {
-            multiply(Matrix::new(x, [tile, inputs], [inputs, 1])?, weight, out, true, parallelism);
+        // Adds what some of the inputs, `first` and those after it, contribute.
+        let mut add = |first: usize, weight: &[f32]| -> Result<()> {
+            let part = weight.len() / outputs.max(1);
+            let weight = Matrix::new(weight, [part, outputs], [outputs, 1])?;
+            for (x, out) in x.chunks(tile * inputs).zip(out.chunks_mut(tile * outputs)) {
+                multiply(Matrix::new(&x[first..], [tile, part], [inputs, 1])?, weight, out, true, parallelism);
+            }
+            Ok(())
+        };
+        match weight {
+            CpuStorage::F32(_) => add(0, values(weight, weight_layout)?)?,
+            CpuStorage::BF16(weight) => by_panels(contiguous(weight, weight_layout)?, outputs, add)?,
+            CpuStorage::F16(weight) => by_panels(contiguous(weight, weight_layout)?, outputs, add)?,
+            _ => candle_core::bail!("weights are f32, bf16 or f16"),
         }
         Ok((CpuStorage::F32(out), Shape::from((rows, outputs))))
     }
+}
+
+/// 16-bit numbers are widened this many at a time: a panel stays in the cache until it is used.
+const PANEL: usize = 1 << 16;
+
+/// Widens weights of `outputs` columns some rows at a time, and calls `add` with the first row and the values.
+fn by_panels<T: Copy + Into<f32>>(
+    weight: &[T],
+    outputs: usize,
+    mut add: impl FnMut(usize, &[f32]) -> Result<()>,
+) -> Result<()> {
+    let rows = (PANEL / outputs.max(1)).max(1);
+    let mut panel = Vec::with_capacity(rows * outputs);
+    for (number, values) in weight.chunks((rows * outputs).max(1)).enumerate() {
+        panel.clear();
+        panel.extend(values.iter().map(|&value| value.into()));
+        add(number * rows, &panel)?;
+    }
+    Ok(())
 }
 
 struct Pairwise;

@@ -60,6 +60,12 @@ pub(crate) fn normalize(x: &Tensor, eps: f32) -> Result<Tensor> {
     centred.broadcast_div(&(variance + f64::from(eps))?.sqrt()?)
 }
 
+/// Divides the last dimension by its root mean square, then scales by `scale` `[width]`.
+pub(crate) fn rms_norm(x: &Tensor, scale: &Tensor, eps: f32) -> Result<Tensor> {
+    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
+    x.broadcast_div(&(mean_square + f64::from(eps))?.sqrt()?)?.broadcast_mul(scale)
+}
+
 /// Mean and reciprocal standard deviation of a row.
 #[expect(clippy::cast_precision_loss, reason = "rows are shorter than 2^24")]
 fn moments(row: &[f32], eps: f32) -> (f32, f32) {
@@ -83,8 +89,13 @@ fn lane_sum(row: &[f32], value: impl Fn(f32) -> f32) -> f32 {
 /// The values of a contiguous f32 tensor.
 pub(crate) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let CpuStorage::F32(values) = storage else { candle_core::bail!("only f32 is computed on the CPU") };
+    contiguous(values, layout)
+}
+
+/// The elements of a contiguous tensor.
+pub(crate) fn contiguous<'a, T>(elements: &'a [T], layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
+        Some((start, end)) => Ok(&elements[start..end]),
         None => candle_core::bail!("the operand must be contiguous"),
     }
 }

@@ -1,12 +1,11 @@
 //! Reads recordings.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::checkpoint::{Checkpoint, Layout};
 use gtr_backends::mar::{MarConfig, MarGenerator, MarModel};
-use gtr_core::{ImageIndex, NoiseSource, TokenIndex};
 use serde_json::Value;
 
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -28,16 +27,6 @@ impl Golden {
         Self { name: name.to_owned(), json: serde_json::from_str(&text).unwrap(), tensors }
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
-    }
-
-    pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<_> = self.tensors.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        names
-    }
-
     pub(crate) fn tensor(&self, name: &str) -> &Tensor {
         self.tensors.get(name).unwrap_or_else(|| panic!("{} has no tensor {name}", self.name))
     }
@@ -46,15 +35,12 @@ impl Golden {
         floats(self.tensor(name))
     }
 
-    pub(crate) fn f64s(&self, name: &str) -> Vec<f64> {
-        self.tensor(name).flatten_all().unwrap().to_vec1().unwrap()
-    }
-
     /// Whole numbers: classes, timesteps, orders.
     pub(crate) fn u32s(&self, name: &str) -> Vec<u32> {
         self.tensor(name).to_dtype(DType::U32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 
+    /// A number of the description.
     pub(crate) fn number(&self, pointer: &str) -> f64 {
         self.json.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{} has no {pointer}", self.name))
     }
@@ -100,24 +86,17 @@ pub(crate) fn assert_near(what: &str, found: &Tensor, expected: &Tensor, toleran
     assert!(distance <= tolerance, "{what}: differs by {distance:e}, at most {tolerance:e} is allowed");
 }
 
-/// Noise from a recording instead of a seed.
-pub(crate) struct Recorded {
-    pub rows: HashMap<(ImageIndex, TokenIndex), usize>,
-    /// `[rows, channels]`.
-    pub first: Vec<f32>,
-    /// `[draws, stride, channels]`.
-    pub rest: Vec<f32>,
-    /// Rows of a draw in the recording; more than are used where both halves were recorded.
-    pub stride: usize,
+/// Writes the tensors of a layout with random values.
+pub(crate) fn write_random(layout: &Layout, seed: u64, file: &Path) {
+    candle_core::safetensors::save(&random_tensors(layout, seed), file).unwrap();
 }
 
-impl NoiseSource for Recorded {
-    fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
-        let (row, channels) = (self.rows[&(image, token)], out.len());
-        let from = match (draw as usize).checked_sub(1) {
-            None => &self.first[row * channels..],
-            Some(draw) => &self.rest[(draw * self.stride + row) * channels..],
-        };
-        out.copy_from_slice(&from[..channels]);
-    }
+/// The tensors of a layout with random values.
+pub(crate) fn random_tensors(layout: &Layout, seed: u64) -> HashMap<String, Tensor> {
+    let mut checkpoint = Checkpoint::random("test", layout, seed);
+    let mut tensor = |(name, shape): (&str, &[usize])| {
+        let values = checkpoint.read_f32(name).unwrap();
+        (name.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap())
+    };
+    layout.tensors().map(&mut tensor).collect()
 }

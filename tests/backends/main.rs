@@ -3,13 +3,20 @@
 
 mod bits;
 mod checkpoints;
-mod coefficients;
+mod conform;
+mod convert;
 mod digits;
 mod golden;
-mod head;
 mod hostile;
 mod judge;
-mod loops;
+mod lightgen;
+#[cfg(target_os = "linux")]
+mod memory;
 mod mutation;
-mod runs;
+mod opening;
+mod pipeline;
+mod precision;
+mod text;
+mod trace;
 mod transformer;
+mod vae;

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """Makes recordings small enough to be committed.
 
-Usage: trim.py FOLDER
+Usage: trim.py FOLDER [FILE:TENSOR...]
+
+Drops the tensors that are named after the folder, as `golden:dec.*`; the JSON beside a file then leaves them out too.
 
 Of guided recordings only the noise of the conditional half counts: the other half of the noise never reaches a result,
 since both halves are given the first half's x. This cuts it from `*.noise` in every sample_*.safetensors of the folder
 (recordings cut already are left alone) and corrects the shapes in the JSON beside it.
 """
+import fnmatch
 import json
 import pathlib
 import struct
 import sys
 
 
-def trim(path: pathlib.Path) -> None:
+def trim(path: pathlib.Path, dropped: list[str]) -> None:
     data = path.read_bytes()
     (size,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + size])
@@ -24,9 +27,12 @@ def trim(path: pathlib.Path) -> None:
         if name == "__metadata__":
             out[name] = info
             continue
+        if any(fnmatch.fnmatch(name, pattern) for pattern in dropped):
+            description["tensors"].pop(name, None)
+            continue
         begin, end = info["data_offsets"]
         values, shape = body[begin:end], info["shape"]
-        if name.endswith(".noise"):
+        if path.stem.startswith("sample_") and name.endswith(".noise"):
             draws, rows, channels = shape
             kept = header[name.replace(".noise", ".init_noise")]["shape"][0]
             row = (end - begin) // (draws * rows)
@@ -42,5 +48,7 @@ def trim(path: pathlib.Path) -> None:
     path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n")
 
 
-for recording in sorted(pathlib.Path(sys.argv[1]).glob("sample_*.safetensors")):
-    trim(recording)
+folder = pathlib.Path(sys.argv[1])
+patterns = [argument.split(":", 1) for argument in sys.argv[2:]]
+for recording in sorted(folder.glob("*.safetensors")):
+    trim(recording, [tensor for file, tensor in patterns if file == recording.stem])

@@ -4,8 +4,14 @@
 //! checkpoint never lies in memory as a whole, and every length that a file states is compared with what the file holds
 //! before memory is reserved for it.
 
+mod convert;
+pub(crate) mod header;
+mod kind;
+mod packed;
+mod parts;
 mod pickle;
 mod pth;
+mod random;
 mod safetensors;
 mod source;
 mod weights;
@@ -14,6 +20,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+pub use self::convert::{ConvertOptions, Converted, convert};
+pub use self::kind::Kind;
 pub use self::source::Source;
 pub use self::weights::{Layout, Weights};
 use crate::BackendError;
@@ -77,8 +85,24 @@ pub enum Section {
     ModelEma,
     /// `model`: the raw weights; the checkpoint has no averaged ones.
     Model,
+    /// `model`, asked for by [`Checkpoint::open_raw`]: the raw weights, with which some models are sampled as published.
+    ModelAsPublished,
     /// The file is a plain collection of tensors.
     Whole,
+    /// No file: weights from a seed, which generate nothing that could be recognised.
+    Random,
+}
+
+impl Section {
+    /// What it is called in a file, and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ModelEma => "model_ema",
+            Self::Model | Self::ModelAsPublished => "model",
+            Self::Whole => "whole",
+            Self::Random => "random",
+        }
+    }
 }
 
 impl fmt::Display for Section {
@@ -86,7 +110,9 @@ impl fmt::Display for Section {
         f.write_str(match self {
             Self::ModelEma => "model_ema (averaged weights)",
             Self::Model => "model (raw weights: the checkpoint has no averaged ones)",
+            Self::ModelAsPublished => "model (raw weights, as published)",
             Self::Whole => "the whole file",
+            Self::Random => "random weights",
         })
     }
 }
@@ -97,6 +123,8 @@ const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46";
 enum Format {
     Safetensors(safetensors::File),
     Pth(Box<pth::File>),
+    Parts(parts::Parts),
+    Random(u64),
 }
 
 /// An open checkpoint.
@@ -116,6 +144,8 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, TensorInfo>,
     section: Section,
     format: Format,
+    /// The bytes of the tensor read last: reading one after the other then leaves no holes in memory.
+    buffer: Vec<u8>,
 }
 
 impl fmt::Debug for Checkpoint {
@@ -125,6 +155,10 @@ impl fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
+    fn new(name: String, tensors: BTreeMap<String, TensorInfo>, section: Section, format: Format) -> Self {
+        Self { name, tensors, section, format, buffer: Vec::new() }
+    }
+
     /// Opens a file; the format is recognised by its content. From an archive of `torch.save` the averaged weights
     /// (`model_ema`) are taken if it has them, else those under `model`, else the file is the collection itself;
     /// [`Checkpoint::section`] tells which.
@@ -143,6 +177,44 @@ impl Checkpoint {
         Self::from_source(path.display().to_string(), Source::open(path)?, section)
     }
 
+    /// Opens a file and takes the raw weights (`model`) even if it has averaged ones beside them; if it has no raw ones, as
+    /// [`Checkpoint::open`].
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_raw(path: &Path) -> Result<Self, BackendError> {
+        Self::open_section(path, Some(Section::ModelAsPublished))
+    }
+
+    /// Opens the files that an index names, `model.safetensors.index.json` of Hugging Face, as one.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the index is not one, names files elsewhere, or names
+    /// tensors that are not where it says.
+    pub fn open_parts(index: &Path) -> Result<Self, BackendError> {
+        let (parts, tensors) = parts::Parts::open(index)?;
+        let name = index.display().to_string();
+        Ok(Self::new(name, tensors, Section::Whole, Format::Parts(parts)))
+    }
+
+    /// A checkpoint with the tensors of `layout`, whose values come from a seed when they are read.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::checkpoint::{Checkpoint, Layout, Section};
+    /// let mut layout = Layout::default();
+    /// layout.add("fc1.weight", &[4, 3]);
+    /// let mut checkpoint = Checkpoint::random("try", &layout, 7);
+    /// assert_eq!(checkpoint.section(), Section::Random);
+    /// assert_eq!(checkpoint.read_f32("fc1.weight")?.len(), 12);
+    /// # Ok::<(), gtr_backends::BackendError>(())
+    /// ```
+    pub fn random(name: &str, layout: &Layout, seed: u64) -> Self {
+        let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Some(Dtype::F32) };
+        let tensors = layout.tensors().map(|(name, shape)| (name.to_owned(), info(shape))).collect();
+        Self::new(format!("{name} (random)"), tensors, Section::Random, Format::Random(seed))
+    }
+
     /// A checkpoint that is part of the program.
     ///
     /// # Errors
@@ -156,16 +228,16 @@ impl Checkpoint {
         let start = source.start().map_err(|error| wrong(error.to_string()))?;
         if start.starts_with(b"PK\x03\x04") {
             let (file, section) = pth::File::open(source, section).map_err(wrong)?;
-            return Ok(Self { tensors: file.infos(), section, format: Format::Pth(Box::new(file)), name });
+            return Ok(Self::new(name, file.infos(), section, Format::Pth(Box::new(file))));
         }
         if start.starts_with(LEGACY) {
             return Err(wrong("it is in the format of torch.save before 1.6; save it again with a newer one".into()));
         }
-        if section.is_some_and(|section| section != Section::Whole) {
+        if section.is_some_and(|section| !matches!(section, Section::Whole | Section::ModelAsPublished)) {
             return Err(wrong("a safetensors file has no sections".into()));
         }
         let file = safetensors::File::open(source).map_err(wrong)?;
-        Ok(Self { tensors: file.infos(), section: Section::Whole, format: Format::Safetensors(file), name })
+        Ok(Self::new(name, file.infos(), Section::Whole, Format::Safetensors(file)))
     }
 
     /// The file's name, for messages.
@@ -183,9 +255,31 @@ impl Checkpoint {
         self.tensors.iter().map(|(name, info)| (name.as_str(), info))
     }
 
+    /// The texts that a safetensors file holds beside its tensors; a `torch.save` archive has none.
+    pub fn metadata(&self) -> BTreeMap<&str, &str> {
+        match &self.format {
+            Format::Safetensors(file) => file.texts(),
+            Format::Pth(_) | Format::Parts(_) | Format::Random(_) => BTreeMap::new(),
+        }
+    }
+
     /// What is known of a tensor.
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
+    }
+
+    /// The size of a tensor in one dimension.
+    pub(crate) fn dimension(&self, name: &str, dimension: usize) -> Option<usize> {
+        self.info(name)?.shape.get(dimension).copied()
+    }
+
+    /// How many blocks there are whose tensors begin with `name` and a number.
+    pub(crate) fn blocks(&self, name: &str) -> usize {
+        let holds = |block: &usize| {
+            let start = format!("{name}.{block}.");
+            self.tensors.range(start.clone()..).next().is_some_and(|(name, _)| name.starts_with(&start))
+        };
+        (0..self.tensors.len()).take_while(holds).count()
     }
 
     /// The values of a tensor as f32, row by row.
@@ -193,15 +287,7 @@ impl Checkpoint {
     /// # Errors
     /// [`BackendError::Tensor`] if there is no such tensor or it can not be read.
     pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, BackendError> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "what is asked for")]
-        self.decode(name, |dtype, bytes| match dtype {
-            Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-            Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
-            Dtype::F32 => elements(bytes, f32::from_le_bytes),
-            Dtype::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
-            Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f32),
-            Dtype::U8 => elements(bytes, |[b]| f32::from(b)),
-        })
+        self.decode(name, to_f32)
     }
 
     /// The values of a tensor as f64, row by row.
@@ -220,14 +306,49 @@ impl Checkpoint {
         })
     }
 
-    fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> Vec<T>) -> Result<Vec<T>, BackendError> {
-        let wrong = |reason| BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason };
-        let (dtype, bytes) = match &mut self.format {
-            Format::Safetensors(file) => file.read(name),
-            Format::Pth(file) => file.read(name),
-        }
-        .map_err(wrong)?;
-        Ok(decode(dtype, &bytes))
+    /// What `decode` makes of the elements of a tensor, little endian, row by row.
+    fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> T) -> Result<T, BackendError> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        let decoded = self.raw(name, &mut bytes).map(|dtype| decode(dtype, &bytes));
+        self.buffer = bytes;
+        decoded
+    }
+
+    /// Makes `bytes` hold the elements of a tensor, little endian, row by row.
+    fn raw(&mut self, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, BackendError> {
+        let read = match &mut self.format {
+            Format::Safetensors(file) => file.read(name, bytes),
+            Format::Pth(file) => file.read(name, bytes),
+            Format::Parts(parts) => match parts.file(name) {
+                Some(file) => return file.raw(name, bytes),
+                None => Err("there is no such tensor".to_owned()),
+            },
+            Format::Random(seed) => match self.tensors.get(name) {
+                Some(info) => {
+                    bytes.clear();
+                    bytes.extend(random::values(*seed, name, &info.shape).flat_map(f32::to_le_bytes));
+                    Ok(Dtype::F32)
+                }
+                None => Err("there is no such tensor".to_owned()),
+            },
+        };
+        read.map_err(|reason| self.wrong(name, reason))
+    }
+
+    fn wrong(&self, name: &str, reason: String) -> BackendError {
+        BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "what is asked for")]
+fn to_f32(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    match dtype {
+        Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+        Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+        Dtype::F32 => elements(bytes, f32::from_le_bytes),
+        Dtype::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
+        Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f32),
+        Dtype::U8 => elements(bytes, |[b]| f32::from(b)),
     }
 }
 

@@ -41,13 +41,13 @@ impl File {
         let mut file = Self { archive, length, folder, big_endian: false, tensors: BTreeMap::new() };
         // Archives of old versions have no such entry; they are little endian.
         if file.archive.index_for_name(&format!("{}byteorder", file.folder)).is_some() {
-            file.big_endian = match file.entry("byteorder", 0, 16)?.as_slice() {
+            file.big_endian = match file.whole_entry("byteorder", 16)?.as_slice() {
                 b"little" => false,
                 b"big" => true,
                 other => return Err(format!("its byte order is `{}`", String::from_utf8_lossy(other))),
             };
         }
-        let pickle = Pickle::parse(&file.entry("data.pkl", 0, LARGEST_PICKLE)?)?;
+        let pickle = Pickle::parse(&file.whole_entry("data.pkl", LARGEST_PICKLE)?)?;
         let (section, tensors) = state(&pickle, wanted)?;
         file.tensors = tensors;
         Ok((file, section))
@@ -61,26 +61,40 @@ impl File {
         self.tensors.iter().map(|(name, tensor)| (name.clone(), info(tensor))).collect()
     }
 
-    /// The elements of a tensor, little endian, row by row.
-    pub(super) fn read(&mut self, name: &str) -> Result<(Dtype, Vec<u8>), String> {
+    /// Makes `stored` hold the elements of a tensor, little endian, row by row.
+    pub(super) fn read(&mut self, name: &str, stored: &mut Vec<u8>) -> Result<Dtype, String> {
         let view = self.tensors.get(name).ok_or("there is no such tensor")?.clone()?;
         let dtype = view.storage.dtype.clone().map_err(|class| format!("elements of `{class}` are not read"))?;
         let span = Span::of(&view)?;
         let entry = format!("data/{}", view.storage.key);
         let start = (view.offset as u64).checked_mul(dtype.size() as u64).ok_or("its offset is too large")?;
         let bytes = (span.length as u64).checked_mul(dtype.size() as u64).ok_or("it is too large")?;
-        let mut stored = self.entry(&entry, start, bytes)?;
+        self.entry(&entry, start, bytes, stored)?;
         if stored.len() as u64 != bytes {
             return Err(format!("{bytes} bytes are needed from `{entry}`, {} are there", stored.len()));
         }
         if self.big_endian {
             stored.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
         }
-        Ok((dtype, if span.contiguous { stored } else { gather(&view, &stored, dtype.size()) }))
+        if !span.contiguous {
+            *stored = gather(&view, stored, dtype.size());
+        }
+        Ok(dtype)
     }
 
-    /// At most `limit` bytes of an entry, from `start`. Memory grows with what is really there.
-    fn entry(&mut self, name: &str, start: u64, limit: u64) -> Result<Vec<u8>, String> {
+    /// The bytes of an entry of less than `limit`.
+    fn whole_entry(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        self.entry(name, 0, limit, &mut bytes)?;
+        if bytes.len() as u64 == limit {
+            let path = format!("{}{name}", self.folder);
+            return Err(format!("its entry `{path}` cannot be read: it is larger than {limit} bytes"));
+        }
+        Ok(bytes)
+    }
+
+    /// Makes `bytes` hold at most `limit` bytes of an entry, from `start`. Memory grows with what is really there.
+    fn entry(&mut self, name: &str, start: u64, limit: u64, bytes: &mut Vec<u8>) -> Result<(), String> {
         let path = format!("{}{name}", self.folder);
         let wrong = |reason: String| format!("its entry `{path}` cannot be read: {reason}");
         let mut entry = self.archive.by_name(&path).map_err(|error| wrong(error.to_string()))?;
@@ -89,14 +103,11 @@ impl File {
             return Err(wrong(format!("{packed} packed bytes cannot hold {size}")));
         }
         let skipped = io::copy(&mut entry.by_ref().take(start), &mut io::sink()).map_err(|e| wrong(e.to_string()))?;
-        let mut bytes = Vec::new();
+        bytes.clear();
         if skipped == start {
-            entry.by_ref().take(limit).read_to_end(&mut bytes).map_err(|e| wrong(e.to_string()))?;
+            entry.by_ref().take(limit).read_to_end(bytes).map_err(|e| wrong(e.to_string()))?;
         }
-        if bytes.len() as u64 == limit && limit == LARGEST_PICKLE {
-            return Err(wrong(format!("it is larger than {LARGEST_PICKLE} bytes")));
-        }
-        Ok(bytes)
+        Ok(())
     }
 }
 
@@ -167,6 +178,11 @@ fn state(pickle: &Pickle, wanted: Option<Section>) -> Result<(Section, Tensors),
             .into_iter()
             .find_map(|(section, id)| id.map(|id| (section, id)))
             .or(Some((Section::Whole, pickle.root))),
+        Some(Section::ModelAsPublished) => {
+            let raw = holds("model").map(|id| (Section::ModelAsPublished, id));
+            raw.or_else(|| holds("model_ema").map(|id| (Section::ModelEma, id))).or(Some((Section::Whole, pickle.root)))
+        }
+        Some(Section::Random) => None,
         Some(Section::ModelEma) => holds("model_ema").map(|id| (Section::ModelEma, id)),
         Some(Section::Model) => holds("model").map(|id| (Section::Model, id)),
         Some(Section::Whole) => Some((Section::Whole, pickle.root)),

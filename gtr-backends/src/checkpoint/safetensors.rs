@@ -29,8 +29,9 @@ impl File {
                  the file has {length}"
             ));
         }
+        let mut text = Vec::new();
         #[expect(clippy::cast_possible_truncation, reason = "at most LARGEST_HEADER")]
-        let text = source.read_at(8, header as usize).map_err(|error| error.to_string())?;
+        source.read_at(8, header as usize, &mut text).map_err(|error| error.to_string())?;
         let metadata: Metadata =
             serde_json::from_slice(&text).map_err(|error| format!("its safetensors header is damaged: {error}"))?;
         let data_start = 8 + header;
@@ -46,13 +47,20 @@ impl File {
         self.metadata.tensors().into_iter().map(|(name, entry)| (name, info(entry))).collect()
     }
 
-    pub(super) fn read(&mut self, name: &str) -> Result<(Dtype, Vec<u8>), String> {
+    pub(super) fn texts(&self) -> BTreeMap<&str, &str> {
+        let texts = self.metadata.metadata().iter().flatten();
+        texts.map(|(name, text)| (name.as_str(), text.as_str())).collect()
+    }
+
+    /// Makes `bytes` hold the elements of a tensor.
+    pub(super) fn read(&mut self, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, String> {
         let entry = self.metadata.info(name).ok_or("there is no such tensor")?;
         let dtype = dtype(entry.dtype).ok_or_else(|| format!("elements of type {:?} are not read", entry.dtype))?;
         // The header was checked: the ranges lie end to end, fit the shapes, and end where the file ends.
         let (start, end) = entry.data_offsets;
-        let bytes = self.source.read_at(self.data_start + start as u64, end - start);
-        Ok((dtype, bytes.map_err(|error| error.to_string())?))
+        let read = self.source.read_at(self.data_start + start as u64, end - start, bytes);
+        read.map_err(|error| error.to_string())?;
+        Ok(dtype)
     }
 }
 

@@ -48,12 +48,12 @@ impl Source {
         Ok(start)
     }
 
-    /// `length` bytes from `offset`, which the caller has compared with [`Source::len`].
-    pub(super) fn read_at(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    /// Makes `bytes` hold `length` bytes from `offset`, which the caller has compared with [`Source::len`].
+    pub(super) fn read_at(&mut self, offset: u64, length: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         self.seek(SeekFrom::Start(offset))?;
-        let mut bytes = vec![0; length];
-        self.read_exact(&mut bytes)?;
-        Ok(bytes)
+        bytes.clear();
+        bytes.resize(length, 0);
+        self.read_exact(bytes)
     }
 }
 

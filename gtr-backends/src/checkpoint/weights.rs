@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::Checkpoint;
-use crate::BackendError;
+use super::packed::{Matrix, Packed, matrix_shape};
 use crate::error::Context;
+use crate::{BackendError, Compute, Precision};
 
 /// The tensors that a model consists of: names and shapes.
 ///
@@ -37,7 +38,7 @@ impl Layout {
 pub struct Weights {
     checkpoint: Checkpoint,
     layout: Layout,
-    device: Device,
+    compute: Compute,
 }
 
 impl Weights {
@@ -46,10 +47,26 @@ impl Weights {
     /// # Errors
     /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`], each naming
     /// the file and the tensor.
-    pub fn new(checkpoint: Checkpoint, layout: Layout, device: &Device) -> Result<Self, BackendError> {
+    pub fn new(checkpoint: Checkpoint, layout: Layout, compute: impl Into<Compute>) -> Result<Self, BackendError> {
+        Self::with_others(checkpoint, layout, |_| false, compute)
+    }
+
+    /// As [`Weights::new`], for a checkpoint that holds more than the model: `other` tells the names of what is left alone.
+    ///
+    /// # Errors
+    /// As [`Weights::new`].
+    pub fn with_others(
+        checkpoint: Checkpoint,
+        layout: Layout,
+        other: impl Fn(&str) -> bool,
+        compute: impl Into<Compute>,
+    ) -> Result<Self, BackendError> {
         let file = || checkpoint.name().to_owned();
-        let unexpected: Vec<&str> =
-            checkpoint.tensors().map(|(name, _)| name).filter(|name| !layout.0.contains_key(*name)).collect();
+        let unexpected: Vec<&str> = checkpoint
+            .tensors()
+            .map(|(name, _)| name)
+            .filter(|name| !layout.0.contains_key(*name) && !other(name))
+            .collect();
         for (name, expected) in &layout.0 {
             let Some(info) = checkpoint.info(name) else {
                 return Err(BackendError::MissingTensor {
@@ -68,31 +85,86 @@ impl Weights {
             let (count, first) = (unexpected.len(), (*first).to_owned());
             return Err(BackendError::UnexpectedTensors { file: file(), count, first });
         }
-        Ok(Self { checkpoint, layout, device: device.clone() })
+        Ok(Self { checkpoint, layout, compute: compute.into() })
     }
 
     /// Where the weights are put.
     pub fn device(&self) -> &Device {
-        &self.device
+        self.compute.device()
     }
 
-    /// Reads a tensor; each can be had once.
+    /// In which type matrices are kept.
+    pub fn precision(&self) -> Precision {
+        self.compute.precision()
+    }
+
+    /// Reads a tensor as f32; each can be had once.
     ///
     /// # Errors
     /// [`BackendError::Tensor`] if it can not be read or was not declared, [`BackendError::NonFiniteWeight`] if it holds a
     /// value that is not a finite number.
     pub fn take(&mut self, name: &str) -> Result<Tensor, BackendError> {
-        let file = self.checkpoint.name().to_owned();
-        let Some(shape) = self.layout.0.remove(name) else {
-            let reason = "the model has not declared it, or has it already".to_owned();
-            return Err(BackendError::Tensor { file, name: name.to_owned(), reason });
-        };
+        let shape = self.claim(name)?;
         let values = self.checkpoint.read_f32(name)?;
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            let value = values[index];
-            return Err(BackendError::NonFiniteWeight { file, name: name.to_owned(), index, value });
-        }
-        Tensor::from_vec(values, shape, &self.device).context("moving weights to the device")
+        let bad = values.iter().position(|value| !value.is_finite());
+        bad.map_or(Ok(()), |index| Err(self.not_finite(name, index, values[index])))?;
+        Tensor::from_vec(values, shape, self.device()).context("moving weights to the device")
+    }
+
+    /// Reads a matrix in the model's precision; each can be had once.
+    ///
+    /// # Errors
+    /// As [`Weights::take`]; [`BackendError::NonFiniteWeight`] for a value that the precision can not hold, too.
+    pub fn take_matrix(&mut self, name: &str) -> Result<Tensor, BackendError> {
+        let shape = self.claim(name)?;
+        let matrix = Matrix { shape: matrix_shape(&shape), first: 0, transposed: false };
+        let precision = self.precision();
+        let packed = self.checkpoint.decode(name, |dtype, bytes| matrix.pack(dtype, bytes, precision))?;
+        self.tensor(name, packed, &shape)
+    }
+
+    /// Reads a matrix and transposes it; as [`Weights::take_matrix`] else.
+    pub(crate) fn take_transposed(&mut self, name: &str) -> Result<Tensor, BackendError> {
+        let [rows, columns] = matrix_shape(&self.claim(name)?);
+        let matrix = Matrix { shape: [rows, columns], first: 0, transposed: true };
+        let precision = self.precision();
+        let packed = self.checkpoint.decode(name, |dtype, bytes| matrix.pack(dtype, bytes, precision))?;
+        self.tensor(name, packed, &[columns, rows])
+    }
+
+    /// Reads the first `rows` rows of a matrix and the others, and transposes both.
+    pub(crate) fn take_transposed_parts(&mut self, name: &str, rows: usize) -> Result<(Tensor, Tensor), BackendError> {
+        let [all, columns] = matrix_shape(&self.claim(name)?);
+        let rest = all.saturating_sub(rows);
+        let precision = self.precision();
+        let part = |first: usize, rows: usize| Matrix { shape: [rows, columns], first, transposed: true };
+        let (first, second) = self.checkpoint.decode(name, |dtype, bytes| {
+            (part(0, rows).pack(dtype, bytes, precision), part(rows, rest).pack(dtype, bytes, precision))
+        })?;
+        Ok((self.tensor(name, first, &[columns, rows])?, self.tensor(name, second, &[columns, rest])?))
+    }
+
+    /// The declared shape of a tensor that nothing has taken yet.
+    fn claim(&mut self, name: &str) -> Result<Vec<usize>, BackendError> {
+        self.layout.0.remove(name).ok_or_else(|| BackendError::Tensor {
+            file: self.checkpoint.name().to_owned(),
+            name: name.to_owned(),
+            reason: "the model has not declared it, or has it already".to_owned(),
+        })
+    }
+
+    fn tensor(
+        &self,
+        name: &str,
+        packed: Result<Packed, (usize, f32)>,
+        shape: &[usize],
+    ) -> Result<Tensor, BackendError> {
+        let packed = packed.map_err(|(index, value)| self.not_finite(name, index, value))?;
+        packed.tensor(shape, self.device()).context("moving weights to the device")
+    }
+
+    fn not_finite(&self, name: &str, index: usize, value: f32) -> BackendError {
+        BackendError::NonFiniteWeight { file: self.checkpoint.name().to_owned(), name: name.to_owned(), index, value }
     }
 
     /// The declared tensors that nothing has taken: none, unless a model declares what it does not use.

@@ -128,6 +128,11 @@ impl DiffusionHead {
             .context("embedding timesteps")
     }
 
+    /// The embeddings of timesteps that are on the device already, `[timesteps]` of u32.
+    pub(super) fn timesteps_at(&self, index: &Tensor) -> Result<Tensor, BackendError> {
+        self.timesteps.index_select(index, 0).context("embedding timesteps")
+    }
+
     /// The embeddings of conditioning vectors, which are the same at every timestep.
     ///
     /// # Shapes

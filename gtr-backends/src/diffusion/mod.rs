@@ -3,6 +3,7 @@
 
 mod head;
 mod process;
+mod resident;
 mod sampler;
 
 pub use self::head::{DiffusionHead, HeadSize, waves};

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use gtr_core::{Denoise, NoiseSource, Row};
 use rayon::prelude::*;
 
+use super::resident::Resident;
 use super::{DiffusionHead, Process};
 use crate::BackendError;
 use crate::error::Context;
@@ -40,15 +41,19 @@ pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by_key(|&row| std::cmp::Reverse(processes[request.rows[row].group].evaluations()));
 
-    // Chains are independent, so threads share them; dealt out, each thread gets long ones and short ones.
-    let halves = if conditions.unconditional.is_some() { 2 } else { 1 };
-    let threads = if head.device().is_cpu() { rayon::current_num_threads() } else { 1 };
-    let threads = threads.min((count * halves).div_ceil(TILE)).max(1);
-    let dealt: Vec<Vec<usize>> =
-        (0..threads).map(|share| order.iter().copied().skip(share).step_by(threads).collect()).collect();
     let settings =
         Settings { guidance: request.guidance as f32, temperature: request.temperature as f32, noise: request.noise };
     let chain = |&row: &usize| Chain { row, address: request.rows[row], process: &processes[request.rows[row].group] };
+    if !head.device().is_cpu() {
+        let chains: Vec<_> = order.iter().map(chain).collect();
+        return resident(head, conditions, settings, &chains);
+    }
+
+    // Chains are independent, so threads share them; dealt out, each thread gets long ones and short ones.
+    let halves = if conditions.unconditional.is_some() { 2 } else { 1 };
+    let threads = rayon::current_num_threads().min((count * halves).div_ceil(TILE)).max(1);
+    let dealt: Vec<Vec<usize>> =
+        (0..threads).map(|share| order.iter().copied().skip(share).step_by(threads).collect()).collect();
     let drawn = dealt
         .par_iter()
         .map(|rows| Walk::new(head, conditions, settings, rows.iter().map(chain).collect())?.run())
@@ -77,19 +82,53 @@ fn check(conditions: &Conditions, request: &Denoise<'_>) -> Result<(), BackendEr
     }
 }
 
+/// Draws all chains at once, in the memory of the device.
+fn resident(
+    head: &DiffusionHead,
+    conditions: &Conditions,
+    settings: Settings<'_>,
+    chains: &[Chain<'_>],
+) -> Result<Tensor, BackendError> {
+    let (conditional, unconditional) = embedded(head, conditions, chains)?;
+    let drawn = Resident::new(head, settings, chains, &conditional, unconditional.as_ref())?.run()?;
+    // Back into the order of the rows.
+    let mut places = vec![0_u32; chains.len()];
+    for (place, chain) in (0..).zip(chains) {
+        places[chain.row] = place;
+    }
+    Tensor::new(places.as_slice(), head.device())
+        .and_then(|places| drawn.index_select(&places, 0))
+        .context("ordering rows")
+}
+
+/// The embedded conditions of chains, in their order: the conditional half, and the other if there is one.
+fn embedded(
+    head: &DiffusionHead,
+    conditions: &Conditions,
+    chains: &[Chain<'_>],
+) -> Result<(Tensor, Option<Tensor>), BackendError> {
+    let rows: Vec<u32> = chains.iter().filter_map(|chain| u32::try_from(chain.row).ok()).collect();
+    let embed = |vectors: &Tensor| {
+        let rows = Tensor::new(rows.as_slice(), head.device());
+        let chosen = rows.and_then(|rows| vectors.index_select(&rows, 0)).context("choosing conditions")?;
+        head.embed_conditions(&chosen)
+    };
+    Ok((embed(&conditions.conditional)?, conditions.unconditional.as_ref().map(embed).transpose()?))
+}
+
 #[derive(Clone, Copy)]
-struct Settings<'a> {
-    guidance: f32,
-    temperature: f32,
-    noise: &'a dyn NoiseSource,
+pub(super) struct Settings<'a> {
+    pub(super) guidance: f32,
+    pub(super) temperature: f32,
+    pub(super) noise: &'a dyn NoiseSource,
 }
 
 /// The chain of one row.
-struct Chain<'a> {
+pub(super) struct Chain<'a> {
     row: usize,
     /// Where its noise is found.
-    address: Row,
-    process: &'a Process,
+    pub(super) address: Row,
+    pub(super) process: &'a Process,
 }
 
 /// Walks chains, those with more evaluations first in the list.
@@ -111,14 +150,7 @@ impl<'a> Walk<'a> {
         settings: Settings<'a>,
         chains: Vec<Chain<'a>>,
     ) -> Result<Self, BackendError> {
-        let rows: Vec<u32> = chains.iter().filter_map(|chain| u32::try_from(chain.row).ok()).collect();
-        let embed = |vectors: &Tensor| {
-            let rows = Tensor::new(rows.as_slice(), head.device());
-            let chosen = rows.and_then(|rows| vectors.index_select(&rows, 0)).context("choosing conditions")?;
-            head.embed_conditions(&chosen)
-        };
-        let conditional = embed(&conditions.conditional)?;
-        let unconditional = conditions.unconditional.as_ref().map(embed).transpose()?;
+        let (conditional, unconditional) = embedded(head, conditions, &chains)?;
         let channels = head.size().channels;
         let mut x = vec![0.0; chains.len() * channels];
         for (chain, x) in chains.iter().zip(x.chunks_exact_mut(channels)) {
@@ -191,5 +223,50 @@ impl<'a> Walk<'a> {
         };
         let out = self.head.predict(&twice(x)?, &twice(timesteps)?, conditions)?;
         out.flatten_all().and_then(|out| out.to_vec1()).context("reading what the diffusion head predicts")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use gtr_core::{DiffusionSteps, ImageIndex, MaskedGenerator, Noise, Seed, Timesteps};
+
+    use super::*;
+
+    /// The path for devices, run on the CPU, where both can be.
+    #[test]
+    fn both_paths_draw_the_same() {
+        let generator = crate::open("digits", None, &Device::Cpu).unwrap();
+        let head = generator.model().head();
+        let timesteps = [6, 1, 9]
+            .map(|steps| Timesteps::new(DiffusionSteps::new(steps).unwrap(), generator.timestep_limit()).unwrap());
+        let row = |(number, token)| Row { image: ImageIndex(3), token, group: [0, 2, 1, 0, 0, 2][number % 6] };
+        let rows: Vec<Row> = generator.grid().iter().take(21).enumerate().map(row).collect();
+        let vectors = |phase: f32| {
+            let values = (0..21_u16 * 128).map(|place| (f32::from(place) * 0.7 + phase).sin()).collect();
+            Tensor::from_vec(values, (21, 128), &Device::Cpu).unwrap()
+        };
+        for guided in [false, true] {
+            let conditions = Conditions { conditional: vectors(0.0), unconditional: guided.then(|| vectors(1.0)) };
+            let noise = Noise::new(Seed(4));
+            let request =
+                Denoise { timesteps: &timesteps, rows: &rows, guidance: 1.7, temperature: 0.9, noise: &noise };
+            let expected = sample(head, &conditions, &request).unwrap();
+            let processes: Vec<Process> = timesteps.iter().map(Process::new).collect();
+            let mut order: Vec<usize> = (0..rows.len()).collect();
+            order.sort_by_key(|&row| std::cmp::Reverse(processes[rows[row].group].evaluations()));
+            let chains: Vec<_> = order
+                .iter()
+                .map(|&row| Chain { row, address: rows[row], process: &processes[rows[row].group] })
+                .collect();
+            let settings = Settings { guidance: 1.7, temperature: 0.9, noise: &noise };
+            let found = resident(head, &conditions, settings, &chains).unwrap();
+            let list = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let (found, expected) = (list(&found), list(&expected));
+            let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() <= 1e-5 * largest, "{found} {expected} of {largest}");
+            }
+        }
     }
 }

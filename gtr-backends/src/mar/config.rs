@@ -3,9 +3,11 @@
 use gtr_core::{Grid, GuidanceSchedule, Timestep, TimestepLimit};
 use serde::Deserialize;
 
+use super::named::KL16_SCALE;
 use crate::BackendError;
+use crate::canvas::Tokens;
 use crate::diffusion::HeadSize;
-use crate::layers::BlockSize;
+use crate::sizes::{Stack, fixed, within};
 
 /// A class of a model, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +58,8 @@ pub struct MarConfig {
     pub patch: usize,
     /// Channels of the latent image.
     pub latent_channels: usize,
+    /// Pixels on a side of a latent value, where an autoencoder decodes.
+    pub stride: usize,
     /// Classes.
     pub classes: usize,
     /// Tokens of the class in front of the sequence.
@@ -72,31 +76,12 @@ pub struct MarConfig {
     pub max_timestep: Option<Timestep>,
     /// A good scale of guidance, if one is known.
     pub guidance: Option<f64>,
-    /// How guidance moves over the AR steps.
+    /// How that scale moves over the AR steps.
     pub guidance_schedule: GuidanceSchedule,
     /// Factor of the latent image before it was learned.
     pub latent_scale: f64,
     /// How the latent image becomes pixels; `None`: a decoder of its own is needed.
     pub image_decoder: Option<ImageDecoder>,
-}
-
-/// A stack of transformer blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stack {
-    /// Width of a token.
-    pub width: usize,
-    /// Attention heads; they share the width.
-    pub heads: usize,
-    /// Blocks.
-    pub depth: usize,
-    /// Width inside the blocks' MLPs.
-    pub hidden: usize,
-}
-
-impl Stack {
-    pub(super) fn block(self) -> BlockSize {
-        BlockSize { width: self.width, heads: self.heads, hidden: self.hidden }
-    }
 }
 
 impl MarConfig {
@@ -128,6 +113,10 @@ impl MarConfig {
     /// Channels of a token.
     pub fn token_channels(&self) -> usize {
         self.latent_channels * self.patch * self.patch
+    }
+
+    pub(super) fn latent(&self) -> Tokens {
+        Tokens { grid: self.grid, channels: self.latent_channels, patch: self.patch }
     }
 
     /// The sizes of the diffusion head.
@@ -186,37 +175,6 @@ struct Raw {
     _num_sampling_steps: Option<serde_json::Value>,
 }
 
-fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
-    if (1..=most).contains(&value) { Ok(value) } else { Err(format!("`{name}` must be 1 to {most}, not {value}")) }
-}
-
-fn fixed<T: PartialEq + std::fmt::Debug>(name: &str, value: Option<&T>, only: &T) -> Result<(), String> {
-    match value {
-        Some(value) if value != only => Err(format!("`{name}` {value:?} is not supported, only {only:?}")),
-        _ => Ok(()),
-    }
-}
-
-fn stack(name: &str, width: usize, heads: usize, depth: usize, ratio: f64) -> Result<Stack, String> {
-    let width = within(&format!("{name}_embed_dim"), width, 8192)?;
-    let heads = within(&format!("{name}_num_heads"), heads, 256)?;
-    let depth = within(&format!("{name}_depth"), depth, 128)?;
-    if width % heads != 0 {
-        return Err(format!("`{name}_embed_dim` {width} cannot be shared by {heads} heads"));
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at most 8192 * 16, truncated as the reference does"
-    )]
-    let hidden = if ratio > 0.0 && ratio <= 16.0 { (width as f64 * ratio) as usize } else { 0 };
-    if hidden == 0 {
-        return Err(format!("`mlp_ratio` must be above 0 and at most 16, not {ratio}"));
-    }
-    Ok(Stack { width, heads, depth, hidden })
-}
-
 impl Raw {
     fn check(self, model: &str) -> Result<MarConfig, String> {
         fixed("layer_norm_eps", self.layer_norm_eps.as_ref(), &1e-6)?;
@@ -233,7 +191,9 @@ impl Raw {
         fixed("token_embed_dim", self.token_embed_dim.as_ref(), &token_channels)?;
         fixed("seq_len", self.seq_len.as_ref(), &grid.tokens())?;
         let image_decoder = self.image_decoder(grid, patch)?;
-        let latent_scale = self.latent_scale.unwrap_or(1.0);
+        // The published code has its scale of latents in the program, not among its arguments.
+        let published = if self.img_size.is_some() { KL16_SCALE } else { 1.0 };
+        let latent_scale = self.latent_scale.unwrap_or(published);
         if !(latent_scale.is_finite() && latent_scale > 0.0) {
             return Err(format!("`latent_scale` must be a number above 0, not {latent_scale}"));
         }
@@ -241,13 +201,14 @@ impl Raw {
         let encoder = (self.encoder_embed_dim, self.encoder_num_heads, self.encoder_depth);
         let decoder = (self.decoder_embed_dim, self.decoder_num_heads, self.decoder_depth);
         Ok(MarConfig {
-            encoder: stack("encoder", encoder.0, encoder.1, encoder.2, self.mlp_ratio)?,
-            decoder: stack("decoder", decoder.0, decoder.1, decoder.2, self.mlp_ratio)?,
+            encoder: Stack::checked("encoder", encoder.0, encoder.1, encoder.2, self.mlp_ratio)?,
+            decoder: Stack::checked("decoder", decoder.0, decoder.1, decoder.2, self.mlp_ratio)?,
             classes: within("class_num", self.class_num, 1 << 20)?,
             buffer: within("buffer_size", self.buffer_size, 4096)?,
             head_depth: within("diffloss_d", self.diffloss_d, 128)?,
             head_width: within("diffloss_w", self.diffloss_w, 8192)?,
             max_timestep: max_timestep.map_err(|error| format!("`max_timestep`: {error}"))?,
+            stride: within("vae_stride", self.vae_stride.map_or(16, |stride| stride as usize), 64)?,
             guidance: self.cfg,
             guidance_schedule: self.cfg_schedule.unwrap_or_default(),
             name: self.model.unwrap_or_else(|| model.to_owned()),

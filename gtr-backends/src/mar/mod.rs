@@ -5,8 +5,17 @@
 
 mod config;
 mod generator;
+mod imagenet;
 mod model;
+mod named;
+mod open;
 
-pub use self::config::{Class, ImageDecoder, MarConfig, Stack};
-pub use self::generator::{Canvas, MarGenerator};
+pub use self::config::{Class, ImageDecoder, MarConfig};
+pub use self::generator::MarGenerator;
 pub use self::model::{MarModel, Sequence};
+pub(crate) use self::named::NAMES;
+pub use self::open::{open, open_mar};
+pub use crate::sizes::Stack;
+
+/// Pictures of classes, of which some tokens are known.
+pub type Canvas = crate::Canvas<Class>;

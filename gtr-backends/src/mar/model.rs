@@ -3,11 +3,12 @@
 use candle_core::{D, Device, Tensor};
 
 use super::config::MarConfig;
-use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate};
+use crate::sizes::Stack;
+use crate::{BackendError, Compute};
 
 /// The weights of a MAR model, ready to compute.
 #[derive(Debug)]
@@ -74,10 +75,12 @@ impl MarModel {
     ///
     /// # Errors
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
-    pub fn load(config: MarConfig, checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
-        let mut all = Weights::new(checkpoint, Self::layout(&config), device)?;
+    pub fn load(config: MarConfig, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
+        Kind::Mar.expect(&checkpoint)?;
+        let mut all = Weights::new(checkpoint, Self::layout(&config), compute)?;
+        let device = all.device().clone();
         let weights = &mut all;
-        let blocks = |weights: &mut Weights, name: &str, stack: super::config::Stack| {
+        let blocks = |weights: &mut Weights, name: &str, stack: Stack| {
             (0..stack.depth)
                 .map(|block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block()))
                 .collect::<Result<Vec<_>, _>>()
@@ -100,7 +103,7 @@ impl MarModel {
             decoder_norm: LayerNorm::load(weights, "decoder_norm")?,
             head_positions: table(weights, "diffusion_pos_embed_learned")?,
             head: DiffusionHead::load(weights, HEAD, config.head())?,
-            device: device.clone(),
+            device,
             config,
         };
         debug_assert!(all.finish().is_empty(), "every declared tensor is used");

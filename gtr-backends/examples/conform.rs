@@ -1,0 +1,25 @@
+//! Compares this implementation with the recordings in folders, or in single files, and prints how far they are apart.
+//!
+//! ```text
+//! cargo run --release --example conform -- tests/golden
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use gtr_backends::conform::{Options, conform};
+
+#[allow(clippy::print_stdout, reason = "what it is for")]
+fn main() -> ExitCode {
+    let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    match conform(&paths, &Options::default()) {
+        Ok(report) => {
+            print!("{report}");
+            if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

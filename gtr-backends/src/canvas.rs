@@ -1,0 +1,161 @@
+//! Images of which some tokens are known: what the models of this family keep between AR steps.
+
+use candle_core::{DType, Tensor};
+use gtr_core::{Grid, NonFinite, Targets};
+
+use crate::BackendError;
+use crate::error::Context;
+use crate::layers::concatenate;
+
+/// Pictures of which some tokens are known, in all the same number. `P` is what a picture is asked for by.
+#[derive(Clone, Debug)]
+pub struct Canvas<P> {
+    prompts: Vec<Option<P>>,
+    guided: bool,
+    /// Positions of the known tokens of each picture, in the order of `values`.
+    known: Vec<Vec<u32>>,
+    /// `[pictures, known, channels]`; nothing before the first step.
+    values: Option<Tensor>,
+}
+
+/// What is known of a picture: the values of its tokens in position order, `[1, known, channels]`, and their positions.
+pub(crate) type Known = (Option<Tensor>, Vec<u32>);
+
+/// How tokens make a latent image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) grid: Grid,
+    /// Channels of the latent image.
+    pub(crate) channels: usize,
+    /// Side of the patch of latent values that a token is.
+    pub(crate) patch: usize,
+}
+
+impl Tokens {
+    /// Channels of a token.
+    pub(crate) fn width(self) -> usize {
+        self.channels * self.patch * self.patch
+    }
+
+    /// The token at a position of the grid, or what is wrong with it.
+    pub(crate) fn check(self, position: u32) -> Result<(), BackendError> {
+        if (position as usize) < self.grid.tokens() {
+            return Ok(());
+        }
+        Err(BackendError::Request(format!("token {position} is not on the model's grid of {}", self.grid)))
+    }
+}
+
+impl<P> Canvas<P> {
+    /// Empty pictures; those without a prompt are made as in the unconditional half.
+    pub fn new(prompts: Vec<Option<P>>, guided: bool) -> Self {
+        Self { known: vec![Vec::new(); prompts.len()], values: None, prompts, guided }
+    }
+
+    /// The values of the known tokens, in the order in which they became known.
+    ///
+    /// # Shapes
+    /// `[pictures, known, channels]`; nothing before the first step.
+    pub fn values(&self) -> Option<&Tensor> {
+        self.values.as_ref()
+    }
+
+    pub(crate) fn prompts(&self) -> &[Option<P>] {
+        &self.prompts
+    }
+
+    /// Whether the unconditional half is wanted too.
+    pub(crate) fn guided(&self) -> bool {
+        self.guided
+    }
+
+    /// What is known of each picture.
+    pub(crate) fn known(&self) -> Result<Vec<Known>, BackendError> {
+        let known = (0..self.prompts.len()).map(|picture| self.picture(picture));
+        known.collect::<candle_core::Result<_>>().context("choosing the known tokens")
+    }
+
+    fn picture(&self, picture: usize) -> candle_core::Result<Known> {
+        let mut order: Vec<(u32, u32)> = self.known[picture].iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let (positions, places): (Vec<u32>, Vec<u32>) = order.into_iter().unzip();
+        let Some(values) = &self.values else { return Ok((None, positions)) };
+        let places = Tensor::new(places.as_slice(), values.device())?;
+        Ok((Some(values.narrow(0, picture, 1)?.index_select(&places, 1)?), positions))
+    }
+
+    /// The positions of targets, picture by picture.
+    pub(crate) fn positions(&self, targets: &Targets) -> Result<Vec<u32>, BackendError> {
+        if targets.images() != self.prompts.len() {
+            let (found, count) = (targets.images(), self.prompts.len());
+            return Err(BackendError::Request(format!("targets of {found} images do not fit a canvas of {count}")));
+        }
+        positions(targets)
+    }
+
+    /// Writes the values of targets, `[pictures * targets, width of a token]`.
+    pub(crate) fn commit(&mut self, targets: &Targets, values: &Tensor, layout: Tokens) -> Result<(), BackendError> {
+        let (count, per_image, width) = (self.prompts.len(), targets.per_image(), layout.width());
+        if targets.images() != count || values.dims() != [count * per_image, width] {
+            let found = values.dims();
+            return Err(BackendError::Request(format!(
+                "values of shape {found:?} do not fit {per_image} tokens of {width} channels in each of {count} images"
+            )));
+        }
+        let new = positions(targets)?;
+        for (known, new) in self.known.iter().zip(new.chunks_exact(per_image)) {
+            let mut all: Vec<u32> = known.iter().chain(new).copied().collect();
+            all.sort_unstable();
+            if let Some((twice, _)) = all.iter().zip(all.iter().skip(1)).find(|(token, next)| token == next) {
+                return Err(BackendError::Request(format!("token {twice} is known already")));
+            }
+            all.last().map_or(Ok(()), |last| layout.check(*last))?;
+        }
+        let values = values.reshape((count, per_image, width)).and_then(|new| match &self.values {
+            Some(values) => Tensor::cat(&[values, &new], 1),
+            None => Ok(new),
+        });
+        self.values = Some(values.context("writing tokens")?);
+        for (known, new) in self.known.iter_mut().zip(new.chunks_exact(per_image)) {
+            known.extend_from_slice(new);
+        }
+        Ok(())
+    }
+
+    /// The first known token whose value is not finite.
+    pub(crate) fn find_non_finite(&self, layout: Tokens) -> Result<Option<NonFinite>, BackendError> {
+        let Some(values) = &self.values else { return Ok(None) };
+        let values = values.to_dtype(DType::F32).and_then(|values| values.flatten_all()?.to_vec1::<f32>());
+        let values = values.context("reading token values")?;
+        let (width, known) = (layout.width(), self.known.first().map_or(0, Vec::len));
+        let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(None) };
+        let (slot, place) = (at / width / known, at / width % known);
+        let token = layout.grid.token(self.known[slot][place] as usize);
+        Ok(token.ok().map(|token| NonFinite { slot, token }))
+    }
+
+    /// The latent images, `[pictures, latent channels, rows, columns]`. A token's channels are (channel, row in patch,
+    /// column in patch).
+    pub(crate) fn latents(&self, layout: Tokens) -> Result<Tensor, BackendError> {
+        let (count, known, tokens) = (self.prompts.len(), self.known.first().map_or(0, Vec::len), layout.grid.tokens());
+        if known != tokens {
+            return Err(BackendError::Request(format!("only {known} of the {tokens} tokens are known: decode later")));
+        }
+        let (height, width) = (layout.grid.height() as usize, layout.grid.width() as usize);
+        let Tokens { channels, patch, .. } = layout;
+        let pictures: Vec<Tensor> = self.known()?.into_iter().filter_map(|(values, _)| values).collect();
+        let image = |pictures: Tensor| {
+            pictures
+                .reshape(&[count, height, width, channels, patch, patch][..])?
+                .permute([0, 3, 1, 4, 2, 5].as_slice())?
+                .reshape((count, channels, height * patch, width * patch))
+        };
+        concatenate(&pictures).and_then(image).context("joining tokens to images")
+    }
+}
+
+fn positions(targets: &Targets) -> Result<Vec<u32>, BackendError> {
+    let position = |token: &gtr_core::TokenIndex| u32::try_from(token.get());
+    let positions = targets.rows().iter().map(position).collect::<Result<_, _>>();
+    positions.map_err(|error| BackendError::Request(format!("a token is not on any grid: {error}")))
+}

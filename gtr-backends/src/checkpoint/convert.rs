@@ -1,0 +1,167 @@
+//! From any checkpoint to safetensors, tensor by tensor.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::header::Header;
+use super::{Checkpoint, Dtype, Section, elements};
+use crate::BackendError;
+use crate::file::Partial;
+
+/// What is converted, and into what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConvertOptions {
+    /// The part of the checkpoint; `None`: as [`Checkpoint::open`] chooses.
+    pub section: Option<Section>,
+    /// The type of the weights; `None`: each keeps its own. Whole numbers keep theirs in any case.
+    pub dtype: Option<Dtype>,
+}
+
+impl ConvertOptions {
+    /// Sets [`ConvertOptions::section`].
+    #[must_use]
+    pub fn with_section(mut self, section: Section) -> Self {
+        self.section = Some(section);
+        self
+    }
+
+    /// Sets [`ConvertOptions::dtype`].
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
+        self.dtype = Some(dtype);
+        self
+    }
+}
+
+/// What was converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Converted {
+    /// The part of the checkpoint that the tensors come from.
+    pub section: Section,
+    /// Tensors.
+    pub tensors: usize,
+    /// Numbers in all tensors.
+    pub parameters: usize,
+}
+
+/// A piece of a tensor that is converted at once: as many numbers.
+const PIECE: usize = 1 << 16;
+
+/// Writes the tensors of a checkpoint into a safetensors file. No more than one tensor is in memory at a
+/// time. The file appears when it is complete; one of that name is replaced. Its metadata names the section (`section`).
+///
+/// # Errors
+/// As [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a number that is too
+/// large for the new type; [`BackendError::Request`] for a type that is not f32, f16 or bf16, or if the file would replace
+/// its own source; [`BackendError::Write`].
+///
+/// # Examples
+/// ```no_run
+/// use gtr_backends::checkpoint::{ConvertOptions, Dtype, convert};
+/// let options = ConvertOptions::default().with_dtype(Dtype::F16);
+/// let converted = convert("checkpoint-last.pth".as_ref(), "mar-b.safetensors".as_ref(), options)?;
+/// println!("{} tensors from {}", converted.tensors, converted.section);
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub fn convert(input: &Path, output: &Path, options: ConvertOptions) -> Result<Converted, BackendError> {
+    if let Some(dtype) = options.dtype.filter(|dtype| !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)) {
+        return Err(BackendError::Request(format!("weights are converted to f32, f16 or bf16, not to {dtype}")));
+    }
+    if let (Ok(from), Ok(to)) = (input.canonicalize(), output.canonicalize())
+        && from == to
+    {
+        return Err(BackendError::Request(format!("{} cannot be replaced while it is read", input.display())));
+    }
+    let mut checkpoint = Checkpoint::open_section(input, options.section)?;
+    let mut header = Header::default();
+    let mut types: Vec<(String, Dtype)> = Vec::with_capacity(checkpoint.tensors.len());
+    let mut parameters = 0_usize;
+    for (name, info) in &checkpoint.tensors {
+        let Some(from) = info.dtype else {
+            // Reading it says why it can not be read.
+            let name = name.clone();
+            let reason = "its type is not read".to_owned();
+            return Err(checkpoint.read_f32(&name).err().unwrap_or_else(|| checkpoint.wrong(&name, reason)));
+        };
+        let to = options.dtype.filter(|_| !matches!(from, Dtype::I64 | Dtype::U8)).unwrap_or(from);
+        let count = info.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+        let total = count.and_then(|count| parameters.checked_add(count)).filter(|total| *total <= usize::MAX / 16);
+        parameters = total.ok_or_else(|| checkpoint.wrong(name, "it is too large".into()))?;
+        types.push((name.clone(), to));
+    }
+    // Large numbers first, so that all are aligned.
+    types.sort_by_key(|(_, dtype)| std::cmp::Reverse(dtype.size()));
+    for (name, dtype) in &types {
+        header.add(name, *dtype, &checkpoint.tensors[name].shape);
+    }
+    let section = checkpoint.section;
+    let metadata = BTreeMap::from([
+        ("format".to_owned(), "pt".to_owned()),
+        ("section".to_owned(), section.name().to_owned()),
+        ("converted_by".to_owned(), concat!("gtr ", env!("CARGO_PKG_VERSION")).to_owned()),
+    ]);
+    let mut file = Partial::create(output)?;
+    file.write(&header.bytes(&metadata))?;
+    let tensors = types.len();
+    for (name, to) in types {
+        copy(&mut checkpoint, &name, to, &mut file)?;
+    }
+    file.finish()?;
+    Ok(Converted { section, tensors, parameters })
+}
+
+fn copy(checkpoint: &mut Checkpoint, name: &str, to: Dtype, file: &mut Partial) -> Result<(), BackendError> {
+    let mut bytes = Vec::new();
+    let from = checkpoint.raw(name, &mut bytes)?;
+    if from == to {
+        return file.write(&bytes);
+    }
+    for (piece, bytes) in bytes.chunks(PIECE * from.size()).enumerate() {
+        let mut new = Vec::with_capacity(PIECE * to.size());
+        for (index, value) in widened(from, bytes).into_iter().enumerate() {
+            if !narrowed(value, to, &mut new) {
+                let (file, name, index) = (checkpoint.name.clone(), name.to_owned(), piece * PIECE + index);
+                #[expect(clippy::cast_possible_truncation, reason = "for a message")]
+                return Err(BackendError::NonFiniteWeight { file, name, index, value: value as f32 });
+            }
+        }
+        file.write(&new)?;
+    }
+    Ok(())
+}
+
+fn widened(from: Dtype, bytes: &[u8]) -> Vec<f64> {
+    match from {
+        Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f64()),
+        Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f64()),
+        Dtype::F32 => elements(bytes, |b| f64::from(f32::from_le_bytes(b))),
+        Dtype::F64 => elements(bytes, f64::from_le_bytes),
+        // These keep their type.
+        Dtype::I64 | Dtype::U8 => Vec::new(),
+    }
+}
+
+/// Adds a number in its new type, unless it was finite and is so no more.
+fn narrowed(value: f64, to: Dtype, bytes: &mut Vec<u8>) -> bool {
+    #[expect(clippy::cast_possible_truncation, reason = "what is asked for")]
+    let single = value as f32;
+    let still_finite = match to {
+        Dtype::F16 => {
+            let new = half::f16::from_f64(value);
+            bytes.extend(new.to_le_bytes());
+            new.is_finite()
+        }
+        Dtype::Bf16 => {
+            let new = half::bf16::from_f64(value);
+            bytes.extend(new.to_le_bytes());
+            new.is_finite()
+        }
+        _ => {
+            bytes.extend(single.to_le_bytes());
+            single.is_finite()
+        }
+    };
+    still_finite || !value.is_finite()
+}

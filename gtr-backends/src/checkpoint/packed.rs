@@ -1,0 +1,121 @@
+//! Matrices in the type of a run, made from the bytes of a checkpoint without a copy in between.
+
+use candle_core::{Device, Tensor};
+use half::{bf16, f16};
+
+use super::{Dtype, to_f32};
+use crate::Precision;
+
+/// Rows that are widened at once; more would only take memory.
+const ROWS: usize = 16;
+
+/// Rows of a checkpoint's tensor, to be read as a matrix.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix {
+    /// Rows and columns as they are stored.
+    pub(super) shape: [usize; 2],
+    /// The first of the rows.
+    pub(super) first: usize,
+    /// Whether columns become rows.
+    pub(super) transposed: bool,
+}
+
+/// The numbers of a matrix.
+pub(super) enum Packed {
+    F32(Vec<f32>),
+    Bf16(Vec<bf16>),
+    F16(Vec<f16>),
+}
+
+/// Rows and columns of a tensor: its first dimension and all others.
+pub(super) fn matrix_shape(shape: &[usize]) -> [usize; 2] {
+    [shape.first().copied().unwrap_or(1), shape.iter().skip(1).product()]
+}
+
+impl Matrix {
+    /// The numbers in row-major order, or the place and the value of one that is not finite in this precision.
+    pub(super) fn pack(self, dtype: Dtype, bytes: &[u8], precision: Precision) -> Result<Packed, (usize, f32)> {
+        Ok(match precision {
+            Precision::F32 => Packed::F32(self.numbers(dtype, bytes, |value| value)?),
+            Precision::Bf16 => Packed::Bf16(self.numbers(dtype, bytes, bf16::from_f32)?),
+            Precision::F16 => Packed::F16(self.numbers(dtype, bytes, f16::from_f32)?),
+        })
+    }
+
+    fn numbers<T: Copy + Default + Into<f32>>(
+        self,
+        dtype: Dtype,
+        bytes: &[u8],
+        narrow: impl Fn(f32) -> T,
+    ) -> Result<Vec<T>, (usize, f32)> {
+        let [rows, columns] = self.shape;
+        let mut numbers = vec![T::default(); rows * columns];
+        let row_size = (columns * dtype.size()).max(1);
+        let mine = bytes.get(self.first * row_size..(self.first + rows) * row_size).unwrap_or_default();
+        for (piece, bytes) in mine.chunks(row_size * ROWS).enumerate() {
+            let values = to_f32(dtype, bytes);
+            for (offset, row) in values.chunks_exact(columns.max(1)).enumerate() {
+                let number = piece * ROWS + offset;
+                for (column, &value) in row.iter().enumerate() {
+                    let narrowed = narrow(value);
+                    if !narrowed.into().is_finite() {
+                        return Err(((self.first + number) * columns + column, value));
+                    }
+                    let place = if self.transposed { column * rows + number } else { number * columns + column };
+                    numbers[place] = narrowed;
+                }
+            }
+        }
+        Ok(numbers)
+    }
+}
+
+impl Packed {
+    pub(super) fn tensor(self, shape: &[usize], device: &Device) -> candle_core::Result<Tensor> {
+        match self {
+            Self::F32(numbers) => Tensor::from_vec(numbers, shape, device),
+            Self::Bf16(numbers) => Tensor::from_vec(numbers, shape, device),
+            Self::F16(numbers) => Tensor::from_vec(numbers, shape, device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(values: &[f32]) -> Vec<u8> {
+        values.iter().copied().flat_map(f32::to_le_bytes).collect()
+    }
+
+    fn pack(values: &[f32], matrix: Matrix, precision: Precision) -> Result<Vec<f32>, (usize, f32)> {
+        Ok(match matrix.pack(Dtype::F32, &bytes(values), precision)? {
+            Packed::F32(numbers) => numbers,
+            Packed::Bf16(numbers) => numbers.into_iter().map(f32::from).collect(),
+            Packed::F16(numbers) => numbers.into_iter().map(f32::from).collect(),
+        })
+    }
+
+    #[test]
+    fn rows_are_chosen_and_turned() {
+        let values: Vec<f32> = (0_u8..200).map(f32::from).collect();
+        for precision in Precision::ALL {
+            let plain = Matrix { shape: [40, 5], first: 0, transposed: false };
+            assert_eq!(pack(&values, plain, precision).unwrap(), values);
+            let part = Matrix { shape: [20, 5], first: 15, transposed: true };
+            let turned = pack(&values, part, precision).unwrap();
+            for (row, column) in (0..20).flat_map(|row| (0..5).map(move |column| (row, column))) {
+                assert_eq!(turned[column * 20 + row].to_bits(), values[(15 + row) * 5 + column].to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_named() {
+        let matrix = Matrix { shape: [1, 3], first: 1, transposed: true };
+        let values = [f32::NAN, 0.0, 0.0, 1.0, 2.0, 1e5];
+        assert_eq!(pack(&values, matrix, Precision::Bf16).unwrap(), [1.0, 2.0, 99_840.0]);
+        assert_eq!(pack(&values, matrix, Precision::F16), Err((5, 1e5)));
+        assert!(pack(&values, Matrix { first: 0, ..matrix }, Precision::F32).is_err());
+    }
+}

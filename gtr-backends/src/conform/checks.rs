@@ -1,0 +1,206 @@
+//! Collects comparisons.
+
+use candle_core::{DType, Tensor};
+
+use super::Options;
+use super::recording::Recording;
+use super::report::{Quantity, Remark, Report, Tolerance};
+use crate::BackendError;
+use crate::error::Context;
+
+/// What is found out about one recording.
+pub(super) struct Checks<'a> {
+    report: &'a mut Report,
+    pub(super) options: &'a Options,
+    recording: String,
+    /// Where this recording's quantities begin.
+    first: usize,
+}
+
+/// Difference of one quantity.
+struct Difference {
+    values: usize,
+    absolute: f64,
+    relative: f64,
+}
+
+impl<'a> Checks<'a> {
+    pub(super) fn new(report: &'a mut Report, options: &'a Options, recording: &str) -> Self {
+        let first = report.quantities.len();
+        Self { report, options, recording: recording.to_owned(), first }
+    }
+
+    /// The same report, for another recording.
+    pub(super) fn of(&mut self, recording: &str) -> Checks<'_> {
+        Checks::new(self.report, self.options, recording)
+    }
+
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.report.notes.push(Remark { recording: self.recording.clone(), text: text.into() });
+    }
+
+    /// Says which tensors of a recording were not looked at.
+    pub(super) fn unused(&mut self, recording: &Recording) {
+        let unused = recording.unused();
+        if !unused.is_empty() {
+            self.note(format!("not compared: {}", unused.join(", ")));
+        }
+    }
+
+    pub(super) fn problem(&mut self, error: &BackendError) {
+        let text = one_line(error);
+        self.report.problems.push(Remark { recording: self.recording.clone(), text });
+    }
+
+    /// Compares tensors; differing shapes are a failure.
+    pub(super) fn tensors(
+        &mut self,
+        name: &str,
+        found: &Tensor,
+        expected: &Tensor,
+        tolerance: f64,
+    ) -> Result<(), BackendError> {
+        if found.dims() != expected.dims() {
+            let (found, expected) = (found.dims(), expected.dims());
+            let reason = format!("`{name}` is recorded as {expected:?}, this implementation gives {found:?}");
+            return Err(BackendError::Recording { file: self.recording.clone(), reason });
+        }
+        let list = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
+        let (found, expected) =
+            (list(found).context("reading results")?, list(expected).context("reading recordings")?);
+        self.numbers(name, &found, &expected, Tolerance::Absolute(tolerance));
+        Ok(())
+    }
+
+    /// Compares numbers.
+    pub(super) fn numbers(&mut self, name: &str, found: &[f64], expected: &[f64], tolerance: Tolerance) {
+        let tolerance = match (tolerance, self.options.tolerance) {
+            (Tolerance::Absolute(_), Some(most)) => Tolerance::Absolute(most),
+            (Tolerance::Relative(_), Some(most)) => Tolerance::Relative(most),
+            (tolerance, _) => tolerance,
+        };
+        self.add(name, &difference(found, expected, tolerance), tolerance);
+    }
+
+    /// Compares whole numbers.
+    pub(super) fn exact(&mut self, name: &str, found: &[usize], expected: &[usize]) {
+        #[expect(clippy::cast_precision_loss, reason = "counts, tokens and timesteps")]
+        let floats = |values: &[usize]| values.iter().map(|&value| value as f64).collect::<Vec<_>>();
+        self.numbers(name, &floats(found), &floats(expected), Tolerance::Exact);
+    }
+
+    /// A quantity that this recording has already is joined: the worse of the two counts.
+    fn add(&mut self, name: &str, new: &Difference, tolerance: Tolerance) {
+        let score = |difference: &Difference, tolerance| match tolerance {
+            Tolerance::Exact if difference.absolute == 0.0 => 0.0,
+            Tolerance::Exact => f64::INFINITY,
+            Tolerance::Absolute(most) => share(difference.absolute, most),
+            Tolerance::Relative(most) => share(difference.relative, most),
+        };
+        let known = self.report.quantities[self.first..].iter_mut().find(|quantity| quantity.name == name);
+        let passed = score(new, tolerance) <= 1.0;
+        let Some(known) = known else {
+            self.report.quantities.push(Quantity {
+                recording: self.recording.clone(),
+                name: name.to_owned(),
+                values: new.values,
+                absolute: new.absolute,
+                relative: new.relative,
+                tolerance,
+                passed,
+            });
+            return;
+        };
+        let before = Difference { values: known.values, absolute: known.absolute, relative: known.relative };
+        known.values += new.values;
+        known.passed &= passed;
+        if score(new, tolerance) > score(&before, known.tolerance) {
+            (known.absolute, known.relative, known.tolerance) = (new.absolute, new.relative, tolerance);
+        }
+    }
+}
+
+/// How much of what is allowed is used up.
+fn share(difference: f64, most: f64) -> f64 {
+    match difference / most {
+        _ if difference == 0.0 => 0.0,
+        // Infinity by infinity, or what is no number itself.
+        share if share.is_nan() => f64::INFINITY,
+        share => share,
+    }
+}
+
+fn difference(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Difference {
+    if found.len() != expected.len() {
+        return Difference { values: expected.len(), absolute: f64::INFINITY, relative: f64::INFINITY };
+    }
+    let (mut absolute, mut largest, mut relative) = (0.0_f64, 0.0_f64, 0.0_f64);
+    for (&found, &expected) in found.iter().zip(expected) {
+        // What is not finite equals nothing, itself included.
+        let difference =
+            if found.is_finite() && expected.is_finite() { (found - expected).abs() } else { f64::INFINITY };
+        absolute = absolute.max(difference);
+        relative = relative.max(share(difference, expected.abs()));
+        largest = largest.max(expected.abs());
+    }
+    if !matches!(tolerance, Tolerance::Relative(_)) {
+        relative = share(absolute, largest);
+    }
+    Difference { values: expected.len(), absolute, relative }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Quantity {
+        let (mut report, options) = (Report::default(), Options::default());
+        Checks::new(&mut report, &options, "test").numbers("x", found, expected, tolerance);
+        report.quantities.remove(0)
+    }
+
+    #[test]
+    fn what_is_not_a_number_or_missing_fails() {
+        for (found, expected) in
+            [(f64::NAN, 1.0), (1.0, f64::NAN), (f64::NAN, f64::NAN), (f64::INFINITY, f64::INFINITY)]
+        {
+            for tolerance in [Tolerance::Exact, Tolerance::Absolute(1e9), Tolerance::Relative(1e9)] {
+                assert!(!check(&[found], &[expected], tolerance).passed, "{found} {expected} {tolerance}");
+            }
+        }
+        assert!(!check(&[1.0], &[1.0, 1.0], Tolerance::Absolute(9.0)).passed);
+    }
+
+    #[test]
+    fn tolerances_are_bounds() {
+        assert!(check(&[1.5], &[1.0], Tolerance::Absolute(0.5)).passed);
+        assert!(!check(&[1.5], &[1.0], Tolerance::Absolute(0.4)).passed);
+        assert!(check(&[0.0, 11.0], &[0.0, 10.0], Tolerance::Relative(0.1)).passed);
+        assert!(!check(&[1e-9, 10.0], &[0.0, 10.0], Tolerance::Relative(0.1)).passed);
+        assert!(!check(&[1.0], &[2.0], Tolerance::Exact).passed);
+        assert!(check(&[0.0], &[0.0], Tolerance::Absolute(0.0)).passed);
+    }
+
+    #[test]
+    fn the_worst_step_stands_for_all() {
+        let (mut report, options) = (Report::default(), Options::default());
+        let mut checks = Checks::new(&mut report, &options, "test");
+        for found in [1.0, 1.3, 1.1] {
+            checks.numbers("x", &[found], &[1.0], Tolerance::Absolute(0.2));
+        }
+        let [quantity] = &report.quantities[..] else { panic!("{report}") };
+        assert_eq!((quantity.values, quantity.passed), (3, false));
+        assert!((quantity.absolute - 0.3).abs() < 1e-9);
+    }
+}

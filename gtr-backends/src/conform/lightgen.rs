@@ -1,0 +1,228 @@
+//! `lightgen_*`: a LightGen model, its parts and its runs, each on the grid that its recording states.
+
+use candle_core::{Device, Tensor};
+use gtr_core::{Grid, MaskedGenerator, Targets};
+
+use super::checks::Checks;
+use super::folder::Folder;
+use super::recording::Recording;
+use super::runs::Replay;
+use super::transformer::{known_values, masks};
+use super::{chains, head, runs};
+use crate::BackendError;
+use crate::checkpoint::Checkpoint;
+use crate::error::Context;
+use crate::lightgen::{Canvas, LightGenConfig, LightGenGenerator, LightGenModel, Positions, TextFeatures};
+
+/// What the README of the recordings allows.
+const TOLERANCE: f64 = 1e-5;
+
+pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    let mut generator = load(folder)?;
+    let features = features_tolerance(folder);
+    folder.each(checks, |stem, checks| check_one(folder, stem, &mut generator, features, checks));
+    Ok(())
+}
+
+fn load(folder: &Folder) -> Result<LightGenGenerator, BackendError> {
+    let config = LightGenConfig::parse(&folder.name, &folder.config()?.to_string())?;
+    folder.check_size(config.grid, config.text_length)?;
+    let checkpoint = Checkpoint::open_raw(&folder.weights()?)?;
+    let section = checkpoint.section();
+    Ok(LightGenGenerator::new(LightGenModel::load(config, checkpoint, &Device::Cpu)?, section))
+}
+
+fn check_one(
+    folder: &Folder,
+    stem: &str,
+    generator: &mut LightGenGenerator,
+    features: f64,
+    checks: &mut Checks<'_>,
+) -> Result<(), BackendError> {
+    if stem.starts_with("weights") {
+        return Ok(());
+    }
+    if stem.starts_with("checkpoint") {
+        return folder.check_archive(stem, Checkpoint::open_raw, checks);
+    }
+    let recording = folder.open(stem)?;
+    match stem {
+        _ if stem.starts_with("text") => texts(&recording, generator.model(), checks)?,
+        _ if stem.starts_with("pos_embed") => positions(folder, &recording, generator, checks)?,
+        _ if stem.starts_with("encdec") => {
+            move_to(folder, &recording, generator, "/grid")?;
+            states(&recording, generator.model(), checks)?;
+            patches(&recording, generator, checks)?;
+        }
+        _ if stem.starts_with("head") => head::check(&recording, generator.model().head(), checks)?,
+        _ if stem.starts_with("p_sample_loop") => chains::check(&recording, generator.model().head(), checks)?,
+        _ if stem.starts_with("sample") => {
+            move_to(folder, &recording, generator, "/call")?;
+            runs::check(&recording, generator, features, checks)?;
+        }
+        _ => {
+            checks.note("not checked: nothing is known by such a name");
+            return Ok(());
+        }
+    }
+    checks.unused(&recording);
+    Ok(())
+}
+
+/// Takes the model to the grid that the description states at `pointer`.
+fn move_to(
+    folder: &Folder,
+    recording: &Recording,
+    generator: &mut LightGenGenerator,
+    pointer: &str,
+) -> Result<(), BackendError> {
+    let side = |name: &str| {
+        let value = recording.number(&format!("{pointer}/{name}"))?;
+        let wrong = || recording.wrong(format!("`{pointer}/{name}` of its description is no number of tokens"));
+        super::recording::whole(value).and_then(|side| u32::try_from(side).ok()).ok_or_else(wrong)
+    };
+    set_grid(folder, recording, generator, (side("seq_h")?, side("seq_w")?))
+}
+
+fn set_grid(
+    folder: &Folder,
+    recording: &Recording,
+    generator: &mut LightGenGenerator,
+    (height, width): (u32, u32),
+) -> Result<(), BackendError> {
+    let grid = Grid::new(height, width).map_err(|error| recording.wrong(error.to_string()))?;
+    folder.check_size(grid, generator.config().text_length)?;
+    generator.set_grid(grid)
+}
+
+/// What conditioning vectors in whole runs may differ by: as in the recordings of encoder and decoder beside them.
+fn features_tolerance(folder: &Folder) -> f64 {
+    let mut tolerance = TOLERANCE;
+    for recording in folder.all("encdec").filter_map(|stem| folder.open(stem).ok()) {
+        for state in recording.between("", ".mask").unwrap_or_default() {
+            tolerance = recording.tolerance_of(&format!("{state}/z"), tolerance);
+        }
+    }
+    tolerance
+}
+
+/// The embedded texts of a recording, one an image.
+fn embedded(recording: &Recording, model: &LightGenModel, images: usize) -> Result<Vec<TextFeatures>, BackendError> {
+    let config = model.config();
+    let texts = recording.shaped("texts", &[images, config.text_length, config.caption_channels])?;
+    let text = |image| model.embed_text(&texts.get(image).context("reading texts")?);
+    (0..images).map(text).collect()
+}
+
+fn texts(recording: &Recording, model: &LightGenModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    let [images, ..] = recording.shape::<3>("texts")?;
+    let all = recording.tensor("texts")?;
+    for (image, text) in embedded(recording, model, images)?.iter().enumerate() {
+        let of = |tensor: &Tensor| tensor.get(image).context("reading texts");
+        let projected = model.project_text(&of(&all)?)?;
+        for (name, found) in [
+            ("text_proj", &projected),
+            ("text_emb", text.embedded()),
+            ("fake_latent_expanded", model.no_text().embedded()),
+        ] {
+            if recording.has(name) {
+                let expected = of(&recording.tensor(name)?)?;
+                checks.tensors(name, found, &expected, recording.tolerance_of(name, TOLERANCE))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `h{height}w{width}.{table}`.
+fn positions(
+    folder: &Folder,
+    recording: &Recording,
+    generator: &mut LightGenGenerator,
+    checks: &mut Checks<'_>,
+) -> Result<(), BackendError> {
+    for name in recording.names()? {
+        let parts = name.strip_prefix('h').and_then(|name| name.split_once('.'));
+        let sides = parts.and_then(|(sides, table)| Some((sides.split_once('w')?, table)));
+        let sides = sides.and_then(|((height, width), table)| Some((height.parse().ok()?, width.parse().ok()?, table)));
+        let Some((height, width, table)) = sides else { continue };
+        set_grid(folder, recording, generator, (height, width))?;
+        let Some(found) = generator.model().positions(table) else { continue };
+        let found = found.unsqueeze(0).context("reading positions")?;
+        checks.tensors(&name, &found, &recording.tensor(&name)?, TOLERANCE)?;
+    }
+    Ok(())
+}
+
+/// The recorded states `{state}.mask`: encoder, decoder, and conditioning vectors with and without text.
+fn states(recording: &Recording, model: &LightGenModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    let (tokens, channels) = (model.config().tokens(), model.config().token_channels());
+    let [images, ..] = recording.shape::<3>("tokens")?;
+    let values = recording.shaped("tokens", &[images, tokens, channels])?;
+    let texts = embedded(recording, model, images)?;
+    let (texts, nothing) = (texts.iter().collect::<Vec<_>>(), vec![model.no_text(); images]);
+    let all: Vec<u32> = (0..).take(tokens).collect();
+    for state in recording.between("", ".mask")? {
+        let masks = masks(recording, &recording.shaped(&format!("{state}.mask"), &[images, tokens])?)?;
+        let values = known_values(&values, &masks).context("choosing known tokens")?;
+        let positions: Vec<_> = masks.iter().map(|mask| Positions { known: &mask.known, targets: &all }).collect();
+        let mut compare = |part: &str, noise: &str, found: &Tensor| -> Result<(), BackendError> {
+            let name = format!("{state}.{part}");
+            if recording.has(&name) {
+                let tolerance = recording.tolerance_of(&format!("{state}/{noise}"), TOLERANCE);
+                checks.tensors(&name, found, &recording.tensor(&name)?, tolerance)?;
+            }
+            Ok(())
+        };
+        let encoded = model.encode(&positions, values.as_ref())?;
+        if let Some(encoded) = &encoded {
+            compare("enc", "enc", encoded)?;
+        }
+        let decoded = model.decode(&positions, encoded.as_ref())?;
+        compare("dec", "dec", &decoded)?;
+        compare("z_cond", "z", &model.attend(&positions, &decoded, &texts)?)?;
+        compare("z_uncond", "z", &model.attend(&positions, &decoded, &nothing)?)?;
+    }
+    Ok(())
+}
+
+/// Tokens to latent images, for both pairs that may be recorded.
+fn patches(
+    recording: &Recording,
+    generator: &mut LightGenGenerator,
+    checks: &mut Checks<'_>,
+) -> Result<(), BackendError> {
+    let (tokens, channels) = (generator.config().tokens(), generator.config().token_channels());
+    let order: Vec<_> = generator.grid().iter().collect();
+    for (from, to) in [("tokens", "tokens_unpatchified"), ("latent_patchified", "latent_image")] {
+        if !(recording.has(from) && recording.has(to)) {
+            continue;
+        }
+        let [images, ..] = recording.shape::<3>(from)?;
+        let values = recording.shaped(from, &[images, tokens, channels])?;
+        let mut canvas = Canvas::new(vec![None; images], false);
+        let targets = Targets::new((0..images).map(|_| order.as_slice()));
+        generator.commit(&mut canvas, &targets, values.flatten_to(1).context("reading tokens")?)?;
+        checks.tensors(to, &generator.latents(&canvas)?, &recording.tensor(to)?, 0.0)?;
+    }
+    Ok(())
+}
+
+impl Replay for LightGenGenerator {
+    fn empty(&mut self, recording: &Recording, images: usize, guided: bool) -> Result<Canvas, BackendError> {
+        let prompts = if recording.has("texts") {
+            embedded(recording, self.model(), images)?.into_iter().map(Some).collect()
+        } else {
+            vec![None; images]
+        };
+        Ok(Canvas::new(prompts, guided))
+    }
+
+    fn latents(&self, canvas: &Canvas) -> Result<Tensor, BackendError> {
+        Self::latents(self, canvas)
+    }
+
+    fn sizes(&self) -> (usize, usize) {
+        (self.config().token_channels(), self.config().cross.width)
+    }
+}

@@ -1,0 +1,398 @@
+//! Traces: a run of this program, made again with the noises that it recorded.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use gtr_core::detail::Candidates;
+use gtr_core::{
+    Denoise, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, PlanDocument,
+    Purpose, Registry, Row, Seed, Step, Stream, Targets, Timesteps, TokenIndex,
+};
+
+use super::checks::Checks;
+use super::noise::RecordedNoise;
+use super::recording::{Recording, magnitude};
+use super::report::Tolerance;
+use super::runs::Replay;
+use crate::BackendError;
+use crate::checkpoint::Checkpoint;
+use crate::diffusion::Conditions;
+use crate::error::Context;
+use crate::lightgen::{LightGenGenerator, TextFeatures};
+use crate::mar::{Class, MarGenerator};
+use crate::models::{Family, Files};
+use crate::trace::{FORMAT, Traced, VERSION};
+
+/// What conditioning vectors may differ by.
+const FEATURES: f64 = 1e-5;
+/// What token values may differ by, of the largest.
+const VALUES: f64 = 1e-3;
+
+/// Whether a file says of itself that it is a trace.
+pub(super) fn is_trace(path: &Path) -> bool {
+    path.is_file() && Checkpoint::open(path).is_ok_and(|file| file.metadata().get("format") == Some(&FORMAT))
+}
+
+pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    let recording = Recording::open(&path.with_extension(""))?;
+    let header = Checkpoint::open(path)?;
+    let metadata = header.metadata();
+    let text = |name: &str| {
+        metadata.get(name).copied().ok_or_else(|| recording.wrong(format!("its metadata does not say `{name}`")))
+    };
+    let number = |name: &str| {
+        let wrong = || recording.wrong(format!("`{name}` of its metadata is not a number"));
+        text(name)?.parse::<f64>().map_err(|_| wrong())
+    };
+    if text("version")? != VERSION {
+        return Err(recording.wrong(format!("version {} of traces is not known here", text("version")?)));
+    }
+    let (registry, wrong) = (Registry::builtin(), |error: String| recording.wrong(format!("its plan: {error}")));
+    let document = PlanDocument::parse(text("plan")?).map_err(|error| wrong(error.to_string()))?;
+    let plan = Plan::from_document(&document, &registry).map_err(|error| wrong(error.to_string()))?;
+    let schedule = match text("guidance_schedule")? {
+        "linear" => GuidanceSchedule::Linear,
+        "constant" => GuidanceSchedule::Constant,
+        other => return Err(recording.wrong(format!("its guidance schedule `{other}` is not known"))),
+    };
+    let guidance = Guidance::new(number("guidance")?, schedule).map_err(|error| recording.wrong(error.to_string()))?;
+    let seed = text("seed")?.parse().map_err(|_| recording.wrong("the seed of its metadata is not a number"))?;
+    let batches: usize = text("batches")?.parse().map_err(|_| recording.wrong("it does not say how many batches"))?;
+    let model = model(&recording, text("model")?, plan.grid(), checks)?;
+    let run = Run {
+        recording: &recording,
+        plan: &plan,
+        registry,
+        guidance,
+        temperature: number("temperature")?,
+        seed: Seed(seed),
+    };
+    match model {
+        Model::Mar(mut generator) => run.check(generator.as_mut(), batches, checks)?,
+        Model::LightGen(mut generator) => run.check(generator.as_mut(), batches, checks)?,
+    }
+    checks.unused(&recording);
+    Ok(())
+}
+
+/// A model of either family.
+enum Model {
+    Mar(Box<MarGenerator>),
+    LightGen(Box<LightGenGenerator>),
+}
+
+/// A model whose traces are replayed.
+trait Retraced: Replay + Traced {
+    /// What the images of a batch were asked for by.
+    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<Self::Prompt>, BackendError>;
+}
+
+impl Retraced for MarGenerator {
+    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<Class>, BackendError> {
+        let name = format!("batch{batch}.classes");
+        recording.shaped(&name, &[images])?;
+        recording.u32s(&name)?.into_iter().map(|class| self.class(class)).collect()
+    }
+}
+
+impl Retraced for LightGenGenerator {
+    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<TextFeatures>, BackendError> {
+        let config = self.config();
+        let texts =
+            recording.shaped(&format!("batch{batch}.texts"), &[images, config.text_length, config.cross.width])?;
+        let text = |image| self.model().text_of_embedded(&texts.get(image).context("reading texts")?);
+        (0..images).map(text).collect()
+    }
+}
+
+/// The model that was asked for, or the built-in one that the trace names, on the grid of the plan.
+fn model(recording: &Recording, name: &str, grid: Grid, checks: &Checks<'_>) -> Result<Model, BackendError> {
+    let options = checks.options;
+    let built_in = crate::EMBEDDED.iter().any(|model| model.name == name);
+    let name = match &options.model {
+        Some(model) => model,
+        None if built_in => name,
+        // A file from outside does not decide which other files are opened.
+        None => {
+            return Err(recording.wrong(format!("it is of the model `{name}`, which is not built in: name the model")));
+        }
+    };
+    let files = Files { weights: options.weights.as_deref(), random: options.random, ..Files::default() };
+    let model = match crate::family(name)? {
+        Family::Mar => Model::Mar(Box::new(crate::open_mar(name, &files, &Device::Cpu)?)),
+        Family::LightGen => {
+            let mut generator = crate::open_lightgen(name, &files, None, &Device::Cpu)?;
+            generator.set_grid(grid)?;
+            Model::LightGen(Box::new(generator))
+        }
+    };
+    match &model {
+        Model::Mar(generator) if generator.grid() != grid => {
+            let own = generator.grid();
+            Err(recording.wrong(format!("its plan is for a grid of {grid}, the model for one of {own}")))
+        }
+        _ => Ok(model),
+    }
+}
+
+/// What all batches share.
+struct Run<'a> {
+    recording: &'a Recording,
+    plan: &'a Plan,
+    registry: Registry,
+    guidance: Guidance,
+    temperature: f64,
+    seed: Seed,
+}
+
+impl Run<'_> {
+    fn check<G: Retraced>(
+        &self,
+        generator: &mut G,
+        batches: usize,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), BackendError> {
+        (0..batches).try_for_each(|batch| Batch::open(self, generator, batch)?.check(generator, checks))
+    }
+}
+
+struct Batch<'a, P> {
+    run: &'a Run<'a>,
+    number: usize,
+    images: Vec<ImageIndex>,
+    prompts: Vec<P>,
+    orders: Vec<Vec<TokenIndex>>,
+    /// The final values, `[images, tokens, channels]`.
+    tokens: Tensor,
+    /// Channels of a token, length of a conditioning vector.
+    sizes: (usize, usize),
+}
+
+/// A step, as it is recorded.
+struct Recorded {
+    targets: Targets,
+    rows: Vec<Row>,
+    timesteps: Vec<Timesteps>,
+    guidance: f64,
+    conditions: Conditions,
+    noise: RecordedNoise,
+    sampled: Tensor,
+}
+
+impl<'a, P> Batch<'a, P> {
+    fn open<G: Retraced<Prompt = P>>(run: &'a Run<'a>, generator: &G, number: usize) -> Result<Self, BackendError> {
+        let (recording, tokens) = (run.recording, run.plan.grid().tokens());
+        let name = |part: &str| format!("batch{number}.{part}");
+        let sizes = generator.sizes();
+        let wrong = |part: &str| recording.wrong(format!("`{}` does not fit the images", name(part)));
+        let image = |value: f64| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+            let image =
+                (value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value)).then_some(value as u64);
+            image.map(ImageIndex)
+        };
+        let images = recording.f64s(&name("images"))?.into_iter().map(image).collect::<Option<Vec<_>>>();
+        let images = images.filter(|images| !images.is_empty()).ok_or_else(|| wrong("images"))?;
+        let prompts = generator.prompts(recording, number, images.len())?;
+        recording.shaped(&name("orders"), &[images.len(), tokens])?;
+        let orders = recording.whole(&name("orders"))?;
+        let order =
+            |order: &[usize]| order.iter().map(|&token| run.plan.grid().token(token)).collect::<Result<Vec<_>, _>>();
+        let orders =
+            orders.chunks_exact(tokens).map(order).collect::<Result<Vec<_>, _>>().map_err(|_| wrong("orders"))?;
+        let tokens = recording.shaped(&name("tokens"), &[images.len(), tokens, sizes.0])?;
+        Ok(Self { run, number, images, prompts, orders, tokens, sizes })
+    }
+
+    fn check<G: Retraced<Prompt = P>>(&self, generator: &mut G, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+        let index = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
+        for (&image, order) in self.images.iter().zip(&self.orders) {
+            checks.exact("orders", &index(&self.run.plan.order(self.run.seed, image)), &index(order));
+        }
+        let mut free = self.empty(generator)?;
+        let (mut known, total) = (0, self.run.plan.grid().tokens());
+        for (number, step) in self.run.plan.steps().iter().enumerate() {
+            let after = known + step.tokens();
+            let recorded = self.recorded(number, step, (known, after), checks)?;
+            checks.numbers(
+                "guidance",
+                &[self.run.guidance.at(total, total - after)],
+                &[recorded.guidance],
+                Tolerance::Exact,
+            );
+            self.picks(number, step, &recorded, checks)?;
+
+            let canvas = self.state(generator, known)?;
+            let features = generator.features(&canvas, &recorded.targets)?;
+            checks.tensors("z", &features.conditional, &recorded.conditions.conditional, FEATURES)?;
+            if let (Some(found), Some(expected)) = (&features.unconditional, &recorded.conditions.unconditional) {
+                checks.tensors("z, unconditional", found, expected, FEATURES)?;
+            }
+            let drawn = self.draw(generator, &recorded.conditions, &recorded)?;
+            checks.tensors("sampled", &drawn, &recorded.sampled, VALUES * magnitude(&recorded.sampled)?)?;
+            let written = gathered(&self.tokens, &recorded.targets).context("choosing tokens")?;
+            checks.tensors("tokens as sampled", &written, &recorded.sampled, 0.0)?;
+
+            let features = generator.features(&free, &recorded.targets)?;
+            let drawn = self.draw(generator, &features, &recorded)?;
+            generator.commit(&mut free, &recorded.targets, drawn)?;
+            known = after;
+        }
+        let all = Targets::new(self.orders.iter().map(Vec::as_slice));
+        let expected = gathered(&self.tokens, &all).context("choosing tokens")?;
+        let found = G::known_values(&free).map(|values| values.flatten_to(1)).transpose();
+        let found = found.context("reading token values")?;
+        let found = found.ok_or_else(|| self.run.recording.wrong("its plan has no step"))?;
+        checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
+    }
+
+    fn empty<G: Retraced<Prompt = P>>(&self, generator: &mut G) -> Result<G::Canvas, BackendError> {
+        generator.canvas(&self.prompts, self.run.guidance.is_guided())
+    }
+
+    /// The recorded state when `known` tokens are known.
+    fn state<G: Retraced<Prompt = P>>(&self, generator: &mut G, known: usize) -> Result<G::Canvas, BackendError> {
+        let mut canvas = self.empty(generator)?;
+        if known > 0 {
+            let targets = Targets::new(self.orders.iter().map(|order| &order[..known]));
+            let values = gathered(&self.tokens, &targets).context("choosing tokens")?;
+            generator.commit(&mut canvas, &targets, values)?;
+        }
+        Ok(canvas)
+    }
+
+    /// Reads a step and compares what the plan decides.
+    fn recorded(
+        &self,
+        number: usize,
+        step: &Step,
+        (known, after): (usize, usize),
+        checks: &mut Checks<'_>,
+    ) -> Result<Recorded, BackendError> {
+        let (recording, (channels, width)) = (self.run.recording, self.sizes);
+        let name = |part: &str| format!("batch{}.step{number}.{part}", self.number);
+        let (images, tokens) = (self.images.len(), self.run.plan.grid().tokens());
+        let targets = Targets::new(self.orders.iter().map(|order| &order[known..after]));
+        let expected: Vec<usize> = targets.rows().iter().map(|token| token.get()).collect();
+        checks.exact("targets", &expected, &recording.whole(&name("targets"))?);
+        let mut mask = vec![1; images * tokens];
+        for (image, order) in self.orders.iter().enumerate() {
+            order[..known].iter().for_each(|token| mask[image * tokens + token.get()] = 0);
+        }
+        checks.exact("mask_before", &mask, &recording.whole(&name("mask_before"))?);
+        let detail = step.detail().map(|detail| detail.diffusion_steps);
+        let mut timesteps = Vec::new();
+        for (group, steps) in std::iter::once(step.diffusion_steps()).chain(detail).enumerate() {
+            let own = Timesteps::new(steps, self.run.plan.timestep_limit())
+                .map_err(|error| recording.wrong(error.to_string()))?;
+            let list: Vec<usize> = own.values().iter().map(|&timestep| timestep as usize).collect();
+            checks.exact("timesteps", &list, &recording.whole(&name(&format!("timesteps{group}")))?);
+            timesteps.push(own);
+        }
+        let groups = recording.whole(&name("groups"))?;
+        if groups.len() != expected.len() || groups.iter().any(|group| *group >= timesteps.len()) {
+            return Err(recording.wrong(format!("`{}` does not fit the step", name("groups"))));
+        }
+        let count = expected.len();
+        let images = self.images.iter().zip(targets.by_image());
+        let rows = images.flat_map(|(&image, tokens)| tokens.iter().map(move |&token| (image, token)));
+        let rows: Vec<Row> = rows.zip(&groups).map(|((image, token), &group)| Row { image, token, group }).collect();
+        let draws = timesteps.iter().map(Timesteps::evaluations).max().unwrap_or(0);
+        let noise = recording.shaped(&name("noise"), &[draws, count, channels])?;
+        self.noise(&rows, &timesteps, &noise, checks)?;
+        let guidance = recording.f64s(&name("guidance"))?.first().copied().unwrap_or(f64::NAN);
+        let unconditional =
+            self.run.guidance.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));
+        Ok(Recorded {
+            noise: RecordedNoise::of_draws(&rows, &noise)?,
+            conditions: Conditions {
+                conditional: recording.shaped(&name("z"), &[count, width])?,
+                unconditional: unconditional.transpose()?,
+            },
+            sampled: recording.shaped(&name("sampled"), &[count, channels])?,
+            targets,
+            rows,
+            timesteps,
+            guidance,
+        })
+    }
+
+    /// The recorded noise of a step, `[draws, rows, channels]`, is that of the seed.
+    fn noise(
+        &self,
+        rows: &[Row],
+        timesteps: &[Timesteps],
+        recorded: &Tensor,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), BackendError> {
+        let (source, channels) = (Noise::new(self.run.seed), self.sizes.0);
+        let mut found = vec![0.0; recorded.elem_count()];
+        for (number, values) in found.chunks_exact_mut(channels).enumerate() {
+            let (draw, row) = (number / rows.len(), rows[number % rows.len()]);
+            // Rows with fewer evaluations than others draw less.
+            if draw < timesteps[row.group].evaluations() {
+                source.fill_normal(row.image, row.token, u32::try_from(draw).unwrap_or(u32::MAX), values);
+            }
+        }
+        let found = Tensor::from_vec(found, recorded.shape(), &Device::Cpu).context("drawing noise")?;
+        checks.tensors("noise", &found, recorded, 0.0)
+    }
+
+    /// The tokens that the detail rule picks, given the recorded conditioning vectors.
+    fn picks(
+        &self,
+        number: usize,
+        step: &Step,
+        recorded: &Recorded,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), BackendError> {
+        let Some(share) = step.detail() else { return Ok(()) };
+        let rule = self.run.registry.build_detail(self.run.plan.detail());
+        let rule = rule.map_err(|error| self.run.recording.wrong(error.to_string()))?;
+        let vectors = recorded.conditions.conditional.flatten_all().and_then(|vectors| vectors.to_vec1::<f32>());
+        let (vectors, width) = (vectors.context("reading conditioning vectors")?, self.sizes.1);
+        let per_image = recorded.targets.per_image();
+        let images = self.images.iter().zip(recorded.targets.by_image()).enumerate();
+        for (slot, (&image, tokens)) in images {
+            let rows = slot * per_image..(slot + 1) * per_image;
+            let candidates = Candidates {
+                tokens,
+                width,
+                features: &vectors[rows.start * width..rows.end * width],
+                stream: Stream::new(self.run.seed, Purpose::Detail, image, number as u64),
+            };
+            let groups: Vec<usize> = recorded.rows[rows].iter().map(|row| row.group).collect();
+            let mut found = vec![0; per_image];
+            rule.pick(candidates, share.tokens).into_iter().for_each(|position| found[position] = 1);
+            checks.exact("picked for detail", &found, &groups);
+        }
+        Ok(())
+    }
+
+    fn draw<G: Retraced<Prompt = P>>(
+        &self,
+        generator: &mut G,
+        conditions: &Conditions,
+        recorded: &Recorded,
+    ) -> Result<Tensor, BackendError> {
+        generator.denoise(
+            conditions,
+            &Denoise {
+                timesteps: &recorded.timesteps,
+                rows: &recorded.rows,
+                guidance: recorded.guidance,
+                temperature: self.run.temperature,
+                noise: &recorded.noise,
+            },
+        )
+    }
+}
+
+/// The values of targets, `[rows, channels]`, of tokens `[images, tokens, channels]`.
+fn gathered(tokens: &Tensor, targets: &Targets) -> candle_core::Result<Tensor> {
+    let (_, count, _) = tokens.dims3()?;
+    let places = targets.by_image().enumerate();
+    let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.get()));
+    let places: Vec<u32> = places.filter_map(|place| u32::try_from(place).ok()).collect();
+    tokens.flatten_to(1)?.index_select(&Tensor::new(places.as_slice(), tokens.device())?, 0)
+}

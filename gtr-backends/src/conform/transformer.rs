@@ -1,0 +1,135 @@
+//! Encoder and decoder of MAR at recorded states.
+
+use candle_core::Tensor;
+use gtr_core::{MaskedGenerator, Targets};
+
+use super::checks::Checks;
+use super::recording::Recording;
+use crate::BackendError;
+use crate::error::Context;
+use crate::mar::{Canvas, MarGenerator, Sequence};
+
+/// What the README of the recordings allows.
+const TOLERANCE: f64 = 1e-5;
+
+/// The recorded states `{state}.mask`, each with a class (`cond`), without (`uncond`), or both.
+pub(super) fn states(
+    recording: &Recording,
+    generator: &MarGenerator,
+    checks: &mut Checks<'_>,
+) -> Result<(), BackendError> {
+    let (tokens, channels) = (generator.config().tokens(), generator.config().token_channels());
+    let [images, ..] = recording.shape::<3>("tokens")?;
+    let values = recording.shaped("tokens", &[images, tokens, channels])?;
+    let labels = labels(recording, generator, images)?;
+    for state in recording.between("", ".mask")? {
+        let masks = masks(recording, &recording.shaped(&format!("{state}.mask"), &[images, tokens])?)?;
+        for half in ["cond", "uncond"] {
+            let names = [("enc", "enc"), ("dec", "dec"), ("dec", "z")]
+                .map(|(what, part)| (what, format!("{state}.{half}.{part}")));
+            if !names.iter().any(|(_, name)| recording.has(name)) {
+                continue;
+            }
+            let classes = if half == "cond" { labels.clone() } else { vec![None; images] };
+            let (encoded, decoded) = compute(generator, &masks, &values, &classes)?;
+            for (what, name) in names.iter().filter(|(_, name)| recording.has(name)) {
+                let found = if *what == "enc" { &encoded } else { &decoded };
+                checks.tensors(name, found, &recording.tensor(name)?, recording.tolerance_of(name, TOLERANCE))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The classes of recorded images; none where no labels are recorded.
+pub(super) fn labels(
+    recording: &Recording,
+    generator: &MarGenerator,
+    images: usize,
+) -> Result<Vec<Option<u32>>, BackendError> {
+    if !recording.has("labels") {
+        return Ok(vec![None; images]);
+    }
+    let labels = recording.u32s("labels")?;
+    if labels.len() != images {
+        return Err(recording.wrong(format!("`labels` are {}, the images {images}", labels.len())));
+    }
+    labels.into_iter().map(|label| generator.class(label).map(|class| Some(class.get()))).collect()
+}
+
+/// Masked and known positions of an image, ascending.
+pub(super) struct Mask {
+    pub(super) masked: Vec<u32>,
+    pub(super) known: Vec<u32>,
+}
+
+/// Masks `[images, tokens]` of 0 and 1 (masked), with the same number known in each image.
+pub(super) fn masks(recording: &Recording, masks: &Tensor) -> Result<Vec<Mask>, BackendError> {
+    let rows: Vec<Vec<f32>> = masks.to_vec2().context("reading masks")?;
+    if rows.iter().flatten().any(|value| *value != 0.0 && *value != 1.0) {
+        return Err(recording.wrong("a mask holds other numbers than 0 and 1"));
+    }
+    let split = |row: Vec<f32>| {
+        let (masked, known) = (0_u32..).zip(row).partition::<Vec<_>, _>(|(_, value)| *value > 0.5);
+        let positions = |list: Vec<(u32, f32)>| list.into_iter().map(|(position, _)| position).collect();
+        Mask { masked: positions(masked), known: positions(known) }
+    };
+    let masks: Vec<Mask> = rows.into_iter().map(split).collect();
+    match masks.first() {
+        Some(first) if masks.iter().all(|mask| mask.known.len() == first.known.len()) => Ok(masks),
+        _ => Err(recording.wrong("the images of a mask differ in how many tokens they know")),
+    }
+}
+
+/// The tokens of `known` positions of each image: `[images, known, channels]`; nothing if none is known.
+pub(super) fn known_values(tokens: &Tensor, masks: &[Mask]) -> candle_core::Result<Option<Tensor>> {
+    if masks.first().is_none_or(|mask| mask.known.is_empty()) {
+        return Ok(None);
+    }
+    let images = masks
+        .iter()
+        .enumerate()
+        .map(|(image, mask)| tokens.get(image)?.index_select(&Tensor::new(mask.known.as_slice(), tokens.device())?, 0));
+    Tensor::stack(&images.collect::<candle_core::Result<Vec<_>>>()?, 0).map(Some)
+}
+
+/// Encoder output and conditioning vectors of all tokens, image by image.
+fn compute(
+    generator: &MarGenerator,
+    masks: &[Mask],
+    tokens: &Tensor,
+    classes: &[Option<u32>],
+) -> Result<(Tensor, Tensor), BackendError> {
+    let all: Vec<u32> = (0..).take(generator.config().tokens()).collect();
+    let values = known_values(tokens, masks).context("choosing known tokens")?;
+    let model = generator.model();
+    let sequences = masks.iter().zip(classes);
+    let sequences: Vec<_> =
+        sequences.map(|(mask, &class)| Sequence { class, known: &mask.known, targets: &all }).collect();
+    let encoded = model.encode(&sequences, values.as_ref())?;
+    let decoded = model.decode(&sequences, &encoded)?;
+    Ok((encoded, decoded))
+}
+
+/// Tokens to latent images.
+pub(super) fn unpatchify(
+    recording: &Recording,
+    generator: &mut MarGenerator,
+    checks: &mut Checks<'_>,
+) -> Result<(), BackendError> {
+    if !recording.has("latent_patchified") {
+        return Ok(());
+    }
+    let (tokens, channels) = (generator.config().tokens(), generator.config().token_channels());
+    let [images, ..] = recording.shape::<3>("latent_patchified")?;
+    let patches = recording.shaped("latent_patchified", &[images, tokens, channels])?;
+    let order: Vec<_> = generator.grid().iter().collect();
+    if images == 0 {
+        return Err(recording.wrong("`latent_patchified` holds no image"));
+    }
+    let mut canvas = Canvas::new(vec![None; images], false);
+    let values = patches.flatten_to(1).context("reading tokens")?;
+    generator.commit(&mut canvas, &Targets::new((0..images).map(|_| order.as_slice())), values)?;
+    let expected = recording.tensor("latent_image")?;
+    checks.tensors("unpatchify", &generator.latents(&canvas)?, &expected, 0.0)
+}

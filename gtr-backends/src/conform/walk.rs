@@ -1,0 +1,140 @@
+//! Finds recordings.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::checks::Checks;
+use super::folder::Folder;
+use super::recording::Recording;
+use super::report::Report;
+use super::{FILES, FOLDERS, FolderKind, Options, trace};
+use crate::BackendError;
+
+/// How deep below a path recordings are looked for.
+const DEEPEST: usize = 4;
+/// A folder with more entries than this is not one of recordings.
+const MOST_ENTRIES: usize = 1 << 14;
+
+/// Checks what lies at `path`.
+pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Result<(), BackendError> {
+    let read = |source| BackendError::Read { path: path.to_owned(), source };
+    let whole = path.canonicalize().map_err(read)?;
+    if whole.is_dir() {
+        return folder(path, &whole, report, options, 0);
+    }
+    let Some(stem) = stem(&whole) else {
+        return Err(BackendError::Request(format!(
+            "{} is no recording: it ends in none of .json, .safetensors and .pth",
+            path.display()
+        )));
+    };
+    let parent = whole.parent().unwrap_or(Path::new("/"));
+    let shown = path.parent().unwrap_or(Path::new(""));
+    if file(&whole, &shown.join(&stem), report, options) {
+        return Ok(());
+    }
+    if let Some(kind) = folder_kind(parent) {
+        let mut found = entries(shown, parent)?;
+        found.only = Some(stem);
+        check_folder(kind, &found, report, options);
+        return Ok(());
+    }
+    Err(BackendError::Request(format!("{} is no recording: nothing is known by such a name", path.display())))
+}
+
+/// The name without the ending of a recording.
+fn stem(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    [".json", ".safetensors", ".pth"].into_iter().find_map(|ending| name.strip_suffix(ending)).map(str::to_owned)
+}
+
+fn folder_kind(path: &Path) -> Option<&'static FolderKind> {
+    let name = path.file_name()?.to_str()?;
+    FOLDERS.iter().find(|kind| name.starts_with(kind.prefix))
+}
+
+fn entries(shown: &Path, whole: &Path) -> Result<Folder, BackendError> {
+    let read = |source| BackendError::Read { path: shown.to_owned(), source };
+    let mut stems = BTreeSet::new();
+    for (count, entry) in fs::read_dir(whole).map_err(read)?.enumerate() {
+        if count >= MOST_ENTRIES {
+            return Err(read(io::Error::other(format!("it has more than {MOST_ENTRIES} entries"))));
+        }
+        stems.extend(stem(&entry.map_err(read)?.path()));
+    }
+    let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Folder { path: shown.to_owned(), name, stems, only: None })
+}
+
+fn check_folder(kind: &FolderKind, found: &Folder, report: &mut Report, options: &Options) {
+    let mut checks = Checks::new(report, options, &found.name);
+    if let Err(error) = (kind.check)(found, &mut checks) {
+        checks.problem(&error);
+    }
+}
+
+/// `shown` is how the user wrote the path, `whole` where it really is.
+fn folder(
+    shown: &Path,
+    whole: &Path,
+    report: &mut Report,
+    options: &Options,
+    depth: usize,
+) -> Result<(), BackendError> {
+    let found = entries(shown, whole)?;
+    if let Some(kind) = folder_kind(whole) {
+        check_folder(kind, &found, report, options);
+        return Ok(());
+    }
+    for stem in &found.stems {
+        let path = whole.join(stem);
+        if !file(&super::recording::ending(&path, "safetensors"), &shown.join(stem), report, options) {
+            Checks::new(report, options, stem).note("not checked: nothing is known by such a name");
+        }
+    }
+    let read = |source| BackendError::Read { path: shown.to_owned(), source };
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(whole).map_err(read)?.take(MOST_ENTRIES) {
+        let path = entry.map_err(read)?.path();
+        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    if depth < DEEPEST {
+        for path in folders {
+            // A link may lead back to where it is.
+            let target = path.canonicalize().map_err(read)?;
+            if !whole.starts_with(&target) {
+                folder(&shown.join(path.file_name().unwrap_or_default()), &target, report, options, depth + 1)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks a recording that stands apart, or a trace; false if it is neither. `shown` has no ending.
+fn file(whole: &Path, shown: &Path, report: &mut Report, options: &Options) -> bool {
+    let stem = shown.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut checks = Checks::new(report, options, &stem);
+    let result = if let Some(kind) = FILES.iter().find(|kind| stem.starts_with(kind.prefix)) {
+        Recording::open(shown).and_then(|recording| {
+            let result = (kind.check)(&recording, &mut checks);
+            if result.is_ok() {
+                checks.unused(&recording);
+            }
+            result
+        })
+    } else if trace::is_trace(whole) {
+        trace::check(whole, &mut checks)
+    } else {
+        return false;
+    };
+    if let Err(error) = result {
+        checks.problem(&error);
+    }
+    true
+}

@@ -1,0 +1,110 @@
+//! Files that are whole or not there.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::BackendError;
+
+/// A file under a temporary name beside its own, which it gets when it is finished; dropped before that, it is removed.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Partial {
+    pub(crate) fn create(path: &Path) -> Result<Self, BackendError> {
+        let wrong = |source| BackendError::Write { path: path.to_owned(), source };
+        let Some(name) = path.file_name() else { return Err(wrong(io::ErrorKind::InvalidFilename.into())) };
+        if path.is_dir() {
+            return Err(wrong(io::ErrorKind::IsADirectory.into()));
+        }
+        for number in 0..1000 {
+            let mut hidden = OsString::from(".");
+            hidden.push(name);
+            hidden.push(format!(".{}-{number}.partial", std::process::id()));
+            let temporary = path.with_file_name(hidden);
+            match File::options().write(true).create_new(true).open(&temporary) {
+                Ok(file) => return Ok(Self { path: path.to_owned(), temporary, file: Some(BufWriter::new(file)) }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(wrong(error)),
+            }
+        }
+        Err(wrong(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
+        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
+        written.map_err(|source| self.wrong(source))
+    }
+
+    /// Adds all that another such file holds, which is removed.
+    pub(crate) fn append(&mut self, mut other: Self) -> Result<(), BackendError> {
+        let copy = |to: &mut BufWriter<File>| -> io::Result<()> {
+            if let Some(file) = &mut other.file {
+                file.flush()?;
+            }
+            io::copy(&mut File::open(&other.temporary)?, to).map(drop)
+        };
+        let copied = self.file.as_mut().map_or(Ok(()), copy);
+        copied.map_err(|source| self.wrong(source))
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn finish(mut self) -> Result<(), BackendError> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+        let renamed = file.and_then(|file| file.sync_all()).and_then(|()| fs::rename(&self.temporary, &self.path));
+        renamed.map_err(|source| {
+            // Nothing is left to do about a file that can not be removed.
+            let _ = fs::remove_file(&self.temporary);
+            self.wrong(source)
+        })
+    }
+
+    fn wrong(&self, source: io::Error) -> BackendError {
+        BackendError::Write { path: self.path.clone(), source }
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let mut file = Partial::create(&path).unwrap();
+        file.write(b"ab").unwrap();
+        drop(file);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let (mut file, mut other) = (Partial::create(&path).unwrap(), Partial::create(&path).unwrap());
+        other.write(b"cd").unwrap();
+        file.write(b"ab").unwrap();
+        file.append(other).unwrap();
+        assert!(!path.exists());
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"abcd");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn impossible_places_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Partial::create(folder.path()).is_err());
+        assert!(Partial::create(&folder.path().join("a/b")).is_err());
+        assert!(Partial::create(Path::new("/")).is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! What a LightGen model is: sizes, checked.
+
+use gtr_core::{Grid, GuidanceSchedule};
+use serde::Deserialize;
+
+use crate::BackendError;
+use crate::canvas::Tokens;
+use crate::checkpoint::Checkpoint;
+use crate::diffusion::HeadSize;
+use crate::sizes::{Found, Stack, fixed, within};
+
+/// The published sizes.
+pub(crate) const NAMES: [&str; 3] = ["lightgen-base", "lightgen-large", "lightgen-huge"];
+
+/// Side of the square of positions that models are trained on.
+pub(super) const TABLE: usize = 16;
+/// Tokens of a grid, at most: 4096 pixels on each side.
+const MOST_TOKENS: usize = 1 << 16;
+
+/// The sizes of a LightGen model and how to use it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LightGenConfig {
+    /// What the model is called.
+    pub name: String,
+    /// The token grid: any is possible, the model is trained on 32x32 at most.
+    pub grid: Grid,
+    /// Side of the patch of latent values that a token is.
+    pub patch: usize,
+    /// Channels of the latent image.
+    pub latent_channels: usize,
+    /// Pixels on a side of a latent value.
+    pub stride: usize,
+    /// Width of the text encoder.
+    pub caption_channels: usize,
+    /// Length of a text in the text encoder's tokens; shorter ones are padded, longer ones cut.
+    pub text_length: usize,
+    /// The blocks over the text.
+    pub text: Stack,
+    /// Width, heads and depth of the encoder.
+    pub encoder: Stack,
+    /// Width, heads and depth of the decoder.
+    pub decoder: Stack,
+    /// Width, heads and depth of the decoder that attends to the text.
+    pub cross: Stack,
+    /// Blocks of the diffusion head.
+    pub head_depth: usize,
+    /// Width of the diffusion head.
+    pub head_width: usize,
+    /// A good scale of guidance, if one is known.
+    pub guidance: Option<f64>,
+    /// How that scale moves over the AR steps.
+    pub guidance_schedule: GuidanceSchedule,
+}
+
+impl LightGenConfig {
+    /// A published size by its name: `lightgen-base`, `lightgen-large` or `lightgen-huge`.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::lightgen::LightGenConfig;
+    /// let config = LightGenConfig::named("lightgen-large").unwrap();
+    /// assert_eq!((config.encoder.width, config.pixels()), (1024, (512, 512)));
+    /// assert!(LightGenConfig::named("lightgen").is_none());
+    /// ```
+    ///
+    /// # Source
+    /// XianfengWu01/LightGen: the sizes of `fluid_base`, `fluid_large` and `fluid_huge`, and the head of the published
+    /// pipeline.
+    pub fn named(name: &str) -> Option<Self> {
+        let (width, depth, heads) = match name {
+            "lightgen-base" => (768, 12, 12),
+            "lightgen-large" => (1024, 16, 16),
+            "lightgen-huge" => (1280, 20, 16),
+            _ => return None,
+        };
+        let stack = Stack { width, heads, depth, hidden: 4 * width };
+        Some(Self {
+            name: name.to_owned(),
+            grid: Grid::new(32, 32).ok()?,
+            patch: 2,
+            latent_channels: 16,
+            stride: 8,
+            caption_channels: 4096,
+            text_length: 128,
+            text: Stack { depth: 6, ..stack },
+            encoder: stack,
+            decoder: stack,
+            cross: stack,
+            head_depth: 8,
+            head_width: 1536,
+            guidance: Some(4.0),
+            guidance_schedule: GuidanceSchedule::Constant,
+        })
+    }
+
+    /// A named model with the sizes that the checkpoint tells: text, patch and head may differ from the published ones, the
+    /// transformers may not, since they are what the name says.
+    ///
+    /// # Errors
+    /// [`BackendError::OtherSize`] if the transformers differ.
+    pub(crate) fn fitted(mut self, checkpoint: &Checkpoint) -> Result<Self, BackendError> {
+        let sizes = NAMES.map(|name| (name, Self::named(name).map_or(self.encoder, |config| config.encoder)));
+        let model = self.name.clone();
+        let found = Found { checkpoint, model: &model };
+        found.compare(&[("encoder", self.encoder), ("decoder", self.decoder)], &sizes)?;
+        if let Some(channels) = checkpoint.dimension("text_emb.text_proj.linear_1.weight", 1) {
+            self.caption_channels = channels;
+            self.text.depth = checkpoint.blocks("text_emb.text_aligner");
+        }
+        found.head(&mut self.head_width, &mut self.head_depth);
+        found.patch(self.latent_channels, &mut self.patch);
+        Ok(self)
+    }
+
+    /// Reads and checks a `config.json` with the arguments of the published code. `model` names it in messages.
+    ///
+    /// # Errors
+    /// [`BackendError::Config`] for a field that is unknown, missing, or out of its range.
+    pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
+        let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let raw: Raw = serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong(error.to_string()))?;
+        raw.check(model).map_err(wrong)
+    }
+
+    /// The same model on another grid.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for a grid of more than 65536 tokens.
+    pub fn with_grid(self, grid: Grid) -> Result<Self, BackendError> {
+        if grid.tokens() > MOST_TOKENS {
+            return Err(BackendError::Request(format!(
+                "a grid of {grid} is too large, at most {MOST_TOKENS} tokens are"
+            )));
+        }
+        Ok(Self { grid, ..self })
+    }
+
+    /// The same model for pictures of another size.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] unless both sides are multiples of the pixels that a token covers (16 in published models).
+    pub fn with_pixels(self, height: u32, width: u32) -> Result<Self, BackendError> {
+        let side = u32::try_from(self.patch * self.stride).unwrap_or(u32::MAX);
+        if !height.is_multiple_of(side) || !width.is_multiple_of(side) {
+            return Err(BackendError::Request(format!(
+                "{height}x{width} pixels are not whole tokens: both sides must be multiples of {side}"
+            )));
+        }
+        let grid = Grid::new(height / side, width / side).map_err(|error| BackendError::Request(error.to_string()))?;
+        self.with_grid(grid)
+    }
+
+    /// Height and width of a picture in pixels.
+    pub fn pixels(&self) -> (usize, usize) {
+        let side = self.patch * self.stride;
+        (self.grid.height() as usize * side, self.grid.width() as usize * side)
+    }
+
+    /// Number of tokens of an image.
+    pub fn tokens(&self) -> usize {
+        self.grid.tokens()
+    }
+
+    /// Channels of a token.
+    pub fn token_channels(&self) -> usize {
+        self.latent().width()
+    }
+
+    pub(super) fn latent(&self) -> Tokens {
+        Tokens { grid: self.grid, channels: self.latent_channels, patch: self.patch }
+    }
+
+    /// The sizes of the diffusion head.
+    pub fn head(&self) -> HeadSize {
+        HeadSize {
+            channels: self.token_channels(),
+            condition: self.cross.width,
+            width: self.head_width,
+            depth: self.head_depth,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    model: Option<String>,
+    img_size: u32,
+    vae_stride: usize,
+    patch_size: usize,
+    text_depth: usize,
+    encoder_embed_dim: usize,
+    encoder_depth: usize,
+    encoder_num_heads: usize,
+    decoder_embed_dim: usize,
+    decoder_depth: usize,
+    decoder_num_heads: usize,
+    cross_embed_dim: usize,
+    cross_depth: usize,
+    cross_num_heads: usize,
+    mlp_ratio: f64,
+    caption_channels: usize,
+    max_length: usize,
+    vae_embed_dim: usize,
+    diffloss_d: usize,
+    diffloss_w: usize,
+    token_embed_dim: Option<usize>,
+    pos_embed_grid: Option<usize>,
+    pos_embed_tokens: Option<usize>,
+    interpolate_offset: Option<f64>,
+    layer_norm_eps: Option<f64>,
+    cfg: Option<f64>,
+    // How often the published code samples: a plan says that here.
+    #[serde(rename = "num_sampling_steps")]
+    _num_sampling_steps: Option<serde_json::Value>,
+}
+
+impl Raw {
+    fn check(self, model: &str) -> Result<LightGenConfig, String> {
+        fixed("layer_norm_eps", self.layer_norm_eps.as_ref(), &1e-6)?;
+        fixed("interpolate_offset", self.interpolate_offset.as_ref(), &super::positions::OFFSET)?;
+        fixed("pos_embed_grid", self.pos_embed_grid.as_ref(), &TABLE)?;
+        fixed("pos_embed_tokens", self.pos_embed_tokens.as_ref(), &(TABLE * TABLE))?;
+        let patch = within("patch_size", self.patch_size, 64)?;
+        let stride = within("vae_stride", self.vae_stride, 64)?;
+        let latent_channels = within("vae_embed_dim", self.vae_embed_dim, 256)?;
+        let token_channels = within("token channels", latent_channels * patch * patch, 4096)?;
+        fixed("token_embed_dim", self.token_embed_dim.as_ref(), &token_channels)?;
+        if self.cfg.is_some_and(|scale| !scale.is_finite()) {
+            return Err("`cfg` must be a finite number".into());
+        }
+        let side = self.img_size / u32::try_from(patch * stride).unwrap_or(u32::MAX);
+        let grid = Grid::new(side, side).map_err(|error| format!("`img_size` {}: {error}", self.img_size))?;
+        within("tokens of the grid", grid.tokens(), MOST_TOKENS)?;
+        let ratio = self.mlp_ratio;
+        let (width, heads) = (self.encoder_embed_dim, self.encoder_num_heads);
+        let encoder = Stack::checked("encoder", width, heads, self.encoder_depth, ratio)?;
+        let (width, heads) = (self.decoder_embed_dim, self.decoder_num_heads);
+        let decoder = Stack::checked("decoder", width, heads, self.decoder_depth, ratio)?;
+        let (width, heads) = (self.cross_embed_dim, self.cross_num_heads);
+        let cross = Stack::checked("cross", width, heads, self.cross_depth, ratio)?;
+        for (name, width) in [("encoder_embed_dim", encoder.width), ("decoder_embed_dim", decoder.width)] {
+            // The text has the encoder's width, the head the decoder's; both meet the third stack's.
+            fixed(name, Some(&width), &cross.width)?;
+        }
+        Ok(LightGenConfig {
+            text: Stack { depth: within("text_depth", self.text_depth, 128)?, ..encoder },
+            caption_channels: within("caption_channels", self.caption_channels, 1 << 16)?,
+            text_length: within("max_length", self.max_length, 4096)?,
+            head_depth: within("diffloss_d", self.diffloss_d, 128)?,
+            head_width: within("diffloss_w", self.diffloss_w, 8192)?,
+            guidance: self.cfg,
+            guidance_schedule: GuidanceSchedule::Constant,
+            name: self.model.unwrap_or_else(|| model.to_owned()),
+            grid,
+            patch,
+            stride,
+            latent_channels,
+            encoder,
+            decoder,
+            cross,
+        })
+    }
+}

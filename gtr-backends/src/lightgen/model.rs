@@ -1,0 +1,393 @@
+//! Text aligner, encoder, decoder, text decoder and head of LightGen.
+
+use candle_core::{D, Device, Tensor};
+use gtr_core::Grid;
+
+use super::config::{LightGenConfig, TABLE};
+use super::cross::CrossBlock;
+use super::positions::interpolate;
+use super::text::{TextAligner, TextFeatures};
+use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
+use crate::diffusion::DiffusionHead;
+use crate::error::Context;
+use crate::layers::{Block, KeysValues, LayerNorm, Linear};
+use crate::sizes::Stack;
+use crate::{BackendError, Compute};
+
+/// The weights of a LightGen model, ready to compute on one grid.
+#[derive(Debug)]
+pub struct LightGenModel {
+    config: LightGenConfig,
+    device: Device,
+    text: TextAligner,
+    no_text: TextFeatures,
+    token_embed: Linear,
+    token_norm: LayerNorm,
+    encoder_positions: Table,
+    encoder: Vec<Block>,
+    encoder_norm: LayerNorm,
+    decoder_embed: Linear,
+    mask: Tensor,
+    decoder_positions: Table,
+    decoder: Vec<Block>,
+    decoder_norm: LayerNorm,
+    last_embed: Linear,
+    last_positions: Table,
+    cross: Vec<CrossBlock>,
+    cross_norm: LayerNorm,
+    head: DiffusionHead,
+}
+
+/// The tokens that are known of an image, and those that are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Positions<'a> {
+    /// Positions of the known tokens, ascending.
+    pub known: &'a [u32],
+    /// Positions whose conditioning vectors are wanted, in any order.
+    pub targets: &'a [u32],
+}
+
+/// Learned position embeddings, and what they are on the grid.
+#[derive(Debug)]
+struct Table {
+    /// `[256, width]`.
+    learned: Tensor,
+    /// `[tokens, width]`.
+    on_grid: Tensor,
+}
+
+impl Table {
+    fn load(weights: &mut Weights, name: &str, grid: Grid) -> Result<Self, BackendError> {
+        let learned = weights.take(name)?.flatten_to(D::Minus2).context("loading positions")?;
+        Ok(Self { on_grid: Self::interpolate(&learned, grid)?, learned })
+    }
+
+    fn interpolate(learned: &Tensor, grid: Grid) -> Result<Tensor, BackendError> {
+        let width = learned.dim(1).context("interpolating positions")?;
+        let table = learned.flatten_all().and_then(|table| table.to_vec1()).context("interpolating positions")?;
+        let values = interpolate(&table, TABLE, width, grid);
+        Tensor::from_vec(values, (grid.tokens(), width), learned.device()).context("interpolating positions")
+    }
+}
+
+const HEAD: &str = "diffloss.net";
+
+impl LightGenModel {
+    /// The tensors that a model of these sizes consists of.
+    pub fn layout(config: &LightGenConfig) -> Layout {
+        let mut layout = Layout::default();
+        let (encoder, decoder, cross) = (config.encoder, config.decoder, config.cross);
+        TextAligner::declare(&mut layout, config);
+        layout.add("fake_latent", &[1, 1, cross.width]);
+        Linear::declare(&mut layout, "z_proj", config.token_channels(), encoder.width);
+        LayerNorm::declare(&mut layout, "z_proj_ln", encoder.width);
+        layout.add("encoder_pos_embed_learned", &[1, TABLE * TABLE, encoder.width]);
+        for block in 0..encoder.depth {
+            Block::declare(&mut layout, &format!("encoder_blocks.{block}"), encoder.block());
+        }
+        LayerNorm::declare(&mut layout, "encoder_norm", encoder.width);
+        Linear::declare(&mut layout, "decoder_embed", encoder.width, decoder.width);
+        layout.add("mask_token", &[1, 1, decoder.width]);
+        layout.add("decoder_pos_embed_learned", &[1, TABLE * TABLE, decoder.width]);
+        for block in 0..decoder.depth {
+            Block::declare(&mut layout, &format!("decoder_blocks.{block}"), decoder.block());
+        }
+        LayerNorm::declare(&mut layout, "decoder_norm", decoder.width);
+        Linear::declare(&mut layout, "last_embed", decoder.width, cross.width);
+        layout.add("last_pos_embed_learned", &[1, TABLE * TABLE, cross.width]);
+        for block in 0..cross.depth {
+            CrossBlock::declare(&mut layout, &format!("cross_attn_blocks.{block}"), cross.block());
+        }
+        LayerNorm::declare(&mut layout, "cross_norm", cross.width);
+        DiffusionHead::declare(&mut layout, HEAD, config.head());
+        layout
+    }
+
+    /// Loads a model; the checkpoint must hold exactly its tensors.
+    ///
+    /// # Errors
+    /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
+    pub fn load(
+        config: LightGenConfig,
+        checkpoint: Checkpoint,
+        compute: impl Into<Compute>,
+    ) -> Result<Self, BackendError> {
+        Kind::LightGen.expect(&checkpoint)?;
+        let mut all = Weights::new(checkpoint, Self::layout(&config), compute)?;
+        let device = all.device().clone();
+        let (weights, grid) = (&mut all, config.grid);
+        let blocks = |weights: &mut Weights, name: &str, stack: Stack| {
+            let load = |block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block());
+            (0..stack.depth).map(load).collect::<Result<Vec<_>, _>>()
+        };
+        let row = |weights: &mut Weights, name: &str| weights.take(name)?.flatten_to(1).context("loading a token");
+        let cross = (0..config.cross.depth)
+            .map(|block| CrossBlock::load(weights, &format!("cross_attn_blocks.{block}"), config.cross.block()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let no_text = row(weights, "fake_latent")?; // (1, width)
+        let no_text = no_text.expand((config.text_length, config.cross.width)).and_then(|rows| rows.contiguous());
+        let model = Self {
+            no_text: look_at(&cross, no_text.context("loading a token")?)?,
+            text: TextAligner::load(weights, &config)?,
+            token_embed: Linear::load(weights, "z_proj")?,
+            token_norm: LayerNorm::load(weights, "z_proj_ln")?,
+            encoder_positions: Table::load(weights, "encoder_pos_embed_learned", grid)?,
+            encoder: blocks(weights, "encoder", config.encoder)?,
+            encoder_norm: LayerNorm::load(weights, "encoder_norm")?,
+            decoder_embed: Linear::load(weights, "decoder_embed")?,
+            mask: row(weights, "mask_token")?,
+            decoder_positions: Table::load(weights, "decoder_pos_embed_learned", grid)?,
+            decoder: blocks(weights, "decoder", config.decoder)?,
+            decoder_norm: LayerNorm::load(weights, "decoder_norm")?,
+            last_embed: Linear::load(weights, "last_embed")?,
+            last_positions: Table::load(weights, "last_pos_embed_learned", grid)?,
+            cross_norm: LayerNorm::load(weights, "cross_norm")?,
+            head: DiffusionHead::load(weights, HEAD, config.head())?,
+            device,
+            cross,
+            config,
+        };
+        debug_assert!(all.finish().is_empty(), "every declared tensor is used");
+        Ok(model)
+    }
+
+    /// Takes the model to another grid; on an error it stays where it was.
+    ///
+    /// # Errors
+    /// As [`LightGenConfig::with_grid`], or a failure of the device.
+    pub fn set_grid(&mut self, grid: Grid) -> Result<(), BackendError> {
+        let config = self.config.clone().with_grid(grid)?;
+        let tables = [&mut self.encoder_positions, &mut self.decoder_positions, &mut self.last_positions];
+        let moved =
+            tables.iter().map(|table| Table::interpolate(&table.learned, grid)).collect::<Result<Vec<_>, _>>()?;
+        for (table, on_grid) in tables.into_iter().zip(moved) {
+            table.on_grid = on_grid;
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &LightGenConfig {
+        &self.config
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The diffusion head.
+    pub fn head(&self) -> &DiffusionHead {
+        &self.head
+    }
+
+    /// One of the tables of position embeddings (`encoder_pos_embed_learned` and its kin) on the model's grid:
+    /// `[tokens, width]`; `None` for another name.
+    pub fn positions(&self, table: &str) -> Option<&Tensor> {
+        let table = match table {
+            "encoder_pos_embed_learned" => &self.encoder_positions,
+            "decoder_pos_embed_learned" => &self.decoder_positions,
+            "last_pos_embed_learned" => &self.last_positions,
+            _ => return None,
+        };
+        Some(&table.on_grid)
+    }
+
+    /// What stands for the absence of a text.
+    pub fn no_text(&self) -> &TextFeatures {
+        &self.no_text
+    }
+
+    /// The projection alone, the first part of [`LightGenModel::embed_text`].
+    ///
+    /// # Shapes
+    /// `text`: `[text length, caption channels]`; returns: `[text length, width]`.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for another shape, or a failure of the device.
+    pub fn project_text(&self, text: &Tensor) -> Result<Tensor, BackendError> {
+        self.check_text(text)?;
+        self.text.project(text).context("projecting a text")
+    }
+
+    /// Everything that depends on a text alone.
+    ///
+    /// # Shapes
+    /// `text`: `[text length, caption channels]`, the last hidden state of the text encoder.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for another shape, or a failure of the device.
+    pub fn embed_text(&self, text: &Tensor) -> Result<TextFeatures, BackendError> {
+        self.check_text(text)?;
+        look_at(&self.cross, self.text.forward(text).context("embedding a text")?)
+    }
+
+    /// A text whose vectors are embedded already, as [`TextFeatures::embedded`] shows them.
+    ///
+    /// # Shapes
+    /// `embedded`: `[text length, width]`.
+    ///
+    /// # Errors
+    /// A wrong shape, or a failure of the device.
+    pub fn text_of_embedded(&self, embedded: &Tensor) -> Result<TextFeatures, BackendError> {
+        look_at(&self.cross, embedded.to_device(&self.device).context("moving a text to the device")?)
+    }
+
+    fn check_text(&self, text: &Tensor) -> Result<(), BackendError> {
+        let (found, expected) = (text.dims(), [self.config.text_length, self.config.caption_channels]);
+        if found == expected {
+            return Ok(());
+        }
+        Err(BackendError::Request(format!(
+            "a text of shape {found:?} does not fit the model, which takes {expected:?}"
+        )))
+    }
+
+    /// The encoder, over the known tokens only.
+    ///
+    /// # Shapes
+    /// - `images`: all with the same number of known tokens, `known`, and as many targets.
+    /// - `tokens`: `[images, known, channels]`, the values of the known tokens; `None` if none is known.
+    /// - returns: `[images, known, encoder width]`; nothing if none is known.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for images of different lengths, or a failure of the device.
+    pub fn encode(&self, images: &[Positions<'_>], tokens: Option<&Tensor>) -> Result<Option<Tensor>, BackendError> {
+        let known = self.known(images)?;
+        match tokens {
+            Some(tokens) if known > 0 => {
+                self.encoder_forward(images, tokens, known).map(Some).context("computing the encoder")
+            }
+            None if known == 0 => Ok(None),
+            _ => Err(BackendError::Request(format!("{known} known tokens need as many values"))),
+        }
+    }
+
+    /// The decoder: its output at the targets. It does not depend on the text, so both halves of guidance share it.
+    ///
+    /// # Shapes
+    /// `encoded`: what [`LightGenModel::encode`] gave for the same images; returns: `[images, targets, decoder width]`.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for images of different lengths, or a failure of the device.
+    pub fn decode(&self, images: &[Positions<'_>], encoded: Option<&Tensor>) -> Result<Tensor, BackendError> {
+        let known = self.known(images)?;
+        if encoded.is_some() != (known > 0) {
+            return Err(BackendError::Request(format!("{known} known tokens need as many encoded rows")));
+        }
+        self.decoder_forward(images, encoded, known).context("computing the decoder")
+    }
+
+    /// The decoder that attends to the text: the conditioning vectors of the targets, as the head gets them.
+    ///
+    /// # Shapes
+    /// - `decoded`: what [`LightGenModel::decode`] gave for the same images.
+    /// - `texts`: one an image.
+    /// - returns: `[images, targets, width]`.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] if numbers do not fit each other, or a failure of the device.
+    pub fn attend(
+        &self,
+        images: &[Positions<'_>],
+        decoded: &Tensor,
+        texts: &[&TextFeatures],
+    ) -> Result<Tensor, BackendError> {
+        self.known(images)?;
+        if texts.len() != images.len() || texts.iter().any(|text| text.keys_values.len() != self.cross.len()) {
+            return Err(BackendError::Request("every image needs a text, embedded by the same model".into()));
+        }
+        self.cross_forward(images, decoded, texts).context("computing the text decoder")
+    }
+
+    /// The number of known tokens, which the images share.
+    fn known(&self, images: &[Positions<'_>]) -> Result<usize, BackendError> {
+        let Some(first) = images.first() else { return Err(BackendError::Request("there is no image".into())) };
+        for image in images {
+            if (image.known.len(), image.targets.len()) != (first.known.len(), first.targets.len()) {
+                return Err(BackendError::Request("the images of a batch differ in length".into()));
+            }
+            let mut positions = image.known.iter().chain(image.targets);
+            positions.try_for_each(|&position| self.config.latent().check(position))?;
+        }
+        Ok(first.known.len())
+    }
+
+    fn index(&self, index: impl Iterator<Item = usize>) -> candle_core::Result<Tensor> {
+        let index: Vec<u32> = index.filter_map(|index| u32::try_from(index).ok()).collect();
+        Tensor::new(index.as_slice(), &self.device)
+    }
+
+    fn encoder_forward(&self, images: &[Positions<'_>], tokens: &Tensor, known: usize) -> candle_core::Result<Tensor> {
+        let count = images.len();
+        let tokens = tokens.reshape((count * known, self.config.token_channels()))?;
+        let places = self.index(images.iter().flat_map(|image| image.known.iter().map(|&token| token as usize)))?;
+        let positions = self.encoder_positions.on_grid.index_select(&places, 0)?;
+        let mut x = self.token_norm.forward(&(self.token_embed.forward(&tokens)? + positions)?)?;
+        for block in &self.encoder {
+            x = block.forward(&x, count, None)?;
+        }
+        self.encoder_norm.forward(&x)?.reshape((count, known, self.config.encoder.width))
+    }
+
+    fn decoder_forward(
+        &self,
+        images: &[Positions<'_>],
+        encoded: Option<&Tensor>,
+        known: usize,
+    ) -> candle_core::Result<Tensor> {
+        let (count, length, width) = (images.len(), self.config.tokens(), self.config.decoder.width);
+        // Every position takes its row of the encoder's output, or the mask token, which comes last.
+        let mut rows = vec![count * known; count * length];
+        for (number, image) in images.iter().enumerate() {
+            for (row, &position) in image.known.iter().enumerate() {
+                rows[number * length + position as usize] = number * known + row;
+            }
+        }
+        let x = match encoded {
+            Some(encoded) => {
+                let encoded = encoded.reshape((count * known, self.config.encoder.width))?;
+                Tensor::cat(&[&self.decoder_embed.forward(&encoded)?, &self.mask], 0)?
+            }
+            None => self.mask.clone(),
+        };
+        let x = x.index_select(&self.index(rows.into_iter())?, 0)?.reshape((count, length, width))?;
+        let x = x.broadcast_add(&self.decoder_positions.on_grid)?;
+        let mut x = x.reshape((count * length, width))?;
+        let asked = images
+            .iter()
+            .enumerate()
+            .flat_map(|(number, image)| image.targets.iter().map(move |&position| number * length + position as usize));
+        let queries = self.index(asked)?;
+        for (number, block) in self.decoder.iter().enumerate() {
+            // Only the targets' rows of the last block are looked at: the text decoder's rows do not see each other.
+            let last = number + 1 == self.decoder.len();
+            x = block.forward(&x, count, last.then_some(&queries))?;
+        }
+        self.decoder_norm.forward(&x)?.reshape((count, (), width))
+    }
+
+    fn cross_forward(
+        &self,
+        images: &[Positions<'_>],
+        decoded: &Tensor,
+        texts: &[&TextFeatures],
+    ) -> candle_core::Result<Tensor> {
+        let (count, width) = (images.len(), self.config.cross.width);
+        let places = self.index(images.iter().flat_map(|image| image.targets.iter().map(|&token| token as usize)))?;
+        let positions = self.last_positions.on_grid.index_select(&places, 0)?;
+        let mut x = (self.last_embed.forward(&decoded.flatten_to(1)?)? + positions)?; // (images * targets, width)
+        for (number, block) in self.cross.iter().enumerate() {
+            let texts: Vec<&KeysValues> = texts.iter().map(|text| &text.keys_values[number]).collect();
+            x = block.forward(&x, &KeysValues::join(&texts)?)?;
+        }
+        self.cross_norm.forward(&x)?.reshape((count, (), width))
+    }
+}
+
+/// A text `[text length, width]` with what each block looks at in it.
+fn look_at(cross: &[CrossBlock], embedded: Tensor) -> Result<TextFeatures, BackendError> {
+    let keys_values = cross.iter().map(|block| block.look_at(&embedded)).collect::<candle_core::Result<_>>();
+    Ok(TextFeatures { keys_values: keys_values.context("looking at a text")?, embedded })
+}

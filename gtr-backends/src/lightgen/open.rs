@@ -1,0 +1,71 @@
+//! LightGen models by name or by path.
+
+use super::{LightGenConfig, LightGenGenerator, LightGenModel};
+use crate::checkpoint::{Checkpoint, Kind};
+use crate::models::{Files, checkpoint_of, config_beside, open_vae, without_weights};
+use crate::vae::{DecoderSize, KlDecoder, LatentScale};
+use crate::{BackendError, Compute};
+
+/// Opens a model of texts: `lightgen-base`, `lightgen-large`, `lightgen-huge`, or a path: a checkpoint (`.safetensors`,
+/// `.pth`) with a `config.json` beside it, or a folder with both. It generates on its own grid;
+/// [`LightGenGenerator::set_grid`] takes it to another.
+///
+/// `text_width` is the width of the text encoder, if it is known: random weights are made to fit it, others must.
+///
+/// # Errors
+/// [`BackendError::UnknownModel`] if it is none of these; otherwise what is missing or wrong in its files.
+pub fn open_lightgen(
+    model: &str,
+    files: &Files<'_>,
+    text_width: Option<usize>,
+    compute: impl Into<Compute>,
+) -> Result<LightGenGenerator, BackendError> {
+    let compute = compute.into();
+    let device = compute.device();
+    files.check()?;
+    let (config, checkpoint) = parts(model, files, text_width)?;
+    if let Some(width) = text_width.filter(|width| *width != config.caption_channels) {
+        let expected = config.caption_channels;
+        let reason = format!("the text encoder has width {width}, the model takes texts of width {expected}");
+        return Err(BackendError::Config { model: config.name, reason });
+    }
+    let section = checkpoint.section();
+    let size = DecoderSize { latent_channels: config.latent_channels, ..DecoderSize::stable_diffusion_3() };
+    let generator = LightGenGenerator::new(LightGenModel::load(config, checkpoint, &compute)?, section);
+    match (files.vae, files.random) {
+        (Some(path), _) => {
+            let (decoder, scale) = open_vae(path, device)?;
+            generator.with_vae(decoder, scale.unwrap_or(LatentScale::STABLE_DIFFUSION_3))
+        }
+        (None, Some(seed)) => {
+            generator.with_vae(KlDecoder::random(&size, seed, device)?, LatentScale::STABLE_DIFFUSION_3)
+        }
+        (None, None) => Ok(generator),
+    }
+}
+
+fn parts(
+    model: &str,
+    files: &Files<'_>,
+    text_width: Option<usize>,
+) -> Result<(LightGenConfig, Checkpoint), BackendError> {
+    let published = LightGenConfig::named(model);
+    let is_published = published.is_some();
+    let mut config = if let Some(config) = published {
+        config
+    } else {
+        let (path, text) = config_beside(model)?;
+        LightGenConfig::parse(&path, &text)?
+    };
+    let checkpoint = match (files.random, files.weights) {
+        (Some(seed), _) => {
+            config.caption_channels = text_width.unwrap_or(config.caption_channels);
+            Checkpoint::random(model, &LightGenModel::layout(&config), seed)
+        }
+        (None, Some(weights)) => Checkpoint::open_raw(weights)?,
+        (None, None) if is_published => return Err(without_weights(model)),
+        (None, None) => Checkpoint::open_raw(&checkpoint_of(model)?)?,
+    };
+    Kind::LightGen.expect(&checkpoint)?;
+    Ok((if is_published { config.fitted(&checkpoint)? } else { config }, checkpoint))
+}

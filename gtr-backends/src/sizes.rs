@@ -1,0 +1,118 @@
+//! Sizes that models share, and their bounds.
+
+use gtr_core::Grid;
+
+use crate::BackendError;
+use crate::checkpoint::Checkpoint;
+use crate::layers::BlockSize;
+
+/// A stack of transformer blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Width of a token.
+    pub width: usize,
+    /// Attention heads; they share the width.
+    pub heads: usize,
+    /// Blocks.
+    pub depth: usize,
+    /// Width inside the blocks' MLPs.
+    pub hidden: usize,
+}
+
+impl Stack {
+    pub(crate) fn block(self) -> BlockSize {
+        BlockSize { width: self.width, heads: self.heads, hidden: self.hidden }
+    }
+
+    /// A stack of a configuration file, whose fields begin with `name`.
+    pub(crate) fn checked(name: &str, width: usize, heads: usize, depth: usize, ratio: f64) -> Result<Self, String> {
+        let width = within(&format!("{name}_embed_dim"), width, 8192)?;
+        let heads = within(&format!("{name}_num_heads"), heads, 256)?;
+        let depth = within(&format!("{name}_depth"), depth, 128)?;
+        if width % heads != 0 {
+            return Err(format!("`{name}_embed_dim` {width} cannot be shared by {heads} heads"));
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most 8192 * 16, truncated as the reference does"
+        )]
+        let hidden = if ratio > 0.0 && ratio <= 16.0 { (width as f64 * ratio) as usize } else { 0 };
+        if hidden == 0 {
+            return Err(format!("`mlp_ratio` must be above 0 and at most 16, not {ratio}"));
+        }
+        Ok(Self { width, heads, depth, hidden })
+    }
+}
+
+/// A field that has an upper bound.
+pub(crate) fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
+    if (1..=most).contains(&value) { Ok(value) } else { Err(format!("`{name}` must be 1 to {most}, not {value}")) }
+}
+
+/// A field that may be there, but says what is true of every model anyway.
+pub(crate) fn fixed<T: PartialEq + std::fmt::Debug>(name: &str, value: Option<&T>, only: &T) -> Result<(), String> {
+    match value {
+        Some(value) if value != only => Err(format!("`{name}` {value:?} is not supported, only {only:?}")),
+        _ => Ok(()),
+    }
+}
+
+/// Sizes read off a checkpoint, for a model that is asked for by name.
+pub(crate) struct Found<'a> {
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) model: &'a str,
+}
+
+impl Found<'_> {
+    /// Refuses stacks of blocks that are not those of the model; `sizes` are the stacks of all models of this kind.
+    /// Where a tensor is missing, nothing is said: loading will name it.
+    pub(crate) fn compare(
+        &self,
+        stacks: &[(&'static str, Stack)],
+        sizes: &[(&'static str, Stack)],
+    ) -> Result<(), BackendError> {
+        for &(name, expected) in stacks {
+            let depth = self.checkpoint.blocks(&format!("{name}_blocks"));
+            let Some(width) = self.checkpoint.dimension(&format!("{name}_norm.weight"), 0) else { continue };
+            if (width, depth) != (expected.width, expected.depth) {
+                let same = sizes.iter().find(|(_, stack)| (stack.width, stack.depth) == (width, depth));
+                return Err(BackendError::OtherSize {
+                    file: self.checkpoint.name().to_owned(),
+                    model: self.model.to_owned(),
+                    part: name,
+                    found: (depth, width),
+                    expected: (expected.depth, expected.width),
+                    name: same.map(|(name, _)| *name),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A square grid of as many tokens.
+    pub(crate) fn square(&self, tokens: usize) -> Result<Grid, BackendError> {
+        let grid = u32::try_from(tokens.isqrt()).ok().and_then(|side| Grid::new(side, side).ok());
+        grid.filter(|grid| grid.tokens() == tokens).ok_or_else(|| BackendError::Config {
+            model: self.model.to_owned(),
+            reason: format!("{} has {tokens} positions, which are not a square grid", self.checkpoint.name()),
+        })
+    }
+
+    /// Width and depth of the diffusion head.
+    pub(crate) fn head(&self, width: &mut usize, depth: &mut usize) {
+        if let Some(found) = self.checkpoint.dimension("diffloss.net.input_proj.weight", 0) {
+            (*width, *depth) = (found, self.checkpoint.blocks("diffloss.net.res_blocks"));
+        }
+    }
+
+    /// The side of a patch, where a token is a whole patch.
+    pub(crate) fn patch(&self, latent_channels: usize, patch: &mut usize) {
+        let Some(channels) = self.checkpoint.dimension("z_proj.weight", 1) else { return };
+        let side = (channels / latent_channels).isqrt();
+        if side > 0 && side * side * latent_channels == channels {
+            *patch = side;
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A tokenizer and T5, from a folder.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+use tokenizers::{Tokenizer, TruncationParams};
+
+use super::{T5Config, T5Encoder};
+use crate::checkpoint::{Checkpoint, Section};
+use crate::files::{read_bounded, read_text};
+use crate::{BackendError, Compute};
+
+/// A tokenizer larger than this is refused before it is read; those of published models have a few megabytes.
+const LARGEST_TOKENIZER: u64 = 128 << 20;
+/// More characters than this are no prompt.
+const LONGEST_PROMPT: usize = 1 << 20;
+
+/// A text encoder: a T5 with its tokenizer.
+#[derive(Debug)]
+pub struct TextEncoder {
+    tokenizer: Tokenizer,
+    model: T5Encoder,
+    section: Section,
+    length: usize,
+}
+
+/// An encoded prompt.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// The last hidden state of the text encoder, that of padding included: `[length, width]`.
+    pub vectors: Tensor,
+    /// Tokens of the prompt that were encoded, the end mark included.
+    pub tokens: usize,
+    /// Whether the prompt was too long, so that its end was cut off.
+    pub cut: bool,
+}
+
+impl TextEncoder {
+    /// Opens the text encoder in `folder`, which has the layout of Hugging Face: `config.json`, `tokenizer.json`, and either
+    /// `model.safetensors` or `model.safetensors.index.json` with the files that it names. Prompts are made `length` tokens
+    /// long. With `random`, weights come from that seed and the folder needs none.
+    ///
+    /// # Errors
+    /// [`BackendError::Read`] for a file that is missing, [`BackendError::Config`] for one that is not what it should be, or
+    /// what is wrong with the weights.
+    pub fn open(
+        folder: &Path,
+        length: usize,
+        random: Option<u64>,
+        compute: impl Into<Compute>,
+    ) -> Result<Self, BackendError> {
+        let path = folder.join("config.json");
+        let config = T5Config::parse(&path.display().to_string(), &read_text(&path)?)?;
+        let path = folder.join("tokenizer.json");
+        let tokenizer = tokenizer(&read_bounded(&path, LARGEST_TOKENIZER)?, length)
+            .map_err(|reason| BackendError::Config { model: path.display().to_string(), reason })?;
+        let checkpoint = match random {
+            Some(seed) => Checkpoint::random("text encoder", &T5Encoder::layout(&config), seed),
+            None => open_weights(folder)?,
+        };
+        let section = checkpoint.section();
+        Ok(Self { tokenizer, model: T5Encoder::load(config, checkpoint, compute)?, section, length })
+    }
+
+    /// Length of an encoded prompt in tokens.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Width of the vectors.
+    pub fn width(&self) -> usize {
+        self.model.config().width
+    }
+
+    /// Where the weights come from.
+    pub fn section(&self) -> Section {
+        self.section
+    }
+
+    /// The encoder behind the tokenizer.
+    pub fn model(&self) -> &T5Encoder {
+        &self.model
+    }
+
+    /// Encodes a prompt: cut to the length, or padded to it. The rows of padding are computed, but no row looks at them.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for a text that the tokenizer refuses, or a failure of the device.
+    ///
+    /// # Source
+    /// XianfengWu01/LightGen gives T5 the mask of the padding, as diffusers does, and the image model none.
+    pub fn encode(&self, prompt: &str) -> Result<Prompt, BackendError> {
+        if prompt.len() > LONGEST_PROMPT {
+            return Err(BackendError::Request(format!("a prompt of {} bytes is too long", prompt.len())));
+        }
+        let encoding = self.tokenizer.encode(prompt, true);
+        let encoding = encoding.map_err(|error| BackendError::Request(format!("the prompt has no tokens: {error}")))?;
+        let mut tokens = encoding.get_ids().to_vec();
+        tokens.truncate(self.length);
+        let known = tokens.len();
+        tokens.resize(self.length, self.model.config().padding);
+        let cut = !encoding.get_overflowing().is_empty();
+        Ok(Prompt { vectors: self.model.encode(&tokens, known)?, tokens: known, cut })
+    }
+}
+
+/// The tokenizer of a file, set to cut at `length` whatever the file says; padding is ours.
+fn tokenizer(bytes: &[u8], length: usize) -> Result<Tokenizer, String> {
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| format!("it is no tokenizer: {error}"))?;
+    let cut = TruncationParams { max_length: length, ..TruncationParams::default() };
+    tokenizer.with_truncation(Some(cut)).map_err(|error| format!("texts cannot be cut to {length} tokens: {error}"))?;
+    tokenizer.with_padding(None);
+    Ok(tokenizer)
+}
+
+fn open_weights(folder: &Path) -> Result<Checkpoint, BackendError> {
+    let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
+    if !single.exists() && index.exists() { Checkpoint::open_parts(&index) } else { Checkpoint::open(&single) }
+}

@@ -1,0 +1,318 @@
+//! The encoder of T5.
+//!
+//! candle-transformers has one too, which does not mask padding; here rows of padding are computed, since LightGen looks at
+//! them, but no row looks at padding.
+
+use candle_core::{D, DType, Device, Tensor};
+use serde::Deserialize;
+
+use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
+use crate::error::Context;
+use crate::layers::Linear;
+use crate::rows::rms_norm;
+use crate::sizes::within;
+use crate::{BackendError, Compute};
+
+/// The sizes of a T5 encoder.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct T5Config {
+    /// Tokens of the vocabulary.
+    pub vocabulary: usize,
+    /// Width of a token's vector.
+    pub width: usize,
+    /// Width of an attention head.
+    pub head_width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width inside the MLPs.
+    pub hidden: usize,
+    /// Blocks.
+    pub depth: usize,
+    /// Kinds of distances between two tokens.
+    pub buckets: usize,
+    /// The distance from which on all are of one kind.
+    pub longest: usize,
+    /// What is added to the mean square of a row.
+    pub norm_eps: f32,
+    /// Whether the MLPs are gated (version 1.1 and Flan) or plain.
+    pub gated: bool,
+    /// The token that stands for nothing.
+    pub padding: u32,
+}
+
+/// `config.json` as Hugging Face writes it; fields of the decoder and of training are not looked at.
+#[derive(Deserialize)]
+struct Raw {
+    vocab_size: usize,
+    d_model: usize,
+    d_kv: usize,
+    d_ff: usize,
+    num_layers: usize,
+    num_heads: usize,
+    relative_attention_num_buckets: Option<usize>,
+    relative_attention_max_distance: Option<usize>,
+    layer_norm_epsilon: Option<f32>,
+    feed_forward_proj: Option<String>,
+    pad_token_id: Option<u32>,
+}
+
+impl T5Config {
+    /// Reads and checks a `config.json`. `model` names it in messages.
+    ///
+    /// # Errors
+    /// [`BackendError::Config`] for a field that is missing or out of its range.
+    pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
+        let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let raw: Raw = serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong(error.to_string()))?;
+        raw.check().map_err(wrong)
+    }
+}
+
+impl Raw {
+    fn check(self) -> Result<T5Config, String> {
+        let gated = match self.feed_forward_proj.as_deref() {
+            None | Some("relu") => false,
+            Some("gated-gelu") => true,
+            Some(other) => return Err(format!("`feed_forward_proj` `{other}` is not known: relu and gated-gelu are")),
+        };
+        let norm_eps = self.layer_norm_epsilon.unwrap_or(1e-6);
+        if !(norm_eps.is_finite() && norm_eps > 0.0) {
+            return Err(format!("`layer_norm_epsilon` must be a number above 0, not {norm_eps}"));
+        }
+        let buckets = self.relative_attention_num_buckets.unwrap_or(32);
+        let longest =
+            within("relative_attention_max_distance", self.relative_attention_max_distance.unwrap_or(128), 1 << 20)?;
+        if !buckets.is_multiple_of(4) || !(4..=1024).contains(&buckets) || longest <= buckets / 4 {
+            return Err(format!(
+                "`relative_attention_num_buckets` {buckets} and `relative_attention_max_distance` {longest} do not fit"
+            ));
+        }
+        let vocabulary = within("vocab_size", self.vocab_size, 1 << 22)?;
+        let padding = self.pad_token_id.unwrap_or(0);
+        if padding as usize >= vocabulary {
+            return Err(format!("`pad_token_id` {padding} is not one of the {vocabulary} tokens"));
+        }
+        Ok(T5Config {
+            vocabulary,
+            width: within("d_model", self.d_model, 1 << 14)?,
+            head_width: within("d_kv", self.d_kv, 1 << 12)?,
+            heads: within("num_heads", self.num_heads, 256)?,
+            hidden: within("d_ff", self.d_ff, 1 << 17)?,
+            depth: within("num_layers", self.num_layers, 128)?,
+            buckets,
+            longest,
+            norm_eps,
+            gated,
+            padding,
+        })
+    }
+}
+
+/// A T5 encoder, ready to compute.
+///
+/// # Source
+/// Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer, arXiv 1910.10683; the details are those
+/// of Hugging Face's `T5EncoderModel`.
+#[derive(Debug)]
+pub struct T5Encoder {
+    config: T5Config,
+    device: Device,
+    /// `[vocabulary, width]`, in the model's precision.
+    tokens: Tensor,
+    /// `[buckets, heads]`.
+    distances: Tensor,
+    blocks: Vec<Block>,
+    norm: Tensor,
+}
+
+/// Attention, then an MLP; no biases, no scale of the products.
+#[derive(Debug)]
+struct Block {
+    norm1: Tensor,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    norm2: Tensor,
+    mlp: Mlp,
+}
+
+#[derive(Debug)]
+enum Mlp {
+    Plain { inner: Linear, outer: Linear },
+    Gated { gate: Linear, inner: Linear, outer: Linear },
+}
+
+const DISTANCES: &str = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
+
+impl T5Encoder {
+    /// The tensors that an encoder of these sizes consists of.
+    pub fn layout(config: &T5Config) -> Layout {
+        let mut layout = Layout::default();
+        let (width, inside) = (config.width, config.heads * config.head_width);
+        layout.add("shared.weight", &[config.vocabulary, width]);
+        layout.add(DISTANCES, &[config.buckets, config.heads]);
+        for block in 0..config.depth {
+            let name = format!("encoder.block.{block}");
+            for part in ["q", "k", "v"] {
+                layout.add(format!("{name}.layer.0.SelfAttention.{part}.weight"), &[inside, width]);
+            }
+            layout.add(format!("{name}.layer.0.SelfAttention.o.weight"), &[width, inside]);
+            layout.add(format!("{name}.layer.0.layer_norm.weight"), &[width]);
+            for part in if config.gated { &["wi_0", "wi_1"][..] } else { &["wi"] } {
+                layout.add(format!("{name}.layer.1.DenseReluDense.{part}.weight"), &[config.hidden, width]);
+            }
+            layout.add(format!("{name}.layer.1.DenseReluDense.wo.weight"), &[width, config.hidden]);
+            layout.add(format!("{name}.layer.1.layer_norm.weight"), &[width]);
+        }
+        layout.add("encoder.final_layer_norm.weight", &[width]);
+        layout
+    }
+
+    /// Loads the encoder; the checkpoint may be one of the whole model, whose decoder is left alone.
+    ///
+    /// # Errors
+    /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
+    pub fn load(config: T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
+        Kind::T5.expect(&checkpoint)?;
+        let other = |name: &str| {
+            // The last is a second name of the shared table.
+            name.starts_with("decoder.") || name == "lm_head.weight" || name == "encoder.embed_tokens.weight"
+        };
+        let mut weights = Weights::with_others(checkpoint, Self::layout(&config), other, compute)?;
+        let blocks = (0..config.depth).map(|block| Block::load(&mut weights, block, config.gated));
+        Ok(Self {
+            blocks: blocks.collect::<Result<_, _>>()?,
+            tokens: weights.take_matrix("shared.weight")?,
+            distances: weights.take(DISTANCES)?,
+            norm: weights.take("encoder.final_layer_norm.weight")?,
+            device: weights.device().clone(),
+            config,
+        })
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &T5Config {
+        &self.config
+    }
+
+    /// The last hidden state of a text whose tokens from `known` on are padding, which no token looks at.
+    ///
+    /// # Shapes
+    /// returns: `[tokens, width]`.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for a token that is not in the vocabulary or no known token, or a failure of the device.
+    pub fn encode(&self, tokens: &[u32], known: usize) -> Result<Tensor, BackendError> {
+        if known == 0 || known > tokens.len() {
+            let length = tokens.len();
+            return Err(BackendError::Request(format!("{known} of the {length} tokens of a text cannot be looked at")));
+        }
+        if let Some(token) = tokens.iter().find(|token| **token as usize >= self.config.vocabulary) {
+            let size = self.config.vocabulary;
+            return Err(BackendError::Request(format!(
+                "token {token} is not in the text encoder's vocabulary of {size}"
+            )));
+        }
+        self.forward(tokens, known).context("encoding a text")
+    }
+
+    fn forward(&self, tokens: &[u32], known: usize) -> candle_core::Result<Tensor> {
+        let bias = self.bias(tokens.len(), known)?;
+        let x = self.tokens.index_select(&Tensor::new(tokens, &self.device)?, 0)?;
+        let mut x = x.to_dtype(DType::F32)?; // (tokens, width)
+        for block in &self.blocks {
+            x = block.forward(&x, &bias, known, &self.config)?;
+        }
+        rms_norm(&x, &self.norm, self.config.norm_eps)
+    }
+
+    /// What is added to the products of queries and keys: `[heads, tokens, known]`.
+    fn bias(&self, length: usize, known: usize) -> candle_core::Result<Tensor> {
+        let kind = |from: usize, to: usize| u32::try_from(bucket(from, to, self.config.buckets, self.config.longest));
+        let kinds = (0..length).flat_map(|from| (0..known).filter_map(move |to| kind(from, to).ok()));
+        let kinds = Tensor::new(kinds.collect::<Vec<u32>>().as_slice(), &self.device)?;
+        let bias = self.distances.index_select(&kinds, 0)?; // (tokens * known, heads)
+        bias.t()?.contiguous()?.reshape((self.config.heads, length, known))
+    }
+}
+
+/// Which kind of distance lies between two tokens: near ones each have their own, far ones share, on a logarithmic scale.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "distances are smaller than 2^24, and f32 is what the reference computes with"
+)]
+fn bucket(from: usize, to: usize, buckets: usize, longest: usize) -> usize {
+    let half = buckets / 2;
+    let exact = half / 2;
+    let distance = from.abs_diff(to);
+    let kind = if distance < exact {
+        distance
+    } else {
+        let share = (distance as f32 / exact as f32).ln() / (longest as f32 / exact as f32).ln();
+        (exact + (share * (half - exact) as f32) as usize).min(half - 1)
+    };
+    if to > from { kind + half } else { kind }
+}
+
+impl Block {
+    fn load(weights: &mut Weights, block: usize, gated: bool) -> Result<Self, BackendError> {
+        let name = format!("encoder.block.{block}");
+        let mut dense = |part: &str| Linear::load_plain(weights, &format!("{name}.{part}.weight"));
+        let mlp = if gated {
+            let [gate, inner, outer] =
+                ["wi_0", "wi_1", "wo"].map(|part| dense(&format!("layer.1.DenseReluDense.{part}")));
+            Mlp::Gated { gate: gate?, inner: inner?, outer: outer? }
+        } else {
+            let [inner, outer] = ["wi", "wo"].map(|part| dense(&format!("layer.1.DenseReluDense.{part}")));
+            Mlp::Plain { inner: inner?, outer: outer? }
+        };
+        let [query, key, value, output] =
+            ["q", "k", "v", "o"].map(|part| dense(&format!("layer.0.SelfAttention.{part}")));
+        Ok(Self {
+            mlp,
+            query: query?,
+            key: key?,
+            value: value?,
+            output: output?,
+            norm1: weights.take(&format!("{name}.layer.0.layer_norm.weight"))?,
+            norm2: weights.take(&format!("{name}.layer.1.layer_norm.weight"))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, bias: &Tensor, known: usize, config: &T5Config) -> candle_core::Result<Tensor> {
+        let (length, heads, width) = (x.dim(0)?, config.heads, config.head_width);
+        let normed = rms_norm(x, &self.norm1, config.norm_eps)?;
+        let seen = normed.narrow(0, 0, known)?;
+        let split = |rows: &Tensor, linear: &Linear| {
+            let rows = linear.forward(rows)?;
+            rows.reshape((rows.dim(0)?, heads, width))?.transpose(0, 1)?.contiguous() // (heads, tokens, head width)
+        };
+        let scores = (split(&normed, &self.query)?.matmul(&split(&seen, &self.key)?.t()?)? + bias)?;
+        let mixed = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&split(&seen, &self.value)?)?;
+        let mixed = mixed.transpose(0, 1)?.contiguous()?.reshape((length, heads * width))?;
+        let x = (x + self.output.forward(&mixed)?)?;
+        let normed = rms_norm(&x, &self.norm2, config.norm_eps)?;
+        let (hidden, outer) = match &self.mlp {
+            Mlp::Plain { inner, outer } => (inner.forward(&normed)?.relu()?, outer),
+            Mlp::Gated { gate, inner, outer } => (gate.forward(&normed)?.gelu()?.mul(&inner.forward(&normed)?)?, outer),
+        };
+        x + outer.forward(&hidden)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bucket;
+
+    #[test]
+    fn near_distances_have_their_own_kind_and_far_ones_share() {
+        let kind = |from, to| bucket(from, to, 32, 128);
+        assert_eq!([kind(5, 5), kind(5, 4), kind(5, 6), kind(7, 0), kind(0, 7)], [0, 1, 17, 7, 23]);
+        assert_eq!([kind(8, 0), kind(127, 0), kind(1000, 0), kind(0, 1000)], [8, 15, 15, 31]);
+    }
+}

@@ -1,0 +1,51 @@
+//! Noise that remembers what was drawn.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use gtr_core::{ImageIndex, NoiseSource, Row, TokenIndex};
+
+/// Draws from a source and keeps the values until they are collected.
+pub(super) struct RememberedNoise<'a> {
+    source: &'a dyn NoiseSource,
+    drawn: Mutex<Drawn>,
+}
+
+/// The values of each draw of a token.
+type Drawn = HashMap<(ImageIndex, TokenIndex), Vec<Vec<f32>>>;
+
+impl<'a> RememberedNoise<'a> {
+    pub(super) fn new(source: &'a dyn NoiseSource) -> Self {
+        Self { source, drawn: Mutex::default() }
+    }
+
+    /// What was drawn for `rows` since it was collected last: `[draws, rows, channels]`, zeros where nothing was drawn.
+    pub(super) fn collect(&self, rows: &[Row], draws: usize, channels: usize) -> Vec<f32> {
+        // Another thread's panic leaves the values as they are.
+        let remembered = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut all = vec![0.0; draws * rows.len() * channels];
+        for (number, row) in rows.iter().enumerate() {
+            for (draw, values) in remembered.get(&(row.image, row.token)).into_iter().flatten().take(draws).enumerate()
+            {
+                let place = (draw * rows.len() + number) * channels;
+                for (to, value) in all[place..place + channels].iter_mut().zip(values) {
+                    *to = *value;
+                }
+            }
+        }
+        all
+    }
+}
+
+impl NoiseSource for RememberedNoise<'_> {
+    fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
+        self.source.fill_normal(image, token, draw, out);
+        let mut remembered = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = remembered.entry((image, token)).or_default();
+        let draw = draw as usize;
+        if values.len() <= draw {
+            values.resize(draw + 1, Vec::new());
+        }
+        values[draw] = out.to_vec();
+    }
+}

@@ -1,0 +1,279 @@
+//! Records runs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Tensor};
+use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
+use gtr_core::{GuidanceSchedule, Noise, Plan, Row, Sampler, Targets, Timesteps, TokenIndex};
+
+use super::noise::RememberedNoise;
+use super::{FORMAT, Prompt, Traced, VERSION};
+use crate::BackendError;
+use crate::checkpoint::Dtype;
+use crate::checkpoint::header::Header;
+use crate::error::Context;
+use crate::file::Partial;
+
+/// Plans that are longer than this in JSON are not traced.
+const LARGEST_PLAN: usize = 8 << 20;
+/// Whole numbers up to here survive in an f64.
+const LARGEST_IMAGE: u64 = 1 << 53;
+
+/// Which model runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Its name or path, as [`open`](crate::open) takes it.
+    pub model: String,
+    /// Where its weights come from, in words; may be empty.
+    pub weights: String,
+}
+
+/// Records runs of one plan into one file. The file appears when it is [finished](Tracer::finish).
+///
+/// In memory lies what belongs to one AR step: the noise of all its rows and draws, twice over, is the most of it
+/// (rows x draws x channels x 8 bytes).
+#[derive(Debug)]
+pub struct Tracer {
+    file: Partial,
+    /// The tensors, until all are known.
+    data: Partial,
+    header: Header,
+    metadata: BTreeMap<String, String>,
+    plan: Plan,
+    settings: Settings,
+    batches: usize,
+}
+
+impl Tracer {
+    /// Begins a trace of runs of `plan` with `settings`.
+    ///
+    /// # Errors
+    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Request`] for a plan of more than 8 MB.
+    pub fn create(
+        path: &Path,
+        plan: &Plan,
+        settings: &Settings,
+        provenance: &Provenance,
+    ) -> Result<Self, BackendError> {
+        let json = plan.to_document().to_json();
+        if json.len() > LARGEST_PLAN {
+            return Err(BackendError::Request(format!("a plan of {} bytes is too long to be traced", json.len())));
+        }
+        let schedule = match settings.guidance.schedule() {
+            GuidanceSchedule::Linear => "linear",
+            GuidanceSchedule::Constant => "constant",
+        };
+        let texts = [
+            ("format", FORMAT.to_owned()),
+            ("version", VERSION.to_owned()),
+            ("program", concat!("gtr ", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("plan", json),
+            ("seed", settings.seed.0.to_string()),
+            ("temperature", settings.temperature.to_string()),
+            ("guidance", settings.guidance.scale().to_string()),
+            ("guidance_schedule", schedule.to_owned()),
+            ("model", provenance.model.clone()),
+            ("weights", provenance.weights.clone()),
+        ];
+        Ok(Self {
+            file: Partial::create(path)?,
+            data: Partial::create(path)?,
+            header: Header::default(),
+            metadata: texts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
+            plan: plan.clone(),
+            settings: *settings,
+            batches: 0,
+        })
+    }
+
+    /// Makes a batch of images, as [`Sampler::run`] with this trace's settings does, and records how. `sampler` must be of
+    /// this trace's plan.
+    ///
+    /// # Errors
+    /// As [`Sampler::run`]; [`SampleError::Model`] if the trace could not be written.
+    pub fn run<G: Traced, O: Observer<G> + ?Sized>(
+        &mut self,
+        sampler: &Sampler<'_>,
+        generator: &mut G,
+        jobs: &[Job<G::Prompt>],
+        observer: &mut O,
+    ) -> Result<Vec<G::Image>, SampleError<BackendError>>
+    where
+        G::Prompt: Clone,
+    {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let orders = self.begin::<G>(jobs).map_err(SampleError::Model)?;
+        let (source, settings) = (Noise::new(self.settings.seed), self.settings);
+        let noise = RememberedNoise::new(&source);
+        let mut watch = Watch { tracer: self, noise: &noise, jobs, orders, observer, known: 0, failure: None };
+        let result = sampler.run_with_noise(generator, jobs, &settings, &noise, &mut watch);
+        if let Some(failure) = watch.failure {
+            return Err(SampleError::Model(failure));
+        }
+        self.batches += 1;
+        result
+    }
+
+    /// Completes the file.
+    ///
+    /// # Errors
+    /// [`BackendError::Write`].
+    pub fn finish(mut self) -> Result<(), BackendError> {
+        self.metadata.insert("batches".to_owned(), self.batches.to_string());
+        self.file.write(&self.header.bytes(&self.metadata))?;
+        self.file.append(self.data)?;
+        self.file.finish()
+    }
+
+    /// Records what is asked for; gives the orders of the images.
+    fn begin<G: Traced>(&mut self, jobs: &[Job<G::Prompt>]) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
+        let images = jobs.iter().map(|job| match i64::try_from(job.image.0) {
+            Ok(image) if job.image.0 <= LARGEST_IMAGE => Ok(image),
+            _ => Err(BackendError::Request(format!("image {} has too large a number to be traced", job.image.0))),
+        });
+        let images = images.collect::<Result<Vec<_>, _>>()?;
+        self.add_whole("images", &[jobs.len()], images)?;
+        let prompts: Vec<Prompt> = jobs.iter().map(|job| G::prompt(&job.prompt)).collect();
+        let class = |prompt: &Prompt| if let Prompt::Class(class) = prompt { Some(i64::from(*class)) } else { None };
+        if let Some(classes) = prompts.iter().map(class).collect::<Option<Vec<_>>>() {
+            self.add_whole("classes", &[jobs.len()], classes)?;
+        } else {
+            let texts = prompts.into_iter().filter_map(|prompt| match prompt {
+                Prompt::Text(vectors) => Some(vectors),
+                Prompt::Class(_) => None,
+            });
+            let texts = Tensor::stack(&texts.collect::<Vec<_>>(), 0).context("joining the vectors of texts")?;
+            self.add("texts", &texts)?;
+        }
+        let orders: Vec<_> = jobs.iter().map(|job| self.plan.order(self.settings.seed, job.image)).collect();
+        self.add_tokens("orders", &[jobs.len(), self.plan.grid().tokens()], orders.iter().flatten())?;
+        Ok(orders)
+    }
+
+    fn bytes(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<(), BackendError> {
+        self.header.add(format!("batch{}.{name}", self.batches), dtype, shape);
+        self.data.write(bytes)
+    }
+
+    fn add(&mut self, name: &str, tensor: &Tensor) -> Result<(), BackendError> {
+        let values = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>());
+        self.add_floats(name, tensor.dims(), &values.context("reading tensors to trace")?)
+    }
+
+    fn add_floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), BackendError> {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.bytes(name, Dtype::F32, shape, &bytes)
+    }
+
+    fn add_whole(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl IntoIterator<Item = i64>,
+    ) -> Result<(), BackendError> {
+        let bytes: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
+        self.bytes(name, Dtype::I64, shape, &bytes)
+    }
+
+    fn add_tokens<'a>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        tokens: impl Iterator<Item = &'a TokenIndex>,
+    ) -> Result<(), BackendError> {
+        // A grid has at most 2^24 tokens.
+        self.add_whole(name, shape, tokens.map(|token| i64::try_from(token.get()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Follows one run.
+struct Watch<'t, G: Traced, O: ?Sized> {
+    tracer: &'t mut Tracer,
+    noise: &'t RememberedNoise<'t>,
+    jobs: &'t [Job<G::Prompt>],
+    orders: Vec<Vec<TokenIndex>>,
+    observer: &'t mut O,
+    /// Tokens known before the step.
+    known: usize,
+    failure: Option<BackendError>,
+}
+
+impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for Watch<'_, G, O> {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+        if self.failure.is_none()
+            && let Err(failure) = self.record(event)
+        {
+            self.failure = Some(failure);
+        }
+        let flow = self.observer.step(event);
+        if self.failure.is_some() { Flow::Stop } else { flow }
+    }
+}
+
+impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
+    fn record(&mut self, event: &StepEvent<'_, G>) -> Result<(), BackendError> {
+        let (images, per_image) = (self.jobs.len(), event.targets.per_image());
+        let tokens = self.tracer.plan.grid().tokens();
+        let name = |part: &str| format!("step{}.{part}", event.index);
+        let mut mask = vec![1_u8; images * tokens];
+        for (image, order) in self.orders.iter().enumerate() {
+            order[..self.known].iter().for_each(|token| mask[image * tokens + token.get()] = 0);
+        }
+        let tracer = &mut *self.tracer;
+        tracer.bytes(&name("mask_before"), Dtype::U8, &[images, tokens], &mask)?;
+        tracer.add_tokens(&name("targets"), &[images, per_image], event.targets.rows().iter())?;
+        let rows = rows(self.jobs, event.targets, event.picked);
+        let groups: Vec<u8> = rows.iter().map(|row| u8::from(row.group > 0)).collect();
+        tracer.bytes(&name("groups"), Dtype::U8, &[images, per_image], &groups)?;
+        let detail = event.step.detail().map(|detail| detail.diffusion_steps);
+        let mut draws = 0;
+        for (group, steps) in std::iter::once(event.step.diffusion_steps()).chain(detail).enumerate() {
+            let timesteps = Timesteps::new(steps, tracer.plan.timestep_limit())
+                .map_err(|error| BackendError::Request(error.to_string()))?;
+            draws = draws.max(timesteps.evaluations());
+            let values = timesteps.values().iter().map(|&timestep| i64::from(timestep));
+            tracer.add_whole(&name(&format!("timesteps{group}")), &[timesteps.evaluations()], values)?;
+        }
+        tracer.bytes(&name("guidance"), Dtype::F64, &[1], &event.guidance.to_le_bytes())?;
+        tracer.add(&name("z"), &event.features.conditional)?;
+        if let Some(unconditional) = &event.features.unconditional {
+            tracer.add(&name("z_unconditional"), unconditional)?;
+        }
+        let values = G::known_values(event.canvas).ok_or_else(|| {
+            BackendError::Request("a canvas is without values after a step, so it can not be traced".into())
+        })?;
+        let channels = values.dims().last().copied().unwrap_or(0);
+        let noise = self.noise.collect(&rows, draws, channels);
+        tracer.add_floats(&name("noise"), &[draws, rows.len(), channels], &noise)?;
+        let sampled = values.narrow(1, self.known, per_image).and_then(|new| new.flatten_to(1));
+        tracer.add(&name("sampled"), &sampled.context("reading token values")?)?;
+        self.known += per_image;
+        if self.known == tokens {
+            let values = values.to_dtype(DType::F32).and_then(|values| values.flatten_all()?.to_vec1::<f32>());
+            let values = values.context("reading token values")?;
+            let mut ordered = vec![0.0; values.len()];
+            let places = self.orders.iter().enumerate();
+            let places = places.flat_map(|(image, order)| order.iter().map(move |token| image * tokens + token.get()));
+            for (place, value) in places.zip(values.chunks_exact(channels)) {
+                ordered[place * channels..][..channels].copy_from_slice(value);
+            }
+            tracer.add_floats("tokens", &[images, tokens, channels], &ordered)?;
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a step, in the order of their features.
+fn rows<P>(jobs: &[Job<P>], targets: &Targets, picked: &[Vec<usize>]) -> Vec<Row> {
+    let images = jobs.iter().zip(targets.by_image()).zip(picked);
+    images
+        .flat_map(|((job, tokens), picked)| {
+            let group = move |position: usize| usize::from(picked.binary_search(&position).is_ok());
+            let row = move |(position, &token)| Row { image: job.image, token, group: group(position) };
+            tokens.iter().enumerate().map(row)
+        })
+        .collect()
+}

@@ -1,0 +1,71 @@
+//! Autoencoders in the folder layout of diffusers.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use serde::Deserialize;
+
+use super::KlDecoder;
+use crate::BackendError;
+use crate::checkpoint::Checkpoint;
+use crate::error::Context;
+use crate::files::read_text;
+
+/// How latents were scaled before a model learned them: `(latent - shift) * scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LatentScale {
+    /// The factor.
+    pub scale: f64,
+    /// What was taken away before.
+    pub shift: f64,
+}
+
+impl LatentScale {
+    /// The scale of the autoencoder of Stable Diffusion 3.5.
+    pub const STABLE_DIFFUSION_3: Self = Self { scale: 1.5305, shift: 0.0609 };
+
+    /// Latents as the decoder wants them.
+    pub(crate) fn remove(self, latents: &Tensor) -> Result<Tensor, BackendError> {
+        latents.affine(1.0 / self.scale, self.shift).context("scaling latents")
+    }
+}
+
+/// `config.json` of diffusers; what is not named here the tensors tell, or every published autoencoder shares.
+#[derive(Deserialize)]
+struct Raw {
+    latent_channels: Option<usize>,
+    scaling_factor: Option<f64>,
+    shift_factor: Option<f64>,
+    norm_num_groups: Option<usize>,
+}
+
+/// The files that hold the weights, the first that is there.
+const WEIGHTS: [&str; 2] = ["diffusion_pytorch_model.safetensors", "model.safetensors"];
+
+/// Opens the autoencoder in `folder`: `config.json` and `diffusion_pytorch_model.safetensors`.
+///
+/// # Errors
+/// [`BackendError::Read`] for a file that is missing, [`BackendError::Config`] for a configuration that contradicts the
+/// weights, else as [`KlDecoder::load`].
+pub fn open_diffusers(folder: &Path, device: &Device) -> Result<(KlDecoder, LatentScale), BackendError> {
+    let path = folder.join("config.json");
+    let wrong = |reason: String| BackendError::Config { model: path.display().to_string(), reason };
+    let raw: Raw = serde_json::from_str(&read_text(&path)?).map_err(|error| wrong(error.to_string()))?;
+    if raw.norm_num_groups.is_some_and(|groups| groups != super::GROUPS) {
+        return Err(wrong(format!("`norm_num_groups` must be {}", super::GROUPS)));
+    }
+    let scale = LatentScale { scale: raw.scaling_factor.unwrap_or(1.0), shift: raw.shift_factor.unwrap_or(0.0) };
+    if !(scale.scale.is_finite() && scale.scale > 0.0 && scale.shift.is_finite()) {
+        return Err(wrong("`scaling_factor` and `shift_factor` must be numbers, the first above 0".into()));
+    }
+    let weights = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    let weights = weights.unwrap_or_else(|| folder.join(WEIGHTS[0]));
+    let decoder = KlDecoder::load(Checkpoint::open(&weights)?, device)?;
+    let channels = decoder.size().latent_channels;
+    match raw.latent_channels {
+        Some(stated) if stated != channels => {
+            Err(wrong(format!("`latent_channels` is {stated}, the weights decode {channels} channels")))
+        }
+        _ => Ok((decoder, scale)),
+    }
+}

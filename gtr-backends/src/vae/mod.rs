@@ -1,0 +1,42 @@
+//! KL autoencoders: latent images to pictures, and back.
+//!
+//! Two published layouts of tensor names are read: that of latent diffusion (`decoder.up.0.block.0...`, as KL-16 is
+//! published) and that of diffusers (`decoder.up_blocks.0.resnets.0...`, as the autoencoder of Stable Diffusion 3.5 is). Both
+//! name the same computation, which is candle-transformers' `flux::autoencoder::Decoder`.
+
+mod decoder;
+mod encoder;
+mod folder;
+mod layout;
+mod names;
+
+use candle_core::{Device, Tensor};
+
+pub use self::decoder::KlDecoder;
+pub use self::encoder::{KlEncoder, Moments};
+pub use self::folder::{LatentScale, open_diffusers};
+pub use self::layout::{DecoderSize, EncoderSize};
+use crate::error::Context;
+use crate::{BackendError, Picture};
+
+/// Groups of channels that are normalised together, in all published autoencoders.
+const GROUPS: usize = 32;
+/// What is added to the variance of a group.
+const EPS: f64 = 1e-6;
+
+/// Pictures from images whose values are -1 (black) to 1 (white); what lies outside is cut.
+///
+/// # Shapes
+/// `images`: `[pictures, channels, rows, columns]`, 1 or 3 channels.
+pub(crate) fn pictures(images: &Tensor) -> Result<Vec<Picture>, BackendError> {
+    let pixels = ((images + 1.0).and_then(|images| images / 2.0))
+        .and_then(|images| images.clamp(0_f32, 1_f32)?.permute((0, 2, 3, 1))?.to_device(&Device::Cpu)) // (n, rows, columns, channels)
+        .context("turning values into pixels")?;
+    let (count, height, width, channels) = pixels.dims4().context("turning values into pixels")?;
+    (0..count)
+        .map(|picture| {
+            let pixels = pixels.get(picture).and_then(|image| image.flatten_all()?.to_vec1());
+            Picture::new(width, height, channels, pixels.context("reading pixels")?)
+        })
+        .collect()
+}

@@ -1,0 +1,126 @@
+//! The two layouts of tensor names.
+
+use crate::checkpoint::{Checkpoint, TensorInfo};
+
+/// Which names a file uses. Everywhere else in this folder tensors have the names of latent diffusion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// `decoder.up.3.block.0.norm1.weight`
+    LatentDiffusion,
+    /// `decoder.up_blocks.0.resnets.0.norm1.weight`; levels of the decoder are counted in the order of computation.
+    Diffusers {
+        /// Levels of the autoencoder.
+        levels: usize,
+    },
+}
+
+/// More levels, or more blocks in a level, than any autoencoder has.
+pub(super) const MOST: usize = 8;
+
+impl Naming {
+    /// The names that a file uses: those of latent diffusion unless it holds a part that only diffusers has.
+    pub(super) fn of(checkpoint: &Checkpoint) -> Self {
+        let levels = |half: &str| {
+            let holds = |level: &usize| checkpoint.info(&format!("{half}.{level}.resnets.0.norm1.weight")).is_some();
+            (0..=MOST).take_while(holds).count()
+        };
+        match levels("decoder.up_blocks").max(levels("encoder.down_blocks")) {
+            0 => Self::LatentDiffusion,
+            levels => Self::Diffusers { levels },
+        }
+    }
+
+    /// What the file calls a tensor.
+    pub(super) fn in_file(self, name: &str) -> String {
+        let Self::Diffusers { levels } = self else { return name.to_owned() };
+        let mut parts: Vec<String> = name.split('.').map(str::to_owned).collect();
+        let number = |part: &str, from: usize, one: &str| {
+            part.strip_prefix(one).and_then(|part| part.parse::<usize>().ok()).map_or(0, |number| number - from)
+        };
+        match parts.get(1).map(String::as_str) {
+            Some("norm_out") => parts[1] = "conv_norm_out".into(),
+            Some("mid") => {
+                parts[1] = "mid_block".into();
+                let part = parts[2].clone();
+                if part.starts_with("attn") {
+                    parts.splice(2..3, ["attentions".into(), number(&part, 1, "attn_").to_string()]);
+                    rename_attention(&mut parts[4..]);
+                } else {
+                    parts.splice(2..3, ["resnets".into(), number(&part, 1, "block_").to_string()]);
+                }
+            }
+            Some(half @ ("up" | "down")) => {
+                if half == "up" {
+                    let level = number(&parts[2], 0, "");
+                    // A level that is not there is not there under its new name either.
+                    let level = levels.checked_sub(1 + level).unwrap_or(level);
+                    (parts[1], parts[2]) = ("up_blocks".into(), level.to_string());
+                } else {
+                    parts[1] = "down_blocks".into();
+                }
+                match parts[3].as_str() {
+                    "block" => parts[3] = "resnets".into(),
+                    "attn" => {
+                        parts[3] = "attentions".into();
+                        rename_attention(&mut parts[5..]);
+                    }
+                    "upsample" => _ = parts.splice(3..4, ["upsamplers".into(), "0".into()]).count(),
+                    "downsample" => _ = parts.splice(3..4, ["downsamplers".into(), "0".into()]).count(),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        parts.join(".").replace("nin_shortcut", "conv_shortcut")
+    }
+
+    /// The shape that the file gives a tensor: diffusers holds the 1x1 convolutions of an attention as matrices.
+    pub(super) fn shape_in_file(self, name: &str, shape: &[usize]) -> Vec<usize> {
+        let attention = name.contains(".attn") && shape.len() == 4;
+        if attention && self != Self::LatentDiffusion { shape[..2].to_vec() } else { shape.to_vec() }
+    }
+
+    /// What the file says of a tensor.
+    pub(super) fn info(self, checkpoint: &Checkpoint, name: &str) -> Option<TensorInfo> {
+        checkpoint.info(&self.in_file(name)).cloned()
+    }
+}
+
+fn rename_attention(parts: &mut [String]) {
+    if let Some(part) = parts.first_mut() {
+        *part = match part.as_str() {
+            "norm" => "group_norm",
+            "q" => "to_q",
+            "k" => "to_k",
+            "v" => "to_v",
+            "proj_out" => "to_out.0",
+            other => other,
+        }
+        .to_owned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_diffusers() {
+        let naming = Naming::Diffusers { levels: 4 };
+        for (name, expected) in [
+            ("decoder.conv_in.weight", "decoder.conv_in.weight"),
+            ("decoder.norm_out.bias", "decoder.conv_norm_out.bias"),
+            ("decoder.mid.block_2.conv1.weight", "decoder.mid_block.resnets.1.conv1.weight"),
+            ("decoder.mid.attn_1.norm.weight", "decoder.mid_block.attentions.0.group_norm.weight"),
+            ("decoder.mid.attn_1.proj_out.bias", "decoder.mid_block.attentions.0.to_out.0.bias"),
+            ("decoder.up.3.block.2.norm2.bias", "decoder.up_blocks.0.resnets.2.norm2.bias"),
+            ("decoder.up.0.block.0.nin_shortcut.weight", "decoder.up_blocks.3.resnets.0.conv_shortcut.weight"),
+            ("decoder.up.1.upsample.conv.bias", "decoder.up_blocks.2.upsamplers.0.conv.bias"),
+            ("encoder.down.2.downsample.conv.bias", "encoder.down_blocks.2.downsamplers.0.conv.bias"),
+            ("encoder.down.3.attn.1.q.weight", "encoder.down_blocks.3.attentions.1.to_q.weight"),
+        ] {
+            assert_eq!(naming.in_file(name), expected);
+            assert_eq!(Naming::LatentDiffusion.in_file(name), name);
+        }
+    }
+}

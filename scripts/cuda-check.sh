@@ -1,0 +1,53 @@
+#!/bin/sh
+# Type-checks the CUDA build where there is neither a CUDA toolkit nor a device, and says which lines that covers.
+#
+#   scripts/cuda-check.sh            check with a stand-in for nvcc: all Rust code, no kernels
+#   scripts/cuda-check.sh clippy     the same with clippy, warnings being errors
+#
+# Needs gcc, ar and sed. Builds in target/cuda-check (or $CUDA_CHECK_TARGET), apart from other builds, since cargo would
+# take the empty kernels for real ones. With a toolkit in place, `cargo build --release --features cuda` builds the
+# program; a program built with CUDA needs the CUDA 13 libraries to start.
+#
+# What this shows: the code compiles against candle's CUDA backend. What it does not: that it links, or computes anything.
+set -eu
+
+cd "$(dirname "$0")/.."
+command=${1:-check}
+case "$command" in
+check) set -- ;;
+clippy) set -- -- -D warnings ;;
+*) echo "usage: $0 [check | clippy]" >&2 && exit 2 ;;
+esac
+
+packages='-p gtr-backends'
+if grep -q '^cuda = ' gtr-cli/Cargo.toml; then packages="$packages -p gtr-cli"; fi
+PATH=$PWD/scripts/cuda:$PATH
+CARGO_TARGET_DIR=${CUDA_CHECK_TARGET:-$PWD/target/cuda-check}
+CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP:-80}
+export PATH CARGO_TARGET_DIR CUDA_COMPUTE_CAP
+
+# The workspace's own packages are compiled anew, so that the log shows them.
+for package in gtr-backends gtr-cli; do cargo clean --quiet -p "$package" 2>/dev/null || true; done
+log=$CARGO_TARGET_DIR/cuda-check.log
+mkdir -p "$CARGO_TARGET_DIR"
+# shellcheck disable=SC2086
+if ! cargo "$command" --locked --features cuda $packages "$@" >"$log" 2>&1; then
+    cat "$log"
+    exit 1
+fi
+
+echo '== compiled with the feature `cuda` =='
+grep -E '^ *(Checking|Compiling) (candle-core|candle-nn|candle-kernels|cudarc|gtr-backends|gtr-cli) ' "$log" || true
+
+echo
+echo '== of the CUDA path, these lines of the workspace were compiled =='
+# Items that exist in a CUDA build alone, then what runs on devices that are not the CPU in any build.
+grep -rnE --include='*.rs' 'cfg\(feature = "cuda"\)' gtr-backends/src gtr-cli/src | while IFS=: read -r file line _; do
+    # The item that the attribute is on ends at the first line that closes it at the attribute's depth.
+    awk -v file="$file" -v first="$line" 'NR == first { depth = match($0, /[^ ]/) }
+        NR > first && match($0, /[^ ]/) == depth && ($0 ~ /^ *}/ || $0 ~ /;$/) { printf "%s:%d-%d\n", file, first, NR; exit }' "$file"
+done
+grep -rnE --include='*.rs' 'is_cpu\(\)' gtr-backends/src gtr-cli/src | cut -d: -f1,2 | sort -u |
+    sed 's/$/ (chooses between the CPU and other devices; both branches are compiled)/'
+echo
+echo 'Checked, not run: there is no device here.'

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Measures what loading a model takes of memory, compared with the size of its weights.
+#
+#   scripts/memory.sh [mar-b | mar-l | mar-h] [f32 | bf16 | f16]
+#
+# mar-h (943 million parameters, the default) needs 4.5 GB in f32.
+#
+# The weights are zeros in a file without content, so no room on the disk is needed. Fails above 1.15 times the weights.
+set -eu
+
+cd "$(dirname "$0")/.."
+GTR_MEMORY_SIZE=${1:-mar-h} GTR_MEMORY_PRECISION=${2:-f32} cargo test --quiet --release -p gtr-backends --test conformance -- \
+    --ignored --exact memory::loading --nocapture

@@ -1,0 +1,355 @@
+//! The published implementations' numbers, and that a comparison with them can fail.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gtr_backends::BackendError;
+use gtr_backends::conform::{Options, Report, conform};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::golden::path;
+
+fn check(path: &Path) -> Report {
+    conform(&[path.to_owned()], &Options::default()).unwrap()
+}
+
+/// A folder of a model with some of the recordings of the tiny one.
+struct Copy {
+    parent: TempDir,
+    name: &'static str,
+}
+
+impl Copy {
+    fn of(stems: &[&str]) -> Self {
+        Self::of_model("mar_tiny", stems)
+    }
+
+    fn of_model(name: &'static str, stems: &[&str]) -> Self {
+        let copy = Self { parent: tempfile::tempdir().unwrap(), name };
+        fs::create_dir(copy.folder()).unwrap();
+        for stem in stems {
+            for ending in ["json", "safetensors"] {
+                let file = format!("{stem}.{ending}");
+                fs::copy(path(name).join(&file), copy.folder().join(&file)).unwrap();
+            }
+        }
+        copy
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.parent.path().join(format!("{}_copy", self.name))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Changes one number of a tensor of four-byte elements.
+    fn change(&self, stem: &str, tensor: &str, index: usize, new: impl Fn(f32) -> f32) {
+        let file = self.file(&format!("{stem}.safetensors"));
+        let mut bytes = fs::read(&file).unwrap();
+        let header = 8 + usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+        let description: Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+        assert_eq!(description[tensor]["dtype"], "F32", "{tensor}");
+        let start = header + usize::try_from(description[tensor]["data_offsets"][0].as_u64().unwrap()).unwrap();
+        let place = &mut bytes[start + 4 * index..][..4];
+        let old = f32::from_le_bytes(place.try_into().unwrap());
+        assert_ne!(new(old), old);
+        place.copy_from_slice(&new(old).to_le_bytes());
+        fs::write(file, bytes).unwrap();
+    }
+
+    fn describe(&self, stem: &str, change: impl FnOnce(&mut Value)) {
+        let file = self.file(&format!("{stem}.json"));
+        let mut description: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        change(&mut description);
+        fs::write(file, description.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn all_recordings_are_met() {
+    let report = check(&path(""));
+    assert!(report.passed(), "{report}");
+    let notes: Vec<String> = report.notes.iter().map(|note| format!("{}: {}", note.recording, note.text)).collect();
+    let expected = [
+        "diffusion_coefs: 1 step: the reference keeps timestep 0 and cannot sample; here it is the highest timestep",
+        "judge: not compared: set_a, set_b",
+        "mar_tiny/encdec: not compared: class_embedding",
+    ];
+    assert_eq!(notes, expected);
+    // Each file of numbers was compared.
+    let compared: BTreeSet<&str> = report.quantities.iter().map(|quantity| quantity.recording.as_str()).collect();
+    let mut count = 0;
+    for prefix in ["", "mar_tiny/", "lightgen_tiny/", "vae_kl16_tiny/"] {
+        for file in fs::read_dir(path(prefix)).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let Some(stem) = name.strip_suffix(".json").filter(|stem| !stem.starts_with("weights")) else { continue };
+            assert!(compared.contains(format!("{prefix}{stem}").as_str()), "{stem}");
+            count += 1;
+        }
+    }
+    assert_eq!((count, compared.len()), (24, 24));
+    let has = |recording: &str, name: &str| {
+        assert!(report.quantities.iter().any(|it| it.recording == recording && it.name == name), "{recording} {name}");
+    };
+    for state in ["allmasked.cond", "half.cond", "half.uncond", "onemasked.cond"] {
+        has("mar_tiny/encdec", &format!("{state}.enc"));
+        has("mar_tiny/encdec", &format!("{state}.dec"));
+    }
+    for name in ["t_freq", "t_emb", "c_emb", "h_in", "h_block0", "h_block1", "out", "cfg1.7.out", "cfg3.0.out"] {
+        has("mar_tiny/head", name);
+    }
+    for chain in ["s5_T1.0_cfg1.0", "s20_T0.9_cfg2.5", "s100_T0.9_cfg1.0"] {
+        has("mar_tiny/p_sample_loop", &format!("{chain}.out"));
+        has("mar_tiny/p_sample_loop", &format!("{chain}.trace"));
+    }
+    for name in ["half.enc", "half.dec", "half.z_cond", "half.z_uncond", "allmasked.z_cond", "tokens_unpatchified"] {
+        has("lightgen_tiny/encdec_h8w16", name);
+    }
+    for name in ["text_proj", "text_emb", "fake_latent_expanded"] {
+        has("lightgen_tiny/text", name);
+    }
+    has("lightgen_tiny/pos_embed", "h20w12.last_pos_embed_learned");
+    for name in ["post_quant", "image", "enc.mid.attn_1", "enc.moments", "enc.mean", "enc.logvar", "enc.sample"] {
+        has("vae_kl16_tiny/golden", name);
+    }
+    for run in compared.iter().filter(|recording| recording.contains("sample_it")) {
+        for name in ["mask_len", "cosine pace", "masks", "cfg_iter", "z", "sampled", "tokens after a step", "output"] {
+            has(run, name);
+        }
+    }
+}
+
+#[test]
+fn one_weight_off_by_one_per_cent_fails() {
+    for (tensor, index) in [("z_proj.weight", 3), ("diffloss.net.input_proj.weight", 40), ("decoder_norm.weight", 5)] {
+        let copy = Copy::of(&["weights", "encdec", "head"]);
+        assert!(check(&copy.folder()).passed());
+        copy.change("weights", tensor, index, |value| value * 1.01);
+        assert!(!check(&copy.folder()).passed(), "{tensor}");
+    }
+    let recordings = ["weights", "text", "encdec_h8w16"];
+    for (tensor, index) in [
+        ("text_emb.text_proj.linear_1.weight", 3),
+        ("cross_attn_blocks.1.attn.query_linear.weight", 40),
+        ("last_pos_embed_learned", 900),
+    ] {
+        let copy = Copy::of_model("lightgen_tiny", &recordings);
+        assert!(check(&copy.folder()).passed());
+        copy.change("weights", tensor, index, |value| value * 1.01);
+        assert!(!check(&copy.folder()).passed(), "{tensor}");
+    }
+    let recordings = ["weights_decoder", "weights_encoder", "golden"];
+    for (stem, tensor) in
+        [("weights_decoder", "decoder.conv_out.weight"), ("weights_encoder", "encoder.mid.block_1.conv1.weight")]
+    {
+        let copy = Copy::of_model("vae_kl16_tiny", &recordings);
+        assert!(check(&copy.folder()).passed());
+        copy.change(stem, tensor, 1, |value| value * 1.01);
+        assert!(!check(&copy.folder()).passed(), "{tensor}");
+    }
+}
+
+#[test]
+fn one_recorded_number_changed_fails() {
+    let run = "sample_it4_cfg2.9_linear";
+    let stems = ["weights", "encdec", "head", "p_sample_loop", run];
+    for (stem, tensor, index) in [
+        ("encdec", "half.cond.enc", 700),
+        ("encdec", "half.uncond.dec", 1),
+        ("encdec", "allmasked.mask", 9),
+        ("encdec", "latent_image", 100),
+        ("encdec", "latent_patchified", 100),
+        ("head", "x", 5),
+        ("head", "c", 5),
+        ("head", "t_freq", 300),
+        ("head", "t_emb", 300),
+        ("head", "h_block1", 20),
+        ("head", "cfg1.7.out", 60),
+        ("p_sample_loop", "s20_T0.9_cfg2.5.z", 9),
+        ("p_sample_loop", "s100_T1.0_cfg1.0.init_noise", 9),
+        ("p_sample_loop", "s100_T1.0_cfg1.0.trace", 4444),
+        ("p_sample_loop", "s5_T1.0_cfg1.0.out", 90),
+        (run, "step1.z", 10),
+        (run, "step2.sampled", 11),
+        (run, "step3.noise", 3000),
+        (run, "step0.init_noise", 12),
+        (run, "tokens_before", 5000),
+        (run, "tokens_final", 40),
+        (run, "cfg_iter", 2),
+        (run, "mask_before", 70),
+        (run, "output", 17),
+    ] {
+        let copy = Copy::of(&stems);
+        copy.change(stem, tensor, index, |value| if value == 0.0 { 1.0 } else { value + 2.0 });
+        let report = check(&copy.file(&format!("{stem}.json")));
+        assert!(!report.passed(), "{stem} {tensor}");
+    }
+    let run = "sample_h8w8_it3_cfg4_constant";
+    for (stem, tensor, index) in [
+        ("text", "text_emb", 30),
+        ("text", "texts", 30),
+        ("pos_embed", "h8w8.decoder_pos_embed_learned", 77),
+        ("encdec_h8w16", "half.dec", 500),
+        ("encdec_h8w16", "half.z_uncond", 900),
+        ("encdec_h8w16", "tokens_unpatchified", 12),
+        (run, "step1.sampled", 11),
+        (run, "step2.noise", 3000),
+        (run, "texts", 40),
+        (run, "output", 17),
+    ] {
+        let copy = Copy::of_model("lightgen_tiny", &["weights", "text", "pos_embed", "encdec_h8w16", run]);
+        copy.change(stem, tensor, index, |value| value + 200.0);
+        assert!(!check(&copy.file(&format!("{stem}.json"))).passed(), "{stem} {tensor}");
+    }
+    for tensor in ["latent", "post_quant", "image", "enc.image", "enc.moments", "enc.logvar", "enc.sample"] {
+        let copy = Copy::of_model("vae_kl16_tiny", &["weights_decoder", "weights_encoder", "golden"]);
+        copy.change("golden", tensor, 9, |value| value + 2.0);
+        assert!(!check(&copy.folder()).passed(), "{tensor}");
+    }
+}
+
+#[test]
+fn a_tolerance_can_be_given() {
+    let copy = Copy::of(&["weights", "head"]);
+    let report = |tolerance| conform(&[copy.folder()], &Options::default().with_tolerance(tolerance)).unwrap();
+    assert!(!report(1e-9).passed());
+    copy.change("head", "out", 3, |value| value + 0.5);
+    assert!(report(0.6).passed());
+    assert!(!report(0.4).passed());
+}
+
+#[test]
+fn nothing_to_check_is_an_error() {
+    let empty = tempfile::tempdir().unwrap();
+    let message = |path: PathBuf| conform(&[path], &Options::default()).unwrap_err().to_string();
+    assert!(message(empty.path().to_owned()).starts_with("there is nothing to check in"));
+    assert!(conform(&[], &Options::default()).is_err());
+    assert!(message("no/such/folder".into()).starts_with("cannot read no/such/folder"));
+    assert!(message(path("README.md")).contains("is no recording"));
+    let other = empty.path().join("other.json");
+    fs::write(&other, "{}").unwrap();
+    assert!(message(other).contains("nothing is known by such a name"));
+    fs::create_dir(empty.path().join("lightgen_x")).unwrap();
+    let report = check(empty.path());
+    assert!(!report.passed());
+    assert!(report.problems[0].text.ends_with("lightgen_x: no recording tells the model's `config`"), "{report}");
+}
+
+#[test]
+fn respacings_out_of_scope_are_skipped_and_named() {
+    for respacing in ["10,15,20", "ddim25"] {
+        let run = "sample_it4_cfg1.0_linear";
+        let copy = Copy::of(&["weights", run]);
+        copy.describe(run, |json| json["call"]["num_sampling_steps"] = json!(respacing));
+        let error = conform(&[copy.folder()], &Options::default()).unwrap_err().to_string();
+        let expected = format!("respacing \"{respacing}\" is not checked: only a number of evenly spaced steps is)");
+        assert!(error.ends_with(&expected), "{error}");
+
+        let file = copy.parent.path().join("diffusion_coefs.json");
+        for ending in ["json", "safetensors"] {
+            fs::copy(path(&format!("diffusion_coefs.{ending}")), file.with_extension(ending)).unwrap();
+        }
+        let mut description: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        description["timestep_respacing_strings"]["20"] = json!(respacing);
+        fs::write(&file, description.to_string()).unwrap();
+        let report = check(&file);
+        assert!(report.passed());
+        assert!(report.notes.iter().any(|note| note.text.contains(respacing)), "{report}");
+    }
+}
+
+#[test]
+fn a_recording_that_is_wrong_gets_one_line() {
+    let problem = |copy: &Copy, stem: &str| {
+        let report = check(&copy.file(&format!("{stem}.json")));
+        let [problem] = &report.problems[..] else { panic!("{report}") };
+        assert!(!report.passed() && !problem.text.contains('\n'), "{report}");
+        problem.text.clone()
+    };
+    let stems = ["weights", "head", "encdec", "sample_it4_cfg2.9_linear"];
+    let run = stems[3];
+
+    let copy = Copy::of(&stems);
+    fs::write(copy.file("head.json"), "{").unwrap();
+    assert!(problem(&copy, "head").contains("head.json: it is not JSON"));
+    let whole = fs::read(copy.file("encdec.safetensors")).unwrap();
+    fs::write(copy.file("encdec.safetensors"), &whole[..whole.len() - 5]).unwrap();
+    assert!(problem(&copy, "encdec").contains("encdec.safetensors is not a checkpoint that can be read"));
+
+    for (field, value, expected) in [
+        ("num_sampling_steps", json!("0"), "must be 1 to 1000, not 0"),
+        ("num_sampling_steps", json!("4000"), "must be 1 to 1000, not 4000"),
+        ("num_sampling_steps", json!("60"), "which is too small for 60 draws of 10 rows of 16 channels"),
+        ("cfg", json!(1.0), "tensor `step0.z`"),
+        ("cfg", json!("much"), "`/call/cfg` of its description is \"much\", not a number"),
+        ("cfg_schedule", json!("cubic"), "`cfg_schedule` is neither linear nor constant"),
+        ("temperature", Value::Null, "`/call/temperature` of its description is null, not a number"),
+    ] {
+        let copy = Copy::of(&stems);
+        copy.describe(run, |json| {
+            json["call"][field] = value.clone();
+            json["timestep_map"] = Value::Null;
+            json.as_object_mut().unwrap().remove("timestep_map");
+        });
+        let found = problem(&copy, run);
+        assert!(found.contains(expected), "{field} {value}: {found}");
+    }
+
+    let copy = Copy::of(&stems);
+    copy.change(run, "mask_before", 3, |_| 0.5);
+    assert!(problem(&copy, run).contains("a mask holds other numbers than 0 and 1"));
+
+    let copy = Copy::of(&["head"]);
+    assert!(problem(&copy, "head").contains("there are no weights beside the recordings"));
+    let copy = Copy::of(&stems);
+    copy.describe("weights", |json| json["config"]["encoder_depth"] = json!(3));
+    assert!(problem(&copy, "head").contains("has no tensor `encoder_blocks.2.attn.proj.bias`"));
+    copy.describe("weights", |json| json["config"]["seq_h"] = json!(4096));
+    assert!(problem(&copy, "head").contains("mar_tiny_copy"));
+}
+
+#[test]
+fn damaged_recordings_never_panic() {
+    let stems = ["weights", "head"];
+    let copy = Copy::of(&stems);
+    for stem in stems {
+        for ending in ["json", "safetensors"] {
+            let file = copy.file(&format!("{stem}.{ending}"));
+            let whole = fs::read(&file).unwrap();
+            for place in (0..whole.len().min(4000)).step_by(if stem == "head" { 97 } else { 331 }) {
+                let mut changed = whole.clone();
+                changed[place] ^= 0x13;
+                fs::write(&file, &changed).unwrap();
+                let _: Result<Report, BackendError> = conform(&[copy.folder()], &Options::default());
+            }
+            fs::write(&file, &whole).unwrap();
+        }
+    }
+    let copy = tempfile::tempdir().unwrap();
+    for (name, texts) in [
+        ("fts", [r#"{"cases": [{"x": [], "score": 0}]}"#, r#"{"cases": [{"x": ["a"], "score": 0}]}"#, "[]"]),
+        ("halton", [r#"{"grids": {"4096": {"size": 4096}}}"#, r#"{"grids": {"a": [1]}}"#, r#"{"grids": {"0": [1]}}"#]),
+        ("disa", [r#"{"runs": [{"num_iter": 1e300}]}"#, r#"{"runs": [], "timestep_map_clip": {"5": []}}"#, "null"]),
+        ("judge", ["{}", "0", "[[]]"]),
+    ] {
+        for text in texts {
+            let file = copy.path().join(format!("{name}.json"));
+            fs::write(&file, text).unwrap();
+            let _: Result<Report, BackendError> = conform(&[file], &Options::default());
+        }
+    }
+}
+
+#[test]
+fn a_report_is_a_table_and_json() {
+    let report = check(&path("fts.json"));
+    let text = report.to_string();
+    assert!(text.lines().nth(1).unwrap().starts_with("ok    fts        score"), "{text}");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!((&json["quantities"][0]["name"], &json["quantities"][0]["passed"]), (&json!("score"), &json!(true)));
+    assert_eq!(json["quantities"][0]["tolerance"]["relative"], json!(1e-6));
+}

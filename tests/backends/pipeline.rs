@@ -1,0 +1,242 @@
+//! From a prompt to a picture, with a text encoder, a tokenizer, a model and an autoencoder that the test makes.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::{VarBuilder, VarMap};
+use candle_transformers::models::stable_diffusion::vae::{AutoEncoderKL, AutoEncoderKLConfig};
+use gtr_backends::checkpoint::{Checkpoint, Section};
+use gtr_backends::conform::{Options, conform};
+use gtr_backends::lightgen::{LightGenConfig, LightGenModel};
+use gtr_backends::trace::{Provenance, Tracer};
+use gtr_backends::vae::open_diffusers;
+use gtr_backends::{Files, Picture, TextEncoder, open_lightgen};
+use gtr_core::sampler::{Job, Settings};
+use gtr_core::{
+    Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, Registry, Row,
+    Sampler, Seed, Targets, TimestepLimit, Timesteps, TokenIndex, preset,
+};
+
+use crate::golden::{assert_near, random_tensors, write_random};
+use crate::text::write_text_encoder;
+
+/// The autoencoder of a test: four levels, so that a latent value is 8 pixels wide.
+fn vae_config() -> AutoEncoderKLConfig {
+    AutoEncoderKLConfig {
+        block_out_channels: vec![32, 32, 64, 64],
+        layers_per_block: 2,
+        latent_channels: 4,
+        norm_num_groups: 32,
+        use_quant_conv: false,
+        use_post_quant_conv: false,
+    }
+}
+
+/// The tensors of an autoencoder, encoder and decoder, by their names in diffusers.
+fn vae_tensors() -> HashMap<String, Tensor> {
+    let variables = VarMap::new();
+    let builder = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
+    AutoEncoderKL::new(builder, 3, 3, vae_config()).unwrap();
+    let mut layout = gtr_backends::checkpoint::Layout::default();
+    let names = [(".query.", ".to_q."), (".key.", ".to_k."), (".value.", ".to_v."), (".proj_attn.", ".to_out.0.")];
+    let variables = variables.data().lock().unwrap();
+    let variables: std::collections::BTreeMap<_, _> = variables.iter().collect();
+    for (name, variable) in variables {
+        let name = names.iter().fold(name.clone(), |name, (old, new)| name.replace(old, new));
+        layout.add(name, variable.dims());
+    }
+    random_tensors(&layout, 11)
+}
+
+/// Writes an autoencoder as diffusers would.
+fn write_vae(folder: &Path, latent_channels: usize) {
+    let config = serde_json::json!({
+        "_class_name": "AutoencoderKL", "latent_channels": latent_channels, "scaling_factor": 1.5305, "shift_factor": 0.0609,
+        "block_out_channels": [32, 32, 64, 64], "norm_num_groups": 32,
+    });
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    candle_core::safetensors::save(&vae_tensors(), folder.join("diffusion_pytorch_model.safetensors")).unwrap();
+}
+
+#[test]
+fn decoding_with_the_names_of_diffusers_is_that_of_candle() {
+    let folder = tempfile::tempdir().unwrap();
+    write_vae(folder.path(), 4);
+    let (decoder, scale) = open_diffusers(folder.path(), &Device::Cpu).unwrap();
+    assert_eq!((scale.scale, scale.shift, decoder.size().stride()), (1.5305, 0.0609, 8));
+    let builder = VarBuilder::from_tensors(vae_tensors(), DType::F32, &Device::Cpu);
+    let theirs = AutoEncoderKL::new(builder, 3, 3, vae_config()).unwrap();
+    let latents: Vec<f32> = (0_u16..2 * 4 * 6 * 5).map(|place| f32::from((place * 37) % 41) / 20.0 - 1.0).collect();
+    let latents = Tensor::from_vec(latents, (2, 4, 6, 5), &Device::Cpu).unwrap();
+    let found = decoder.decode(&latents).unwrap();
+    assert_eq!(found.dims(), [2, 3, 48, 40]);
+    // One at a time: theirs decodes the second image of a batch to another than the same image alone.
+    for image in 0..2 {
+        let expected = theirs.decode(&latents.narrow(0, image, 1).unwrap().contiguous().unwrap()).unwrap();
+        assert_near("decode", &found.narrow(0, image, 1).unwrap(), &expected, 1e-4);
+    }
+}
+
+/// Folders and files of a complete small pipeline.
+struct Pipeline {
+    _folder: tempfile::TempDir,
+    model: PathBuf,
+    text_encoder: PathBuf,
+    vae: PathBuf,
+}
+
+impl Pipeline {
+    fn write() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let (model, text_encoder, vae) = (inside("model"), inside("text_encoder"), inside("vae"));
+        write_text_encoder(&text_encoder);
+        write_vae(&vae, 4);
+        let config = serde_json::json!({
+            "img_size": 64, "vae_stride": 8, "patch_size": 2, "vae_embed_dim": 4, "text_depth": 1, "mlp_ratio": 4,
+            "encoder_embed_dim": 32, "encoder_depth": 2, "encoder_num_heads": 4,
+            "decoder_embed_dim": 32, "decoder_depth": 2, "decoder_num_heads": 4,
+            "cross_embed_dim": 32, "cross_depth": 2, "cross_num_heads": 4,
+            "caption_channels": 24, "max_length": 128, "diffloss_d": 2, "diffloss_w": 32,
+        })
+        .to_string();
+        fs::write(model.join("config.json"), &config).unwrap();
+        let layout = LightGenModel::layout(&LightGenConfig::parse("tiny", &config).unwrap());
+        write_random(&layout, 9, &model.join("model.safetensors"));
+        Self { _folder: folder, model, text_encoder, vae }
+    }
+
+    /// Pictures of prompts, two tokens a step in each quarter of the tokens.
+    fn run(&self, prompts: &[&str], images: &[u64], (height, width): (u32, u32)) -> Vec<Picture> {
+        let device = Device::Cpu;
+        let encoder = TextEncoder::open(&self.text_encoder, 128, None, &device).unwrap();
+        let vectors: Vec<_> = prompts.iter().map(|prompt| encoder.encode(prompt).unwrap().vectors).collect();
+        let text_width = encoder.width();
+        drop(encoder);
+        let files = Files { vae: Some(&self.vae), ..Files::default() };
+        let mut generator = open_lightgen(self.model.to_str().unwrap(), &files, Some(text_width), &device).unwrap();
+        let grid = generator.config().clone().with_pixels(height, width).unwrap().grid;
+        generator.set_grid(grid).unwrap();
+        let prompts: Vec<_> = vectors.iter().map(|vectors| generator.prompt(vectors).unwrap()).collect();
+        let mut canvas = generator.canvas(&prompts, true).unwrap();
+        let count = grid.tokens();
+        let order: Vec<TokenIndex> = (0..count).map(|place| grid.token((place * 7 + 3) % count).unwrap()).collect();
+        let steps = |steps| Timesteps::new(DiffusionSteps::new(steps).unwrap(), TimestepLimit::NONE).unwrap();
+        let (timesteps, noise) = ([steps(6), steps(9)], Noise::new(Seed(2)));
+        for tokens in order.chunks(count / 4) {
+            let targets = Targets::new(images.iter().map(|_| tokens));
+            let row = |image, number: usize, token| Row {
+                image: ImageIndex(image),
+                token,
+                group: usize::from(number.is_multiple_of(3)),
+            };
+            let rows: Vec<_> = images
+                .iter()
+                .flat_map(|&image| tokens.iter().enumerate().map(move |(number, &token)| row(image, number, token)))
+                .collect();
+            let features = generator.features(&canvas, &targets).unwrap();
+            let request =
+                Denoise { timesteps: &timesteps, rows: &rows, guidance: 4.0, temperature: 1.0, noise: &noise };
+            let values = generator.denoise(&features, &request).unwrap();
+            generator.commit(&mut canvas, &targets, values).unwrap();
+        }
+        assert_eq!(generator.find_non_finite(&canvas).unwrap(), None);
+        generator.decode(canvas).unwrap()
+    }
+}
+
+#[test]
+fn prompts_become_pictures() {
+    let pipeline = Pipeline::write();
+    let long = "a red cat on the roof ".repeat(40);
+    let pictures = pipeline.run(&["a red cat", &long], &[0, 1], (64, 64));
+    assert_eq!((pictures[0].width(), pictures[0].height(), pictures[0].channels()), (64, 64, 3));
+    assert!(pictures.iter().all(|picture| picture.pixels().iter().all(|pixel| (0.0..=1.0).contains(pixel))));
+    // An image has the same bits alone, and another prompt makes another picture of the same noise.
+    assert!(pipeline.run(&[&long], &[1], (64, 64))[0] == pictures[1]);
+    assert!(pipeline.run(&["the roof"], &[1], (64, 64))[0] != pictures[1]);
+}
+
+#[test]
+fn a_traced_run_can_be_made_again() {
+    let pipeline = Pipeline::write();
+    let (model, device) = (pipeline.model.to_str().unwrap(), Device::Cpu);
+    let encoder = TextEncoder::open(&pipeline.text_encoder, 128, None, &device).unwrap();
+    let files = Files { vae: Some(&pipeline.vae), ..Files::default() };
+    let mut generator = open_lightgen(model, &files, Some(encoder.width()), &device).unwrap();
+    let (grid, registry) = (Grid::new(2, 6).unwrap(), Registry::builtin());
+    generator.set_grid(grid).unwrap();
+    let plan = preset::find("gtr-8").unwrap().schedule.plan(grid, &registry).unwrap().plan;
+    let guidance = Guidance::new(4.0, GuidanceSchedule::Constant).unwrap();
+    let settings = Settings { seed: Seed(9), guidance, temperature: 0.9 };
+    let job = |image: u64, prompt: &str| {
+        let prompt = generator.prompt(&encoder.encode(prompt).unwrap().vectors).unwrap();
+        Job { prompt, image: ImageIndex(image) }
+    };
+    let jobs = [job(0, "a red cat"), job(5, "the roof")];
+    let path = pipeline.model.join("../run.safetensors");
+    let provenance = Provenance { model: model.to_owned(), weights: String::new() };
+    let mut tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
+    let sampler = Sampler::new(&plan, &registry).unwrap();
+    let pictures = tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap();
+    tracer.finish().unwrap();
+    assert!(pictures == sampler.run(&mut generator, &jobs, &settings, &mut ()).unwrap());
+
+    let report = conform(std::slice::from_ref(&path), &Options::default().with_model(model, None)).unwrap();
+    assert!(report.passed() && report.notes.is_empty(), "{report}");
+    assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
+    let other = Options::default().with_model(model, None).with_random(4);
+    assert!(!conform(std::slice::from_ref(&path), &other).unwrap().passed());
+    // Not built in: which files are opened is for the user to say.
+    let report = conform(&[path], &Options::default()).unwrap();
+    assert!(report.problems[0].text.ends_with("which is not built in: name the model"), "{report}");
+}
+
+#[test]
+fn pictures_need_not_be_square() {
+    let pictures = Pipeline::write().run(&["a cat"], &[0], (32, 96));
+    assert_eq!((pictures[0].width(), pictures[0].height()), (96, 32));
+}
+
+#[test]
+fn parts_that_do_not_fit_each_other_are_told() {
+    let pipeline = Pipeline::write();
+    let model = pipeline.model.to_str().unwrap();
+    let refuse =
+        |files: &Files<'_>, width| open_lightgen(model, files, width, &Device::Cpu).map(drop).unwrap_err().to_string();
+    let text = refuse(&Files::default(), Some(512));
+    assert!(text.ends_with("the text encoder has width 512, the model takes texts of width 24"), "{text}");
+    // An autoencoder of KL-16's sizes.
+    let other = crate::golden::path("vae_kl16_tiny/weights_decoder.safetensors");
+    let text = refuse(&Files { vae: Some(&other), ..Files::default() }, None);
+    assert!(
+        text.contains("latents of 16 channels at 1/16 of the resolution, the model generates 4 channels at 1/8"),
+        "{text}"
+    );
+    write_vae(&pipeline.vae, 16);
+    let text = refuse(&Files { vae: Some(&pipeline.vae), ..Files::default() }, None);
+    assert!(text.ends_with("`latent_channels` is 16, the weights decode 4 channels"), "{text}");
+    fs::remove_file(pipeline.vae.join("diffusion_pytorch_model.safetensors")).unwrap();
+    let text = refuse(&Files { vae: Some(&pipeline.vae), ..Files::default() }, None);
+    assert!(text.starts_with("cannot read") && text.ends_with("diffusion_pytorch_model.safetensors"), "{text}");
+    assert!(gtr_backends::family(model).unwrap() == gtr_backends::Family::LightGen);
+    let text = gtr_backends::open(model, None, &Device::Cpu).unwrap_err().to_string();
+    assert!(text.contains("unknown field"), "{text}");
+}
+
+#[test]
+fn random_weights_fit_the_text_encoder() {
+    let pipeline = Pipeline::write();
+    let files = Files { vae: Some(&pipeline.vae), random: Some(3), ..Files::default() };
+    let model = pipeline.model.to_str().unwrap();
+    let generator = open_lightgen(model, &files, Some(48), &Device::Cpu).unwrap();
+    assert_eq!((generator.config().caption_channels, generator.section()), (48, Section::Random));
+    let checkpoint = Checkpoint::open(&pipeline.model.join("model.safetensors")).unwrap();
+    assert_eq!(checkpoint.section(), Section::Whole);
+}

@@ -1,0 +1,213 @@
+//! Traces: recorded, the same bits as without, and made again.
+
+use std::fs;
+use std::path::Path;
+
+use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::conform::{Options, Report, conform};
+use gtr_backends::trace::{Provenance, Tracer};
+use gtr_backends::{Device, Picture};
+use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
+use gtr_core::{
+    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, preset,
+};
+
+fn plan(name: &str) -> Plan {
+    let mut schedule = preset::find(name).unwrap().schedule.clone();
+    let limit = gtr_backends::open("digits", None, &Device::Cpu).unwrap().timestep_limit();
+    schedule.set_default_timestep_limit(limit).unwrap();
+    // Fewer evaluations than the preset has, of which the traced noise is in proportion.
+    schedule.diffusion = schedule.diffusion.with("t_max", 6).with("t_min", 4).with("t_rec", 3);
+    schedule.detail = schedule.detail.with("t_detail", 7);
+    schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan
+}
+
+fn settings(scale: f64) -> Settings {
+    let guidance = Guidance::new(scale, GuidanceSchedule::Linear).unwrap();
+    Settings { seed: Seed(9), guidance, temperature: 0.9 }
+}
+
+/// Pictures of images 3, 4 and 8, in two batches, traced or not.
+fn pictures(plan: &Plan, settings: &Settings, trace: Option<&Path>) -> Vec<Picture> {
+    batches(plan, settings, trace, &[&[3, 4], &[8]])
+}
+
+fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[u32]]) -> Vec<Picture> {
+    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let sampler = Sampler::new(plan, &Registry::builtin()).unwrap();
+    let provenance = Provenance { model: "digits".into(), weights: "built in".into() };
+    let mut tracer = trace.map(|path| Tracer::create(path, plan, settings, &provenance).unwrap());
+    let mut pictures = Vec::new();
+    for batch in batches {
+        let job = |&image| Job { prompt: generator.class(image).unwrap(), image: ImageIndex(image.into()) };
+        let jobs: Vec<_> = batch.iter().map(job).collect();
+        pictures.extend(match &mut tracer {
+            Some(tracer) => tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap(),
+            None => sampler.run(&mut generator, &jobs, settings, &mut ()).unwrap(),
+        });
+    }
+    if let Some(tracer) = tracer {
+        tracer.finish().unwrap();
+    }
+    pictures
+}
+
+fn replay(path: &Path) -> Report {
+    conform(&[path.to_owned()], &Options::default()).unwrap()
+}
+
+#[test]
+fn a_traced_run_is_the_same_and_can_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    for scale in [1.0, 2.0] {
+        let (plan, settings) = (plan("gtr-8"), settings(scale));
+        assert!(plan.steps().iter().any(|step| step.detail().is_some()));
+        assert_eq!(pictures(&plan, &settings, Some(&path)), pictures(&plan, &settings, None));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let report = replay(&path);
+        assert!(report.passed() && report.notes.is_empty(), "{report}");
+        // The same program on the same machine: the same bits.
+        assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
+        let names: Vec<&str> = report.quantities.iter().map(|quantity| quantity.name.as_str()).collect();
+        for name in
+            ["orders", "targets", "mask_before", "timesteps", "guidance", "picked for detail", "z", "sampled", "tokens"]
+        {
+            assert!(names.contains(&name), "{name}");
+        }
+        assert_eq!(names.contains(&"z, unconditional"), scale > 1.0);
+    }
+}
+
+#[test]
+fn a_trace_has_the_names_and_shapes_that_are_specified() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let plan = plan("gtr-8");
+    pictures(&plan, &settings(2.0), Some(&path));
+    let trace = Checkpoint::open(&path).unwrap();
+    let metadata = trace.metadata();
+    for (name, text) in [
+        ("format", "gtr-trace"),
+        ("version", "1"),
+        ("batches", "2"),
+        ("model", "digits"),
+        ("weights", "built in"),
+        ("seed", "9"),
+        ("temperature", "0.9"),
+        ("guidance", "2"),
+        ("guidance_schedule", "linear"),
+    ] {
+        assert_eq!(metadata[name], text);
+    }
+    let shape = |name: &str| trace.info(name).unwrap_or_else(|| panic!("{name}")).shape.clone();
+    let last = plan.steps().len() - 1;
+    let count = plan.steps()[last].tokens();
+    assert_eq!(shape("batch0.images"), [2]);
+    assert_eq!(shape("batch1.classes"), [1]);
+    assert_eq!(shape("batch0.orders"), [2, 64]);
+    assert_eq!(shape("batch0.tokens"), [2, 64, 16]);
+    let step = |part: &str| shape(&format!("batch0.step{last}.{part}"));
+    assert_eq!(step("mask_before"), [2, 64]);
+    assert_eq!(step("targets"), [2, count]);
+    assert_eq!(step("groups"), [2, count]);
+    assert_eq!(step("timesteps0"), [3]);
+    assert_eq!(step("timesteps1"), [7]);
+    assert_eq!(step("guidance"), [1]);
+    assert_eq!(step("z"), [2 * count, 128]);
+    assert_eq!(step("z_unconditional"), [2 * count, 128]);
+    assert_eq!(step("noise"), [7, 2 * count, 16]);
+    assert_eq!(step("sampled"), [2 * count, 16]);
+    let per_step: usize = plan.steps().iter().map(|step| 9 + usize::from(step.detail().is_some())).sum();
+    assert_eq!(trace.tensors().len(), 2 * (4 + per_step));
+    // The documentation names them all.
+    let specification = fs::read_to_string(crate::golden::path("../../spec/TRACE.md")).unwrap();
+    for (name, _) in trace.tensors() {
+        let part = name.rsplit('.').next().unwrap();
+        assert!(specification.contains(&format!("`{part}`")), "{part}");
+    }
+    for name in metadata.keys() {
+        assert!(specification.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn a_changed_trace_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let mut schedule = plan("gtr-8").schedule().clone();
+    schedule.pace = Config::new("rates").with("steps", vec![2, 1, 1]);
+    let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
+    batches(&plan, &settings(2.0), Some(&path), &[&[3], &[8]]);
+    let whole = fs::read(&path).unwrap();
+    let header = 8 + usize::try_from(u64::from_le_bytes(whole[..8].try_into().unwrap())).unwrap();
+    let description: serde_json::Value = serde_json::from_slice(&whole[8..header]).unwrap();
+    for name in [
+        "batch0.orders",
+        "batch0.step0.targets",
+        "batch0.step1.groups",
+        "batch0.step2.mask_before",
+        "batch1.step3.z",
+        "batch1.step3.z_unconditional",
+        "batch0.step2.noise",
+        "batch0.step2.sampled",
+        "batch1.tokens",
+        "batch0.step1.guidance",
+        "batch0.step1.timesteps0",
+        "batch0.classes",
+        "batch1.images",
+    ] {
+        let offset = |end: usize| usize::try_from(description[name]["data_offsets"][end].as_u64().unwrap()).unwrap();
+        let mut changed = whole.clone();
+        // The high byte of a float, the low one of a whole number.
+        let high = matches!(description[name]["dtype"].as_str().unwrap(), "F32" | "F64");
+        let width = if description[name]["dtype"] == "F64" { 8 } else { 4 };
+        // The last element: of noise, one that is added late, where it is not forgotten.
+        let last = header + offset(1) - width;
+        changed[if high { last + width - 1 } else { header + offset(0) }] ^= if high { 0x05 } else { 0x01 };
+        fs::write(&path, &changed).unwrap();
+        let report = conform(std::slice::from_ref(&path), &Options::default());
+        assert!(report.is_ok_and(|report| !report.passed()), "{name}");
+    }
+    for place in (8..header).step_by(1499).chain([0, 1, 3]) {
+        let mut changed = whole.clone();
+        changed[place] ^= 0x11;
+        fs::write(&path, &changed).unwrap();
+        let _ = conform(std::slice::from_ref(&path), &Options::default());
+    }
+}
+
+#[test]
+fn the_model_of_a_trace_is_not_opened_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let (plan, settings) = (plan("gtr-8"), settings(1.0));
+    let provenance = Provenance { model: "somewhere/else".into(), weights: String::new() };
+    let tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
+    tracer.finish().unwrap();
+    let report = replay(&path);
+    assert!(report.problems[0].text.ends_with("of the model `somewhere/else`, which is not built in: name the model"));
+}
+
+struct StopAt(usize);
+
+impl<G: MaskedGenerator> Observer<G> for StopAt {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+        if event.index == self.0 { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+#[test]
+fn a_trace_that_is_not_finished_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let (plan, settings) = (plan("gtr-8"), settings(1.0));
+    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
+    let mut tracer = Tracer::create(&path, &plan, &settings, &Provenance::default()).unwrap();
+    let jobs = [Job { prompt: generator.class(0).unwrap(), image: ImageIndex(0) }];
+    let stopped = tracer.run(&sampler, &mut generator, &jobs, &mut StopAt(1)).unwrap_err();
+    assert!(matches!(stopped, SampleError::Stopped { step: 2, .. }));
+    drop(tracer);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

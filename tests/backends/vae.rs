@@ -1,0 +1,84 @@
+//! The autoencoder KL-16 and its kin.
+
+use candle_core::{Device, Tensor};
+use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::vae::{DecoderSize, KlDecoder, KlEncoder, Moments};
+
+use crate::golden::{Golden, path};
+
+fn open(name: &str) -> Checkpoint {
+    Checkpoint::open(&path(&format!("vae_kl16_tiny/{name}.safetensors"))).unwrap()
+}
+
+#[test]
+fn the_log_variance_is_kept_within_bounds() {
+    let encoder = KlEncoder::load(open("weights_encoder"), &Device::Cpu).unwrap();
+    let image = Tensor::full(1e9_f32, (1, 3, 16, 16), &Device::Cpu).unwrap();
+    let Moments { log_variance, .. } = encoder.encode(&image).unwrap();
+    let values: Vec<f32> = log_variance.flatten_all().unwrap().to_vec1().unwrap();
+    assert!(values.iter().all(|value| (-30.0..=20.0).contains(value)), "{values:?}");
+}
+
+#[test]
+fn an_image_has_the_same_bits_in_any_batch() {
+    let golden = Golden::open("vae_kl16_tiny/golden");
+    let decoder = KlDecoder::load(open("weights_decoder"), &Device::Cpu).unwrap();
+    let latent = golden.tensor("latent").narrow(0, 0, 1).unwrap();
+    let other = (&latent * 0.5).unwrap();
+    let together = decoder.pictures(&Tensor::cat(&[&other, &latent], 0).unwrap()).unwrap();
+    assert!(decoder.pictures(&latent).unwrap()[0] == together[1]);
+    assert!(decoder.pictures(&other).unwrap()[0] == together[0]);
+}
+
+#[test]
+fn published_sizes_have_the_published_number_of_parameters() {
+    // Both decoders with their 1x1 convolution, if they have one.
+    assert_eq!(KlDecoder::layout(&DecoderSize::stable_diffusion_3()).parameters(), 49_545_475);
+    assert_eq!(DecoderSize::kl16().stride(), 16);
+    assert_eq!(DecoderSize::stable_diffusion_3().stride(), 8);
+}
+
+#[test]
+fn files_that_are_no_autoencoder_are_told() {
+    let message = |result: Result<KlDecoder, gtr_backends::BackendError>| result.unwrap_err().to_string();
+    let other = Checkpoint::open(&crate::golden::path("mar_tiny/weights.safetensors")).unwrap();
+    let text = message(KlDecoder::load(other, &Device::Cpu));
+    assert!(text.ends_with("weights.safetensors holds a MAR model, not an autoencoder"), "{text}");
+    let text = message(KlDecoder::load(open("weights_encoder"), &Device::Cpu));
+    assert!(text.contains("an autoencoder has `decoder.conv_out.weight`"), "{text}");
+    let decoder = KlDecoder::load(open("weights_decoder"), &Device::Cpu).unwrap();
+    let wrong = Tensor::zeros((1, 4, 2, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let text = decoder.decode(&wrong).unwrap_err().to_string();
+    assert_eq!(text, "the autoencoder decodes latents of 16 channels, not of 4");
+}
+
+/// candle before 0.11 computed convolutions wrongly where channels, rows and columns are as many.
+#[test]
+fn convolutions_of_cubes_are_right() {
+    for side in [16_usize, 128] {
+        let value = |place: usize, factor: usize| f32::from(u8::try_from(place * factor % 251).unwrap()) / 251.0 - 0.5;
+        let x: Vec<f32> = (0..side.pow(3)).map(|place| value(place, 7919)).collect();
+        let filter: Vec<f32> = (0..side * side * 9).map(|place| value(place, 104_729)).collect();
+        let tensor = Tensor::from_vec(x.clone(), (1, side, side, side), &Device::Cpu).unwrap();
+        let kernel = Tensor::from_vec(filter.clone(), (side, side, 3, 3), &Device::Cpu).unwrap();
+        let found = tensor.conv2d(&kernel, 1, 1, 1, 1).unwrap();
+        let found: Vec<f32> = found.flatten_all().unwrap().to_vec1().unwrap();
+        // Places that are spread over all channels, rows and columns.
+        for place in (0..side.pow(3)).step_by(if side == 16 { 1 } else { 1021 }) {
+            let (to, row, column) = (place / side / side, place / side % side, place % side);
+            let mut sum = 0.0_f64;
+            for from in 0..side {
+                for (down, right) in (0..3).flat_map(|down| (0..3).map(move |right| (down, right))) {
+                    let (Some(y), Some(z)) = ((row + down).checked_sub(1), (column + right).checked_sub(1)) else {
+                        continue;
+                    };
+                    if y < side && z < side {
+                        let weight = filter[((to * side + from) * 3 + down) * 3 + right];
+                        sum += f64::from(weight) * f64::from(x[(from * side + y) * side + z]);
+                    }
+                }
+            }
+            assert!((f64::from(found[place]) - sum).abs() < 1e-3, "{side}: {} is not {sum} at {place}", found[place]);
+        }
+    }
+}

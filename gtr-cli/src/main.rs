@@ -8,6 +8,7 @@ mod catalogue;
 mod commands;
 mod draw;
 mod error;
+mod memory;
 mod output;
 mod picture;
 mod series;

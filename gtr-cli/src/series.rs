@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gtr_backends::Picture;
+use gtr_backends::{Picture, Precision};
 use gtr_core::sampler::Settings;
 use gtr_core::{ImageIndex, Plan};
 use serde::Serialize;
@@ -22,7 +22,20 @@ pub(crate) struct Parameters {
     model: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     weights: Option<String>,
-    classes: Vec<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    random_weights: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vae: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_encoder: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dtype: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<(u32, u32)>,
+    #[serde(flatten)]
+    subjects: Subjects,
     count: u32,
     first_image: u64,
     seed: u64,
@@ -30,6 +43,26 @@ pub(crate) struct Parameters {
     cfg_schedule: gtr_core::GuidanceSchedule,
     temperature: f64,
     scale: Option<usize>,
+}
+
+/// What images are asked for by, in the order in which it was asked.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Subjects {
+    /// Classes of a model of classes.
+    Classes(Vec<u32>),
+    /// Prompts of a model of texts.
+    Prompts(Vec<String>),
+}
+
+impl Subjects {
+    /// One of them alone.
+    fn only(&self, position: usize) -> Self {
+        match self {
+            Self::Classes(classes) => Self::Classes(classes.get(position).copied().into_iter().collect()),
+            Self::Prompts(prompts) => Self::Prompts(prompts.get(position).cloned().into_iter().collect()),
+        }
+    }
 }
 
 /// What all files of a run record.
@@ -41,12 +74,20 @@ pub(crate) struct Recipe {
 
 impl Recipe {
     /// What is recorded of a run.
-    pub(crate) fn new(args: &SampleArgs, plan: &Plan, settings: &Settings) -> Self {
+    pub(crate) fn new(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Settings) -> Self {
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let model = &args.model;
         let parameters = Parameters {
             version: env!("CARGO_PKG_VERSION"),
-            model: args.model.clone(),
-            weights: args.weights.as_ref().map(|path| path.to_string_lossy().into_owned()),
-            classes: args.class.0.clone(),
+            model: model.model.clone(),
+            weights: text(&model.weights),
+            random_weights: model.random_weights,
+            vae: text(&model.vae),
+            text_encoder: text(&model.text_encoder),
+            dtype: Some(model.dtype).filter(|dtype| *dtype != Precision::default()).map(Precision::name),
+            device: Some(model.device.clone()).filter(|device| device != "cpu"),
+            size: args.size,
+            subjects,
             count: args.count,
             first_image: args.first_image,
             seed: settings.seed.0,
@@ -60,7 +101,7 @@ impl Recipe {
 
     fn texts(&self) -> [Text; 3] {
         // Numbers and texts, which JSON can hold.
-        let parameters = serde_json::to_string(&self.parameters).unwrap_or_default();
+        let parameters = ascii(&serde_json::to_string(&self.parameters).unwrap_or_default());
         [
             Text::plain("Software", concat!("gtr-cli ", env!("CARGO_PKG_VERSION"))),
             Text::plain("gtr.parameters", &parameters),
@@ -69,10 +110,24 @@ impl Recipe {
     }
 }
 
-/// Which images a run makes: `count` of each class, numbered from the first on, class by class.
+/// JSON whose characters are all ASCII, as the texts of a PNG file are: others can only be in strings.
+fn ascii(json: &str) -> String {
+    let mut units = [0; 2];
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_ascii() {
+            text.push(letter);
+        } else {
+            text.extend(letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// Which images a run makes: `count` of each class or prompt, numbered from the first on, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numbering {
-    classes: usize,
+    subjects: usize,
     count: u64,
     first: u64,
 }
@@ -80,7 +135,7 @@ pub(crate) struct Numbering {
 impl Numbering {
     /// The images that were asked for.
     pub(crate) fn new(args: &SampleArgs) -> Result<Self, CliError> {
-        let numbering = Self { classes: args.class.0.len(), count: args.count.into(), first: args.first_image };
+        let numbering = Self { subjects: args.subjects(), count: args.count.into(), first: args.first_image };
         match numbering.first.checked_add(numbering.images()) {
             Some(_) => Ok(numbering),
             None => Err(CliError::usage(format_args!(
@@ -90,14 +145,14 @@ impl Numbering {
         }
     }
 
-    /// How many images there are: at most 10^5 classes times 2^32.
+    /// How many images there are: at most 10^5 classes or prompts times 2^32.
     pub(crate) fn images(self) -> u64 {
-        self.classes as u64 * self.count
+        self.subjects as u64 * self.count
     }
 
-    /// Position, in the list of classes, of the class of an image.
+    /// Position, in the list of classes or prompts, of that of an image.
     #[expect(clippy::cast_possible_truncation, reason = "a position in a list")]
-    pub(crate) fn class(self, position: u64) -> usize {
+    pub(crate) fn subject(self, position: u64) -> usize {
         (position / self.count) as usize
     }
 
@@ -130,7 +185,7 @@ impl Place {
                 "{images} images are too many for a sheet, which holds {MOST_ON_A_SHEET}: name a folder as --out"
             )));
         }
-        let columns = if numbering.classes == 1 { near_root(images) } else { numbering.classes as u64 };
+        let columns = if numbering.subjects == 1 { near_root(images) } else { numbering.subjects as u64 };
         Ok(Self::File { target, columns, rows: images.div_ceil(columns) })
     }
 }
@@ -170,8 +225,8 @@ impl Series {
         let bitmap = Bitmap::of(picture, scale);
         match &self.place {
             Place::File { columns, rows, .. } => {
-                // One class fills the rows, several have a column each.
-                let (row, column) = match self.numbering.classes {
+                // One class or prompt fills the rows, several have a column each.
+                let (row, column) = match self.numbering.subjects {
                     1 => (position / columns, position % columns),
                     _ => (position % self.numbering.count, position / self.numbering.count),
                 };
@@ -180,7 +235,7 @@ impl Series {
             Place::Folder(folder) => {
                 let number = self.numbering.number(position);
                 let mut recipe = self.recipe.clone();
-                recipe.parameters.classes = vec![recipe.parameters.classes[self.numbering.class(position)]];
+                recipe.parameters.subjects = recipe.parameters.subjects.only(self.numbering.subject(position));
                 recipe.parameters.count = 1;
                 recipe.parameters.first_image = number.0;
                 Target::new(&folder.join(file_name(number)))?.write(&bitmap.png(&recipe.texts())?)
@@ -209,7 +264,16 @@ fn default_scale(place: &Place, picture: &Picture) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::near_root;
+    use super::{ascii, near_root};
+
+    #[test]
+    fn letters_beyond_ascii_are_escaped() {
+        let text = "{\"prompts\":[\"caf\u{e9} \u{1f431}\"]}";
+        let escaped = ascii(text);
+        assert_eq!(escaped, r#"{"prompts":["caf\u00e9 \ud83d\udc31"]}"#);
+        let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(same(&escaped), same(text));
+    }
 
     #[test]
     fn sheets_of_one_class_are_near_square() {

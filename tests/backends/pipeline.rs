@@ -181,7 +181,7 @@ fn a_traced_run_can_be_made_again() {
     };
     let jobs = [job(0, "a red cat"), job(5, "the roof")];
     let path = pipeline.model.join("../run.safetensors");
-    let provenance = Provenance { model: model.to_owned(), weights: String::new() };
+    let provenance = Provenance { model: model.to_owned(), ..Provenance::default() };
     let mut tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
     let sampler = Sampler::new(&plan, &registry).unwrap();
     let pictures = tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap();

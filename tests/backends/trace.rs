@@ -35,7 +35,7 @@ fn pictures(plan: &Plan, settings: &Settings, trace: Option<&Path>) -> Vec<Pictu
 fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[u32]]) -> Vec<Picture> {
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     let sampler = Sampler::new(plan, &Registry::builtin()).unwrap();
-    let provenance = Provenance { model: "digits".into(), weights: "built in".into() };
+    let provenance = Provenance { model: "digits".into(), weights: "built in".into(), ..Provenance::default() };
     let mut tracer = trace.map(|path| Tracer::create(path, plan, settings, &provenance).unwrap());
     let mut pictures = Vec::new();
     for batch in batches {
@@ -182,7 +182,7 @@ fn the_model_of_a_trace_is_not_opened_by_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let (plan, settings) = (plan("gtr-8"), settings(1.0));
-    let provenance = Provenance { model: "somewhere/else".into(), weights: String::new() };
+    let provenance = Provenance { model: "somewhere/else".into(), ..Provenance::default() };
     let tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
     tracer.finish().unwrap();
     let report = replay(&path);

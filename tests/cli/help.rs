@@ -6,7 +6,9 @@ use crate::support::gtr;
 
 #[test]
 fn help_reads_well() {
-    for command in ["", "plan", "sample", "verify", "schedulers", "presets", "schema", "completions"] {
+    for command in
+        ["", "plan", "sample", "verify", "conform", "convert", "schedulers", "presets", "schema", "completions"]
+    {
         let long = gtr(&format!("{command} --help")).succeeded();
         assert!(long.contains("Examples:"), "{command}");
         let wide = long.lines().find(|line| line.chars().count() > 80);

@@ -4,6 +4,7 @@
 mod errors;
 mod help;
 mod judge;
+mod models;
 mod plan;
 mod sample;
 mod schema;

@@ -200,7 +200,12 @@ fn state(pickle: &Pickle, wanted: Option<Section>) -> Result<(Section, Tensors),
         })
         .collect();
     if tensors.values().all(Result::is_err) {
-        return Err("its pickle holds no tensors, neither under `model_ema` nor under `model` nor directly".into());
+        let mut reason =
+            "its pickle holds no tensors, neither under `model_ema` nor under `model` nor directly".to_owned();
+        if let Some((name, Err(what))) = tensors.first_key_value() {
+            reason = format!("{reason}; `{name}` is {what}");
+        }
+        return Err(reason);
     }
     Ok((section, tensors))
 }

@@ -15,6 +15,7 @@ const TOLERANCE: f64 = 1e-4;
 /// Larger pictures are not checked: the widest level of a decoder takes gigabytes.
 const MOST_PIXELS: usize = 1 << 20;
 
+#[expect(clippy::unnecessary_wraps, reason = "a function of the table")]
 pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     folder.each(checks, |stem, checks| {
         if stem.starts_with("weights") || stem.starts_with("checkpoint") {

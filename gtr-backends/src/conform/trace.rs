@@ -14,7 +14,6 @@ use super::noise::RecordedNoise;
 use super::recording::{Recording, magnitude};
 use super::report::Tolerance;
 use super::runs::Replay;
-use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::diffusion::Conditions;
 use crate::error::Context;
@@ -22,6 +21,7 @@ use crate::lightgen::{LightGenGenerator, TextFeatures};
 use crate::mar::{Class, MarGenerator};
 use crate::models::{Family, Files};
 use crate::trace::{FORMAT, Traced, VERSION};
+use crate::{BackendError, Compute, Precision};
 
 /// What conditioning vectors may differ by.
 const FEATURES: f64 = 1e-5;
@@ -58,7 +58,10 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     let guidance = Guidance::new(number("guidance")?, schedule).map_err(|error| recording.wrong(error.to_string()))?;
     let seed = text("seed")?.parse().map_err(|_| recording.wrong("the seed of its metadata is not a number"))?;
     let batches: usize = text("batches")?.parse().map_err(|_| recording.wrong("it does not say how many batches"))?;
-    let model = model(&recording, text("model")?, plan.grid(), checks)?;
+    // Traces of older programs are all in f32.
+    let precision = metadata.get("precision").map_or(Ok(Precision::F32), |name| name.parse())?;
+    let compute = Compute::from(&Device::Cpu).with_precision(precision);
+    let model = model(&recording, text("model")?, plan.grid(), &compute, checks)?;
     let run = Run {
         recording: &recording,
         plan: &plan,
@@ -106,7 +109,13 @@ impl Retraced for LightGenGenerator {
 }
 
 /// The model that was asked for, or the built-in one that the trace names, on the grid of the plan.
-fn model(recording: &Recording, name: &str, grid: Grid, checks: &Checks<'_>) -> Result<Model, BackendError> {
+fn model(
+    recording: &Recording,
+    name: &str,
+    grid: Grid,
+    compute: &Compute,
+    checks: &Checks<'_>,
+) -> Result<Model, BackendError> {
     let options = checks.options;
     let built_in = crate::EMBEDDED.iter().any(|model| model.name == name);
     let name = match &options.model {
@@ -119,9 +128,9 @@ fn model(recording: &Recording, name: &str, grid: Grid, checks: &Checks<'_>) -> 
     };
     let files = Files { weights: options.weights.as_deref(), random: options.random, ..Files::default() };
     let model = match crate::family(name)? {
-        Family::Mar => Model::Mar(Box::new(crate::open_mar(name, &files, &Device::Cpu)?)),
+        Family::Mar => Model::Mar(Box::new(crate::open_mar(name, &files, compute)?)),
         Family::LightGen => {
-            let mut generator = crate::open_lightgen(name, &files, None, &Device::Cpu)?;
+            let mut generator = crate::open_lightgen(name, &files, None, compute)?;
             generator.set_grid(grid)?;
             Model::LightGen(Box::new(generator))
         }

@@ -8,7 +8,7 @@ use super::config::LightGenConfig;
 use super::model::{LightGenModel, Positions};
 use super::{Canvas, TextFeatures};
 use crate::canvas::Known;
-use crate::checkpoint::Section;
+use crate::checkpoint::{Checkpoint, Layout, Section};
 use crate::diffusion::{Conditions, sample};
 use crate::error::Context;
 use crate::layers::concatenate;
@@ -37,6 +37,11 @@ impl LightGenGenerator {
         let config = self.config();
         decoder.check(&config.name, config.latent_channels, config.stride)?;
         Ok(Self { vae: Some((decoder, scale)), ..self })
+    }
+
+    /// Whether there is all that it takes to make pictures: an autoencoder.
+    pub fn makes_pictures(&self) -> bool {
+        self.vae.is_some()
     }
 
     /// The decoder of latents and their scale, if there is one.
@@ -77,6 +82,19 @@ impl LightGenGenerator {
     pub fn prompt(&self, text: &Tensor) -> Result<TextFeatures, BackendError> {
         let text = text.to_device(self.model.device()).context("moving a text to the device")?;
         self.model.embed_text(&text)
+    }
+
+    /// A prompt whose vectors come from the text itself, to try and to time a model without a text encoder.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn random_prompt(&self, text: &str) -> Result<TextFeatures, BackendError> {
+        let (length, width) = (self.config().text_length, self.config().caption_channels);
+        let mut layout = Layout::default();
+        layout.add(text, &[length, width]);
+        let values = Checkpoint::random("prompt", &layout, 0).read_f32(text)?;
+        let vectors = Tensor::from_vec(values, (length, width), self.model.device());
+        self.prompt(&vectors.context("making the vectors of a text")?)
     }
 
     /// The latent images of a canvas, before any image decoder and any scale.

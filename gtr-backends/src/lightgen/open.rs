@@ -44,6 +44,29 @@ pub fn open_lightgen(
     }
 }
 
+/// How many tokens of the text encoder a prompt of a LightGen model has, padded or cut.
+///
+/// # Errors
+/// As [`open_lightgen`], as far as the configuration is concerned.
+///
+/// # Examples
+/// ```
+/// assert_eq!(gtr_backends::lightgen::prompt_length("lightgen-large")?, 128);
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub fn prompt_length(model: &str) -> Result<usize, BackendError> {
+    let config = match LightGenConfig::named(model) {
+        Some(config) => config,
+        None => from_disk(model)?,
+    };
+    Ok(config.text_length)
+}
+
+fn from_disk(model: &str) -> Result<LightGenConfig, BackendError> {
+    let (path, text) = config_beside(model)?;
+    LightGenConfig::parse(&path, &text)
+}
+
 fn parts(
     model: &str,
     files: &Files<'_>,
@@ -51,11 +74,9 @@ fn parts(
 ) -> Result<(LightGenConfig, Checkpoint), BackendError> {
     let published = LightGenConfig::named(model);
     let is_published = published.is_some();
-    let mut config = if let Some(config) = published {
-        config
-    } else {
-        let (path, text) = config_beside(model)?;
-        LightGenConfig::parse(&path, &text)?
+    let mut config = match published {
+        Some(config) => config,
+        None => from_disk(model)?,
     };
     let checkpoint = match (files.random, files.weights) {
         (Some(seed), _) => {

@@ -70,6 +70,11 @@ impl MarGenerator {
         Class::new(class, self.config())
     }
 
+    /// Whether there is all that it takes to make pictures: models of latents need an autoencoder.
+    pub fn makes_pictures(&self) -> bool {
+        self.config().image_decoder.is_some() || self.vae.is_some()
+    }
+
     /// The class of `ImageNet` with this name, for a model that has those.
     ///
     /// # Errors

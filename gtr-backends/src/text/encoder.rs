@@ -19,6 +19,8 @@ const LONGEST_PROMPT: usize = 1 << 20;
 #[derive(Debug)]
 pub struct TextEncoder {
     tokenizer: Tokenizer,
+    /// The same, cutting at the length before the end mark is added. Not every tokenizer tells whether it has cut.
+    cutting: Tokenizer,
     model: T5Encoder,
     section: Section,
     length: usize,
@@ -38,7 +40,7 @@ pub struct Prompt {
 impl TextEncoder {
     /// Opens the text encoder in `folder`, which has the layout of Hugging Face: `config.json`, `tokenizer.json`, and either
     /// `model.safetensors` or `model.safetensors.index.json` with the files that it names. Prompts are made `length` tokens
-    /// long. With `random`, weights come from that seed and the folder needs none.
+    /// long. With `random`, a folder without weights gets some from that seed.
     ///
     /// # Errors
     /// [`BackendError::Read`] for a file that is missing, [`BackendError::Config`] for one that is not what it should be, or
@@ -52,14 +54,14 @@ impl TextEncoder {
         let path = folder.join("config.json");
         let config = T5Config::parse(&path.display().to_string(), &read_text(&path)?)?;
         let path = folder.join("tokenizer.json");
-        let tokenizer = tokenizer(&read_bounded(&path, LARGEST_TOKENIZER)?, length)
+        let (tokenizer, cutting) = tokenizers(&read_bounded(&path, LARGEST_TOKENIZER)?, length)
             .map_err(|reason| BackendError::Config { model: path.display().to_string(), reason })?;
         let checkpoint = match random {
-            Some(seed) => Checkpoint::random("text encoder", &T5Encoder::layout(&config), seed),
-            None => open_weights(folder)?,
+            Some(seed) if !has_weights(folder) => Checkpoint::random("text encoder", &T5Encoder::layout(&config), seed),
+            _ => open_weights(folder)?,
         };
         let section = checkpoint.section();
-        Ok(Self { tokenizer, model: T5Encoder::load(config, checkpoint, compute)?, section, length })
+        Ok(Self { tokenizer, cutting, model: T5Encoder::load(config, checkpoint, compute)?, section, length })
     }
 
     /// Length of an encoded prompt in tokens.
@@ -93,27 +95,43 @@ impl TextEncoder {
         if prompt.len() > LONGEST_PROMPT {
             return Err(BackendError::Request(format!("a prompt of {} bytes is too long", prompt.len())));
         }
-        let encoding = self.tokenizer.encode(prompt, true);
-        let encoding = encoding.map_err(|error| BackendError::Request(format!("the prompt has no tokens: {error}")))?;
-        let mut tokens = encoding.get_ids().to_vec();
-        tokens.truncate(self.length);
+        let tokens = |tokenizer: &Tokenizer| match tokenizer.encode_fast(prompt, true) {
+            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
+            Err(error) => Err(BackendError::Request(format!("the prompt has no tokens: {error}"))),
+        };
+        let mut all = tokens(&self.tokenizer)?;
+        let cut = all.len() > self.length;
+        if cut {
+            all = tokens(&self.cutting)?;
+            all.truncate(self.length);
+        }
+        let mut tokens = all;
         let known = tokens.len();
         tokens.resize(self.length, self.model.config().padding);
-        let cut = !encoding.get_overflowing().is_empty();
         Ok(Prompt { vectors: self.model.encode(&tokens, known)?, tokens: known, cut })
     }
 }
 
-/// The tokenizer of a file, set to cut at `length` whatever the file says; padding is ours.
-fn tokenizer(bytes: &[u8], length: usize) -> Result<Tokenizer, String> {
+/// The tokenizer of a file, never cutting and always cutting at `length`, whatever the file says; padding is ours.
+fn tokenizers(bytes: &[u8], length: usize) -> Result<(Tokenizer, Tokenizer), String> {
     let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| format!("it is no tokenizer: {error}"))?;
-    let cut = TruncationParams { max_length: length, ..TruncationParams::default() };
-    tokenizer.with_truncation(Some(cut)).map_err(|error| format!("texts cannot be cut to {length} tokens: {error}"))?;
+    let wrong = |error| format!("texts cannot be cut to {length} tokens: {error}");
     tokenizer.with_padding(None);
-    Ok(tokenizer)
+    tokenizer.with_truncation(None).map_err(wrong)?;
+    let mut cutting = tokenizer.clone();
+    let cut = TruncationParams { max_length: length, ..TruncationParams::default() };
+    cutting.with_truncation(Some(cut)).map_err(wrong)?;
+    Ok((tokenizer, cutting))
+}
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+fn has_weights(folder: &Path) -> bool {
+    folder.join(SINGLE).exists() || folder.join(INDEX).exists()
 }
 
 fn open_weights(folder: &Path) -> Result<Checkpoint, BackendError> {
-    let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
     if !single.exists() && index.exists() { Checkpoint::open_parts(&index) } else { Checkpoint::open(&single) }
 }

@@ -18,7 +18,7 @@
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("seven.safetensors");
-//! let provenance = Provenance { model: "digits".into(), weights: String::new() };
+//! let provenance = Provenance { model: "digits".into(), ..Provenance::default() };
 //! let mut tracer = Tracer::create(&path, &plan, &settings, &provenance)?;
 //! tracer.run(&Sampler::new(&plan, &registry)?, &mut generator, &jobs, &mut ())?;
 //! tracer.finish()?;

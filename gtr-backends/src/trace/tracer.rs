@@ -9,11 +9,11 @@ use gtr_core::{GuidanceSchedule, Noise, Plan, Row, Sampler, Targets, Timesteps, 
 
 use super::noise::RememberedNoise;
 use super::{FORMAT, Prompt, Traced, VERSION};
-use crate::BackendError;
 use crate::checkpoint::Dtype;
 use crate::checkpoint::header::Header;
 use crate::error::Context;
 use crate::file::Partial;
+use crate::{BackendError, Precision};
 
 /// Plans that are longer than this in JSON are not traced.
 const LARGEST_PLAN: usize = 8 << 20;
@@ -27,6 +27,8 @@ pub struct Provenance {
     pub model: String,
     /// Where its weights come from, in words; may be empty.
     pub weights: String,
+    /// The type of its matrices.
+    pub precision: Precision,
 }
 
 /// Records runs of one plan into one file. The file appears when it is [finished](Tracer::finish).
@@ -75,6 +77,7 @@ impl Tracer {
             ("guidance_schedule", schedule.to_owned()),
             ("model", provenance.model.clone()),
             ("weights", provenance.weights.clone()),
+            ("precision", provenance.precision.name().to_owned()),
         ];
         Ok(Self {
             file: Partial::create(path)?,

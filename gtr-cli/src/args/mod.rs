@@ -2,6 +2,9 @@
 
 mod axes;
 mod classes;
+mod conform;
+mod convert;
+mod model;
 mod plan;
 mod sample;
 mod schedule;
@@ -10,7 +13,10 @@ mod small;
 use clap::{Parser, Subcommand};
 
 pub(crate) use axes::AxisFlags;
-pub(crate) use classes::Classes;
+pub(crate) use classes::{ClassName, Classes};
+pub(crate) use conform::{ConformArgs, ConformFormat};
+pub(crate) use convert::ConvertArgs;
+pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
 pub(crate) use schedule::{Chosen, ScheduleArgs};
@@ -49,6 +55,8 @@ pub(crate) enum Command {
     Plan(Box<PlanArgs>),
     Sample(Box<SampleArgs>),
     Verify(VerifyArgs),
+    Conform(Box<ConformArgs>),
+    Convert(ConvertArgs),
     Schedulers(SchedulersArgs),
     Presets(PresetsArgs),
     Schema(SchemaArgs),

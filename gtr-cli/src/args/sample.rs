@@ -5,30 +5,28 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
-use super::{Classes, ScheduleArgs, whole_number};
+use super::{Classes, ModelArgs, ScheduleArgs, whole_number};
 
 /// Generate images.
 ///
-/// Several images are laid out as a sheet, a column a class; a single class makes a near-square sheet. If --out is a folder,
+/// Several images are laid out as a sheet, a column a class or prompt; a single one makes a near-square sheet. If --out is a folder,
 /// each image becomes a file of its own there, named by its number.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct SampleArgs {
-    /// Class, range with both ends, or list: 7, 0..9 or 1,3,5.
-    #[arg(long, value_name = "CLASSES")]
-    pub(crate) class: Classes,
-    /// Images of each class.
+    /// Class, range with both ends, or list: 7, 0..9 or 1,3,5; with MAR also names of ImageNet, as "golden retriever".
+    #[arg(long, value_name = "CLASSES", required_unless_present_any = ["prompt", "random_weights"],
+          conflicts_with = "prompt")]
+    pub(crate) class: Option<Classes>,
+    /// What LightGen's picture shows, in words; may be given more than once.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) prompt: Vec<String>,
+    /// Images of each class or prompt.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
     /// The PNG file, or a folder that exists.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// The model: a built-in one by name, or a checkpoint or folder with config.json.
-    #[arg(long, value_name = "NAME|PATH", default_value = "digits")]
-    pub(crate) model: String,
-    /// Weights to use in place of the model's own.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: Option<PathBuf>,
     /// What all randomness grows from.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole_number)]
     pub(crate) seed: u64,
@@ -51,6 +49,12 @@ pub(crate) struct SampleArgs {
     /// sheet; not in a folder].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) scale: Option<u32>,
+    /// Height and width of LightGen's picture in pixels, multiples of 16 [default: the model's].
+    #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = size)]
+    pub(crate) size: Option<(u32, u32)>,
+    /// Record the run: orders, masks, conditioning vectors, noises and tokens (spec/TRACE.md).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// Print the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -58,7 +62,21 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
+}
+
+impl SampleArgs {
+    /// How many classes or prompts there are; random weights need none.
+    pub(crate) fn subjects(&self) -> usize {
+        self.class.as_ref().map_or(self.prompt.len().max(1), |classes| classes.0.len())
+    }
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once('x').and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
+    sides.ok_or_else(|| "write height x width in pixels, as 512x512".to_owned())
 }
 
 /// How the guidance scale moves over the AR steps.
@@ -79,13 +97,17 @@ impl From<GuidanceRamp> for GuidanceSchedule {
     }
 }
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r#"Examples:
   gtr-cli sample --class 7 --out seven.png
   gtr-cli sample --class 0..9 --count 10 --out sheet.png
   gtr-cli sample --class 3 --preset gtr-8 --cfg 2 --seed 5 --out three.png
   gtr-cli sample --class 0..9 --count 100 --out folder/
   gtr-cli sample --class 1 --plan p.json --out one.png
+  gtr-cli sample --model mar-h --weights checkpoint-last.pth --vae kl16.ckpt \
+    --class "golden retriever" --preset gtr-16 --out dog.png
+  gtr-cli sample --model lightgen-large --weights lightgen.pth --vae vae/ \
+    --text-encoder t5/ --prompt "a red cat on a roof" --out cat.png
+  gtr-cli sample --model mar-b --random-weights --class 0 --out noise.png
 
 The same flags give the same bytes, whatever the batch. Image number =
-first image + position of the class * count + position in the class.";
+first image + position of the class or prompt * count + position in it."#;

@@ -2,6 +2,8 @@
 
 mod compare;
 mod completions;
+mod conform;
+mod convert;
 mod plan;
 mod presets;
 mod reference;
@@ -19,6 +21,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Plan(args) => plan::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Conform(args) => conform::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Schedulers(args) => schedulers::run(args),
         Command::Presets(args) => presets::run(args),
         Command::Schema(args) => schema::run(args),

@@ -1,0 +1,54 @@
+//! Which model runs, from which files, where.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gtr_backends::{BackendError, Compute, Files, Precision};
+
+use super::whole_number;
+
+/// The model and its files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelArgs {
+    /// The model: `digits`, which is built in; mar-b, mar-l, mar-h, lightgen-base, lightgen-large or lightgen-huge; or a
+    /// checkpoint or folder with config.json.
+    #[arg(long, value_name = "NAME|PATH", default_value = "digits")]
+    pub(crate) model: String,
+    /// Weights: a published checkpoint (.pth) or safetensors [default: the model's own].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// The autoencoder that turns latents into pixels: kl16.ckpt for MAR; for LightGen a folder as diffusers writes it.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) vae: Option<PathBuf>,
+    /// The T5 text encoder of LightGen: a folder with config.json, tokenizer.json and weights.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) text_encoder: Option<PathBuf>,
+    /// Random weights in place of files that are not given, to try and to time a model: its pictures show nothing.
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0",
+          conflicts_with = "weights", value_parser = whole_number)]
+    pub(crate) random_weights: Option<u64>,
+    /// Where to compute: cpu, cuda:N, or auto, which is cuda:0 where there is one.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: String,
+    /// Type of the matrices; tokens, noise and the steps back are f32 in any case.
+    #[arg(long, value_name = "TYPE", default_value_t = Precision::F32, value_parser = precision())]
+    pub(crate) dtype: Precision,
+}
+
+fn precision() -> impl clap::builder::TypedValueParser<Value = Precision> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(Precision::ALL.map(Precision::name)).try_map(|name| name.parse::<Precision>())
+}
+
+impl ModelArgs {
+    /// Where the model computes.
+    pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
+        Ok(Compute::from(&gtr_backends::device(&self.device)?).with_precision(self.dtype))
+    }
+
+    /// The files of the model.
+    pub(crate) fn files(&self) -> Files<'_> {
+        Files { weights: self.weights.as_deref(), vae: self.vae.as_deref(), random: self.random_weights }
+    }
+}

@@ -1,0 +1,31 @@
+//! `conform`: compares this program with recordings.
+
+use gtr_backends::conform::{Options, conform};
+
+use super::to_json;
+use crate::args::{ConformArgs, ConformFormat};
+use crate::error::{CliError, ExitStatus};
+use crate::output;
+
+/// Carries out the command.
+pub(super) fn run(args: &ConformArgs) -> Result<ExitStatus, CliError> {
+    let mut options = Options::default();
+    options.tolerance = args.tolerance;
+    options.model.clone_from(&args.model);
+    options.weights.clone_from(&args.weights);
+    options.random = args.random_weights;
+    let report = conform(&args.paths, &options)?;
+    let text = match args.format {
+        ConformFormat::Json => to_json(&report),
+        ConformFormat::Text => {
+            let (compared, failed) = (report.quantities.len(), report.failures().count());
+            let problems = match report.problems.len() {
+                0 => String::new(),
+                count => format!(", {count} not comparable"),
+            };
+            format!("{report}{compared} quantities compared, {failed} beyond tolerance{problems}\n")
+        }
+    };
+    output::print(&text)?;
+    Ok(if report.passed() { ExitStatus::Success } else { ExitStatus::Failure })
+}

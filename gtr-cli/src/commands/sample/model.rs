@@ -1,0 +1,148 @@
+//! Opens a model, and looks up or encodes what its images are asked for by.
+
+use std::path::Path;
+
+use gtr_backends::checkpoint::Section;
+use gtr_backends::lightgen::{LightGenGenerator, TextFeatures, prompt_length};
+use gtr_backends::mar::{Class, MarGenerator};
+use gtr_backends::{Compute, TextEncoder, text};
+use gtr_core::{GuidanceSchedule, MaskedGenerator};
+
+use crate::args::{ClassName, SampleArgs};
+use crate::error::CliError;
+use crate::output;
+use crate::series::Subjects;
+
+/// A model, ready to make the images that were asked for.
+pub(super) struct Opened<G: MaskedGenerator> {
+    pub(super) generator: G,
+    /// One a class or prompt.
+    pub(super) prompts: Vec<G::Prompt>,
+    /// The same in numbers or words.
+    pub(super) subjects: Subjects,
+    /// Where the weights come from, in words.
+    pub(super) weights: String,
+    /// The model's own scale of guidance, and how it moves.
+    pub(super) guidance: Option<f64>,
+    pub(super) guidance_schedule: GuidanceSchedule,
+}
+
+/// A model of classes.
+pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliError> {
+    let model = &args.model.model;
+    if !args.prompt.is_empty() {
+        return Err(CliError::usage(format_args!("`{model}` makes images of classes: give --class, not --prompt")));
+    }
+    if args.size.is_some() {
+        return Err(CliError::usage(format_args!(
+            "`{model}` has one size, that of the grid which its positions are learned for: leave out --size"
+        )));
+    }
+    if args.model.text_encoder.is_some() {
+        return Err(CliError::usage(format_args!("`{model}` takes no texts: leave out --text-encoder")));
+    }
+    let generator = gtr_backends::open_mar(model, &args.model.files(), args.model.compute()?)?;
+    check_vae(model, generator.makes_pictures(), "a file like kl16.ckpt")?;
+    let class = |class: &ClassName| match class {
+        ClassName::Number(number) => generator.class(*number),
+        ClassName::Name(name) => generator.class_named(name),
+    };
+    // Random weights do not care.
+    let any = [ClassName::Number(0)];
+    let classes = args.class.as_ref().map_or(&any[..], |classes| &classes.0);
+    let prompts = classes.iter().map(class).collect::<Result<Vec<Class>, _>>()?;
+    Ok(Opened {
+        subjects: Subjects::Classes(prompts.iter().map(|class| class.get()).collect()),
+        weights: tell_weights(args, generator.section(), &generator),
+        guidance: generator.config().guidance,
+        guidance_schedule: generator.config().guidance_schedule,
+        prompts,
+        generator,
+    })
+}
+
+/// A model of texts. The text encoder is gone before the model is loaded.
+pub(super) fn open_lightgen(args: &SampleArgs) -> Result<Opened<LightGenGenerator>, CliError> {
+    let model = &args.model.model;
+    if args.class.is_some() {
+        return Err(CliError::usage(format_args!("`{model}` makes images of texts: give --prompt, not --class")));
+    }
+    let compute = args.model.compute()?;
+    // Random weights do not care.
+    let texts = if args.prompt.is_empty() { vec![String::new()] } else { args.prompt.clone() };
+    let encoded = args.model.text_encoder.as_ref().map(|folder| encode(args, folder, &texts, &compute)).transpose()?;
+    let width = encoded.as_ref().map(|(_, width)| *width);
+    if encoded.is_none() && args.model.random_weights.is_none() {
+        return Err(CliError::usage(format_args!(
+            "`{model}` needs --text-encoder: the folder of its T5, with config.json, tokenizer.json and weights"
+        )));
+    }
+    let mut generator = gtr_backends::open_lightgen(model, &args.model.files(), width, &compute)?;
+    check_vae(model, generator.makes_pictures(), "a folder as diffusers writes it")?;
+    if let Some((height, width)) = args.size {
+        let grid = generator.config().clone().with_pixels(height, width);
+        let grid = grid.map_err(|error| CliError::usage(format_args!("--size: {error}")))?.grid;
+        generator.set_grid(grid)?;
+    }
+    let prompts = match encoded {
+        Some((encoded, _)) => encoded.iter().map(|text| generator.prompt(&text.vectors)).collect(),
+        None => texts.iter().map(|text| generator.random_prompt(text)).collect::<Result<Vec<TextFeatures>, _>>(),
+    };
+    let prompts = prompts?;
+    Ok(Opened {
+        subjects: Subjects::Prompts(texts),
+        weights: tell_weights(args, generator.section(), &generator),
+        guidance: generator.config().guidance,
+        guidance_schedule: generator.config().guidance_schedule,
+        prompts,
+        generator,
+    })
+}
+
+/// The vectors of the prompts and their width.
+fn encode(
+    args: &SampleArgs,
+    folder: &Path,
+    texts: &[String],
+    compute: &Compute,
+) -> Result<(Vec<text::Prompt>, usize), CliError> {
+    let model = &args.model;
+    let encoder = TextEncoder::open(folder, prompt_length(&model.model)?, model.random_weights, compute)?;
+    let encode = |(number, prompt): (usize, &String)| -> Result<text::Prompt, CliError> {
+        let encoded = encoder.encode(prompt)?;
+        if encoded.cut {
+            let length = encoder.length();
+            output::note(format_args!("prompt {number} is longer than {length} tokens: its end is cut off"));
+        }
+        tracing::info!(prompt = number, tokens = encoded.tokens, "encoded");
+        Ok(encoded)
+    };
+    let encoded = (1..).zip(texts).map(encode).collect::<Result<_, _>>()?;
+    Ok((encoded, encoder.width()))
+}
+
+/// Says what is missing before hours are spent on latents that nothing can decode.
+fn check_vae(model: &str, makes_pictures: bool, form: &str) -> Result<(), CliError> {
+    if makes_pictures {
+        return Ok(());
+    }
+    Err(CliError::usage(format_args!("`{model}` generates latents: give --vae, its autoencoder, {form}")))
+}
+
+/// Where the weights come from; says so where it matters.
+fn tell_weights<G: MaskedGenerator>(args: &SampleArgs, section: Section, generator: &G) -> String {
+    let model = &args.model;
+    tracing::info!(model = model.model, grid = %generator.grid(), weights = %section, "loaded");
+    let file = model.weights.as_ref().map_or_else(|| model.model.clone(), |path| path.display().to_string());
+    match section {
+        Section::Random => {
+            output::note(format_args!("{} has random weights: its pictures show nothing", model.model));
+            return format!("random, seed {}", model.random_weights.unwrap_or_default());
+        }
+        Section::Model => {
+            output::note(format_args!("{file} has no averaged weights (model_ema): the raw ones (model) are used"));
+        }
+        _ => {}
+    }
+    format!("{file}, {section}")
+}

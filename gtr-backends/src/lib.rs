@@ -61,6 +61,6 @@ pub use self::error::BackendError;
 pub use self::judge::{Judge, Reference, Verdict};
 pub use self::lightgen::open_lightgen;
 pub use self::mar::{open, open_mar};
-pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, family, published};
+pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, ModelSpec, family, published, spec};
 pub use self::picture::Picture;
 pub use self::text::TextEncoder;

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
+use gtr_core::cost::ArchSpec;
+use gtr_core::{Grid, TimestepLimit};
 
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
@@ -85,6 +87,46 @@ pub fn family(model: &str) -> Result<Family, BackendError> {
     let fields: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(&text);
     let text_model = fields.is_ok_and(|fields| fields.contains_key("caption_channels"));
     Ok(if text_model { Family::LightGen } else { Family::Mar })
+}
+
+/// What is known of a model without its weights.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ModelSpec {
+    /// The sizes that decide what a plan costs.
+    pub arch: ArchSpec,
+    /// Its token grid.
+    pub grid: Grid,
+    /// The timesteps that it is good for.
+    pub timestep_limit: TimestepLimit,
+    /// Its own scale of guidance.
+    pub guidance: Option<f64>,
+}
+
+/// Looks up what is known of a model without its weights.
+///
+/// # Errors
+/// As [`family`], and [`BackendError::Config`] for a configuration that is not possible.
+///
+/// # Examples
+/// ```
+/// let spec = gtr_backends::spec("mar-h")?;
+/// assert_eq!((spec.grid.tokens(), spec.arch.head.depth), (256, 12));
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub fn spec(model: &str) -> Result<ModelSpec, BackendError> {
+    match family(model)? {
+        Family::Mar => {
+            let config = mar::config(model)?;
+            let (arch, timestep_limit) = (config.arch(), config.timestep_limit());
+            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance })
+        }
+        Family::LightGen => {
+            let config = lightgen::config(model)?;
+            let (arch, timestep_limit) = (config.arch(), TimestepLimit::NONE);
+            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance })
+        }
+    }
 }
 
 impl Files<'_> {

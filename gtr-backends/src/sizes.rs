@@ -1,6 +1,7 @@
 //! Sizes that models share, and their bounds.
 
 use gtr_core::Grid;
+use gtr_core::cost::StackSpec;
 
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
@@ -22,6 +23,11 @@ pub struct Stack {
 impl Stack {
     pub(crate) fn block(self) -> BlockSize {
         BlockSize { width: self.width, heads: self.heads, hidden: self.hidden }
+    }
+
+    /// The same for the cost model.
+    pub(crate) fn spec(self) -> StackSpec {
+        StackSpec { width: self.width, depth: self.depth, hidden: self.hidden }
     }
 
     /// A stack of a configuration file, whose fields begin with `name`.

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_methods)]
 
+pub mod cost;
 pub mod detail;
 pub mod diffusion;
 #[cfg(any(test, feature = "testing"))]

@@ -1,7 +1,8 @@
 //! Models that are not built in: published formats, small sizes.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -214,7 +215,8 @@ fn what_does_not_fit_is_one_line() {
             continue;
         }
         let line = models.sample(flags, &[]).failed(code);
-        lines.push_str(&format!("{flags}\n  {line}"));
+        // A String takes whatever is written.
+        let _ = write!(lines, "{flags}\n  {line}");
     }
     for (code, line) in [
         (1, "conform empty"),
@@ -229,7 +231,7 @@ fn what_does_not_fit_is_one_line() {
         (2, "convert mar/checkpoint-last.pth out.safetensors --dtype i8"),
     ] {
         let args: Vec<&str> = line.split(' ').collect();
-        lines.push_str(&format!("{line}\n  {}", run_in(models.0.path(), &args).failed(code)));
+        let _ = write!(lines, "{line}\n  {}", run_in(models.0.path(), &args).failed(code));
     }
     insta::assert_snapshot!("models_refused", lines);
     assert_eq!(files(models.0.path()), before, "nothing is left behind");

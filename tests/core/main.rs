@@ -8,6 +8,7 @@
 )]
 
 mod broken;
+mod cost;
 mod golden;
 mod hostile;
 mod laws;

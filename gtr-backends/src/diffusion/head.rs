@@ -1,6 +1,7 @@
 //! The network of the diffusion head: a residual MLP modulated by timestep and conditioning vector.
 
 use candle_core::{Device, Tensor};
+use gtr_core::cost::HeadSpec;
 
 use crate::BackendError;
 use crate::checkpoint::{Layout, Weights};
@@ -19,6 +20,13 @@ pub struct HeadSize {
     pub width: usize,
     /// Residual blocks.
     pub depth: usize,
+}
+
+impl HeadSize {
+    /// The same for the cost model.
+    pub(crate) fn spec(self) -> HeadSpec {
+        HeadSpec { width: self.width, depth: self.depth }
+    }
 }
 
 /// Length of the sinusoidal embedding of a timestep.

@@ -1,5 +1,6 @@
 //! What a LightGen model is: sizes, checked.
 
+use gtr_core::cost::{ArchSpec, TextSpec};
 use gtr_core::{Grid, GuidanceSchedule};
 use serde::Deserialize;
 
@@ -170,6 +171,23 @@ impl LightGenConfig {
 
     pub(super) fn latent(&self) -> Tokens {
         Tokens { grid: self.grid, channels: self.latent_channels, patch: self.patch }
+    }
+
+    /// The sizes that decide what a plan costs.
+    pub fn arch(&self) -> ArchSpec {
+        ArchSpec {
+            token_channels: self.token_channels(),
+            buffer: 0,
+            encoder: self.encoder.spec(),
+            decoder: self.decoder.spec(),
+            text: Some(TextSpec {
+                length: self.text_length,
+                channels: self.caption_channels,
+                aligner: self.text.spec(),
+                decoder: self.cross.spec(),
+            }),
+            head: self.head().spec(),
+        }
     }
 
     /// The sizes of the diffusion head.

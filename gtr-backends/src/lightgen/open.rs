@@ -55,14 +55,14 @@ pub fn open_lightgen(
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 pub fn prompt_length(model: &str) -> Result<usize, BackendError> {
-    let config = match LightGenConfig::named(model) {
-        Some(config) => config,
-        None => from_disk(model)?,
-    };
-    Ok(config.text_length)
+    Ok(config(model)?.text_length)
 }
 
-fn from_disk(model: &str) -> Result<LightGenConfig, BackendError> {
+/// The configuration of a model by name or path.
+pub(crate) fn config(model: &str) -> Result<LightGenConfig, BackendError> {
+    if let Some(config) = LightGenConfig::named(model) {
+        return Ok(config);
+    }
     let (path, text) = config_beside(model)?;
     LightGenConfig::parse(&path, &text)
 }
@@ -72,12 +72,7 @@ fn parts(
     files: &Files<'_>,
     text_width: Option<usize>,
 ) -> Result<(LightGenConfig, Checkpoint), BackendError> {
-    let published = LightGenConfig::named(model);
-    let is_published = published.is_some();
-    let mut config = match published {
-        Some(config) => config,
-        None => from_disk(model)?,
-    };
+    let (mut config, is_published) = (config(model)?, LightGenConfig::named(model).is_some());
     let checkpoint = match (files.random, files.weights) {
         (Some(seed), _) => {
             config.caption_channels = text_width.unwrap_or(config.caption_channels);

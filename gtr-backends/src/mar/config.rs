@@ -1,5 +1,6 @@
 //! What a MAR model is: sizes, checked, from either layout of `config.json`.
 
+use gtr_core::cost::ArchSpec;
 use gtr_core::{Grid, GuidanceSchedule, Timestep, TimestepLimit};
 use serde::Deserialize;
 
@@ -126,6 +127,18 @@ impl MarConfig {
             condition: self.decoder.width,
             width: self.head_width,
             depth: self.head_depth,
+        }
+    }
+
+    /// The sizes that decide what a plan costs.
+    pub fn arch(&self) -> ArchSpec {
+        ArchSpec {
+            token_channels: self.token_channels(),
+            buffer: self.buffer,
+            encoder: self.encoder.spec(),
+            decoder: self.decoder.spec(),
+            text: None,
+            head: self.head().spec(),
         }
     }
 

@@ -14,6 +14,7 @@ pub use self::config::{Class, ImageDecoder, MarConfig};
 pub use self::generator::MarGenerator;
 pub use self::model::{MarModel, Sequence};
 pub(crate) use self::named::NAMES;
+pub(crate) use self::open::config;
 pub use self::open::{open, open_mar};
 pub use crate::sizes::Stack;
 

@@ -49,17 +49,20 @@ pub fn open_mar(model: &str, files: &Files<'_>, compute: impl Into<Compute>) -> 
     }
 }
 
-fn parts(model: &str, files: &Files<'_>) -> Result<(MarConfig, Checkpoint), BackendError> {
-    let (published, embedded) = (MarConfig::named(model), embedded(model));
-    let is_published = published.is_some();
-    let config = match (published, embedded) {
-        (Some(config), _) => config,
-        (None, Some(embedded)) => MarConfig::parse(model, embedded.config)?,
+/// The configuration of a model by name or path.
+pub(crate) fn config(model: &str) -> Result<MarConfig, BackendError> {
+    match (MarConfig::named(model), embedded(model)) {
+        (Some(config), _) => Ok(config),
+        (None, Some(embedded)) => MarConfig::parse(model, embedded.config),
         (None, None) => {
             let (path, text) = config_beside(model)?;
-            MarConfig::parse(&path, &text)?
+            MarConfig::parse(&path, &text)
         }
-    };
+    }
+}
+
+fn parts(model: &str, files: &Files<'_>) -> Result<(MarConfig, Checkpoint), BackendError> {
+    let (config, embedded, is_published) = (config(model)?, embedded(model), MarConfig::named(model).is_some());
     let checkpoint = match (files.random, files.weights, embedded) {
         (Some(seed), ..) => Checkpoint::random(model, &MarModel::layout(&config), seed),
         (None, Some(weights), _) => Checkpoint::open(weights)?,

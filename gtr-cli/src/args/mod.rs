@@ -4,6 +4,7 @@ mod axes;
 mod classes;
 mod conform;
 mod convert;
+mod cost;
 mod model;
 mod plan;
 mod sample;
@@ -16,6 +17,7 @@ pub(crate) use axes::AxisFlags;
 pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
+pub(crate) use cost::{CostArgs, CostFormat};
 pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
@@ -55,6 +57,7 @@ pub(crate) enum Command {
     Plan(Box<PlanArgs>),
     Sample(Box<SampleArgs>),
     Verify(VerifyArgs),
+    Cost(CostArgs),
     Conform(Box<ConformArgs>),
     Convert(ConvertArgs),
     Schedulers(SchedulersArgs),

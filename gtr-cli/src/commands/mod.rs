@@ -4,6 +4,7 @@ mod compare;
 mod completions;
 mod conform;
 mod convert;
+mod cost;
 mod plan;
 mod presets;
 mod reference;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Plan(args) => plan::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Cost(args) => cost::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Schedulers(args) => schedulers::run(args),

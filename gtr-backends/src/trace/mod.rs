@@ -1,6 +1,6 @@
 //! Traces: all that decides a run, and what came of it, in one safetensors file.
 //!
-//! [`Tracer::run`] samples as [`Sampler::run`] does, the same bits, and records orders, masks, conditioning vectors, noises
+//! [`Tracer::run`] samples as [`Sampler::run`](gtr_core::Sampler::run) does, the same bits, and records orders, masks, conditioning vectors, noises
 //! and token values. Names and shapes are those of `spec/TRACE.md`. [`conform`](crate::conform) makes a traced run again.
 //!
 //! # Examples

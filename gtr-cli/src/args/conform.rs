@@ -9,7 +9,7 @@ use super::whole_number;
 /// Compare this program with recordings of others, or with its own traces.
 ///
 /// A folder of recordings holds a model's configuration, weights, inputs, noises and outputs; its kind is the start of its
-/// name (mar_, lightgen_, vae_kl16_). The same numbers are computed here, and the largest difference of each quantity is
+/// name (`mar_`, `lightgen_`, `vae_kl16_`). The same numbers are computed here, and the largest difference of each quantity is
 /// printed. The exit code is 0 only if all are within their tolerance and there was something to compare.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

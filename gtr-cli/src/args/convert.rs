@@ -17,7 +17,7 @@ pub(crate) struct ConvertArgs {
     /// The safetensors file to write.
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
-    /// The part of the checkpoint [default: model_ema, else model, else whole].
+    /// The part of the checkpoint [default: `model_ema`, else `model`, else the whole file].
     #[arg(long, value_enum, value_name = "PART")]
     pub(crate) section: Option<SectionName>,
     /// Type of the weights [default: as they are].

@@ -107,18 +107,18 @@ fn encode(
     compute: &Compute,
 ) -> Result<(Vec<text::Prompt>, usize), CliError> {
     let model = &args.model;
-    let encoder = TextEncoder::open(folder, prompt_length(&model.model)?, model.random_weights, compute)?;
+    let t5 = TextEncoder::open(folder, prompt_length(&model.model)?, model.random_weights, compute)?;
     let encode = |(number, prompt): (usize, &String)| -> Result<text::Prompt, CliError> {
-        let encoded = encoder.encode(prompt)?;
+        let encoded = t5.encode(prompt)?;
         if encoded.cut {
-            let length = encoder.length();
+            let length = t5.length();
             output::note(format_args!("prompt {number} is longer than {length} tokens: its end is cut off"));
         }
         tracing::info!(prompt = number, tokens = encoded.tokens, "encoded");
         Ok(encoded)
     };
     let encoded = (1..).zip(texts).map(encode).collect::<Result<_, _>>()?;
-    Ok((encoded, encoder.width()))
+    Ok((encoded, t5.width()))
 }
 
 /// Says what is missing before hours are spent on latents that nothing can decode.

@@ -3,7 +3,9 @@
 //! libFuzzer calls them (`fuzz_targets/`), and `tests/replay.rs` does without a fuzzer, on the corpus and on edits of it.
 
 use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::lightgen::LightGenConfig;
 use gtr_backends::mar::MarConfig;
+use gtr_backends::text::T5Config;
 use gtr_core::{Grid, ImageIndex, Plan, PlanDocument, Rate, Registry, Schedule, Seed, verify};
 
 /// A plan file: read, checked, accepted only if sound, and then written as it was read.
@@ -73,7 +75,7 @@ pub fn checkpoint(bytes: &[u8]) {
     }
 }
 
-/// The `config.json` of a model.
+/// The `config.json` of a model or of a text encoder.
 ///
 /// # Panics
 /// If a configuration is accepted whose sizes are out of bounds.
@@ -82,5 +84,12 @@ pub fn model_config(bytes: &[u8]) {
     if let Ok(config) = MarConfig::parse("fuzz", text) {
         assert!((1..=1 << 16).contains(&config.grid.tokens()));
         assert!((1..=4096).contains(&config.token_channels()));
+    }
+    if let Ok(config) = LightGenConfig::parse("fuzz", text) {
+        assert!((1..=1 << 16).contains(&config.grid.tokens()));
+        assert!((1..=4096).contains(&config.token_channels()));
+    }
+    if let Ok(config) = T5Config::parse("fuzz", text) {
+        assert!((1..=128).contains(&config.depth) && (config.padding as usize) < config.vocabulary);
     }
 }

@@ -6,6 +6,7 @@ mod checkpoints;
 mod conform;
 mod convert;
 mod digits;
+mod executed;
 mod golden;
 mod hostile;
 mod judge;

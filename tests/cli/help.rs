@@ -7,7 +7,7 @@ use crate::support::gtr;
 #[test]
 fn help_reads_well() {
     for command in
-        ["", "plan", "sample", "verify", "cost", "conform", "convert", "schedulers", "presets", "schema", "completions"]
+        ["", "plan", "sample", "verify", "cost", "bench", "conform", "convert", "schedulers", "presets", "schema", "completions"]
     {
         let long = gtr(&format!("{command} --help")).succeeded();
         assert!(long.contains("Examples:"), "{command}");

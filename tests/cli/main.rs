@@ -1,6 +1,7 @@
 //! The command line, driven as a user drives it.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod bench;
 mod cost;
 mod errors;
 mod help;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod axes;
+mod bench;
 mod classes;
 mod conform;
 mod convert;
@@ -14,6 +15,7 @@ mod small;
 use clap::{Parser, Subcommand};
 
 pub(crate) use axes::AxisFlags;
+pub(crate) use bench::{BenchArgs, BenchFormat};
 pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
@@ -58,6 +60,7 @@ pub(crate) enum Command {
     Sample(Box<SampleArgs>),
     Verify(VerifyArgs),
     Cost(CostArgs),
+    Bench(Box<BenchArgs>),
     Conform(Box<ConformArgs>),
     Convert(ConvertArgs),
     Schedulers(SchedulersArgs),

@@ -1,5 +1,6 @@
 //! The commands, a module each.
 
+mod bench;
 mod compare;
 mod completions;
 mod conform;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Sample(args) => sample::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Cost(args) => cost::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Schedulers(args) => schedulers::run(args),

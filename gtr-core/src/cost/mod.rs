@@ -106,25 +106,26 @@ impl Cost {
 /// Length of the sinusoidal embedding of a timestep.
 const FREQUENCIES: f64 = 256.0;
 
+/// A size or a count.
 #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
-fn float(number: usize) -> f64 {
+pub fn float(number: usize) -> f64 {
     number as f64
 }
 
-/// A product with a matrix of weights, for each of `rows`.
-fn product(rows: f64, inputs: usize, outputs: usize) -> f64 {
+/// The operations of a product with a matrix of weights, for each of `rows`.
+pub fn product(rows: f64, inputs: usize, outputs: usize) -> f64 {
     2.0 * rows * float(inputs) * float(outputs)
 }
 
 impl StackSpec {
     /// All products with weights of `rows` tokens: queries, keys, values, projection, and the two of the MLP.
-    fn products(&self, rows: f64) -> f64 {
+    pub fn products(&self, rows: f64) -> f64 {
         let block = product(rows, self.width, 4 * self.width) + 2.0 * product(rows, self.width, self.hidden);
         float(self.depth) * block
     }
 
     /// The products of `rows` queries with `over` keys, and with as many values.
-    fn attention(&self, rows: f64, over: f64) -> f64 {
+    pub fn attention(&self, rows: f64, over: f64) -> f64 {
         float(self.depth) * 4.0 * rows * over * float(self.width)
     }
 }
@@ -178,8 +179,8 @@ impl ArchSpec {
 }
 
 impl TextSpec {
-    /// Projection and aligner.
-    fn once(&self) -> f64 {
+    /// What a text takes once: projection and aligner.
+    pub fn once(&self) -> f64 {
         let (rows, width) = (float(self.length), self.aligner.width);
         let projection = product(rows, self.channels, width) + product(rows, width, width);
         projection + self.aligner.products(rows) + self.aligner.attention(rows, rows)

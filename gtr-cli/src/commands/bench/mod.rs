@@ -1,0 +1,260 @@
+//! `bench`: times presets side by side.
+
+mod machine;
+mod timed;
+
+use std::time::{Duration, Instant};
+
+use gtr_backends::{BackendError, Family, executed};
+use gtr_core::cost::ArchSpec;
+use gtr_core::sampler::{Job, SampleError, Settings};
+use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, preset};
+use serde::Serialize;
+
+use self::machine::Machine;
+use self::timed::{Timed, Times};
+use super::to_json;
+use crate::args::{BenchArgs, BenchFormat, Chosen};
+use crate::catalogue::CATALOGUE;
+use crate::error::{CliError, ExitStatus};
+use crate::output;
+use crate::table::{Align, Rows};
+
+/// Carries out the command.
+pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
+    let model = &args.model;
+    let (files, compute) = (model.files(), model.compute()?);
+    let report = match gtr_backends::family(&model.model)? {
+        Family::Mar => {
+            let generator = gtr_backends::open_mar(&model.model, &files, compute)?;
+            let (arch, own, decodes) =
+                (generator.config().arch(), generator.config().guidance, generator.makes_pictures());
+            let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
+            let prompts = (0..args.count).map(|image| generator.class(image % classes.max(1)));
+            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
+            time(args, Timed::new(generator, decodes), &prompts, arch, own)?
+        }
+        Family::LightGen => {
+            let generator = gtr_backends::open_lightgen(&model.model, &files, None, compute)?;
+            let (arch, own, decodes) =
+                (generator.config().arch(), generator.config().guidance, generator.makes_pictures());
+            // What a text says does not change what it costs.
+            let prompts = (0..args.count).map(|image| generator.random_prompt(&image.to_string()));
+            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
+            time(args, Timed::new(generator, decodes), &prompts, arch, own)?
+        }
+        _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", model.model))),
+    };
+    let text = match args.format {
+        BenchFormat::Json => to_json(&report),
+        BenchFormat::Csv => report.csv(),
+        BenchFormat::Text => report.table(args),
+    };
+    output::print(&text)?;
+    Ok(ExitStatus::Success)
+}
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+struct Report {
+    model: String,
+    random_weights: bool,
+    dtype: &'static str,
+    images: u32,
+    #[serde(flatten)]
+    machine: Machine,
+    presets: Vec<Timing>,
+}
+
+/// A preset, timed.
+#[derive(Debug, Serialize)]
+struct Timing {
+    preset: String,
+    /// Seconds an image, of each round.
+    rounds: Vec<f64>,
+    /// The median of them.
+    seconds: f64,
+    /// Of the parts, medians of their own.
+    transformer: f64,
+    head: f64,
+    decode: f64,
+    /// How many times as fast as the first preset.
+    speed: f64,
+    /// Operations that encoder, decoder and head execute for an image.
+    operations: f64,
+    /// The same a second of the transformer's and the head's time.
+    rate: f64,
+    /// That rate as a share of the machine's.
+    share: f64,
+}
+
+fn time<G>(
+    args: &BenchArgs,
+    mut generator: Timed<G>,
+    prompts: &[G::Prompt],
+    arch: ArchSpec,
+    own: Option<f64>,
+) -> Result<Report, CliError>
+where
+    G: MaskedGenerator<Error = BackendError>,
+    G::Prompt: Clone,
+{
+    let guidance = Guidance::new(args.cfg.or(own).unwrap_or(1.0), GuidanceSchedule::Constant);
+    let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
+    let settings = Settings { seed: Seed(0), guidance, temperature: 1.0 };
+    let plans = args.presets.iter().map(|name| plan(name.trim(), &generator)).collect::<Result<Vec<_>, _>>()?;
+    let samplers = plans.iter().map(|(_, plan)| Sampler::new(plan, &CATALOGUE.registry));
+    let samplers = samplers.collect::<Result<Vec<_>, _>>()?;
+    let job = |(image, prompt): (u64, &G::Prompt)| Job { prompt: prompt.clone(), image: ImageIndex(image) };
+    let jobs: Vec<_> = (0..).zip(prompts).map(job).collect();
+    let machine = Machine::measure().map_err(|error| CliError::failure("cannot multiply matrices", &error))?;
+    let mut taken: Vec<Vec<(Duration, Times)>> = vec![Vec::new(); plans.len()];
+    for round in 0..args.rounds {
+        for (sampler, taken) in samplers.iter().zip(&mut taken) {
+            tracing::info!(round = round + 1, of = args.rounds, ?sampler, "running");
+            let started = Instant::now();
+            sampler
+                .run(&mut generator, &jobs, &settings, &mut ())
+                .map_err(|error: SampleError<_>| CliError::from(error))?;
+            taken.push((started.elapsed(), generator.take()));
+        }
+    }
+    let mut timings: Vec<Timing> = Vec::new();
+    for ((name, plan), taken) in plans.iter().zip(&taken) {
+        let seconds = |part: fn(&(Duration, Times)) -> Duration| -> Vec<f64> {
+            taken.iter().map(|it| part(it).as_secs_f64() / f64::from(args.count)).collect()
+        };
+        let rounds = seconds(|(whole, _)| *whole);
+        let [whole, transformer, head, decode] = [
+            median(&rounds),
+            median(&seconds(|(_, times)| times.transformer)),
+            median(&seconds(|(_, times)| times.head)),
+            median(&seconds(|(_, times)| times.decode)),
+        ];
+        let operations = executed(&arch, plan, guidance.is_guided()).total();
+        let rate = operations / (transformer + head);
+        timings.push(Timing {
+            preset: name.clone(),
+            rounds,
+            seconds: whole,
+            transformer,
+            head,
+            decode,
+            speed: timings.first().map_or(1.0, |first| first.seconds / whole),
+            operations,
+            rate,
+            share: rate / machine.rate,
+        });
+    }
+    Ok(Report {
+        model: args.model.model.clone(),
+        random_weights: args.model.random_weights.is_some(),
+        dtype: args.model.dtype.name(),
+        images: args.count,
+        machine,
+        presets: timings,
+    })
+}
+
+fn plan<G: MaskedGenerator>(name: &str, generator: &G) -> Result<(String, Plan), CliError> {
+    let preset = preset::find(name)?;
+    let mut schedule = preset.schedule.clone();
+    schedule.set_default_timestep_limit(generator.timestep_limit())?;
+    let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid())?.plan;
+    Ok((preset.name.clone(), plan))
+}
+
+/// The middle of some numbers, or the mean of the two in the middle.
+fn median(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        count if count % 2 == 1 => sorted[count / 2],
+        count => f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]),
+    }
+}
+
+impl Timing {
+    /// The fastest and the slowest round.
+    fn spread(&self) -> (f64, f64) {
+        self.rounds.iter().fold((f64::INFINITY, 0.0), |(least, most), &it| (least.min(it), most.max(it)))
+    }
+}
+
+impl Report {
+    fn table(&self, args: &BenchArgs) -> String {
+        use Align::{Left, Right};
+        let mut rows = Rows::new([
+            ("\npreset", Left),
+            ("s an\nimage", Right),
+            ("\nspread", Right),
+            ("encoder,\ndecoder", Right),
+            ("diffusion\nhead", Right),
+            ("image\ndecoder", Right),
+            ("\nspeed", Right),
+            ("10^9 op.\nan image", Right),
+            ("\na second", Right),
+            ("of the\nmachine", Right),
+        ]);
+        for it in &self.presets {
+            let (least, most) = it.spread();
+            rows.add([
+                it.preset.clone(),
+                format!("{:.3}", it.seconds),
+                format!("{least:.3}..{most:.3}"),
+                format!("{:.3}", it.transformer),
+                format!("{:.3}", it.head),
+                format!("{:.3}", it.decode),
+                format!("{:.2}", it.speed),
+                format!("{:.1}", it.operations / 1e9),
+                format!("{:.1}", it.rate / 1e9),
+                format!("{:.0} %", 100.0 * it.share),
+            ]);
+        }
+        let weights = if self.random_weights { ", random weights" } else { "" };
+        let (machine, images, rounds) = (&self.machine, self.images, args.rounds);
+        format!(
+            "{}, {}{weights}, {images} at a time, medians of {rounds} rounds\n{}, {} threads, matrix products: \
+             {:.0} x 10^9 operations a second\n\n{}",
+            self.model,
+            self.dtype,
+            machine.processor,
+            machine.threads,
+            machine.rate / 1e9,
+            rows.text()
+        )
+    }
+
+    fn csv(&self) -> String {
+        let mut text = "preset,seconds,least,most,transformer,head,decode,speed,operations,rate,share\n".to_owned();
+        for it in &self.presets {
+            let (least, most) = it.spread();
+            let numbers = [
+                it.seconds,
+                least,
+                most,
+                it.transformer,
+                it.head,
+                it.decode,
+                it.speed,
+                it.operations,
+                it.rate,
+                it.share,
+            ];
+            let numbers = numbers.map(|number| number.to_string()).join(",");
+            text = text + &it.preset + "," + &numbers + "\n";
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn a_median_lies_in_the_middle() {
+        assert_eq!([median(&[]), median(&[3.0]), median(&[5.0, 1.0]), median(&[9.0, 1.0, 2.0])], [0.0, 3.0, 3.0, 2.0]);
+    }
+}

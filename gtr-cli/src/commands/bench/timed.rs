@@ -1,0 +1,99 @@
+//! A generator that looks at the clock.
+
+use std::time::{Duration, Instant};
+
+use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit};
+
+/// Where the time of a run went.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
+    /// Encoder and decoder.
+    pub(super) transformer: Duration,
+    /// The diffusion head.
+    pub(super) head: Duration,
+    /// From tokens to pixels.
+    pub(super) decode: Duration,
+}
+
+/// A generator and the time that its parts have taken.
+pub(super) struct Timed<G> {
+    inner: G,
+    /// Whether it has all that it takes to make pictures; otherwise none are made.
+    decodes: bool,
+    times: Times,
+}
+
+impl<G> Timed<G> {
+    pub(super) fn new(inner: G, decodes: bool) -> Self {
+        Self { inner, decodes, times: Times::default() }
+    }
+
+    /// The times since they were taken last.
+    pub(super) fn take(&mut self) -> Times {
+        std::mem::take(&mut self.times)
+    }
+}
+
+/// Adds what a call takes to a sum.
+fn timed<T>(sum: &mut Duration, call: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = call();
+    *sum += started.elapsed();
+    result
+}
+
+impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
+    type Prompt = G::Prompt;
+    type Canvas = G::Canvas;
+    type Features = G::Features;
+    type Tokens = G::Tokens;
+    type Image = G::Image;
+    type Error = G::Error;
+
+    fn grid(&self) -> Grid {
+        self.inner.grid()
+    }
+
+    fn timestep_limit(&self) -> TimestepLimit {
+        self.inner.timestep_limit()
+    }
+
+    fn offers(&self) -> &[Capability] {
+        self.inner.offers()
+    }
+
+    fn canvas(&mut self, prompts: &[G::Prompt], guided: bool) -> Result<G::Canvas, G::Error> {
+        self.inner.canvas(prompts, guided)
+    }
+
+    fn features(&mut self, canvas: &G::Canvas, targets: &Targets) -> Result<G::Features, G::Error> {
+        timed(&mut self.times.transformer, || self.inner.features(canvas, targets))
+    }
+
+    fn host_features(&self, features: &G::Features) -> Result<FeatureRows, G::Error> {
+        self.inner.host_features(features)
+    }
+
+    fn denoise(&mut self, features: &G::Features, request: &Denoise<'_>) -> Result<G::Tokens, G::Error> {
+        timed(&mut self.times.head, || self.inner.denoise(features, request))
+    }
+
+    fn commit(&mut self, canvas: &mut G::Canvas, targets: &Targets, tokens: G::Tokens) -> Result<(), G::Error> {
+        self.inner.commit(canvas, targets, tokens)
+    }
+
+    fn values_on_host(&self) -> bool {
+        self.inner.values_on_host()
+    }
+
+    fn find_non_finite(&self, canvas: &G::Canvas) -> Result<Option<NonFinite>, G::Error> {
+        self.inner.find_non_finite(canvas)
+    }
+
+    fn decode(&mut self, canvas: G::Canvas) -> Result<Vec<G::Image>, G::Error> {
+        if !self.decodes {
+            return Ok(Vec::new());
+        }
+        timed(&mut self.times.decode, || self.inner.decode(canvas))
+    }
+}

@@ -1,0 +1,54 @@
+//! What is executed, against what the published code would execute.
+
+use gtr_backends::executed;
+use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec};
+use gtr_core::{Config, Grid, Plan, Registry, Schedule, preset};
+
+fn plan(schedule: &Schedule, grid: Grid) -> Plan {
+    schedule.plan(grid, &Registry::builtin()).unwrap().plan
+}
+
+#[test]
+fn a_small_model_is_counted_as_by_hand() {
+    let arch = ArchSpec {
+        token_channels: 3,
+        buffer: 2,
+        encoder: StackSpec { width: 4, depth: 1, hidden: 8 },
+        decoder: StackSpec { width: 5, depth: 2, hidden: 10 },
+        text: None,
+        head: HeadSpec { width: 6, depth: 1 },
+    };
+    let schedule = Schedule {
+        order: Config::new("raster"),
+        pace: Config::new("uniform").with("steps", 2),
+        diffusion: Config::new("constant").with("t", 3),
+        detail: Config::new("none"),
+        adapt: Vec::new(),
+    };
+    let cost = executed(&arch, &plan(&schedule, Grid::new(1, 2).unwrap()), true);
+    // Both halves; the second step embeds the one token that is known.
+    assert_eq!(cost.encoder, 2.0 * 2.0 * (5.0 * (64.0 + 64.0) + 12.0));
+    // A whole block of 4 rows; keys and values of 4 rows, the rest of the block for one.
+    let last = (4.0 + 1.0) * 50.0 + 2.0 * 50.0;
+    assert_eq!(cost.decoder, 2.0 * 2.0 * (5.0 * 20.0 + 2.0 * (4.0 * 200.0 + last)));
+    assert_eq!(cost.attention, 2.0 * 4.0 * (13.0 * 4.0 + 2.0 * (16.0 + 4.0) * 5.0));
+    // A condition a step and half; six evaluations, whose tokens are embedded once for both halves.
+    let evaluation = 18.0 + 2.0 * (5.0 * 36.0 + 2.0 * 36.0 + 36.0);
+    assert_eq!(cost.head, 2.0 * (2.0 * 2.0 * 30.0 + 6.0 * evaluation));
+}
+
+#[test]
+fn less_is_executed_than_published_in_every_part() {
+    for model in ["mar-b", "mar-h", "lightgen-large", "digits"] {
+        let spec = gtr_backends::spec(model).unwrap();
+        for preset in preset::all() {
+            let plan = plan(&preset.schedule, spec.grid);
+            for guided in [false, true] {
+                let (ours, theirs) = (executed(&spec.arch, &plan, guided), spec.arch.cost(&plan, guided));
+                assert!(ours.encoder <= theirs.encoder && ours.decoder < theirs.decoder, "{model} {}", preset.name);
+                assert!(ours.attention <= theirs.attention && ours.head < theirs.head, "{model} {}", preset.name);
+                assert!(ours.total() > 0.5 * theirs.total() || spec.arch.text.is_some(), "{model} {}", preset.name);
+            }
+        }
+    }
+}

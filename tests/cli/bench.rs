@@ -1,0 +1,43 @@
+//! `bench`: what is written, not how fast it is.
+
+use serde_json::Value;
+
+use crate::support::gtr;
+
+#[test]
+fn timings_can_be_processed() {
+    let line = "bench --presets gtr-8,gtr-16 --rounds 2 --cfg 1 --format json";
+    let report: Value = serde_json::from_str(&gtr(line).succeeded()).unwrap();
+    assert_eq!((&report["model"], &report["dtype"], &report["images"]), (&"digits".into(), &"f32".into(), &1.into()));
+    assert!(report["rate"].as_f64().unwrap() > 0.0 && report["threads"].as_u64().unwrap() > 0);
+    let presets = report["presets"].as_array().unwrap();
+    assert_eq!(presets.len(), 2);
+    for it in presets {
+        let number = |field: &str| it[field].as_f64().unwrap();
+        assert_eq!(it["rounds"].as_array().unwrap().len(), 2);
+        let parts = number("transformer") + number("head") + number("decode");
+        assert!(parts > 0.0 && parts <= 2.0 * number("seconds"), "{it}");
+        assert!(number("operations") > 1e9 && number("share") > 0.0, "{it}");
+    }
+    assert_eq!(presets[0]["speed"], 1.0);
+}
+
+#[test]
+fn a_table_names_the_machine() {
+    let text = gtr("bench --presets gtr-8 --rounds 1 --random-weights=4").succeeded();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "digits, f32, random weights, 1 at a time, medians of 1 rounds");
+    assert!(lines[1].contains(" threads, matrix products: "), "{text}");
+    assert!(lines.last().unwrap().trim_start().starts_with("gtr-8 "), "{text}");
+    let csv = gtr("bench --presets gtr-8 --rounds 1 --format csv").succeeded();
+    let columns = |line: &str| line.split(',').count();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!((lines.len(), columns(lines[0])), (2, columns(lines[1])));
+}
+
+#[test]
+fn what_cannot_be_timed_is_one_line() {
+    assert!(gtr("bench --presets gtr").failed(2).contains("gtr"));
+    assert!(gtr("bench --model mar-b").failed(1).contains("give its checkpoint"));
+    assert!(gtr("bench --rounds 0").failed(2).contains("--rounds"));
+}

@@ -123,6 +123,14 @@ impl CustomOp3 for Affine {
             Ok(())
         };
         match weight {
+            // Tiles share what is in the cache. How many there are must not show, so a single one goes the same way.
+            CpuStorage::F32(_) if self.tile.is_some() => {
+                let weight = values(weight, weight_layout)?;
+                let part = (PANEL / outputs.max(1)).max(1);
+                for (number, panel) in weight.chunks((part * outputs).max(1)).enumerate() {
+                    add(number * part, panel)?;
+                }
+            }
             CpuStorage::F32(_) => add(0, values(weight, weight_layout)?)?,
             CpuStorage::BF16(weight) => by_panels(contiguous(weight, weight_layout)?, outputs, add)?,
             CpuStorage::F16(weight) => by_panels(contiguous(weight, weight_layout)?, outputs, add)?,

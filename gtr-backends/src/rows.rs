@@ -7,8 +7,9 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-/// Rows of a tile: few enough that the first steps of a plan, with a token or two, waste little; enough to use the vectors.
-pub(crate) const TILE: usize = 8;
+/// Rows of a tile: as many as the AVX-512 kernels of the product take at once, so that none is left over for a slower one.
+/// More would be wasted by the first steps of a plan, which draw a token or two.
+pub(crate) const TILE: usize = 6;
 
 /// Rows needed so that `count` rows fill whole tiles; on other devices than the CPU nothing is tiled.
 pub(crate) fn padded(count: usize, on_cpu: bool) -> usize {

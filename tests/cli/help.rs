@@ -6,9 +6,20 @@ use crate::support::gtr;
 
 #[test]
 fn help_reads_well() {
-    for command in
-        ["", "plan", "sample", "verify", "cost", "bench", "conform", "convert", "schedulers", "presets", "schema", "completions"]
-    {
+    for command in [
+        "",
+        "plan",
+        "sample",
+        "verify",
+        "cost",
+        "bench",
+        "conform",
+        "convert",
+        "schedulers",
+        "presets",
+        "schema",
+        "completions",
+    ] {
         let long = gtr(&format!("{command} --help")).succeeded();
         assert!(long.contains("Examples:"), "{command}");
         let wide = long.lines().find(|line| line.chars().count() > 80);

@@ -1,11 +1,13 @@
 //! The images of a run: which they are, and where they go.
 
+mod again;
+
 use std::path::PathBuf;
 
 use gtr_backends::{Picture, Precision};
 use gtr_core::sampler::Settings;
 use gtr_core::{ImageIndex, Plan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::args::SampleArgs;
 use crate::error::CliError;
@@ -15,10 +17,16 @@ use crate::picture::{Bitmap, Sheet, Text};
 /// A sheet of more images than this is a mistake.
 const MOST_ON_A_SHEET: u64 = 10_000;
 
+/// The keyword of the settings in a PNG file, as JSON.
+pub(crate) const PARAMETERS: &str = "gtr.parameters";
+
+/// The keyword of the plan.
+pub(crate) const PLAN: &str = "gtr.plan";
+
 /// How an image came to be; with the plan all that is needed to make it again.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Parameters {
-    version: &'static str,
+    version: String,
     model: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     weights: Option<String>,
@@ -29,7 +37,7 @@ pub(crate) struct Parameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     text_encoder: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dtype: Option<&'static str>,
+    dtype: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +54,7 @@ pub(crate) struct Parameters {
 }
 
 /// What images are asked for by, in the order in which it was asked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Subjects {
     /// Classes of a model of classes.
@@ -78,13 +86,13 @@ impl Recipe {
         let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         let model = &args.model;
         let parameters = Parameters {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             model: model.model.clone(),
             weights: text(&model.weights),
             random_weights: model.random_weights,
             vae: text(&model.vae),
             text_encoder: text(&model.text_encoder),
-            dtype: Some(model.dtype).filter(|dtype| *dtype != Precision::default()).map(Precision::name),
+            dtype: Some(model.dtype).filter(|dtype| *dtype != Precision::default()).map(|dtype| dtype.name().to_owned()),
             device: Some(model.device.clone()).filter(|device| device != "cpu"),
             size: args.size,
             subjects,
@@ -104,8 +112,8 @@ impl Recipe {
         let parameters = ascii(&serde_json::to_string(&self.parameters).unwrap_or_default());
         [
             Text::plain("Software", concat!("gtr-cli ", env!("CARGO_PKG_VERSION"))),
-            Text::plain("gtr.parameters", &parameters),
-            Text::compressed("gtr.plan", &self.plan),
+            Text::plain(PARAMETERS, &parameters),
+            Text::compressed(PLAN, &self.plan),
         ]
     }
 }

@@ -52,6 +52,9 @@ pub enum Error {
         /// Which token is where it must not be.
         message: String,
     },
+    /// A plan for the rest of an image of which nothing is left.
+    #[error("every token of the grid of {0} is known: nothing is left to generate")]
+    NothingLeft(Grid),
     /// There is no preset of this name.
     #[error("there is no preset called `{name}`: choose one of {known}")]
     UnknownPreset {

@@ -104,12 +104,16 @@ impl Debug for Denoise<'_> {
 pub enum Capability {
     /// Conditioning vectors can be read by the host ([`MaskedGenerator::host_features`]): some detail rules rank by them.
     HostFeatures,
+    /// Finished images can be turned into token values ([`MaskedGenerator::encode`]): plans in which tokens are known begin
+    /// with them.
+    Encoding,
 }
 
 impl std::fmt::Display for Capability {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::HostFeatures => f.write_str("conditioning vectors in host memory"),
+            Self::Encoding => f.write_str("a way from images to tokens"),
         }
     }
 }
@@ -210,4 +214,24 @@ pub trait MaskedGenerator {
     /// # Errors
     /// A failure of the device.
     fn decode(&mut self, canvas: Self::Canvas) -> Result<Vec<Self::Image>, Self::Error>;
+
+    /// Pixels to token values, the inverse of decoding: what the targets' tokens are in `images`, one of them for each image
+    /// of the targets. Called only of a model that offers [`Capability::Encoding`]; others have nothing to give.
+    ///
+    /// # Errors
+    /// An image that is not of the model's size, or a failure of the device.
+    fn encode(&mut self, images: &[Self::Image], targets: &Targets) -> Result<Option<Self::Tokens>, Self::Error> {
+        let _ = (images, targets);
+        Ok(None)
+    }
+
+    /// Pixels of images of which tokens are still unknown, those in neutral grey, for who looks on; `None` if the model
+    /// shows only finished images.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    fn preview(&self, canvas: &Self::Canvas) -> Result<Option<Vec<Self::Image>>, Self::Error> {
+        let _ = canvas;
+        Ok(None)
+    }
 }

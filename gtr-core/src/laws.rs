@@ -74,6 +74,26 @@ pub fn plans(registry: &Registry) -> BoxedStrategy<Plan> {
         .boxed()
 }
 
+/// Plans of all combinations for what is left of a grid, from one token to all but one.
+pub fn plans_of_a_rest(registry: &Registry) -> BoxedStrategy<Plan> {
+    let registry = registry.clone();
+    (grids(), schedules(&registry), any::<u64>(), 0.0..1.0f64)
+        .prop_filter_map("makes a plan", move |(grid, schedule, seed, share)| {
+            schedule.plan_rest(&some_known(grid, Seed(seed), share)?, &registry).ok()
+        })
+        .prop_map(|planned| planned.plan)
+        .boxed()
+}
+
+/// Some tokens of a grid, but not all; `None` where it has only one.
+fn some_known(grid: Grid, seed: Seed, share: f64) -> Option<TokenSet> {
+    let mut tokens: Vec<TokenIndex> = grid.iter().collect();
+    Stream::new(seed, Purpose::TokenOrder, ImageIndex(0), 0).shuffle(&mut tokens);
+    let most = tokens.len().checked_sub(2)?;
+    let count = 1 + crate::Share::new(share).ok()?.of(most);
+    Some(TokenSet::of(grid, tokens.into_iter().take(count)))
+}
+
 /// An implementation has a kebab-case name, a source, documentation, and examples of documented parameters.
 ///
 /// # Errors
@@ -197,7 +217,8 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     prop_assert_eq!(read.as_ref(), Ok(&document), "JSON changes the plan");
     let accepted = Plan::from_document(&document, registry);
     prop_assert_eq!(accepted.as_ref(), Ok(plan));
-    let again = plan.schedule().plan(plan.grid(), registry).map(|planned| planned.plan);
+    let known = TokenSet::of(plan.grid(), plan.known().iter().copied());
+    let again = plan.schedule().plan_rest(&known, registry).map(|planned| planned.plan);
     prop_assert_eq!(again.as_ref(), Ok(plan), "the recorded schedule makes another plan");
     for image in [0, 1, u64::MAX].map(ImageIndex) {
         let order = plan.order(seed, image);

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::detail::Candidates;
 use crate::{
     Capability, Denoise, Detail, FeatureRows, Grid, Guidance, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan,
-    Purpose, Registry, Row, Seed, Step, Stream, Targets, TimestepLimit, Timesteps, TokenIndex,
+    Purpose, Registry, Role, Row, Seed, Step, Stream, Targets, TimestepLimit, Timesteps, TokenIndex,
 };
 
 /// How a plan is sampled; what the plan itself leaves open.
@@ -56,10 +56,15 @@ pub struct StepEvent<'a, G: MaskedGenerator> {
     pub features: &'a G::Features,
     /// The images as they are now.
     pub canvas: &'a G::Canvas,
+    /// The model.
+    pub generator: &'a G,
 }
 
 /// Follows a run: progress bars, traces, a stop button.
 pub trait Observer<G: MaskedGenerator> {
+    /// Called once a batch, before its first AR step.
+    fn start(&mut self, _generator: &G, _canvas: &G::Canvas) {}
+
     /// Called after each AR step.
     fn step(&mut self, event: &StepEvent<'_, G>) -> Flow;
 }
@@ -87,8 +92,14 @@ pub enum SampleError<E> {
         model: Grid,
     },
     /// The plan needs what the model does not offer.
-    #[error("the plan's detail rule needs {0}, which this model does not offer")]
+    #[error("the plan needs {0}, which this model does not offer")]
     Unsupported(Capability),
+    /// Tokens are known to the plan, but not to the caller.
+    #[error("{known} tokens of the plan are known from the start: give the image that has them")]
+    NothingKnown {
+        /// How many.
+        known: usize,
+    },
     /// A setting is out of range.
     #[error("{0}")]
     Setting(crate::OutOfRange),
@@ -127,6 +138,14 @@ pub struct Sampler<'p> {
     plan: &'p Plan,
     detail: Box<dyn Detail>,
     groups: Vec<Vec<Timesteps>>,
+    reconstruction: Option<Seed>,
+}
+
+/// What a batch begins with, and where its noise comes from.
+struct Start<'a, I> {
+    images: Option<&'a [I]>,
+    generation: &'a dyn NoiseSource,
+    reconstruction: &'a dyn NoiseSource,
 }
 
 impl fmt::Debug for Sampler<'_> {
@@ -149,7 +168,25 @@ impl<'p> Sampler<'p> {
             if has_detail { registry.detail(plan.detail())?.1 } else { Box::new(crate::detail::None {}) };
         let limit = plan.timestep_limit();
         let groups = plan.steps().iter().map(|step| groups(step, limit)).collect::<Result<_, crate::Error>>()?;
-        Ok(Self { plan, detail, groups })
+        Ok(Self { plan, detail, groups, reconstruction: None })
+    }
+
+    /// The same, but the reconstruction draws its order, its noise and its picks from another seed: images that share their
+    /// generation and differ in what is left to the reconstruction.
+    ///
+    /// # Source
+    /// GtR (arXiv 2510.17171), figure 3.
+    #[must_use]
+    pub fn reseeded(self, reconstruction: Seed) -> Self {
+        Self { reconstruction: Some(reconstruction), ..self }
+    }
+
+    /// The seed of a stage, by its role.
+    fn seed(&self, role: Role, settings: &Settings) -> Seed {
+        match role {
+            Role::Generation => settings.seed,
+            Role::Reconstruction => self.reconstruction.unwrap_or(settings.seed),
+        }
     }
 
     /// Makes a batch of images.
@@ -166,7 +203,38 @@ impl<'p> Sampler<'p> {
     where
         G::Prompt: Clone,
     {
-        self.run_with_noise(generator, jobs, settings, &Noise::new(settings.seed), observer)
+        let [generation, reconstruction] = self.noises(settings);
+        let start = Start { images: None, generation: &generation, reconstruction: &reconstruction };
+        self.run_with(generator, jobs, settings, &start, observer)
+    }
+
+    /// Makes a batch of images that go on from `images`, one a job: the tokens that the plan knows have the values that they
+    /// have there, and keep them.
+    ///
+    /// # Errors
+    /// As [`Sampler::run`], and a model that cannot encode.
+    ///
+    /// # Panics
+    /// If there are not as many images as jobs.
+    pub fn run_from<G: MaskedGenerator, O: Observer<G> + ?Sized>(
+        &self,
+        generator: &mut G,
+        jobs: &[Job<G::Prompt>],
+        images: &[G::Image],
+        settings: &Settings,
+        observer: &mut O,
+    ) -> Result<Vec<G::Image>, SampleError<G::Error>>
+    where
+        G::Prompt: Clone,
+    {
+        assert_eq!(jobs.len(), images.len(), "each job goes on from an image");
+        let [generation, reconstruction] = self.noises(settings);
+        let start = Start { images: Some(images), generation: &generation, reconstruction: &reconstruction };
+        self.run_with(generator, jobs, settings, &start, observer)
+    }
+
+    fn noises(&self, settings: &Settings) -> [Noise; 2] {
+        [Role::Generation, Role::Reconstruction].map(|role| Noise::new(self.seed(role, settings)))
     }
 
     /// Makes a batch of images with noise from elsewhere, for replays of recorded runs.
@@ -184,27 +252,48 @@ impl<'p> Sampler<'p> {
     where
         G::Prompt: Clone,
     {
+        let start = Start { images: None, generation: noise, reconstruction: noise };
+        self.run_with(generator, jobs, settings, &start, observer)
+    }
+
+    fn run_with<G: MaskedGenerator, O: Observer<G> + ?Sized>(
+        &self,
+        generator: &mut G,
+        jobs: &[Job<G::Prompt>],
+        settings: &Settings,
+        start: &Start<'_, G::Image>,
+        observer: &mut O,
+    ) -> Result<Vec<G::Image>, SampleError<G::Error>>
+    where
+        G::Prompt: Clone,
+    {
         self.check(generator, settings)?;
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        let prompts: Vec<G::Prompt> = jobs.iter().map(|job| job.prompt.clone()).collect();
-        let orders: Vec<Vec<TokenIndex>> = jobs.iter().map(|job| self.plan.order(settings.seed, job.image)).collect();
-        let mut canvas = generator.canvas(&prompts, settings.guidance.is_guided()).map_err(SampleError::Model)?;
+        let order = |job: &Job<_>| self.plan.order_under(|role| self.seed(role, settings), job.image);
+        let orders: Vec<Vec<TokenIndex>> = jobs.iter().map(order).collect();
+        let mut canvas = self.canvas(generator, jobs, settings, start.images)?;
+        observer.start(generator, &canvas);
         let (tokens, steps) = (self.plan.grid().tokens(), self.plan.steps().len());
-        let mut known = 0;
+        let given = self.plan.known().len();
+        let mut known = given;
         for (index, step) in self.plan.steps().iter().enumerate() {
             let after = known + step.tokens();
-            let targets = Targets::new(orders.iter().map(|order| &order[known..after]));
+            let targets = Targets::new(orders.iter().map(|order| &order[known - given..after - given]));
             let features = generator.features(&canvas, &targets).map_err(SampleError::Model)?;
-            let picked = self.pick(generator, jobs, settings.seed, (index, step), &targets, &features)?;
+            let role = self.plan.role(step);
+            let picked = self.pick(generator, jobs, self.seed(role, settings), (index, step), &targets, &features)?;
             let guidance = settings.guidance.at(tokens, tokens - after);
             let request = Denoise {
                 timesteps: &self.groups[index],
                 rows: &rows(jobs, &targets, &picked),
                 guidance,
                 temperature: settings.temperature,
-                noise,
+                noise: match role {
+                    Role::Generation => start.generation,
+                    Role::Reconstruction => start.reconstruction,
+                },
             };
             let values = generator.denoise(&features, &request).map_err(SampleError::Model)?;
             generator.commit(&mut canvas, &targets, values).map_err(SampleError::Model)?;
@@ -224,6 +313,7 @@ impl<'p> Sampler<'p> {
                 guidance,
                 features: &features,
                 canvas: &canvas,
+                generator,
             };
             if observer.step(&event) == Flow::Stop && index + 1 < steps {
                 return Err(SampleError::Stopped { step: index + 1, steps });
@@ -232,12 +322,39 @@ impl<'p> Sampler<'p> {
         generator.decode(canvas).map_err(SampleError::Model)
     }
 
+    /// The images before the first step: empty but for the tokens that the plan knows.
+    fn canvas<G: MaskedGenerator>(
+        &self,
+        generator: &mut G,
+        jobs: &[Job<G::Prompt>],
+        settings: &Settings,
+        images: Option<&[G::Image]>,
+    ) -> Result<G::Canvas, SampleError<G::Error>>
+    where
+        G::Prompt: Clone,
+    {
+        let prompts: Vec<G::Prompt> = jobs.iter().map(|job| job.prompt.clone()).collect();
+        let mut canvas = generator.canvas(&prompts, settings.guidance.is_guided()).map_err(SampleError::Model)?;
+        let known = self.plan.known();
+        if known.is_empty() {
+            return Ok(canvas);
+        }
+        let images = images.ok_or(SampleError::NothingKnown { known: known.len() })?;
+        let targets = Targets::new(jobs.iter().map(|_| known));
+        let values = generator.encode(images, &targets).map_err(SampleError::Model)?;
+        let values = values.ok_or(SampleError::Unsupported(Capability::Encoding))?;
+        generator.commit(&mut canvas, &targets, values).map_err(SampleError::Model)?;
+        Ok(canvas)
+    }
+
     fn check<G: MaskedGenerator>(&self, generator: &G, settings: &Settings) -> Result<(), SampleError<G::Error>> {
         let (plan, model) = (self.plan.grid(), generator.grid());
         if plan != model {
             return Err(SampleError::Grid { plan, model });
         }
-        if let Some(&missing) = self.detail.needs().iter().find(|need| !generator.offers().contains(need)) {
+        let begins: &[Capability] = if self.plan.known().is_empty() { &[] } else { &[Capability::Encoding] };
+        let mut needs = self.detail.needs().iter().chain(begins);
+        if let Some(&missing) = needs.find(|need| !generator.offers().contains(need)) {
             return Err(SampleError::Unsupported(missing));
         }
         if !(0.0..=100.0).contains(&settings.temperature) {

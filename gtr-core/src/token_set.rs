@@ -108,6 +108,36 @@ impl TokenSet {
         Self { grid: self.grid, bits }
     }
 
+    /// The tokens that lie at most `by` rows and `by` columns away from one of these.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_core::{Grid, TokenSet};
+    /// let grid = Grid::new(3, 4)?;
+    /// let corner = TokenSet::of(grid, grid.at(0, 0));
+    /// assert_eq!(corner.widened(1).iter().map(|token| token.get()).collect::<Vec<_>>(), [0, 1, 4, 5]);
+    /// # Ok::<(), gtr_core::GridError>(())
+    /// ```
+    #[must_use]
+    pub fn widened(&self, by: u32) -> Self {
+        let grid = self.grid;
+        let near = |at: u32, side: u32| at.saturating_sub(by)..=at.saturating_add(by).min(side - 1);
+        // Along the columns, then along the rows.
+        let mut wide = Self::empty(grid);
+        for at in self.iter().map(|token| grid.position(token)) {
+            near(at.column, grid.width()).filter_map(|column| grid.at(at.row, column)).for_each(|token| {
+                wide.insert(token);
+            });
+        }
+        let mut all = Self::empty(grid);
+        for at in wide.iter().map(|token| grid.position(token)) {
+            near(at.row, grid.height()).filter_map(|row| grid.at(row, at.column)).for_each(|token| {
+                all.insert(token);
+            });
+        }
+        all
+    }
+
     /// Whether no token is in both sets.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         self.same_grid(other);
@@ -161,6 +191,20 @@ mod tests {
             prop_assert_eq!(a.is_subset(&b), model_a.is_subset(&model_b));
             prop_assert_eq!(a.is_empty(), model_a.is_empty());
             prop_assert_eq!(a.len(), model_a.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn widened_sets_hold_all_tokens_near(height in 1..9u32, width in 1..9u32, mask: u64, by in 0..4u32) {
+            let grid = Grid::new(height, width).unwrap();
+            let (few, _) = set(grid, mask);
+            let near = |a, b| {
+                let (a, b) = (grid.position(a), grid.position(b));
+                a.row.abs_diff(b.row).max(a.column.abs_diff(b.column)) <= by
+            };
+            let expected = grid.iter().filter(|&token| few.iter().any(|other| near(token, other)));
+            prop_assert_eq!(few.widened(by), TokenSet::of(grid, expected));
         }
     }
 

@@ -15,6 +15,7 @@ fn help_reads_well() {
         "bench",
         "conform",
         "convert",
+        "inspect",
         "schedulers",
         "presets",
         "schema",

@@ -6,6 +6,7 @@ mod classes;
 mod conform;
 mod convert;
 mod cost;
+mod inspect;
 mod model;
 mod plan;
 mod sample;
@@ -20,6 +21,7 @@ pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
+pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
@@ -63,6 +65,7 @@ pub(crate) enum Command {
     Bench(Box<BenchArgs>),
     Conform(Box<ConformArgs>),
     Convert(ConvertArgs),
+    Inspect(InspectArgs),
     Schedulers(SchedulersArgs),
     Presets(PresetsArgs),
     Schema(SchemaArgs),

@@ -6,6 +6,7 @@ mod completions;
 mod conform;
 mod convert;
 mod cost;
+mod inspect;
 mod plan;
 mod presets;
 mod reference;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Bench(args) => bench::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Convert(args) => convert::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Schedulers(args) => schedulers::run(args),
         Command::Presets(args) => presets::run(args),
         Command::Schema(args) => schema::run(args),

@@ -70,7 +70,7 @@ fn choices(schedule: &Schedule) -> String {
     AxisName::ALL.map(line).join("\n") + "\n"
 }
 
-fn in_words(config: &Config) -> String {
+pub(super) fn in_words(config: &Config) -> String {
     let params: Vec<String> = config
         .params
         .iter()

@@ -145,7 +145,7 @@ impl HeadSpec {
 impl ArchSpec {
     /// What one image costs; `guided`: with both halves of classifier-free guidance.
     pub fn cost(&self, plan: &Plan, guided: bool) -> Cost {
-        let (tokens, mut cost, mut known) = (plan.grid().tokens(), Cost::default(), 0);
+        let (tokens, mut cost, mut known) = (plan.grid().tokens(), Cost::default(), plan.known().len());
         for step in plan.steps() {
             self.pass(tokens, known, &mut cost);
             known += step.tokens();

@@ -71,6 +71,13 @@ impl Stages {
     }
 }
 
+/// Three, as published.
+impl Default for Stages {
+    fn default() -> Self {
+        Self(3)
+    }
+}
+
 impl TryFrom<u32> for Stages {
     type Error = OutOfRange;
     fn try_from(stages: u32) -> Result<Self, OutOfRange> {
@@ -86,7 +93,7 @@ impl From<Stages> for u32 {
 
 impl Default for Bisection {
     fn default() -> Self {
-        Self { cut: Cut::Diagonal, stages: Stages(3), within: Within::Random }
+        Self { cut: Cut::Diagonal, stages: Stages::default(), within: Within::Random }
     }
 }
 

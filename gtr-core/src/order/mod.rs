@@ -39,6 +39,7 @@ pub trait Order: Debug + Send + Sync {
 
 implementations! { dyn Order:
     bisection::Bisection,
+    block::Block,
     halton::Halton,
     random::Random,
     raster::Raster,

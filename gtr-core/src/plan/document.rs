@@ -11,16 +11,19 @@ use crate::{Grid, Schedule};
 /// A plan file is refused beyond this size, before it is read whole.
 pub const MAX_PLAN_BYTES: u64 = 64 << 20;
 
-/// The plan format, version 1, as data. [`crate::verify`] tells whether it is sound; only then does it become a
+/// The plan format as data. [`crate::verify`] tells whether it is sound; only then does it become a
 /// [`crate::Plan`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Plan")]
 pub struct PlanDocument {
-    /// Version of the format: 1.
+    /// Version of the format: 1, or 2 where tokens are known.
     pub format_version: u64,
     /// The token grid.
     pub grid: GridDocument,
+    /// The tokens that are known before the first step, ascending; they belong to no stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<u32>,
     /// The schedule that the plan came from.
     pub schedule: Schedule,
     /// The stages, in the order in which they are generated.
@@ -135,8 +138,10 @@ impl PlanDocument {
     /// The document as JSON, one line a stage and a step.
     pub fn to_json(&self) -> String {
         let lines = |values: Vec<String>| values.join(",\n    ");
+        let known =
+            if self.known.is_empty() { String::new() } else { format!("  \"known\": {},\n", compact(&self.known)) };
         format!(
-            "{{\n  \"format_version\": {},\n  \"grid\": {},\n  \"schedule\": {},\n  \"stages\": [\n    {}\n  ],\n  \"steps\": [\n    {}\n  ]\n}}\n",
+            "{{\n  \"format_version\": {},\n  \"grid\": {},\n{known}  \"schedule\": {},\n  \"stages\": [\n    {}\n  ],\n  \"steps\": [\n    {}\n  ]\n}}\n",
             self.format_version,
             compact(&self.grid),
             compact(&self.schedule),

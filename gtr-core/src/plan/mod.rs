@@ -35,6 +35,7 @@ use crate::{
 #[schemars(with = "PlanDocument")]
 pub struct Plan {
     grid: Grid,
+    known: Vec<TokenIndex>,
     schedule: Schedule,
     stages: Vec<Stage>,
     steps: Vec<Step>,
@@ -108,8 +109,12 @@ impl Step {
 }
 
 impl Plan {
-    /// The version of the plan format that this crate writes and reads.
+    /// The version of the plan format of a plan that generates the whole grid.
     pub const FORMAT_VERSION: u64 = 1;
+
+    /// The version of a plan in which tokens are known before the first step: readers that know only the whole grid must
+    /// not take it for theirs.
+    pub const FORMAT_VERSION_KNOWN: u64 = 2;
 
     /// Accepts a document that keeps every rule.
     ///
@@ -127,6 +132,7 @@ impl Plan {
         };
         Ok(Self {
             grid,
+            known: document.known.iter().map(token).collect::<Result<_, Error>>()?,
             schedule: document.schedule.clone(),
             stages: document.stages.iter().map(stage).collect::<Result<_, Error>>()?,
             steps: document.steps.iter().map(Step::from_document).collect::<Result<_, Error>>()?,
@@ -138,11 +144,9 @@ impl Plan {
     /// The plan as a document.
     pub fn to_document(&self) -> PlanDocument {
         let number = |number: usize| number as u64;
-        let stage = |stage: &Stage| StageDocument {
-            role: stage.role,
-            #[expect(clippy::cast_possible_truncation, reason = "tokens are below 2^24")]
-            tokens: stage.tokens.iter().map(|token| token.get() as u32).collect(),
-        };
+        #[expect(clippy::cast_possible_truncation, reason = "tokens are below 2^24")]
+        let tokens = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get() as u32).collect();
+        let stage = |stage: &Stage| StageDocument { role: stage.role, tokens: tokens(&stage.tokens) };
         let step = |step: &Step| StepDocument {
             stage: number(step.stage),
             tokens: number(step.tokens),
@@ -153,8 +157,9 @@ impl Plan {
             }),
         };
         PlanDocument {
-            format_version: Self::FORMAT_VERSION,
+            format_version: rules::version(self.known.is_empty()),
             grid: self.grid.into(),
+            known: tokens(&self.known),
             schedule: self.schedule.clone(),
             stages: self.stages.iter().map(stage).collect(),
             steps: self.steps.iter().map(step).collect(),
@@ -164,6 +169,11 @@ impl Plan {
     /// The grid.
     pub fn grid(&self) -> Grid {
         self.grid
+    }
+
+    /// The tokens that are known before the first step, ascending: none, unless the plan is for the rest of an image.
+    pub fn known(&self) -> &[TokenIndex] {
+        &self.known
     }
 
     /// The schedule that the plan came from.
@@ -202,14 +212,22 @@ impl Plan {
     }
 
     /// The order in which the tokens of an image are generated: a pure function of plan, seed and image. The first step
-    /// takes its number of tokens from the front, the next one those that follow, and so on.
+    /// takes its number of tokens from the front, the next one those that follow, and so on. Tokens that are known from the
+    /// start are not in it.
     pub fn order(&self, seed: Seed, image: ImageIndex) -> Vec<TokenIndex> {
-        let mut order = Vec::with_capacity(self.grid.tokens());
+        self.order_under(|_| seed, image)
+    }
+
+    /// As [`Plan::order`], each stage under the seed of its role.
+    pub(crate) fn order_under(&self, seed: impl Fn(Role) -> Seed, image: ImageIndex) -> Vec<TokenIndex> {
+        let mut order = self.known.clone();
+        order.reserve(self.grid.tokens() - order.len());
         for (position, stage) in self.stages.iter().enumerate() {
-            let arranged = self.within.arrange(self.grid, (seed, image, position), &order, &stage.tokens);
+            let key = (seed(stage.role), image, position);
+            let arranged = self.within.arrange(self.grid, key, &order, &stage.tokens);
             order.extend(arranged);
         }
-        order
+        order.split_off(self.known.len())
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Plan, Role, Stage, Step};
 use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::schedule::Resolved;
-use crate::{AxisName, Error, Fit, Grid, Registry, Schedule, Timesteps, TokenIndex};
+use crate::{AxisName, Error, Fit, Grid, Registry, Schedule, Timesteps, TokenIndex, TokenSet};
 
 /// A plan, and what had to be adapted to make it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +21,33 @@ impl Schedule {
     /// # Errors
     /// An unknown name, a wrong parameter, or a wish that the grid cannot meet on an axis that may not adapt.
     pub fn plan(&self, grid: Grid, registry: &Registry) -> Result<Planned, Error> {
+        self.plan_rest(&TokenSet::empty(grid), registry)
+    }
+
+    /// Plans this schedule on what is left of a grid: the stages are those of the whole grid without the known tokens, and
+    /// everything else follows from their sizes.
+    ///
+    /// # Errors
+    /// As [`Schedule::plan`]; [`Error::NothingLeft`] if every token is known.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_core::{Grid, Registry, TokenSet, preset};
+    /// let grid = Grid::new(8, 8)?;
+    /// let upper = TokenSet::of(grid, grid.iter().take(32));
+    /// let plan = preset::find("gtr-8")?.schedule.plan_rest(&upper, &Registry::builtin())?.plan;
+    /// assert_eq!(plan.known().len(), 32);
+    /// assert_eq!(plan.stages().iter().map(|stage| stage.tokens().len()).sum::<usize>(), 32);
+    /// # Ok::<(), gtr_core::Error>(())
+    /// ```
+    pub fn plan_rest(&self, known: &TokenSet, registry: &Registry) -> Result<Planned, Error> {
+        let grid = known.grid();
+        if known.len() == grid.tokens() {
+            return Err(Error::NothingLeft(grid));
+        }
         let resolved = self.resolve(registry)?;
         let mut adaptations = Adaptations { allowed: &self.adapt, axes: Vec::new(), notes: Vec::new() };
-        let (stages, sizes) = stages(&resolved, grid, &mut adaptations)?;
+        let (stages, sizes) = stages(&resolved, known, &mut adaptations)?;
         let mut steps = steps(&resolved, &stages, &sizes, &mut adaptations)?;
         details(&resolved, &stages, &mut steps, &mut adaptations)?;
         for step in &steps {
@@ -34,6 +58,7 @@ impl Schedule {
         }
         let plan = Plan {
             grid,
+            known: known.iter().collect(),
             schedule: resolved.canonical(adaptations.axes),
             stages,
             steps,
@@ -65,16 +90,23 @@ impl Adaptations<'_> {
     }
 }
 
-/// The stages that have tokens.
-fn stages(resolved: &Resolved, grid: Grid, adaptations: &mut Adaptations) -> Result<(Vec<Stage>, StageSizes), Error> {
+/// The stages that have tokens besides the known ones.
+fn stages(
+    resolved: &Resolved,
+    known: &TokenSet,
+    adaptations: &mut Adaptations,
+) -> Result<(Vec<Stage>, StageSizes), Error> {
     let mut fit = adaptations.fit(AxisName::Order);
-    let subsets = resolved.order.1.partition(grid)?.into_subsets();
+    let grid = known.grid();
+    let mut subsets = resolved.order.1.partition(grid)?.into_subsets();
+    subsets.iter_mut().for_each(|subset| subset.retain(|&token| !known.contains(token)));
     let asked = subsets.len();
     let empty: Vec<String> =
         (1..).zip(&subsets).filter(|(_, subset)| subset.is_empty()).map(|(number, _)| number.to_string()).collect();
     if !empty.is_empty() {
         let (left, they) = (asked - empty.len(), if empty.len() == 1 { "stage" } else { "stages" });
-        let what = format!("the grid of {grid} has tokens for {left} of {asked} stages");
+        let what = if known.is_empty() { "" } else { "what is left of " };
+        let what = format!("{what}the grid of {grid} has tokens for {left} of {asked} stages");
         fit.instead(what, &format!("{they} {} dropped", ranges(&empty)))?;
     }
     let reconstructs = resolved.order.1.reconstructs() && asked - empty.len() > 1;

@@ -11,6 +11,8 @@ use crate::{DiffusionSteps, Spread, Timesteps, TokenSet};
 pub struct Summary {
     /// Tokens of the grid.
     pub tokens: usize,
+    /// Those of them that are known before the first step.
+    pub known: usize,
     /// AR steps: passes of encoder and decoder.
     pub ar_steps: usize,
     /// Evaluations of the diffusion head that follow one another: of each step the longest chain.
@@ -77,6 +79,7 @@ impl Plan {
         }
         Summary {
             tokens: self.grid.tokens(),
+            known: self.known.len(),
             ar_steps: self.steps.len(),
             head_evaluations,
             token_evaluations,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::order::Within;
 use crate::{
-    AxisName, Config, DiffusionSteps, Error, Grid, GridError, MAX_PLAN_BYTES, OutOfRange, PlanDocument, Registry,
+    AxisName, Config, DiffusionSteps, Error, Grid, GridError, MAX_PLAN_BYTES, OutOfRange, Plan, PlanDocument, Registry,
     Schedule, TimestepLimit,
 };
 
@@ -204,7 +204,7 @@ impl Verification {
 /// ```
 pub fn verify(document: &PlanDocument, registry: &Registry) -> Verification {
     let mut findings = Findings::default();
-    if document.format_version != crate::Plan::FORMAT_VERSION {
+    if document.format_version != version(document.known.is_empty()) {
         findings.add(Rule::Version, "format_version", document.format_version, VERSION);
         // What another version means by its fields is not known here.
         return findings.finish(Vec::new());
@@ -222,7 +222,12 @@ pub fn verify(document: &PlanDocument, registry: &Registry) -> Verification {
     findings.finish(notes)
 }
 
-const VERSION: &str = "1, the version of the plan format that this reader knows";
+const VERSION: &str = "1, or 2 where tokens are known, the versions of the plan format that this reader knows";
+
+/// The version of a plan, by whether it generates the whole grid.
+pub(crate) fn version(whole: bool) -> u64 {
+    if whole { Plan::FORMAT_VERSION } else { Plan::FORMAT_VERSION_KNOWN }
+}
 
 /// How many places of a rule are told apart.
 const PLACES: usize = 8;

@@ -1,16 +1,19 @@
 //! The rules that a plan is what its schedule makes.
 
 use super::{Findings, Rule, grid_of};
-use crate::{DetailDocument, PlanDocument, Registry, StageDocument, StepDocument};
+use crate::{DetailDocument, PlanDocument, Registry, StageDocument, StepDocument, TokenSet};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
     // Without a grid there is nothing to make, and what is made takes time in proportion to the grid: a small file that
     // claims a large one must not cost that. Other rules say what is wrong then.
     let Ok(grid) = grid_of(document) else { return };
-    if document.stages.iter().map(|stage| stage.tokens.len()).sum::<usize>() != grid.tokens() {
+    let listed = document.stages.iter().map(|stage| stage.tokens.len()).sum::<usize>() + document.known.len();
+    if listed != grid.tokens() {
         return;
     }
-    match document.schedule.plan(grid, registry) {
+    let known = document.known.iter().map(|&token| grid.token(token as usize));
+    let Ok(known) = known.collect::<Result<Vec<_>, _>>() else { return };
+    match document.schedule.plan_rest(&TokenSet::of(grid, known), registry) {
         Err(error) => findings.add(Rule::Schedule, "schedule", error, "a schedule that makes a plan on this grid"),
         Ok(planned) => {
             let made = planned.plan.to_document();

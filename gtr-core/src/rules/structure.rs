@@ -12,6 +12,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
         findings.add(Rule::Grid, "grid", found, "sides of at least 1 and at most 16777216 tokens");
     }
     stages(document, findings);
+    ascending("known", &document.known, "ascending tokens", findings);
     if within_of(&document.schedule, registry) != Within::Listed {
         listing(document, findings);
     }
@@ -23,17 +24,19 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
 /// R5, R6 and R7.
 fn tokens(document: &PlanDocument, grid: Grid, findings: &mut Findings) {
     let mut seen = TokenSet::empty(grid);
-    for (stage, position, token) in all_tokens(document) {
-        match grid.token(token as usize) {
-            Err(_) => {
-                let (place, last) = (format_args!("stages[{stage}].tokens[{position}]"), grid.tokens() - 1);
-                findings.add(Rule::OnGrid, place, token, format_args!("0 to {last}"));
+    for (list, tokens) in lists(document) {
+        for (position, &token) in tokens.iter().enumerate() {
+            let place = format_args!("{list}[{position}]");
+            match grid.token(token as usize) {
+                Err(_) => {
+                    let last = grid.tokens() - 1;
+                    findings.add(Rule::OnGrid, place, token, format_args!("0 to {last}"));
+                }
+                Ok(index) if !seen.insert(index) => {
+                    findings.add(Rule::Disjoint, place, format_args!("token {token} again"), "every token once");
+                }
+                Ok(_) => {}
             }
-            Ok(index) if !seen.insert(index) => {
-                let place = format_args!("stages[{stage}].tokens[{position}]");
-                findings.add(Rule::Disjoint, place, format_args!("token {token} again"), "every token once");
-            }
-            Ok(_) => {}
         }
     }
     for missing in seen.complement().iter() {
@@ -41,11 +44,11 @@ fn tokens(document: &PlanDocument, grid: Grid, findings: &mut Findings) {
     }
 }
 
-fn all_tokens(document: &PlanDocument) -> impl Iterator<Item = (usize, usize, u32)> {
+/// Every list of tokens with its place.
+fn lists(document: &PlanDocument) -> impl Iterator<Item = (String, &[u32])> {
     let stages = document.stages.iter().enumerate();
-    stages.flat_map(|(stage, tokens)| {
-        tokens.tokens.iter().enumerate().map(move |(position, &token)| (stage, position, token))
-    })
+    let stages = stages.map(|(position, stage)| (format!("stages[{position}].tokens"), stage.tokens.as_slice()));
+    std::iter::once(("known".to_owned(), document.known.as_slice())).chain(stages)
 }
 
 /// R4 and R9.
@@ -68,13 +71,17 @@ fn stages(document: &PlanDocument, findings: &mut Findings) {
 /// R8.
 fn listing(document: &PlanDocument, findings: &mut Findings) {
     for (stage, tokens) in document.stages.iter().enumerate() {
-        for (position, pair) in tokens.tokens.windows(2).enumerate() {
-            // A repeated token is another rule's.
-            if pair[1] < pair[0] {
-                let place = format_args!("stages[{stage}].tokens[{}]", position + 1);
-                let expected = "ascending tokens, as their order is drawn by seed";
-                findings.add(Rule::Listing, place, format_args!("{} after {}", pair[1], pair[0]), expected);
-            }
+        let expected = "ascending tokens, as their order is drawn by seed";
+        ascending(format_args!("stages[{stage}].tokens"), &tokens.tokens, expected, findings);
+    }
+}
+
+fn ascending(list: impl std::fmt::Display, tokens: &[u32], expected: &str, findings: &mut Findings) {
+    for (position, pair) in tokens.windows(2).enumerate() {
+        // A repeated token is another rule's.
+        if pair[1] < pair[0] {
+            let place = format_args!("{list}[{}]", position + 1);
+            findings.add(Rule::Listing, place, format_args!("{} after {}", pair[1], pair[0]), expected);
         }
     }
 }

@@ -1,0 +1,190 @@
+//! Pictures: the settings that are recorded in them, and the command that makes them again.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use gtr_backends::EMBEDDED;
+use gtr_core::{AxisName, MAX_PLAN_BYTES, Plan, PlanDocument, TimestepLimit};
+use serde_json::{Value, json};
+
+use super::replan;
+use crate::args::{InspectArgs, InspectFormat};
+use crate::catalogue::CATALOGUE;
+use crate::commands::{plan::in_words, to_json};
+use crate::error::{CliError, ExitStatus};
+use crate::output::{self, Target};
+use crate::series::{PARAMETERS, PLAN, Parameters};
+
+/// What is read of a file before its pixels, and a text when unpacked, takes no more bytes than a plan may have.
+#[expect(clippy::cast_possible_truncation, reason = "64 MB")]
+const MOST: usize = MAX_PLAN_BYTES as usize;
+
+/// Carries out the command for a picture.
+pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
+    if args.format == InspectFormat::Html {
+        return Err(CliError::usage("there is no page about a picture: choose --format text or json"));
+    }
+    let recorded = Recorded::read(&args.file)?;
+    if let Some(path) = &args.plan_out {
+        Target::new(path)?.write(recorded.plan_json().as_bytes())?;
+    }
+    let words = recorded.command(&args.file, args.plan_out.as_deref());
+    let command = quoted(&words);
+    let text = match args.format {
+        InspectFormat::Json => to_json(&json!({
+            "file": args.file.to_string_lossy(),
+            "width": recorded.width,
+            "height": recorded.height,
+            "parameters": recorded.settings,
+            "plan": recorded.plan.to_document(),
+            "arguments": words,
+            "command": command,
+        })),
+        _ => recorded.tell(args, command.as_deref()),
+    };
+    output::write(&text, args.out.as_deref())?;
+    Ok(ExitStatus::Success)
+}
+
+/// What a picture says about itself.
+struct Recorded {
+    width: u32,
+    height: u32,
+    /// As it is written.
+    settings: Value,
+    parameters: Parameters,
+    plan: Plan,
+    /// The flags that make the plan, if there are any.
+    flags: Option<Vec<String>>,
+}
+
+impl Recorded {
+    /// Reads the settings of a file that nobody vouches for; its pixels are not looked at.
+    fn read(path: &Path) -> Result<Self, CliError> {
+        let shown = path.display();
+        let wrong = |what: String| CliError::Failure(format!("{shown}: {what}"));
+        let file =
+            File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
+        let decoder = png::Decoder::new_with_limits(BufReader::new(file), png::Limits { bytes: MOST });
+        let reader = decoder.read_info().map_err(|error| CliError::failure(format_args!("cannot read {shown} as PNG"), &error))?;
+        let info = reader.info();
+        let plain = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
+        let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == PLAN);
+        let (Some(plain), Some(packed)) = (plain, packed) else {
+            return Err(wrong("it holds no settings: only PNG files that `sample` made do".to_owned()));
+        };
+        let mut packed = packed.clone();
+        let unpacked = packed.decompress_text_with_limit(MOST).and_then(|()| packed.get_text());
+        let text = unpacked.map_err(|error| CliError::failure(format_args!("{shown}: its plan cannot be unpacked"), &error))?;
+        let settings: Value = serde_json::from_str(&plain.text)
+            .map_err(|error| CliError::failure(format_args!("{shown}: its settings are no JSON"), &error))?;
+        let parameters: Parameters = serde_json::from_str(&plain.text)
+            .map_err(|error| CliError::failure(format_args!("{shown}: its settings are not those of `sample`"), &error))?;
+        // A setting that this version does not know would be lost without a word.
+        if serde_json::to_value(&parameters).ok().as_ref() != Some(&settings) {
+            return Err(wrong(format!(
+                "its settings are of gtr-cli {}, and this version does not know all of them",
+                parameters.version()
+            )));
+        }
+        let document = PlanDocument::parse(&text).map_err(|violation| wrong(format!("its plan: {violation}")))?;
+        let plan = Plan::from_document(&document, &CATALOGUE.registry)
+            .map_err(|error| CliError::failure(format_args!("{shown}: its plan"), &error))?;
+        let flags = replan::flags(&plan, limit_of(parameters.model()));
+        Ok(Self { width: info.width, height: info.height, settings, parameters, plan, flags })
+    }
+
+    fn plan_json(&self) -> String {
+        self.plan.to_document().to_json()
+    }
+
+    /// The words of the command that makes the picture again, under another name beside it.
+    fn command(&self, path: &Path, plan_out: Option<&Path>) -> Vec<String> {
+        let mut again = self.parameters.again();
+        match (plan_out, &self.flags) {
+            (None, Some(flags)) => again.extend(flags),
+            (Some(file), _) => again.add("--plan", file.display()),
+            (None, None) => again.add("--plan", beside(path, "plan.json").display()),
+        }
+        again.add("--out", beside(path, "again.png").display());
+        ["gtr-cli", "sample"].map(str::to_owned).into_iter().chain(again.into_words()).collect()
+    }
+
+    fn tell(&self, args: &InspectArgs, command: Option<&str>) -> String {
+        let (file, schedule) = (args.file.display(), self.plan.schedule());
+        let settings = self.settings.as_object().into_iter().flatten().filter(|(name, _)| *name != "version");
+        let axes = AxisName::ALL.map(|axis| (axis.to_string(), in_words(schedule.axis(axis))));
+        let lines: Vec<_> =
+            settings.map(|(name, value)| (name.replace('_', " "), value.to_string())).chain(axes).collect();
+        let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let mut text =
+            format!("{file}: {}x{} pixels, by gtr-cli {}\n\n", self.width, self.height, self.parameters.version());
+        for (name, value) in lines {
+            // A String takes whatever is written.
+            let _ = writeln!(text, "{name:<width$}  {value}");
+        }
+        text.push_str("\nMade again by\n");
+        if self.flags.is_none() && args.plan_out.is_none() {
+            let plan = beside(&args.file, "plan.json");
+            let words = ["gtr-cli", "inspect", "--plan-out"].map(str::to_owned);
+            let words: Vec<_> =
+                words.into_iter().chain([plan, args.file.clone()].map(|path| path.display().to_string())).collect();
+            if let Some(save) = quoted(&words) {
+                let _ = writeln!(text, "  {save}");
+            }
+        }
+        let _ = match command {
+            Some(command) => writeln!(text, "  {command}"),
+            None => writeln!(text, "  a command that no shell line can hold: --format json lists its arguments"),
+        };
+        one_line_each(&text)
+    }
+}
+
+/// The limit of the timesteps of a model that is known by its name. A path is not looked at: a picture may name any.
+fn limit_of(model: &str) -> Option<TimestepLimit> {
+    let mut names = EMBEDDED.iter().map(|embedded| embedded.name).chain(gtr_backends::published());
+    let known = names.any(|name| name == model);
+    known.then(|| gtr_backends::spec(model).ok().map(|spec| spec.timestep_limit)).flatten()
+}
+
+/// `three.png`: `three-again.png`.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{ending}"))
+}
+
+/// The words as a line of a shell; `None` if a word has control characters, which no shell takes from a terminal.
+fn quoted(words: &[String]) -> Option<String> {
+    if words.iter().any(|word| word.contains(char::is_control)) {
+        return None;
+    }
+    shlex::try_join(words.iter().map(String::as_str)).ok()
+}
+
+/// The text without control characters other than the ends of its lines: a picture may hold any.
+fn one_line_each(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_quoted_for_the_shell() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(quoted(&words(&["a", "b c", "$(d)"])).unwrap(), "a 'b c' '$(d)'");
+        assert_eq!(quoted(&words(&["it's"])).unwrap(), "\"it's\"");
+        assert_eq!(quoted(&words(&["a\nb"])), None);
+        assert_eq!(quoted(&words(&["\u{1b}[31m"])), None);
+    }
+
+    #[test]
+    fn the_same_is_made_beside_not_in_place() {
+        assert_eq!(beside(Path::new("a/three.png"), "again.png"), Path::new("a/three-again.png"));
+        assert_eq!(beside(Path::new("three.png"), "plan.json"), Path::new("three-plan.json"));
+    }
+}

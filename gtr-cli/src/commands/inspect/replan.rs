@@ -1,0 +1,127 @@
+//! The flags that make a recorded plan again.
+
+use clap::Parser;
+use gtr_core::{AxisName, Config, Plan, Schedule, TimestepLimit, preset};
+use serde_json::Value;
+
+use crate::args::{Cli, Command};
+use crate::catalogue::CATALOGUE;
+
+/// The names of the timestep's limits, which any diffusion curve may have.
+const LIMITS: [&str; 2] = ["max_timestep", "clip_timestep"];
+
+/// The fewest flags of `sample` that make exactly this plan with a model of this limit; `None` if no flags do.
+///
+/// Flags are only given after they were tried: read as from a command line and planned.
+pub(super) fn flags(plan: &Plan, limit: Option<TimestepLimit>) -> Option<Vec<String>> {
+    let tried = preset::all().iter().flat_map(|preset| {
+        let base = preset.schedule.plan(plan.grid(), &CATALOGUE.registry).ok();
+        let base = base.map(|planned| planned.plan.schedule().clone());
+        let changes = |base: Schedule| {
+            // The model's own limit needs no flag.
+            [false, true].map(|with_limit| {
+                let mut flags = vec!["--preset".to_owned(), preset.name.clone()];
+                for axis in AxisName::ALL {
+                    change(axis, base.axis(axis), plan.schedule().axis(axis), with_limit, &mut flags);
+                }
+                flags
+            })
+        };
+        base.map(changes).into_iter().flatten()
+    });
+    tried.filter(|flags| makes(flags, plan, limit)).min_by_key(Vec::len)
+}
+
+/// Adds the flags that lead from one configuration of an axis to another.
+fn change(axis: AxisName, from: &Config, to: &Config, with_limit: bool, flags: &mut Vec<String>) {
+    let mut from = from.clone();
+    if from.kind != to.kind {
+        flags.extend([format!("--{axis}"), to.kind.clone()]);
+        from = CATALOGUE.find(axis, &to.kind).map_or_else(|| Config::new(&to.kind), |kind| kind.default.clone());
+    }
+    for (name, value) in &to.params {
+        if from.params.get(name) == Some(value) {
+            continue;
+        }
+        let limit = LIMITS.contains(&name.as_str());
+        if limit && !with_limit {
+            continue;
+        }
+        let known = CATALOGUE.find(axis, &to.kind).is_some_and(|kind| kind.form(name).is_some());
+        match in_words(value) {
+            Some(text) if known || limit => flags.extend([format!("--{}", name.replace('_', "-")), text]),
+            _ => flags.extend(["--set".to_owned(), format!("{axis}.{name}={value}")]),
+        }
+    }
+}
+
+/// A value as its flag takes it.
+fn in_words(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(values) => Some(values.iter().map(in_words).collect::<Option<Vec<_>>>()?.join(",")),
+        _ => None,
+    }
+}
+
+/// Whether these flags make the plan.
+fn makes(flags: &[String], plan: &Plan, limit: Option<TimestepLimit>) -> bool {
+    let words = ["gtr-cli", "sample", "--class", "0", "--out", "x.png"].map(str::to_owned);
+    let Ok(Cli { command: Command::Sample(args), .. }) = Cli::try_parse_from(words.iter().chain(flags)) else {
+        return false;
+    };
+    let Ok(mut chosen) = args.schedule.choose() else { return false };
+    if limit.is_some_and(|limit| chosen.schedule.set_default_timestep_limit(limit).is_err()) {
+        return false;
+    }
+    chosen.schedule.plan(plan.grid(), &CATALOGUE.registry).is_ok_and(|planned| planned.plan == *plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use gtr_core::{Grid, Registry, Timestep};
+
+    use super::*;
+
+    fn planned(schedule: &Schedule, grid: &str) -> Plan {
+        let grid: Grid = grid.parse().unwrap();
+        schedule.plan(grid, &Registry::builtin()).unwrap().plan
+    }
+
+    #[test]
+    fn every_preset_is_found_by_its_name() {
+        for preset in preset::all() {
+            for grid in ["16x16", "8x8", "5x9"] {
+                let plan = planned(&preset.schedule, grid);
+                let flags = flags(&plan, Some(TimestepLimit::NONE)).unwrap();
+                assert_eq!(flags.len(), 2, "{flags:?}");
+                assert!(makes(&flags, &plan, Some(TimestepLimit::NONE)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_changed_becomes_flags() {
+        let mut schedule = preset::find("gtr-16").unwrap().schedule.clone();
+        schedule.order = schedule.order.with("cut", "quincunx");
+        schedule.pace = Config::new("rates").with("steps", vec![9, 2, 1]);
+        schedule.diffusion = Config::new("constant").with("t", 7).with("max_timestep", 949);
+        schedule.adapt.clear();
+        let plan = planned(&schedule, "16x16");
+        let limit = TimestepLimit::Max(Timestep::new(949).unwrap());
+        let words = flags(&plan, Some(limit)).unwrap().join(" ");
+        assert!(!words.contains("timestep") && words.contains("--cut quincunx --steps 9,2,1"), "{words}");
+        // Of a model that is not known here nothing is taken for granted.
+        let words = flags(&plan, None).unwrap().join(" ");
+        assert!(words.contains("--max-timestep 949"), "{words}");
+    }
+
+    #[test]
+    fn a_plan_from_elsewhere_needs_its_file() {
+        let mut document = planned(&preset::find("gtr-8").unwrap().schedule, "8x8").to_document();
+        document.schedule.order.kind = "elsewhere".to_owned();
+        let plan = Plan::from_document(&document, &Registry::builtin()).unwrap();
+        assert_eq!(flags(&plan, None), None);
+    }
+}

@@ -1,7 +1,7 @@
 //! Images of which some tokens are known: what the models of this family keep between AR steps.
 
-use candle_core::{DType, Tensor};
-use gtr_core::{Grid, NonFinite, Targets};
+use candle_core::{DType, Device, Tensor};
+use gtr_core::{Grid, NonFinite, Targets, TokenIndex, TokenSet};
 
 use crate::BackendError;
 use crate::error::Context;
@@ -35,6 +35,55 @@ impl Tokens {
     /// Channels of a token.
     pub(crate) fn width(self) -> usize {
         self.channels * self.patch * self.patch
+    }
+
+    /// Token values to latent images, `[pictures, latent channels, rows, columns]`. A token's channels are (channel, row in
+    /// patch, column in patch).
+    ///
+    /// `tokens`: `[pictures, tokens, width]`.
+    fn join(self, tokens: &Tensor) -> candle_core::Result<Tensor> {
+        let (count, (height, width)) = (tokens.dim(0)?, self.sides());
+        let Self { channels, patch, .. } = self;
+        tokens
+            .reshape(&[count, height, width, channels, patch, patch][..])?
+            .permute([0, 3, 1, 4, 2, 5].as_slice())?
+            .reshape((count, channels, height * patch, width * patch))
+    }
+
+    /// The inverse of [`Tokens::join`].
+    fn split(self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        let (count, (height, width)) = (latents.dim(0)?, self.sides());
+        let Self { channels, patch, .. } = self;
+        latents
+            .reshape(&[count, channels, height, patch, width, patch][..])?
+            .permute([0, 2, 4, 1, 3, 5].as_slice())?
+            .reshape((count, height * width, self.width()))
+    }
+
+    /// The values of the targets in latent images, one for each image of the targets: `[rows, width]`.
+    pub(crate) fn values(self, latents: &Tensor, targets: &Targets) -> Result<Tensor, BackendError> {
+        let (height, width) = self.sides();
+        let expected = [targets.images(), self.channels, height * self.patch, width * self.patch];
+        if latents.dims() != expected {
+            let found = latents.dims();
+            return Err(BackendError::Request(format!(
+                "latent images of shape {found:?} are not the model's, of shape {expected:?}"
+            )));
+        }
+        let wanted = positions(targets)?;
+        wanted.iter().try_for_each(|&position| self.check(position))?;
+        let choose = || {
+            let tokens = self.split(latents)?;
+            let images = wanted.chunks_exact(targets.per_image()).enumerate().map(|(image, positions)| {
+                tokens.get(image)?.index_select(&Tensor::new(positions, latents.device())?, 0)
+            });
+            Tensor::cat(&images.collect::<candle_core::Result<Vec<_>>>()?, 0)
+        };
+        choose().context("choosing the tokens of images")
+    }
+
+    fn sides(self) -> (usize, usize) {
+        (self.grid.height() as usize, self.grid.width() as usize)
     }
 
     /// The token at a position of the grid, or what is wrong with it.
@@ -141,16 +190,35 @@ impl<P> Canvas<P> {
         if known != tokens {
             return Err(BackendError::Request(format!("only {known} of the {tokens} tokens are known: decode later")));
         }
-        let (height, width) = (layout.grid.height() as usize, layout.grid.width() as usize);
-        let Tokens { channels, patch, .. } = layout;
         let pictures: Vec<Tensor> = self.known()?.into_iter().filter_map(|(values, _)| values).collect();
-        let image = |pictures: Tensor| {
-            pictures
-                .reshape(&[count, height, width, channels, patch, patch][..])?
-                .permute([0, 3, 1, 4, 2, 5].as_slice())?
-                .reshape((count, channels, height * patch, width * patch))
+        let joined = concatenate(&pictures).and_then(|pictures| layout.join(&pictures.reshape((count, known, ()))?));
+        joined.context("joining tokens to images")
+    }
+
+    /// The latent images as far as they are known, zero elsewhere; `device` is where they are while nothing is.
+    pub(crate) fn partial_latents(&self, layout: Tokens, device: &Device) -> Result<Tensor, BackendError> {
+        let nothing = Tensor::zeros((1, 1, layout.width()), DType::F32, device).context("joining tokens to images")?;
+        let picture = |(values, positions): Known| {
+            let unknown = u32::try_from(positions.len()).unwrap_or(u32::MAX);
+            let mut places = vec![unknown; layout.grid.tokens()];
+            for (place, position) in (0..).zip(positions) {
+                places[position as usize] = place;
+            }
+            let values = match values {
+                Some(values) => Tensor::cat(&[&values.to_dtype(DType::F32)?, &nothing], 1)?,
+                None => nothing.clone(),
+            };
+            values.index_select(&Tensor::new(places.as_slice(), device)?, 1)
         };
-        concatenate(&pictures).and_then(image).context("joining tokens to images")
+        let pictures = self.known()?.into_iter().map(picture).collect::<candle_core::Result<Vec<_>>>();
+        let joined = pictures.and_then(|pictures| layout.join(&concatenate(&pictures)?));
+        joined.context("joining tokens to images")
+    }
+
+    /// The tokens of each picture that are unknown.
+    pub(crate) fn unknown(&self, layout: Tokens) -> impl Iterator<Item = TokenSet> {
+        let token = move |&position: &u32| -> Option<TokenIndex> { layout.grid.token(position as usize).ok() };
+        self.known.iter().map(move |known| TokenSet::of(layout.grid, known.iter().filter_map(token)).complement())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Finished images.
 
+use gtr_core::TokenSet;
+
 use crate::BackendError;
 
 /// An image in host memory.
@@ -64,6 +66,20 @@ impl Picture {
         &self.pixels
     }
 
+    /// The same picture, the cells of these tokens in neutral grey; each token is the same share of the picture.
+    pub(crate) fn without(mut self, tokens: &TokenSet) -> Self {
+        let grid = tokens.grid();
+        let (height, width) = (self.height / grid.height() as usize, self.width / grid.width() as usize);
+        for at in tokens.iter().map(|token| grid.position(token)) {
+            let (top, left) = (at.row as usize * height, at.column as usize * width);
+            for row in top..top + height {
+                let start = (row * self.width + left) * self.channels;
+                self.pixels[start..start + width * self.channels].fill(0.5);
+            }
+        }
+        self
+    }
+
     /// The values as bytes, rounded to the nearest; what lies outside 0 to 1 is cut, what is not a number is black.
     ///
     /// # Shapes
@@ -82,6 +98,14 @@ mod tests {
     fn bytes_are_rounded_and_cut() {
         let picture = Picture::new(5, 1, 1, vec![-1.0, 0.001, 0.999, 2.0, f32::NAN]).unwrap();
         assert_eq!(picture.to_u8(), [0, 0, 255, 255, 0]);
+    }
+
+    #[test]
+    fn unknown_tokens_are_grey() {
+        let picture = Picture::new(4, 2, 1, vec![1.0; 8]).unwrap();
+        let grid = gtr_core::Grid::new(1, 2).unwrap();
+        let hidden = picture.without(&TokenSet::of(grid, grid.at(0, 1)));
+        assert_eq!(hidden.pixels(), [1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 0.5, 0.5]);
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     let (registry, wrong) = (Registry::builtin(), |error: String| recording.wrong(format!("its plan: {error}")));
     let document = PlanDocument::parse(text("plan")?).map_err(|error| wrong(error.to_string()))?;
     let plan = Plan::from_document(&document, &registry).map_err(|error| wrong(error.to_string()))?;
+    if !plan.known().is_empty() {
+        return Err(wrong("tokens are known in it from the start, and a trace holds all tokens of a run".to_owned()));
+    }
     let schedule = match text("guidance_schedule")? {
         "linear" => GuidanceSchedule::Linear,
         "constant" => GuidanceSchedule::Constant,

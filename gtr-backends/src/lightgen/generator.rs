@@ -12,7 +12,7 @@ use crate::checkpoint::{Checkpoint, Layout, Section};
 use crate::diffusion::{Conditions, sample};
 use crate::error::Context;
 use crate::layers::concatenate;
-use crate::vae::{KlDecoder, LatentScale};
+use crate::vae::{KlDecoder, KlEncoder, LatentScale, latents};
 use crate::{BackendError, Picture};
 
 /// A LightGen model that generates pictures.
@@ -21,12 +21,23 @@ pub struct LightGenGenerator {
     model: LightGenModel,
     section: Section,
     vae: Option<(KlDecoder, LatentScale)>,
+    encoder: Option<KlEncoder>,
 }
 
 impl LightGenGenerator {
     /// A generator from a loaded model; `section` tells where its weights come from.
     pub fn new(model: LightGenModel, section: Section) -> Self {
-        Self { model, section, vae: None }
+        Self { model, section, vae: None, encoder: None }
+    }
+
+    /// The same generator, which can go on from pictures: `encoder` turns them into latents.
+    ///
+    /// # Errors
+    /// [`BackendError::Config`] if the encoder does not fit the latents.
+    pub fn with_encoder(self, encoder: KlEncoder) -> Result<Self, BackendError> {
+        let config = self.config();
+        encoder.check(&config.name, config.latent_channels, config.stride)?;
+        Ok(Self { encoder: Some(encoder), ..self })
     }
 
     /// The same generator, whose latents `decoder` turns into pictures.
@@ -109,6 +120,17 @@ impl LightGenGenerator {
         canvas.latents(self.config().latent())
     }
 
+    /// Pictures of latent images as the model makes them.
+    fn pictures(&self, latents: &Tensor) -> Result<Vec<Picture>, BackendError> {
+        let Some((decoder, scale)) = &self.vae else {
+            let name = &self.config().name;
+            return Err(BackendError::Request(format!(
+                "the tokens of {name} are latents, which need a decoder to be pictures"
+            )));
+        };
+        decoder.pictures(&scale.remove(latents)?)
+    }
+
     /// Conditioning vectors of some pictures, `[pictures * targets, width]`: with their texts, and without if asked.
     fn vectors(&self, pictures: &[Asked<'_>], guided: bool) -> Result<(Tensor, Option<Tensor>), BackendError> {
         let values: Vec<Tensor> = pictures.iter().filter_map(|asked| asked.known.0.clone()).collect();
@@ -148,7 +170,11 @@ impl MaskedGenerator for LightGenGenerator {
     }
 
     fn offers(&self) -> &[Capability] {
-        &[Capability::HostFeatures]
+        if self.vae.is_some() && self.encoder.is_some() {
+            &[Capability::HostFeatures, Capability::Encoding]
+        } else {
+            &[Capability::HostFeatures]
+        }
     }
 
     fn canvas(&mut self, prompts: &[TextFeatures], guided: bool) -> Result<Canvas, BackendError> {
@@ -195,12 +221,19 @@ impl MaskedGenerator for LightGenGenerator {
     }
 
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Picture>, BackendError> {
-        let Some((decoder, scale)) = &self.vae else {
-            let name = &self.config().name;
-            return Err(BackendError::Request(format!(
-                "the tokens of {name} are latents, which need a decoder to be pictures"
-            )));
-        };
-        decoder.pictures(&scale.remove(&self.latents(&canvas)?)?)
+        self.pictures(&self.latents(&canvas)?)
+    }
+
+    fn encode(&mut self, images: &[Picture], targets: &Targets) -> Result<Option<Tensor>, BackendError> {
+        let (Some((_, scale)), Some(encoder)) = (&self.vae, &self.encoder) else { return Ok(None) };
+        let latents = latents(images, self.model.device(), |values| scale.apply(&encoder.encode(values)?.mean))?;
+        self.config().latent().values(&latents, targets).map(Some)
+    }
+
+    fn preview(&self, canvas: &Canvas) -> Result<Option<Vec<Picture>>, BackendError> {
+        let layout = self.config().latent();
+        let pictures = self.pictures(&canvas.partial_latents(layout, self.model.device())?)?;
+        let hidden = pictures.into_iter().zip(canvas.unknown(layout)).map(|(picture, unknown)| picture.without(&unknown));
+        Ok(Some(hidden.collect()))
     }
 }

@@ -11,7 +11,7 @@ use crate::checkpoint::Section;
 use crate::diffusion::{Conditions, sample};
 use crate::error::Context;
 use crate::layers::concatenate;
-use crate::vae::{KlDecoder, pictures};
+use crate::vae::{KlDecoder, KlEncoder, latents, pictures};
 use crate::{BackendError, Picture};
 
 /// A MAR model that generates pictures.
@@ -20,12 +20,23 @@ pub struct MarGenerator {
     model: MarModel,
     section: Section,
     vae: Option<KlDecoder>,
+    encoder: Option<KlEncoder>,
 }
 
 impl MarGenerator {
     /// A generator from a loaded model; `section` tells where its weights come from.
     pub fn new(model: MarModel, section: Section) -> Self {
-        Self { model, section, vae: None }
+        Self { model, section, vae: None, encoder: None }
+    }
+
+    /// The same generator, which can go on from pictures: `encoder` turns them into latents.
+    ///
+    /// # Errors
+    /// [`BackendError::Config`] if the encoder does not fit the latents.
+    pub fn with_encoder(self, encoder: KlEncoder) -> Result<Self, BackendError> {
+        let config = self.config();
+        encoder.check(&config.name, config.latent_channels, config.stride)?;
+        Ok(Self { encoder: Some(encoder), ..self })
     }
 
     /// The same generator, whose latents `decoder` turns into pictures.
@@ -95,6 +106,20 @@ impl MarGenerator {
         canvas.latents(self.config().latent())
     }
 
+    /// Pictures of latent images as the model makes them.
+    fn pictures(&self, latents: &Tensor) -> Result<Vec<Picture>, BackendError> {
+        let config = self.config();
+        let latents = || (latents / config.latent_scale).context("scaling latents");
+        match (config.image_decoder, &self.vae) {
+            (Some(ImageDecoder::Identity), _) => pictures(&latents()?),
+            (None, Some(decoder)) => decoder.pictures(&latents()?),
+            (None, None) => Err(BackendError::Request(format!(
+                "the tokens of {} are latents, which need a decoder to be pictures",
+                config.name
+            ))),
+        }
+    }
+
     /// Conditioning vectors of sequences, `[sequences * targets, width]`. Each comes with the values of its known tokens.
     fn vectors(&self, sequences: &[(Sequence<'_>, Option<Tensor>)]) -> Result<Tensor, BackendError> {
         let values: Vec<Tensor> = sequences.iter().filter_map(|(_, values)| values.clone()).collect();
@@ -123,7 +148,11 @@ impl MaskedGenerator for MarGenerator {
     }
 
     fn offers(&self) -> &[Capability] {
-        &[Capability::HostFeatures]
+        if self.config().image_decoder.is_some() || self.encoder.is_some() {
+            &[Capability::HostFeatures, Capability::Encoding]
+        } else {
+            &[Capability::HostFeatures]
+        }
     }
 
     fn canvas(&mut self, prompts: &[Class], guided: bool) -> Result<Canvas, BackendError> {
@@ -179,15 +208,24 @@ impl MaskedGenerator for MarGenerator {
     }
 
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Picture>, BackendError> {
-        let config = self.config();
-        let latents = || (self.latents(&canvas)? / config.latent_scale).context("scaling latents");
-        match (config.image_decoder, &self.vae) {
-            (Some(ImageDecoder::Identity), _) => pictures(&latents()?),
-            (None, Some(decoder)) => decoder.pictures(&latents()?),
-            (None, None) => Err(BackendError::Request(format!(
-                "the tokens of {} are latents, which need a decoder to be pictures",
-                config.name
-            ))),
-        }
+        self.pictures(&self.latents(&canvas)?)
+    }
+
+    fn encode(&mut self, images: &[Picture], targets: &Targets) -> Result<Option<Tensor>, BackendError> {
+        let (config, device, scale) = (self.config(), self.model.device(), self.config().latent_scale);
+        let scaled = |values: &Tensor| (values * scale).context("scaling latents");
+        let latents = match (config.image_decoder, &self.encoder) {
+            (Some(ImageDecoder::Identity), _) => latents(images, device, scaled)?,
+            (None, Some(encoder)) => latents(images, device, |values| scaled(&encoder.encode(values)?.mean))?,
+            (None, None) => return Ok(None),
+        };
+        config.latent().values(&latents, targets).map(Some)
+    }
+
+    fn preview(&self, canvas: &Canvas) -> Result<Option<Vec<Picture>>, BackendError> {
+        let layout = self.config().latent();
+        let pictures = self.pictures(&canvas.partial_latents(layout, self.model.device())?)?;
+        let hidden = pictures.into_iter().zip(canvas.unknown(layout)).map(|(picture, unknown)| picture.without(&unknown));
+        Ok(Some(hidden.collect()))
     }
 }

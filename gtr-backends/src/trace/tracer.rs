@@ -51,13 +51,18 @@ impl Tracer {
     /// Begins a trace of runs of `plan` with `settings`.
     ///
     /// # Errors
-    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Request`] for a plan of more than 8 MB.
+    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Request`] for a plan of more than 8 MB or one in which
+    /// tokens are known.
     pub fn create(
         path: &Path,
         plan: &Plan,
         settings: &Settings,
         provenance: &Provenance,
     ) -> Result<Self, BackendError> {
+        if !plan.known().is_empty() {
+            let reason = "a run that goes on from a picture can not be traced: a trace holds all tokens of a run";
+            return Err(BackendError::Request(reason.to_owned()));
+        }
         let json = plan.to_document().to_json();
         if json.len() > LARGEST_PLAN {
             return Err(BackendError::Request(format!("a plan of {} bytes is too long to be traced", json.len())));

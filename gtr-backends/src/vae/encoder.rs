@@ -102,6 +102,19 @@ impl KlEncoder {
         &self.size
     }
 
+    /// Whether this encodes to what the model `name` generates.
+    pub(crate) fn check(&self, name: &str, channels: usize, stride: usize) -> Result<(), BackendError> {
+        let (found, found_stride) = (self.size.latent_channels(), self.size.stride());
+        if (found, found_stride) == (channels, stride) {
+            return Ok(());
+        }
+        let reason = format!(
+            "the autoencoder encodes to latents of {found} channels at 1/{found_stride} of the resolution, the model \
+             generates {channels} channels at 1/{stride}"
+        );
+        Err(BackendError::Config { model: name.to_owned(), reason })
+    }
+
     /// The latents of images, before any scale.
     ///
     /// # Shapes

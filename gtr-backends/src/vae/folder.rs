@@ -1,11 +1,11 @@
 //! Autoencoders in the folder layout of diffusers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
-use super::KlDecoder;
+use super::{KlDecoder, KlEncoder};
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::error::Context;
@@ -28,6 +28,11 @@ impl LatentScale {
     pub(crate) fn remove(self, latents: &Tensor) -> Result<Tensor, BackendError> {
         latents.affine(1.0 / self.scale, self.shift).context("scaling latents")
     }
+
+    /// Latents as the model learned them.
+    pub(crate) fn apply(self, latents: &Tensor) -> Result<Tensor, BackendError> {
+        latents.affine(self.scale, -self.shift * self.scale).context("scaling latents")
+    }
 }
 
 /// `config.json` of diffusers; what is not named here the tensors tell, or every published autoencoder shares.
@@ -41,6 +46,21 @@ struct Raw {
 
 /// The files that hold the weights, the first that is there.
 const WEIGHTS: [&str; 2] = ["diffusion_pytorch_model.safetensors", "model.safetensors"];
+
+/// The file that holds the weights of a folder.
+fn weights_of(folder: &Path) -> PathBuf {
+    let weights = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    weights.unwrap_or_else(|| folder.join(WEIGHTS[0]))
+}
+
+/// Opens the encoder of the autoencoder at `path`: a checkpoint, or a folder as diffusers writes it.
+///
+/// # Errors
+/// As [`KlEncoder::load`], also where the file holds only a decoder.
+pub fn open_encoder(path: &Path, device: &Device) -> Result<KlEncoder, BackendError> {
+    let weights = if path.is_dir() { weights_of(path) } else { path.to_owned() };
+    KlEncoder::load(Checkpoint::open(&weights)?, device)
+}
 
 /// Opens the autoencoder in `folder`: `config.json` and `diffusion_pytorch_model.safetensors`.
 ///
@@ -58,9 +78,7 @@ pub fn open_diffusers(folder: &Path, device: &Device) -> Result<(KlDecoder, Late
     if !(scale.scale.is_finite() && scale.scale > 0.0 && scale.shift.is_finite()) {
         return Err(wrong("`scaling_factor` and `shift_factor` must be numbers, the first above 0".into()));
     }
-    let weights = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists());
-    let weights = weights.unwrap_or_else(|| folder.join(WEIGHTS[0]));
-    let decoder = KlDecoder::load(Checkpoint::open(&weights)?, device)?;
+    let decoder = KlDecoder::load(Checkpoint::open(&weights_of(folder))?, device)?;
     let channels = decoder.size().latent_channels;
     match raw.latent_channels {
         Some(stated) if stated != channels => {

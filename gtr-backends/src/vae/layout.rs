@@ -42,6 +42,18 @@ pub struct EncoderSize {
     pub quant: Option<usize>,
 }
 
+impl EncoderSize {
+    /// Channels of the latent image.
+    pub fn latent_channels(&self) -> usize {
+        self.quant.unwrap_or(self.moments) / 2
+    }
+
+    /// Pixels on a side of a latent value.
+    pub fn stride(&self) -> usize {
+        1 << self.widths.len().saturating_sub(1)
+    }
+}
+
 impl DecoderSize {
     /// KL-16 as published: 16 channels at a sixteenth of the resolution.
     pub fn kl16() -> Self {

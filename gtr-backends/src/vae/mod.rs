@@ -14,7 +14,7 @@ use candle_core::{Device, Tensor};
 
 pub use self::decoder::KlDecoder;
 pub use self::encoder::{KlEncoder, Moments};
-pub use self::folder::{LatentScale, open_diffusers};
+pub use self::folder::{LatentScale, open_diffusers, open_encoder};
 pub use self::layout::{DecoderSize, EncoderSize};
 use crate::error::Context;
 use crate::{BackendError, Picture};
@@ -39,4 +39,28 @@ pub(crate) fn pictures(images: &Tensor) -> Result<Vec<Picture>, BackendError> {
             Picture::new(width, height, channels, pixels.context("reading pixels")?)
         })
         .collect()
+}
+
+/// The inverse of [`pictures`], one picture: `[1, channels, rows, columns]`, -1 (black) to 1 (white).
+pub(crate) fn values(picture: &Picture, device: &Device) -> Result<Tensor, BackendError> {
+    let shape = (1, picture.height(), picture.width(), picture.channels());
+    let values = picture.pixels().iter().map(|pixel| pixel * 2.0 - 1.0).collect();
+    let values = Tensor::from_vec(values, shape, device).and_then(|values| values.permute((0, 3, 1, 2))?.contiguous());
+    values.context("turning pixels into values")
+}
+
+/// The latents of pictures by `encode`, which takes one: a picture that follows its like is not encoded again.
+pub(crate) fn latents(
+    pictures: &[Picture],
+    device: &Device,
+    encode: impl Fn(&Tensor) -> Result<Tensor, BackendError>,
+) -> Result<Tensor, BackendError> {
+    let mut latents: Vec<Tensor> = Vec::with_capacity(pictures.len());
+    for (number, picture) in pictures.iter().enumerate() {
+        match (latents.last(), number.checked_sub(1).map(|before| &pictures[before])) {
+            (Some(same), Some(before)) if before == picture => latents.push(same.clone()),
+            _ => latents.push(encode(&values(picture, device)?)?),
+        }
+    }
+    Tensor::cat(&latents, 0).context("joining latents")
 }

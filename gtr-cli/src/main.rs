@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. A failure is one line there and an exit code: 2 for
 //! wrong usage, 1 for everything else.
 
+mod animation;
 mod args;
 mod catalogue;
 mod commands;
@@ -11,6 +12,7 @@ mod error;
 mod memory;
 mod output;
 mod picture;
+mod raster;
 mod series;
 mod table;
 mod usage;

@@ -36,6 +36,26 @@ impl Bitmap {
         Self { width: picture.width() * scale, height: picture.height() * scale, channels, bytes: large }
     }
 
+    /// Pixels in a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows of pixels.
+    pub(crate) fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Whether a pixel is one byte, not three.
+    pub(crate) fn is_grey(&self) -> bool {
+        self.channels == 1
+    }
+
+    /// The pixels, row by row.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The picture as a PNG file that holds `texts`, each a keyword and what it says in ASCII.
     pub(crate) fn png(&self, texts: &[Text]) -> Result<Vec<u8>, CliError> {
         let encode = || {

@@ -51,6 +51,21 @@ pub(crate) struct Parameters {
     cfg_schedule: gtr_core::GuidanceSchedule,
     temperature: f64,
     scale: Option<usize>,
+    #[serde(flatten)]
+    going_on: GoingOn,
+}
+
+/// What images went on from, and what was made several times.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct GoingOn {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dilate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reseed_reconstruction: Option<u32>,
 }
 
 /// What images are asked for by, in the order in which it was asked.
@@ -103,6 +118,12 @@ impl Recipe {
             cfg_schedule: settings.guidance.schedule(),
             temperature: settings.temperature,
             scale: None,
+            going_on: GoingOn {
+                init: text(&args.going_on.init),
+                mask: text(&args.going_on.mask),
+                dilate: args.going_on.dilate,
+                reseed_reconstruction: args.going_on.reseed_reconstruction,
+            },
         };
         Self { parameters, plan: plan.to_document().to_json() }
     }
@@ -138,12 +159,59 @@ pub(crate) struct Numbering {
     subjects: usize,
     count: u64,
     first: u64,
+    /// How often the reconstruction of each is made.
+    variants: u64,
+}
+
+/// How images are laid out on a sheet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    columns: u64,
+    rows: u64,
+    order: Order,
+}
+
+/// Which cell an image is in.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// One class or prompt fills the rows.
+    Rows,
+    /// Each class or prompt has a column of so many images.
+    Columns(u64),
+    /// Each image has a row of its reconstructions.
+    Variants,
+}
+
+impl Layout {
+    /// Columns and rows.
+    #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
+    pub(crate) fn size(self) -> (usize, usize) {
+        (self.columns as usize, self.rows as usize)
+    }
+
+    /// Column and row of a reconstruction of the image at a position of the run.
+    #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
+    pub(crate) fn cell(self, position: u64, variant: u64) -> (usize, usize) {
+        let (column, row) = match self.order {
+            Order::Rows => (position % self.columns, position / self.columns),
+            Order::Columns(count) => (position / count, position % count),
+            Order::Variants => (variant, position),
+        };
+        (column as usize, row as usize)
+    }
+
+    /// A single picture fills about 256 pixels, one of a sheet 96.
+    pub(crate) fn scale(self, picture: &Picture) -> usize {
+        let side = picture.width().max(picture.height()).max(1);
+        if self.columns * self.rows == 1 { (256 / side).max(1) } else { (96 / side).max(1) }
+    }
 }
 
 impl Numbering {
     /// The images that were asked for.
     pub(crate) fn new(args: &SampleArgs) -> Result<Self, CliError> {
-        let numbering = Self { subjects: args.subjects(), count: args.count.into(), first: args.first_image };
+        let variants = args.going_on.reseed_reconstruction.unwrap_or(1).into();
+        let numbering = Self { subjects: args.subjects(), count: args.count.into(), first: args.first_image, variants };
         match numbering.first.checked_add(numbering.images()) {
             Some(_) => Ok(numbering),
             None => Err(CliError::usage(format_args!(
@@ -156,6 +224,31 @@ impl Numbering {
     /// How many images there are: at most 10^5 classes or prompts times 2^32.
     pub(crate) fn images(self) -> u64 {
         self.subjects as u64 * self.count
+    }
+
+    /// How often the reconstruction of each is made.
+    pub(crate) fn variants(self) -> u64 {
+        self.variants
+    }
+
+    /// How all of them are laid out on one sheet.
+    pub(crate) fn layout(self) -> Layout {
+        let images = self.images();
+        let (order, columns) = match (self.variants, self.subjects) {
+            (1, 1) => (Order::Rows, near_root(images)),
+            (1, subjects) => (Order::Columns(self.count), subjects as u64),
+            (variants, _) => (Order::Variants, variants),
+        };
+        Layout { columns, rows: images.saturating_mul(self.variants).div_ceil(columns), order }
+    }
+
+    /// How those that run at the same time are laid out: as on the sheet where they are all.
+    pub(crate) fn layout_of_batch(self, batch: u64) -> Layout {
+        if self.images() <= batch && self.variants == 1 {
+            return self.layout();
+        }
+        let columns = near_root(self.images().min(batch));
+        Layout { columns, rows: self.images().min(batch).div_ceil(columns), order: Order::Rows }
     }
 
     /// Position, in the list of classes or prompts, of that of an image.
@@ -173,8 +266,8 @@ impl Numbering {
 /// Where the images go.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// One file for all: how many columns, how many rows.
-    File { target: Target, columns: u64, rows: u64 },
+    /// One file for all.
+    File { target: Target, layout: Layout },
     /// A file each.
     Folder(PathBuf),
 }
@@ -183,18 +276,22 @@ impl Place {
     /// Finds out whether the images can be written, before any is made.
     pub(crate) fn new(args: &SampleArgs, numbering: Numbering) -> Result<Self, CliError> {
         if args.out.is_dir() {
+            if numbering.variants > 1 {
+                return Err(CliError::usage(
+                    "--reseed-reconstruction lays images side by side: name a file as --out, not a folder",
+                ));
+            }
             Target::new(&args.out.join(file_name(numbering.number(0))))?;
             return Ok(Self::Folder(args.out.clone()));
         }
         let target = Target::new(&args.out)?;
-        let images = numbering.images();
+        let images = numbering.images().saturating_mul(numbering.variants);
         if images > MOST_ON_A_SHEET {
             return Err(CliError::usage(format_args!(
                 "{images} images are too many for a sheet, which holds {MOST_ON_A_SHEET}: name a folder as --out"
             )));
         }
-        let columns = if numbering.subjects == 1 { near_root(images) } else { numbering.subjects as u64 };
-        Ok(Self::File { target, columns, rows: images.div_ceil(columns) })
+        Ok(Self::File { target, layout: numbering.layout() })
     }
 }
 
@@ -225,21 +322,13 @@ impl Series {
         Self { numbering, recipe, place, sheet: Sheet::default(), scale }
     }
 
-    /// Takes the image at a position of the run.
-    #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
-    pub(crate) fn add(&mut self, position: u64, picture: &Picture) -> Result<(), CliError> {
+    /// Takes a reconstruction of the image at a position of the run.
+    pub(crate) fn add(&mut self, (position, variant): (u64, u64), picture: &Picture) -> Result<(), CliError> {
         let scale = *self.scale.get_or_insert_with(|| default_scale(&self.place, picture));
         self.recipe.parameters.scale = Some(scale);
         let bitmap = Bitmap::of(picture, scale);
         match &self.place {
-            Place::File { columns, rows, .. } => {
-                // One class or prompt fills the rows, several have a column each.
-                let (row, column) = match self.numbering.subjects {
-                    1 => (position / columns, position % columns),
-                    _ => (position % self.numbering.count, position / self.numbering.count),
-                };
-                self.sheet.place(&bitmap, (column as usize, row as usize), (*columns as usize, *rows as usize))
-            }
+            Place::File { layout, .. } => self.sheet.place(&bitmap, layout.cell(position, variant), layout.size()),
             Place::Folder(folder) => {
                 let number = self.numbering.number(position);
                 let mut recipe = self.recipe.clone();
@@ -260,12 +349,10 @@ impl Series {
     }
 }
 
-/// A single picture fills about 256 pixels, one of a sheet 96; files of a folder are left as they are.
+/// Files of a folder are left as they are.
 fn default_scale(place: &Place, picture: &Picture) -> usize {
-    let side = picture.width().max(picture.height()).max(1);
     match place {
-        Place::File { columns: 1, rows: 1, .. } => (256 / side).max(1),
-        Place::File { .. } => (96 / side).max(1),
+        Place::File { layout, .. } => layout.scale(picture),
         Place::Folder(_) => 1,
     }
 }

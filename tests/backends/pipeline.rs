@@ -9,14 +9,14 @@ use candle_nn::{VarBuilder, VarMap};
 use candle_transformers::models::stable_diffusion::vae::{AutoEncoderKL, AutoEncoderKLConfig};
 use gtr_backends::checkpoint::{Checkpoint, Section};
 use gtr_backends::conform::{Options, conform};
-use gtr_backends::lightgen::{LightGenConfig, LightGenModel};
+use gtr_backends::lightgen::{self, LightGenConfig, LightGenGenerator, LightGenModel};
 use gtr_backends::trace::{Provenance, Tracer};
-use gtr_backends::vae::open_diffusers;
+use gtr_backends::vae::{open_diffusers, open_encoder};
 use gtr_backends::{Files, Picture, TextEncoder, open_lightgen};
-use gtr_core::sampler::{Job, Settings};
+use gtr_core::sampler::{Flow, Job, Observer, Settings, StepEvent};
 use gtr_core::{
     Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, Registry, Row,
-    Sampler, Seed, Targets, TimestepLimit, Timesteps, TokenIndex, preset,
+    Sampler, Seed, Targets, TimestepLimit, Timesteps, TokenIndex, TokenSet, preset,
 };
 
 use crate::golden::{assert_near, random_tensors, write_random};
@@ -239,4 +239,99 @@ fn random_weights_fit_the_text_encoder() {
     assert_eq!((generator.config().caption_channels, generator.section()), (48, Section::Random));
     let checkpoint = Checkpoint::open(&pipeline.model.join("model.safetensors")).unwrap();
     assert_eq!(checkpoint.section(), Section::Whole);
+}
+
+/// The values of the tokens that are known from the start, before the first step and after each.
+struct Kept {
+    known: usize,
+    values: Vec<Tensor>,
+}
+
+impl Observer<LightGenGenerator> for Kept {
+    fn start(&mut self, _generator: &LightGenGenerator, canvas: &lightgen::Canvas) {
+        self.values.push(canvas.values().unwrap().clone());
+    }
+
+    fn step(&mut self, event: &StepEvent<'_, LightGenGenerator>) -> Flow {
+        let values = event.canvas.values().unwrap().narrow(1, 0, self.known).unwrap();
+        self.values.push(values);
+        let shown = event.generator.preview(event.canvas).unwrap().unwrap();
+        // Tokens that are not known are grey; they are 16 pixels on a side.
+        let row = |token: TokenIndex, line: usize| (token.get() / 4 * 16 + line) * 64 + token.get() % 4 * 16;
+        let is_grey = |token: &TokenIndex| {
+            (0..16).all(|line| shown[0].pixels()[row(*token, line) * 3..][..48].iter().all(|&pixel| pixel == 0.5))
+        };
+        let known = event.canvas.values().unwrap().dims()[1];
+        assert_eq!(event.generator.grid().iter().filter(is_grey).count(), 8 - known);
+        Flow::Continue
+    }
+}
+
+#[test]
+fn a_picture_is_gone_on_from_through_the_autoencoder() {
+    let pipeline = Pipeline::write();
+    let (model, device) = (pipeline.model.to_str().unwrap(), Device::Cpu);
+    let text = TextEncoder::open(&pipeline.text_encoder, 128, None, &device).unwrap();
+    let files = Files { vae: Some(&pipeline.vae), ..Files::default() };
+    let (grid, registry) = (Grid::new(2, 4).unwrap(), Registry::builtin());
+    let open = || {
+        let mut generator = open_lightgen(model, &files, Some(text.width()), &device).unwrap();
+        generator.set_grid(grid).unwrap();
+        generator
+    };
+    let left = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 4 < 2));
+    let plan = preset::find("gtr-8").unwrap().schedule.plan_rest(&left, &registry).unwrap().plan;
+    let settings = Settings { seed: Seed(4), guidance: Guidance::NONE, temperature: 1.0 };
+    let mut generator = open().with_encoder(open_encoder(&pipeline.vae, &device).unwrap()).unwrap();
+    assert_eq!(generator.shape(), [32, 64, 3]);
+    let job = |image: u64| {
+        let prompt = open().prompt(&text.encode("a red cat").unwrap().vectors).unwrap();
+        Job { prompt, image: ImageIndex(image) }
+    };
+    let (jobs, levels) = ([job(0), job(1)], (0_u16..32 * 64 * 3).map(|place| f32::from(place % 251) / 250.0));
+    let picture = Picture::new(64, 32, 3, levels.collect()).unwrap();
+    let sampler = Sampler::new(&plan, &registry).unwrap();
+    let from = vec![picture.clone(); 2];
+    let mut kept = Kept { known: 4, values: Vec::new() };
+    let made = sampler.run_from(&mut generator, &jobs, &from, &settings, &mut kept).unwrap();
+    assert_eq!((made.len(), kept.values.len()), (2, plan.steps().len() + 1));
+    let bits = |tensor: &Tensor| -> Vec<u32> {
+        tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|value| value.to_bits()).collect()
+    };
+    let targets = Targets::new([plan.known(), plan.known()]);
+    let encoded = bits(&generator.encode(&from, &targets).unwrap().unwrap());
+    assert!(kept.values.iter().all(|values| bits(values) == encoded));
+    // What is encoded is what the decoder's scale takes away again.
+    let all: Vec<TokenIndex> = grid.iter().collect();
+    let whole = generator.encode(std::slice::from_ref(&picture), &Targets::new([all.as_slice()])).unwrap().unwrap();
+    let mut canvas = generator.canvas(&[jobs[0].prompt.clone()], false).unwrap();
+    generator.commit(&mut canvas, &Targets::new([all.as_slice()]), whole).unwrap();
+    let encoder = open_encoder(&pipeline.vae, &device).unwrap();
+    let pixels = Tensor::from_vec(picture.pixels().to_vec(), (1, 32, 64, 3), &device).unwrap();
+    let values = ((pixels * 2.0).unwrap() - 1.0).unwrap().permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+    let mean = encoder.encode(&values).unwrap().mean;
+    let scaled = mean.affine(1.5305, -0.0609 * 1.5305).unwrap();
+    assert_near("latents", &generator.latents(&canvas).unwrap(), &scaled, 1e-6);
+
+    // Without an encoder, or with another's, there is no way from pictures to tokens.
+    let error = sampler.run_from(&mut open(), &jobs, &from, &settings, &mut ()).unwrap_err().to_string();
+    assert_eq!(error, "the plan needs a way from images to tokens, which this model does not offer");
+    let other = open_encoder(&crate::golden::path("vae_kl16_tiny/weights_encoder.safetensors"), &device).unwrap();
+    let error = open().with_encoder(other).map(drop).unwrap_err().to_string();
+    assert!(error.contains("encodes to latents of 16 channels at 1/16 of the resolution, the model generates 4"), "{error}");
+    let small = Picture::new(16, 16, 3, vec![0.0; 16 * 16 * 3]).unwrap();
+    let error = sampler.run_from(&mut generator, &jobs[..1], &[small], &settings, &mut ()).unwrap_err().to_string();
+    assert!(error.starts_with("latent images of shape [1, 4, 2, 2] are not the model's, of shape [1, 4, 4, 8]"), "{error}");
+}
+
+#[test]
+fn a_run_that_goes_on_from_a_picture_is_not_traced() {
+    let (grid, registry) = (Grid::new(4, 4).unwrap(), Registry::builtin());
+    let known = TokenSet::of(grid, grid.iter().take(3));
+    let plan = preset::find("gtr-8").unwrap().schedule.plan_rest(&known, &registry).unwrap().plan;
+    let settings = Settings { seed: Seed(9), guidance: Guidance::NONE, temperature: 1.0 };
+    let folder = tempfile::tempdir().unwrap();
+    let made = Tracer::create(&folder.path().join("t"), &plan, &settings, &Provenance::default());
+    assert!(made.unwrap_err().to_string().starts_with("a run that goes on from a picture can not be traced"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

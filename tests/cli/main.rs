@@ -1,10 +1,13 @@
 //! The command line, driven as a user drives it.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod animate;
 mod bench;
 mod cost;
 mod errors;
+mod going_on;
 mod help;
+mod inspect;
 mod judge;
 mod models;
 mod plan;

@@ -1,19 +1,13 @@
 //! `sample`.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{decode, files, plan_json, run_in};
+use crate::support::{decode, files, plan_json, run_in, sample};
 
 /// A schedule that takes no time.
 const QUICK: &str = "--preset gtr-8 --diffusion constant --t 3 --detail none";
-
-fn sample(folder: &Path, flags: &str) -> String {
-    let line = format!("sample {flags}");
-    run_in(folder, &line.split_whitespace().collect::<Vec<_>>()).succeeded()
-}
 
 #[test]
 fn the_same_command_gives_the_same_bytes() {

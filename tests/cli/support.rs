@@ -92,6 +92,20 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Writes a grey PNG file.
+pub(crate) fn write_grey(path: &Path, width: u32, height: u32, pixel: impl Fn(u32, u32) -> u8) {
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    let bytes: Vec<u8> = (0..height).flat_map(|row| (0..width).map(move |column| (row, column))).map(|(r, c)| pixel(r, c)).collect();
+    encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+}
+
+/// Runs `sample` in a folder.
+pub(crate) fn sample(folder: &Path, flags: &str) -> String {
+    let line = format!("sample {flags}");
+    run_in(folder, &line.split_whitespace().collect::<Vec<_>>()).succeeded()
+}
+
 /// The pixels of a PNG file: width, height, bytes.
 pub(crate) fn decode(path: &Path) -> (usize, usize, Vec<u8>) {
     let mut reader = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap())).read_info().unwrap();

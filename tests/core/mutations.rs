@@ -11,7 +11,13 @@ use proptest::test_runner::TestRunner;
 
 /// Documents of any combination of implementations.
 fn known() -> impl Strategy<Value = PlanDocument> {
-    laws::plans(&Registry::builtin()).prop_map(|plan| plan.to_document())
+    let plans = prop_oneof![laws::plans(&Registry::builtin()), laws::plans_of_a_rest(&Registry::builtin())];
+    plans.prop_map(|plan| plan.to_document())
+}
+
+/// Of [`foreign`] those in which tokens are known.
+fn begun() -> impl Strategy<Value = PlanDocument> {
+    foreign().prop_filter("tokens are known", |document| !document.known.is_empty())
 }
 
 /// Documents whose schedule is not registered, so that the structural rules stand alone.
@@ -81,8 +87,15 @@ fn r01_document() {
 
 #[test]
 fn r02_version() {
+    for wrong in [0, 3, u64::MAX] {
+        is_caught(Rule::Version, known(), |document| {
+            document.format_version = wrong;
+            true
+        });
+    }
+    // Which of the versions depends on whether tokens are known.
     is_caught(Rule::Version, known(), |document| {
-        document.format_version += 1;
+        document.format_version = 3 - document.format_version;
         true
     });
 }
@@ -102,6 +115,13 @@ fn r04_stages() {
         document.steps.iter_mut().for_each(|step| step.stage += 1);
         true
     });
+    // Everything is known, nothing is left.
+    is_caught(Rule::Stages, begun(), |document| {
+        document.known.extend(document.stages.drain(..).flat_map(|stage| stage.tokens));
+        document.known.sort_unstable();
+        document.steps.clear();
+        true
+    });
 }
 
 #[test]
@@ -110,6 +130,11 @@ fn r05_on_grid() {
         let beyond = u32::try_from(document.grid.height * document.grid.width).unwrap();
         document.stages.last_mut().unwrap().tokens.push(beyond);
         document.steps.last_mut().unwrap().tokens += 1;
+        true
+    });
+    is_caught(Rule::OnGrid, begun(), |document| {
+        let beyond = u32::try_from(document.grid.height * document.grid.width).unwrap();
+        document.known.push(beyond);
         true
     });
 }
@@ -122,10 +147,23 @@ fn r06_disjoint() {
         document.steps.last_mut().unwrap().tokens += 1;
         true
     });
+    is_caught(Rule::Disjoint, begun(), |document| {
+        document.known.push(document.stages[0].tokens[0]);
+        document.known.sort_unstable();
+        true
+    });
+    is_caught(Rule::Disjoint, begun(), |document| {
+        document.known.push(*document.known.last().unwrap());
+        true
+    });
 }
 
 #[test]
 fn r07_covering() {
+    is_caught(Rule::Covering, begun(), |document| {
+        let can = document.known.len() > 1;
+        can && document.known.pop().is_some()
+    });
     is_caught(Rule::Covering, foreign(), |document| {
         let step = document.steps.last_mut().unwrap();
         // The step must keep a token, and enough for its detail.
@@ -144,6 +182,10 @@ fn r08_listing() {
         let tokens = &mut document.stages[0].tokens;
         tokens.reverse();
         tokens.len() > 1
+    });
+    is_caught(Rule::Listing, begun(), |document| {
+        document.known.reverse();
+        document.known.len() > 1
     });
 }
 

@@ -3,21 +3,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gtr_core::{Grid, Plan, PlanDocument, Registry, Role, Rule, Seed, Spectrum, Within, laws, preset};
+use gtr_core::{Grid, Plan, PlanDocument, Registry, Role, Rule, Seed, Spectrum, TokenSet, Within, laws, preset};
 use proptest::prelude::*;
 
+/// Plans of whole grids and of what is left of them.
 fn documents() -> impl Strategy<Value = (Plan, PlanDocument)> {
-    laws::plans(&Registry::builtin()).prop_map(|plan| (plan.clone(), plan.to_document()))
+    let plans = prop_oneof![laws::plans(&Registry::builtin()), laws::plans_of_a_rest(&Registry::builtin())];
+    plans.prop_map(|plan| (plan.clone(), plan.to_document()))
 }
 
+/// The tokens that are known and those of all stages.
 fn tokens(document: &PlanDocument) -> Vec<u64> {
-    document.stages.iter().flat_map(|stage| &stage.tokens).map(|&token| token.into()).collect()
+    let stages = document.stages.iter().flat_map(|stage| &stage.tokens);
+    document.known.iter().chain(stages).map(|&token| token.into()).collect()
 }
 
 /// The plan that a document's own schedule makes.
 fn made_again(document: &PlanDocument) -> PlanDocument {
     let grid = Grid::new(document.grid.height as u32, document.grid.width as u32).unwrap();
-    document.schedule.plan(grid, &Registry::builtin()).unwrap().plan.to_document()
+    let known = document.known.iter().map(|&token| grid.token(token as usize).unwrap());
+    document.schedule.plan_rest(&TokenSet::of(grid, known), &Registry::builtin()).unwrap().plan.to_document()
 }
 
 proptest! {
@@ -25,12 +30,16 @@ proptest! {
     fn r01_document((_, document) in documents()) {
         let value: serde_json::Value = serde_json::from_str(&document.to_json()).unwrap();
         let fields: BTreeSet<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
-        prop_assert_eq!(fields, BTreeSet::from(["format_version", "grid", "schedule", "stages", "steps"]));
+        let mut expected = BTreeSet::from(["format_version", "grid", "schedule", "stages", "steps"]);
+        if !document.known.is_empty() {
+            expected.insert("known");
+        }
+        prop_assert_eq!(fields, expected);
     }
 
     #[test]
     fn r02_version((_, document) in documents()) {
-        prop_assert_eq!(document.format_version, 1);
+        prop_assert_eq!(document.format_version, if document.known.is_empty() { 1 } else { 2 });
     }
 
     #[test]
@@ -63,6 +72,7 @@ proptest! {
 
     #[test]
     fn r08_listing((plan, document) in documents()) {
+        prop_assert!(document.known.is_sorted());
         if plan.within() != Within::Listed {
             prop_assert!(document.stages.iter().all(|stage| stage.tokens.is_sorted()));
         }
@@ -113,7 +123,8 @@ proptest! {
 
     #[test]
     fn r14_schedule((plan, document) in documents()) {
-        prop_assert!(document.schedule.plan(plan.grid(), &Registry::builtin()).is_ok());
+        let known = TokenSet::of(plan.grid(), plan.known().iter().copied());
+        prop_assert!(document.schedule.plan_rest(&known, &Registry::builtin()).is_ok());
     }
 
     #[test]
@@ -168,6 +179,19 @@ proptest! {
             ];
             prop_assert!(neighbours.iter().flatten().all(|neighbour| earlier.contains(neighbour)));
         }
+    }
+
+    /// The stages of a rest are those of the whole grid without what is known, those that are left with nothing dropped.
+    #[test]
+    fn a_rest_has_the_stages_of_the_whole(plan in laws::plans_of_a_rest(&Registry::builtin())) {
+        let mut schedule = plan.schedule().clone();
+        schedule.adapt = gtr_core::AxisName::ALL.to_vec();
+        let whole = schedule.plan(plan.grid(), &Registry::builtin()).unwrap().plan;
+        let rest = |stage: &gtr_core::Stage| -> Vec<_> {
+            stage.tokens().iter().copied().filter(|token| !plan.known().contains(token)).collect()
+        };
+        let expected: Vec<_> = whole.stages().iter().map(rest).filter(|tokens| !tokens.is_empty()).collect();
+        prop_assert_eq!(plan.stages().iter().map(|stage| stage.tokens().to_vec()).collect::<Vec<_>>(), expected);
     }
 
     /// Steps of a stage under `rates` differ by at most one token, and there are round(n / r) of them.

@@ -2,8 +2,8 @@
 
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent, run};
 use gtr_core::{
-    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Sampler, Seed,
-    Stream, Within, laws, preset,
+    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Role, Sampler, Seed,
+    Stream, TokenSet, Within, laws, preset,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -23,12 +23,28 @@ fn jobs(images: &[u64]) -> Vec<Job<f32>> {
     images.iter().map(|&image| Job { prompt: image as f32 * 0.5, image: ImageIndex(image) }).collect()
 }
 
+/// Plans of whole grids and of what is left of them.
+fn any_plans() -> impl Strategy<Value = Plan> {
+    prop_oneof![laws::plans(&Registry::builtin()), laws::plans_of_a_rest(&Registry::builtin())]
+}
+
+/// A picture of values that the toy never makes.
+fn picture(plan: &Plan, number: usize) -> Vec<u32> {
+    plan.grid().iter().map(|token| ((token.get() + number) as f32 + 100.0).to_bits()).collect()
+}
+
+/// Runs a plan from pictures, of which a plan of a whole grid takes nothing.
+fn go_on(plan: &Plan, toy: &mut Toy, jobs: &[Job<f32>], settings: &Settings) -> Vec<Vec<u32>> {
+    let from: Vec<_> = (0..jobs.len()).map(|number| picture(plan, number)).collect();
+    Sampler::new(plan, &Registry::builtin()).unwrap().run_from(toy, jobs, &from, settings, &mut ()).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// Stages one after the other, each shuffled on its own stream.
     #[test]
-    fn s1_order(plan in laws::plans(&Registry::builtin()), seed: u64, image: u64) {
+    fn s1_order(plan in any_plans(), seed: u64, image: u64) {
         let mut expected = Vec::new();
         for (position, stage) in plan.stages().iter().enumerate() {
             let mut tokens = stage.tokens().to_vec();
@@ -80,12 +96,12 @@ proptest! {
     }
 
     #[test]
-    fn s4_guidance(plan in laws::plans(&Registry::builtin()), scale in 0.0..10.0f64, constant: bool) {
+    fn s4_guidance(plan in any_plans(), scale in 0.0..10.0f64, constant: bool) {
         let schedule = if constant { GuidanceSchedule::Constant } else { GuidanceSchedule::Linear };
         let settings = Settings { guidance: Guidance::new(scale, schedule).unwrap(), ..settings(0) };
         let mut toy = Toy::new(plan.grid());
-        run(&plan, &mut toy, &jobs(&[0]), &settings, &mut ()).unwrap();
-        let (tokens, mut known) = (plan.grid().tokens(), 0);
+        go_on(&plan, &mut toy, &jobs(&[0]), &settings);
+        let (tokens, mut known) = (plan.grid().tokens(), plan.known().len());
         prop_assert_eq!(toy.calls.len(), plan.steps().len());
         for (call, step) in toy.calls.iter().zip(plan.steps()) {
             known += step.tokens();
@@ -98,6 +114,46 @@ proptest! {
     #[test]
     fn s3_batch(plan in laws::plans(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..4), seed: u64) {
         laws::generator(&mut Toy::new(plan.grid()), &plan, &Registry::builtin(), &jobs(&images), &settings(seed))?;
+    }
+
+    /// What is known keeps its bits, what is not is generated, and nothing else of the picture matters.
+    #[test]
+    fn s5_known(plan in laws::plans_of_a_rest(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..3), seed: u64) {
+        let (registry, settings, jobs) = (Registry::builtin(), settings(seed), jobs(&images));
+        let sampler = Sampler::new(&plan, &registry).unwrap();
+        let mut from: Vec<Vec<u32>> = (0..jobs.len()).map(|image| picture(&plan, image)).collect();
+        let made = sampler.run_from(&mut Toy::new(plan.grid()), &jobs, &from, &settings, &mut ()).unwrap();
+        for (made, from) in made.iter().zip(&from) {
+            for token in plan.grid().iter() {
+                prop_assert_eq!(made[token.get()] == from[token.get()], plan.known().contains(&token), "{}", token);
+            }
+        }
+        for (slot, job) in jobs.iter().enumerate() {
+            let alone = sampler.run_from(&mut Toy::new(plan.grid()), std::slice::from_ref(job), &from[slot..=slot], &settings, &mut ());
+            prop_assert_eq!(&alone.unwrap()[0], &made[slot]);
+        }
+        for from in &mut from {
+            plan.stages().iter().flat_map(gtr_core::Stage::tokens).for_each(|token| from[token.get()] = 0);
+        }
+        prop_assert_eq!(sampler.run_from(&mut Toy::new(plan.grid()), &jobs, &from, &settings, &mut ()).unwrap(), made);
+    }
+
+    /// Reconstructions under other seeds share their generation and differ in the rest.
+    #[test]
+    fn s6_reseeding(plan in laws::plans(&Registry::builtin()), image: u64, seed: u64, other: u64) {
+        prop_assume!(seed != other);
+        let (registry, settings) = (Registry::builtin(), settings(seed));
+        let sampler = |reconstruction| Sampler::new(&plan, &registry).unwrap().reseeded(Seed(reconstruction));
+        let made = |sampler: Sampler<'_>| sampler.run(&mut Toy::new(plan.grid()), &jobs(&[image]), &settings, &mut ()).unwrap();
+        let plain = made(Sampler::new(&plan, &registry).unwrap());
+        prop_assert_eq!(&made(sampler(seed)), &plain);
+        let again = made(sampler(other));
+        for stage in plan.stages() {
+            for token in stage.tokens() {
+                let same = again[0][token.get()] == plain[0][token.get()];
+                prop_assert_eq!(same, stage.role() == Role::Generation, "token {}", token);
+            }
+        }
     }
 }
 
@@ -131,6 +187,33 @@ fn other_seeds_and_images_differ() {
 }
 
 struct Stopper(usize, Vec<usize>);
+
+/// Counts what it sees before the first step and after each.
+#[derive(Default)]
+struct Onlooker(Vec<usize>);
+
+impl Observer<Toy> for Onlooker {
+    fn start(&mut self, generator: &Toy, canvas: &crate::toy::Canvas) {
+        assert_eq!(generator.grid.tokens(), 64);
+        self.0.push(canvas.known());
+    }
+
+    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Flow {
+        self.0.push(event.canvas.known());
+        Flow::Continue
+    }
+}
+
+#[test]
+fn an_observer_sees_what_is_known_from_the_start() {
+    let (plan, mut onlooker) = (lower_half(), Onlooker::default());
+    let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
+    let from = [picture(&plan, 0)];
+    sampler.run_from(&mut Toy::new(plan.grid()), &jobs(&[0]), &from, &settings(0), &mut onlooker).unwrap();
+    let mut expected = vec![32];
+    plan.steps().iter().for_each(|step| expected.push(expected.last().unwrap() + step.tokens()));
+    assert_eq!((onlooker.0.last(), &onlooker.0), (Some(&64), &expected));
+}
 
 impl Observer<Toy> for Stopper {
     fn step(&mut self, event: &StepEvent<'_, Toy>) -> Flow {
@@ -175,6 +258,46 @@ fn what_does_not_fit_the_model_is_refused() {
     let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &hot, &mut ()).unwrap_err();
     assert_eq!(error.to_string(), "a temperature must be 0 to 100, not NaN");
     assert_eq!(run(&plan, &mut Toy::new(plan.grid()), &[], &settings(0), &mut ()).unwrap(), Vec::<Vec<u32>>::new());
+}
+
+/// A plan for the lower half of a grid.
+fn lower_half() -> Plan {
+    let grid = Grid::new(8, 8).unwrap();
+    let known = TokenSet::of(grid, grid.iter().take(32));
+    preset::find("gtr-8").unwrap().schedule.plan_rest(&known, &Registry::builtin()).unwrap().plan
+}
+
+#[test]
+fn known_tokens_need_a_picture_and_a_model_that_reads_it() {
+    let plan = lower_half();
+    let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut ()).unwrap_err().to_string();
+    assert_eq!(error, "32 tokens of the plan are known from the start: give the image that has them");
+    let mut toy = Toy::new(plan.grid());
+    toy.offers.retain(|offer| *offer != gtr_core::Capability::Encoding);
+    let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
+    let error = sampler.run_from(&mut toy, &jobs(&[0]), &[picture(&plan, 0)], &settings(0), &mut ()).unwrap_err();
+    assert_eq!(error.to_string(), "the plan needs a way from images to tokens, which this model does not offer");
+}
+
+#[test]
+fn with_all_tokens_known_there_is_no_plan() {
+    let grid = Grid::new(8, 8).unwrap();
+    let schedule = &preset::find("gtr-8").unwrap().schedule;
+    let error = schedule.plan_rest(&TokenSet::full(grid), &Registry::builtin()).unwrap_err().to_string();
+    assert_eq!(error, "every token of the grid of 8x8 is known: nothing is left to generate");
+}
+
+/// A test of the tests: a model that loses what is known is caught by what `s5_known` compares.
+#[test]
+fn what_is_known_is_seen_by_the_steps() {
+    let plan = lower_half();
+    let made = |from: Vec<u32>| {
+        let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
+        sampler.run_from(&mut Toy::new(plan.grid()), &jobs(&[0]), &[from], &settings(0), &mut ()).unwrap().remove(0)
+    };
+    let (a, mut other) = (made(picture(&plan, 0)), picture(&plan, 0));
+    other[0] = 3.0_f32.to_bits();
+    assert_ne!(a[32..], made(other)[32..]);
 }
 
 #[test]

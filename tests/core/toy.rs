@@ -30,9 +30,16 @@ pub(crate) struct Canvas {
     values: Vec<Vec<Option<f32>>>,
 }
 
+impl Canvas {
+    /// Known tokens of the first image.
+    pub(crate) fn known(&self) -> usize {
+        self.values[0].iter().flatten().count()
+    }
+}
+
 impl Toy {
     pub(crate) fn new(grid: Grid) -> Self {
-        Self { grid, offers: vec![Capability::HostFeatures], poison: None, calls: Vec::new() }
+        Self { grid, offers: vec![Capability::HostFeatures, Capability::Encoding], poison: None, calls: Vec::new() }
     }
 }
 
@@ -119,6 +126,12 @@ impl MaskedGenerator for Toy {
             Some(NonFinite { slot, token: self.grid.token(position).ok()? })
         });
         Ok(bad)
+    }
+
+    fn encode(&mut self, images: &[Vec<u32>], targets: &Targets) -> Result<Option<Vec<f32>>, Infallible> {
+        let value = |image: usize, token: &TokenIndex| f32::from_bits(images[image][token.get()]);
+        let images = targets.by_image().enumerate();
+        Ok(Some(images.flat_map(|(image, tokens)| tokens.iter().map(move |token| value(image, token))).collect()))
     }
 
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Vec<u32>>, Infallible> {

@@ -60,6 +60,16 @@ impl LightGenGenerator {
         self.vae.as_ref().map(|(decoder, scale)| (decoder, *scale))
     }
 
+    /// Height, width and channels of its pictures; latents without an autoencoder.
+    pub fn shape(&self) -> [usize; 3] {
+        let config = self.config();
+        let (side, channels) = match &self.vae {
+            Some((decoder, _)) => (config.patch * config.stride, decoder.size().image_channels),
+            None => (config.patch, config.latent_channels),
+        };
+        [config.grid.height() as usize * side, config.grid.width() as usize * side, channels]
+    }
+
     /// Takes the generator to another grid.
     ///
     /// # Errors

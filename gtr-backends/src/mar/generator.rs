@@ -86,6 +86,16 @@ impl MarGenerator {
         self.config().image_decoder.is_some() || self.vae.is_some()
     }
 
+    /// Height, width and channels of its pictures.
+    pub fn shape(&self) -> [usize; 3] {
+        let config = self.config();
+        let (side, channels) = match &self.vae {
+            Some(decoder) => (config.patch * config.stride, decoder.size().image_channels),
+            None => (config.patch, config.latent_channels),
+        };
+        [config.grid.height() as usize * side, config.grid.width() as usize * side, channels]
+    }
+
     /// The class of `ImageNet` with this name, for a model that has those.
     ///
     /// # Errors

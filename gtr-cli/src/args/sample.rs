@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
-use super::{Classes, ModelArgs, ScheduleArgs, whole_number};
+use super::{Classes, GoingOnArgs, LookArgs, ModelArgs, ScheduleArgs, whole_number};
 
 /// Generate images.
 ///
@@ -62,6 +62,10 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) look: LookArgs,
+    #[command(flatten)]
+    pub(crate) going_on: GoingOnArgs,
+    #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
@@ -103,6 +107,9 @@ const EXAMPLES: &str = r#"Examples:
   gtr-cli sample --class 3 --preset gtr-8 --cfg 2 --seed 5 --out three.png
   gtr-cli sample --class 0..9 --count 100 --out folder/
   gtr-cli sample --class 1 --plan p.json --out one.png
+  gtr-cli sample --class 3 --animate three.gif --out three.png
+  gtr-cli sample --class 8 --init three.png --mask mask.png --out eight.png
+  gtr-cli sample --class 3 --reseed-reconstruction 7 --out seven-threes.png
   gtr-cli sample --model mar-h --weights checkpoint-last.pth --vae kl16.ckpt \
     --class "golden retriever" --preset gtr-16 --out dog.png
   gtr-cli sample --model lightgen-large --weights lightgen.pth --vae vae/ \

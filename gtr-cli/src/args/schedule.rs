@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use gtr_core::{AxisName, Config, Grid, Planned, Schedule, pace, preset};
+use gtr_core::{AxisName, Config, Grid, Planned, Schedule, TokenSet, pace, preset};
 use serde_json::Value;
 
 use super::AxisFlags;
@@ -49,8 +49,13 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// Plans it.
     pub(crate) fn plan(&self, grid: Grid) -> Result<Planned, CliError> {
-        tracing::debug!(schedule = self.name, %grid, "planning");
-        let planned = self.schedule.plan(grid, &CATALOGUE.registry).map_err(|error| match error {
+        self.plan_rest(&TokenSet::empty(grid))
+    }
+
+    /// Plans it for the tokens that are not known.
+    pub(crate) fn plan_rest(&self, known: &TokenSet) -> Result<Planned, CliError> {
+        tracing::debug!(schedule = self.name, grid = %known.grid(), known = known.len(), "planning");
+        let planned = self.schedule.plan_rest(known, &CATALOGUE.registry).map_err(|error| match error {
             gtr_core::Error::DoesNotFit { axis, .. } => {
                 CliError::usage(format_args!("{error}; without a flag for the {axis}, a preset adapts"))
             }

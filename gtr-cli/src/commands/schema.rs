@@ -93,7 +93,7 @@ fn plan(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = with_schedule::<PlanDocument>(generator, Others::Allowed);
     if let Some(version) = schema.pointer_mut("/properties/format_version") {
         let description = version.get("description").cloned();
-        *version = json!({ "description": description, "const": Plan::FORMAT_VERSION });
+        *version = json!({ "description": description, "enum": [Plan::FORMAT_VERSION, Plan::FORMAT_VERSION_KNOWN] });
     }
     schema
 }

@@ -2,7 +2,7 @@
 
 use gtr_core::GuidanceSchedule;
 
-use super::{Parameters, Subjects};
+use super::{GoingOn, Parameters, Subjects};
 
 /// Arguments of a command line, one after the other, not quoted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl Again {
 }
 
 impl Parameters {
-    /// All but the plan and the file.
-    pub(crate) fn again(&self) -> Again {
+    /// All but the plan and the file; the mask is left out where the plan says itself what is known.
+    pub(crate) fn again(&self, with_mask: bool) -> Again {
         // Every field by its name: one that is added must be thought of here.
         let Self {
             version: _,
@@ -59,6 +59,7 @@ impl Parameters {
             cfg_schedule,
             temperature,
             scale,
+            going_on: GoingOn { init, mask, dilate, reseed_reconstruction },
         } = self;
         let mut again = Again::default();
         if model != "digits" {
@@ -95,6 +96,12 @@ impl Parameters {
             again.add("--temperature", temperature);
         }
         again.add_some("--scale", scale.as_ref());
+        again.add_some("--init", init.as_ref());
+        again.add_some("--reseed-reconstruction", reseed_reconstruction.as_ref());
+        if with_mask {
+            again.add_some("--mask", mask.as_ref());
+            again.add_some("--dilate", dilate.as_ref());
+        }
         again
     }
 

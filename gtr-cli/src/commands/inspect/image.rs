@@ -102,7 +102,8 @@ impl Recorded {
 
     /// The words of the command that makes the picture again, under another name beside it.
     fn command(&self, path: &Path, plan_out: Option<&Path>) -> Vec<String> {
-        let mut again = self.parameters.again();
+        let by_flags = plan_out.is_none() && self.flags.is_some();
+        let mut again = self.parameters.again(by_flags);
         match (plan_out, &self.flags) {
             (None, Some(flags)) => again.extend(flags),
             (Some(file), _) => again.add("--plan", file.display()),

@@ -1,7 +1,7 @@
 //! The flags that make a recorded plan again.
 
 use clap::Parser;
-use gtr_core::{AxisName, Config, Plan, Schedule, TimestepLimit, preset};
+use gtr_core::{AxisName, Config, Plan, Schedule, TimestepLimit, TokenSet, preset};
 use serde_json::Value;
 
 use crate::args::{Cli, Command};
@@ -15,7 +15,7 @@ const LIMITS: [&str; 2] = ["max_timestep", "clip_timestep"];
 /// Flags are only given after they were tried: read as from a command line and planned.
 pub(super) fn flags(plan: &Plan, limit: Option<TimestepLimit>) -> Option<Vec<String>> {
     let tried = preset::all().iter().flat_map(|preset| {
-        let base = preset.schedule.plan(plan.grid(), &CATALOGUE.registry).ok();
+        let base = preset.schedule.plan_rest(&known(plan), &CATALOGUE.registry).ok();
         let base = base.map(|planned| planned.plan.schedule().clone());
         let changes = |base: Schedule| {
             // The model's own limit needs no flag.
@@ -75,7 +75,11 @@ fn makes(flags: &[String], plan: &Plan, limit: Option<TimestepLimit>) -> bool {
     if limit.is_some_and(|limit| chosen.schedule.set_default_timestep_limit(limit).is_err()) {
         return false;
     }
-    chosen.schedule.plan(plan.grid(), &CATALOGUE.registry).is_ok_and(|planned| planned.plan == *plan)
+    chosen.schedule.plan_rest(&known(plan), &CATALOGUE.registry).is_ok_and(|planned| planned.plan == *plan)
+}
+
+fn known(plan: &Plan) -> TokenSet {
+    TokenSet::of(plan.grid(), plan.known().iter().copied())
 }
 
 #[cfg(test)]

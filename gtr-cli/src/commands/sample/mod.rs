@@ -1,7 +1,11 @@
 //! `sample`: generates images.
 
+mod begin;
 mod model;
+mod preview;
 mod progress;
+mod variance;
+mod watch;
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,10 +13,12 @@ use std::time::Instant;
 use gtr_backends::trace::{Provenance, Traced, Tracer};
 use gtr_backends::{BackendError, Family, Picture};
 use gtr_core::sampler::{Job, SampleError, Settings};
-use gtr_core::{Guidance, MaskedGenerator, Plan, Sampler, Seed};
+use gtr_core::{Guidance, MaskedGenerator, Plan, Role, Sampler, Seed};
 
+use self::begin::Begin;
 use self::model::Opened;
-use self::progress::Progress;
+use self::variance::Variance;
+use self::watch::Watch;
 use crate::args::SampleArgs;
 use crate::catalogue::CATALOGUE;
 use crate::commands::verify;
@@ -43,6 +49,8 @@ struct Done {
     parameters: Parameters,
     plan: Plan,
     images: u64,
+    /// How far the reconstructions of an image lie apart, where there are several.
+    variance: Option<f64>,
 }
 
 /// Makes all images and writes them.
@@ -51,8 +59,9 @@ where
     G: Traced<Image = Picture>,
     G::Prompt: Clone,
 {
-    let Opened { mut generator, prompts, subjects, weights, .. } = opened;
-    let plan = plan(args, &generator)?;
+    let Opened { mut generator, prompts, subjects, weights, shape, .. } = opened;
+    let begin = Begin::read(args, generator.grid(), shape)?;
+    let plan = plan(args, &generator, begin.as_ref())?;
     let guidance = Guidance::new(
         args.cfg.or(opened.guidance).unwrap_or(1.0),
         args.cfg_schedule.map_or(opened.guidance_schedule, Into::into),
@@ -60,13 +69,13 @@ where
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
     let mut series = Series::new(args, numbering, place, Recipe::new(args, subjects, &plan, &settings));
-    let sampler = Sampler::new(&plan, &CATALOGUE.registry)?;
+    let samplers = samplers(args, &plan)?;
     let provenance = Provenance { model: args.model.model.clone(), weights, precision: args.model.dtype };
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
     let (images, batch) = (numbering.images(), u64::from(args.batch));
-    let batches = images.div_ceil(batch);
-    let mut progress = Progress::new(batches.saturating_mul(plan.steps().len() as u64));
+    let mut watch = Watch::new(args, numbering, &plan)?;
+    let mut variance = Variance::default();
     let mut next = 0;
     while next < images {
         let end = images.min(next.saturating_add(batch));
@@ -74,28 +83,62 @@ where
             |position| Job { prompt: prompts[numbering.subject(position)].clone(), image: numbering.number(position) };
         let jobs: Vec<_> = (next..end).map(job).collect();
         tracing::info!(first_image = %jobs[0].image, images = jobs.len(), ar_steps = plan.steps().len(), "running");
-        let pictures = match &mut tracer {
-            Some(tracer) => tracer.run(&sampler, &mut generator, &jobs, &mut progress)?,
-            None => sampler.run(&mut generator, &jobs, &settings, &mut progress)?,
-        };
-        for (position, picture) in (next..end).zip(&pictures) {
-            series.add(position, picture)?;
+        let mut variants = Vec::with_capacity(samplers.len());
+        for (variant, sampler) in (0..).zip(&samplers) {
+            let made = match (&mut tracer, &begin) {
+                (Some(tracer), _) => tracer.run(sampler, &mut generator, &jobs, &mut watch),
+                (None, Some(begin)) => {
+                    let pictures = begin.pictures(jobs.len());
+                    sampler.run_from(&mut generator, &jobs, &pictures, &settings, &mut watch)
+                }
+                (None, None) => sampler.run(&mut generator, &jobs, &settings, &mut watch),
+            };
+            let pictures = made.map_err(|error| watch.failure().unwrap_or_else(|| error.into()))?;
+            watch.done(pictures.len())?;
+            for (position, picture) in (next..end).zip(&pictures) {
+                series.add((position, variant), picture)?;
+            }
+            variants.push(pictures);
+        }
+        for image in 0..jobs.len() {
+            variance.add(&variants.iter().map(|pictures| &pictures[image]).collect::<Vec<_>>());
         }
         next = end;
     }
-    progress.finish();
+    watch.finish()?;
     let parameters = series.finish()?;
     tracer.map(Tracer::finish).transpose()?;
-    Ok(Done { parameters, plan, images })
+    let variance = args.going_on.reseed_reconstruction.map(|_| variance.mean());
+    Ok(Done { parameters, plan, images, variance })
+}
+
+/// A sampler for each time that the reconstruction is made: the first is the plain one.
+fn samplers<'p>(args: &SampleArgs, plan: &'p Plan) -> Result<Vec<Sampler<'p>>, CliError> {
+    let Some(count) = args.going_on.reseed_reconstruction else {
+        return Ok(vec![Sampler::new(plan, &CATALOGUE.registry)?]);
+    };
+    if plan.stages().iter().all(|stage| stage.role() == Role::Generation) {
+        return Err(CliError::usage(
+            "--reseed-reconstruction: the plan has no reconstruction: choose --order bisection or block, of 2 stages or more",
+        ));
+    }
+    let seed = |variant: u32| Seed(args.seed.wrapping_add(variant.into()));
+    (0..count).map(|variant| Ok(Sampler::new(plan, &CATALOGUE.registry)?.reseeded(seed(variant)))).collect()
 }
 
 /// The plan that was asked for, with the timesteps that the model is good for.
-fn plan<G: MaskedGenerator>(args: &SampleArgs, generator: &G) -> Result<Plan, CliError> {
+fn plan<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<&Begin>) -> Result<Plan, CliError> {
+    let plan = plan_for(args, generator, begin)?;
+    begin::check(&plan, begin, args)?;
+    Ok(plan)
+}
+
+fn plan_for<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<&Begin>) -> Result<Plan, CliError> {
     let (grid, limit) = (generator.grid(), generator.timestep_limit());
     let Some(path) = &args.plan else {
         let mut chosen = args.schedule.choose()?;
         chosen.schedule.set_default_timestep_limit(limit)?;
-        return Ok(chosen.plan(grid)?.plan);
+        return Ok(chosen.plan_rest(&begin::known_tokens(begin, grid))?.plan);
     };
     let name = path.display();
     let read = verify::read(path).map_err(|error| CliError::failure(format_args!("cannot read {name}"), &error))?;
@@ -129,6 +172,7 @@ impl Done {
                 "network_evaluations": network_evaluations,
                 "seconds": seconds,
                 "peak_memory_bytes": peak,
+                "pixel_variance": self.variance,
                 "parameters": self.parameters,
             });
             return format!("{summary}\n");
@@ -136,8 +180,12 @@ impl Done {
         let plural = if images == 1 { "" } else { "s" };
         let random =
             args.model.random_weights.map_or_else(String::new, |seed| format!(", random weights (seed {seed})"));
+        let count = args.going_on.reseed_reconstruction.unwrap_or_default();
+        let apart = self.variance.map_or_else(String::new, |variance| {
+            format!(", mean pixel variance {variance:.5} over {count} reconstructions")
+        });
         format!(
-            "{}: {images} image{plural}, {}, {}, {seconds:.2} s{}{random}\n",
+            "{}: {images} image{plural}, {}, {}, {seconds:.2} s{}{random}{apart}\n",
             args.out.display(),
             crate::table::count(ar_steps, "AR step"),
             crate::table::count(network_evaluations, "network evaluation"),

@@ -5,6 +5,7 @@ use std::path::Path;
 use gtr_backends::checkpoint::Section;
 use gtr_backends::lightgen::{LightGenGenerator, TextFeatures, prompt_length};
 use gtr_backends::mar::{Class, MarGenerator};
+use gtr_backends::vae::{KlEncoder, open_encoder};
 use gtr_backends::{Compute, TextEncoder, text};
 use gtr_core::{GuidanceSchedule, MaskedGenerator};
 
@@ -25,6 +26,8 @@ pub(super) struct Opened<G: MaskedGenerator> {
     /// The model's own scale of guidance, and how it moves.
     pub(super) guidance: Option<f64>,
     pub(super) guidance_schedule: GuidanceSchedule,
+    /// Height, width and channels of its pictures.
+    pub(super) shape: [usize; 3],
 }
 
 /// A model of classes.
@@ -43,6 +46,10 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
     }
     let generator = gtr_backends::open_mar(model, &args.model.files(), args.model.compute()?)?;
     check_vae(model, generator.makes_pictures(), "a file like kl16.ckpt")?;
+    let generator = match encoder(args, generator.config().image_decoder.is_some())? {
+        Some(encoder) => generator.with_encoder(encoder)?,
+        None => generator,
+    };
     let class = |class: &ClassName| match class {
         ClassName::Number(number) => generator.class(*number),
         ClassName::Name(name) => generator.class_named(name),
@@ -56,6 +63,7 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
         weights: tell_weights(args, generator.section(), &generator),
         guidance: generator.config().guidance,
         guidance_schedule: generator.config().guidance_schedule,
+        shape: generator.shape(),
         prompts,
         generator,
     })
@@ -79,6 +87,9 @@ pub(super) fn open_lightgen(args: &SampleArgs) -> Result<Opened<LightGenGenerato
     }
     let mut generator = gtr_backends::open_lightgen(model, &args.model.files(), width, &compute)?;
     check_vae(model, generator.makes_pictures(), "a folder as diffusers writes it")?;
+    if let Some(encoder) = encoder(args, false)? {
+        generator = generator.with_encoder(encoder)?;
+    }
     if let Some((height, width)) = args.size {
         let grid = generator.config().clone().with_pixels(height, width);
         let grid = grid.map_err(|error| CliError::usage(format_args!("--size: {error}")))?.grid;
@@ -94,6 +105,7 @@ pub(super) fn open_lightgen(args: &SampleArgs) -> Result<Opened<LightGenGenerato
         weights: tell_weights(args, generator.section(), &generator),
         guidance: generator.config().guidance,
         guidance_schedule: generator.config().guidance_schedule,
+        shape: generator.shape(),
         prompts,
         generator,
     })
@@ -127,6 +139,21 @@ fn check_vae(model: &str, makes_pictures: bool, form: &str) -> Result<(), CliErr
         return Ok(());
     }
     Err(CliError::usage(format_args!("`{model}` generates latents: give --vae, its autoencoder, {form}")))
+}
+
+/// The encoder that turns a picture to go on from into latents, where there is such a picture and tokens are no pixels.
+fn encoder(args: &SampleArgs, tokens_are_pixels: bool) -> Result<Option<KlEncoder>, CliError> {
+    if args.going_on.init.is_none() || tokens_are_pixels {
+        return Ok(None);
+    }
+    let model = &args.model;
+    let Some(path) = &model.vae else {
+        return Err(CliError::usage(format_args!(
+            "--init: `{}` goes on from latents, and a random autoencoder makes none: give --vae",
+            model.model
+        )));
+    };
+    Ok(Some(open_encoder(path, model.compute()?.device())?))
 }
 
 /// Where the weights come from; says so where it matters.

@@ -1,33 +1,53 @@
 //! How far a run is.
 
 use gtr_core::MaskedGenerator;
-use gtr_core::sampler::{Flow, Observer, StepEvent};
+use gtr_core::sampler::StepEvent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar over the AR steps of all batches; nothing where standard error is no terminal.
-pub(super) struct Progress(ProgressBar);
+pub(super) struct Progress {
+    bar: ProgressBar,
+    images: u64,
+    done: u64,
+}
 
 impl Progress {
-    /// A bar of so many steps.
-    pub(super) fn new(steps: u64) -> Self {
+    /// A bar of so many steps, in which so many images are made.
+    pub(super) fn new(steps: u64, images: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} AR steps, {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} AR steps, {msg}, {eta} left") {
             bar.set_style(style);
         }
-        Self(bar)
+        let progress = Self { bar, images, done: 0 };
+        progress.tell();
+        progress
+    }
+
+    fn tell(&self) {
+        let Self { images, done, .. } = self;
+        self.bar.set_message(format!("{done}/{images} image{}", if *images == 1 { "" } else { "s" }));
+    }
+
+    /// Takes note of a step.
+    pub(super) fn step<G: MaskedGenerator>(&self, event: &StepEvent<'_, G>) {
+        let (stage, tokens) = (event.step.stage(), event.step.tokens());
+        tracing::debug!(step = event.index + 1, of = event.steps, stage, tokens, guidance = event.guidance, "AR step");
+        self.bar.inc(1);
+    }
+
+    /// Lets something be drawn above the bar.
+    pub(super) fn above(&self, draw: impl FnOnce()) {
+        self.bar.suspend(draw);
+    }
+
+    /// Takes note of images that are finished.
+    pub(super) fn done(&mut self, images: usize) {
+        self.done += images as u64;
+        self.tell();
     }
 
     /// Takes the bar away.
     pub(super) fn finish(self) {
-        self.0.finish_and_clear();
-    }
-}
-
-impl<G: MaskedGenerator> Observer<G> for Progress {
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        let (stage, tokens) = (event.step.stage(), event.step.tokens());
-        tracing::debug!(step = event.index + 1, of = event.steps, stage, tokens, guidance = event.guidance, "AR step");
-        self.0.inc(1);
-        Flow::Continue
+        self.bar.finish_and_clear();
     }
 }

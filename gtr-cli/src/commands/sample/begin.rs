@@ -1,0 +1,70 @@
+//! What images go on from: a picture, and the tokens of it that are kept.
+
+use gtr_backends::Picture;
+use gtr_core::{Grid, Plan, TokenSet};
+
+use crate::args::SampleArgs;
+use crate::error::CliError;
+use crate::output;
+use crate::raster::Raster;
+
+/// The picture that a run goes on from.
+pub(super) struct Begin {
+    picture: Picture,
+    /// The tokens to keep, where a mask tells; otherwise the plan does.
+    known: Option<TokenSet>,
+}
+
+impl Begin {
+    /// Reads what was named; `shape` is that of the model's pictures, `[height, width, channels]`.
+    pub(super) fn read(args: &SampleArgs, grid: Grid, shape: [usize; 3]) -> Result<Option<Self>, CliError> {
+        let Some(path) = &args.going_on.init else { return Ok(None) };
+        let raster = Raster::read(path)?;
+        let picture = raster.picture(shape)?;
+        let known = match (&args.going_on.mask, &args.plan) {
+            (Some(mask), _) => Some(known(&Raster::read(mask)?.like(&raster)?, grid, args)?),
+            (None, Some(_)) => None,
+            (None, None) => {
+                return Err(CliError::usage(
+                    "--init alone says nothing of what is to be made: give --mask, white where, or a --plan for the rest",
+                ));
+            }
+        };
+        Ok(Some(Self { picture, known }))
+    }
+
+    /// The picture, once for each of `images`.
+    pub(super) fn pictures(&self, images: usize) -> Vec<Picture> {
+        vec![self.picture.clone(); images]
+    }
+}
+
+/// The tokens that are known before any is generated.
+pub(super) fn known_tokens(begin: Option<&Begin>, grid: Grid) -> TokenSet {
+    begin.and_then(|begin| begin.known.clone()).unwrap_or_else(|| TokenSet::empty(grid))
+}
+
+/// Checks that a plan and a picture belong together.
+pub(super) fn check(plan: &Plan, begin: Option<&Begin>, args: &SampleArgs) -> Result<(), CliError> {
+    match (plan.known().len(), begin) {
+        (0, Some(_)) => output::note("nothing of the picture of --init is kept: the whole grid is generated"),
+        (known @ 1.., None) => {
+            let file = args.plan.as_ref().map_or_else(String::new, |path| path.display().to_string());
+            return Err(CliError::usage(format_args!(
+                "{file} is a plan in which {known} tokens are known from the start: give --init, a picture that has them"
+            )));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The tokens outside the mask.
+fn known(mask: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, CliError> {
+    let white = mask.white(grid)?.widened(args.going_on.dilate.unwrap_or(0));
+    if white.is_empty() {
+        return Err(CliError::usage("--mask is black all over: nothing is left to generate; paint white what is to be made"));
+    }
+    tracing::info!(generated = white.len(), of = grid.tokens(), "read a mask");
+    Ok(white.complement())
+}

@@ -1,0 +1,154 @@
+//! Looks on while images grow: progress, an animation, a preview in the terminal.
+
+use std::mem;
+
+use gtr_backends::{BackendError, Picture};
+use gtr_core::sampler::{Flow, Observer, StepEvent};
+use gtr_core::{MaskedGenerator, Plan};
+
+use super::preview::Preview;
+use super::progress::Progress;
+use crate::animation::Format;
+use crate::args::SampleArgs;
+use crate::error::CliError;
+use crate::output::{self, Target};
+use crate::picture::{Bitmap, Sheet};
+use crate::series::{Layout, Numbering};
+
+/// An animation of more bytes in memory than this is refused.
+const MOST: usize = 1 << 29;
+
+/// All that looks on.
+pub(super) struct Watch {
+    progress: Progress,
+    animation: Option<Animation>,
+    preview: Option<Preview>,
+    /// How the images of the running batch are laid out.
+    layout: Layout,
+    scale: Option<usize>,
+    failure: Option<CliError>,
+}
+
+/// The frames so far.
+struct Animation {
+    target: Target,
+    format: Format,
+    frames: Vec<Bitmap>,
+    bytes: usize,
+}
+
+impl Watch {
+    /// Of a run that has not begun.
+    pub(super) fn new(args: &SampleArgs, numbering: Numbering, plan: &Plan) -> Result<Self, CliError> {
+        let images = numbering.images();
+        let animation = args.look.animate.as_deref().map(|path| {
+            if images > args.batch.into() {
+                return Err(CliError::usage(format_args!(
+                    "--animate shows images that grow at the same time: give --batch {images}, or ask for fewer images"
+                )));
+            }
+            Ok(Animation { format: Format::of(path)?, target: Target::new(path)?, frames: Vec::new(), bytes: 0 })
+        });
+        let batches = images.div_ceil(args.batch.into()).saturating_mul(numbering.variants());
+        Ok(Self {
+            progress: Progress::new(batches.saturating_mul(plan.steps().len() as u64), images.saturating_mul(numbering.variants())),
+            animation: animation.transpose()?,
+            preview: preview(args),
+            layout: numbering.layout_of_batch(args.batch.into()),
+            scale: args.scale.map(|scale| scale as usize),
+            failure: None,
+        })
+    }
+
+    /// Takes note of images that are finished, or tells why they are not to be looked at.
+    pub(super) fn done(&mut self, images: usize) -> Result<(), CliError> {
+        self.progress.done(images);
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Why a run that was stopped was stopped.
+    pub(super) fn failure(&mut self) -> Option<CliError> {
+        self.failure.take()
+    }
+
+    /// Writes what is to be kept.
+    pub(super) fn finish(self) -> Result<(), CliError> {
+        self.progress.finish();
+        match self.animation {
+            Some(Animation { target, format, frames, .. }) => target.write(&format.encode(&frames)?),
+            None => Ok(()),
+        }
+    }
+
+    fn look<G: MaskedGenerator<Image = Picture, Error = BackendError>>(
+        &mut self,
+        generator: &G,
+        canvas: &G::Canvas,
+    ) -> Result<(), CliError> {
+        if self.animation.is_none() && self.preview.is_none() {
+            return Ok(());
+        }
+        let Some(pictures) = generator.preview(canvas)? else {
+            return Err(CliError::usage("this model shows only finished images: leave out --animate and --preview"));
+        };
+        let mut sheet = Sheet::default();
+        for (position, picture) in (0..).zip(&pictures) {
+            let scale = *self.scale.get_or_insert_with(|| self.layout.scale(picture));
+            sheet.place(&Bitmap::of(picture, scale), self.layout.cell(position, 0), self.layout.size())?;
+        }
+        let Some(frame) = sheet.finish() else { return Ok(()) };
+        if let Some(preview) = &mut self.preview {
+            self.progress.above(|| preview.show(&frame));
+        }
+        self.animation.as_mut().map_or(Ok(()), |animation| animation.add(frame))
+    }
+
+    fn keep(&mut self, result: Result<(), CliError>) -> Flow {
+        match result {
+            Ok(()) => Flow::Continue,
+            Err(failure) => {
+                self.failure.get_or_insert(failure);
+                Flow::Stop
+            }
+        }
+    }
+}
+
+/// The preview that was asked for, where there is a terminal.
+fn preview(args: &SampleArgs) -> Option<Preview> {
+    if !args.look.preview {
+        return None;
+    }
+    let preview = Preview::new();
+    if preview.is_none() {
+        output::note("--preview shows nothing: standard output is no terminal");
+    }
+    preview
+}
+
+impl Animation {
+    fn add(&mut self, frame: Bitmap) -> Result<(), CliError> {
+        self.bytes += frame.bytes().len();
+        if self.bytes > MOST {
+            let frames = mem::take(&mut self.frames).len();
+            return Err(CliError::usage(format_args!(
+                "--animate: {frames} frames are all that {MOST} bytes hold: ask for fewer images or a lower --scale"
+            )));
+        }
+        self.frames.push(frame);
+        Ok(())
+    }
+}
+
+impl<G: MaskedGenerator<Image = Picture, Error = BackendError>> Observer<G> for Watch {
+    fn start(&mut self, generator: &G, canvas: &G::Canvas) {
+        let looked = self.look(generator, canvas);
+        self.keep(looked);
+    }
+
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+        self.progress.step(event);
+        let looked = self.look(event.generator, event.canvas);
+        self.keep(looked)
+    }
+}

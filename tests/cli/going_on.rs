@@ -1,0 +1,175 @@
+//! `sample --init` and `sample --reseed-reconstruction`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::{decode, run_in, sample, write_grey};
+
+const QUICK: &str = "--preset gtr-8 --diffusion constant --t 3 --detail none";
+
+/// A mask whose rows from `from` on are white.
+fn mask(folder: &Path, name: &str, side: u32, from: u32) {
+    write_grey(&folder.join(name), side, side, |row, _| if row < from { 0 } else { 255 });
+}
+
+fn pixels(folder: &Path, name: &str) -> Vec<u8> {
+    decode(&folder.join(name)).2
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+#[test]
+fn what_is_outside_the_mask_is_kept_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Every level of grey, in no pattern that a model would make.
+    write_grey(&folder.join("init.png"), 32, 32, |row, column| (row * 37 + column * 101) as u8);
+    mask(folder, "lower.png", 32, 16);
+    let flags = format!("--class 8 --count 3 {QUICK} --scale 1 --init init.png --mask lower.png");
+    fs::create_dir(folder.join("all")).unwrap();
+    sample(folder, &format!("{flags} --out all"));
+    let init = pixels(folder, "init.png");
+    for name in ["all/00000.png", "all/00001.png", "all/00002.png"] {
+        assert_eq!(pixels(folder, name)[..512], init[..512]);
+        assert_ne!(pixels(folder, name)[512..], init[512..]);
+    }
+    assert_ne!(pixels(folder, "all/00000.png"), pixels(folder, "all/00001.png"));
+    // An image is the same alone and in any batch here, too.
+    fs::create_dir(folder.join("alone")).unwrap();
+    sample(folder, &format!("{flags} --batch 1 --out alone"));
+    assert_eq!(pixels(folder, "all/00002.png"), pixels(folder, "alone/00002.png"));
+    // Widened by one token, of 4 pixels: the mask begins a token earlier.
+    sample(folder, &format!("--class 8 {QUICK} --scale 1 --init init.png --mask lower.png --dilate --out wide.png"));
+    let wide = pixels(folder, "wide.png");
+    assert_eq!(wide[..12 * 32], init[..12 * 32]);
+    assert_ne!(wide[12 * 32..512], init[12 * 32..512]);
+}
+
+#[test]
+fn an_enlarged_picture_is_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    sample(folder, &format!("--class 3 {QUICK} --out large.png"));
+    mask(folder, "lower.png", 256, 128);
+    sample(folder, &format!("--class 8 {QUICK} --init large.png --mask lower.png --out on.png"));
+    assert_eq!(pixels(folder, "on.png")[..256 * 128], pixels(folder, "large.png")[..256 * 128]);
+}
+
+#[test]
+fn the_plan_of_a_rest_can_be_kept_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    sample(folder, &format!("--class 3 {QUICK} --out three.png"));
+    // One pixel of a token is enough to have it made again; the others of its cell are black.
+    write_grey(&folder.join("dot.png"), 256, 256, |row, column| if (row, column) == (77, 200) { 255 } else { 0 });
+    sample(folder, &format!("--class 3 --preset gtr-8 --init three.png --mask dot.png --dilate 1 --out on.png"));
+    run_in(folder, &["inspect", "on.png", "--plan-out", "p.json"]).succeeded();
+    assert_eq!(run_in(folder, &["verify", "p.json"]).succeeded(), "p.json: sound, 8x8, 3 stages, 5 AR steps\n");
+    let plan: Value = serde_json::from_slice(&fs::read(folder.join("p.json")).unwrap()).unwrap();
+    assert_eq!((&plan["format_version"], plan["known"].as_array().unwrap().len()), (&2.into(), 64 - 9));
+    sample(folder, "--class 3 --plan p.json --init three.png --out again.png");
+    assert_eq!(pixels(folder, "on.png"), pixels(folder, "again.png"));
+    let alone = run_in(folder, &words("sample --class 3 --plan p.json --out x.png")).failed(2);
+    assert!(alone.contains("p.json is a plan in which 55 tokens are known from the start: give --init"), "{alone}");
+}
+
+#[test]
+fn a_mask_that_is_white_all_over_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    sample(folder, &format!("--class 3 {QUICK} --out three.png"));
+    mask(folder, "white.png", 256, 0);
+    let line = format!("sample --class 3 {QUICK} --init three.png --mask white.png --out on.png");
+    let run = run_in(folder, &words(&line));
+    assert_eq!(run.stderr, "note: nothing of the picture of --init is kept: the whole grid is generated\n");
+    assert_eq!(pixels(folder, "on.png"), pixels(folder, "three.png"));
+}
+
+#[test]
+fn pictures_and_masks_that_do_not_fit_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    mask(folder, "black.png", 32, 32);
+    mask(folder, "lower.png", 32, 16);
+    mask(folder, "small.png", 16, 8);
+    mask(folder, "odd.png", 33, 8);
+    fs::write(folder.join("text.png"), "no picture").unwrap();
+    let mut lines = String::new();
+    for (flags, code) in [
+        ("--init lower.png", 2),
+        ("--mask lower.png", 2),
+        ("--init lower.png --dilate 2", 2),
+        ("--init lower.png --mask lower.png --dilate 0", 2),
+        ("--init lower.png --mask lower.png --plan p.json", 2),
+        ("--init lower.png --mask lower.png --trace t.safetensors", 2),
+        ("--init lower.png --mask black.png", 2),
+        ("--init lower.png --mask small.png", 1),
+        ("--init small.png --mask small.png", 1),
+        ("--init odd.png --mask odd.png", 1),
+        ("--init none.png --mask lower.png", 1),
+        ("--init text.png --mask lower.png", 1),
+        ("--init . --mask lower.png", 1),
+        ("--init lower.png --mask lower.png --stages 5", 2),
+        ("--init lower.png --mask lower.png --model mar-b --random-weights", 2),
+        ("--reseed-reconstruction 1", 2),
+        ("--reseed-reconstruction 2 --preset mar-8", 2),
+        ("--reseed-reconstruction 2 --animate a.gif", 2),
+    ] {
+        let line = format!("sample --class 3 --out x.png {flags}");
+        let _ = write!(lines, "{flags}\n  {}", run_in(folder, &words(&line)).failed(code));
+    }
+    let run = run_in(folder, &words("sample --class 3 --out . --reseed-reconstruction 2"));
+    let _ = write!(lines, "--out . --reseed-reconstruction 2\n  {}", run.failed(2));
+    assert_snapshot!("going_on_refused", lines);
+}
+
+#[test]
+fn reconstructions_share_their_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for order in ["bisection", "block"] {
+        let flags = format!("--class 3..4 {QUICK} --order {order} --seed 5 --scale 1");
+        let summary = sample(folder, &format!("{flags} --reseed-reconstruction 3 --out sheet.png"));
+        assert!(summary.contains(": 2 images, 8 AR steps, ") && summary.contains(" over 3 reconstructions"), "{summary}");
+        let (width, height, sheet) = decode(&folder.join("sheet.png"));
+        assert_eq!((width, height), (3 * 34 - 2, 2 * 34 - 2));
+        let tile = |row: usize, column: usize| -> Vec<u8> {
+            (0..32).flat_map(|line| sheet[(row * 34 + line) * width + column * 34..][..32].to_vec()).collect()
+        };
+        sample(folder, &format!("{flags} --out plain.png"));
+        let (width, _, plain) = decode(&folder.join("plain.png"));
+        for row in 0..2 {
+            let alone: Vec<u8> = (0..32).flat_map(|line| plain[line * width + row * 34..][..32].to_vec()).collect();
+            assert_eq!(tile(row, 0), alone, "the first is the plain run");
+            for variant in 1..3 {
+                let other = tile(row, variant);
+                assert_ne!(other, alone);
+                // Cells of the generation are the same in all.
+                for (pixel, (a, b)) in other.iter().zip(&alone).enumerate() {
+                    let (token_row, token_column) = (pixel / 32 / 4, pixel % 32 / 4);
+                    let generated = if order == "block" { token_row < 4 } else { (token_row + token_column) % 2 == 0 };
+                    assert!(!generated || a == b, "{order}: pixel {pixel}");
+                }
+            }
+        }
+    }
+}
+
+/// What the paper's figure 3 shows, on the digits: a checkerboard decides the image, a block does not.
+#[test]
+fn a_checkerboard_leaves_less_open_than_a_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let variance = |order: &str| {
+        let flags = "--class 0..9 --preset gtr-8 --reseed-reconstruction 3 --json --out a.png";
+        let summary: Value = serde_json::from_str(&sample(folder.path(), &format!("{flags} --order {order}"))).unwrap();
+        summary["pixel_variance"].as_f64().unwrap()
+    };
+    let (checkerboard, block) = (variance("bisection"), variance("block"));
+    assert!(checkerboard > 0.0 && checkerboard * 2.0 < block, "{checkerboard} and {block}");
+}

@@ -27,7 +27,10 @@ impl Format {
         match ending.as_deref() {
             Some("gif") => Ok(Self::Gif),
             Some("png" | "apng") => Ok(Self::Png),
-            _ => Err(CliError::usage(format_args!("--animate {}: name a file that ends in .gif or .png", path.display()))),
+            _ => Err(CliError::usage(format_args!(
+                "--animate {}: name a file that ends in .gif or .png",
+                path.display()
+            ))),
         }
     }
 
@@ -53,7 +56,8 @@ fn gif(frames: &[Bitmap]) -> Result<Vec<u8>, gif::EncodingError> {
     let too_large = |_| gif::EncodingError::from(std::io::Error::other("it is too large for a GIF"));
     let mut file = Vec::new();
     let Some(first) = frames.first() else { return Ok(file) };
-    let (width, height) = (u16::try_from(first.width()).map_err(too_large)?, u16::try_from(first.height()).map_err(too_large)?);
+    let (width, height) =
+        (u16::try_from(first.width()).map_err(too_large)?, u16::try_from(first.height()).map_err(too_large)?);
     let greys: Vec<u8> = if first.is_grey() { (0..=255).flat_map(|grey| [grey; 3]).collect() } else { Vec::new() };
     let mut encoder = gif::Encoder::new(&mut file, width, height, &greys)?;
     encoder.set_repeat(gif::Repeat::Infinite)?;

@@ -32,8 +32,7 @@ impl Raster {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display();
-        let file =
-            File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
+        let file = File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
         let wrong = |error: png::DecodingError| CliError::failure(format_args!("cannot read {shown} as PNG"), &error);
         let mut decoder = png::Decoder::new(BufReader::new(file));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
@@ -148,7 +147,8 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).collect();
         let small = Picture::new(16, 16, 1, bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()).unwrap();
         for times in [1, 3, 8] {
-            let large = (0..16 * times).flat_map(|row| (0..16 * times).map(move |column| (row / times, column / times)));
+            let large =
+                (0..16 * times).flat_map(|row| (0..16 * times).map(move |column| (row / times, column / times)));
             let large: Vec<u8> = large.map(|(row, column)| bytes[row * 16 + column]).collect();
             assert_eq!(raster(16 * times, 16 * times, 1, &large).picture([16, 16, 1]).unwrap(), small);
         }

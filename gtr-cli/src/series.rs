@@ -107,7 +107,9 @@ impl Recipe {
             random_weights: model.random_weights,
             vae: text(&model.vae),
             text_encoder: text(&model.text_encoder),
-            dtype: Some(model.dtype).filter(|dtype| *dtype != Precision::default()).map(|dtype| dtype.name().to_owned()),
+            dtype: Some(model.dtype)
+                .filter(|dtype| *dtype != Precision::default())
+                .map(|dtype| dtype.name().to_owned()),
             device: Some(model.device.clone()).filter(|device| device != "cpu"),
             size: args.size,
             subjects,

@@ -318,10 +318,16 @@ fn a_picture_is_gone_on_from_through_the_autoencoder() {
     assert_eq!(error, "the plan needs a way from images to tokens, which this model does not offer");
     let other = open_encoder(&crate::golden::path("vae_kl16_tiny/weights_encoder.safetensors"), &device).unwrap();
     let error = open().with_encoder(other).map(drop).unwrap_err().to_string();
-    assert!(error.contains("encodes to latents of 16 channels at 1/16 of the resolution, the model generates 4"), "{error}");
+    assert!(
+        error.contains("encodes to latents of 16 channels at 1/16 of the resolution, the model generates 4"),
+        "{error}"
+    );
     let small = Picture::new(16, 16, 3, vec![0.0; 16 * 16 * 3]).unwrap();
     let error = sampler.run_from(&mut generator, &jobs[..1], &[small], &settings, &mut ()).unwrap_err().to_string();
-    assert!(error.starts_with("latent images of shape [1, 4, 2, 2] are not the model's, of shape [1, 4, 4, 8]"), "{error}");
+    assert!(
+        error.starts_with("latent images of shape [1, 4, 2, 2] are not the model's, of shape [1, 4, 4, 8]"),
+        "{error}"
+    );
 }
 
 #[test]

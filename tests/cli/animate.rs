@@ -40,7 +40,8 @@ fn frames_show_the_checkerboard_being_filled() {
     for row in 0..8 {
         for column in 0..8 {
             assert_eq!(known(&frames[generation], row, column), (row + column) % 2 == 0, "{row} {column}");
-            assert!((1..9).all(|step| !known(&frames[step - 1], row, column) || cell(&frames[step - 1], row, column) == cell(&frames[step], row, column)));
+            assert!((1..9).all(|step| !known(&frames[step - 1], row, column)
+                || cell(&frames[step - 1], row, column) == cell(&frames[step], row, column)));
         }
     }
     assert_eq!(frames[8], decode(&path("end.png")).2);
@@ -69,7 +70,10 @@ fn what_is_known_is_in_the_first_frame() {
     let folder = tempfile::tempdir().unwrap();
     write_grey(&folder.path().join("init.png"), 32, 32, |row, column| (row * 4 + column) as u8);
     write_grey(&folder.path().join("mask.png"), 32, 32, |row, _| if row < 16 { 0 } else { 255 });
-    sample(folder.path(), &format!("--class 3 {QUICK} --scale 1 --init init.png --mask mask.png --animate a.apng --out b.png"));
+    sample(
+        folder.path(),
+        &format!("--class 3 {QUICK} --scale 1 --init init.png --mask mask.png --animate a.apng --out b.png"),
+    );
     let (_, frames) = frames(&folder.path().join("a.apng"));
     assert_eq!(frames[0][..512], decode(&folder.path().join("init.png")).2[..512]);
     assert!(frames[0][512..].iter().all(|&byte| byte == 128));

@@ -136,7 +136,10 @@ fn reconstructions_share_their_generation() {
     for order in ["bisection", "block"] {
         let flags = format!("--class 3..4 {QUICK} --order {order} --seed 5 --scale 1");
         let summary = sample(folder, &format!("{flags} --reseed-reconstruction 3 --out sheet.png"));
-        assert!(summary.contains(": 2 images, 8 AR steps, ") && summary.contains(" over 3 reconstructions"), "{summary}");
+        assert!(
+            summary.contains(": 2 images, 8 AR steps, ") && summary.contains(" over 3 reconstructions"),
+            "{summary}"
+        );
         let (width, height, sheet) = decode(&folder.join("sheet.png"));
         assert_eq!((width, height), (3 * 34 - 2, 2 * 34 - 2));
         let tile = |row: usize, column: usize| -> Vec<u8> {
@@ -166,10 +169,10 @@ fn reconstructions_share_their_generation() {
 fn a_checkerboard_leaves_less_open_than_a_block() {
     let folder = tempfile::tempdir().unwrap();
     let variance = |order: &str| {
-        let flags = "--class 0..9 --preset gtr-8 --reseed-reconstruction 3 --json --out a.png";
-        let summary: Value = serde_json::from_str(&sample(folder.path(), &format!("{flags} --order {order}"))).unwrap();
+        let flags = format!("--class 1,3,5,7 {QUICK} --reseed-reconstruction 2 --json --out a.png --order {order}");
+        let summary: Value = serde_json::from_str(&sample(folder.path(), &flags)).unwrap();
         summary["pixel_variance"].as_f64().unwrap()
     };
     let (checkerboard, block) = (variance("bisection"), variance("block"));
-    assert!(checkerboard > 0.0 && checkerboard * 2.0 < block, "{checkerboard} and {block}");
+    assert!(checkerboard > 0.0 && checkerboard * 1.2 < block, "{checkerboard} and {block}");
 }

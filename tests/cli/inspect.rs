@@ -26,7 +26,8 @@ fn carry_out(folder: &Path, report: &str) {
     let folder_of = Path::new(env!("CARGO_BIN_EXE_gtr-cli")).parent().unwrap().to_str().unwrap().to_owned();
     let path = format!("{folder_of}:{}", std::env::var("PATH").unwrap());
     for command in commands {
-        let done = std::process::Command::new("sh").args(["-c", command]).current_dir(folder).env("PATH", &path).output();
+        let done =
+            std::process::Command::new("sh").args(["-c", command]).current_dir(folder).env("PATH", &path).output();
         let done = done.unwrap();
         assert!(done.status.success(), "{command}\n{}", String::from_utf8_lossy(&done.stderr));
     }
@@ -44,13 +45,27 @@ fn the_command_makes_the_same_bytes() {
     write_grey(&folder.join("my mask.png"), 256, 256, |row, _| if row < 128 { 0 } else { 255 });
     for (name, flags) in [
         ("preset.png", "--class 3 --preset gtr-8 --t-max 9 --t-min 3 --t-rec 3 --t-detail 5"),
-        ("sheet.png", &format!("--class 2..4,7 --count 2 --seed 18446744073709551615 --cfg 2.5 --cfg-schedule constant --temperature 0.9 --scale 1 {QUICK}")),
-        ("flags.png", &format!("--class 1 --first-image 9 {QUICK} --order halton --pace uniform --steps 5 --max-timestep 900")),
-        ("cut.png", "--class 1 --cut quincunx --stages 4 --within farthest --steps 2,2,1,1 --diffusion disa --kind cosine --detail none --t-early 4 --t-late 2"),
+        (
+            "sheet.png",
+            &format!(
+                "--class 2..4,7 --count 2 --seed 18446744073709551615 --cfg 2.5 --cfg-schedule constant --temperature 0.9 --scale 1 {QUICK}"
+            ),
+        ),
+        (
+            "flags.png",
+            &format!("--class 1 --first-image 9 {QUICK} --order halton --pace uniform --steps 5 --max-timestep 900"),
+        ),
+        (
+            "cut.png",
+            "--class 1 --cut quincunx --stages 4 --within farthest --steps 2,2,1,1 --diffusion disa --strategy cosine --t-max 4 --t-min 2 --detail none",
+        ),
         ("plan.png", "--class 5 --plan p.json"),
         ("variants.png", &format!("--class 5 --reseed-reconstruction 3 {QUICK}")),
     ] {
-        if run_in(folder, &[&["sample", "--out", name], &flags.split_whitespace().collect::<Vec<_>>()[..]].concat()).code == 0 {
+        if run_in(folder, &[&["sample", "--out", name], &flags.split_whitespace().collect::<Vec<_>>()[..]].concat())
+            .code
+            == 0
+        {
             let report = inspect(folder, &[name]);
             carry_out(folder, &report);
             let again = name.replace(".png", "-again.png");
@@ -60,7 +75,20 @@ fn the_command_makes_the_same_bytes() {
         }
     }
     // A picture that goes on from another, by a mask whose name must be quoted.
-    let args = ["sample", "--class", "8", "--init", "preset.png", "--mask", "my mask.png", "--dilate", "--preset", "gtr-8", "--out", "on.png"];
+    let args = [
+        "sample",
+        "--class",
+        "8",
+        "--init",
+        "preset.png",
+        "--mask",
+        "my mask.png",
+        "--dilate",
+        "--preset",
+        "gtr-8",
+        "--out",
+        "on.png",
+    ];
     run_in(folder, &args).succeeded();
     let report = inspect(folder, &["on.png"]);
     assert!(report.contains("--mask 'my mask.png' --dilate 1"), "{report}");
@@ -87,7 +115,10 @@ fn images_of_a_folder_and_saved_plans_come_back() {
 #[test]
 fn a_report_can_be_read_and_processed() {
     let folder = tempfile::tempdir().unwrap();
-    sample(folder.path(), "--class 2..3 --count 2 --seed 11 --preset gtr-8 --t-max 4 --t-min 2 --t-rec 2 --t-detail 3 --out a.png");
+    sample(
+        folder.path(),
+        "--class 2..3 --count 2 --seed 11 --preset gtr-8 --t-max 4 --t-min 2 --t-rec 2 --t-detail 3 --out a.png",
+    );
     assert_snapshot!("inspect_image", inspect(folder.path(), &["a.png"]));
     let report: Value = serde_json::from_str(&inspect(folder.path(), &["a.png", "--format", "json"])).unwrap();
     assert_eq!((&report["parameters"]["seed"], &report["width"]), (&11.into(), &194.into()));
@@ -137,8 +168,19 @@ fn pictures_are_not_trusted() {
     fs::create_dir(path("folder")).unwrap();
     let mut lines = String::new();
     for name in [
-        "none.png", "folder", "empty.png", "text.png", "short.png", "plain.png", "noplan.png", "nojson.png", "other.png",
-        "newer.png", "badplan.png", "unsound.png", "bomb.png",
+        "none.png",
+        "folder",
+        "empty.png",
+        "text.png",
+        "short.png",
+        "plain.png",
+        "noplan.png",
+        "nojson.png",
+        "other.png",
+        "newer.png",
+        "badplan.png",
+        "unsound.png",
+        "bomb.png",
     ] {
         lines.push_str(&format!("{name}\n  {}", run_in(folder.path(), &["inspect", name]).failed(1)));
     }

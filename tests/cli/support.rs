@@ -96,7 +96,8 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
 pub(crate) fn write_grey(path: &Path, width: u32, height: u32, pixel: impl Fn(u32, u32) -> u8) {
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), width, height);
     encoder.set_color(png::ColorType::Grayscale);
-    let bytes: Vec<u8> = (0..height).flat_map(|row| (0..width).map(move |column| (row, column))).map(|(r, c)| pixel(r, c)).collect();
+    let bytes: Vec<u8> =
+        (0..height).flat_map(|row| (0..width).map(move |column| (row, column))).map(|(r, c)| pixel(r, c)).collect();
     encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
 }
 

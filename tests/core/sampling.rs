@@ -2,8 +2,8 @@
 
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent, run};
 use gtr_core::{
-    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Role, Sampler, Seed,
-    Stream, TokenSet, Within, laws, preset,
+    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Role, Sampler,
+    Seed, Stream, TokenSet, Within, laws, preset,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;

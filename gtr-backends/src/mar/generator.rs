@@ -235,7 +235,8 @@ impl MaskedGenerator for MarGenerator {
     fn preview(&self, canvas: &Canvas) -> Result<Option<Vec<Picture>>, BackendError> {
         let layout = self.config().latent();
         let pictures = self.pictures(&canvas.partial_latents(layout, self.model.device())?)?;
-        let hidden = pictures.into_iter().zip(canvas.unknown(layout)).map(|(picture, unknown)| picture.without(&unknown));
+        let hidden =
+            pictures.into_iter().zip(canvas.unknown(layout)).map(|(picture, unknown)| picture.without(&unknown));
         Ok(Some(hidden.collect()))
     }
 }

@@ -65,10 +65,11 @@ impl Recorded {
     fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display();
         let wrong = |what: String| CliError::Failure(format!("{shown}: {what}"));
-        let file =
-            File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
+        let file = File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
         let decoder = png::Decoder::new_with_limits(BufReader::new(file), png::Limits { bytes: MOST });
-        let reader = decoder.read_info().map_err(|error| CliError::failure(format_args!("cannot read {shown} as PNG"), &error))?;
+        let reader = decoder
+            .read_info()
+            .map_err(|error| CliError::failure(format_args!("cannot read {shown} as PNG"), &error))?;
         let info = reader.info();
         let plain = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
         let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == PLAN);
@@ -77,11 +78,13 @@ impl Recorded {
         };
         let mut packed = packed.clone();
         let unpacked = packed.decompress_text_with_limit(MOST).and_then(|()| packed.get_text());
-        let text = unpacked.map_err(|error| CliError::failure(format_args!("{shown}: its plan cannot be unpacked"), &error))?;
+        let text = unpacked
+            .map_err(|error| CliError::failure(format_args!("{shown}: its plan cannot be unpacked"), &error))?;
         let settings: Value = serde_json::from_str(&plain.text)
             .map_err(|error| CliError::failure(format_args!("{shown}: its settings are no JSON"), &error))?;
-        let parameters: Parameters = serde_json::from_str(&plain.text)
-            .map_err(|error| CliError::failure(format_args!("{shown}: its settings are not those of `sample`"), &error))?;
+        let parameters: Parameters = serde_json::from_str(&plain.text).map_err(|error| {
+            CliError::failure(format_args!("{shown}: its settings are not those of `sample`"), &error)
+        })?;
         // A setting that this version does not know would be lost without a word.
         if serde_json::to_value(&parameters).ok().as_ref() != Some(&settings) {
             return Err(wrong(format!(

@@ -63,7 +63,9 @@ pub(super) fn check(plan: &Plan, begin: Option<&Begin>, args: &SampleArgs) -> Re
 fn known(mask: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, CliError> {
     let white = mask.white(grid)?.widened(args.going_on.dilate.unwrap_or(0));
     if white.is_empty() {
-        return Err(CliError::usage("--mask is black all over: nothing is left to generate; paint white what is to be made"));
+        return Err(CliError::usage(
+            "--mask is black all over: nothing is left to generate; paint white what is to be made",
+        ));
     }
     tracing::info!(generated = white.len(), of = grid.tokens(), "read a mask");
     Ok(white.complement())

@@ -51,7 +51,10 @@ impl Watch {
         });
         let batches = images.div_ceil(args.batch.into()).saturating_mul(numbering.variants());
         Ok(Self {
-            progress: Progress::new(batches.saturating_mul(plan.steps().len() as u64), images.saturating_mul(numbering.variants())),
+            progress: Progress::new(
+                batches.saturating_mul(plan.steps().len() as u64),
+                images.saturating_mul(numbering.variants()),
+            ),
             animation: animation.transpose()?,
             preview: preview(args),
             layout: numbering.layout_of_batch(args.batch.into()),

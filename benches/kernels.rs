@@ -41,7 +41,8 @@ fn of_gemm(bencher: Bencher<'_, '_>, (m, k, n): (usize, usize, usize)) {
         unsafe {
             let threads = gemm::Parallelism::Rayon(0);
             gemm::gemm(
-                m, n, k, out, 1, n_stride, false, a, 1, k_stride, b, 1, n_stride, 0.0, 1.0, false, false, false, threads,
+                m, n, k, out, 1, n_stride, false, a, 1, k_stride, b, 1, n_stride, 0.0, 1.0, false, false, false,
+                threads,
             );
         }
     });

@@ -45,6 +45,7 @@ mod layers;
 pub mod lightgen;
 pub mod mar;
 mod models;
+mod numbers;
 mod picture;
 mod product;
 mod rows;

@@ -55,19 +55,15 @@ pub(crate) fn multiply<S: Simd>(simd: S, rows: &[[f32; ROWS]], weights: &[[f32; 
 }
 
 #[inline(always)]
-fn columns<S: Simd, const VECTORS: usize>(
-    simd: S,
-    rows: &[[f32; ROWS]],
-    weights: &[[f32; COLUMNS]],
-    out: &mut Tile,
-) {
+fn columns<S: Simd, const VECTORS: usize>(simd: S, rows: &[[f32; ROWS]], weights: &[[f32; COLUMNS]], out: &mut Tile) {
     for first in (0..COLUMNS / S::F32_LANES).step_by(VECTORS) {
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         for (sums, out) in sums.iter_mut().zip(out.iter()) {
             sums.copy_from_slice(&S::as_simd_f32s(out).0[first..][..VECTORS]);
         }
         for (values, weights) in rows.iter().zip(weights) {
-            let weights: &[S::f32s; VECTORS] = S::as_simd_f32s(weights).0[first..].first_chunk().expect("a block holds whole groups of vectors");
+            let weights: &[S::f32s; VECTORS] =
+                S::as_simd_f32s(weights).0[first..].first_chunk().expect("a block holds whole groups of vectors");
             for (sums, &value) in sums.iter_mut().zip(values) {
                 let value = simd.splat_f32s(value);
                 for (sum, &weight) in sums.iter_mut().zip(weights) {

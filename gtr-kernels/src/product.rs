@@ -17,8 +17,8 @@ pub enum Weights<'a> {
     F16(&'a [f16]),
 }
 
-/// Inputs that are summed over at once: a part of a block of weights that stays in the nearest cache.
-const INPUTS: usize = 1024;
+/// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache.
+const INPUTS: usize = 128;
 /// Tiles a thread from which on each takes rows of its own: then what they read of the weights is worth what they compute.
 const MANY: usize = 20;
 /// Fewer multiplications than this are not worth a second thread.
@@ -68,13 +68,17 @@ pub fn product(
     } else if tiles < MANY * threads {
         task.by_columns(x, &mut out, true);
     } else {
-        // Parts of equal size, as many for each thread.
-        let parts = tiles.div_ceil(threads * MANY / 2) * threads;
-        let part = tiles.div_ceil(parts) * ROWS;
+        let part = part(tiles, threads) * ROWS;
         let rows = out.par_chunks_mut(part * outputs).zip(x.par_chunks(part * inputs)).enumerate();
         rows.for_each(|(number, (out, x))| task.by_rows(number * part, x, out));
     }
     out
+}
+
+/// Tiles of the parts that threads take: as many parts for each thread, with little left over, and small for their caches.
+fn part(tiles: usize, threads: usize) -> usize {
+    let sizes = (1..=8).map(|parts| (parts, tiles.div_ceil(parts * threads)));
+    sizes.min_by_key(|&(parts, size)| (parts * size, size)).map_or(tiles, |(_, size)| size)
 }
 
 /// A product, whichever way it is shared among threads.
@@ -116,11 +120,16 @@ impl Task<'_> {
         } else {
             sums.chunks_exact_mut(height.max(1)).enumerate().for_each(multiply);
         }
-        for (row, out) in out.chunks_exact_mut(outputs).enumerate() {
+        let finish = |(row, out): (usize, &mut [f32])| {
             for (block, bias) in self.bias.chunks(COLUMNS).enumerate() {
                 add(&mut out[block * COLUMNS..], &sums[block * height + row / ROWS][row % ROWS], bias);
             }
             (self.finish)(row, out);
+        };
+        if threads {
+            out.par_chunks_exact_mut(outputs).enumerate().for_each(finish);
+        } else {
+            out.chunks_exact_mut(outputs).enumerate().for_each(finish);
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Weights<'a> {
 const INPUTS: usize = 128;
 /// Tiles a thread from which on each takes rows of its own: then what they read of the weights is worth what they compute.
 const MANY: usize = 20;
+/// Fewer numbers than this are finished sooner than a second thread wakes up.
+const WIDE: usize = 1 << 17;
 /// Fewer multiplications than this are not worth a second thread.
 const SMALL: usize = 1 << 18;
 
@@ -126,7 +128,7 @@ impl Task<'_> {
             }
             (self.finish)(row, out);
         };
-        if threads {
+        if threads && out.len() >= WIDE {
             out.par_chunks_exact_mut(outputs).enumerate().for_each(finish);
         } else {
             out.chunks_exact_mut(outputs).enumerate().for_each(finish);

@@ -6,6 +6,7 @@ use gtr_core::{Denoise, NoiseSource, Row};
 use super::resident::Resident;
 use super::{DiffusionHead, Process};
 use crate::BackendError;
+use crate::compute::in_pool;
 use crate::error::Context;
 use crate::layers::concatenate;
 
@@ -46,7 +47,7 @@ pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'
     if !head.device().is_cpu() {
         return resident(head, conditions, settings, &chains);
     }
-    let drawn = Walk::new(head, conditions, settings, chains)?.run()?;
+    let drawn = in_pool(|| Walk::new(head, conditions, settings, chains)?.run())?;
     let mut values = vec![0.0; count * channels];
     for (row, drawn) in order.into_iter().zip(drawn.chunks_exact(channels)) {
         values[row * channels..][..channels].copy_from_slice(drawn);

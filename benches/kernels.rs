@@ -29,7 +29,7 @@ fn packed(bencher: Bencher<'_, '_>, (rows, inputs, outputs): (usize, usize, usiz
 }
 
 #[divan::bench(args = PRODUCTS)]
-#[expect(unsafe_code, reason = "gemm takes pointers")]
+#[expect(unsafe_code, clippy::many_single_char_names, reason = "gemm takes pointers, and names sides so")]
 fn of_gemm(bencher: Bencher<'_, '_>, (m, k, n): (usize, usize, usize)) {
     let (a, weights, mut out) = (vec![1.0_f32; m * k], weights(k * n), vec![0.0_f32; m * n]);
     let mut turn = 0;

@@ -2,7 +2,7 @@
 //!
 //! Nothing is fused, so the bits are the same on all machines.
 
-use std::f32::consts::FRAC_1_SQRT_2;
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LOG2_E};
 
 /// The Gaussian error linear unit, `x (1 + erf(x / sqrt(2))) / 2`, of each number.
 ///
@@ -137,10 +137,9 @@ fn erf(x: f32) -> f32 {
     let square = x * x;
     let above = polynomial(
         square,
-        [1.128_379_1, 0.190_403_64, 0.052_748_352, 0.003_765_494_6, 0.000_284_879_76, 2.050_107_2e-6],
+        [FRAC_2_SQRT_PI, 0.190_403_64, 0.052_748_352, 0.003_765_494_6, 0.000_284_879_76, 2.050_107_2e-6],
     );
-    let below =
-        polynomial(square, [1.0, 0.502_073_6, 0.114_107_944, 0.014_968_975, 0.001_162_505_2, 3.809_176_3e-5]);
+    let below = polynomial(square, [1.0, 0.502_073_6, 0.114_107_944, 0.014_968_975, 0.001_162_505_2, 3.809_176_3e-5]);
     if x.abs() >= END { 1.0_f32.copysign(x) } else { x * above / below }
 }
 
@@ -153,7 +152,7 @@ fn exp(x: f32) -> f32 {
     const LN_2: [f32; 2] = [0.693_359_4, -0.000_212_194_44];
     // Beyond these the result is no normal number.
     let x = x.clamp(-87.3, 88.7);
-    let rounded = x * std::f32::consts::LOG2_E + ROUNDING;
+    let rounded = x * LOG2_E + ROUNDING;
     let whole = rounded - ROUNDING;
     let rest = x - whole * LN_2[0] - whole * LN_2[1];
     let fraction =

@@ -10,6 +10,11 @@
 //! Instructions are chosen at run time (AVX-512, AVX2, NEON, or none), by [`pulp`]. Where products are fused with sums, and
 //! where they are not, bits differ; with the same kind of instructions they do not depend on the width of the vectors.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is compiled for some kind of vectors must be inlined into its dispatch"
+)]
+
 mod attention;
 mod elementwise;
 mod pack;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::models::{Files, checkpoint_of, config_beside, embedded, published};
 use crate::BackendError;
+use crate::models::{Files, checkpoint_of, config_beside, embedded, published};
 
 /// The SHA-256, in hexadecimal digits, of all that a model's images depend on: its configuration, its weights or their
 /// seed, its autoencoder and, where there is one, the folder of its text encoder.

@@ -113,8 +113,9 @@ impl Recipe {
     }
 
     /// What the images of a run have in common, besides what is asked for, as JSON.
-    pub(crate) fn settings(&self) -> serde_json::Value {
-        let mut settings = serde_json::to_value(&self.parameters).unwrap_or_default();
+    pub(crate) fn settings(&self, scale: usize) -> serde_json::Value {
+        let parameters = Parameters { scale: Some(scale), ..self.parameters.clone() };
+        let mut settings = serde_json::to_value(parameters).unwrap_or_default();
         if let Some(fields) = settings.as_object_mut() {
             for field in ["classes", "prompts", "count", "first_image"] {
                 fields.remove(field);

@@ -135,7 +135,7 @@ echo "task 2: SIGTERM to its shell, as before the end of its time, after $(image
 for task in 0 1 2 3; do await "${job}_$task" COMPLETED; done
 for task in 0 1 2 3; do
   restarts=$(scontrol --oneliner show job "${job}_$task" | grep -o 'Restarts=[0-9]*' | head -n 1)
-  sed "s|$work/||; s|^|task $task: |" "$work/gtr-cli-${job}_$task.log"
+  sed "/slurmstepd/d; s|$work/||g; s|^|task $task: |" "$work/gtr-cli-${job}_$task.log"
   echo "task $task: $(state "${job}_$task"), $restarts"
 done
 

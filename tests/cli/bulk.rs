@@ -1,5 +1,6 @@
 //! Many images: parts, manifests, resuming, merging.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -9,12 +10,12 @@ use serde_json::Value;
 use crate::support::{Run, files, run_in};
 
 /// Twelve digits that take no time.
-const TWELVE: &str =
-    "sample --classes balanced --count 12 --preset gtr-8 --diffusion constant --t 1 --detail none";
+const TWELVE: &str = "sample --classes balanced --count 12 --order random --pace uniform --steps 1 --diffusion constant --t 1 \
+     --detail none";
 
-/// A hundred of them, in small batches.
-const HUNDRED: &str =
-    "sample --classes balanced --count 100 --batch 2 --preset gtr-8 --diffusion constant --t 1 --detail none";
+/// Twice as many, one after the other, which takes a little.
+const IN_TURN: &str =
+    "sample --classes balanced --count 24 --batch 1 --preset gtr-8 --diffusion constant --t 1 --detail none";
 
 fn gtr(folder: &Path, line: &str) -> Run {
     run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
@@ -131,8 +132,9 @@ fn a_part_of_another_run_is_refused_with_the_reason() {
     for (flags, reason) in [
         ("--shard 0/2", "was begun before (6 of 6 images): continue it with --resume"),
         ("--shard 0/2 --resume --seed 1", "settings.seed is 0 there, 1 here"),
+        ("--shard 1/2 --scale 2", "settings.scale is 1 there, 2 here"),
         ("--shard 1/2 --cfg 2", "settings.cfg is "),
-        ("--shard 1/2 --stages 2", "plan_sha256 is another"),
+        ("--shard 1/2 --max-timestep 900", "plan_sha256 is another"),
         ("--shard 1/2 --class 0..4", "numbering.subjects is 10 there, 5 here"),
         ("--shard 1/2 --random-weights", "model_sha256 is another"),
         ("--shard 0/3", "a has a run in 2 parts, this is one in 3"),
@@ -203,9 +205,9 @@ fn a_signal_ends_the_run_after_the_images_in_hand() {
     use nix::unistd::Pid;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    gtr(folder, &format!("{HUNDRED} --out whole")).succeeded();
+    gtr(folder, &format!("{IN_TURN} --out whole")).succeeded();
     for (signal, code, out) in [(Signal::SIGINT, 130, "a"), (Signal::SIGTERM, 143, "b"), (Signal::SIGKILL, -1, "c")] {
-        let line = format!("{HUNDRED} --out {out}");
+        let line = format!("{IN_TURN} --out {out}");
         let child = crate::support::start_in(folder, &line.split_whitespace().collect::<Vec<_>>());
         // From the third image on it is in the middle.
         while !folder.join(out).join("00002.png").exists() {
@@ -218,12 +220,15 @@ fn a_signal_ends_the_run_after_the_images_in_hand() {
         let finished = manifest(folder, out)["finished"].as_object().unwrap().len();
         let there = files(&folder.join(out)).iter().filter(|name| name.ends_with(".png")).count();
         if code == -1 {
-            assert!(finished <= there && there < 100, "{finished} {there}");
+            assert!(finished <= there && there < 24, "{finished} {there}");
         } else {
-            assert_eq!(stderr, format!(
-                "note: stopped after {finished} of 100 images: the same command with --resume makes the others\n"
-            ));
-            assert!(finished == there && there < 100, "{finished} {there}");
+            assert_eq!(
+                stderr,
+                format!(
+                    "note: stopped after {finished} of 24 images: the same command with --resume makes the others\n"
+                )
+            );
+            assert!(finished == there && there < 24, "{finished} {there}");
         }
         gtr(folder, &format!("{line} --resume")).succeeded();
         // What a killed process was writing stays under its temporary name.
@@ -255,7 +260,8 @@ fn what_asks_for_too_little_or_too_much_is_one_line() {
     ] {
         let run = gtr(folder.path(), &format!("sample {flags}"));
         let code = run.code;
-        lines.push_str(&format!("{flags}\n  {code} {}", run.failed(code)));
+        // A String takes whatever is written.
+        let _ = write!(lines, "{flags}\n  {code} {}", run.failed(code));
     }
     insta::assert_snapshot!("bulk_refused", lines);
     assert!(files(folder.path()).is_empty());

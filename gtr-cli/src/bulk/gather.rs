@@ -114,13 +114,14 @@ impl Gathered {
         let mut lacking = 0;
         let mut reasons = Vec::new();
         for shard in self.parts[0].1.shard.all() {
-            let part = self.parts.iter().find(|(_, manifest)| manifest.shard == shard);
+            let part =
+                self.parts.binary_search_by_key(&shard, |(_, manifest)| manifest.shard).map(|at| &self.parts[at]);
             let range = shard.range(images);
-            let gaps = part.map_or_else(|| vec![range.clone()], |(_, manifest)| manifest.gaps());
+            let gaps = part.map_or_else(|_| vec![range.clone()], |(_, manifest)| manifest.gaps());
             let gaps: Vec<Range<u64>> = gaps.into_iter().filter(|gap| !gap.is_empty()).collect();
             if !gaps.is_empty() {
                 lacking += gaps.iter().map(|gap| gap.end - gap.start).sum::<u64>();
-                reasons.push(tell(shard, part.is_some(), &gaps));
+                reasons.push(tell(shard, part.is_ok(), &gaps));
             }
         }
         for finished in self.finished() {

@@ -168,7 +168,8 @@ mod tests {
             model_sha256: Checksum::of(b"model"),
             settings: json!({ "seed": 3, "cfg": 1.5 }),
             layout: Layout::Flat,
-            numbering: serde_json::from_value(json!({ "subjects": 2, "count": 10, "first": 0, "balanced": true })).unwrap(),
+            numbering: serde_json::from_value(json!({ "subjects": 2, "count": 10, "first": 0, "balanced": true }))
+                .unwrap(),
             subjects: Subjects::Classes(vec![4, 7]),
             metadata: None,
         };

@@ -16,8 +16,9 @@ use crate::error::CliError;
 use crate::output::{self, Target};
 use crate::series::Recipe;
 
-/// So much work is lost at most when the process is killed.
-const BETWEEN_MANIFESTS: Duration = Duration::from_secs(5);
+/// A manifest is replaced after a batch, but not before so many times what that takes have passed: it takes a twentieth of the
+/// time at most, however many images it names.
+const BETWEEN_MANIFESTS: u32 = 20;
 
 /// A part that this process, and no other, is making.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Part {
     store: Store,
     manifest: Manifest,
     recipe: Recipe,
-    scale: Option<usize>,
+    scale: usize,
     _lock: Lock,
 }
 
@@ -36,7 +37,7 @@ impl Part {
         shard: Shard,
         resume: bool,
         run: Run,
-        (recipe, scale): (Recipe, Option<usize>),
+        (recipe, scale): (Recipe, usize),
     ) -> Result<Self, CliError> {
         store.create()?;
         let lock = Lock::take(&store.lock(shard))?;
@@ -109,14 +110,16 @@ impl Part {
 
     /// Encodes and writes pictures as they come, until no more will come; what is written is recorded, whatever happens.
     pub(crate) fn record(&mut self, batches: &Receiver<Vec<(u64, Picture)>>) -> Result<(), CliError> {
-        let mut saved = Instant::now();
+        let (mut saved, mut pause) = (Instant::now(), Duration::ZERO);
         let mut take = |part: &mut Self, batch: Vec<(u64, Picture)>| {
             for (position, picture) in batch {
                 part.add(position, &picture)?;
             }
-            if saved.elapsed() >= BETWEEN_MANIFESTS {
+            if saved.elapsed() >= pause {
+                let started = Instant::now();
                 part.save()?;
                 saved = Instant::now();
+                pause = started.elapsed() * BETWEEN_MANIFESTS;
             }
             Ok(())
         };
@@ -127,7 +130,7 @@ impl Part {
 
     fn add(&mut self, position: u64, picture: &Picture) -> Result<(), CliError> {
         let run = &self.manifest.run;
-        let png = self.recipe.png(run.numbering, position, picture, self.scale.unwrap_or(1))?;
+        let png = self.recipe.png(run.numbering, position, picture, self.scale)?;
         Target::new(&self.store.folder().join(run.layout.file(run.numbering, position)))?.write(&png)?;
         self.manifest.finished.insert(position, Checksum::of(&png));
         Ok(())

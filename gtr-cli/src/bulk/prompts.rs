@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::CliError;
 
@@ -45,14 +45,14 @@ fn text(path: &Path) -> io::Result<String> {
 }
 
 fn parse(text: &str) -> Result<Vec<Prompt>, String> {
-    #[derive(Deserialize)]
-    struct Line {
-        prompt: String,
-    }
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let prompt = |(number, line): (usize, &str)| match serde_json::from_str::<Line>(line) {
-        Ok(Line { prompt }) => Ok(Prompt { text: prompt, line: line.trim().to_owned() }),
-        Err(error) => Err(format!("line {number} is not a JSON object with a text `prompt`: {error}")),
+    let prompt = |(number, line): (usize, &str)| {
+        let fields = serde_json::from_str::<Map<String, Value>>(line)
+            .map_err(|error| format!("line {number} is not a JSON object: {error}"))?;
+        let Some(text) = fields.get("prompt").and_then(Value::as_str) else {
+            return Err(format!("line {number} has no text `prompt`"));
+        };
+        Ok(Prompt { text: text.to_owned(), line: line.trim().to_owned() })
     };
     lines.map(prompt).collect()
 }
@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn lines_keep_what_they_say() {
-        let line = r#"{"tag": "single_object", "include": [{"class": "bench", "count": 1}], "prompt": "a photo of a bench"}"#;
+        let line =
+            r#"{"tag": "single_object", "include": [{"class": "bench", "count": 1}], "prompt": "a photo of a bench"}"#;
         let prompts = parse(&format!("{line}\n\n{{\"prompt\": \"b\"}}\r\n")).unwrap();
         assert_eq!(prompts[0], Prompt { text: "a photo of a bench".to_owned(), line: line.to_owned() });
         assert_eq!(prompts[1], Prompt { text: "b".to_owned(), line: "{\"prompt\": \"b\"}".to_owned() });

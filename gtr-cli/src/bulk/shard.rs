@@ -94,7 +94,9 @@ impl FromStr for ShardFlag {
         let number = |text: &str| text.parse::<u32>().map_err(|_| SYNTAX);
         match text.split_once('/') {
             None if text == "auto" => Ok(Self::Auto(None)),
-            Some(("auto", of)) => number(of).and_then(|of| if of == 0 { Err(SYNTAX) } else { Ok(Self::Auto(Some(of))) }),
+            Some(("auto", of)) => {
+                number(of).and_then(|of| if of == 0 { Err(SYNTAX) } else { Ok(Self::Auto(Some(of))) })
+            }
             Some((index, of)) => Shard::new(number(index)?, number(of)?).map(Self::Given).ok_or(SYNTAX),
             None => Err(SYNTAX),
         }
@@ -110,7 +112,8 @@ impl ShardFlag {
         };
         let number = |name: &str| -> Result<Option<u32>, CliError> {
             let parse = |text: String| {
-                text.parse().map_err(|_| CliError::usage(format_args!("--shard auto: {name} is `{text}`, not a number")))
+                text.parse()
+                    .map_err(|_| CliError::usage(format_args!("--shard auto: {name} is `{text}`, not a number")))
             };
             variable(name).map(parse).transpose()
         };
@@ -182,7 +185,8 @@ mod tests {
     #[test]
     fn schedulers_tell_the_part() {
         let resolve = |flag: &str, variables: &[(&str, &str)]| {
-            let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, text)| (*text).to_owned());
+            let variable =
+                |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, text)| (*text).to_owned());
             flag.parse::<ShardFlag>().unwrap().resolve(variable).ok()
         };
         let slurm = [("SLURM_ARRAY_TASK_ID", "2"), ("SLURM_ARRAY_TASK_COUNT", "4"), ("SLURM_ARRAY_TASK_MIN", "0")];

@@ -85,5 +85,6 @@ impl Store {
 /// Makes a folder and those above it, unless they are there.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), CliError> {
     let shown = folder.display();
-    fs::create_dir_all(folder).map_err(|error| CliError::failure(format_args!("cannot make the folder {shown}"), &error))
+    fs::create_dir_all(folder)
+        .map_err(|error| CliError::failure(format_args!("cannot make the folder {shown}"), &error))
 }

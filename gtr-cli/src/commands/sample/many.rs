@@ -30,12 +30,17 @@ pub(super) fn describe(
         plan_sha256: Checksum::of(plan.to_document().to_json().as_bytes()),
         model_sha256: Checksum::try_from(fingerprint)
             .map_err(|error| CliError::Failure(format!("the model's fingerprint: {error}")))?,
-        settings: recipe.settings(),
+        settings: recipe.settings(scale(args)),
         layout: place.layout,
         numbering,
         subjects: subjects.clone(),
         metadata,
     })
+}
+
+/// Files are left as they are unless it is said otherwise.
+fn scale(args: &SampleArgs) -> usize {
+    args.scale.map_or(1, |scale| scale as usize)
 }
 
 /// Makes what is missing of a part, and the whole of it if there is only one.
@@ -48,8 +53,7 @@ pub(super) fn generate(
 ) -> Result<ExitStatus, CliError> {
     let started = std::time::Instant::now();
     let stop = Stop::listen()?;
-    let scale = args.scale.map(|scale| scale as usize);
-    let mut part = Part::open(&place.store, place.shard, args.bulk.resume, run, (recipe, scale))?;
+    let mut part = Part::open(&place.store, place.shard, args.bulk.resume, run, (recipe, scale(args)))?;
     let before = part.manifest().finished.len();
     let gaps = part.manifest().gaps();
     // About: the last batch before a gap that is finished may be small.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use gtr_backends::{Picture, Precision};
 use gtr_core::sampler::Settings;
 use gtr_core::{ImageIndex, Plan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::args::SampleArgs;
+use crate::args::{BulkArgs, SampleArgs};
 use crate::error::CliError;
 use crate::output::Target;
 use crate::picture::{Bitmap, Sheet, Text};
@@ -46,7 +46,7 @@ pub(crate) struct Parameters {
 }
 
 /// What images are asked for by, in the order in which it was asked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Subjects {
     /// Classes of a model of classes.
@@ -56,6 +56,14 @@ pub(crate) enum Subjects {
 }
 
 impl Subjects {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Prompts(prompts) => prompts.len(),
+        }
+    }
+
     /// One of them alone.
     fn only(&self, position: usize) -> Self {
         match self {
@@ -99,6 +107,39 @@ impl Recipe {
         Self { parameters, plan: plan.to_document().to_json() }
     }
 
+    /// What is asked for.
+    pub(crate) fn subjects(&self) -> &Subjects {
+        &self.parameters.subjects
+    }
+
+    /// What the images of a run have in common, besides what is asked for, as JSON.
+    pub(crate) fn settings(&self, scale: usize) -> serde_json::Value {
+        let parameters = Parameters { scale: Some(scale), ..self.parameters.clone() };
+        let mut settings = serde_json::to_value(parameters).unwrap_or_default();
+        if let Some(fields) = settings.as_object_mut() {
+            for field in ["classes", "prompts", "count", "first_image"] {
+                fields.remove(field);
+            }
+        }
+        settings
+    }
+
+    /// The file of an image that has one of its own; it says how this image alone is made.
+    pub(crate) fn png(
+        &self,
+        numbering: Numbering,
+        position: u64,
+        picture: &Picture,
+        scale: usize,
+    ) -> Result<Vec<u8>, CliError> {
+        let mut recipe = self.clone();
+        recipe.parameters.scale = Some(scale);
+        recipe.parameters.subjects = recipe.parameters.subjects.only(numbering.subject(position));
+        recipe.parameters.count = 1;
+        recipe.parameters.first_image = numbering.number(position).0;
+        Bitmap::of(picture, scale).png(&recipe.texts())
+    }
+
     fn texts(&self) -> [Text; 3] {
         // Numbers and texts, which JSON can hold.
         let parameters = ascii(&serde_json::to_string(&self.parameters).unwrap_or_default());
@@ -124,36 +165,59 @@ fn ascii(json: &str) -> String {
     text
 }
 
-/// Which images a run makes: `count` of each class or prompt, numbered from the first on, one after the other.
-#[derive(Clone, Copy, Debug)]
+/// Which images a run makes, numbered from the first on: `count` of each class or prompt, one after the other; balanced,
+/// `count` in all, of each class in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Numbering {
     subjects: usize,
     count: u64,
     first: u64,
+    balanced: bool,
 }
 
 impl Numbering {
-    /// The images that were asked for.
-    pub(crate) fn new(args: &SampleArgs) -> Result<Self, CliError> {
-        let numbering = Self { subjects: args.subjects(), count: args.count.into(), first: args.first_image };
-        match numbering.first.checked_add(numbering.images()) {
-            Some(_) => Ok(numbering),
-            None => Err(CliError::usage(format_args!(
-                "--first-image {} leaves too few numbers: choose a lower one",
-                numbering.first
-            ))),
+    /// The images that were asked for, of so many classes or prompts.
+    pub(crate) fn of(args: &SampleArgs, subjects: usize) -> Result<Self, CliError> {
+        let BulkArgs { classes, .. } = &args.bulk;
+        let numbering =
+            Self { subjects, count: args.count.into(), first: args.first_image, balanced: classes.is_some() };
+        if numbering.is_sound() {
+            return Ok(numbering);
         }
+        Err(CliError::usage(format_args!(
+            "--first-image {} leaves too few numbers: choose a lower one",
+            numbering.first
+        )))
+    }
+
+    /// Whether there are images, and numbers for all of them.
+    pub(crate) fn is_sound(self) -> bool {
+        let factor = if self.balanced { 1 } else { self.subjects as u64 };
+        let last = self.count.checked_mul(factor).and_then(|images| self.first.checked_add(images));
+        self.subjects > 0 && self.count > 0 && last.is_some()
+    }
+
+    /// How many classes or prompts there are.
+    pub(crate) fn subjects(self) -> usize {
+        self.subjects
     }
 
     /// How many images there are: at most 10^5 classes or prompts times 2^32.
     pub(crate) fn images(self) -> u64 {
-        self.subjects as u64 * self.count
+        if self.balanced { self.count } else { self.subjects as u64 * self.count }
     }
 
     /// Position, in the list of classes or prompts, of that of an image.
     #[expect(clippy::cast_possible_truncation, reason = "a position in a list")]
     pub(crate) fn subject(self, position: u64) -> usize {
-        (position / self.count) as usize
+        let position = if self.balanced { position % self.subjects as u64 } else { position / self.count };
+        position as usize
+    }
+
+    /// Which of the images of its class or prompt an image is.
+    pub(crate) fn sample(self, position: u64) -> u64 {
+        if self.balanced { position / self.subjects as u64 } else { position % self.count }
     }
 
     /// The number that keys an image's randomness.
@@ -196,7 +260,8 @@ fn near_root(images: u64) -> u64 {
     if root * root == images { root } else { root + 1 }
 }
 
-fn file_name(ImageIndex(number): ImageIndex) -> String {
+/// The file of an image among others.
+pub(crate) fn file_name(ImageIndex(number): ImageIndex) -> String {
     format!("{number:05}.png")
 }
 
@@ -222,7 +287,6 @@ impl Series {
     pub(crate) fn add(&mut self, position: u64, picture: &Picture) -> Result<(), CliError> {
         let scale = *self.scale.get_or_insert_with(|| default_scale(&self.place, picture));
         self.recipe.parameters.scale = Some(scale);
-        let bitmap = Bitmap::of(picture, scale);
         match &self.place {
             Place::File { columns, rows, .. } => {
                 // One class or prompt fills the rows, several have a column each.
@@ -230,15 +294,12 @@ impl Series {
                     1 => (position / columns, position % columns),
                     _ => (position % self.numbering.count, position / self.numbering.count),
                 };
+                let bitmap = Bitmap::of(picture, scale);
                 self.sheet.place(&bitmap, (column as usize, row as usize), (*columns as usize, *rows as usize))
             }
             Place::Folder(folder) => {
-                let number = self.numbering.number(position);
-                let mut recipe = self.recipe.clone();
-                recipe.parameters.subjects = recipe.parameters.subjects.only(self.numbering.subject(position));
-                recipe.parameters.count = 1;
-                recipe.parameters.first_image = number.0;
-                Target::new(&folder.join(file_name(number)))?.write(&bitmap.png(&recipe.texts())?)
+                let png = self.recipe.png(self.numbering, position, picture, scale)?;
+                Target::new(&folder.join(file_name(self.numbering.number(position))))?.write(&png)
             }
         }
     }

@@ -2,10 +2,12 @@
 
 mod axes;
 mod bench;
+mod bulk;
 mod classes;
 mod conform;
 mod convert;
 mod cost;
+mod merge;
 mod model;
 mod plan;
 mod sample;
@@ -16,10 +18,12 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use axes::AxisFlags;
 pub(crate) use bench::{BenchArgs, BenchFormat};
+pub(crate) use bulk::BulkArgs;
 pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
+pub(crate) use merge::MergeArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
@@ -58,6 +62,7 @@ Examples:
 pub(crate) enum Command {
     Plan(Box<PlanArgs>),
     Sample(Box<SampleArgs>),
+    Merge(MergeArgs),
     Verify(VerifyArgs),
     Cost(CostArgs),
     Bench(Box<BenchArgs>),

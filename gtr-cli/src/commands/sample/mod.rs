@@ -1,5 +1,6 @@
 //! `sample`: generates images.
 
+mod many;
 mod model;
 mod progress;
 
@@ -14,6 +15,7 @@ use gtr_core::{Guidance, MaskedGenerator, Plan, Sampler, Seed};
 use self::model::Opened;
 use self::progress::Progress;
 use crate::args::SampleArgs;
+use crate::bulk::{self, prompts};
 use crate::catalogue::CATALOGUE;
 use crate::commands::verify;
 use crate::error::{CliError, ExitStatus, chain};
@@ -27,15 +29,35 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
     if args.plan.is_some() {
         args.schedule.refuse("the plan of --plan")?;
     }
-    let numbering = Numbering::new(args)?;
-    let place = Place::new(args, numbering)?;
-    let done = match gtr_backends::family(&args.model.model)? {
-        Family::Mar => generate(args, model::open_mar(args)?, (numbering, place))?,
-        Family::LightGen => generate(args, model::open_lightgen(args)?, (numbering, place))?,
-        _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+    let texts = match &args.bulk.prompts {
+        Some(path) => prompts::read(path)?.into_iter().map(|prompt| prompt.text).collect(),
+        None => args.prompt.clone(),
     };
-    output::print(&done.tell(args, started.elapsed().as_secs_f64()))?;
-    Ok(ExitStatus::Success)
+    let destination = Destination::new(args, texts.len())?;
+    match gtr_backends::family(&args.model.model)? {
+        Family::Mar => generate(args, model::open_mar(args)?, destination, started),
+        Family::LightGen => generate(args, model::open_lightgen(args, texts)?, destination, started),
+        _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+    }
+}
+
+/// Where the images go.
+enum Destination {
+    /// To a picture, or to a folder of pictures.
+    Series(Numbering, Place),
+    /// To where many images gather.
+    Bulk(bulk::Place),
+}
+
+impl Destination {
+    /// Finds out whether the images can be written, before a model is loaded.
+    fn new(args: &SampleArgs, texts: usize) -> Result<Self, CliError> {
+        if let Some(place) = bulk::Place::new(args)? {
+            return Ok(Self::Bulk(place));
+        }
+        let numbering = Numbering::of(args, args.class.as_ref().map_or(texts.max(1), |classes| classes.0.len()))?;
+        Ok(Self::Series(numbering, Place::new(args, numbering)?))
+    }
 }
 
 /// What a run has done.
@@ -46,7 +68,12 @@ struct Done {
 }
 
 /// Makes all images and writes them.
-fn generate<G>(args: &SampleArgs, opened: Opened<G>, (numbering, place): (Numbering, Place)) -> Result<Done, CliError>
+fn generate<G>(
+    args: &SampleArgs,
+    opened: Opened<G>,
+    destination: Destination,
+    started: Instant,
+) -> Result<ExitStatus, CliError>
 where
     G: Traced<Image = Picture>,
     G::Prompt: Clone,
@@ -59,8 +86,21 @@ where
     );
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
-    let mut series = Series::new(args, numbering, place, Recipe::new(args, subjects, &plan, &settings));
+    let recipe = Recipe::new(args, subjects, &plan, &settings);
     let sampler = Sampler::new(&plan, &CATALOGUE.registry)?;
+    let (numbering, place) = match destination {
+        Destination::Series(numbering, place) => (numbering, place),
+        Destination::Bulk(place) => {
+            let numbering = Numbering::of(args, prompts.len())?;
+            let run = many::describe(args, &place, (numbering, &recipe, &plan))?;
+            let job = |position: &u64| job(&prompts, numbering, *position);
+            return many::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
+                let jobs: Vec<_> = positions.iter().map(job).collect();
+                Ok(sampler.run(&mut generator, &jobs, &settings, progress)?)
+            });
+        }
+    };
+    let mut series = Series::new(args, numbering, place, recipe);
     let provenance = Provenance { model: args.model.model.clone(), weights, precision: args.model.dtype };
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
@@ -70,9 +110,7 @@ where
     let mut next = 0;
     while next < images {
         let end = images.min(next.saturating_add(batch));
-        let job =
-            |position| Job { prompt: prompts[numbering.subject(position)].clone(), image: numbering.number(position) };
-        let jobs: Vec<_> = (next..end).map(job).collect();
+        let jobs: Vec<_> = (next..end).map(|position| job(&prompts, numbering, position)).collect();
         tracing::info!(first_image = %jobs[0].image, images = jobs.len(), ar_steps = plan.steps().len(), "running");
         let pictures = match &mut tracer {
             Some(tracer) => tracer.run(&sampler, &mut generator, &jobs, &mut progress)?,
@@ -86,7 +124,14 @@ where
     progress.finish();
     let parameters = series.finish()?;
     tracer.map(Tracer::finish).transpose()?;
-    Ok(Done { parameters, plan, images })
+    let done = Done { parameters, plan, images };
+    output::print(&done.tell(args, started.elapsed().as_secs_f64()))?;
+    Ok(ExitStatus::Success)
+}
+
+/// What the sampler is asked for at a position of a run.
+fn job<P: Clone>(prompts: &[P], numbering: Numbering, position: u64) -> Job<P> {
+    Job { prompt: prompts[numbering.subject(position)].clone(), image: numbering.number(position) }
 }
 
 /// The plan that was asked for, with the timesteps that the model is good for.

@@ -99,3 +99,8 @@ impl From<&Self> for Compute {
         compute.clone()
     }
 }
+
+/// Does some work on one of the threads that share products, so that each product wakes up the others only.
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}

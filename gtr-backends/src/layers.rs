@@ -7,14 +7,13 @@ use candle_core::{DType, Tensor};
 use crate::BackendError;
 use crate::checkpoint::{Layout, Weights};
 use crate::error::Context;
-use crate::product;
-use crate::rows::{self, TILE};
+use crate::product::{self, Finish};
+use crate::rows;
 
 /// `x W^T + b`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
-    /// `[in, out]`: the transpose of what checkpoints hold, which the product can read without repacking. Its type is the
-    /// model's precision.
+    /// As [`product::linear`] takes it. Its type is the model's precision.
     weight: Tensor,
     bias: Tensor,
 }
@@ -26,25 +25,26 @@ impl Linear {
     }
 
     pub(crate) fn load(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
-        let weight = weights.take_transposed(&format!("{name}.weight"))?;
+        let weight = weights.take_linear(&format!("{name}.weight"))?;
         Ok(Self { weight, bias: weights.take(&format!("{name}.bias"))? })
     }
 
     /// A product without a bias; `name` is that of its weights.
     pub(crate) fn load_plain(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
-        let weight = weights.take_transposed(name)?;
-        let bias = weight.dim(1).and_then(|outputs| Tensor::zeros(outputs, DType::F32, weights.device()));
-        Ok(Self { weight, bias: bias.context("making a bias")? })
+        let outputs = weights.rows(name);
+        let weight = weights.take_linear(name)?;
+        let bias = Tensor::zeros(outputs, DType::F32, weights.device()).context("making a bias")?;
+        Ok(Self { weight, bias })
     }
 
-    /// `[rows, in]` to `[rows, out]` as one product: for the rows of one image, whose number no batch changes.
+    /// `[rows, in]` to `[rows, out]`.
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        product::linear(x, &self.weight, &self.bias, None)
+        self.finished(x, Finish::Nothing)
     }
 
-    /// `[rows, in]` to `[rows, out]` in tiles: for rows of whatever origin. Their number fills whole tiles.
-    pub(crate) fn forward_by_tiles(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        product::linear(x, &self.weight, &self.bias, Some(TILE))
+    /// [`Linear::forward`] and what follows it.
+    pub(crate) fn finished(&self, x: &Tensor, finish: Finish<'_>) -> candle_core::Result<Tensor> {
+        product::linear(x, &self.weight, &self.bias, finish)
     }
 }
 
@@ -69,7 +69,12 @@ impl LayerNorm {
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        rows::layer_norm(x, &self.scale, &self.shift, NORM_EPS)
+        rows::layer_norm(x, Some((&self.scale, &self.shift)), None, NORM_EPS)
+    }
+
+    /// [`LayerNorm::forward`], then scaled and shifted row by row, as [`rows::layer_norm`] says.
+    pub(crate) fn modulated(&self, x: &Tensor, modulation: &Tensor) -> candle_core::Result<Tensor> {
+        rows::layer_norm(x, Some((&self.scale, &self.shift)), Some(modulation), NORM_EPS)
     }
 }
 
@@ -108,7 +113,7 @@ impl Block {
 
     pub(crate) fn load(weights: &mut Weights, name: &str, size: BlockSize) -> Result<Self, BackendError> {
         // Queries are kept apart from keys and values, since the last block asks at some positions only.
-        let (query, key_value) = weights.take_transposed_parts(&format!("{name}.attn.qkv.weight"), size.width)?;
+        let (query, key_value) = weights.take_linear_parts(&format!("{name}.attn.qkv.weight"), size.width)?;
         let bias = weights.take(&format!("{name}.attn.qkv.bias"))?;
         let bias = |start: usize, count: usize| bias.narrow(0, start, count).context("splitting attention weights");
         Ok(Self {
@@ -127,40 +132,31 @@ impl Block {
     /// those rows is computed.
     pub(crate) fn forward(&self, x: &Tensor, batch: usize, queries: Option<&Tensor>) -> candle_core::Result<Tensor> {
         let normed = self.norm1.forward(x)?;
+        let keys_values = KeysValues::new(self.key_value.forward(&normed)?, batch, self.heads);
         let (asking, residual) = match queries {
-            Some(rows) => (normed.index_select(rows, 0)?, x.index_select(rows, 0)?),
-            None => (normed.clone(), x.clone()),
+            Some(rows) => (normed.index_select(rows, 0)?, &x.index_select(rows, 0)?),
+            None => (normed, x),
         };
-        let x = (residual + self.attend(&asking, &normed, batch)?)?;
-        let hidden = self.fc1.forward(&self.norm2.forward(&x)?)?.gelu_erf()?;
-        x + self.fc2.forward(&hidden)?
-    }
-
-    /// Attention of the rows `asking` `[batch * m, width]` over all rows `[batch * n, width]` of their sequence.
-    fn attend(&self, asking: &Tensor, all: &Tensor, batch: usize) -> candle_core::Result<Tensor> {
-        let over = KeysValues::new(&self.key_value.forward(all)?, batch, self.heads)?;
-        self.projection.forward(&over.mix(&self.query.forward(asking)?)?)
+        let mixed = keys_values.mix(&self.query.forward(&asking)?)?;
+        let x = self.projection.finished(&mixed, Finish::Add(residual))?;
+        let hidden = self.fc1.finished(&self.norm2.forward(&x)?, Finish::Gelu)?;
+        self.fc2.finished(&hidden, Finish::Add(&x))
     }
 }
 
-/// What attention looks at, split into heads.
+/// What attention looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct KeysValues {
     batch: usize,
     heads: usize,
-    /// `[batch * heads, n, depth]`.
-    keys: Tensor,
-    values: Tensor,
+    /// `[batch * n, 2 * width]`: keys, then values.
+    rows: Tensor,
 }
 
 impl KeysValues {
     /// From rows `[batch * n, 2 * width]` that hold keys, then values.
-    pub(crate) fn new(rows: &Tensor, batch: usize, heads: usize) -> candle_core::Result<Self> {
-        let (n, depth) = (rows.dim(0)? / batch, rows.dim(1)? / 2 / heads);
-        let rows = rows.reshape((batch, n, 2, heads, depth))?;
-        let rows = rows.permute((2, 0, 3, 1, 4))?.contiguous()?; // (2, batch, heads, n, depth)
-        let part = |index: usize| rows.get(index)?.reshape((batch * heads, n, depth));
-        Ok(Self { batch, heads, keys: part(0)?, values: part(1)? })
+    pub(crate) fn new(rows: Tensor, batch: usize, heads: usize) -> Self {
+        Self { batch, heads, rows }
     }
 
     /// Several batches as one; all of the same length.
@@ -169,24 +165,14 @@ impl KeysValues {
         if rest.is_empty() {
             return Ok((*first).clone());
         }
-        let join = |part: fn(&Self) -> &Tensor| Tensor::cat(&parts.iter().map(|kv| part(kv)).collect::<Vec<_>>(), 0);
+        let rows: Vec<_> = parts.iter().map(|part| &part.rows).collect();
         let batch = parts.iter().map(|part| part.batch).sum();
-        Ok(Self { batch, heads: first.heads, keys: join(|kv| &kv.keys)?, values: join(|kv| &kv.values)? })
+        Ok(Self { batch, heads: first.heads, rows: Tensor::cat(&rows, 0)? })
     }
 
     /// The values, mixed as queries `[batch * m, width]` ask.
-    #[expect(clippy::cast_precision_loss, reason = "heads are narrower than 2^24")]
     pub(crate) fn mix(&self, query: &Tensor) -> candle_core::Result<Tensor> {
-        let Self { batch, heads, .. } = *self;
-        let (m, width) = (query.dim(0)? / batch, query.dim(1)?);
-        let depth = width / heads;
-        let query = (query * (depth as f64).powf(-0.5))?;
-        let query = query.reshape((batch, m, heads, depth))?.transpose(1, 2)?; // (batch, heads, m, depth)
-        let query = query.contiguous()?.reshape((batch * heads, m, depth))?;
-        let scores = product::pairwise(&query, &self.keys.t()?)?; // (batch * heads, m, n)
-        let mixed = product::pairwise(&candle_nn::ops::softmax_last_dim(&scores)?, &self.values)?;
-        let mixed = mixed.reshape((batch, heads, m, depth))?.transpose(1, 2)?; // (batch, m, heads, depth)
-        mixed.contiguous()?.reshape((batch * m, width))
+        product::attention(query, &self.rows, self.batch, self.heads)
     }
 }
 

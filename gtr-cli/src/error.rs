@@ -13,6 +13,10 @@ pub(crate) enum ExitStatus {
     Failure,
     /// The command line is at fault.
     Usage,
+    /// Ctrl-C came; what was in hand is finished, the rest can be continued.
+    Interrupted,
+    /// The same, asked for by another program.
+    Terminated,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -21,6 +25,9 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Success => 0,
             ExitStatus::Failure => 1,
             ExitStatus::Usage => 2,
+            // 128 and the number of the signal, as shells say it.
+            ExitStatus::Interrupted => 130,
+            ExitStatus::Terminated => 143,
         })
     }
 }

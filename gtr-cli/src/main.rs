@@ -1,10 +1,11 @@
 //! `gtr-cli` plans, verifies and runs sampling schedules of masked autoregressive image generators.
 //!
 //! Data goes to standard output, everything else to standard error. A failure is one line there and an exit code: 2 for
-//! wrong usage, 1 for everything else.
+//! wrong usage, 130 and 143 for a run that was stopped by ctrl-C or SIGTERM and can be continued, 1 for everything else.
 
 mod animation;
 mod args;
+mod bulk;
 mod catalogue;
 mod commands;
 mod draw;

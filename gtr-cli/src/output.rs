@@ -106,6 +106,23 @@ impl Target {
         Ok(target)
     }
 
+    /// Writes the file as it comes, for content that is larger than memory.
+    pub(crate) fn fill(&self, fill: impl FnOnce(&mut File) -> Result<(), CliError>) -> Result<(), CliError> {
+        if self.special {
+            let error = io::Error::other("it is a device or a pipe, where nothing can be written twice");
+            return Err(self.refused(&error));
+        }
+        let mut file = self.temporary().map_err(|error| self.refused(&error))?;
+        fill(file.as_file_mut())?;
+        file.persist(&self.path).map_err(|error| self.refused(&error.error))?;
+        Ok(())
+    }
+
+    /// That the file cannot be written.
+    pub(crate) fn refused(&self, error: &io::Error) -> CliError {
+        CliError::failure(format_args!("cannot write {}", self.path.display()), error)
+    }
+
     /// Writes the file.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
         let written = if self.special {
@@ -119,7 +136,7 @@ impl Target {
         };
         match written {
             Err(error) if !(self.special && error.kind() == io::ErrorKind::BrokenPipe) => {
-                Err(CliError::failure(format_args!("cannot write {}", self.path.display()), &error))
+                Err(self.refused(&error))
             }
             _ => Ok(()),
         }

@@ -80,6 +80,31 @@ impl Bitmap {
     }
 }
 
+/// What a PNG file shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pixels {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// Bytes of a pixel.
+    pub(crate) channels: usize,
+    /// Row by row, the channels of a pixel side by side.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Reads a PNG file of 8 bits a channel. The decoder refuses what takes more than 64 MB.
+pub(crate) fn decode(file: &[u8]) -> Result<Pixels, png::DecodingError> {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info()?;
+    let mut bytes = vec![0; reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?];
+    let frame = reader.next_frame(&mut bytes)?;
+    bytes.truncate(frame.buffer_size());
+    Ok(Pixels {
+        width: frame.width as usize,
+        height: frame.height as usize,
+        channels: frame.color_type.samples(),
+        bytes,
+    })
+}
+
 /// A text that a PNG file carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text {

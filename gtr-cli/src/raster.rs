@@ -168,7 +168,7 @@ mod tests {
         bytes[5] = 128;
         bytes[10] = 127;
         let white = raster(4, 4, 1, &bytes).white(Grid::new(2, 2).unwrap()).unwrap();
-        assert_eq!(white.iter().map(|token| token.get()).collect::<Vec<_>>(), [0]);
+        assert_eq!(white.iter().map(gtr_core::TokenIndex::get).collect::<Vec<_>>(), [0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The images of a run: which they are, and where they go.
 
 mod again;
+mod layout;
 
 use std::path::PathBuf;
 
@@ -9,7 +10,8 @@ use gtr_core::sampler::Settings;
 use gtr_core::{ImageIndex, Plan};
 use serde::{Deserialize, Serialize};
 
-use crate::args::SampleArgs;
+pub(crate) use self::layout::Layout;
+use crate::args::{BulkArgs, SampleArgs};
 use crate::error::CliError;
 use crate::output::Target;
 use crate::picture::{Bitmap, Sheet, Text};
@@ -69,7 +71,7 @@ struct GoingOn {
 }
 
 /// What images are asked for by, in the order in which it was asked.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Subjects {
     /// Classes of a model of classes.
@@ -79,6 +81,14 @@ pub(crate) enum Subjects {
 }
 
 impl Subjects {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Prompts(prompts) => prompts.len(),
+        }
+    }
+
     /// One of them alone.
     fn only(&self, position: usize) -> Self {
         match self {
@@ -130,6 +140,39 @@ impl Recipe {
         Self { parameters, plan: plan.to_document().to_json() }
     }
 
+    /// What is asked for.
+    pub(crate) fn subjects(&self) -> &Subjects {
+        &self.parameters.subjects
+    }
+
+    /// What the images of a run have in common, besides what is asked for, as JSON.
+    pub(crate) fn settings(&self, scale: usize) -> serde_json::Value {
+        let parameters = Parameters { scale: Some(scale), ..self.parameters.clone() };
+        let mut settings = serde_json::to_value(parameters).unwrap_or_default();
+        if let Some(fields) = settings.as_object_mut() {
+            for field in ["classes", "prompts", "count", "first_image"] {
+                fields.remove(field);
+            }
+        }
+        settings
+    }
+
+    /// The file of an image that has one of its own; it says how this image alone is made.
+    pub(crate) fn png(
+        &self,
+        numbering: Numbering,
+        position: u64,
+        picture: &Picture,
+        scale: usize,
+    ) -> Result<Vec<u8>, CliError> {
+        let mut recipe = self.clone();
+        recipe.parameters.scale = Some(scale);
+        recipe.parameters.subjects = recipe.parameters.subjects.only(numbering.subject(position));
+        recipe.parameters.count = 1;
+        recipe.parameters.first_image = numbering.number(position).0;
+        Bitmap::of(picture, scale).png(&recipe.texts())
+    }
+
     fn texts(&self) -> [Text; 3] {
         // Numbers and texts, which JSON can hold.
         let parameters = ascii(&serde_json::to_string(&self.parameters).unwrap_or_default());
@@ -155,108 +198,59 @@ fn ascii(json: &str) -> String {
     text
 }
 
-/// Which images a run makes: `count` of each class or prompt, numbered from the first on, one after the other.
-#[derive(Clone, Copy, Debug)]
+/// Which images a run makes, numbered from the first on: `count` of each class or prompt, one after the other; balanced,
+/// `count` in all, of each class in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Numbering {
     subjects: usize,
     count: u64,
     first: u64,
-    /// How often the reconstruction of each is made.
-    variants: u64,
-}
-
-/// How images are laid out on a sheet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    columns: u64,
-    rows: u64,
-    order: Order,
-}
-
-/// Which cell an image is in.
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    /// One class or prompt fills the rows.
-    Rows,
-    /// Each class or prompt has a column of so many images.
-    Columns(u64),
-    /// Each image has a row of its reconstructions.
-    Variants,
-}
-
-impl Layout {
-    /// Columns and rows.
-    #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
-    pub(crate) fn size(self) -> (usize, usize) {
-        (self.columns as usize, self.rows as usize)
-    }
-
-    /// Column and row of a reconstruction of the image at a position of the run.
-    #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
-    pub(crate) fn cell(self, position: u64, variant: u64) -> (usize, usize) {
-        let (column, row) = match self.order {
-            Order::Rows => (position % self.columns, position / self.columns),
-            Order::Columns(count) => (position / count, position % count),
-            Order::Variants => (variant, position),
-        };
-        (column as usize, row as usize)
-    }
-
-    /// A single picture fills about 256 pixels, one of a sheet 96.
-    pub(crate) fn scale(self, picture: &Picture) -> usize {
-        let side = picture.width().max(picture.height()).max(1);
-        if self.columns * self.rows == 1 { (256 / side).max(1) } else { (96 / side).max(1) }
-    }
+    balanced: bool,
 }
 
 impl Numbering {
-    /// The images that were asked for.
-    pub(crate) fn new(args: &SampleArgs) -> Result<Self, CliError> {
-        let variants = args.going_on.reseed_reconstruction.unwrap_or(1).into();
-        let numbering = Self { subjects: args.subjects(), count: args.count.into(), first: args.first_image, variants };
-        match numbering.first.checked_add(numbering.images()) {
-            Some(_) => Ok(numbering),
-            None => Err(CliError::usage(format_args!(
-                "--first-image {} leaves too few numbers: choose a lower one",
-                numbering.first
-            ))),
+    /// The images that were asked for, of so many classes or prompts.
+    pub(crate) fn of(args: &SampleArgs, subjects: usize) -> Result<Self, CliError> {
+        let BulkArgs { classes, .. } = &args.bulk;
+        let numbering =
+            Self { subjects, count: args.count.into(), first: args.first_image, balanced: classes.is_some() };
+        if numbering.is_sound() {
+            return Ok(numbering);
         }
+        Err(CliError::usage(format_args!(
+            "--first-image {} leaves too few numbers: choose a lower one",
+            numbering.first
+        )))
+    }
+
+    /// Whether there are images, and numbers for all of them.
+    pub(crate) fn is_sound(self) -> bool {
+        let factor = if self.balanced { 1 } else { self.subjects as u64 };
+        let last = self.count.checked_mul(factor).and_then(|images| self.first.checked_add(images));
+        self.subjects > 0 && self.count > 0 && last.is_some()
+    }
+
+    /// How many classes or prompts there are.
+    pub(crate) fn subjects(self) -> usize {
+        self.subjects
     }
 
     /// How many images there are: at most 10^5 classes or prompts times 2^32.
     pub(crate) fn images(self) -> u64 {
-        self.subjects as u64 * self.count
-    }
-
-    /// How often the reconstruction of each is made.
-    pub(crate) fn variants(self) -> u64 {
-        self.variants
-    }
-
-    /// How all of them are laid out on one sheet.
-    pub(crate) fn layout(self) -> Layout {
-        let images = self.images();
-        let (order, columns) = match (self.variants, self.subjects) {
-            (1, 1) => (Order::Rows, near_root(images)),
-            (1, subjects) => (Order::Columns(self.count), subjects as u64),
-            (variants, _) => (Order::Variants, variants),
-        };
-        Layout { columns, rows: images.saturating_mul(self.variants).div_ceil(columns), order }
-    }
-
-    /// How those that run at the same time are laid out: as on the sheet where they are all.
-    pub(crate) fn layout_of_batch(self, batch: u64) -> Layout {
-        if self.images() <= batch && self.variants == 1 {
-            return self.layout();
-        }
-        let columns = near_root(self.images().min(batch));
-        Layout { columns, rows: self.images().min(batch).div_ceil(columns), order: Order::Rows }
+        if self.balanced { self.count } else { self.subjects as u64 * self.count }
     }
 
     /// Position, in the list of classes or prompts, of that of an image.
     #[expect(clippy::cast_possible_truncation, reason = "a position in a list")]
     pub(crate) fn subject(self, position: u64) -> usize {
-        (position / self.count) as usize
+        let position = if self.balanced { position % self.subjects as u64 } else { position / self.count };
+        position as usize
+    }
+
+    /// Which of the images of its class or prompt an image is.
+    pub(crate) fn sample(self, position: u64) -> u64 {
+        if self.balanced { position / self.subjects as u64 } else { position % self.count }
     }
 
     /// The number that keys an image's randomness.
@@ -278,7 +272,7 @@ impl Place {
     /// Finds out whether the images can be written, before any is made.
     pub(crate) fn new(args: &SampleArgs, numbering: Numbering) -> Result<Self, CliError> {
         if args.out.is_dir() {
-            if numbering.variants > 1 {
+            if args.going_on.reconstructions() > 1 {
                 return Err(CliError::usage(
                     "--reseed-reconstruction lays images side by side: name a file as --out, not a folder",
                 ));
@@ -287,13 +281,13 @@ impl Place {
             return Ok(Self::Folder(args.out.clone()));
         }
         let target = Target::new(&args.out)?;
-        let images = numbering.images().saturating_mul(numbering.variants);
+        let images = numbering.images().saturating_mul(args.going_on.reconstructions().into());
         if images > MOST_ON_A_SHEET {
             return Err(CliError::usage(format_args!(
                 "{images} images are too many for a sheet, which holds {MOST_ON_A_SHEET}: name a folder as --out"
             )));
         }
-        Ok(Self::File { target, layout: numbering.layout() })
+        Ok(Self::File { target, layout: Layout::new(numbering, args.going_on.reconstructions()) })
     }
 }
 
@@ -303,7 +297,8 @@ fn near_root(images: u64) -> u64 {
     if root * root == images { root } else { root + 1 }
 }
 
-fn file_name(ImageIndex(number): ImageIndex) -> String {
+/// The file of an image among others.
+pub(crate) fn file_name(ImageIndex(number): ImageIndex) -> String {
     format!("{number:05}.png")
 }
 
@@ -328,16 +323,13 @@ impl Series {
     pub(crate) fn add(&mut self, (position, variant): (u64, u64), picture: &Picture) -> Result<(), CliError> {
         let scale = *self.scale.get_or_insert_with(|| default_scale(&self.place, picture));
         self.recipe.parameters.scale = Some(scale);
-        let bitmap = Bitmap::of(picture, scale);
         match &self.place {
-            Place::File { layout, .. } => self.sheet.place(&bitmap, layout.cell(position, variant), layout.size()),
+            Place::File { layout, .. } => {
+                self.sheet.place(&Bitmap::of(picture, scale), layout.cell(position, variant), layout.size())
+            }
             Place::Folder(folder) => {
-                let number = self.numbering.number(position);
-                let mut recipe = self.recipe.clone();
-                recipe.parameters.subjects = recipe.parameters.subjects.only(self.numbering.subject(position));
-                recipe.parameters.count = 1;
-                recipe.parameters.first_image = number.0;
-                Target::new(&folder.join(file_name(number)))?.write(&bitmap.png(&recipe.texts())?)
+                let png = self.recipe.png(self.numbering, position, picture, scale)?;
+                Target::new(&folder.join(file_name(self.numbering.number(position))))?.write(&png)
             }
         }
     }

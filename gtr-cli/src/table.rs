@@ -61,8 +61,9 @@ pub(crate) fn length(length: Option<f64>) -> String {
 }
 
 /// A count and its noun.
-pub(crate) fn count(count: usize, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+pub(crate) fn count<N: Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {one}{plural}")
 }
 
 /// Two ends of a range, or the one number that both are.

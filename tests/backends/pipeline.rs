@@ -306,10 +306,10 @@ fn a_picture_is_gone_on_from_through_the_autoencoder() {
     let whole = generator.encode(std::slice::from_ref(&picture), &Targets::new([all.as_slice()])).unwrap().unwrap();
     let mut canvas = generator.canvas(&[jobs[0].prompt.clone()], false).unwrap();
     generator.commit(&mut canvas, &Targets::new([all.as_slice()]), whole).unwrap();
-    let encoder = open_encoder(&pipeline.vae, &device).unwrap();
+    let way_in = open_encoder(&pipeline.vae, &device).unwrap();
     let pixels = Tensor::from_vec(picture.pixels().to_vec(), (1, 32, 64, 3), &device).unwrap();
     let values = ((pixels * 2.0).unwrap() - 1.0).unwrap().permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
-    let mean = encoder.encode(&values).unwrap().mean;
+    let mean = way_in.encode(&values).unwrap().mean;
     let scaled = mean.affine(1.5305, -0.0609 * 1.5305).unwrap();
     assert_near("latents", &generator.latents(&canvas).unwrap(), &scaled, 1e-6);
 

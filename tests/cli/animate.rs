@@ -68,7 +68,7 @@ fn looking_on_changes_nothing() {
 #[test]
 fn what_is_known_is_in_the_first_frame() {
     let folder = tempfile::tempdir().unwrap();
-    write_grey(&folder.path().join("init.png"), 32, 32, |row, column| (row * 4 + column) as u8);
+    write_grey(&folder.path().join("init.png"), 32, 32, |row, column| u8::try_from(row * 4 + column).unwrap());
     write_grey(&folder.path().join("mask.png"), 32, 32, |row, _| if row < 16 { 0 } else { 255 });
     sample(
         folder.path(),

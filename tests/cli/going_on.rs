@@ -29,7 +29,7 @@ fn what_is_outside_the_mask_is_kept_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // Every level of grey, in no pattern that a model would make.
-    write_grey(&folder.join("init.png"), 32, 32, |row, column| (row * 37 + column * 101) as u8);
+    write_grey(&folder.join("init.png"), 32, 32, |row, column| u8::try_from((row * 37 + column * 101) % 256).unwrap());
     mask(folder, "lower.png", 32, 16);
     let flags = format!("--class 8 --count 3 {QUICK} --scale 1 --init init.png --mask lower.png");
     fs::create_dir(folder.join("all")).unwrap();
@@ -68,7 +68,7 @@ fn the_plan_of_a_rest_can_be_kept_and_run() {
     sample(folder, &format!("--class 3 {QUICK} --out three.png"));
     // One pixel of a token is enough to have it made again; the others of its cell are black.
     write_grey(&folder.join("dot.png"), 256, 256, |row, column| if (row, column) == (77, 200) { 255 } else { 0 });
-    sample(folder, &format!("--class 3 --preset gtr-8 --init three.png --mask dot.png --dilate 1 --out on.png"));
+    sample(folder, "--class 3 --preset gtr-8 --init three.png --mask dot.png --dilate 1 --out on.png");
     run_in(folder, &["inspect", "on.png", "--plan-out", "p.json"]).succeeded();
     assert_eq!(run_in(folder, &["verify", "p.json"]).succeeded(), "p.json: sound, 8x8, 3 stages, 5 AR steps\n");
     let plan: Value = serde_json::from_slice(&fs::read(folder.join("p.json")).unwrap()).unwrap();
@@ -123,6 +123,10 @@ fn pictures_and_masks_that_do_not_fit_are_refused() {
     ] {
         let line = format!("sample --class 3 --out x.png {flags}");
         let _ = write!(lines, "{flags}\n  {}", run_in(folder, &words(&line)).failed(code));
+    }
+    for flag in ["--init lower.png --mask lower.png", "--reseed-reconstruction 2", "--animate a.gif", "--preview"] {
+        let line = format!("sample --classes balanced --count 20 --out many.npz {flag}");
+        let _ = write!(lines, "many: {flag}\n  {}", run_in(folder, &words(&line)).failed(2));
     }
     let run = run_in(folder, &words("sample --class 3 --out . --reseed-reconstruction 2"));
     let _ = write!(lines, "--out . --reseed-reconstruction 2\n  {}", run.failed(2));

@@ -10,6 +10,7 @@ fn help_reads_well() {
         "",
         "plan",
         "sample",
+        "merge",
         "verify",
         "cost",
         "bench",

@@ -1,5 +1,6 @@
 //! `inspect` of pictures.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -182,7 +183,7 @@ fn pictures_are_not_trusted() {
         "unsound.png",
         "bomb.png",
     ] {
-        lines.push_str(&format!("{name}\n  {}", run_in(folder.path(), &["inspect", name]).failed(1)));
+        let _ = write!(lines, "{name}\n  {}", run_in(folder.path(), &["inspect", name]).failed(1));
     }
     assert_snapshot!("inspect_failures", lines);
     // What would run as something else in a shell, or move the cursor of a terminal, is quoted, or not written at all.

@@ -3,6 +3,7 @@
 
 mod animate;
 mod bench;
+mod bulk;
 mod cost;
 mod errors;
 mod going_on;

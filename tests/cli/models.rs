@@ -146,6 +146,38 @@ fn prompts_make_pictures_of_any_size() {
 }
 
 #[test]
+fn prompts_of_geneval_are_laid_out_as_its_scorer_reads_them() {
+    let models = Models::new();
+    let lines = [r#"{"tag": "colors", "prompt": "a red cat"}"#, r#"{"tag": "counting", "prompt": "two cats"}"#];
+    fs::write(models.path("metadata.jsonl"), lines.join("\n") + "\n").unwrap();
+    let sample = |out: &str, shard: &str| {
+        let flags = "--model lightgen --random-weights=3 --text-encoder t5 --size 32x64 --layout geneval --samples 2";
+        let line = format!(
+            "sample {flags} --prompts metadata.jsonl --preset gtr-8 --diffusion constant --t 2 --detail none --out {out} {shard}"
+        );
+        run_in(models.0.path(), &line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>()).succeeded()
+    };
+    sample("whole", "");
+    sample("parts", "--shard 1/3");
+    sample("parts", "--shard 0/3");
+    sample("parts", "--shard 2/3");
+    run_in(models.0.path(), &["merge", "parts", "--out", "merged"]).succeeded();
+    assert_eq!(files(&models.path("merged")), ["00000", "00001", "labels.jsonl"]);
+    for (prompt, line) in lines.iter().enumerate() {
+        let name = |file: &str| models.path("merged").join(format!("{prompt:05}/{file}"));
+        assert_eq!(fs::read_to_string(name("metadata.jsonl")).unwrap(), format!("{line}\n"));
+        assert_eq!(files(&name("samples")), ["0000.png", "0001.png"]);
+        for image in ["samples/0000.png", "samples/0001.png"] {
+            assert_eq!(decode(&name(image)).0, 64);
+            let whole = models.path("whole").join(format!("{prompt:05}/{image}"));
+            assert_eq!(fs::read(name(image)).unwrap(), fs::read(whole).unwrap());
+        }
+    }
+    let labels = fs::read_to_string(models.path("merged/labels.jsonl")).unwrap();
+    assert_eq!(labels.lines().last(), Some(r#"{"file":"00001/samples/0001.png","prompt":"two cats"}"#));
+}
+
+#[test]
 fn random_weights_need_no_files() {
     let models = Models::new();
     let text = models.sample("--model lightgen --random-weights", &[]);

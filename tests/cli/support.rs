@@ -40,6 +40,11 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// Starts the program in a folder.
+pub(crate) fn start_in(folder: &Path, args: &[&str]) -> std::process::Child {
+    command(folder, args).spawn().unwrap()
+}
+
 /// Runs the program in a folder.
 pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Run {
     finish(command(folder, args).spawn().unwrap())

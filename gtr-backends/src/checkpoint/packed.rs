@@ -3,6 +3,8 @@
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 
+use gtr_kernels::PackedShape;
+
 use super::{Dtype, to_f32};
 use crate::Precision;
 
@@ -16,8 +18,19 @@ pub(super) struct Matrix {
     pub(super) shape: [usize; 2],
     /// The first of the rows.
     pub(super) first: usize,
-    /// Whether columns become rows.
-    pub(super) transposed: bool,
+    /// In which order its numbers are wanted.
+    pub(super) order: Order,
+}
+
+/// The order of the numbers of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Row by row, as they are stored.
+    Rows,
+    /// Column by column.
+    Columns,
+    /// As [`gtr_kernels`] takes weights whose outputs are the rows.
+    Blocks,
 }
 
 /// The numbers of a matrix.
@@ -33,7 +46,7 @@ pub(super) fn matrix_shape(shape: &[usize]) -> [usize; 2] {
 }
 
 impl Matrix {
-    /// The numbers in row-major order, or the place and the value of one that is not finite in this precision.
+    /// The numbers in their order, or the place and the value of one that is not finite in this precision.
     pub(super) fn pack(self, dtype: Dtype, bytes: &[u8], precision: Precision) -> Result<Packed, (usize, f32)> {
         Ok(match precision {
             Precision::F32 => Packed::F32(self.numbers(dtype, bytes, |value| value)?),
@@ -49,7 +62,9 @@ impl Matrix {
         narrow: impl Fn(f32) -> T,
     ) -> Result<Vec<T>, (usize, f32)> {
         let [rows, columns] = self.shape;
-        let mut numbers = vec![T::default(); rows * columns];
+        let blocks = PackedShape { inputs: columns, outputs: rows };
+        let length = if self.order == Order::Blocks { blocks.len() } else { rows * columns };
+        let mut numbers = vec![T::default(); length];
         let row_size = (columns * dtype.size()).max(1);
         let mine = bytes.get(self.first * row_size..(self.first + rows) * row_size).unwrap_or_default();
         for (piece, bytes) in mine.chunks(row_size * ROWS).enumerate() {
@@ -61,7 +76,11 @@ impl Matrix {
                     if !narrowed.into().is_finite() {
                         return Err(((self.first + number) * columns + column, value));
                     }
-                    let place = if self.transposed { column * rows + number } else { number * columns + column };
+                    let place = match self.order {
+                        Order::Rows => number * columns + column,
+                        Order::Columns => column * rows + number,
+                        Order::Blocks => blocks.place(column, number),
+                    };
                     numbers[place] = narrowed;
                 }
             }
@@ -100,19 +119,23 @@ mod tests {
     fn rows_are_chosen_and_turned() {
         let values: Vec<f32> = (0_u8..200).map(f32::from).collect();
         for precision in Precision::ALL {
-            let plain = Matrix { shape: [40, 5], first: 0, transposed: false };
+            let plain = Matrix { shape: [40, 5], first: 0, order: Order::Rows };
             assert_eq!(pack(&values, plain, precision).unwrap(), values);
-            let part = Matrix { shape: [20, 5], first: 15, transposed: true };
+            let part = Matrix { shape: [20, 5], first: 15, order: Order::Columns };
             let turned = pack(&values, part, precision).unwrap();
             for (row, column) in (0..20).flat_map(|row| (0..5).map(move |column| (row, column))) {
                 assert_eq!(turned[column * 20 + row].to_bits(), values[(15 + row) * 5 + column].to_bits());
             }
+            let packed = pack(&values, Matrix { order: Order::Blocks, ..part }, precision).unwrap();
+            assert_eq!(packed.len(), 5 * 64);
+            assert_eq!(packed[64 + 2].to_bits(), values[17 * 5 + 1].to_bits());
+            assert_eq!(packed[64 + 20].to_bits(), 0);
         }
     }
 
     #[test]
     fn numbers_that_do_not_fit_are_named() {
-        let matrix = Matrix { shape: [1, 3], first: 1, transposed: true };
+        let matrix = Matrix { shape: [1, 3], first: 1, order: Order::Columns };
         let values = [f32::NAN, 0.0, 0.0, 1.0, 2.0, 1e5];
         assert_eq!(pack(&values, matrix, Precision::Bf16).unwrap(), [1.0, 2.0, 99_840.0]);
         assert_eq!(pack(&values, matrix, Precision::F16), Err((5, 1e5)));

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use gtr_kernels::{COLUMNS, PackedShape};
 
 use super::Checkpoint;
-use super::packed::{Matrix, Packed, matrix_shape};
+use super::packed::{Matrix, Order, Packed, matrix_shape};
 use crate::error::Context;
 use crate::{BackendError, Compute, Precision};
 
@@ -117,31 +118,42 @@ impl Weights {
     /// As [`Weights::take`]; [`BackendError::NonFiniteWeight`] for a value that the precision can not hold, too.
     pub fn take_matrix(&mut self, name: &str) -> Result<Tensor, BackendError> {
         let shape = self.claim(name)?;
-        let matrix = Matrix { shape: matrix_shape(&shape), first: 0, transposed: false };
+        let matrix = Matrix { shape: matrix_shape(&shape), first: 0, order: Order::Rows };
         let precision = self.precision();
         let packed = self.checkpoint.decode(name, |dtype, bytes| matrix.pack(dtype, bytes, precision))?;
         self.tensor(name, packed, &shape)
     }
 
-    /// Reads a matrix and transposes it; as [`Weights::take_matrix`] else.
-    pub(crate) fn take_transposed(&mut self, name: &str) -> Result<Tensor, BackendError> {
-        let [rows, columns] = matrix_shape(&self.claim(name)?);
-        let matrix = Matrix { shape: [rows, columns], first: 0, transposed: true };
-        let precision = self.precision();
-        let packed = self.checkpoint.decode(name, |dtype, bytes| matrix.pack(dtype, bytes, precision))?;
-        self.tensor(name, packed, &[columns, rows])
+    /// Rows of a declared matrix.
+    pub(crate) fn rows(&self, name: &str) -> usize {
+        self.layout.0.get(name).and_then(|shape| shape.first()).copied().unwrap_or(0)
     }
 
-    /// Reads the first `rows` rows of a matrix and the others, and transposes both.
-    pub(crate) fn take_transposed_parts(&mut self, name: &str, rows: usize) -> Result<(Tensor, Tensor), BackendError> {
+    /// Reads a matrix `[outputs, inputs]` as the weights of [`crate::product::linear`]; as [`Weights::take_matrix`] else.
+    pub(crate) fn take_linear(&mut self, name: &str) -> Result<Tensor, BackendError> {
+        let [rows, columns] = matrix_shape(&self.claim(name)?);
+        let (precision, order) = (self.precision(), self.order());
+        let matrix = Matrix { shape: [rows, columns], first: 0, order };
+        let packed = self.checkpoint.decode(name, |dtype, bytes| matrix.pack(dtype, bytes, precision))?;
+        self.tensor(name, packed, &linear_shape(order, rows, columns))
+    }
+
+    /// As [`Weights::take_linear`], for the first `rows` outputs and for the others.
+    pub(crate) fn take_linear_parts(&mut self, name: &str, rows: usize) -> Result<(Tensor, Tensor), BackendError> {
         let [all, columns] = matrix_shape(&self.claim(name)?);
         let rest = all.saturating_sub(rows);
-        let precision = self.precision();
-        let part = |first: usize, rows: usize| Matrix { shape: [rows, columns], first, transposed: true };
+        let (precision, order) = (self.precision(), self.order());
+        let part = |first: usize, rows: usize| Matrix { shape: [rows, columns], first, order };
         let (first, second) = self.checkpoint.decode(name, |dtype, bytes| {
             (part(0, rows).pack(dtype, bytes, precision), part(rows, rest).pack(dtype, bytes, precision))
         })?;
-        Ok((self.tensor(name, first, &[columns, rows])?, self.tensor(name, second, &[columns, rest])?))
+        let shape = |rows| linear_shape(order, rows, columns);
+        Ok((self.tensor(name, first, &shape(rows))?, self.tensor(name, second, &shape(rest))?))
+    }
+
+    /// The order in which products take weights here.
+    fn order(&self) -> Order {
+        if self.device().is_cpu() { Order::Blocks } else { Order::Columns }
     }
 
     /// The declared shape of a tensor that nothing has taken yet.
@@ -170,6 +182,15 @@ impl Weights {
     /// The declared tensors that nothing has taken: none, unless a model declares what it does not use.
     pub fn finish(self) -> Vec<String> {
         self.layout.0.into_keys().collect()
+    }
+}
+
+/// The shape of weights from `inputs` to `outputs`.
+fn linear_shape(order: Order, outputs: usize, inputs: usize) -> Vec<usize> {
+    match order {
+        Order::Rows => vec![outputs, inputs],
+        Order::Columns => vec![inputs, outputs],
+        Order::Blocks => vec![PackedShape { inputs, outputs }.blocks(), inputs, COLUMNS],
     }
 }
 

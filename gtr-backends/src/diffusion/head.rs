@@ -7,6 +7,7 @@ use crate::BackendError;
 use crate::checkpoint::{Layout, Weights};
 use crate::error::Context;
 use crate::layers::{LayerNorm, Linear, NORM_EPS};
+use crate::product::Finish;
 use crate::rows;
 
 /// The sizes of a head.
@@ -89,7 +90,7 @@ impl DiffusionHead {
         let fc1 = Linear::load(weights, &format!("{name}.time_embed.mlp.0"))?;
         let fc2 = Linear::load(weights, &format!("{name}.time_embed.mlp.2"))?;
         let timesteps = all_timesteps(&device)
-            .and_then(|waves| fc1.forward(&waves)?.silu())
+            .and_then(|waves| fc1.finished(&waves, Finish::Silu))
             .and_then(|hidden| fc2.forward(&hidden))
             .context("embedding the timesteps")?;
         let blocks = (0..size.depth).map(|block| {
@@ -149,7 +150,7 @@ impl DiffusionHead {
     /// # Errors
     /// A wrong shape, or a failure of the device.
     pub fn embed_conditions(&self, vectors: &Tensor) -> Result<Tensor, BackendError> {
-        self.by_tiles(vectors, &self.condition).context("embedding conditioning vectors")
+        self.condition.forward(vectors).context("embedding conditioning vectors")
     }
 
     /// The embeddings of noisy tokens: what enters the first block.
@@ -160,7 +161,7 @@ impl DiffusionHead {
     /// # Errors
     /// A wrong shape, or a failure of the device.
     pub fn embed_tokens(&self, x: &Tensor) -> Result<Tensor, BackendError> {
-        self.by_tiles(x, &self.input).context("embedding noisy tokens")
+        self.input.forward(x).context("embedding noisy tokens")
     }
 
     /// Predicted noise and variance.
@@ -196,26 +197,17 @@ impl DiffusionHead {
         conditions: &Tensor,
         mut look: impl FnMut(&Tensor),
     ) -> candle_core::Result<Tensor> {
-        let count = x.dim(0)?;
-        let full = rows::padded(count, self.device.is_cpu());
-        let y = rows::pad(&(timesteps + conditions)?.silu()?, full)?;
-        let mut x = rows::pad(x, full)?;
+        let y = rows::silu_of_sum(timesteps, conditions)?;
+        let mut x = x.clone();
         for block in &self.blocks {
-            let modulation = block.modulation.forward_by_tiles(&y)?; // (rows, shift | scale | gate)
-            let hidden = rows::modulate(&block.norm.forward(&x)?, &modulation)?;
-            let hidden = block.fc2.forward_by_tiles(&block.fc1.forward_by_tiles(&hidden)?.silu()?)?;
+            let modulation = block.modulation.forward(&y)?; // (rows, shift | scale | gate)
+            let hidden = block.norm.modulated(&x, &modulation)?;
+            let hidden = block.fc2.forward(&block.fc1.finished(&hidden, Finish::Silu)?)?;
             x = rows::gated_sum(&x, &modulation, &hidden)?;
             look(&x);
         }
-        let modulation = self.modulation.forward_by_tiles(&y)?; // (rows, shift | scale)
-        let out = self.output.forward_by_tiles(&rows::modulate(&rows::normalize(&x, NORM_EPS)?, &modulation)?)?;
-        out.narrow(0, 0, count)
-    }
-
-    fn by_tiles(&self, x: &Tensor, linear: &Linear) -> candle_core::Result<Tensor> {
-        let count = x.dim(0)?;
-        let full = rows::padded(count, self.device.is_cpu());
-        linear.forward_by_tiles(&rows::pad(x, full)?)?.narrow(0, 0, count)
+        let modulation = self.modulation.forward(&y)?; // (rows, shift | scale)
+        self.output.forward(&rows::layer_norm(&x, None, Some(&modulation), NORM_EPS)?)
     }
 }
 

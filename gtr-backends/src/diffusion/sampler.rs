@@ -2,14 +2,13 @@
 
 use candle_core::Tensor;
 use gtr_core::{Denoise, NoiseSource, Row};
-use rayon::prelude::*;
 
 use super::resident::Resident;
 use super::{DiffusionHead, Process};
 use crate::BackendError;
+use crate::compute::in_pool;
 use crate::error::Context;
 use crate::layers::concatenate;
-use crate::rows::TILE;
 
 /// The conditioning vectors of the rows to draw.
 #[derive(Clone, Debug)]
@@ -44,26 +43,14 @@ pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'
     let settings =
         Settings { guidance: request.guidance as f32, temperature: request.temperature as f32, noise: request.noise };
     let chain = |&row: &usize| Chain { row, address: request.rows[row], process: &processes[request.rows[row].group] };
+    let chains: Vec<_> = order.iter().map(chain).collect();
     if !head.device().is_cpu() {
-        let chains: Vec<_> = order.iter().map(chain).collect();
         return resident(head, conditions, settings, &chains);
     }
-
-    // Chains are independent, so threads share them; dealt out, each thread gets long ones and short ones.
-    let halves = if conditions.unconditional.is_some() { 2 } else { 1 };
-    let threads = rayon::current_num_threads().min((count * halves).div_ceil(TILE)).max(1);
-    let dealt: Vec<Vec<usize>> =
-        (0..threads).map(|share| order.iter().copied().skip(share).step_by(threads).collect()).collect();
-    let drawn = dealt
-        .par_iter()
-        .map(|rows| Walk::new(head, conditions, settings, rows.iter().map(chain).collect())?.run())
-        .collect::<Result<Vec<_>, BackendError>>()?;
-
+    let drawn = in_pool(|| Walk::new(head, conditions, settings, chains)?.run())?;
     let mut values = vec![0.0; count * channels];
-    for (rows, drawn) in dealt.iter().zip(drawn) {
-        for (&row, value) in rows.iter().zip(drawn.chunks_exact(channels)) {
-            values[row * channels..][..channels].copy_from_slice(value);
-        }
+    for (row, drawn) in order.into_iter().zip(drawn.chunks_exact(channels)) {
+        values[row * channels..][..channels].copy_from_slice(drawn);
     }
     Tensor::from_vec(values, (count, channels), head.device()).context("moving token values to the device")
 }

@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use crate::BackendError;
 use crate::checkpoint::{Layout, Weights};
 use crate::layers::{BlockSize, KeysValues, LayerNorm, Linear};
+use crate::product::Finish;
 
 /// Attention to a text, then an MLP. The rows do not see each other.
 #[derive(Debug)]
@@ -49,16 +50,16 @@ impl CrossBlock {
 
     /// What the block looks at in a text `[length, width]`: the same at every step.
     pub(super) fn look_at(&self, text: &Tensor) -> candle_core::Result<KeysValues> {
-        KeysValues::new(&self.key_value.forward(&self.norm_text.forward(text)?)?, 1, self.heads)
+        Ok(KeysValues::new(self.key_value.forward(&self.norm_text.forward(text)?)?, 1, self.heads))
     }
 
     /// `x`: `[images * m, width]`.
     pub(super) fn forward(&self, x: &Tensor, texts: &KeysValues) -> candle_core::Result<Tensor> {
         // The sum starts from the normalised rows, not from `x`.
         let query = self.norm_query.forward(x)?;
-        let mixed = self.projection.forward(&texts.mix(&self.query.forward(&query)?)?)?;
-        let x = (query + mixed)?;
-        let hidden = self.fc1.forward(&self.norm2.forward(&x)?)?.gelu_erf()?;
-        x + self.fc2.forward(&hidden)?
+        let mixed = texts.mix(&self.query.forward(&query)?)?;
+        let x = self.projection.finished(&mixed, Finish::Add(&query))?;
+        let hidden = self.fc1.finished(&self.norm2.forward(&x)?, Finish::Gelu)?;
+        self.fc2.finished(&hidden, Finish::Add(&x))
     }
 }

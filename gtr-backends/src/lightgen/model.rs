@@ -9,6 +9,7 @@ use super::positions::interpolate;
 use super::text::{TextAligner, TextFeatures};
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::diffusion::DiffusionHead;
+use crate::compute::in_pool;
 use crate::error::Context;
 use crate::layers::{Block, KeysValues, LayerNorm, Linear};
 use crate::sizes::Stack;
@@ -257,7 +258,7 @@ impl LightGenModel {
         let known = self.known(images)?;
         match tokens {
             Some(tokens) if known > 0 => {
-                self.encoder_forward(images, tokens, known).map(Some).context("computing the encoder")
+                in_pool(|| self.encoder_forward(images, tokens, known)).map(Some).context("computing the encoder")
             }
             None if known == 0 => Ok(None),
             _ => Err(BackendError::Request(format!("{known} known tokens need as many values"))),
@@ -276,7 +277,7 @@ impl LightGenModel {
         if encoded.is_some() != (known > 0) {
             return Err(BackendError::Request(format!("{known} known tokens need as many encoded rows")));
         }
-        self.decoder_forward(images, encoded, known).context("computing the decoder")
+        in_pool(|| self.decoder_forward(images, encoded, known)).context("computing the decoder")
     }
 
     /// The decoder that attends to the text: the conditioning vectors of the targets, as the head gets them.
@@ -298,7 +299,7 @@ impl LightGenModel {
         if texts.len() != images.len() || texts.iter().any(|text| text.keys_values.len() != self.cross.len()) {
             return Err(BackendError::Request("every image needs a text, embedded by the same model".into()));
         }
-        self.cross_forward(images, decoded, texts).context("computing the text decoder")
+        in_pool(|| self.cross_forward(images, decoded, texts)).context("computing the text decoder")
     }
 
     /// The number of known tokens, which the images share.

@@ -5,6 +5,7 @@ use candle_core::{D, Device, Tensor};
 use super::config::MarConfig;
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::diffusion::DiffusionHead;
+use crate::compute::in_pool;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate};
 use crate::sizes::Stack;
@@ -136,7 +137,7 @@ impl MarModel {
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
     pub fn encode(&self, sequences: &[Sequence<'_>], tokens: Option<&Tensor>) -> Result<Tensor, BackendError> {
         let known = self.known(sequences)?;
-        self.encoder_forward(sequences, tokens, known).context("computing the encoder")
+        in_pool(|| self.encoder_forward(sequences, tokens, known)).context("computing the encoder")
     }
 
     /// The decoder: the conditioning vectors of the targets, as the head gets them.
@@ -148,7 +149,7 @@ impl MarModel {
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
     pub fn decode(&self, sequences: &[Sequence<'_>], encoded: &Tensor) -> Result<Tensor, BackendError> {
         let known = self.known(sequences)?;
-        self.decoder_forward(sequences, encoded, known).context("computing the decoder")
+        in_pool(|| self.decoder_forward(sequences, encoded, known)).context("computing the decoder")
     }
 
     /// The number of known tokens, which the sequences share.

@@ -24,3 +24,10 @@ pub(crate) struct GoingOnArgs {
     #[arg(long, value_name = "N", conflicts_with = "trace", value_parser = clap::value_parser!(u32).range(2..=64))]
     pub(crate) reseed_reconstruction: Option<u32>,
 }
+
+impl GoingOnArgs {
+    /// How often the reconstruction of each image is made.
+    pub(crate) fn reconstructions(&self) -> u32 {
+        self.reseed_reconstruction.unwrap_or(1)
+    }
+}

@@ -2,6 +2,7 @@
 
 mod axes;
 mod bench;
+mod bulk;
 mod classes;
 mod conform;
 mod convert;
@@ -9,6 +10,7 @@ mod cost;
 mod going_on;
 mod inspect;
 mod look;
+mod merge;
 mod model;
 mod plan;
 mod sample;
@@ -19,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use axes::AxisFlags;
 pub(crate) use bench::{BenchArgs, BenchFormat};
+pub(crate) use bulk::BulkArgs;
 pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
@@ -26,6 +29,7 @@ pub(crate) use cost::{CostArgs, CostFormat};
 pub(crate) use going_on::GoingOnArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
+pub(crate) use merge::MergeArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
@@ -64,6 +68,7 @@ Examples:
 pub(crate) enum Command {
     Plan(Box<PlanArgs>),
     Sample(Box<SampleArgs>),
+    Merge(MergeArgs),
     Verify(VerifyArgs),
     Cost(CostArgs),
     Bench(Box<BenchArgs>),

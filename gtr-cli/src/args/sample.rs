@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
-use super::{Classes, GoingOnArgs, LookArgs, ModelArgs, ScheduleArgs, whole_number};
+use super::{BulkArgs, Classes, GoingOnArgs, LookArgs, ModelArgs, ScheduleArgs, whole_number};
 
 /// Generate images.
 ///
@@ -15,16 +15,16 @@ use super::{Classes, GoingOnArgs, LookArgs, ModelArgs, ScheduleArgs, whole_numbe
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct SampleArgs {
     /// Class, range with both ends, or list: 7, 0..9 or 1,3,5; with MAR also names of ImageNet, as "golden retriever".
-    #[arg(long, value_name = "CLASSES", required_unless_present_any = ["prompt", "random_weights"],
+    #[arg(long, value_name = "CLASSES", required_unless_present_any = ["prompt", "prompts", "classes", "random_weights"],
           conflicts_with = "prompt")]
     pub(crate) class: Option<Classes>,
     /// What LightGen's picture shows, in words; may be given more than once.
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: Vec<String>,
-    /// Images of each class or prompt.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Images of each class or prompt; with --classes balanced, of all.
+    #[arg(long, value_name = "N", visible_alias = "samples", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
-    /// The PNG file, or a folder that exists.
+    /// The PNG file, or a folder that exists; for many images a folder or FILE.npz.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// What all randomness grows from.
@@ -62,6 +62,8 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) bulk: BulkArgs,
+    #[command(flatten)]
     pub(crate) look: LookArgs,
     #[command(flatten)]
     pub(crate) going_on: GoingOnArgs,
@@ -69,13 +71,6 @@ pub(crate) struct SampleArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
-}
-
-impl SampleArgs {
-    /// How many classes or prompts there are; random weights need none.
-    pub(crate) fn subjects(&self) -> usize {
-        self.class.as_ref().map_or(self.prompt.len().max(1), |classes| classes.0.len())
-    }
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
@@ -106,6 +101,8 @@ const EXAMPLES: &str = r#"Examples:
   gtr-cli sample --class 0..9 --count 10 --out sheet.png
   gtr-cli sample --class 3 --preset gtr-8 --cfg 2 --seed 5 --out three.png
   gtr-cli sample --class 0..9 --count 100 --out folder/
+  gtr-cli sample --classes balanced --count 50000 --out digits.npz --resume
+  gtr-cli sample --classes balanced --count 50000 --shard 0/4 --out digits/
   gtr-cli sample --class 1 --plan p.json --out one.png
   gtr-cli sample --class 3 --animate three.gif --out three.png
   gtr-cli sample --class 8 --init three.png --mask mask.png --out eight.png
@@ -114,6 +111,9 @@ const EXAMPLES: &str = r#"Examples:
     --class "golden retriever" --preset gtr-16 --out dog.png
   gtr-cli sample --model lightgen-large --weights lightgen.pth --vae vae/ \
     --text-encoder t5/ --prompt "a red cat on a roof" --out cat.png
+  gtr-cli sample --model lightgen-large --weights lightgen.pth --vae vae/ \
+    --text-encoder t5/ --prompts metadata.jsonl --layout geneval --samples 4 \
+    --out geneval/
   gtr-cli sample --model mar-b --random-weights --class 0 --out noise.png
 
 The same flags give the same bytes, whatever the batch. Image number =

@@ -7,6 +7,7 @@ mod conform;
 mod convert;
 mod cost;
 mod inspect;
+mod merge;
 mod plan;
 mod presets;
 mod reference;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
     match command {
         Command::Plan(args) => plan::run(args),
         Command::Sample(args) => sample::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Cost(args) => cost::run(args),
         Command::Bench(args) => bench::run(args),

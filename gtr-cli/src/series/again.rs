@@ -1,5 +1,7 @@
 //! The arguments with which `sample` makes recorded images again.
 
+use std::fmt::Display;
+
 use gtr_core::GuidanceSchedule;
 
 use super::{GoingOn, Parameters, Subjects};
@@ -10,7 +12,7 @@ pub(crate) struct Again(Vec<String>);
 
 impl Again {
     /// Adds a flag with its value.
-    pub(crate) fn add(&mut self, flag: &str, value: impl ToString) {
+    pub(crate) fn add(&mut self, flag: &str, value: impl Display) {
         let value = value.to_string();
         // A value that looks like a flag would be taken for one.
         if value.starts_with('-') {
@@ -25,9 +27,9 @@ impl Again {
         self.0.extend_from_slice(flags);
     }
 
-    fn add_some(&mut self, flag: &str, value: Option<&impl ToString>) {
+    fn add_some(&mut self, flag: &str, value: Option<&impl Display>) {
         if let Some(value) = value {
-            self.add(flag, value.to_string());
+            self.add(flag, value);
         }
     }
 

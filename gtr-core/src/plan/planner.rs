@@ -99,7 +99,9 @@ fn stages(
     let mut fit = adaptations.fit(AxisName::Order);
     let grid = known.grid();
     let mut subsets = resolved.order.1.partition(grid)?.into_subsets();
-    subsets.iter_mut().for_each(|subset| subset.retain(|&token| !known.contains(token)));
+    for subset in &mut subsets {
+        subset.retain(|&token| !known.contains(token));
+    }
     let asked = subsets.len();
     let empty: Vec<String> =
         (1..).zip(&subsets).filter(|(_, subset)| subset.is_empty()).map(|(number, _)| number.to_string()).collect();

@@ -71,18 +71,18 @@ impl Recorded {
             .read_info()
             .map_err(|error| CliError::failure(format_args!("cannot read {shown} as PNG"), &error))?;
         let info = reader.info();
-        let plain = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
+        let written = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
         let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == PLAN);
-        let (Some(plain), Some(packed)) = (plain, packed) else {
+        let (Some(written), Some(packed)) = (written, packed) else {
             return Err(wrong("it holds no settings: only PNG files that `sample` made do".to_owned()));
         };
         let mut packed = packed.clone();
         let unpacked = packed.decompress_text_with_limit(MOST).and_then(|()| packed.get_text());
         let text = unpacked
             .map_err(|error| CliError::failure(format_args!("{shown}: its plan cannot be unpacked"), &error))?;
-        let settings: Value = serde_json::from_str(&plain.text)
+        let settings: Value = serde_json::from_str(&written.text)
             .map_err(|error| CliError::failure(format_args!("{shown}: its settings are no JSON"), &error))?;
-        let parameters: Parameters = serde_json::from_str(&plain.text).map_err(|error| {
+        let parameters: Parameters = serde_json::from_str(&written.text).map_err(|error| {
             CliError::failure(format_args!("{shown}: its settings are not those of `sample`"), &error)
         })?;
         // A setting that this version does not know would be lost without a word.

@@ -1,6 +1,7 @@
 //! `sample`: generates images.
 
 mod begin;
+mod many;
 mod model;
 mod preview;
 mod progress;
@@ -20,6 +21,7 @@ use self::model::Opened;
 use self::variance::Variance;
 use self::watch::Watch;
 use crate::args::SampleArgs;
+use crate::bulk::{self, prompts};
 use crate::catalogue::CATALOGUE;
 use crate::commands::verify;
 use crate::error::{CliError, ExitStatus, chain};
@@ -33,15 +35,36 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
     if args.plan.is_some() {
         args.schedule.refuse("the plan of --plan")?;
     }
-    let numbering = Numbering::new(args)?;
-    let place = Place::new(args, numbering)?;
-    let done = match gtr_backends::family(&args.model.model)? {
-        Family::Mar => generate(args, model::open_mar(args)?, (numbering, place))?,
-        Family::LightGen => generate(args, model::open_lightgen(args)?, (numbering, place))?,
-        _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+    let texts = match &args.bulk.prompts {
+        Some(path) => prompts::read(path)?.into_iter().map(|prompt| prompt.text).collect(),
+        None => args.prompt.clone(),
     };
-    output::print(&done.tell(args, started.elapsed().as_secs_f64()))?;
-    Ok(ExitStatus::Success)
+    let destination = Destination::new(args, texts.len())?;
+    match gtr_backends::family(&args.model.model)? {
+        Family::Mar => generate(args, model::open_mar(args)?, destination, started),
+        Family::LightGen => generate(args, model::open_lightgen(args, texts)?, destination, started),
+        _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+    }
+}
+
+/// Where the images go.
+enum Destination {
+    /// To a picture, or to a folder of pictures.
+    Series(Numbering, Place),
+    /// To where many images gather.
+    Bulk(bulk::Place),
+}
+
+impl Destination {
+    /// Finds out whether the images can be written, before a model is loaded.
+    fn new(args: &SampleArgs, texts: usize) -> Result<Self, CliError> {
+        if let Some(place) = bulk::Place::new(args)? {
+            refuse_with_many(args)?;
+            return Ok(Self::Bulk(place));
+        }
+        let numbering = Numbering::of(args, args.class.as_ref().map_or(texts.max(1), |classes| classes.0.len()))?;
+        Ok(Self::Series(numbering, Place::new(args, numbering)?))
+    }
 }
 
 /// What a run has done.
@@ -54,7 +77,12 @@ struct Done {
 }
 
 /// Makes all images and writes them.
-fn generate<G>(args: &SampleArgs, opened: Opened<G>, (numbering, place): (Numbering, Place)) -> Result<Done, CliError>
+fn generate<G>(
+    args: &SampleArgs,
+    opened: Opened<G>,
+    destination: Destination,
+    started: Instant,
+) -> Result<ExitStatus, CliError>
 where
     G: Traced<Image = Picture>,
     G::Prompt: Clone,
@@ -68,8 +96,21 @@ where
     );
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
-    let mut series = Series::new(args, numbering, place, Recipe::new(args, subjects, &plan, &settings));
+    let recipe = Recipe::new(args, subjects, &plan, &settings);
     let samplers = samplers(args, &plan)?;
+    let (numbering, place) = match destination {
+        Destination::Series(numbering, place) => (numbering, place),
+        Destination::Bulk(place) => {
+            let (numbering, sampler) = (Numbering::of(args, prompts.len())?, Sampler::new(&plan, &CATALOGUE.registry)?);
+            let run = many::describe(args, &place, (numbering, &recipe, &plan))?;
+            let job = |position: &u64| job(&prompts, numbering, *position);
+            return many::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
+                let jobs: Vec<_> = positions.iter().map(job).collect();
+                Ok(sampler.run(&mut generator, &jobs, &settings, progress)?)
+            });
+        }
+    };
+    let mut series = Series::new(args, numbering, place, recipe);
     let provenance = Provenance { model: args.model.model.clone(), weights, precision: args.model.dtype };
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
@@ -79,9 +120,7 @@ where
     let mut next = 0;
     while next < images {
         let end = images.min(next.saturating_add(batch));
-        let job =
-            |position| Job { prompt: prompts[numbering.subject(position)].clone(), image: numbering.number(position) };
-        let jobs: Vec<_> = (next..end).map(job).collect();
+        let jobs: Vec<_> = (next..end).map(|position| job(&prompts, numbering, position)).collect();
         tracing::info!(first_image = %jobs[0].image, images = jobs.len(), ar_steps = plan.steps().len(), "running");
         let mut variants = Vec::with_capacity(samplers.len());
         for (variant, sampler) in (0..).zip(&samplers) {
@@ -109,7 +148,30 @@ where
     let parameters = series.finish()?;
     tracer.map(Tracer::finish).transpose()?;
     let variance = args.going_on.reseed_reconstruction.map(|_| variance.mean());
-    Ok(Done { parameters, plan, images, variance })
+    let done = Done { parameters, plan, images, variance };
+    output::print(&done.tell(args, started.elapsed().as_secs_f64()))?;
+    Ok(ExitStatus::Success)
+}
+
+/// What the sampler is asked for at a position of a run.
+fn job<P: Clone>(prompts: &[P], numbering: Numbering, position: u64) -> Job<P> {
+    Job { prompt: prompts[numbering.subject(position)].clone(), image: numbering.number(position) }
+}
+
+/// Refuses what is for a few images where many gather.
+fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
+    let flags = [
+        ("--init", args.going_on.init.is_some()),
+        ("--reseed-reconstruction", args.going_on.reseed_reconstruction.is_some()),
+        ("--animate", args.look.animate.is_some()),
+        ("--preview", args.look.preview),
+    ];
+    match flags.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(CliError::usage(format_args!(
+            "{flag} is for a few images: name a picture as --out, without --classes, --shard and --resume"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A sampler for each time that the reconstruction is made: the first is the plain one.

@@ -33,7 +33,7 @@ pub(super) struct Opened<G: MaskedGenerator> {
 /// A model of classes.
 pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliError> {
     let model = &args.model.model;
-    if !args.prompt.is_empty() {
+    if !args.prompt.is_empty() || args.bulk.prompts.is_some() {
         return Err(CliError::usage(format_args!("`{model}` makes images of classes: give --class, not --prompt")));
     }
     if args.size.is_some() {
@@ -56,7 +56,9 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
     };
     // Random weights do not care.
     let any = [ClassName::Number(0)];
-    let classes = args.class.as_ref().map_or(&any[..], |classes| &classes.0);
+    let all = (0..).map(ClassName::Number).take(generator.config().classes).collect::<Vec<_>>();
+    let unsaid = if args.bulk.classes.is_some() { &all[..] } else { &any[..] };
+    let classes = args.class.as_ref().map_or(unsaid, |classes| &classes.0);
     let prompts = classes.iter().map(class).collect::<Result<Vec<Class>, _>>()?;
     Ok(Opened {
         subjects: Subjects::Classes(prompts.iter().map(|class| class.get()).collect()),
@@ -70,14 +72,14 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
 }
 
 /// A model of texts. The text encoder is gone before the model is loaded.
-pub(super) fn open_lightgen(args: &SampleArgs) -> Result<Opened<LightGenGenerator>, CliError> {
+pub(super) fn open_lightgen(args: &SampleArgs, texts: Vec<String>) -> Result<Opened<LightGenGenerator>, CliError> {
     let model = &args.model.model;
-    if args.class.is_some() {
+    if args.class.is_some() || args.bulk.classes.is_some() {
         return Err(CliError::usage(format_args!("`{model}` makes images of texts: give --prompt, not --class")));
     }
     let compute = args.model.compute()?;
     // Random weights do not care.
-    let texts = if args.prompt.is_empty() { vec![String::new()] } else { args.prompt.clone() };
+    let texts = if texts.is_empty() { vec![String::new()] } else { texts };
     let encoded = args.model.text_encoder.as_ref().map(|folder| encode(args, folder, &texts, &compute)).transpose()?;
     let width = encoded.as_ref().map(|(_, width)| *width);
     if encoded.is_none() && args.model.random_weights.is_none() {

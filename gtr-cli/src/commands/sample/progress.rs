@@ -1,7 +1,7 @@
 //! How far a run is.
 
 use gtr_core::MaskedGenerator;
-use gtr_core::sampler::StepEvent;
+use gtr_core::sampler::{Flow, Observer, StepEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar over the AR steps of all batches; nothing where standard error is no terminal.
@@ -28,13 +28,6 @@ impl Progress {
         self.bar.set_message(format!("{done}/{images} image{}", if *images == 1 { "" } else { "s" }));
     }
 
-    /// Takes note of a step.
-    pub(super) fn step<G: MaskedGenerator>(&self, event: &StepEvent<'_, G>) {
-        let (stage, tokens) = (event.step.stage(), event.step.tokens());
-        tracing::debug!(step = event.index + 1, of = event.steps, stage, tokens, guidance = event.guidance, "AR step");
-        self.bar.inc(1);
-    }
-
     /// Lets something be drawn above the bar.
     pub(super) fn above(&self, draw: impl FnOnce()) {
         self.bar.suspend(draw);
@@ -49,5 +42,14 @@ impl Progress {
     /// Takes the bar away.
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+impl<G: MaskedGenerator> Observer<G> for Progress {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+        let (stage, tokens) = (event.step.stage(), event.step.tokens());
+        tracing::debug!(step = event.index + 1, of = event.steps, stage, tokens, guidance = event.guidance, "AR step");
+        self.bar.inc(1);
+        Flow::Continue
     }
 }

@@ -49,15 +49,16 @@ impl Watch {
             }
             Ok(Animation { format: Format::of(path)?, target: Target::new(path)?, frames: Vec::new(), bytes: 0 })
         });
-        let batches = images.div_ceil(args.batch.into()).saturating_mul(numbering.variants());
+        let reconstructions = args.going_on.reconstructions();
+        let batches = images.div_ceil(args.batch.into()).saturating_mul(reconstructions.into());
         Ok(Self {
             progress: Progress::new(
                 batches.saturating_mul(plan.steps().len() as u64),
-                images.saturating_mul(numbering.variants()),
+                images.saturating_mul(reconstructions.into()),
             ),
             animation: animation.transpose()?,
             preview: preview(args),
-            layout: numbering.layout_of_batch(args.batch.into()),
+            layout: Layout::of_batch(numbering, reconstructions, args.batch.into()),
             scale: args.scale.map(|scale| scale as usize),
             failure: None,
         })
@@ -150,7 +151,7 @@ impl<G: MaskedGenerator<Image = Picture, Error = BackendError>> Observer<G> for 
     }
 
     fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        self.progress.step(event);
+        Observer::<G>::step(&mut self.progress, event);
         let looked = self.look(event.generator, event.canvas);
         self.keep(looked)
     }

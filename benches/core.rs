@@ -1,0 +1,50 @@
+//! Planning, verifying and measuring on growing grids; the time should grow as the number of tokens does.
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use gtr_core::{Grid, ImageIndex, Plan, Registry, Schedule, Seed, Spread, TokenSet, preset, verify};
+
+fn main() {
+    divan::main();
+}
+
+/// Sides of square grids.
+const SIDES: [u32; 4] = [16, 64, 256, 1024];
+
+fn schedule() -> Schedule {
+    preset::find("gtr-16").expect("a preset of this crate").schedule.clone()
+}
+
+fn planned(side: u32) -> Plan {
+    let grid = Grid::new(side, side).expect("within the bounds of grids");
+    schedule().plan(grid, &Registry::builtin()).expect("a preset fits any grid").plan
+}
+
+fn tokens(side: u32) -> ItemsCount {
+    ItemsCount::new(u64::from(side).pow(2))
+}
+
+#[divan::bench(args = SIDES)]
+fn plan(bencher: Bencher<'_, '_>, side: u32) {
+    let (grid, registry, schedule) = (planned(side).grid(), Registry::builtin(), schedule());
+    bencher.counter(tokens(side)).bench_local(|| schedule.plan(black_box(grid), &registry));
+}
+
+#[divan::bench(args = SIDES)]
+fn verify_a_plan(bencher: Bencher<'_, '_>, side: u32) {
+    let (document, registry) = (planned(side).to_document(), Registry::builtin());
+    bencher.counter(tokens(side)).bench_local(|| verify(black_box(&document), &registry));
+}
+
+#[divan::bench(args = SIDES)]
+fn order_of_an_image(bencher: Bencher<'_, '_>, side: u32) {
+    let plan = planned(side);
+    bencher.counter(tokens(side)).bench_local(|| plan.order(Seed(1), black_box(ImageIndex(2))));
+}
+
+#[divan::bench(args = SIDES)]
+fn spread_of_the_first_stage(bencher: Bencher<'_, '_>, side: u32) {
+    let plan = planned(side);
+    let set = TokenSet::of(plan.grid(), plan.stages()[0].tokens().iter().copied());
+    bencher.counter(tokens(side)).bench_local(|| Spread::of(black_box(&set)));
+}

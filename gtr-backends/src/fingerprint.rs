@@ -1,0 +1,128 @@
+//! What a model is made of, in one number.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::BackendError;
+use crate::models::{Files, checkpoint_of, config_beside, embedded, published};
+
+/// The SHA-256, in hexadecimal digits, of all that a model's images depend on: its configuration, its weights or their
+/// seed, its autoencoder and, where there is one, the folder of its text encoder.
+///
+/// Runs on different machines that share a fingerprint have the same files, wherever these lie.
+///
+/// # Errors
+/// [`BackendError::UnknownModel`] if the model is neither a name nor a path, [`BackendError::Read`] for what cannot be read.
+///
+/// # Examples
+/// ```
+/// use gtr_backends::{Files, fingerprint};
+/// let digits = fingerprint("digits", &Files::default(), None)?;
+/// let random = fingerprint("digits", &Files { random: Some(0), ..Files::default() }, None)?;
+/// assert_eq!((digits.len(), digits == random), (64, false));
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) -> Result<String, BackendError> {
+    let (embedded, is_published) = (embedded(model), published().any(|name| name == model));
+    let mut hasher = Sha256::new();
+    match embedded {
+        Some(embedded) => part(&mut hasher, "configuration", embedded.config.as_bytes()),
+        // Published sizes are known by name.
+        None if is_published => part(&mut hasher, "name", model.as_bytes()),
+        None => part(&mut hasher, "configuration", config_beside(model)?.1.as_bytes()),
+    }
+    match (files.random, files.weights, embedded) {
+        (Some(seed), ..) => part(&mut hasher, "random", &seed.to_le_bytes()),
+        (None, Some(weights), _) => stored(&mut hasher, "weights", weights)?,
+        (None, None, Some(embedded)) => part(&mut hasher, "weights", embedded.weights),
+        (None, None, None) if is_published => {}
+        (None, None, None) => stored(&mut hasher, "weights", &checkpoint_of(model)?)?,
+    }
+    if let Some(path) = files.vae {
+        stored(&mut hasher, "autoencoder", path)?;
+    }
+    if let Some(path) = text_encoder {
+        stored(&mut hasher, "text encoder", path)?;
+    }
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Label and length set the parts apart.
+fn part(hasher: &mut Sha256, label: &str, bytes: &[u8]) {
+    start(hasher, label, bytes.len() as u64);
+    hasher.update(bytes);
+}
+
+fn start(hasher: &mut Sha256, label: &str, length: u64) {
+    hasher.update((label.len() as u64).to_le_bytes());
+    hasher.update(label.as_bytes());
+    hasher.update(length.to_le_bytes());
+}
+
+/// A file, or the files of a folder in the order of their names.
+fn stored(hasher: &mut Sha256, label: &str, path: &Path) -> Result<(), BackendError> {
+    let wrong = |path: &Path, source| BackendError::Read { path: path.to_owned(), source };
+    if !path.is_dir() {
+        return whole(hasher, label, path).map_err(|source| wrong(path, source));
+    }
+    let entries = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut entries: Vec<PathBuf> = entries.map_err(|source| wrong(path, source))?;
+    entries.sort();
+    for file in entries.iter().filter(|path| path.is_file()) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        whole(hasher, &format!("{label}/{name}"), file).map_err(|source| wrong(file, source))?;
+    }
+    Ok(())
+}
+
+/// A whole file, a piece at a time.
+fn whole(hasher: &mut Sha256, label: &str, path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    start(hasher, label, file.metadata()?.len());
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(()),
+            length => hasher.update(&piece[..length]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let (weights, other) = (file("weights.pth", "a"), file("other.pth", "b"));
+        let of = |files: Files<'_>, encoder| fingerprint("mar-b", &files, encoder).unwrap();
+        let plain = Files { weights: Some(&weights), ..Files::default() };
+        let all = [
+            of(plain, None),
+            of(Files { weights: Some(&other), ..plain }, None),
+            of(Files { vae: Some(&weights), ..plain }, None),
+            of(Files { vae: Some(&other), ..plain }, None),
+            of(plain, Some(folder.path())),
+            of(Files { random: Some(1), ..Files::default() }, None),
+        ];
+        for (position, fingerprint) in all.iter().enumerate() {
+            assert!(!all[..position].contains(fingerprint), "{position}");
+        }
+        // Where a file lies is nothing to its content.
+        assert_eq!(of(Files { weights: Some(&file("moved.pth", "a")), ..Files::default() }, None), all[0]);
+        assert!(fingerprint("mar-b", &Files { weights: Some(Path::new("none.pth")), ..plain }, None).is_err());
+    }
+}

@@ -1,0 +1,37 @@
+//! Arguments of `sample` for many images.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::bulk::{Layout, ShardFlag};
+
+/// Many images, in parts that can be continued.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Many images (--out is a folder or FILE.npz)")]
+pub(crate) struct BulkArgs {
+    /// Every class equally often: image m is of class m modulo the number of classes. --count is that of all images, and
+    /// without --class it is all classes of the model.
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with_all = ["prompt", "prompts", "trace"])]
+    pub(crate) classes: Option<Balance>,
+    /// Prompts from a file of JSON lines, each with a `prompt`, as metadata.jsonl of GenEval.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["class", "prompt"])]
+    pub(crate) prompts: Option<PathBuf>,
+    /// How the folder is laid out [default: flat].
+    #[arg(long, value_enum, value_name = "LAYOUT", conflicts_with = "trace")]
+    pub(crate) layout: Option<Layout>,
+    /// Make part I of N, counted from 0: 0/4 to 3/4. `auto` is the task of a Slurm array that counts from 0, `auto/N` also
+    /// one of a partial array, or the index of a Kubernetes job.
+    #[arg(long, value_name = "I/N", conflicts_with = "trace")]
+    pub(crate) shard: Option<ShardFlag>,
+    /// Continue where an earlier run of the same command stopped, if there was one.
+    #[arg(long, conflicts_with = "trace")]
+    pub(crate) resume: bool,
+}
+
+/// How classes share the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Balance {
+    /// In turn.
+    Balanced,
+}

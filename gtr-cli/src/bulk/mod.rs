@@ -1,0 +1,71 @@
+//! Many images: in parts, each of which can be stopped, killed and continued, and joined to one whole.
+//!
+//! An image has the same bits whatever part it is made in, so what parts make together is what one process makes.
+
+mod checksum;
+mod export;
+mod gather;
+mod lock;
+mod manifest;
+mod npz;
+mod part;
+mod place;
+pub(crate) mod prompts;
+mod shard;
+mod signals;
+mod store;
+
+use std::sync::mpsc;
+use std::thread;
+
+use gtr_backends::Picture;
+
+pub(crate) use self::checksum::Checksum;
+pub(crate) use self::export::Destination;
+pub(crate) use self::gather::Gathered;
+pub(crate) use self::manifest::Run;
+pub(crate) use self::part::Part;
+pub(crate) use self::place::Place;
+pub(crate) use self::shard::ShardFlag;
+pub(crate) use self::signals::Stop;
+pub(crate) use self::store::Layout;
+use crate::error::CliError;
+
+/// Batches that may wait to be written: more would only take memory.
+const WAITING: usize = 1;
+
+/// Makes the images that a part lacks, a batch at a time, while those before are encoded and written; ends after the batch
+/// in hand when it is asked to stop.
+pub(crate) fn make(
+    part: &mut Part,
+    batch: usize,
+    stop: &Stop,
+    mut make: impl FnMut(&[u64]) -> Result<Vec<Picture>, CliError>,
+) -> Result<(), CliError> {
+    let gaps = part.manifest().gaps();
+    let mut positions = gaps.into_iter().flatten();
+    let (sender, receiver) = mpsc::sync_channel(WAITING);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            // Moved here, so that a failure to write is told by a channel without listener.
+            let receiver = receiver;
+            part.record(&receiver)
+        });
+        let made = loop {
+            let batch: Vec<u64> = positions.by_ref().take(batch).collect();
+            if batch.is_empty() || stop.asked().is_some() {
+                break Ok(());
+            }
+            let pictures = match make(&batch) {
+                Ok(pictures) => pictures,
+                Err(error) => break Err(error),
+            };
+            if sender.send(batch.into_iter().zip(pictures).collect()).is_err() {
+                break Ok(());
+            }
+        };
+        drop(sender);
+        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.and(made)
+    })
+}

@@ -1,0 +1,28 @@
+//! `merge`: checks the parts of a run of many images, and joins them.
+
+use crate::args::MergeArgs;
+use crate::bulk::{Destination, Gathered};
+use crate::error::{CliError, ExitStatus};
+use crate::output;
+use crate::table::count;
+
+/// Carries out the command.
+pub(super) fn run(args: &MergeArgs) -> Result<ExitStatus, CliError> {
+    let gathered = Gathered::read(&args.folders)?;
+    let destination = args.out.as_deref().map(|out| Destination::new(out, &gathered)).transpose()?;
+    gathered.check()?;
+    let what = format!(
+        "{}, {}, all there",
+        count(gathered.run().numbering.images(), "image"),
+        count(gathered.shards(), "part")
+    );
+    let place = match (&destination, &args.out) {
+        (Some(destination), Some(out)) => {
+            destination.write(&gathered)?;
+            out
+        }
+        _ => &args.folders[0],
+    };
+    output::print(&format!("{}: {what}\n", place.display()))?;
+    Ok(ExitStatus::Success)
+}

@@ -1,0 +1,124 @@
+//! Makes many images, or a part of them.
+
+use gtr_backends::Picture;
+use gtr_core::Plan;
+
+use super::progress::Progress;
+use crate::args::SampleArgs;
+use crate::bulk::{self, Checksum, Destination, Gathered, Part, Place, Run, Stop, prompts};
+use crate::error::{CliError, ExitStatus};
+use crate::memory;
+use crate::output;
+use crate::series::{Numbering, Recipe, Subjects};
+use crate::table::count;
+
+/// The run that the command line describes.
+pub(super) fn describe(
+    args: &SampleArgs,
+    place: &Place,
+    (numbering, recipe, plan): (Numbering, &Recipe, &Plan),
+) -> Result<Run, CliError> {
+    let (model, subjects): (_, &Subjects) = (&args.model, recipe.subjects());
+    let metadata = match (&args.bulk.prompts, place.layout) {
+        (Some(path), bulk::Layout::Geneval) => {
+            Some(prompts::read(path)?.into_iter().map(|prompt| prompt.line).collect())
+        }
+        _ => None,
+    };
+    let fingerprint = gtr_backends::fingerprint(&model.model, &model.files(), model.text_encoder.as_deref())?;
+    Ok(Run {
+        plan_sha256: Checksum::of(plan.to_document().to_json().as_bytes()),
+        model_sha256: Checksum::try_from(fingerprint)
+            .map_err(|error| CliError::Failure(format!("the model's fingerprint: {error}")))?,
+        settings: recipe.settings(scale(args)),
+        layout: place.layout,
+        numbering,
+        subjects: subjects.clone(),
+        metadata,
+    })
+}
+
+/// Files are left as they are unless it is said otherwise.
+fn scale(args: &SampleArgs) -> usize {
+    args.scale.map_or(1, |scale| scale as usize)
+}
+
+/// Makes what is missing of a part, and the whole of it if there is only one.
+pub(super) fn generate(
+    args: &SampleArgs,
+    place: &Place,
+    (run, recipe): (Run, Recipe),
+    ar_steps: usize,
+    mut make: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
+) -> Result<ExitStatus, CliError> {
+    let started = std::time::Instant::now();
+    let stop = Stop::listen()?;
+    let mut part = Part::open(&place.store, place.shard, args.bulk.resume, run, (recipe, scale(args)))?;
+    let before = part.manifest().finished.len();
+    let gaps = part.manifest().gaps();
+    // About: the last batch before a gap that is finished may be small.
+    let missing: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
+    let batches = missing.div_ceil(args.batch.into());
+    let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing);
+    let made = bulk::make(&mut part, args.batch as usize, &stop, |positions| {
+        let pictures = make(positions, &mut progress)?;
+        progress.done(pictures.len());
+        Ok(pictures)
+    });
+    progress.finish();
+    made?;
+    let (range, done) = (part.manifest().range(), part.manifest().finished.len());
+    let all = range.end - range.start;
+    if done as u64 != all
+        && let Some(status) = stop.asked()
+    {
+        output::note(format_args!(
+            "stopped after {done} of {}: the same command with --resume makes the others",
+            count(all, "image")
+        ));
+        return Ok(status);
+    }
+    if place.shard.of() == 1 {
+        join(place)?;
+    }
+    tell(args, place, (all, done - before, started.elapsed().as_secs_f64()))?;
+    Ok(ExitStatus::Success)
+}
+
+/// Turns a part that is the whole run into what was asked for.
+fn join(place: &Place) -> Result<(), CliError> {
+    let folder = place.store.folder();
+    let gathered = Gathered::read(&[folder.to_owned()])?;
+    gathered.check()?;
+    let Some(npz) = &place.npz else { return Destination::new(folder, &gathered)?.write(&gathered) };
+    Destination::new(npz, &gathered)?.write(&gathered)?;
+    std::fs::remove_dir_all(folder)
+        .map_err(|error| CliError::failure(format_args!("cannot remove {}", folder.display()), &error))
+}
+
+/// The summary, in words or as JSON.
+fn tell(args: &SampleArgs, place: &Place, (images, made, seconds): (u64, usize, f64)) -> Result<(), CliError> {
+    let (shard, peak) = (place.shard, memory::peak());
+    if args.json {
+        let summary = serde_json::json!({
+            "out": args.out.to_string_lossy(),
+            "shard": shard.to_string(),
+            "images": images,
+            "made": made,
+            "seconds": seconds,
+            "peak_memory_bytes": peak,
+        });
+        return output::print(&format!("{summary}\n"));
+    }
+    let part = if shard.of() == 1 { String::new() } else { format!("part {shard}, ") };
+    output::print(&format!(
+        "{}: {part}{}, {made} made now, {seconds:.2} s\n",
+        args.out.display(),
+        count(images, "image")
+    ))?;
+    if let (Some(npz), true) = (&place.npz, shard.of() > 1) {
+        let (parts, npz) = (place.store.folder().display(), npz.display());
+        output::note(format_args!("when all parts are made: gtr-cli merge {parts} --out {npz}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Functions of single numbers and of single rows, in arithmetic that vectors have everywhere.
+//!
+//! Nothing is fused, so the bits are the same on all machines.
+
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LOG2_E};
+
+/// The Gaussian error linear unit, `x (1 + erf(x / sqrt(2))) / 2`, of each number.
+///
+/// # Examples
+/// ```
+/// let mut x = [-1.0, 0.0, 2.0];
+/// gtr_kernels::gelu(&mut x);
+/// assert!((x[2] - 1.954_5).abs() < 1e-4);
+/// ```
+pub fn gelu(x: &mut [f32]) {
+    each(x, |x| 0.5 * x * (1.0 + erf(x * FRAC_1_SQRT_2)));
+}
+
+/// The sigmoid linear unit, `x / (1 + exp(-x))`, of each number.
+///
+/// # Examples
+/// ```
+/// let mut x = [0.0, 100.0];
+/// gtr_kernels::silu(&mut x);
+/// assert_eq!(x, [0.0, 100.0]);
+/// ```
+pub fn silu(x: &mut [f32]) {
+    each(x, |x| x / (1.0 + exp(-x)));
+}
+
+/// The exponentials of a row, divided by their sum.
+///
+/// # Examples
+/// ```
+/// let mut row = [0.0, 0.0];
+/// gtr_kernels::softmax(&mut row);
+/// assert_eq!(row, [0.5, 0.5]);
+/// ```
+pub fn softmax(row: &mut [f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || softmax_in_place(row),
+    );
+}
+
+/// [`softmax`] within a function that is compiled for some kind of vectors.
+#[inline(always)]
+pub(crate) fn softmax_in_place(row: &mut [f32]) {
+    let largest = lanes(row, f32::NEG_INFINITY, |a, b| if a > b { a } else { b }, |value| value);
+    for value in row.iter_mut() {
+        *value = exp(*value - largest);
+    }
+    let factor = 1.0 / lanes(row, 0.0, |a, b| a + b, |value| value);
+    for value in row.iter_mut() {
+        *value *= factor;
+    }
+}
+
+/// Normalises a row to mean 0 and variance 1, then multiplies by `scale` and adds `shift`, where they are given.
+///
+/// # Shapes
+/// `row`, `out`, `scale`, `shift`: all of the same length.
+///
+/// # Examples
+/// ```
+/// let mut out = [0.0; 2];
+/// gtr_kernels::layer_norm(&[1.0, 3.0], &mut out, Some((&[1.0, 1.0], &[5.0, 5.0])), 0.0);
+/// assert_eq!(out, [4.0, 6.0]);
+/// ```
+pub fn layer_norm(row: &[f32], out: &mut [f32], affine: Option<(&[f32], &[f32])>, eps: f32) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (mean, factor) = moments(row, eps);
+            if let Some((scale, shift)) = affine {
+                for (((out, value), scale), shift) in out.iter_mut().zip(row).zip(scale).zip(shift) {
+                    *out = (value - mean) * factor * scale + shift;
+                }
+            } else {
+                for (out, value) in out.iter_mut().zip(row) {
+                    *out = (value - mean) * factor;
+                }
+            }
+        },
+    );
+}
+
+/// Mean and reciprocal standard deviation.
+#[inline(always)]
+#[expect(clippy::cast_precision_loss, reason = "rows are shorter than 2^24")]
+fn moments(row: &[f32], eps: f32) -> (f32, f32) {
+    let mean = lanes(row, 0.0, |a, b| a + b, |value| value) / row.len() as f32;
+    let variance = lanes(row, 0.0, |a, b| a + b, |value| (value - mean) * (value - mean)) / row.len() as f32;
+    (mean, 1.0 / (variance + eps).sqrt())
+}
+
+/// Joins the numbers of a row in a fixed order that vectors can follow: each lane by itself, then the lanes in halves.
+#[inline(always)]
+fn lanes(row: &[f32], start: f32, join: impl Fn(f32, f32) -> f32, value: impl Fn(f32) -> f32) -> f32 {
+    let (chunks, rest) = row.as_chunks::<64>();
+    let mut lanes = [start; 64];
+    for chunk in chunks {
+        for (lane, &element) in lanes.iter_mut().zip(chunk) {
+            *lane = join(*lane, value(element));
+        }
+    }
+    for (lane, &element) in lanes.iter_mut().zip(rest) {
+        *lane = join(*lane, value(element));
+    }
+    let mut half = lanes.len() / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn each(x: &mut [f32], function: impl Fn(f32) -> f32) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for value in x.iter_mut() {
+                *value = function(*value);
+            }
+        },
+    );
+}
+
+/// The error function: a ratio of polynomials, fitted so that their quotient is within 2e-8 of it, rounding aside.
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    /// From here on it is 1 to the last bit.
+    const END: f32 = 3.92;
+    let square = x * x;
+    let above = polynomial(
+        square,
+        [FRAC_2_SQRT_PI, 0.190_403_64, 0.052_748_352, 0.003_765_494_6, 0.000_284_879_76, 2.050_107_2e-6],
+    );
+    let below = polynomial(square, [1.0, 0.502_073_6, 0.114_107_944, 0.014_968_975, 0.001_162_505_2, 3.809_176_3e-5]);
+    if x.abs() >= END { 1.0_f32.copysign(x) } else { x * above / below }
+}
+
+/// The exponential function: a power of two, and a polynomial within 3e-9 of what remains, rounding aside.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    /// Adding this to a small number rounds it to a whole one, which is then what its last bits hold.
+    const ROUNDING: f32 = 12_582_912.0;
+    /// The logarithm of 2 in two parts, the first of which has few bits.
+    const LN_2: [f32; 2] = [0.693_359_4, -0.000_212_194_44];
+    // Beyond these the result is no normal number.
+    let x = x.clamp(-87.3, 88.7);
+    let rounded = x * LOG2_E + ROUNDING;
+    let whole = rounded - ROUNDING;
+    let rest = x - whole * LN_2[0] - whole * LN_2[1];
+    let fraction =
+        polynomial(rest, [1.0, 1.0, 0.499_999_94, 0.166_665_22, 0.041_668_39, 0.008_368_712, 0.001_381_461_7]);
+    fraction * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
+}
+
+#[inline(always)]
+fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
+    coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Makes digits in four parts, kills one with SIGKILL at a random time, continues it, and compares what they make together, byte for
+# byte, with what one process makes: as a folder of PNG files and as a .npz, which NumPy then opens.
+#
+#   scripts/shards.sh [IMAGES] [FLAGS OF SAMPLE...]
+#
+# 1,000 images unless said otherwise. GTR_CLI names the program; without it a release build is made. NumPy is asked where python3
+# has it, or can install it into a folder of its own beside the build.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+images=${1:-1000}
+[ $# -gt 0 ] && shift
+target=${CARGO_TARGET_DIR:-target}
+if [ -z "${GTR_CLI:-}" ]; then
+  cargo build --quiet --release --locked -p gtr-cli
+  GTR_CLI=$target/release/gtr-cli
+fi
+program=$(realpath "$GTR_CLI")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+sample() { "$program" sample --classes balanced --count "$images" "${flags[@]}" "$@"; }
+flags=("$@")
+finished() { find "$work/parts" -name '[0-9]*.png' 2>/dev/null | wc -l; }
+
+echo "one process:"
+sample --out "$work/whole" | sed "s|$work/||"
+
+echo "four parts, part 2 killed in the middle:"
+for part in 0 1 3; do sample --shard "$part/4" --out "$work/parts" | sed "s|$work/||"; done
+others=$(finished)
+sample --shard 2/4 --out "$work/parts" > /dev/null 2>&1 &
+victim=$!
+# Somewhere in its first half.
+wanted=$((others + 1 + RANDOM % (images / 8)))
+while [ "$(finished)" -lt "$wanted" ] && kill -0 "$victim" 2> /dev/null; do sleep 0.01; done
+kill -KILL "$victim" 2> /dev/null || { echo "part 2 ended before it was killed: ask for more images" >&2; exit 1; }
+wait "$victim" 2> /dev/null || true
+echo "killed after $(($(finished) - others)) of $((images / 4)) images"
+if "$program" merge "$work/parts" 2> "$work/said"; then
+  echo "a part that was killed was found whole" >&2
+  exit 1
+fi
+sed "s|$work/||" "$work/said"
+sample --shard 2/4 --resume --out "$work/parts" | sed "s|$work/||"
+
+echo "joined and compared:"
+"$program" merge "$work/parts" --out "$work/merged" | sed "s|$work/||"
+diff -r --exclude shards "$work/whole" "$work/merged"
+"$program" merge "$work/parts" --out "$work/parts.npz" | sed "s|$work/||"
+"$program" merge "$work/whole" --out "$work/whole.npz" | sed "s|$work/||"
+cmp "$work/whole.npz" "$work/parts.npz"
+echo "equal: $images PNG files with their labels, and the .npz of $(stat -c %s "$work/parts.npz") bytes"
+
+python=python3
+if ! "$python" -c 'import numpy' 2> /dev/null; then
+  [ -x "$target/numpy/bin/python" ] || python3 -m venv "$target/numpy"
+  python=$target/numpy/bin/python
+  "$python" -c 'import numpy' 2> /dev/null || "$python" -m pip install --quiet --disable-pip-version-check numpy
+fi
+"$python" -c '
+import sys, numpy
+file, images = numpy.load(sys.argv[1]), int(sys.argv[2])
+pixels, labels = file["arr_0"], file["arr_1"]
+print("numpy", numpy.__version__, "arr_0", pixels.shape, pixels.dtype, "arr_1", labels.shape, labels.dtype)
+assert pixels.shape == (images, 32, 32, 1) and pixels.dtype == numpy.uint8 and pixels.flags["C_CONTIGUOUS"]
+assert labels.dtype == numpy.int64 and (labels == numpy.arange(images) % 10).all()
+assert pixels.max() > pixels.min()
+' "$work/parts.npz" "$images"

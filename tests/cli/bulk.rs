@@ -1,0 +1,285 @@
+//! Many images: parts, manifests, resuming, merging.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Run, files, run_in};
+
+/// Twelve digits that take no time.
+const TWELVE: &str = "sample --classes balanced --count 12 --order random --pace uniform --steps 1 --diffusion constant --t 1 \
+     --detail none";
+
+/// Twice as many, one after the other, which takes a little.
+const IN_TURN: &str =
+    "sample --classes balanced --count 24 --batch 1 --preset gtr-8 --diffusion constant --t 1 --detail none";
+
+fn gtr(folder: &Path, line: &str) -> Run {
+    run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
+}
+
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    fs::read(folder.join(name)).unwrap()
+}
+
+fn manifest(folder: &Path, name: &str) -> Value {
+    serde_json::from_slice(&read(folder, &format!("{name}/shards/0-of-1.json"))).unwrap()
+}
+
+/// The files of a folder of images, without what is known of the parts.
+fn images(folder: &Path, name: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = folder.join(name);
+    let names = files(&folder).into_iter().filter(|name| name != "shards");
+    names.map(|name| (name.clone(), read(&folder, &name))).collect()
+}
+
+/// An array of an archive: its header, and its elements.
+fn array(archive: &Path, name: &str) -> (String, Vec<u8>) {
+    let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    archive.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+    let elements = bytes.split_off(128);
+    (String::from_utf8_lossy(&bytes[10..]).into_owned(), elements)
+}
+
+#[test]
+fn parts_make_what_one_process_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{TWELVE} --out whole")).succeeded();
+    gtr(folder, &format!("{TWELVE} --out whole.npz")).succeeded();
+    for (shard, batch) in [(2, 1), (0, 16), (1, 3)] {
+        let told = gtr(folder, &format!("{TWELVE} --out parts --shard {shard}/3 --batch {batch}")).succeeded();
+        assert!(told.starts_with(&format!("parts: part {shard}/3, 4 images, 4 made now, ")), "{told}");
+    }
+    assert_eq!(gtr(folder, "merge parts").succeeded(), "parts: 12 images, 3 parts, all there\n");
+    gtr(folder, "merge parts --out merged").succeeded();
+    gtr(folder, "merge parts --out merged.npz").succeeded();
+    let whole = images(folder, "whole");
+    assert_eq!(whole.len(), 13);
+    assert_eq!(whole, images(folder, "merged"));
+    assert_eq!(read(folder, "whole.npz"), read(folder, "merged.npz"));
+    // The archive's own folder is gone.
+    assert_eq!(files(folder), ["merged", "merged.npz", "parts", "whole", "whole.npz"]);
+
+    // In place, only the labels are added.
+    gtr(folder, "merge parts --out parts").succeeded();
+    assert_eq!(images(folder, "parts"), whole);
+    let labels = String::from_utf8(read(folder, "parts/labels.jsonl")).unwrap();
+    assert_eq!(labels.lines().nth(11), Some(r#"{"file":"00011.png","class":1}"#));
+
+    // And the archive holds what the pictures show.
+    let (header, elements) = array(&folder.join("whole.npz"), "arr_0.npy");
+    assert!(header.contains("'descr': '|u1', 'fortran_order': False, 'shape': (12, 32, 32, 1,)"), "{header}");
+    let pixels: Vec<u8> =
+        (0..12).flat_map(|number| crate::support::decode(&folder.join(format!("whole/{number:05}.png"))).2).collect();
+    assert_eq!(elements, pixels);
+    let (header, elements) = array(&folder.join("whole.npz"), "arr_1.npy");
+    assert!(header.contains("'descr': '<i8', 'fortran_order': False, 'shape': (12,)"), "{header}");
+    let classes: Vec<i64> =
+        elements.chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap())).collect();
+    assert_eq!(classes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
+}
+
+#[test]
+fn what_is_deleted_or_changed_is_told_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{TWELVE} --out a")).succeeded();
+    let (before, manifest_before) = (images(folder, "a"), manifest(folder, "a"));
+    fs::remove_file(folder.join("a/00003.png")).unwrap();
+    let mut changed = read(folder, "a/00007.png");
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    fs::write(folder.join("a/00007.png"), changed).unwrap();
+    let error = gtr(folder, "merge a --out b.npz").failed(1);
+    for word in ["2 of 12 images are missing", "a/00003.png was deleted", "a/00007.png was changed", "--resume"] {
+        assert!(error.contains(word), "{error}");
+    }
+    assert_eq!(files(folder), ["a"]);
+    let run = gtr(folder, &format!("{TWELVE} --out a --resume"));
+    assert_eq!(run.stderr.lines().filter(|line| line.ends_with(": it is made again")).count(), 2, "{}", run.stderr);
+    assert!(run.succeeded().contains("12 images, 2 made now, "));
+    assert_eq!(images(folder, "a"), before);
+    assert_eq!(manifest(folder, "a"), manifest_before);
+}
+
+#[test]
+fn a_missing_part_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{TWELVE} --out a --shard 0/3")).succeeded();
+    gtr(folder, &format!("{TWELVE} --out b --shard 2/3")).succeeded();
+    let error = gtr(folder, "merge a b --out all").failed(1);
+    assert!(error.contains("4 of 12 images are missing: part 1/3 has no manifest, it lacks 4..7;"), "{error}");
+    gtr(folder, &format!("{TWELVE} --out c --shard 1/3")).succeeded();
+    assert!(gtr(folder, "merge a b b").failed(1).contains("another folder has, too"));
+    gtr(folder, "merge c a b --out all").succeeded();
+    assert_eq!(images(folder, "all").len(), 13);
+    assert!(gtr(folder, "merge c a b --out all").failed(1).contains("all is not empty"));
+    assert!(gtr(folder, "merge all").failed(1).contains("all/shards"));
+}
+
+#[test]
+fn a_part_of_another_run_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{TWELVE} --out a --shard 0/2")).succeeded();
+    let before = images(folder, "a");
+    for (flags, reason) in [
+        ("--shard 0/2", "was begun before (6 of 6 images): continue it with --resume"),
+        ("--shard 0/2 --resume --seed 1", "settings.seed is 0 there, 1 here"),
+        ("--shard 1/2 --scale 2", "settings.scale is 1 there, 2 here"),
+        ("--shard 1/2 --cfg 2", "settings.cfg is "),
+        ("--shard 1/2 --max-timestep 900", "plan_sha256 is another"),
+        ("--shard 1/2 --class 0..4", "numbering.subjects is 10 there, 5 here"),
+        ("--shard 1/2 --random-weights", "model_sha256 is another"),
+        ("--shard 0/3", "a has a run in 2 parts, this is one in 3"),
+        ("--resume", "a has a run in 2 parts, this is one in 1"),
+    ] {
+        let run = gtr(folder, &format!("{TWELVE} --out a {flags}"));
+        assert_eq!(run.code, 1, "{flags}: {}", run.stderr);
+        assert!(run.stderr.contains(reason), "{flags}: {}", run.stderr);
+    }
+    assert_eq!(images(folder, "a"), before);
+    gtr(folder, &format!("{TWELVE} --out b --shard 1/2 --seed 1")).succeeded();
+    assert!(gtr(folder, "merge a b").failed(1).contains("settings.seed is 0 there, 1 here"));
+}
+
+#[test]
+fn a_manifest_that_is_damaged_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{TWELVE} --out a")).succeeded();
+    let path = folder.join("a/shards/0-of-1.json");
+    let text = fs::read_to_string(&path).unwrap();
+    for damaged in [&text[..text.len() / 2], "", "[]", &text.replace("\"count\":12", "\"count\":13")] {
+        fs::write(&path, damaged).unwrap();
+        for command in ["merge a".to_owned(), format!("{TWELVE} --out a --resume")] {
+            let error = gtr(folder, &command).failed(1);
+            assert!(error.contains("is not the manifest of a part"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_part_is_made_by_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{TWELVE} --out a --shard 0/2")).succeeded();
+    let held = fs::File::open(folder.join("a/shards/0-of-2.lock")).unwrap();
+    held.lock().unwrap();
+    let error = gtr(folder, &format!("{TWELVE} --out a --shard 0/2 --resume")).failed(1);
+    assert!(error.contains("another process is making this part"), "{error}");
+    gtr(folder, &format!("{TWELVE} --out a --shard 1/2")).succeeded();
+    drop(held);
+    gtr(folder, &format!("{TWELVE} --out a --shard 0/2 --resume")).succeeded();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_and_a_folder_that_takes_no_files_are_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let error = gtr(folder, &format!("{TWELVE} --out /proc/images")).failed(1);
+    assert!(error.contains("cannot make the folder /proc/images"), "{error}");
+    // Whoever writes there is told that the device is full.
+    fs::create_dir(folder.join("a")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.join("a/00005.png")).unwrap();
+    let error = gtr(folder, &format!("{TWELVE} --out a")).failed(1);
+    assert!(error.contains("cannot write a/00005.png") && error.contains("No space left on device"), "{error}");
+    let finished = manifest(folder, "a")["finished"].as_object().unwrap().len();
+    assert_eq!(finished, 5);
+    fs::remove_file(folder.join("a/00005.png")).unwrap();
+    let told = gtr(folder, &format!("{TWELVE} --out a --resume")).succeeded();
+    assert!(told.contains("12 images, 7 made now, "), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_run_after_the_images_in_hand() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{IN_TURN} --out whole")).succeeded();
+    for (signal, code, out) in [(Signal::SIGINT, 130, "a"), (Signal::SIGTERM, 143, "b"), (Signal::SIGKILL, -1, "c")] {
+        let line = format!("{IN_TURN} --out {out}");
+        let child = crate::support::start_in(folder, &line.split_whitespace().collect::<Vec<_>>());
+        // From the third image on it is in the middle.
+        while !folder.join(out).join("00002.png").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code().unwrap_or(-1), code, "{stderr}");
+        let finished = manifest(folder, out)["finished"].as_object().unwrap().len();
+        let there = files(&folder.join(out)).iter().filter(|name| name.ends_with(".png")).count();
+        if code == -1 {
+            assert!(finished <= there && there < 24, "{finished} {there}");
+        } else {
+            assert_eq!(
+                stderr,
+                format!(
+                    "note: stopped after {finished} of 24 images: the same command with --resume makes the others\n"
+                )
+            );
+            assert!(finished == there && there < 24, "{finished} {there}");
+        }
+        gtr(folder, &format!("{line} --resume")).succeeded();
+        // What a killed process was writing stays under its temporary name.
+        let whole = images(folder, out).into_iter().filter(|(name, _)| !name.starts_with('.'));
+        assert!(whole.eq(images(folder, "whole")), "{out}");
+    }
+}
+
+#[test]
+fn what_asks_for_too_little_or_too_much_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = String::new();
+    for flags in [
+        "--shard 0/4 --out x",
+        "--classes even --out x",
+        "--classes balanced --out x.png",
+        "--classes balanced --prompt cat --out x",
+        "--classes balanced --trace t --out x",
+        "--classes balanced --out none/x",
+        "--classes balanced --shard 4/4 --out x",
+        "--classes balanced --shard 0 --out x",
+        "--classes balanced --shard auto --out x",
+        "--class 1 --layout geneval --out x",
+        "--class 1 --layout tree --out x",
+        "--class 1 --trace t --out x.npz",
+        "--class 10 --out x.npz",
+        "--prompts none.jsonl --out x",
+        "--classes balanced --first-image 18446744073709551615 --out x",
+    ] {
+        let run = gtr(folder.path(), &format!("sample {flags}"));
+        let code = run.code;
+        // A String takes whatever is written.
+        let _ = write!(lines, "{flags}\n  {code} {}", run.failed(code));
+    }
+    insta::assert_snapshot!("bulk_refused", lines);
+    assert!(files(folder.path()).is_empty());
+}
+
+/// Run it alone: `cargo test -p gtr-cli --test cli -- --ignored beyond_four_gigabytes`.
+#[test]
+#[ignore = "slow, and takes 5 GB on the disk"]
+fn an_archive_beyond_four_gigabytes_takes_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "sample --classes balanced --count 1030 --scale 64 --preset gtr-8 --diffusion constant --t 1 --detail none --json";
+    let told = gtr(folder.path(), &format!("{line} --out big.npz")).succeeded();
+    let peak = serde_json::from_str::<Value>(&told).unwrap()["peak_memory_bytes"].as_u64().unwrap();
+    let path = folder.path().join("big.npz");
+    let mut archive = zip::ZipArchive::new(fs::File::open(&path).unwrap()).unwrap();
+    let size = archive.by_name("arr_0.npy").unwrap().size();
+    println!("{} bytes, {size} of images, at most {peak} bytes of memory", fs::metadata(&path).unwrap().len());
+    assert_eq!(size, 128 + 1030 * 2048 * 2048);
+    assert!(size > 1 << 32 && peak < 300_000_000);
+    assert_eq!(array(&path, "arr_1.npy").1.len(), 1030 * 8);
+}

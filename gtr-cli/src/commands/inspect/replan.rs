@@ -97,7 +97,10 @@ mod tests {
     fn every_preset_is_found_by_its_name() {
         for preset in preset::all() {
             for grid in ["16x16", "8x8", "5x9"] {
-                let plan = planned(&preset.schedule, grid);
+                let mut schedule = preset.schedule.clone();
+                // As `sample` does it.
+                schedule.set_default_timestep_limit(TimestepLimit::NONE).unwrap();
+                let plan = planned(&schedule, grid);
                 let flags = flags(&plan, Some(TimestepLimit::NONE)).unwrap();
                 assert_eq!(flags.len(), 2, "{flags:?}");
                 assert!(makes(&flags, &plan, Some(TimestepLimit::NONE)));

@@ -272,7 +272,7 @@ fn what_asks_for_too_little_or_too_much_is_one_line() {
 #[ignore = "slow, and takes 5 GB on the disk"]
 fn an_archive_beyond_four_gigabytes_takes_little_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let line = "sample --classes balanced --count 1030 --scale 64 --preset gtr-8 --diffusion constant --t 1 --detail none --json";
+    let line = "sample --classes balanced --count 1030 --scale 64 --order random --pace uniform --steps 1 --diffusion constant --t 1 --detail none --json";
     let told = gtr(folder.path(), &format!("{line} --out big.npz")).succeeded();
     let peak = serde_json::from_str::<Value>(&told).unwrap()["peak_memory_bytes"].as_u64().unwrap();
     let path = folder.path().join("big.npz");

@@ -30,7 +30,8 @@ sample --out "$work/whole" | sed "s|$work/||"
 echo "four parts, part 2 killed in the middle:"
 for part in 0 1 3; do sample --shard "$part/4" --out "$work/parts" | sed "s|$work/||"; done
 others=$(finished)
-sample --shard 2/4 --out "$work/parts" > /dev/null 2>&1 &
+# Not by the function: the process in the background is to be the program itself.
+"$program" sample --classes balanced --count "$images" "${flags[@]}" --shard 2/4 --out "$work/parts" > /dev/null 2>&1 &
 victim=$!
 # Somewhere in its first half.
 wanted=$((others + 1 + RANDOM % (images / 8)))

@@ -51,7 +51,8 @@ pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) 
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// Label and length set the parts apart.

@@ -74,9 +74,9 @@ impl<W: Write + Seek> Npz<W> {
 /// # Source
 /// `numpy.lib.format`: magic string, version, length, a Python literal that ends in a line break, padded to 64 bytes in all.
 fn header(element: Element, shape: &[u64]) -> Vec<u8> {
-    let sides: String = shape.iter().map(|side| format!("{side}, ")).collect();
+    let sides: Vec<String> = shape.iter().map(u64::to_string).collect();
     let mut text =
-        format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", element.tell().0, sides.trim_end());
+        format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}", element.tell().0, sides.join(", "));
     let start = 10;
     let padded = (start + text.len() + 1).next_multiple_of(64);
     text.extend(std::iter::repeat_n(' ', padded - start - text.len() - 1));

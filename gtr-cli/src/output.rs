@@ -107,13 +107,13 @@ impl Target {
     }
 
     /// Writes the file as it comes, for content that is larger than memory.
-    pub(crate) fn fill(&self, fill: impl FnOnce(&mut File) -> Result<(), CliError>) -> Result<(), CliError> {
+    pub(crate) fn fill(&self, write: impl FnOnce(&mut File) -> Result<(), CliError>) -> Result<(), CliError> {
         if self.special {
             let error = io::Error::other("it is a device or a pipe, where nothing can be written twice");
             return Err(self.refused(&error));
         }
         let mut file = self.temporary().map_err(|error| self.refused(&error))?;
-        fill(file.as_file_mut())?;
+        write(file.as_file_mut())?;
         file.persist(&self.path).map_err(|error| self.refused(&error.error))?;
         Ok(())
     }

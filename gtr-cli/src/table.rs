@@ -61,7 +61,7 @@ pub(crate) fn length(length: Option<f64>) -> String {
 }
 
 /// A count and its noun.
-pub(crate) fn count<N: Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
+pub(crate) fn count<N: Copy + Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
     let plural = if count == N::from(1) { "" } else { "s" };
     format!("{count} {one}{plural}")
 }

@@ -40,7 +40,7 @@ pub(crate) fn make(
     part: &mut Part,
     batch: usize,
     stop: &Stop,
-    mut make: impl FnMut(&[u64]) -> Result<Vec<Picture>, CliError>,
+    mut sample: impl FnMut(&[u64]) -> Result<Vec<Picture>, CliError>,
 ) -> Result<(), CliError> {
     let gaps = part.manifest().gaps();
     let mut positions = gaps.into_iter().flatten();
@@ -56,7 +56,7 @@ pub(crate) fn make(
             if batch.is_empty() || stop.asked().is_some() {
                 break Ok(());
             }
-            let pictures = match make(&batch) {
+            let pictures = match sample(&batch) {
                 Ok(pictures) => pictures,
                 Err(error) => break Err(error),
             };

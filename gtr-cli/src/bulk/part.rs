@@ -88,7 +88,7 @@ impl Part {
         });
     }
 
-    /// Writes what the scorer of `GenEval` wants to know of each prompt.
+    /// Writes what the scorer of GenEval wants to know of each prompt.
     fn write_metadata(&self) -> Result<(), CliError> {
         let (run, range) = (&self.manifest.run, self.manifest.range());
         if run.layout != Layout::Geneval || range.is_empty() {

@@ -135,9 +135,7 @@ impl Target {
             })
         };
         match written {
-            Err(error) if !(self.special && error.kind() == io::ErrorKind::BrokenPipe) => {
-                Err(self.refused(&error))
-            }
+            Err(error) if !(self.special && error.kind() == io::ErrorKind::BrokenPipe) => Err(self.refused(&error)),
             _ => Ok(()),
         }
     }

@@ -4,8 +4,8 @@ use candle_core::{D, Device, Tensor};
 
 use super::config::MarConfig;
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
-use crate::diffusion::DiffusionHead;
 use crate::compute::in_pool;
+use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate};
 use crate::sizes::Stack;

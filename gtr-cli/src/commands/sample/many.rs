@@ -49,7 +49,7 @@ pub(super) fn generate(
     place: &Place,
     (run, recipe): (Run, Recipe),
     ar_steps: usize,
-    mut make: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
+    mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
 ) -> Result<ExitStatus, CliError> {
     let started = std::time::Instant::now();
     let stop = Stop::listen()?;
@@ -61,7 +61,7 @@ pub(super) fn generate(
     let batches = missing.div_ceil(args.batch.into());
     let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing);
     let made = bulk::make(&mut part, args.batch as usize, &stop, |positions| {
-        let pictures = make(positions, &mut progress)?;
+        let pictures = sample(positions, &mut progress)?;
         progress.done(pictures.len());
         Ok(pictures)
     });

@@ -39,7 +39,7 @@ fn the_judge_reads_the_classes_asked_for() {
 fn the_model_says_what_it_is() {
     let generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     assert_eq!(generator.timestep_limit(), TimestepLimit::Max(Timestep::new(949).unwrap()));
-    assert_eq!(generator.offers(), [Capability::HostFeatures]);
+    assert_eq!(generator.offers(), [Capability::HostFeatures, Capability::Encoding]);
     assert_eq!(generator.grid().tokens(), 64);
     assert_eq!(generator.config().guidance, Some(3.0));
     let parameters = gtr_backends::mar::MarModel::layout(generator.config()).parameters();

@@ -116,7 +116,6 @@ fn pictures_and_masks_that_do_not_fit_are_refused() {
         ("--init text.png --mask lower.png", 1),
         ("--init . --mask lower.png", 1),
         ("--init lower.png --mask lower.png --stages 5", 2),
-        ("--init lower.png --mask lower.png --model mar-b --random-weights", 2),
         ("--reseed-reconstruction 1", 2),
         ("--reseed-reconstruction 2 --preset mar-8", 2),
         ("--reseed-reconstruction 2 --animate a.gif", 2),

@@ -10,6 +10,7 @@ mod catalogue;
 mod commands;
 mod draw;
 mod error;
+mod figure;
 mod memory;
 mod output;
 mod picture;
@@ -17,6 +18,7 @@ mod raster;
 mod series;
 mod table;
 mod usage;
+mod words;
 
 use std::process::ExitCode;
 

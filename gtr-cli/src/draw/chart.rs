@@ -25,6 +25,10 @@ use super::svg::{Anchor, Look, Path, Svg, Type};
 const SMALL: f64 = 10.0;
 const TITLE: f64 = 12.0;
 
+/// Room of a tick on the x axis and on the y axis.
+const WIDE: f64 = 45.0;
+const HIGH: f64 = 34.0;
+
 /// A plot; what is not finite, or not above 0 on a logarithmic axis, is left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Chart {
@@ -239,7 +243,7 @@ impl Chart {
         let title = if self.title.is_empty() { SMALL * 0.6 } else { TITLE * 1.7 };
         let numbers = if self.x.bare { 0.0 } else { SMALL * 1.7 };
         let words = if self.x.label.is_empty() { 0.0 } else { SMALL * 1.6 };
-        let wide = y.ticks(wanted(area.height)).into_iter().map(|it| Type::new(SMALL).width(&name(it)));
+        let wide = y.ticks(wanted(area.height, HIGH)).into_iter().map(|it| Type::new(SMALL).width(&name(it)));
         let wide = if self.y.bare { 0.0 } else { wide.fold(0.0, f64::max) + 8.0 };
         let side = if self.y.label.is_empty() { 0.0 } else { SMALL * 1.8 };
         [title + listed, 6.0, numbers + words + 2.0, self.gutter.unwrap_or(wide + side)]
@@ -281,7 +285,7 @@ impl Chart {
         let Area { left, top, width, height } = plot.area;
         let (right, bottom) = (plot.area.right(), plot.area.bottom());
         let set = Type::new(SMALL).colour(SOFT);
-        for tick in plot.y.ticks(wanted(height)) {
+        for tick in plot.y.ticks(wanted(height, HIGH)) {
             let Some(y) = plot.y(tick) else { continue };
             svg.line((left, y), (right, y), Look::stroke(RULE, 0.8));
             if !self.y.bare {
@@ -289,7 +293,7 @@ impl Chart {
             }
         }
         svg.line((left, bottom), (right, bottom), Look::stroke(SOFT, 1.0));
-        let ticks = plot.x.ticks(wanted(width));
+        let ticks = plot.x.ticks(wanted(width, WIDE));
         // Names that would run into each other are left out.
         let mut free = f64::NEG_INFINITY;
         for tick in ticks {
@@ -322,10 +326,10 @@ impl Chart {
     }
 }
 
-/// How many ticks suit a length.
+/// How many ticks suit a length, where one takes some room.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-fn wanted(length: f64) -> u32 {
-    (length / 55.0).clamp(2.0, 10.0) as u32
+fn wanted(length: f64, each: f64) -> u32 {
+    (length / each).clamp(2.0, 10.0) as u32
 }
 
 impl Series {

@@ -76,11 +76,11 @@ impl Scale {
         }
     }
 
-    /// Multiples of the least of 1, 2, 5, 10, .. that is not too fine.
+    /// Multiples of the least of 1, 2, 5, 10, .. that is not much too fine.
     fn multiples(self, wanted: u32, finest: f64) -> Vec<f64> {
         let rough = (self.to - self.from) / f64::from(wanted.max(1));
         let magnitude = libm::exp10(libm::floor(libm::log10(rough)));
-        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * magnitude).into_iter().find(|step| *step >= rough);
+        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * magnitude).into_iter().find(|step| *step >= 0.8 * rough);
         let step = step.unwrap_or(rough).max(finest);
         let (first, last) = ((self.from / step - 1e-9).ceil(), (self.to / step + 1e-9).floor());
         (0..64).map(|position| first + f64::from(position)).take_while(|it| *it <= last).map(|it| it * step).collect()

@@ -382,3 +382,46 @@ impl Series {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::palette::category;
+    use super::*;
+
+    fn chart(points: Vec<Point>) -> String {
+        let chart = Chart {
+            title: "Quality against cost".to_owned(),
+            x: Axis::new("operations").log(),
+            y: Axis::new("judged right").from_zero(),
+            series: vec![
+                Series::new("presets", Marks::Points, category(0)).with(points),
+                Series::new("Pareto line", Marks::Steps, SOFT).with([(1e9, 0.5), (1e10, 0.9)]),
+            ],
+            ..Chart::default()
+        };
+        chart.figure(400.0, 300.0)
+    }
+
+    #[test]
+    fn points_have_their_bars_and_labels() {
+        let plain = chart(vec![Point::at(1e9, 0.5), Point::at(1e10, 0.9)]);
+        let full =
+            chart(vec![Point::at(1e9, 0.5).error(0.1, 0.2).label("gtr-8"), Point::at(1e10, 0.9).label("mar-64")]);
+        let count = |file: &str, what: &str| file.matches(what).count();
+        // A point each and one in the list of the series.
+        assert_eq!((count(&plain, "<circle"), count(&full, "<circle")), (3, 3));
+        // The bar and its ends.
+        assert_eq!(count(&full, "<path") - count(&plain, "<path"), 3);
+        for text in ["gtr-8", "mar-64", "presets", "Pareto line", "operations", "judged right", "Quality against cost"]
+        {
+            assert!(full.contains(&format!(">{text}</text>")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_place_is_left_out() {
+        let file = chart(vec![Point::at(0.0, 0.5), Point::at(f64::NAN, 0.5), Point::at(1e9, f64::INFINITY)]);
+        assert_eq!(file.matches("<circle").count(), 1, "{file}");
+        assert!(!file.contains("NaN") && !file.contains("inf"));
+    }
+}

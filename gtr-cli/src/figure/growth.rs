@@ -16,7 +16,7 @@ const OLD: f64 = 0.62;
 
 /// The side of a small and of a large map.
 const LEAST: f64 = 58.0;
-const MOST: f64 = 104.0;
+const MOST: f64 = 128.0;
 
 /// Between maps.
 const GAP: f64 = 12.0;
@@ -72,12 +72,8 @@ impl Growth {
         let (high, wide) = shown.window();
         let (height, width) = (f64::from(high) * self.side, f64::from(wide) * self.side);
         let known = shown.known();
-        // Maps of a full row reach from side to side.
-        let across = if self.rows == 1 {
-            width.max(34.0) + GAP
-        } else {
-            (area.width - width) / number((self.columns - 1).max(1))
-        };
+        // Rows reach from side to side, unless their maps are few.
+        let across = ((area.width - width) / number((self.columns - 1).max(1))).min(width.max(NARROW) + 3.0 * GAP);
         svg.group("growth", Look::default(), |svg| {
             for (place, &step) in self.steps.iter().enumerate() {
                 let (column, row) = (place % self.columns, place / self.columns);

@@ -39,7 +39,7 @@ const MOST_SIDES: usize = 4;
 
 /// The figure of a plan, as SVG.
 pub(crate) fn plan(shown: &Shown<'_>) -> String {
-    let side = cells::side(shown, f64::INFINITY);
+    let side = cells::side(shown);
     let (wide, high) = cells::size(shown, side);
     let left = wide.max(NARROWEST);
     let curves = (860.0 - left - GUTTER).clamp(380.0, 480.0);
@@ -68,7 +68,7 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
             plans.len()
         )));
     }
-    let side = plans.iter().map(|shown| cells::side(shown, 400.0)).fold(f64::INFINITY, f64::min);
+    let side = plans.iter().map(|shown| cells::side_within(shown, 400.0)).fold(f64::INFINITY, f64::min);
     let wide = plans.iter().map(|shown| cells::size(shown, side).0).fold(0.0, f64::max);
     let width = wide.max(390.0);
     let ends = Ends::of(plans);

@@ -159,6 +159,8 @@ fn row(position: usize, stage: &StageSummary) -> [String; COLUMNS] {
         length(spread.mean_gap),
         ar_steps.to_string(),
         range(stage.first_diffusion_steps, stage.last_diffusion_steps),
-        stage.detail.map_or_else(|| "-".to_owned(), |detail| format!("{} at {}", detail.tokens, detail.diffusion_steps)),
+        stage
+            .detail
+            .map_or_else(|| "-".to_owned(), |detail| format!("{} at {}", detail.tokens, detail.diffusion_steps)),
     ]
 }

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn ticks_are_round_and_within() {
         assert_eq!(Scale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
-        assert_eq!(Scale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 40.0, 60.0]);
+        assert_eq!(Scale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 30.0, 40.0, 50.0, 60.0]);
         assert_eq!(Scale::new(Kind::Whole, 1.0, 3.0).ticks(10), [1.0, 2.0, 3.0]);
         assert_eq!(Scale::new(Kind::Log, 0.5, 2000.0).ticks(5), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!(Scale::new(Kind::Log, 15.0, 70.0).ticks(5), [20.0, 30.0, 40.0, 50.0, 60.0, 70.0]);

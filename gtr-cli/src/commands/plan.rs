@@ -53,8 +53,8 @@ fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
         return Ok((chosen.name, plan));
     };
     args.schedule.refuse("the plan of --plan")?;
-    let name = path.display().to_string();
     let plan = verify::sound(path)?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Ok((name, plan))
 }
 

@@ -25,6 +25,10 @@ use super::svg::{Anchor, Look, Path, Svg, Type};
 const SMALL: f64 = 10.0;
 const TITLE: f64 = 12.0;
 
+/// Room of a tick on the x axis and on the y axis.
+const WIDE: f64 = 45.0;
+const HIGH: f64 = 34.0;
+
 /// A plot; what is not finite, or not above 0 on a logarithmic axis, is left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Chart {
@@ -239,7 +243,7 @@ impl Chart {
         let title = if self.title.is_empty() { SMALL * 0.6 } else { TITLE * 1.7 };
         let numbers = if self.x.bare { 0.0 } else { SMALL * 1.7 };
         let words = if self.x.label.is_empty() { 0.0 } else { SMALL * 1.6 };
-        let wide = y.ticks(wanted(area.height)).into_iter().map(|it| Type::new(SMALL).width(&name(it)));
+        let wide = y.ticks(wanted(area.height, HIGH)).into_iter().map(|it| Type::new(SMALL).width(&name(it)));
         let wide = if self.y.bare { 0.0 } else { wide.fold(0.0, f64::max) + 8.0 };
         let side = if self.y.label.is_empty() { 0.0 } else { SMALL * 1.8 };
         [title + listed, 6.0, numbers + words + 2.0, self.gutter.unwrap_or(wide + side)]
@@ -281,7 +285,7 @@ impl Chart {
         let Area { left, top, width, height } = plot.area;
         let (right, bottom) = (plot.area.right(), plot.area.bottom());
         let set = Type::new(SMALL).colour(SOFT);
-        for tick in plot.y.ticks(wanted(height)) {
+        for tick in plot.y.ticks(wanted(height, HIGH)) {
             let Some(y) = plot.y(tick) else { continue };
             svg.line((left, y), (right, y), Look::stroke(RULE, 0.8));
             if !self.y.bare {
@@ -289,7 +293,7 @@ impl Chart {
             }
         }
         svg.line((left, bottom), (right, bottom), Look::stroke(SOFT, 1.0));
-        let ticks = plot.x.ticks(wanted(width));
+        let ticks = plot.x.ticks(wanted(width, WIDE));
         // Names that would run into each other are left out.
         let mut free = f64::NEG_INFINITY;
         for tick in ticks {
@@ -322,10 +326,10 @@ impl Chart {
     }
 }
 
-/// How many ticks suit a length.
+/// How many ticks suit a length, where one takes some room.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-fn wanted(length: f64) -> u32 {
-    (length / 55.0).clamp(2.0, 10.0) as u32
+fn wanted(length: f64, each: f64) -> u32 {
+    (length / each).clamp(2.0, 10.0) as u32
 }
 
 impl Series {
@@ -376,5 +380,48 @@ impl Series {
             }
             svg.circle((x, y), 4.0, Look::fill(colour).outlined(super::palette::PAPER, 1.0));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::palette::category;
+    use super::*;
+
+    fn chart(points: Vec<Point>) -> String {
+        let chart = Chart {
+            title: "Quality against cost".to_owned(),
+            x: Axis::new("operations").log(),
+            y: Axis::new("judged right").from_zero(),
+            series: vec![
+                Series::new("presets", Marks::Points, category(0)).with(points),
+                Series::new("Pareto line", Marks::Steps, SOFT).with([(1e9, 0.5), (1e10, 0.9)]),
+            ],
+            ..Chart::default()
+        };
+        chart.figure(400.0, 300.0)
+    }
+
+    #[test]
+    fn points_have_their_bars_and_labels() {
+        let plain = chart(vec![Point::at(1e9, 0.5), Point::at(1e10, 0.9)]);
+        let full =
+            chart(vec![Point::at(1e9, 0.5).error(0.1, 0.2).label("gtr-8"), Point::at(1e10, 0.9).label("mar-64")]);
+        let count = |file: &str, what: &str| file.matches(what).count();
+        // A point each and one in the list of the series.
+        assert_eq!((count(&plain, "<circle"), count(&full, "<circle")), (3, 3));
+        // The bar and its ends.
+        assert_eq!(count(&full, "<path") - count(&plain, "<path"), 3);
+        for text in ["gtr-8", "mar-64", "presets", "Pareto line", "operations", "judged right", "Quality against cost"]
+        {
+            assert!(full.contains(&format!(">{text}</text>")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_place_is_left_out() {
+        let file = chart(vec![Point::at(0.0, 0.5), Point::at(f64::NAN, 0.5), Point::at(1e9, f64::INFINITY)]);
+        assert_eq!(file.matches("<circle").count(), 1, "{file}");
+        assert!(!file.contains("NaN") && !file.contains("inf"));
     }
 }

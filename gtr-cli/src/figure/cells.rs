@@ -11,10 +11,15 @@ use crate::draw::svg::{Anchor, Look, Svg, Type};
 const LEAST: f64 = 4.0;
 
 /// A side of a cell that suits a grid: small grids are drawn large.
-pub(super) fn side(shown: &Shown<'_>, most: f64) -> f64 {
+pub(super) fn side(shown: &Shown<'_>) -> f64 {
     let (rows, columns) = shown.window();
     let cells = f64::from(rows.max(columns));
-    ((360.0 + 7.0 * cells) / cells).min(most / f64::from(columns)).clamp(8.0, 40.0).floor()
+    ((360.0 + 7.0 * cells) / cells).min(40.0).floor()
+}
+
+/// A side of a cell with which a grid is no wider than a width.
+pub(super) fn side_within(shown: &Shown<'_>, width: f64) -> f64 {
+    (width / f64::from(shown.window().1)).clamp(8.0, 48.0).floor()
 }
 
 /// The size of a grid of such cells.

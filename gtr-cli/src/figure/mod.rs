@@ -31,20 +31,24 @@ const HEAD: f64 = 21.0;
 /// Between what stands below each other.
 const GAP: f64 = 22.0;
 
+/// The head of a grid takes so much.
+const NARROWEST: f64 = 330.0;
+
 /// So many plans can be told apart side by side.
 const MOST_SIDES: usize = 4;
 
 /// The figure of a plan, as SVG.
 pub(crate) fn plan(shown: &Shown<'_>) -> String {
-    let side = cells::side(shown, f64::INFINITY);
+    let side = cells::side(shown);
     let (wide, high) = cells::size(shown, side);
-    let curves = (860.0 - wide - GUTTER).clamp(380.0, 520.0);
-    let width = (wide + GUTTER + curves).max(640.0);
-    let high_curves = high.clamp(300.0, 520.0);
+    let left = wide.max(NARROWEST);
+    let curves = (860.0 - left - GUTTER).clamp(380.0, 480.0);
+    let width = left + GUTTER + curves;
+    let high_curves = high.clamp(300.0, 620.0);
     let mut svg = Svg::new(&format!("{} on {}", shown.name, shown.plan.grid()));
     let mut top = MARGIN + head(&mut svg, shown, (MARGIN, MARGIN), width) + 16.0;
 
-    let beside = grid(&mut svg, shown, (MARGIN, top), side, wide.max(200.0), "a");
+    let beside = grid(&mut svg, shown, (MARGIN, top), side, left, "a");
     let area = Area::new(MARGIN + width - curves, top, curves, HEAD + high_curves + curves::FOOT);
     curves::draw(&mut svg, shown, Ends::of(std::slice::from_ref(shown)), area, ["b", "c", "d"]);
     top += beside.max(area.height) + GAP;
@@ -64,7 +68,7 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
             plans.len()
         )));
     }
-    let side = plans.iter().map(|shown| cells::side(shown, 400.0)).fold(f64::INFINITY, f64::min);
+    let side = plans.iter().map(|shown| cells::side_within(shown, 400.0)).fold(f64::INFINITY, f64::min);
     let wide = plans.iter().map(|shown| cells::size(shown, side).0).fold(0.0, f64::max);
     let width = wide.max(390.0);
     let ends = Ends::of(plans);
@@ -88,7 +92,7 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
         },
         GAP,
     );
-    row(&mut svg, &|svg, shown, (left, top)| growth(svg, shown, Area::new(left, top, width, 0.0), 15, ""), GAP);
+    row(&mut svg, &|svg, shown, (left, top)| growth(svg, shown, Area::new(left, top, width, 0.0), 20, ""), GAP);
     row(
         &mut svg,
         &|svg, shown, (left, top)| {
@@ -132,7 +136,7 @@ fn heading(svg: &mut Svg, (left, top): (f64, f64), letter: &str, text: &str) {
 
 /// A text with the letter of its panel, if it has one.
 fn lettered(letter: &str, text: &str) -> String {
-    if letter.is_empty() { text.to_owned() } else { format!("{letter}  {text}") }
+    if letter.is_empty() { text.to_owned() } else { format!("({letter}) {text}") }
 }
 
 /// The panel of the grid, with its legend. Its height.

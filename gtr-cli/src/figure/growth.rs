@@ -77,7 +77,7 @@ impl Growth {
         svg.group("growth", Look::default(), |svg| {
             for (place, &step) in self.steps.iter().enumerate() {
                 let (column, row) = (place % self.columns, place / self.columns);
-                let left = area.left + number(column) * across;
+                let left = area.left + ((NARROW - width) / 2.0).max(0.0) + number(column) * across;
                 let top = area.top + number(row) * (height + CAPTION + GAP);
                 self.map(svg, shown, Area::new(left, top, width, height), step);
                 let percent = 100.0 * number(known[step]) / number(shown.plan.grid().tokens());

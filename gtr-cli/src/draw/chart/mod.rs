@@ -205,7 +205,7 @@ mod tests {
         let chart = Chart {
             title: "Quality against cost".to_owned(),
             x: Axis::new("operations").log(),
-            y: Axis::new("judged right").from_zero(),
+            y: Axis::new("judged right").with_zero(),
             series: vec![
                 Series::new("presets", Marks::Points, category(0)).with(points),
                 Series::new("Pareto line", Marks::Steps, SOFT).with([(1e9, 0.5), (1e10, 0.9)]),

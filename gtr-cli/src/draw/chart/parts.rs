@@ -39,8 +39,8 @@ impl Axis {
         Self { range: Some((from, to)), ..self }
     }
 
-    /// Beginning at 0, where no value is less.
-    pub(crate) fn from_zero(self) -> Self {
+    /// Beginning at 0, unless a value is less.
+    pub(crate) fn with_zero(self) -> Self {
         Self { zero: true, ..self }
     }
 

@@ -10,13 +10,16 @@ mod catalogue;
 mod commands;
 mod draw;
 mod error;
+mod gaps;
 mod memory;
 mod output;
+mod page;
 mod picture;
 mod raster;
 mod series;
 mod table;
 mod usage;
+mod words;
 
 use std::process::ExitCode;
 

@@ -29,6 +29,9 @@ pub(crate) struct PlanArgs {
     /// Show these presets side by side, in place of a plan.
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub(crate) compare: Vec<String>,
+    /// Show this plan, as `plan --format json` or another program wrote it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "compare"])]
+    pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
 }
@@ -40,6 +43,8 @@ pub(crate) enum PlanFormat {
     Table,
     /// The plan format, for `verify` and `sample --plan`.
     Json,
+    /// A page for a browser, to play the AR steps.
+    Html,
 }
 
 const EXAMPLES: &str = "\
@@ -50,6 +55,9 @@ Examples:
   gtr-cli plan --steps 12,3,1 --t-max 40 --beta 0.2
   gtr-cli plan --preset gtr-16 --grid 8x8 --format json --out p.json
   gtr-cli plan --compare gtr-paper,mar-64,disa-24
+  gtr-cli plan --preset gtr-16 --format html --out plan.html
+  gtr-cli plan --compare gtr-16,mar-64 --format html --out both.html
+  gtr-cli plan --plan p.json
 
 A flag changes one part of the preset. What the preset asks for is adapted to
 a grid that cannot meet it, with a note; what a flag asks for is refused there.";

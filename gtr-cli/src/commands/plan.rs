@@ -2,15 +2,17 @@
 
 use std::fmt::Write as _;
 
-use gtr_core::{AxisName, Config, Grid, ImageIndex, Plan, Schedule, Seed, StageSummary};
-use serde_json::Value;
+use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed, StageSummary};
 
 use crate::args::{PlanArgs, PlanFormat};
-use crate::commands::compare;
+use crate::catalogue::CATALOGUE;
+use crate::commands::{compare, verify};
 use crate::draw::{self, Room};
 use crate::error::{CliError, ExitStatus};
 use crate::output;
+use crate::page;
 use crate::table::{Align, Rows, count, length, range};
+use crate::words::in_words;
 
 /// The grid of schedules that have no home.
 pub(super) const HOME: (u32, u32) = (16, 16);
@@ -20,12 +22,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     if !args.compare.is_empty() {
         return compare::run(args);
     }
-    let chosen = args.schedule.choose()?;
-    let grid = match args.grid.or(chosen.home_grid) {
-        Some(grid) => grid,
-        None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
-    };
-    let plan = chosen.plan(grid)?.plan;
+    let (name, plan) = plan(args)?;
     let text = match args.format {
         PlanFormat::Json => {
             if args.seed.is_some() {
@@ -36,11 +33,32 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         PlanFormat::Table => {
             let room = if args.out.is_some() { Room::FILE } else { Room::of_stdout() };
             let order = args.seed.map(|seed| (Seed(seed), ImageIndex(args.image)));
-            table(&chosen.name, &plan, order, room)
+            table(&name, &plan, order, room)
+        }
+        PlanFormat::Html => {
+            let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
+            page::plans(&format!("{name} on {}", plan.grid()), &[(name, plan)], order)?
         }
     };
     output::write(&text, args.out.as_deref())?;
     Ok(ExitStatus::Success)
+}
+
+/// The plan that was asked for, and what it is called.
+fn plan(args: &PlanArgs) -> Result<(String, Plan), CliError> {
+    if let Some(path) = &args.plan {
+        args.schedule.refuse("the plan of --plan")?;
+        let (name, document) = (path.display().to_string(), verify::read_document(path)?);
+        let plan = Plan::from_document(&document, &CATALOGUE.registry);
+        return Ok((name.clone(), plan.map_err(|error| CliError::failure(name, &error))?));
+    }
+    let chosen = args.schedule.choose()?;
+    let grid = match args.grid.or(chosen.home_grid) {
+        Some(grid) => grid,
+        None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
+    };
+    let plan = chosen.plan(grid)?.plan;
+    Ok((chosen.name, plan))
 }
 
 /// All that can be read off a plan.
@@ -68,27 +86,6 @@ fn table(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room)
 fn choices(schedule: &Schedule) -> String {
     let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
     AxisName::ALL.map(line).join("\n") + "\n"
-}
-
-pub(super) fn in_words(config: &Config) -> String {
-    let params: Vec<String> = config
-        .params
-        .iter()
-        .map(|(name, value)| match value {
-            Value::String(text) => format!("{name} {text}"),
-            Value::Array(values) => {
-                let values: Vec<String> = values.iter().map(number).collect();
-                format!("{name} {}", values.join(" "))
-            }
-            value => format!("{name} {value}"),
-        })
-        .collect();
-    if params.is_empty() { config.kind.clone() } else { format!("{}: {}", config.kind, params.join(", ")) }
-}
-
-/// A number without a fraction that is none.
-fn number(value: &Value) -> String {
-    value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string())
 }
 
 fn stages(plan: &Plan) -> String {

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use super::replan;
 use crate::args::{InspectArgs, InspectFormat};
 use crate::catalogue::CATALOGUE;
-use crate::commands::{plan::in_words, to_json};
+use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use crate::series::{PARAMETERS, PLAN, Parameters};
+use crate::words::in_words;
 
 /// What is read of a file before its pixels, and a text when unpacked, takes no more bytes than a plan may have.
 #[expect(clippy::cast_possible_truncation, reason = "64 MB")]
@@ -24,7 +25,9 @@ const MOST: usize = MAX_PLAN_BYTES as usize;
 /// Carries out the command for a picture.
 pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
     if args.format == InspectFormat::Html {
-        return Err(CliError::usage("there is no page about a picture: choose --format text or json"));
+        return Err(CliError::usage(
+            "there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html",
+        ));
     }
     let recorded = Recorded::read(&args.file)?;
     if let Some(path) = &args.plan_out {

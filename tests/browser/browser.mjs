@@ -40,6 +40,7 @@ export async function visited(browser, path, options, look) {
     });
     await page.clock.install({ time: 0 });
     await page.goto(own);
+    await page.clock.pauseAt(600_000);
     await look(page);
     return troubles;
   } finally {

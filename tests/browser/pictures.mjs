@@ -12,6 +12,7 @@ const troubles = await visited(browser, page, { viewport: { width, height }, col
   }
   if (step) {
     await page.getByRole("slider").fill(step);
+    await page.getByRole("slider").blur();
   }
   await page.screenshot({ path: picture });
 });

@@ -82,22 +82,25 @@ export async function middle(page, token, { height, width }, plan = 0) {
   };
 }
 
-/** The colour of each token, taken near the corner of its cell where nothing is written. */
-export async function colours(page, { height, width }, plan = 0) {
+/** The colour of each token, taken at a share of its cell from the corner: where nothing is written, or on its frame. */
+export async function colours(page, { height, width }, plan = 0, share = 0.2) {
   return page
     .locator("canvas")
     .nth(plan)
     .evaluate(
-      (canvas, [height, width]) => {
-        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      (canvas, [height, width, share]) => {
+        // A copy, so that the page's own canvas stays where it is drawn fast.
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 0);
+        const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
         const pixel = (token) => {
-          const x = Math.round((((token % width) + 0.2) * canvas.width) / width);
-          const y = Math.round(((Math.floor(token / width) + 0.2) * canvas.height) / height);
+          const x = Math.round((((token % width) + share) * canvas.width) / width);
+          const y = Math.round(((Math.floor(token / width) + share) * canvas.height) / height);
           return [...data.slice(4 * (y * canvas.width + x), 4 * (y * canvas.width + x) + 3)].join();
         };
         return Array.from({ length: height * width }, (_, token) => pixel(token));
       },
-      [height, width],
+      [height, width, share],
     );
 }
 

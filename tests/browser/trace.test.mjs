@@ -51,15 +51,8 @@ test("the tokens that were picked are listed and ringed, the highest score first
     const of = run.plan.steps[number - 1].tokens;
     assert.equal(await line.locator("dd").textContent(), `${picked.length} of ${of}: ${picked.join(", ")}`);
     // The ring is what the corner of a cell shows.
-    const ringed = await page.locator("canvas").evaluate((canvas) => {
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      const corner = (token) => {
-        const x = Math.round(((token % 8) * canvas.width) / 8) + 1;
-        const y = Math.round((Math.floor(token / 8) * canvas.height) / 8) + 1;
-        return [...data.slice(4 * (y * canvas.width + x), 4 * (y * canvas.width + x) + 3)].join();
-      };
-      return Array.from({ length: 64 }, (_, token) => token).filter((token) => corner(token) === "208,0,112");
-    });
+    const frames = await colours(page, run.plan.grid, 0, 0.05);
+    const ringed = frames.flatMap((colour, token) => (colour === "208,0,112" ? [token] : []));
     assert.deepEqual(ringed, image.picked);
   }));
 

@@ -85,9 +85,13 @@ class Player {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) {
       return;
     }
-    const on = event.target;
-    // Buttons take the space bar, and choices the arrows, for themselves.
-    const own = on.matches?.("button, select, input:not([type=range]), summary");
+    // What has the focus may need a key for itself.
+    const needs = {
+      " ": "button, select, summary, input[type=radio]:not(:checked)",
+      ArrowLeft: "select, input[type=radio]",
+      ArrowRight: "select, input[type=radio]",
+    };
+    const own = event.target.matches?.(needs[event.key] ?? "select");
     const act = {
       " ": () => this.playOrStop(),
       ArrowLeft: () => this.scrub(this.at - 1),

@@ -163,7 +163,7 @@ impl Trace {
         let name = batch.step(index, "z");
         let rows = self.description.plan.steps()[index].tokens() * batch.images.len();
         let width = match self.file.info(&name).map(|info| info.shape.as_slice()) {
-            Some(&[found, width]) if found == rows => width,
+            Some(&[found, width]) if found == rows && width > 0 => width,
             Some(shape) => return Err(self.wrong(&name, format!("it is {shape:?}, it should have {rows} rows"))),
             None => return Err(self.missing(&name)),
         };
@@ -192,7 +192,9 @@ impl Trace {
         let name = format!("batch{}.pictures", batch.number);
         let (height, width, channels) = match self.file.info(&name).map(|info| info.shape.as_slice()) {
             None => return Ok(None),
-            Some(&[images, height, width, channels]) if images == batch.images.len() && height * width > 0 => {
+            Some(&[images, height, width, channels])
+                if images == batch.images.len() && ![height, width, channels].contains(&0) =>
+            {
                 (height, width, channels)
             }
             Some(shape) => return Err(self.wrong(&name, format!("{shape:?} is not a shape of pictures of the images"))),

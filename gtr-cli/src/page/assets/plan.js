@@ -204,7 +204,15 @@ const timelines = {
       return view.evaluations.map((step) => (sum += 1 + step.head));
     });
     const marks = [0, ...new Set(spent.flat())].sort((a, b) => a - b);
-    return marks.map((mark) => spent.map((list) => list.filter((sum) => sum <= mark).length));
+    const taken = views.map(() => 0);
+    return marks.map((mark) => {
+      spent.forEach((sums, index) => {
+        while (sums[taken[index]] <= mark) {
+          taken[index] += 1;
+        }
+      });
+      return [...taken];
+    });
   },
 };
 

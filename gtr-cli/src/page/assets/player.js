@@ -58,10 +58,11 @@ class Player {
     if (this.at === this.last) {
       this.go(0);
     }
-    // About ten seconds in all, yet no step too fast to be seen; slower where motion is not wanted.
+    // About ten seconds in all, of many steps some at a time; slower where motion is not wanted.
     const pace = calm.matches ? 1000 : Math.min(Math.max(10000 / this.last, 40), 500);
+    const stride = calm.matches ? 1 : Math.max(Math.round((this.last * pace) / 10000), 1);
     this.timer = setInterval(() => {
-      this.go(this.at + 1);
+      this.go(this.at + stride);
       if (this.at === this.last) {
         this.stop();
       }

@@ -32,6 +32,9 @@ pub(crate) struct PlanArgs {
     /// Show these presets side by side, in place of a plan.
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub(crate) compare: Vec<String>,
+    /// Show this plan, as `plan --format json` or another program wrote it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "compare"])]
+    pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
 }
@@ -45,6 +48,7 @@ impl PlanArgs {
             Some("json") => PlanFormat::Json,
             Some("svg") => PlanFormat::Svg,
             Some("png") => PlanFormat::Png,
+            Some("html" | "htm") => PlanFormat::Html,
             _ => PlanFormat::Table,
         };
         self.format.unwrap_or_else(of_file)
@@ -62,6 +66,8 @@ pub(crate) enum PlanFormat {
     Svg,
     /// The same figure in pixels.
     Png,
+    /// A page for a browser, to play the AR steps.
+    Html,
 }
 
 const EXAMPLES: &str = "\
@@ -74,6 +80,9 @@ Examples:
   gtr-cli plan --preset gtr-16 --out gtr-16.svg
   gtr-cli plan --plan p.json --out p.png
   gtr-cli plan --compare gtr-paper,mar-64,disa-24
+  gtr-cli plan --preset gtr-16 --format html --out plan.html
+  gtr-cli plan --compare gtr-16,mar-64 --format html --out both.html
+  gtr-cli plan --plan p.json
 
 A flag changes one part of the preset. What the preset asks for is adapted to
 a grid that cannot meet it, with a note; what a flag asks for is refused there.";

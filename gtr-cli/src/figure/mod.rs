@@ -17,7 +17,7 @@ use crate::draw::palette::SOFT;
 use crate::draw::svg::{Svg, Type};
 use crate::error::CliError;
 use crate::table::count;
-use crate::words;
+use crate::words::in_words;
 
 /// Around all.
 const MARGIN: f64 = 26.0;
@@ -122,7 +122,7 @@ fn head(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), width: f64) -
         count(summary.ar_steps, "AR step"),
         count(summary.network_evaluations(), "network evaluation")
     )];
-    let axis = |axis: AxisName| format!("{axis} {}", words::of_choice(shown.plan.schedule().axis(axis)));
+    let axis = |axis: AxisName| format!("{axis} {}", in_words(shown.plan.schedule().axis(axis)));
     lines.extend(set.joined(AxisName::ALL.map(axis), "  \u{b7}  ", width));
     let mut y = top + 33.0;
     for line in &lines {

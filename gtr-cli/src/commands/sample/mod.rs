@@ -203,8 +203,7 @@ fn plan_for<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<
         return Ok(chosen.plan_rest(&begin::known_tokens(begin, grid))?.plan);
     };
     let name = path.display();
-    let read = verify::read(path).map_err(|error| CliError::failure(format_args!("cannot read {name}"), &error))?;
-    let mut document = read.map_err(|violation| CliError::Failure(format!("{name}: not a sound plan: {violation}")))?;
+    let mut document = verify::read_document(path)?;
     // A limit that is none is a broken rule, which the check tells.
     let _ = document.schedule.set_default_timestep_limit(limit);
     let plan = Plan::from_document(&document, &CATALOGUE.registry).map_err(|error| CliError::failure(&name, &error))?;

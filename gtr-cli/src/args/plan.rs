@@ -32,9 +32,6 @@ pub(crate) struct PlanArgs {
     /// Show these presets side by side, in place of a plan.
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub(crate) compare: Vec<String>,
-    /// Show this plan, as `plan --format json` or another program wrote it.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "compare"])]
-    pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
 }
@@ -80,9 +77,8 @@ Examples:
   gtr-cli plan --preset gtr-16 --out gtr-16.svg
   gtr-cli plan --plan p.json --out p.png
   gtr-cli plan --compare gtr-paper,mar-64,disa-24
-  gtr-cli plan --preset gtr-16 --format html --out plan.html
-  gtr-cli plan --compare gtr-16,mar-64 --format html --out both.html
-  gtr-cli plan --plan p.json
+  gtr-cli plan --preset gtr-16 --out plan.html
+  gtr-cli plan --compare gtr-16,mar-64 --out both.html
 
 A flag changes one part of the preset. What the preset asks for is adapted to
 a grid that cannot meet it, with a note; what a flag asks for is refused there.";

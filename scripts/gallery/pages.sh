@@ -12,4 +12,4 @@ trap 'rm -rf "$work"' EXIT
 node tests/browser/pictures.mjs "$work/plans.html" $images/page-compare.png 800x705 dark 16
 "$gtr" sample --class 3 --preset gtr-16 --trace "$work/three.safetensors" --out "$work/three.png"
 "$gtr" inspect "$work/three.safetensors" --format html --out "$work/three.html"
-node tests/browser/pictures.mjs "$work/three.html" $images/page-trace.png 960x640 light
+node tests/browser/pictures.mjs "$work/three.html" $images/page-trace.png 960x632 light

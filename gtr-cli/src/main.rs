@@ -10,6 +10,7 @@ mod catalogue;
 mod commands;
 mod draw;
 mod error;
+mod evaluation;
 mod memory;
 mod output;
 mod picture;

@@ -66,6 +66,8 @@ pub enum Purpose {
     TokenOrder = 1,
     /// Which tokens a detail rule picks; the place is the AR step.
     Detail = 2,
+    /// Which images are drawn when scores are measured anew; the image is the number of the draw, the place the group.
+    Resampling = 3,
 }
 
 /// A random stream for one purpose, image and place.

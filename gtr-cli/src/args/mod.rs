@@ -7,6 +7,7 @@ mod classes;
 mod conform;
 mod convert;
 mod cost;
+mod eval;
 mod going_on;
 mod inspect;
 mod look;
@@ -26,6 +27,7 @@ pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
+pub(crate) use eval::{EvalArgs, EvalFormat};
 pub(crate) use going_on::GoingOnArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
@@ -71,6 +73,7 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     Verify(VerifyArgs),
     Cost(CostArgs),
+    Eval(Box<EvalArgs>),
     Bench(Box<BenchArgs>),
     Conform(Box<ConformArgs>),
     Convert(ConvertArgs),

@@ -6,9 +6,11 @@ mod completions;
 mod conform;
 mod convert;
 mod cost;
+mod eval;
 mod inspect;
 mod merge;
 mod plan;
+mod plan_file;
 mod presets;
 mod reference;
 mod sample;
@@ -27,6 +29,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Merge(args) => merge::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Cost(args) => cost::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Convert(args) => convert::run(args),

@@ -11,6 +11,7 @@ mod commands;
 mod draw;
 mod error;
 mod evaluation;
+mod figure;
 mod memory;
 mod output;
 mod picture;
@@ -18,6 +19,7 @@ mod raster;
 mod series;
 mod table;
 mod usage;
+mod words;
 
 use std::process::ExitCode;
 

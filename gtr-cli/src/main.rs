@@ -18,6 +18,7 @@ mod picture;
 mod raster;
 mod series;
 mod table;
+mod tune;
 mod usage;
 mod words;
 

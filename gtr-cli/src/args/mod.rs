@@ -17,6 +17,7 @@ mod plan;
 mod sample;
 mod schedule;
 mod small;
+mod tune;
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +41,7 @@ pub(crate) use small::{
     CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
     VerifyFormat,
 };
+pub(crate) use tune::TuneArgs;
 
 /// Plan, verify and run sampling schedules of masked autoregressive image
 /// generators.
@@ -74,6 +76,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Cost(CostArgs),
     Eval(Box<EvalArgs>),
+    Tune(Box<TuneArgs>),
     Bench(Box<BenchArgs>),
     Conform(Box<ConformArgs>),
     Convert(ConvertArgs),

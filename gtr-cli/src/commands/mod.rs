@@ -16,6 +16,7 @@ mod reference;
 mod sample;
 mod schedulers;
 mod schema;
+mod tune;
 mod verify;
 
 use crate::args::Command;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Verify(args) => verify::run(args),
         Command::Cost(args) => cost::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Tune(args) => tune::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Convert(args) => convert::run(args),

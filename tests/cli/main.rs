@@ -15,4 +15,5 @@ mod plan;
 mod sample;
 mod schema;
 mod support;
+mod tune;
 mod verify;

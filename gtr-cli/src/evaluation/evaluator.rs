@@ -98,6 +98,11 @@ impl Evaluator {
             .map_err(|error| CliError::usage(format_args!("--cfg: {error}")))
     }
 
+    /// Of all that the model is made of.
+    pub(crate) fn fingerprint(&self) -> String {
+        self.model["model_sha256"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Plans a schedule on the model's grid, over the timesteps that the model is good for.
     pub(crate) fn plan(&self, mut chosen: Chosen) -> Result<Plan, CliError> {
         chosen.schedule.set_default_timestep_limit(self.timestep_limit())?;

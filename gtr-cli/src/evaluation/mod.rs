@@ -24,5 +24,5 @@ pub(crate) use self::evaluator::{Evaluator, Observation, Outcome};
 pub(crate) use self::images::Images;
 pub(crate) use self::outside::Outside;
 pub(crate) use self::report::Report;
-pub(crate) use self::row::{Row, Scale};
+pub(crate) use self::row::{Row, Scale, told};
 pub(crate) use self::subject::Subject;

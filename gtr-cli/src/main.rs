@@ -12,6 +12,7 @@ mod draw;
 mod error;
 mod evaluation;
 mod experiment;
+mod figure;
 mod memory;
 mod output;
 mod picture;
@@ -19,6 +20,7 @@ mod raster;
 mod series;
 mod table;
 mod usage;
+mod words;
 
 use std::process::ExitCode;
 

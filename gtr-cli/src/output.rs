@@ -28,6 +28,20 @@ pub(crate) fn write(text: &str, file: Option<&Path>) -> Result<(), CliError> {
     }
 }
 
+/// Writes bytes to a file, or to standard output where none is named.
+pub(crate) fn save(bytes: &[u8], file: Option<&Path>) -> Result<(), CliError> {
+    let Some(path) = file else {
+        let mut stdout = io::stdout().lock();
+        return match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(CliError::failure("cannot write to standard output", &error))
+            }
+            _ => Ok(()),
+        };
+    };
+    Target::new(path)?.write(bytes)
+}
+
 /// Tells something that is no error.
 pub(crate) fn note(text: impl Display) {
     line("note", text);

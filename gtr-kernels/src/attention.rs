@@ -45,15 +45,21 @@ pub fn attention(queries: &[f32], keys_values: &[f32], sides: Attention) -> Vec<
     assert!(keys_values.len().is_multiple_of(2 * batch * width), "keys of {batch} x {width} in {}", keys_values.len());
     let (m, n) = (queries.len() / batch / width, keys_values.len() / batch / width / 2);
     assert!(n > 0, "there is nothing to attend to");
+    // Threads take whole heads, or share the queries of one where there are more threads than heads.
+    let sharers = rayon::current_num_threads().div_ceil(batch * heads);
+    let share = m.div_ceil(sharers).next_multiple_of(ROWS);
     // One head of one sequence after the other.
     let mut mixed = vec![0.0; queries.len()];
     mixed.par_chunks_exact_mut((m * depth).max(1)).enumerate().for_each(|(part, out)| {
         let (sequence, head) = (part / heads, part % heads);
-        let queries = Rows { numbers: &queries[sequence * m * width..], stride: width, first: head * depth, depth };
         let both = &keys_values[sequence * n * 2 * width..];
         let keys = Rows { numbers: both, stride: 2 * width, first: head * depth, depth };
         let values = Rows { first: width + head * depth, ..keys };
-        pulp::Arch::new().dispatch(Head { queries, keys, values, m, n, out });
+        out.par_chunks_mut(share * depth).enumerate().for_each(|(part, out)| {
+            let numbers = &queries[(sequence * m + part * share) * width..];
+            let queries = Rows { numbers, stride: width, first: head * depth, depth };
+            pulp::Arch::new().dispatch(Head { queries, keys, values, m: out.len() / depth, n, out });
+        });
     });
     let mut out = vec![0.0; queries.len()];
     out.par_chunks_exact_mut(width).enumerate().for_each(|(row, out)| {

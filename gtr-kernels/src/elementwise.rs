@@ -25,7 +25,18 @@ pub fn gelu(x: &mut [f32]) {
 /// assert_eq!(x, [0.0, 100.0]);
 /// ```
 pub fn silu(x: &mut [f32]) {
-    each(x, |x| x / (1.0 + exp(-x)));
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || silu_in_place(x),
+    );
+}
+
+/// [`silu`] within a function that is compiled for some kind of vectors.
+#[inline(always)]
+pub(crate) fn silu_in_place(x: &mut [f32]) {
+    for value in x.iter_mut() {
+        *value /= 1.0 + exp(-*value);
+    }
 }
 
 /// The exponentials of a row, divided by their sum.

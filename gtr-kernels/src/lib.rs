@@ -1,4 +1,4 @@
-//! The arithmetic of masked autoregressive models on a CPU: matrix products, attention, activations, on slices of `f32`.
+//! The arithmetic of masked autoregressive models on a CPU: matrix products, convolutions, attention, activations, on slices of `f32`.
 //!
 //! Two promises make it a crate of its own:
 //!
@@ -16,12 +16,16 @@
 )]
 
 mod attention;
+mod convolution;
 mod elementwise;
+mod group_norm;
 mod pack;
 mod product;
 mod tile;
 
 pub use attention::{Attention, attention};
+pub use convolution::{Convolution, Image, convolution};
 pub use elementwise::{gelu, layer_norm, silu, softmax};
+pub use group_norm::group_norm;
 pub use pack::{COLUMNS, PackedShape};
 pub use product::{Weights, product};

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot make its data has failed")]
 
 mod attention;
+mod convolution;
 mod elementwise;
+mod group_norm;
 mod product;
 
 /// Numbers without a pattern, between -1 and 1.

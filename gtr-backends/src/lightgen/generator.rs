@@ -55,6 +55,13 @@ impl LightGenGenerator {
         self.vae.is_some()
     }
 
+    /// Operations that making a picture of an image's tokens takes, by [`crate::vae::DecoderSize::operations`].
+    pub fn picture_operations(&self) -> f64 {
+        let (grid, patch) = (self.config().grid, self.config().patch);
+        let [rows, columns] = [grid.height(), grid.width()].map(|side| side as usize * patch);
+        self.vae.as_ref().map(|(decoder, _)| decoder).map_or(0.0, |decoder| decoder.size().operations(rows, columns))
+    }
+
     /// The decoder of latents and their scale, if there is one.
     pub fn vae(&self) -> Option<(&KlDecoder, LatentScale)> {
         self.vae.as_ref().map(|(decoder, scale)| (decoder, *scale))

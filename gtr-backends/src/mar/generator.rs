@@ -86,6 +86,13 @@ impl MarGenerator {
         self.config().image_decoder.is_some() || self.vae.is_some()
     }
 
+    /// Operations that making a picture of an image's tokens takes, by [`crate::vae::DecoderSize::operations`].
+    pub fn picture_operations(&self) -> f64 {
+        let (grid, patch) = (self.config().grid, self.config().patch);
+        let [rows, columns] = [grid.height(), grid.width()].map(|side| side as usize * patch);
+        self.vae.as_ref().map_or(0.0, |decoder| decoder.size().operations(rows, columns))
+    }
+
     /// Height, width and channels of its pictures.
     pub fn shape(&self) -> [usize; 3] {
         let config = self.config();

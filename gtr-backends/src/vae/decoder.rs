@@ -1,9 +1,9 @@
 //! Latent images to pictures.
 
-use candle_core::{DType, Device, Module, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, VarBuilder};
-use candle_transformers::models::flux::autoencoder::{Config, Decoder};
+use candle_core::{Device, Tensor};
+use gtr_kernels::Convolution;
 
+use super::layers::{Conv, Map, Middle, Norm, Parts, Residual};
 use super::layout::{DecoderSize, declare};
 use super::names::Naming;
 use super::pictures;
@@ -14,14 +14,28 @@ use crate::{BackendError, Picture};
 /// The decoder of a KL autoencoder.
 ///
 /// # Source
-/// LTH14/mar, `models/vae.py`; the computation is that of candle-transformers.
+/// LTH14/mar, `models/vae.py`.
 #[derive(Debug)]
 pub struct KlDecoder {
     size: DecoderSize,
     section: Section,
     device: Device,
-    post_quant: Option<Conv2d>,
-    decoder: Decoder,
+    post_quant: Option<Conv>,
+    conv_in: Conv,
+    middle: Middle,
+    /// From the lowest resolution up.
+    levels: Vec<Level>,
+    norm_out: Norm,
+    conv_out: Conv,
+}
+
+/// Doubles rows and columns.
+const UPSAMPLE: Convolution = Convolution { side: 3, stride: 1, padding: (1, 1), enlarged: 2 };
+
+#[derive(Debug)]
+struct Level {
+    blocks: Vec<Residual>,
+    upsample: Option<Conv>,
 }
 
 impl KlDecoder {
@@ -44,16 +58,30 @@ impl KlDecoder {
         let section = checkpoint.section();
         let layout = declare(&checkpoint, naming)?;
         let mut weights = Weights::new(checkpoint, layout, device)?;
-        let mut tensors = size.tensors().take(naming, &mut weights)?;
-        let mut convolution = |name: &str| {
-            let weight = tensors.remove(&format!("{name}.weight"))?;
-            Some(Conv2d::new(weight, tensors.remove(&format!("{name}.bias")), Conv2dConfig::default()))
-        };
-        let post_quant = convolution("post_quant_conv");
-        // Tensors are shared, not copied.
-        let builder = VarBuilder::from_tensors(tensors, DType::F32, device);
-        let decoder = Decoder::new(&config(&size), builder.pp("decoder")).context("loading an autoencoder")?;
-        Ok(Self { size, section, device: device.clone(), post_quant, decoder })
+        let mut parts = Parts(size.tensors().take(naming, &mut weights)?);
+        Self::build(size, section, device, &mut parts).context("loading an autoencoder")
+    }
+
+    fn build(size: DecoderSize, section: Section, device: &Device, parts: &mut Parts) -> candle_core::Result<Self> {
+        let has_post_quant = size.post_quant.is_some();
+        let post_quant = has_post_quant.then(|| parts.conv("post_quant_conv", Convolution::same(1))).transpose()?;
+        let levels = (0..size.widths.len()).rev().map(|level| {
+            let block = |block| parts.residual(&format!("decoder.up.{level}.block.{block}"));
+            let blocks = (0..size.blocks).map(block).collect::<candle_core::Result<_>>()?;
+            let upsample = (level > 0).then(|| parts.conv(&format!("decoder.up.{level}.upsample.conv"), UPSAMPLE));
+            Ok(Level { blocks, upsample: upsample.transpose()? })
+        });
+        Ok(Self {
+            levels: levels.collect::<candle_core::Result<_>>()?,
+            conv_in: parts.conv("decoder.conv_in", Convolution::same(3))?,
+            middle: parts.middle("decoder.mid")?,
+            norm_out: parts.norm("decoder.norm_out")?,
+            conv_out: parts.conv("decoder.conv_out", Convolution::same(3))?,
+            post_quant,
+            section,
+            device: device.clone(),
+            size,
+        })
     }
 
     /// Its sizes.
@@ -95,10 +123,29 @@ impl KlDecoder {
     /// # Errors
     /// A wrong shape, or a failure of the device.
     pub fn post_quant(&self, latents: &Tensor) -> Result<Tensor, BackendError> {
+        let behind = || self.quantised(&Map::from_planes(latents)?)?.to_planes();
+        behind().context("decoding latents")
+    }
+
+    fn quantised(&self, latents: &Map) -> candle_core::Result<Map> {
         match &self.post_quant {
-            Some(convolution) => convolution.forward(latents).context("decoding latents"),
+            Some(convolution) => convolution.forward(latents),
             None => Ok(latents.clone()),
         }
+    }
+
+    fn forward(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        let x = self.conv_in.forward(&self.quantised(&Map::from_planes(latents)?)?)?;
+        let (mut x, _) = self.middle.forward(&x)?;
+        for level in &self.levels {
+            for residual in &level.blocks {
+                x = residual.forward(&x)?;
+            }
+            if let Some(upsample) = &level.upsample {
+                x = upsample.forward(&x)?;
+            }
+        }
+        self.conv_out.forward(&self.norm_out.activated(&x)?)?.to_planes()
     }
 
     /// Images from latents that have no scale any more.
@@ -118,13 +165,10 @@ impl KlDecoder {
             )));
         }
         let latents = latents.to_device(&self.device).context("decoding latents")?;
-        // One at a time: memory and bits do not depend on the batch, nor on how the library treats batches.
-        let images = (0..count).map(|image| {
-            let one = latents.narrow(0, image, 1).and_then(|one| one.contiguous()).context("decoding latents")?;
-            self.decoder.forward(&self.post_quant(&one)?).context("decoding latents")
-        });
-        let images = images.collect::<Result<Vec<_>, _>>()?;
-        Tensor::cat(&images, 0).context("decoding latents")
+        // One at a time: then memory does not depend on the batch.
+        let images = (0..count).map(|image| self.forward(&latents.narrow(0, image, 1)?));
+        let images = images.collect::<candle_core::Result<Vec<_>>>();
+        images.and_then(|images| Tensor::cat(&images, 0)).context("decoding latents")
     }
 
     /// Pictures from latents that have no scale any more.
@@ -137,24 +181,4 @@ impl KlDecoder {
     pub fn pictures(&self, latents: &Tensor) -> Result<Vec<Picture>, BackendError> {
         pictures(&self.decode(latents)?)
     }
-}
-
-/// The sizes as candle-transformers wants them: widths as multiples of a common one. Resolution and scales are not looked at.
-fn config(size: &DecoderSize) -> Config {
-    let common = size.widths.iter().copied().fold(0, greatest_common_divisor).max(1);
-    Config {
-        resolution: 0,
-        in_channels: size.image_channels,
-        ch: common,
-        out_ch: size.image_channels,
-        ch_mult: size.widths.iter().map(|width| width / common).collect(),
-        num_res_blocks: size.blocks.saturating_sub(1),
-        z_channels: size.post_quant.unwrap_or(size.latent_channels),
-        scale_factor: 1.0,
-        shift_factor: 0.0,
-    }
-}
-
-fn greatest_common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }

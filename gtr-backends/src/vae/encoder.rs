@@ -1,13 +1,11 @@
-//! Pictures to latent images: what candle-transformers' encoders lack is the attention at the lowest resolution.
+//! Pictures to latent images.
 
-use std::collections::HashMap;
+use candle_core::{Device, Tensor};
+use gtr_kernels::Convolution;
 
-use candle_core::{D, Device, Module, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, GroupNorm};
-
+use super::layers::{Attention, Conv, Map, Middle, Norm, Parts, Residual};
 use super::layout::{EncoderSize, declare};
 use super::names::Naming;
-use super::{EPS, GROUPS};
 use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Kind, Weights};
 use crate::error::Context;
@@ -19,12 +17,12 @@ use crate::error::Context;
 #[derive(Debug)]
 pub struct KlEncoder {
     size: EncoderSize,
-    conv_in: Conv2d,
+    conv_in: Conv,
     levels: Vec<Level>,
-    middle: (Residual, Attention, Residual),
-    norm_out: GroupNorm,
-    conv_out: Conv2d,
-    quant: Option<Conv2d>,
+    middle: Middle,
+    norm_out: Norm,
+    conv_out: Conv,
+    quant: Option<Conv>,
 }
 
 /// A distribution over latent images, a normal one for each value.
@@ -47,10 +45,13 @@ impl Moments {
     }
 }
 
+/// Halves rows and columns: a row of zeros below and a column on the right, so that the stride meets every pixel.
+const DOWNSAMPLE: Convolution = Convolution { side: 3, stride: 2, padding: (0, 1), enlarged: 1 };
+
 #[derive(Debug)]
 struct Level {
     blocks: Vec<(Residual, Option<Attention>)>,
-    downsample: Option<Conv2d>,
+    downsample: Option<Conv>,
 }
 
 impl KlEncoder {
@@ -79,20 +80,16 @@ impl KlEncoder {
             });
             let blocks = blocks.collect::<candle_core::Result<_>>()?;
             let last = level + 1 == size.widths.len();
-            let downsample = (!last).then(|| parts.conv(&format!("encoder.down.{level}.downsample.conv"), 0, 2));
+            let downsample = (!last).then(|| parts.conv(&format!("encoder.down.{level}.downsample.conv"), DOWNSAMPLE));
             Ok(Level { blocks, downsample: downsample.transpose()? })
         });
         Ok(Self {
             levels: levels.collect::<candle_core::Result<_>>()?,
-            conv_in: parts.conv("encoder.conv_in", 1, 1)?,
-            middle: (
-                parts.residual("encoder.mid.block_1")?,
-                parts.attention("encoder.mid.attn_1")?,
-                parts.residual("encoder.mid.block_2")?,
-            ),
+            conv_in: parts.conv("encoder.conv_in", Convolution::same(3))?,
+            middle: parts.middle("encoder.mid")?,
             norm_out: parts.norm("encoder.norm_out")?,
-            conv_out: parts.conv("encoder.conv_out", 1, 1)?,
-            quant: size.quant.is_some().then(|| parts.conv("quant_conv", 0, 1)).transpose()?,
+            conv_out: parts.conv("encoder.conv_out", Convolution::same(3))?,
+            quant: size.quant.is_some().then(|| parts.conv("quant_conv", Convolution::same(1))).transpose()?,
             size,
         })
     }
@@ -142,8 +139,12 @@ impl KlEncoder {
     }
 
     fn forward(&self, images: &Tensor, mut look: impl FnMut(&str, &Tensor)) -> candle_core::Result<Tensor> {
-        let mut x = self.conv_in.forward(images)?;
-        look("conv_in", &x);
+        let mut x = self.conv_in.forward(&Map::from_planes(images)?)?;
+        let mut show = |part: &str, x: &Map| -> candle_core::Result<()> {
+            look(part, &x.to_planes()?);
+            Ok(())
+        };
+        show("conv_in", &x)?;
         for (number, level) in self.levels.iter().enumerate() {
             for (residual, attention) in &level.blocks {
                 x = residual.forward(&x)?;
@@ -152,103 +153,17 @@ impl KlEncoder {
                 }
             }
             if let Some(downsample) = &level.downsample {
-                // A row below and a column on the right: the stride of 2 then meets every pixel.
-                let padded = x.pad_with_zeros(D::Minus1, 0, 1)?.pad_with_zeros(D::Minus2, 0, 1)?;
-                x = downsample.forward(&padded)?; // (images, width, rows / 2, columns / 2)
+                x = downsample.forward(&x)?;
             }
-            look(&format!("down.{number}"), &x);
+            show(&format!("down.{number}"), &x)?;
         }
-        let (first, attention, second) = &self.middle;
-        x = attention.forward(&first.forward(&x)?)?;
-        look("mid.attn_1", &x);
-        x = second.forward(&x)?;
-        x = self.conv_out.forward(&self.norm_out.forward(&x)?.silu()?)?;
-        look("encoder_out", &x);
+        let (last, mixed) = self.middle.forward(&x)?;
+        show("mid.attn_1", &mixed)?;
+        x = self.conv_out.forward(&self.norm_out.activated(&last)?)?;
+        show("encoder_out", &x)?;
         match &self.quant {
-            Some(quant) => quant.forward(&x),
-            None => Ok(x),
+            Some(quant) => quant.forward(&x)?.to_planes(),
+            None => x.to_planes(),
         }
-    }
-}
-
-#[derive(Debug)]
-struct Residual {
-    norm1: GroupNorm,
-    conv1: Conv2d,
-    norm2: GroupNorm,
-    conv2: Conv2d,
-    shortcut: Option<Conv2d>,
-}
-
-impl Residual {
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let hidden = self.conv1.forward(&self.norm1.forward(x)?.silu()?)?;
-        let hidden = self.conv2.forward(&self.norm2.forward(&hidden)?.silu()?)?;
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x)? + hidden,
-            None => x + hidden,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Attention {
-    norm: GroupNorm,
-    query: Conv2d,
-    key: Conv2d,
-    value: Conv2d,
-    projection: Conv2d,
-}
-
-impl Attention {
-    #[expect(clippy::cast_precision_loss, reason = "channels are fewer than 2^24")]
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let (images, width, rows, columns) = x.dims4()?;
-        let normed = self.norm.forward(x)?;
-        let pixels = |conv: &Conv2d| conv.forward(&normed)?.flatten_from(2)?.transpose(1, 2)?.contiguous();
-        let query = (pixels(&self.query)? * (width as f64).powf(-0.5))?; // (images, rows * columns, width)
-        let scores = query.matmul(&pixels(&self.key)?.transpose(1, 2)?)?; // (images, rows * columns, rows * columns)
-        let mixed = candle_nn::ops::softmax_last_dim(&scores)?.matmul(&pixels(&self.value)?)?;
-        let mixed = mixed.transpose(1, 2)?.reshape((images, width, rows, columns))?;
-        x + self.projection.forward(&mixed)?
-    }
-}
-
-/// Tensors by name, to be made into layers.
-struct Parts(HashMap<String, Tensor>);
-
-impl Parts {
-    fn part(&mut self, name: &str) -> candle_core::Result<Tensor> {
-        self.0.remove(name).ok_or_else(|| candle_core::Error::Msg(format!("`{name}` was not declared")))
-    }
-
-    fn conv(&mut self, name: &str, padding: usize, stride: usize) -> candle_core::Result<Conv2d> {
-        let config = Conv2dConfig { padding, stride, ..Conv2dConfig::default() };
-        let weight = self.part(&format!("{name}.weight"))?;
-        Ok(Conv2d::new(weight, Some(self.part(&format!("{name}.bias"))?), config))
-    }
-
-    fn norm(&mut self, name: &str) -> candle_core::Result<GroupNorm> {
-        let (scale, shift) = (self.part(&format!("{name}.weight"))?, self.part(&format!("{name}.bias"))?);
-        let width = scale.dim(0)?;
-        GroupNorm::new(scale, shift, width, GROUPS, EPS)
-    }
-
-    fn residual(&mut self, name: &str) -> candle_core::Result<Residual> {
-        let shortcut = format!("{name}.nin_shortcut");
-        let shortcut = self.0.contains_key(&format!("{shortcut}.weight")).then(|| self.conv(&shortcut, 0, 1));
-        Ok(Residual {
-            norm1: self.norm(&format!("{name}.norm1"))?,
-            conv1: self.conv(&format!("{name}.conv1"), 1, 1)?,
-            norm2: self.norm(&format!("{name}.norm2"))?,
-            conv2: self.conv(&format!("{name}.conv2"), 1, 1)?,
-            shortcut: shortcut.transpose()?,
-        })
-    }
-
-    fn attention(&mut self, name: &str) -> candle_core::Result<Attention> {
-        let mut conv = |part: &str| self.conv(&format!("{name}.{part}"), 0, 1);
-        let (query, key, value, projection) = (conv("q")?, conv("k")?, conv("v")?, conv("proj_out")?);
-        Ok(Attention { norm: self.norm(&format!("{name}.norm"))?, query, key, value, projection })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use candle_core::Tensor;
+use gtr_core::cost::float;
 
 use super::GROUPS;
 use super::names::{MOST, Naming};
@@ -70,6 +71,32 @@ impl DecoderSize {
     /// Pixels on a side of a latent value.
     pub fn stride(&self) -> usize {
         1 << self.widths.len().saturating_sub(1)
+    }
+
+    /// The operations, a multiplication and an addition being two, that decoding one latent image of so many rows and columns
+    /// takes: those of its convolutions and of the attention in the middle.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::vae::DecoderSize;
+    ///
+    /// let size = DecoderSize { latent_channels: 2, post_quant: None, widths: vec![32], blocks: 1, image_channels: 1 };
+    /// // Of one pixel: 3x3 from 2 to 32 and from 32 to 1; three residual blocks; attention, of which both products have 32.
+    /// let (ends, blocks, attention) = (9 * (2 * 32 + 32), 3 * 2 * 9 * 32 * 32, 4 * 32 * 32 + 2 * 32);
+    /// assert_eq!(size.operations(1, 1), f64::from(2 * (ends + blocks + attention)));
+    /// ```
+    pub fn operations(&self, rows: usize, columns: usize) -> f64 {
+        let mut pixels = float(rows * columns);
+        let middle = self.widths.last().copied().unwrap_or_default();
+        let mut sum = 4.0 * pixels * pixels * float(middle);
+        for (name, shape) in self.tensors().0.iter().filter(|(_, shape)| shape.len() == 4) {
+            // Rows and columns are doubled right before this one.
+            if name.ends_with("upsample.conv.weight") {
+                pixels *= 4.0;
+            }
+            sum += 2.0 * pixels * float(shape.iter().product());
+        }
+        sum
     }
 
     pub(super) fn infer(checkpoint: &Checkpoint, naming: Naming) -> Result<Self, BackendError> {

@@ -2,11 +2,12 @@
 //!
 //! Two published layouts of tensor names are read: that of latent diffusion (`decoder.up.0.block.0...`, as KL-16 is
 //! published) and that of diffusers (`decoder.up_blocks.0.resnets.0...`, as the autoencoder of Stable Diffusion 3.5 is). Both
-//! name the same computation, which is candle-transformers' `flux::autoencoder::Decoder`.
+//! name the same computation.
 
 mod decoder;
 mod encoder;
 mod folder;
+mod layers;
 mod layout;
 mod names;
 

@@ -14,15 +14,18 @@ pub(crate) struct PlanArgs {
     /// Token grid, rows first [default: the home grid of the preset].
     #[arg(long, value_name = "HxW")]
     pub(crate) grid: Option<Grid>,
+    /// Show this plan, as `--format json` or `inspect --plan-out` wrote it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "compare"])]
+    pub(crate) plan: Option<PathBuf>,
     /// Also draw the order of an image under this seed.
     #[arg(long, value_name = "N", value_parser = whole_number)]
     pub(crate) seed: Option<u64>,
     /// The image whose order `--seed` draws.
     #[arg(long, value_name = "M", default_value_t = 0, value_parser = whole_number)]
     pub(crate) image: u64,
-    /// A table to read, or the plan as a file to keep.
-    #[arg(long, value_enum, default_value_t = PlanFormat::Table)]
-    pub(crate) format: PlanFormat,
+    /// How the plan is shown or kept [default: what the name of --out ends in, or a table].
+    #[arg(long, value_enum)]
+    format: Option<PlanFormat>,
     /// Write there instead of to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -33,6 +36,21 @@ pub(crate) struct PlanArgs {
     pub(crate) schedule: ScheduleArgs,
 }
 
+impl PlanArgs {
+    /// How the plan is written: as it was said, or as the file's name says.
+    pub(crate) fn format(&self) -> PlanFormat {
+        let ending =
+            self.out.as_ref().and_then(|out| out.extension()).map(|ending| ending.to_string_lossy().to_lowercase());
+        let of_file = || match ending.as_deref() {
+            Some("json") => PlanFormat::Json,
+            Some("svg") => PlanFormat::Svg,
+            Some("png") => PlanFormat::Png,
+            _ => PlanFormat::Table,
+        };
+        self.format.unwrap_or_else(of_file)
+    }
+}
+
 /// How a plan is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanFormat {
@@ -40,6 +58,10 @@ pub(crate) enum PlanFormat {
     Table,
     /// The plan format, for `verify` and `sample --plan`.
     Json,
+    /// A figure of the grid, the curves and what is known after each step.
+    Svg,
+    /// The same figure in pixels.
+    Png,
 }
 
 const EXAMPLES: &str = "\
@@ -49,6 +71,8 @@ Examples:
   gtr-cli plan --preset halton-16 --grid 24x32
   gtr-cli plan --steps 12,3,1 --t-max 40 --beta 0.2
   gtr-cli plan --preset gtr-16 --grid 8x8 --format json --out p.json
+  gtr-cli plan --preset gtr-16 --out gtr-16.svg
+  gtr-cli plan --plan p.json --out p.png
   gtr-cli plan --compare gtr-paper,mar-64,disa-24
 
 A flag changes one part of the preset. What the preset asks for is adapted to

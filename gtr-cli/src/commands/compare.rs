@@ -4,8 +4,10 @@ use gtr_core::{Grid, ImageIndex, Plan, Seed, Spread, Summary, TokenSet, preset};
 use serde::Serialize;
 
 use crate::args::{Chosen, PlanArgs, PlanFormat};
+use crate::commands::plan::paint;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
+use crate::figure::{self, Shown};
 use crate::output;
 use crate::table::{Align, Rows, length};
 
@@ -38,32 +40,33 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         return Err(CliError::usage("--compare needs a preset at least"));
     };
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
-    let sides = presets.iter().map(|preset| {
+    let plans = presets.iter().map(|preset| {
         let (name, schedule) = (preset.name.clone(), preset.schedule.clone());
-        let plan = Chosen { name, home_grid: None, schedule }.plan(grid)?.plan;
-        Ok(side(&preset.name, &plan, order, args.format))
+        Ok((preset.name.as_str(), Chosen { name, home_grid: None, schedule }.plan(grid)?.plan))
     });
-    let sides = sides.collect::<Result<Vec<_>, CliError>>()?;
-    let text = match args.format {
-        PlanFormat::Json => to_json(&sides),
-        PlanFormat::Table => table(grid, &sides, order),
+    let plans = plans.collect::<Result<Vec<_>, CliError>>()?;
+    let sides = |shown: fn(&Plan, usize) -> bool| -> Vec<Side> {
+        plans.iter().map(|(name, plan)| side(name, plan, order, shown)).collect()
     };
-    output::write(&text, args.out.as_deref())?;
+    let figure =
+        || figure::compare(&plans.iter().map(|(name, plan)| Shown::new(name, plan, order)).collect::<Vec<_>>());
+    match args.format() {
+        PlanFormat::Json => output::write(&to_json(&sides(is_measured)), args.out.as_deref())?,
+        PlanFormat::Table => output::write(&table(grid, &sides(is_landmark), order), args.out.as_deref())?,
+        PlanFormat::Svg => output::write(&figure()?, args.out.as_deref())?,
+        PlanFormat::Png => paint(args, figure)?,
+    }
     Ok(ExitStatus::Success)
 }
 
-fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), format: PlanFormat) -> Side {
+fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), shown: impl Fn(&Plan, usize) -> bool) -> Side {
     let summary = plan.summary();
-    let shown = |step: usize| match format {
-        PlanFormat::Json => is_measured(plan, step),
-        PlanFormat::Table => is_landmark(plan, step),
-    };
     Side {
         preset: name.to_owned(),
         grid: plan.grid(),
         network_evaluations: summary.network_evaluations(),
         summary,
-        gaps: gaps(plan, order, shown),
+        gaps: gaps(plan, order, |step| shown(plan, step)),
     }
 }
 

@@ -1,16 +1,18 @@
 //! `plan`: plans a schedule on a grid, and shows or saves the plan.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
-use gtr_core::{AxisName, Config, Grid, ImageIndex, Plan, Schedule, Seed, StageSummary};
-use serde_json::Value;
+use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed, StageSummary};
 
 use crate::args::{PlanArgs, PlanFormat};
-use crate::commands::compare;
-use crate::draw::{self, Room};
+use crate::commands::{compare, verify};
+use crate::draw::{self, Room, png};
 use crate::error::{CliError, ExitStatus};
+use crate::figure::{self, Shown};
 use crate::output;
 use crate::table::{Align, Rows, count, length, range};
+use crate::words;
 
 /// The grid of schedules that have no home.
 pub(super) const HOME: (u32, u32) = (16, 16);
@@ -20,27 +22,48 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     if !args.compare.is_empty() {
         return compare::run(args);
     }
-    let chosen = args.schedule.choose()?;
-    let grid = match args.grid.or(chosen.home_grid) {
-        Some(grid) => grid,
-        None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
-    };
-    let plan = chosen.plan(grid)?.plan;
-    let text = match args.format {
+    let (name, plan) = planned(args)?;
+    let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
+    match args.format() {
         PlanFormat::Json => {
             if args.seed.is_some() {
                 output::note("the seed is no part of a plan; give it to `sample`");
             }
-            plan.to_document().to_json()
+            output::write(&plan.to_document().to_json(), args.out.as_deref())?;
         }
         PlanFormat::Table => {
             let room = if args.out.is_some() { Room::FILE } else { Room::of_stdout() };
-            let order = args.seed.map(|seed| (Seed(seed), ImageIndex(args.image)));
-            table(&chosen.name, &plan, order, room)
+            output::write(&table(&name, &plan, args.seed.map(|_| order), room), args.out.as_deref())?;
         }
-    };
-    output::write(&text, args.out.as_deref())?;
+        PlanFormat::Svg => output::write(&figure::plan(&Shown::new(&name, &plan, order)), args.out.as_deref())?,
+        PlanFormat::Png => paint(args, || Ok(figure::plan(&Shown::new(&name, &plan, order))))?,
+    }
     Ok(ExitStatus::Success)
+}
+
+/// The plan to show, and what it is called.
+fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
+    let Some(path) = &args.plan else {
+        let chosen = args.schedule.choose()?;
+        let grid = match args.grid.or(chosen.home_grid) {
+            Some(grid) => grid,
+            None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
+        };
+        let plan = chosen.plan(grid)?.plan;
+        return Ok((chosen.name, plan));
+    };
+    args.schedule.refuse("the plan of --plan")?;
+    let name = path.display().to_string();
+    let plan = verify::sound(path)?;
+    Ok((name, plan))
+}
+
+/// Writes a figure as PNG; a terminal has no use for one.
+pub(super) fn paint(args: &PlanArgs, figure: impl FnOnce() -> Result<String, CliError>) -> Result<(), CliError> {
+    if args.out.is_none() && std::io::stdout().is_terminal() {
+        return Err(CliError::usage("--format png is nothing for a terminal: name a file with --out"));
+    }
+    output::save(&png::render(&figure()?)?, args.out.as_deref())
 }
 
 /// All that can be read off a plan.
@@ -66,29 +89,8 @@ fn table(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room)
 
 /// The choice on each axis, a line each.
 fn choices(schedule: &Schedule) -> String {
-    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
+    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), words::of_choice(schedule.axis(axis)));
     AxisName::ALL.map(line).join("\n") + "\n"
-}
-
-pub(super) fn in_words(config: &Config) -> String {
-    let params: Vec<String> = config
-        .params
-        .iter()
-        .map(|(name, value)| match value {
-            Value::String(text) => format!("{name} {text}"),
-            Value::Array(values) => {
-                let values: Vec<String> = values.iter().map(number).collect();
-                format!("{name} {}", values.join(" "))
-            }
-            value => format!("{name} {value}"),
-        })
-        .collect();
-    if params.is_empty() { config.kind.clone() } else { format!("{}: {}", config.kind, params.join(", ")) }
-}
-
-/// A number without a fraction that is none.
-fn number(value: &Value) -> String {
-    value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string())
 }
 
 fn stages(plan: &Plan) -> String {

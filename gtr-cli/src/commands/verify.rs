@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use gtr_core::{Grid, MAX_PLAN_BYTES, PlanDocument, Rule, Verification, Violation, preset, verify};
+use gtr_core::{Grid, MAX_PLAN_BYTES, Plan, PlanDocument, Rule, Verification, Violation, preset, verify};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -81,6 +81,14 @@ pub(super) fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
     let mut first = [0];
     let length = file.read(&mut first)?;
     Ok(PlanDocument::read(first[..length].chain(file)))
+}
+
+/// Reads a plan that must be sound.
+pub(super) fn sound(path: &Path) -> Result<Plan, CliError> {
+    let name = path.display();
+    let read = read(path).map_err(|error| CliError::failure(format_args!("cannot read {name}"), &error))?;
+    let document = read.map_err(|violation| CliError::Failure(format!("{name}: not a sound plan: {violation}")))?;
+    Plan::from_document(&document, &CATALOGUE.registry).map_err(|error| CliError::failure(&name, &error))
 }
 
 /// Checks a document; whether it is sound.

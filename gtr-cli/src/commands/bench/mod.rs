@@ -27,21 +27,29 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
     let report = match gtr_backends::family(&model.model)? {
         Family::Mar => {
             let generator = gtr_backends::open_mar(&model.model, &files, compute)?;
-            let (arch, own, decodes) =
-                (generator.config().arch(), generator.config().guidance, generator.makes_pictures());
+            let subject = Subject {
+                arch: generator.config().arch(),
+                guidance: generator.config().guidance,
+                picture: generator.picture_operations(),
+            };
+            let decodes = generator.makes_pictures();
             let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
             let prompts = (0..args.count).map(|image| generator.class(image % classes.max(1)));
             let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, arch, own)?
+            time(args, Timed::new(generator, decodes), &prompts, &subject)?
         }
         Family::LightGen => {
             let generator = gtr_backends::open_lightgen(&model.model, &files, None, compute)?;
-            let (arch, own, decodes) =
-                (generator.config().arch(), generator.config().guidance, generator.makes_pictures());
+            let subject = Subject {
+                arch: generator.config().arch(),
+                guidance: generator.config().guidance,
+                picture: generator.picture_operations(),
+            };
+            let decodes = generator.makes_pictures();
             // What a text says does not change what it costs.
             let prompts = (0..args.count).map(|image| generator.random_prompt(&image.to_string()));
             let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, arch, own)?
+            time(args, Timed::new(generator, decodes), &prompts, &subject)?
         }
         _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", model.model))),
     };
@@ -52,6 +60,16 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
     };
     output::print(&text)?;
     Ok(ExitStatus::Success)
+}
+
+/// What is known of the model that is timed.
+#[derive(Debug)]
+struct Subject {
+    arch: ArchSpec,
+    /// Its own scale of guidance.
+    guidance: Option<f64>,
+    /// Operations that making a picture of tokens takes.
+    picture: f64,
 }
 
 /// All that was measured.
@@ -80,9 +98,9 @@ struct Timing {
     decode: f64,
     /// How many times as fast as the first preset.
     speed: f64,
-    /// Operations that encoder, decoder and head execute for an image.
+    /// Operations that are executed for an image, from the first token to the picture.
     operations: f64,
-    /// The same a second of the transformer's and the head's time.
+    /// The same a second.
     rate: f64,
     /// That rate as a share of the machine's.
     share: f64,
@@ -92,14 +110,13 @@ fn time<G>(
     args: &BenchArgs,
     mut generator: Timed<G>,
     prompts: &[G::Prompt],
-    arch: ArchSpec,
-    own: Option<f64>,
+    subject: &Subject,
 ) -> Result<Report, CliError>
 where
     G: MaskedGenerator<Error = BackendError>,
     G::Prompt: Clone,
 {
-    let guidance = Guidance::new(args.cfg.or(own).unwrap_or(1.0), GuidanceSchedule::Constant);
+    let guidance = Guidance::new(args.cfg.or(subject.guidance).unwrap_or(1.0), GuidanceSchedule::Constant);
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     let settings = Settings { seed: Seed(0), guidance, temperature: 1.0 };
     let plans = args.presets.iter().map(|name| plan(name.trim(), &generator)).collect::<Result<Vec<_>, _>>()?;
@@ -131,8 +148,8 @@ where
             median(&seconds(|(_, times)| times.head)),
             median(&seconds(|(_, times)| times.decode)),
         ];
-        let operations = executed(&arch, plan, guidance.is_guided()).total();
-        let rate = operations / (transformer + head);
+        let operations = executed(&subject.arch, plan, guidance.is_guided()).total() + subject.picture;
+        let rate = operations / whole;
         timings.push(Timing {
             preset: name.clone(),
             rounds,

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use super::replan;
 use crate::args::{InspectArgs, InspectFormat};
 use crate::catalogue::CATALOGUE;
-use crate::commands::{plan::in_words, to_json};
+use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use crate::series::{PARAMETERS, PLAN, Parameters};
+use crate::words;
 
 /// What is read of a file before its pixels, and a text when unpacked, takes no more bytes than a plan may have.
 #[expect(clippy::cast_possible_truncation, reason = "64 MB")]
@@ -119,7 +120,7 @@ impl Recorded {
     fn tell(&self, args: &InspectArgs, command: Option<&str>) -> String {
         let (file, schedule) = (args.file.display(), self.plan.schedule());
         let settings = self.settings.as_object().into_iter().flatten().filter(|(name, _)| *name != "version");
-        let axes = AxisName::ALL.map(|axis| (axis.to_string(), in_words(schedule.axis(axis))));
+        let axes = AxisName::ALL.map(|axis| (axis.to_string(), words::of_choice(schedule.axis(axis))));
         let lines: Vec<_> =
             settings.map(|(name, value)| (name.replace('_', " "), value.to_string())).chain(axes).collect();
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

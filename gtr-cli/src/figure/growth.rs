@@ -1,0 +1,183 @@
+//! Which tokens are known after an AR step, as small maps side by side.
+
+use super::shown::Shown;
+use crate::draw::area::Area;
+use crate::draw::palette::{BLANK, Colour, GIVEN};
+use crate::draw::svg::{Anchor, Look, Path, Svg, Type};
+
+/// All maps together draw at most so many cells.
+const MOST_CELLS: usize = 48_000;
+
+/// At most so many maps are drawn.
+const MOST_MAPS: usize = 33;
+
+/// How much of a stage's colour is lost once its tokens are old.
+const OLD: f64 = 0.62;
+
+/// Between maps.
+const GAP: f64 = 12.0;
+
+/// Below a map.
+const CAPTION: f64 = 15.0;
+
+/// Maps laid out in rows.
+#[derive(Debug)]
+pub(super) struct Growth {
+    /// The AR steps after which a map is drawn.
+    steps: Vec<usize>,
+    /// The side of a cell.
+    side: f64,
+    columns: usize,
+    rows: usize,
+}
+
+impl Growth {
+    /// Maps of a plan for a width; `most` of them.
+    pub(super) fn new(shown: &Shown<'_>, width: f64, most: usize) -> Self {
+        let (high, wide) = shown.window();
+        let cells = high as usize * wide as usize;
+        let steps = chosen(shown, most.min(MOST_MAPS).min((MOST_CELLS / cells).max(1)));
+        let side = (58.0 / f64::from(high.max(wide))).round().clamp(2.0, 12.0);
+        let least = (f64::from(wide) * side).max(34.0) + GAP;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
+        let columns = (((width + GAP) / least).floor() as usize).max(1);
+        let rows = steps.len().div_ceil(columns).max(1);
+        Self { columns: steps.len().div_ceil(rows).max(1), steps, side, rows }
+    }
+
+    /// The height of all maps.
+    pub(super) fn height(&self, shown: &Shown<'_>) -> f64 {
+        number(self.rows) * (f64::from(shown.window().0) * self.side + CAPTION + GAP) - GAP
+    }
+
+    /// What is shown, in words.
+    pub(super) fn title(&self, shown: &Shown<'_>) -> String {
+        let all = shown.plan.steps().len();
+        if self.steps.len() == all {
+            return "Known after each AR step".to_owned();
+        }
+        format!("Known after {} of {all} AR steps", self.steps.len())
+    }
+
+    /// Draws the maps.
+    pub(super) fn draw(&self, svg: &mut Svg, shown: &Shown<'_>, area: Area) {
+        let (high, wide) = shown.window();
+        let (height, width) = (f64::from(high) * self.side, f64::from(wide) * self.side);
+        let known = shown.known();
+        // Maps of a full row reach from side to side.
+        let across = if self.rows == 1 {
+            width.max(34.0) + GAP
+        } else {
+            (area.width - width) / number((self.columns - 1).max(1))
+        };
+        svg.group("growth", Look::default(), |svg| {
+            for (place, &step) in self.steps.iter().enumerate() {
+                let (column, row) = (place % self.columns, place / self.columns);
+                let left = area.left + number(column) * across;
+                let top = area.top + number(row) * (height + CAPTION + GAP);
+                self.map(svg, shown, Area::new(left, top, width, height), step);
+                let percent = 100.0 * number(known[step]) / number(shown.plan.grid().tokens());
+                let set = Type::new(9.0).anchor(Anchor::Middle);
+                let caption = format!("{}: {}", step + 1, share(percent));
+                svg.text((left + width / 2.0, top + height + 11.0), &caption, set);
+            }
+        });
+    }
+
+    fn map(&self, svg: &mut Svg, shown: &Shown<'_>, area: Area, after: usize) {
+        svg.rect(area, Look::fill(BLANK));
+        let (high, wide) = shown.window();
+        let mut paths: Vec<(Colour, Path)> = Vec::new();
+        for row in 0..high {
+            let mut column = 0;
+            while column < wide {
+                let colour = colour(shown, row, column, after);
+                let begin = column;
+                while column < wide && self::colour(shown, row, column, after) == colour {
+                    column += 1;
+                }
+                let Some(colour) = colour else { continue };
+                let run = Area::new(
+                    area.left + f64::from(begin) * self.side,
+                    area.top + f64::from(row) * self.side,
+                    f64::from(column - begin) * self.side,
+                    self.side,
+                );
+                match paths.iter_mut().find(|(it, _)| *it == colour) {
+                    Some((_, path)) => path.rect(run),
+                    None => {
+                        let mut path = Path::default();
+                        path.rect(run);
+                        paths.push((colour, path));
+                    }
+                }
+            }
+        }
+        for (colour, path) in paths {
+            svg.path(&path, Look::fill(colour));
+        }
+    }
+}
+
+/// The colour of a cell after an AR step; `None` of what is not known yet.
+fn colour(shown: &Shown<'_>, row: u32, column: u32, after: usize) -> Option<Colour> {
+    let Some(step) = shown.step_at(row, column) else { return Some(GIVEN) };
+    let colour = Shown::stage_colour(shown.plan.steps()[step].stage());
+    match step.cmp(&after) {
+        std::cmp::Ordering::Less => Some(colour.pale(OLD)),
+        std::cmp::Ordering::Equal => Some(colour),
+        std::cmp::Ordering::Greater => None,
+    }
+}
+
+/// The AR steps to show: all, or the last of each stage, the first, and others evenly between.
+fn chosen(shown: &Shown<'_>, most: usize) -> Vec<usize> {
+    let steps = shown.plan.steps().len();
+    if steps <= most {
+        return (0..steps).collect();
+    }
+    let ends = shown.spans().iter().map(|(first, count)| first + count - 1);
+    let mut chosen: Vec<usize> = ends.rev().take(most).collect();
+    let others = most - chosen.len();
+    // The widest gap is halved as long as there is room.
+    for _ in 0..others {
+        chosen.sort_unstable();
+        if chosen[0] > 0 {
+            chosen.push(0);
+            continue;
+        }
+        let gaps = chosen.windows(2).map(|pair| (pair[1] - pair[0], pair[0]));
+        let Some((gap, from)) = gaps.reduce(|a, b| if b.0 > a.0 { b } else { a }) else { break };
+        chosen.push(from + gap / 2);
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+/// A share in percent, without a fraction unless it would be none.
+fn share(percent: f64) -> String {
+    if percent > 0.0 && percent < 1.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
+fn number(number: usize) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use gtr_core::{ImageIndex, Seed};
+
+    use super::super::shown::tests::plan;
+    use super::*;
+
+    #[test]
+    fn few_steps_are_all_shown_and_many_chosen() {
+        let plan = plan("gtr-paper", "16x16", 0);
+        let shown = Shown::new("gtr-paper", &plan, (Seed(0), ImageIndex(0)));
+        assert_eq!(chosen(&shown, 40), (0..32).collect::<Vec<_>>());
+        assert_eq!(chosen(&shown, 8), [0, 5, 8, 11, 17, 23, 29, 31]);
+        assert_eq!(chosen(&shown, 2), [29, 31]);
+        assert_eq!(chosen(&shown, 1), [31]);
+    }
+}

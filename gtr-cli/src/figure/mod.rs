@@ -1,0 +1,165 @@
+//! Plans as figures: the grid with its AR steps, the curves over them, what is known when, and how the stages are spread.
+
+mod cells;
+mod curves;
+mod growth;
+mod shown;
+mod stages;
+
+use gtr_core::AxisName;
+
+pub(crate) use self::shown::Shown;
+
+use self::curves::Ends;
+use self::growth::Growth;
+use crate::draw::area::Area;
+use crate::draw::palette::SOFT;
+use crate::draw::svg::{Svg, Type};
+use crate::error::CliError;
+use crate::table::count;
+use crate::words;
+
+/// Around all.
+const MARGIN: f64 = 26.0;
+
+/// Between what stands side by side.
+const GUTTER: f64 = 40.0;
+
+/// From the head of a panel to what it heads.
+const HEAD: f64 = 21.0;
+
+/// Between what stands below each other.
+const GAP: f64 = 22.0;
+
+/// So many plans can be told apart side by side.
+const MOST_SIDES: usize = 4;
+
+/// The figure of a plan, as SVG.
+pub(crate) fn plan(shown: &Shown<'_>) -> String {
+    let side = cells::side(shown, f64::INFINITY);
+    let (wide, high) = cells::size(shown, side);
+    let curves = (860.0 - wide - GUTTER).clamp(380.0, 520.0);
+    let width = (wide + GUTTER + curves).max(640.0);
+    let high_curves = high.clamp(300.0, 520.0);
+    let mut svg = Svg::new(&format!("{} on {}", shown.name, shown.plan.grid()));
+    let mut top = MARGIN + head(&mut svg, shown, (MARGIN, MARGIN), width) + 16.0;
+
+    let beside = grid(&mut svg, shown, (MARGIN, top), side, wide.max(200.0), "a");
+    let area = Area::new(MARGIN + width - curves, top, curves, HEAD + high_curves + curves::FOOT);
+    curves::draw(&mut svg, shown, Ends::of(std::slice::from_ref(shown)), area, ["b", "c", "d"]);
+    top += beside.max(area.height) + GAP;
+
+    top += growth(&mut svg, shown, Area::new(MARGIN, top, width, 0.0), usize::MAX, "e") + GAP;
+    heading(&mut svg, (MARGIN, top), "f", "Spread of the stages, in cells");
+    stages::table(&mut svg, shown, (MARGIN, top + HEAD - 6.0), width);
+    top += HEAD - 6.0 + stages::height(shown.plan);
+    svg.finish(width + 2.0 * MARGIN, top + MARGIN - 8.0)
+}
+
+/// The figure of some plans side by side, as SVG.
+pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
+    if plans.len() > MOST_SIDES {
+        return Err(CliError::usage(format_args!(
+            "--compare draws at most {MOST_SIDES} presets side by side, not {}; --format table compares any number",
+            plans.len()
+        )));
+    }
+    let side = plans.iter().map(|shown| cells::side(shown, 400.0)).fold(f64::INFINITY, f64::min);
+    let wide = plans.iter().map(|shown| cells::size(shown, side).0).fold(0.0, f64::max);
+    let width = wide.max(390.0);
+    let ends = Ends::of(plans);
+    let names: Vec<&str> = plans.iter().map(|shown| shown.name).collect();
+    let mut svg = Svg::new(&names.join(" and "));
+    let lefts = || (0u8..).map(|column| MARGIN + f64::from(column) * (width + GUTTER));
+    // Each row of panels begins below the highest of the row before.
+    let mut top = MARGIN;
+    let mut row = |svg: &mut Svg, draw: &dyn Fn(&mut Svg, &Shown<'_>, (f64, f64)) -> f64, gap: f64| {
+        let heights = plans.iter().zip(lefts()).map(|(shown, left)| draw(svg, shown, (left, top)));
+        top += heights.fold(0.0, f64::max) + gap;
+    };
+    row(&mut svg, &|svg, shown, at| head(svg, shown, at, width), 16.0);
+    row(&mut svg, &|svg, shown, at| grid(svg, shown, at, side, width, ""), GAP);
+    row(
+        &mut svg,
+        &|svg, shown, (left, top)| {
+            let area = Area::new(left, top, width, 3.0 * 106.0 + curves::FOOT);
+            curves::draw(svg, shown, ends, area, [""; 3]);
+            area.height
+        },
+        GAP,
+    );
+    row(&mut svg, &|svg, shown, (left, top)| growth(svg, shown, Area::new(left, top, width, 0.0), 15, ""), GAP);
+    row(
+        &mut svg,
+        &|svg, shown, (left, top)| {
+            heading(svg, (left, top), "", "Spread of the stages, in cells");
+            stages::table(svg, shown, (left, top + HEAD - 6.0), width);
+            HEAD - 6.0 + stages::height(shown.plan)
+        },
+        0.0,
+    );
+    let columns = lefts().nth(plans.len()).unwrap_or(MARGIN);
+    Ok(svg.finish(columns - GUTTER + MARGIN, top + MARGIN - 8.0))
+}
+
+/// The name of the plan and what it was made from. Its height.
+fn head(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), width: f64) -> f64 {
+    let title = Type::new(18.0).bold();
+    svg.text((left, top + 15.0), &title.cut(&format!("{} on {}", shown.name, shown.plan.grid()), width), title);
+    let set = Type::new(10.5).colour(SOFT);
+    let summary = shown.plan.summary();
+    let known = if summary.known == 0 { String::new() } else { format!(", {} known before", summary.known) };
+    let mut lines = vec![format!(
+        "{}{known}, {}, {}",
+        count(summary.tokens, "token"),
+        count(summary.ar_steps, "AR step"),
+        count(summary.network_evaluations(), "network evaluation")
+    )];
+    let axis = |axis: AxisName| format!("{axis} {}", words::of_choice(shown.plan.schedule().axis(axis)));
+    lines.extend(set.joined(AxisName::ALL.map(axis), "  \u{b7}  ", width));
+    let mut y = top + 33.0;
+    for line in &lines {
+        svg.text((left, y), &set.cut(line, width), set);
+        y += 14.0;
+    }
+    y - 14.0 + 4.0 - top
+}
+
+/// A panel's head.
+fn heading(svg: &mut Svg, (left, top): (f64, f64), letter: &str, text: &str) {
+    svg.text((left, top + 9.6), &lettered(letter, text), Type::new(12.0).bold());
+}
+
+/// A text with the letter of its panel, if it has one.
+fn lettered(letter: &str, text: &str) -> String {
+    if letter.is_empty() { text.to_owned() } else { format!("{letter}  {text}") }
+}
+
+/// The panel of the grid, with its legend. Its height.
+fn grid(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), side: f64, width: f64, letter: &str) -> f64 {
+    let (wide, high) = cells::size(shown, side);
+    let is_numbered = cells::draw(svg, shown, (left, top + HEAD), side);
+    let mut title = format!("AR step of each token, image {} under seed {}", shown.image, shown.seed.0);
+    if !is_numbered {
+        title = format!("Stage of each token, image {} under seed {}", shown.image, shown.seed.0);
+    }
+    heading(svg, (left, top), letter, &Type::new(12.0).bold().cut(&title, width.max(wide)));
+    let mut bottom = top + HEAD + high + 8.0;
+    if shown.is_cut() {
+        let (rows, columns) = shown.window();
+        let set = Type::new(10.0).colour(SOFT);
+        svg.text((left, bottom + 8.0), &format!("the upper left {rows}x{columns} of {}", shown.plan.grid()), set);
+        bottom += 16.0;
+    }
+    bottom += stages::legend(svg, shown, (left, bottom), width.max(wide));
+    bottom - top
+}
+
+/// The panel of what is known when. Its height.
+fn growth(svg: &mut Svg, shown: &Shown<'_>, area: Area, most: usize, letter: &str) -> f64 {
+    let maps = Growth::new(shown, area.width, most);
+    heading(svg, (area.left, area.top), letter, &maps.title(shown));
+    let height = maps.height(shown);
+    maps.draw(svg, shown, Area::new(area.left, area.top + HEAD, area.width, height));
+    HEAD + height
+}

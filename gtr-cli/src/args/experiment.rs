@@ -16,7 +16,7 @@ pub(crate) struct ExperimentArgs {
     /// The experiment, or `all`; without a name they are listed.
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The folder in which NAME.md, NAME.csv and NAME.json are written [default: the page is printed].
+    /// The folder in which NAME.md, .svg, .csv and .json are written [default: the page is printed].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

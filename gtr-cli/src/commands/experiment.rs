@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{eval, to_json};
 use crate::args::ExperimentArgs;
 use crate::error::{CliError, ExitStatus};
-use crate::evaluation::{Evaluator, Images, Report, Row, Scale, Subject};
+use crate::evaluation::{Evaluator, Images, Report, Row, Scale, Subject, figure};
 use crate::experiment::{self, Experiment, Page};
 use crate::output::{self, Target};
 use crate::table::{Align, Rows, count};
@@ -92,8 +92,12 @@ fn page<'a>(
 /// Writes a page and its data, or prints the page.
 fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
     let Some(out) = &args.out else { return output::print(&page.markdown()) };
-    let files =
-        [("csv", page.report.csv()), ("json", to_json(&page.report.json())), ("md", page.markdown())];
+    let files = [
+        ("csv", page.report.csv()),
+        ("json", to_json(&page.report.json())),
+        ("svg", figure(&page.experiment.title, &page.report.rows)),
+        ("md", page.markdown()),
+    ];
     for (ending, text) in files {
         output::write(&text, Some(&out.join(format!("{}.{ending}", page.experiment.name))))?;
     }

@@ -136,7 +136,8 @@ impl Evaluator {
             }
             places.push(keys);
         }
-        let missing = |entry: &Entry| (0..images.each()).filter(|&number| entry.get(number).is_none()).collect::<Vec<_>>();
+        let missing =
+            |entry: &Entry| (0..images.each()).filter(|&number| entry.get(number).is_none()).collect::<Vec<_>>();
         let (mut count, mut work) = (0, 0.0);
         for (entry, cost) in entries.values() {
             let lacking = missing(entry).len();
@@ -197,8 +198,9 @@ impl Evaluator {
         progress: &mut Progress,
     ) -> Result<Vec<Record>, CliError> {
         let Subject { plan, guidance, temperature, .. } = subject;
-        let job = |&number: &u64| {
-            Job { prompt: self.prompts[images.class(number) as usize].clone(), image: ImageIndex(number) }
+        let job = |&number: &u64| Job {
+            prompt: self.prompts[images.class(number) as usize].clone(),
+            image: ImageIndex(number),
         };
         let jobs: Vec<_> = numbers.iter().map(job).collect();
         let settings = Settings { seed: Seed(seed), guidance: *guidance, temperature: *temperature };

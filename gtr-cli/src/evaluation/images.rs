@@ -19,7 +19,10 @@ impl Images {
     pub(crate) fn new(count: u64, seeds: &[u64], classes: u32) -> Result<Self, CliError> {
         let parts = seeds.len() as u64 * u64::from(classes);
         if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed)) {
-            return Err(CliError::usage(format_args!("--seeds names {} twice: its images would be counted twice", twice.1)));
+            return Err(CliError::usage(format_args!(
+                "--seeds names {} twice: its images would be counted twice",
+                twice.1
+            )));
         }
         if parts == 0 || count == 0 || !count.is_multiple_of(parts) || count > MOST {
             return Err(CliError::usage(format_args!(

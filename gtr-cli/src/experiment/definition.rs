@@ -63,7 +63,10 @@ pub(crate) fn find(name: &str) -> Result<Vec<&'static Experiment>, CliError> {
     let found = all().iter().find(|experiment| experiment.name == name);
     found.map(|experiment| vec![experiment]).ok_or_else(|| {
         let known: Vec<String> = all().iter().map(|experiment| format!("`{}`", experiment.name)).collect();
-        CliError::usage(format_args!("there is no experiment called `{name}`: choose `all` or one of {}", known.join(", ")))
+        CliError::usage(format_args!(
+            "there is no experiment called `{name}`: choose `all` or one of {}",
+            known.join(", ")
+        ))
     })
 }
 
@@ -103,7 +106,10 @@ mod tests {
                 assert!(!names[..at].contains(&row.name.as_str()), "{file} has {} twice", row.name);
             }
             for claim in &experiment.claims {
-                assert!(names.contains(&claim.row.as_str()) && names.contains(&claim.than.as_str()), "{file}: {claim:?}");
+                assert!(
+                    names.contains(&claim.row.as_str()) && names.contains(&claim.than.as_str()),
+                    "{file}: {claim:?}"
+                );
             }
         }
     }
@@ -111,6 +117,9 @@ mod tests {
     #[test]
     fn unknown_names_list_the_known_ones() {
         let error = find("table-2").unwrap_err().to_string();
-        assert!(error.starts_with("there is no experiment called `table-2`: choose `all` or one of `table-1`, "), "{error}");
+        assert!(
+            error.starts_with("there is no experiment called `table-2`: choose `all` or one of `table-1`, "),
+            "{error}"
+        );
     }
 }

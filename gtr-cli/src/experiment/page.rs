@@ -30,6 +30,7 @@ impl Page<'_> {
             self.how,
             self.table()
         );
+        let _ = writeln!(text, "![Distance against cost, the Pareto front marked]({name}.svg)\n");
         text.push_str(&self.conclusion());
         let _ = writeln!(text, "\nThe same to be processed: [{name}.csv]({name}.csv), [{name}.json]({name}.json).");
         text
@@ -53,7 +54,8 @@ impl Page<'_> {
             let cost = row.made.as_ref().map_or_else(String::new, |it| {
                 format!("{} | {} | {:.2}", it.ar_steps, it.network_evaluations, it.operations / 1e9)
             });
-            let _ = writeln!(text, "| {} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |", row.name);
+            let _ =
+                writeln!(text, "| {} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |", row.name);
         }
         text
     }
@@ -68,7 +70,9 @@ impl Page<'_> {
 
     /// Claim by claim.
     fn beside_the_paper(&self) -> String {
-        let mut text = "## As in the paper?\n\n| the paper | here | difference of the distances | |\n|---|---|---|---|\n".to_owned();
+        let mut text =
+            "## As in the paper?\n\n| the paper | here | difference of the distances | |\n|---|---|---|---|\n"
+                .to_owned();
         let mut findings = Vec::new();
         for claim in &self.experiment.claims {
             let rows = self.row(&claim.row).zip(self.row(&claim.than));

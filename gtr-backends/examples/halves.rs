@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
-use gtr_backends::judge::{FEATURES, Judge, Moments, Reference};
 use gtr_backends::Picture;
+use gtr_backends::judge::{FEATURES, Judge, Moments, Reference};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -44,9 +44,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
         tensors.push((format!("{name}.count"), vec![1], bytes(&[*count as f64])));
     }
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        Ok((name.as_str(), TensorView::new(Dtype::F64, shape.clone(), bytes)?))
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F64, shape.clone(), bytes)?)));
     let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
     std::fs::write(out, safetensors::serialize(views, None)?)?;
     Ok(())

@@ -11,6 +11,7 @@ mod commands;
 mod draw;
 mod error;
 mod evaluation;
+mod experiment;
 mod figure;
 mod memory;
 mod output;

@@ -6,6 +6,7 @@ mod bench;
 mod bulk;
 mod cost;
 mod errors;
+mod eval;
 mod going_on;
 mod help;
 mod inspect;

@@ -37,7 +37,8 @@ fn what_is_found_keeps_the_budget_and_is_the_same_again() {
     let evidence = &preset["evidence"];
     assert_eq!(evidence["budget"]["operations"], 2e8);
     let rounds = evidence["search"]["rounds"].as_array().unwrap();
-    let sizes: Vec<_> = rounds.iter().map(|it| (it["images"].as_u64(), it["ranking"].as_array().unwrap().len())).collect();
+    let sizes: Vec<_> =
+        rounds.iter().map(|it| (it["images"].as_u64(), it["ranking"].as_array().unwrap().len())).collect();
     assert_eq!(sizes, [(Some(10), 4), (Some(20), 2)]);
     for candidate in rounds.iter().flat_map(|round| round["ranking"].as_array().unwrap()) {
         assert!(candidate["operations"].as_f64().unwrap() <= 2e8, "{candidate}");
@@ -75,7 +76,8 @@ fn at_its_own_cost_the_baseline_is_gtr_16_itself() {
 #[test]
 fn seconds_are_a_limit_too() {
     let folder = tempfile::tempdir().unwrap();
-    let line = "tune --budget 1000s --candidates 1 --first-count 10 --count 10 --resamples 20 --store seen --out p.json";
+    let line =
+        "tune --budget 1000s --candidates 1 --first-count 10 --count 10 --resamples 20 --store seen --out p.json";
     run_in(folder.path(), &line.split_whitespace().collect::<Vec<_>>()).succeeded();
     let budget = &json(&folder.path().join("p.json"))["evidence"]["budget"];
     assert_eq!((&budget["asked"], &budget["seconds"]), (&"1000s".into(), &1000.0.into()));

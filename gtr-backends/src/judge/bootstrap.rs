@@ -33,12 +33,7 @@ impl Bootstrap {
     ///
     /// The draws depend on seed and groups alone, so two measurements of as many images in the same groups can be compared
     /// draw by draw.
-    pub fn draw<T: Send>(
-        &self,
-        groups: &[Vec<usize>],
-        images: usize,
-        measure: impl Fn(&[u32]) -> T + Sync,
-    ) -> Vec<T> {
+    pub fn draw<T: Send>(&self, groups: &[Vec<usize>], images: usize, measure: impl Fn(&[u32]) -> T + Sync) -> Vec<T> {
         let draw = |number: u32| {
             let mut times = vec![0; images];
             for (place, group) in (0..).zip(groups) {

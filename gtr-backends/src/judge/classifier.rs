@@ -66,9 +66,8 @@ impl Judge {
         let checkpoint = Checkpoint::from_bytes("the digit classifier", WEIGHTS)?;
         let other = |name: &str| name.starts_with("reference.");
         let mut weights = Weights::with_others(checkpoint, layout, other, &Device::Cpu)?;
-        let [first, second, third] = convolutions.map(|(name, inputs, _)| {
-            Ok(Convolution { channels: inputs, linear: Linear::load(&mut weights, name)? })
-        });
+        let [first, second, third] = convolutions
+            .map(|(name, inputs, _)| Ok(Convolution { channels: inputs, linear: Linear::load(&mut weights, name)? }));
         Ok(Self {
             convolutions: [first?, second?, third?],
             fc1: Linear::load(&mut weights, "fc1")?,
@@ -191,7 +190,8 @@ impl Maps {
             for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
                 let at = |down, right| ((2 * row + down) * self.side + 2 * column + right) * channels;
                 let corners = [at(0, 0), at(0, 1), at(1, 0), at(1, 1)];
-                let largest = |channel: usize| corners.map(|corner| picture[corner + channel]).into_iter().reduce(f32::max);
+                let largest =
+                    |channel: usize| corners.map(|corner| picture[corner + channel]).into_iter().reduce(f32::max);
                 values.extend((0..channels).map(|channel| largest(channel).unwrap_or_default()));
             }
         }

@@ -71,8 +71,7 @@ mod tests {
     #[test]
     fn a_mixed_pair_scores_as_derived() {
         let sure = std::array::from_fn(|at| if at == 3 { 200.0 } else { 0.0 });
-        let divergence =
-            (-f64::ln(0.55) + 0.1 * f64::ln(0.1 / 0.55) + 0.9 * f64::ln(0.1 / 0.05)) / 2.0;
+        let divergence = (-f64::ln(0.55) + 0.1 * f64::ln(0.1 / 0.55) + 0.9 * f64::ln(0.1 / 0.05)) / 2.0;
         assert!((inception_score(&[sure, [0.0; CLASSES]]) - divergence.exp()).abs() < 1e-12);
     }
 }

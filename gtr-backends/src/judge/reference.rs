@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::classifier::{FEATURES, WEIGHTS};
 use super::Moments;
+use super::classifier::{FEATURES, WEIGHTS};
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 

@@ -49,6 +49,9 @@ pub(crate) struct EvalArgs {
     /// Write the result to a file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Draw quality against cost, with the Pareto front, to this file: .svg or .png.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]
@@ -96,7 +99,7 @@ const EXAMPLES: &str = "\
 Examples:
   gtr-cli eval --presets mar-64,gtr-16,gtr-8 --count 1000 --store seen/
   gtr-cli eval --presets gtr-16 --cfg 2,3,4 --seeds 0,1 --format csv
-  gtr-cli eval --presets gtr-16,gtr-8 --beta 0.2
+  gtr-cli eval --presets gtr-16,gtr-8 --beta 0.2 --plot quality.svg
   gtr-cli eval --plan plan.json --count 500
   gtr-cli sample --classes balanced --count 1000 --out digits/
   gtr-cli eval --images digits/ --presets gtr-paper";

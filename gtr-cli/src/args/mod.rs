@@ -8,6 +8,7 @@ mod conform;
 mod convert;
 mod cost;
 mod eval;
+mod experiment;
 mod going_on;
 mod inspect;
 mod look;
@@ -28,7 +29,8 @@ pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
-pub(crate) use eval::{EvalArgs, EvalFormat};
+pub(crate) use eval::{EvalArgs, EvalFormat, SeriesArgs};
+pub(crate) use experiment::ExperimentArgs;
 pub(crate) use going_on::GoingOnArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
@@ -76,6 +78,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Cost(CostArgs),
     Eval(Box<EvalArgs>),
+    Experiment(Box<ExperimentArgs>),
     Tune(Box<TuneArgs>),
     Bench(Box<BenchArgs>),
     Conform(Box<ConformArgs>),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{plan_file, to_json};
 use crate::args::{AxisFlags, Chosen, EvalArgs, EvalFormat, ScheduleArgs};
 use crate::error::{CliError, ExitStatus};
-use crate::evaluation::{Evaluator, Images, Outside, Report, Row, Scale, Subject};
+use crate::evaluation::{Evaluator, Images, Outside, Plot, Report, Row, Scale, Subject};
 use crate::output::{self, Target};
 
 /// What is judged where nothing is named.
@@ -20,6 +20,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     if let Some(out) = &args.out {
         Target::new(out)?;
     }
+    let plot = args.plot.as_deref().map(Plot::new).transpose()?;
     let scale = Scale {
         reference: Frechet::from(&args.reference.moments()?),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
@@ -47,6 +48,9 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     let report = Report { settings, rows };
     if let Some(warning) = report.warning() {
         output::note(warning);
+    }
+    if let Some(plot) = plot {
+        plot.write(&format!("{} images of {} a row", series.count, args.model.model), &report.rows)?;
     }
     let text = match args.format {
         EvalFormat::Json => to_json(&report.json()),
@@ -79,7 +83,10 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliE
         let flags = ScheduleArgs { preset: None, schedule: Some(file.clone()), axes: args.axes.clone() };
         plans.push(planned(evaluator, flags.choose()?)?);
     }
-    if !args.plans.is_empty() && args.presets.is_empty() && args.schedules.is_empty() && args.axes != AxisFlags::default()
+    if !args.plans.is_empty()
+        && args.presets.is_empty()
+        && args.schedules.is_empty()
+        && args.axes != AxisFlags::default()
     {
         return Err(CliError::usage("a plan of --plan is taken as it is: leave out the flags of the axes"));
     }

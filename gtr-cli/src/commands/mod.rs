@@ -7,6 +7,7 @@ mod conform;
 mod convert;
 mod cost;
 mod eval;
+mod experiment;
 mod inspect;
 mod merge;
 mod plan;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Verify(args) => verify::run(args),
         Command::Cost(args) => cost::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Experiment(args) => experiment::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Conform(args) => conform::run(args),

@@ -70,11 +70,12 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
 
 /// What else decides the result.
 fn settings(args: &TuneArgs, evaluator: &Evaluator) -> Map<String, Value> {
-    let mut settings = Map::new();
-    settings.insert("model".to_owned(), args.model.model.clone().into());
-    settings.insert("made_with".to_owned(), evaluator.description().clone());
-    for (name, value) in [("seed", Value::from(args.seed)), ("resamples", args.series.resamples.into())] {
-        settings.insert(name.to_owned(), value);
-    }
-    settings
+    let settings: [(&str, Value); 5] = [
+        ("program", concat!("gtr-cli ", env!("CARGO_PKG_VERSION")).into()),
+        ("model", args.model.model.clone().into()),
+        ("model_sha256", evaluator.fingerprint().into()),
+        ("seed", args.seed.into()),
+        ("resamples", args.series.resamples.into()),
+    ];
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -83,11 +83,6 @@ impl Evaluator {
         Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
     }
 
-    /// What all images have in common: program, model, judge, type and device.
-    pub(crate) fn description(&self) -> &Value {
-        &self.model
-    }
-
     /// The model's token grid.
     pub(crate) fn grid(&self) -> Grid {
         self.generator.grid()
@@ -103,6 +98,11 @@ impl Evaluator {
         let config = self.generator.config();
         Guidance::new(scale.or(config.guidance).unwrap_or(1.0), config.guidance_schedule)
             .map_err(|error| CliError::usage(format_args!("--cfg: {error}")))
+    }
+
+    /// Of all that the model is made of.
+    pub(crate) fn fingerprint(&self) -> String {
+        self.model["model_sha256"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Plans a schedule on the model's grid, over the timesteps that the model is good for.
@@ -144,7 +144,8 @@ impl Evaluator {
             }
             places.push(keys);
         }
-        let missing = |entry: &Entry| (0..images.each()).filter(|&number| entry.get(number).is_none()).collect::<Vec<_>>();
+        let missing =
+            |entry: &Entry| (0..images.each()).filter(|&number| entry.get(number).is_none()).collect::<Vec<_>>();
         let (mut count, mut work) = (0, 0.0);
         for (entry, cost) in entries.values() {
             let lacking = missing(entry).len();
@@ -205,8 +206,9 @@ impl Evaluator {
         progress: &mut Progress,
     ) -> Result<Vec<Record>, CliError> {
         let Subject { plan, guidance, temperature, .. } = subject;
-        let job = |&number: &u64| {
-            Job { prompt: self.prompts[images.class(number) as usize].clone(), image: ImageIndex(number) }
+        let job = |&number: &u64| Job {
+            prompt: self.prompts[images.class(number) as usize].clone(),
+            image: ImageIndex(number),
         };
         let jobs: Vec<_> = numbers.iter().map(job).collect();
         let settings = Settings { seed: Seed(seed), guidance: *guidance, temperature: *temperature };

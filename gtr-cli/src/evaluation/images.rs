@@ -19,7 +19,10 @@ impl Images {
     pub(crate) fn new(count: u64, seeds: &[u64], classes: u32) -> Result<Self, CliError> {
         let parts = seeds.len() as u64 * u64::from(classes);
         if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed)) {
-            return Err(CliError::usage(format_args!("--seeds names {} twice: its images would be counted twice", twice.1)));
+            return Err(CliError::usage(format_args!(
+                "--seeds names {} twice: its images would be counted twice",
+                twice.1
+            )));
         }
         if parts == 0 || count == 0 || !count.is_multiple_of(parts) || count > MOST {
             return Err(CliError::usage(format_args!(
@@ -41,11 +44,6 @@ impl Images {
         self.each
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> u64 {
-        self.each * self.seeds.len() as u64
-    }
-
     /// The class of an image.
     #[expect(clippy::cast_possible_truncation, reason = "below a number of classes")]
     pub(crate) fn class(&self, number: u64) -> u32 {
@@ -65,7 +63,7 @@ mod tests {
     #[test]
     fn seeds_and_classes_share_the_images() {
         let images = Images::new(60, &[3, 1], 10).unwrap();
-        assert_eq!((images.each(), images.count(), images.labels().len()), (30, 60, 60));
+        assert_eq!((images.each(), images.labels().len()), (30, 60));
         assert!((0..10).all(|class| images.labels().iter().filter(|it| **it == class).count() == 6));
         for (count, seeds) in [(0, &[0][..]), (15, &[0]), (30, &[0, 1]), (20, &[]), (20, &[1, 1]), (u64::MAX, &[0])] {
             assert!(Images::new(count, seeds, 10).is_err(), "{count} {seeds:?}");

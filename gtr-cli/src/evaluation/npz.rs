@@ -63,7 +63,9 @@ impl Npz {
 impl Array<'_> {
     /// The next bytes of the elements.
     pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), CliError> {
-        self.elements.read_exact(bytes).map_err(|error| CliError::failure(format_args!("cannot read {}", self.name), &error))
+        self.elements
+            .read_exact(bytes)
+            .map_err(|error| CliError::failure(format_args!("cannot read {}", self.name), &error))
     }
 
     /// Refuses an array that has more elements than it says.

@@ -65,7 +65,8 @@ impl Report {
         let timed = self.rows.iter().any(|row| row.made.as_ref().is_some_and(|made| made.seconds.is_some()));
         let compared = self.rows.len() > 1;
         let against = self.rows.first().map_or_else(String::new, |row| format!("against\n{}", row.name));
-        let mut columns = vec![("\nrow", Left), ("\nimages", Right), ("Fr\u{e9}chet\ndistance", Right), ("\n95 %", Left)];
+        let mut columns =
+            vec![("\nrow", Left), ("\nimages", Right), ("Fr\u{e9}chet\ndistance", Right), ("\n95 %", Left)];
         if compared {
             columns.extend([(against.as_str(), Right), ("\n95 %", Left), ("\n", Left)]);
         }

@@ -126,8 +126,7 @@ impl Default for Bisection {
 
 impl Component for Bisection {
     const KIND: &'static str = "bisection";
-    const SOURCE: &'static str =
-        "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx`, the order `farthest` and `first` are ours";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx`, the order `farthest` and `first` are ours";
 
     fn examples() -> Vec<(&'static str, Self)> {
         let default = Self::default();

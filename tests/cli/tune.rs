@@ -5,13 +5,36 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{files, gtr, run_in, start_in};
+use crate::support::{Run, files, gtr, run_in, run_with, start_in};
 
-/// Few candidates, few images, few steps.
-const TINY: &str = "tune --budget 2e8 --candidates 4 --first-count 10 --count 20 --resamples 40";
+/// Few candidates, few images.
+const TINY: &str =
+    "tune --model tiny --random-weights --budget gtr-16 --candidates 4 --first-count 10 --count 20 --resamples 40";
 
-fn tune(folder: &Path, flags: &str) -> crate::support::Run {
-    let line = format!("{TINY} {flags}");
+/// A folder with a model that makes pictures like those of `digits`, of nothing, in no time.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tiny")).unwrap();
+    let config = r#"{ "model": "tiny", "grid": [8, 8], "patch_size": 4, "vae_embed_dim": 1, "token_embed_dim": 16,
+        "image": [32, 32], "encoder_embed_dim": 16, "encoder_depth": 1, "encoder_num_heads": 2, "decoder_embed_dim": 16,
+        "decoder_depth": 1, "decoder_num_heads": 2, "mlp_ratio": 4, "buffer_size": 4, "class_num": 10, "diffloss_d": 1,
+        "diffloss_w": 16, "layer_norm_eps": 1e-06, "noise_schedule": "cosine", "diffusion_steps": 1000,
+        "max_timestep": 949, "cfg": 3.0, "cfg_schedule": "linear", "latent_scale": 1.0, "decoder": "identity" }"#;
+    fs::write(folder.path().join("tiny/config.json"), config).unwrap();
+    folder
+}
+
+/// What an image costs by a preset.
+fn cost(folder: &Path, preset: &str) -> f64 {
+    let counted = run_in(folder, &["cost", "--model", "tiny", "--preset", preset, "--format", "json"]).succeeded();
+    serde_json::from_str::<Value>(&counted).unwrap()[0]["total"].as_f64().unwrap()
+}
+
+fn tune(folder: &Path, flags: &str) -> Run {
+    line(folder, &format!("{TINY} {flags}"))
+}
+
+fn line(folder: &Path, line: &str) -> Run {
     run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
 }
 
@@ -21,67 +44,74 @@ fn json(path: &Path) -> Value {
 
 #[test]
 fn what_is_found_keeps_the_budget_and_is_the_same_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = |name: &str| folder.path().join(name);
-    fs::create_dir_all(path("other")).unwrap();
-    let told = tune(folder.path(), "--out found.json --store seen").succeeded();
+    fs::create_dir(path("other")).unwrap();
+    let budget = 0.9 * cost(folder.path(), "gtr-16");
+    let flags = format!("{} --out found.json --store seen", TINY.replace("gtr-16", &budget.to_string()));
+    let told = line(folder.path(), &flags).succeeded();
     // Neither the batch, nor the threads, nor what is kept changes it.
-    let line = format!("{TINY} --out other/found.json --batch 3");
-    let line: Vec<&str> = line.split_whitespace().collect();
-    let again = crate::support::run_with(folder.path(), &line, &[("RAYON_NUM_THREADS", "1")]).succeeded();
-    assert_eq!(told, again);
+    let again = flags.replace("--out found.json --store seen", "--out other/found.json --batch 3");
+    let again: Vec<&str> = again.split_whitespace().collect();
+    assert_eq!(told, run_with(folder.path(), &again, &[("RAYON_NUM_THREADS", "1")]).succeeded());
     assert_eq!(fs::read(path("found.json")).unwrap(), fs::read(path("other/found.json")).unwrap());
 
     let preset = json(&path("found.json"));
     assert_eq!((preset["name"].as_str(), preset["status"].as_str()), (Some("found"), Some("ours")));
     let evidence = &preset["evidence"];
-    assert_eq!(evidence["budget"]["operations"], 2e8);
-    let rounds = evidence["search"]["rounds"].as_array().unwrap();
-    let sizes: Vec<_> =
-        rounds.iter().map(|it| (it["images"].as_u64(), it["ranking"].as_array().unwrap().len())).collect();
-    assert_eq!(sizes, [(Some(10), 4), (Some(20), 2)]);
-    for candidate in rounds.iter().flat_map(|round| round["ranking"].as_array().unwrap()) {
-        assert!(candidate["operations"].as_f64().unwrap() <= 2e8, "{candidate}");
-    }
-    assert_eq!(rounds[1]["ranking"][0]["candidate"], evidence["search"]["best"]);
+    assert_eq!(evidence["budget"]["operations"], budget);
     let (search, last) = (&evidence["search"], &evidence["final"]);
+    let rounds = search["rounds"].as_array().unwrap();
+    let size = |round: &Value| (round["images"].as_u64(), round["ranking"].as_array().map(Vec::len));
+    assert_eq!(rounds.iter().map(size).collect::<Vec<_>>(), [(Some(10), Some(4)), (Some(20), Some(2))]);
+    for candidate in rounds.iter().flat_map(|round| round["ranking"].as_array().unwrap()) {
+        assert!(candidate["operations"].as_f64().unwrap() <= budget, "{candidate}");
+    }
+    assert_eq!(rounds[1]["ranking"][0]["candidate"], search["best"]);
     assert_eq!((&search["reference"], &last["reference"]), (&"first".into(), &"second".into()));
     assert_ne!(search["image_seeds"], last["image_seeds"]);
     assert!(told.contains(last["verdict"].as_str().unwrap()));
 
     // The plan is sound and costs what the evidence says; other commands take the file as it is.
-    let plan = run_in(folder.path(), &["plan", "--schedule", "found.json", "--format", "json", "--out", "plan.json"]);
-    plan.succeeded();
-    run_in(folder.path(), &["verify", "plan.json"]).succeeded();
-    let line = "eval --schedule found.json --reference second --count 20 --resamples 40 --format json --store seen";
-    let row = run_in(folder.path(), &line.split_whitespace().collect::<Vec<_>>()).succeeded();
-    let row: Value = serde_json::from_str(&row).unwrap();
-    assert_eq!(row["rows"][0]["frechet"], last["rows"][1]["frechet"]);
-    assert_eq!(row["rows"][0]["operations"], last["rows"][1]["operations"]);
-    assert!(row["rows"][0]["operations"].as_f64().unwrap() <= 2e8);
+    line(folder.path(), "plan --schedule found.json --format json --out plan.json").succeeded();
+    line(folder.path(), "verify plan.json").succeeded();
+    let eval = "eval --model tiny --random-weights --schedule found.json --reference second --count 20 --resamples 40 \
+                --format json --store seen";
+    let table: Value = serde_json::from_str(&line(folder.path(), eval).succeeded()).unwrap();
+    let (row, told) = (&table["rows"][0], &last["rows"][1]);
+    assert_eq!((&row["frechet"], &row["operations"]), (&told["frechet"], &told["operations"]));
+    assert!(row["operations"].as_f64().unwrap() <= budget);
 }
 
 #[test]
 fn at_its_own_cost_the_baseline_is_gtr_16_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let line = "tune --budget gtr-16 --candidates 1 --first-count 10 --count 10 --resamples 20 --out p.json";
-    let told = run_in(folder.path(), &line.split_whitespace().collect::<Vec<_>>()).succeeded();
+    let folder = folder();
+    let told = tune(folder.path(), "--out p.json").succeeded();
+    let preset = json(&folder.path().join("p.json"));
+    assert_eq!(preset["evidence"]["final"]["rows"][0]["name"], "gtr-16");
+    assert_eq!(preset["evidence"]["budget"]["operations"], cost(folder.path(), "gtr-16"));
+    assert!(told.contains("gtr-16"), "{told}");
+
+    let alone = TINY.replace("--candidates 4", "--candidates 1 --out alone.json");
+    let told = line(folder.path(), &alone).succeeded();
     assert!(told.contains("The search found nothing that is better than gtr-16."), "{told}");
-    let (found, known) = (json(&folder.path().join("p.json")), gtr("presets gtr-16 --format json").succeeded());
-    let known: Value = serde_json::from_str(&known).unwrap();
-    let known = known.get(0).unwrap_or(&known);
-    assert_eq!(found["schedule"], known["schedule"]);
+    let known: Value = serde_json::from_str(&gtr("presets gtr-16 --format json").succeeded()).unwrap();
+    assert_eq!(json(&folder.path().join("alone.json"))["schedule"], known.get(0).unwrap_or(&known)["schedule"]);
 }
 
 #[test]
 fn seconds_are_a_limit_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let line =
-        "tune --budget 1000s --candidates 1 --first-count 10 --count 10 --resamples 20 --store seen --out p.json";
-    run_in(folder.path(), &line.split_whitespace().collect::<Vec<_>>()).succeeded();
-    let budget = &json(&folder.path().join("p.json"))["evidence"]["budget"];
-    assert_eq!((&budget["asked"], &budget["seconds"]), (&"1000s".into(), &1000.0.into()));
+    let folder = folder();
+    // At the least that it can afford it is refused by operations, or by the clock: never accepted.
+    let refused = line(folder.path(), &TINY.replace("gtr-16", "1e-9s"));
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("--budget: "), "{}", refused.stderr);
+    line(folder.path(), &(TINY.replace("gtr-16", "10s") + " --store seen --out p.json")).succeeded();
+    let evidence = &json(&folder.path().join("p.json"))["evidence"];
+    let budget = &evidence["budget"];
+    assert_eq!((&budget["asked"], &budget["seconds"]), (&"10s".into(), &10.0.into()));
     assert!(budget["seconds_of_gtr-16"].as_f64().unwrap() > 0.0);
+    assert!(evidence["final"]["rows"][1]["seconds"].as_f64().unwrap() > 0.0);
 }
 
 /// Killed with no chance to finish anything, then continued, it makes the file that it makes in one go, and no image that
@@ -89,12 +119,12 @@ fn seconds_are_a_limit_too() {
 #[cfg(unix)]
 #[test]
 fn killed_and_continued_it_finds_the_same() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = |name: &str| folder.path().join(name);
     tune(folder.path(), "--out whole.json --store whole").succeeded();
-    let line = format!("{TINY} --out killed.json --store killed --batch 5");
-    let line: Vec<&str> = line.split_whitespace().collect();
-    let mut child = start_in(folder.path(), &line);
+    let again = format!("{TINY} --out killed.json --store killed --batch 5");
+    let again: Vec<&str> = again.split_whitespace().collect();
+    let mut child = start_in(folder.path(), &again);
     let kept = || -> u64 {
         let Ok(entries) = fs::read_dir(path("killed")) else { return 0 };
         let verdicts = entries.flatten().filter(|it| it.path().extension().is_some_and(|it| it == "verdicts"));
@@ -107,9 +137,9 @@ fn killed_and_continued_it_finds_the_same() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!path("killed.json").exists());
-    // A marker in place of time: what was kept then is, byte for byte, the beginning of what is kept in the end.
+    // What was kept then is the beginning of what is kept in the end, byte for byte, with the time that each image took.
     let before: Vec<(String, Vec<u8>)> = verdicts(&path("killed"));
-    run_in(folder.path(), &line).succeeded();
+    run_in(folder.path(), &again).succeeded();
     for (name, bytes) in before {
         let whole = bytes.len() / RECORD * RECORD;
         assert_eq!(fs::read(path("killed").join(&name)).unwrap()[..whole], bytes[..whole], "{name}");
@@ -130,10 +160,10 @@ fn verdicts(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn what_cannot_be_done_is_one_line() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     fs::write(folder.path().join("file"), "").unwrap();
     for (flags, code, said) in [
-        ("tune --budget 1e6", 2, "1.000e6 operations an image are too few: gtr-16 in its fewest steps, 3, takes"),
+        ("tune --budget 1e3", 2, "1.000e3 operations an image are too few: gtr-16 in its fewest steps, 3, takes"),
         ("tune --budget gtr-7", 2, "operations an image, as 1.2e9"),
         ("tune --budget -1", 2, "operations an image, as 1.2e9"),
         ("tune --budget gtr-16 --seed 3 --seeds 2,3", 2, "the search sees images of that seed"),
@@ -144,16 +174,15 @@ fn what_cannot_be_done_is_one_line() {
         ("tune --budget gtr-16 --out none/p.json", 1, "create it first"),
         ("tune --budget gtr-16 --model mar-b", 2, "the judge sees ten digits"),
     ] {
-        let line: Vec<&str> = flags.split_whitespace().collect();
-        let error = run_in(folder.path(), &line).failed(code);
+        let error = line(folder.path(), flags).failed(code);
         assert!(error.contains(said), "{flags}: {error}");
     }
-    assert_eq!(files(folder.path()), ["file"]);
+    assert_eq!(files(folder.path()), ["file", "tiny"]);
 }
 
 #[test]
 fn a_store_that_was_tampered_with_is_refused_or_made_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = |name: &str| folder.path().join(name);
     tune(folder.path(), "--out a.json --store seen").succeeded();
     let some: Vec<String> = files(&path("seen")).into_iter().filter(|name| name.ends_with(".verdicts")).collect();
@@ -178,7 +207,7 @@ fn a_store_that_was_tampered_with_is_refused_or_made_again() {
 
 #[test]
 fn a_file_that_is_no_preset_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     for (text, said) in [
         (r#"{"schedule": {}}"#, "p.json is no schedule: "),
         (r#"{"schedule": 1, "name": "x"}"#, "p.json is no schedule: "),

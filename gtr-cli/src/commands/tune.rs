@@ -43,9 +43,7 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
     let space = search.space();
     let candidates = space.candidates(allowance.operations, Seed(args.seed), args.candidates as usize)?;
     let halving = Halving { candidates: candidates.len(), images: first_count };
-    #[expect(clippy::cast_precision_loss, reason = "an estimate of the time left")]
-    let later = 2.0 * series.count as f64 * allowance.operations;
-    let rounds = search.halve(&candidates, &allowance, halving, later)?;
+    let rounds = search.halve(&candidates, &allowance, halving, 2 * series.count)?;
     let best = Evidence::best(&candidates, &rounds).and_then(|(best, _)| candidates.get(best));
     let pair: Vec<_> = candidates.first().into_iter().chain(best).collect();
     let bootstrap = Bootstrap { resamples: series.resamples, ..Bootstrap::default() };

@@ -1,6 +1,7 @@
 //! What is searched.
 
 use gtr_core::{AxisName, Config, Schedule, Stream};
+use serde_json::Value;
 
 /// What a schedule of *Generation then Reconstruction* is like, but for how many AR steps it has.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +89,14 @@ impl Draft {
             },
             adapt: vec![AxisName::Order, AxisName::Pace, AxisName::Detail],
         })
+    }
+
+    /// One of its schedules in short.
+    pub(super) fn name(&self, schedule: &Schedule) -> String {
+        let steps = schedule.pace.params.get("steps").and_then(Value::as_array);
+        let steps: Vec<String> = steps.into_iter().flatten().map(Value::to_string).collect();
+        let Self { t_max, t_min, t_rec, beta, .. } = self;
+        format!("{} steps, T {t_max}..{t_min}/{t_rec}, beta 0.{beta:02}", steps.join("+"))
     }
 }
 

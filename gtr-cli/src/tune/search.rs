@@ -64,13 +64,13 @@ impl Search<'_> {
         })
     }
 
-    /// Measures candidates, each round the better half of the one before. After that, as many operations are still to come.
+    /// Measures candidates, each round the better half of the one before. After that, as many images are still to be made.
     pub(crate) fn halve(
         &mut self,
         candidates: &[Candidate],
         allowance: &Allowance,
         halving: Halving,
-        later: f64,
+        later: u64,
     ) -> Result<Vec<Round>, Halt> {
         let reference = Frechet::from(&self.sight.reference.moments()?);
         let rounds = halving.rounds().count();
@@ -83,11 +83,11 @@ impl Search<'_> {
                 count(some.len(), "candidate"),
                 count(images, "image")
             ));
-            self.evaluator.expect(gtr_core::cost::float(after as usize) * allowance.operations + later);
-            let score = |observation: &Observation| match allowance.allows(observation.seconds) {
-                true => distance(&reference, observation),
-                // What takes too long is no candidate.
-                false => Ok(f64::INFINITY),
+            #[expect(clippy::cast_precision_loss, reason = "an estimate of the time left")]
+            self.evaluator.expect((after + later) as f64 * allowance.operations);
+            // What takes too long is no candidate.
+            let score = |it: &Observation| {
+                if allowance.allows(it.seconds) { distance(&reference, it) } else { Ok(f64::INFINITY) }
             };
             let scores: Vec<f64> = self.observe(&some, images)?.iter().map(score).collect::<Result<_, _>>()?;
             if scores.iter().all(|score| score.is_infinite()) {

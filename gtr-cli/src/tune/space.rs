@@ -116,10 +116,7 @@ impl Space {
     fn candidate(&self, draft: &Draft, schedule: Schedule) -> Option<Candidate> {
         let plan = self.plan(&schedule)?;
         let operations = self.operations(&plan);
-        let steps: Vec<String> = plan.summary().stages.iter().map(|stage| stage.ar_steps.to_string()).collect();
-        let Draft { t_max, t_min, t_rec, beta, .. } = draft;
-        let name = format!("{} steps, T {t_max}..{t_min}/{t_rec}, beta 0.{beta:02}", steps.join("+"));
-        Some(Candidate { name, schedule, plan, operations })
+        Some(Candidate { name: draft.name(&schedule), schedule, plan, operations })
     }
 
     /// Tokens of as many stages; none, where the grid has not as many.

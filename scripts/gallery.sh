@@ -2,10 +2,10 @@
 # Makes the pictures of the documentation: `gallery.sh plans` the figures of plans, `gallery.sh samples` the sampled images, no
 # word both; a second word names another folder than docs/images. GTR names the program, by default the release build.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
-gtr=${GTR:-$root/target/release/gtr-cli}
+cd "$(dirname "$0")/.."
+gtr=${GTR:-target/release/gtr-cli}
 what=${1:-all}
-images=${2:-$root/docs/images}
+images=${2:-docs/images}
 
 # The same bytes on every machine.
 plans() {
@@ -19,10 +19,10 @@ plans() {
 samples() {
   "$gtr" sample --class 0..9 --count 10 --out "$images/digits.png"
   "$gtr" sample --class 3 --preset gtr-16 --animate "$images/three.gif" --out "$images/three.png"
-  # The mask was painted: black above, white below.
-  "$gtr" sample --class 2,3,7,8,9 --count 3 --preset gtr-16 --init "$images/three.png" \
-    --mask "$root/docs/images/lower-half.png" --out "$images/inpainting.png"
-  "$gtr" inspect "$images/inpainting.png" --plan-out "$images/inpainting.json"
+  # The mask was painted: black above, white below. A picture records the names of both, so they are always these.
+  "$gtr" sample --class 2,3,7,8,9 --count 3 --preset gtr-16 --init docs/images/three.png \
+    --mask docs/images/lower-half.png --out "$images/inpainting.png"
+  "$gtr" inspect "$images/inpainting.png" --plan-out "$images/inpainting.json" > /dev/null
   "$gtr" plan --plan "$images/inpainting.json" --out "$images/inpainting-plan.svg"
   rm "$images/inpainting.json"
   "$gtr" sample --class 0..9 --order bisection --reseed-reconstruction 7 --out "$images/figure-3-checkerboard.png"

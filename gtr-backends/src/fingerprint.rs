@@ -50,6 +50,11 @@ pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) 
     Ok(hexadecimal(&hasher.finalize()))
 }
 
+/// That of some bytes alone.
+pub(crate) fn of(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
 fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()

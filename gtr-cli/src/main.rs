@@ -10,6 +10,8 @@ mod catalogue;
 mod commands;
 mod draw;
 mod error;
+mod evaluation;
+mod experiment;
 mod figure;
 mod gaps;
 mod memory;
@@ -19,6 +21,7 @@ mod picture;
 mod raster;
 mod series;
 mod table;
+mod tune;
 mod usage;
 mod words;
 

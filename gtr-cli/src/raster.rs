@@ -84,6 +84,16 @@ impl Raster {
         Ok(Picture::new(width, height, channels, pixels)?)
     }
 
+    /// The picture, which must have this size as it is, `[height, width, channels]`.
+    pub(crate) fn exactly(&self, shape: [usize; 3]) -> Result<Picture, CliError> {
+        let [height, width, _] = shape;
+        if (self.height, self.width) != (height, width) {
+            let (name, ours) = (&self.name, format_args!("{}x{}", self.width, self.height));
+            return Err(CliError::Failure(format!("{name} has {ours} pixels, not {width}x{height}")));
+        }
+        self.picture(shape)
+    }
+
     /// The tokens of a grid in whose cells a pixel is white.
     pub(crate) fn white(&self, grid: Grid) -> Result<TokenSet, CliError> {
         let (rows, columns) = (grid.height() as usize, grid.width() as usize);

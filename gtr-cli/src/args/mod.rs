@@ -7,6 +7,8 @@ mod classes;
 mod conform;
 mod convert;
 mod cost;
+mod eval;
+mod experiment;
 mod going_on;
 mod inspect;
 mod look;
@@ -16,6 +18,7 @@ mod plan;
 mod sample;
 mod schedule;
 mod small;
+mod tune;
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +29,8 @@ pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
+pub(crate) use eval::{EvalArgs, EvalFormat, SeriesArgs};
+pub(crate) use experiment::ExperimentArgs;
 pub(crate) use going_on::GoingOnArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
@@ -38,6 +43,7 @@ pub(crate) use small::{
     CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
     VerifyFormat,
 };
+pub(crate) use tune::TuneArgs;
 
 /// Plan, verify and run sampling schedules of masked autoregressive image
 /// generators.
@@ -71,6 +77,9 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     Verify(VerifyArgs),
     Cost(CostArgs),
+    Eval(Box<EvalArgs>),
+    Experiment(Box<ExperimentArgs>),
+    Tune(Box<TuneArgs>),
     Bench(Box<BenchArgs>),
     Conform(Box<ConformArgs>),
     Convert(ConvertArgs),

@@ -15,6 +15,11 @@ impl Checksum {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    /// Its first bytes, where few are enough.
+    pub(crate) fn first<const N: usize>(self) -> [u8; N] {
+        std::array::from_fn(|place| self.0[place])
+    }
 }
 
 impl fmt::Display for Checksum {

@@ -15,7 +15,7 @@ use crate::picture::{Pixels, decode};
 use crate::series::Subjects;
 
 /// What says, in a folder, of which class or prompt each image is.
-const LABELS: &str = "labels.jsonl";
+pub(crate) const LABELS: &str = "labels.jsonl";
 
 /// Where a whole run goes.
 #[derive(Debug)]

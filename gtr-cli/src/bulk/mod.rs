@@ -21,14 +21,15 @@ use std::thread;
 use gtr_backends::Picture;
 
 pub(crate) use self::checksum::Checksum;
-pub(crate) use self::export::Destination;
+pub(crate) use self::export::{Destination, LABELS, is_npz};
 pub(crate) use self::gather::Gathered;
+pub(crate) use self::lock::Lock;
 pub(crate) use self::manifest::Run;
 pub(crate) use self::part::Part;
 pub(crate) use self::place::Place;
 pub(crate) use self::shard::ShardFlag;
 pub(crate) use self::signals::Stop;
-pub(crate) use self::store::Layout;
+pub(crate) use self::store::{Layout, make_folder};
 use crate::error::CliError;
 
 /// Batches that may wait to be written: more would only take memory.

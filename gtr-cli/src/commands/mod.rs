@@ -6,14 +6,18 @@ mod completions;
 mod conform;
 mod convert;
 mod cost;
+mod eval;
+mod experiment;
 mod inspect;
 mod merge;
 mod plan;
+mod plan_file;
 mod presets;
 mod reference;
 mod sample;
 mod schedulers;
 mod schema;
+mod tune;
 mod verify;
 
 use crate::args::Command;
@@ -27,6 +31,9 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Merge(args) => merge::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Cost(args) => cost::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Experiment(args) => experiment::run(args),
+        Command::Tune(args) => tune::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Convert(args) => convert::run(args),

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_within() {
-        assert_eq!(Scale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(Scale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.600_000_000_000_000_1, 0.8, 1.0]);
         assert_eq!(Scale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 30.0, 40.0, 50.0, 60.0]);
         assert_eq!(Scale::new(Kind::Whole, 1.0, 3.0).ticks(10), [1.0, 2.0, 3.0]);
         assert_eq!(Scale::new(Kind::Log, 0.5, 2000.0).ticks(5), [1.0, 10.0, 100.0, 1000.0]);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn values_are_named_shortly() {
-        let names = [0.0, 0.6000000000000001, 12.0, 1500.0, 40_000.0, 1.5e6, -2.0, 1e-6].map(name);
+        let names = [0.0, 0.600_000_000_000_000_1, 12.0, 1500.0, 40_000.0, 1.5e6, -2.0, 1e-6].map(name);
         assert_eq!(names, ["0", "0.6", "12", "1500", "40k", "1.5M", "\u{2212}2", "1e\u{2212}6"]);
     }
 }

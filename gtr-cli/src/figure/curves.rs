@@ -36,8 +36,8 @@ impl Ends {
             steps().flat_map(|step| [Some(step.diffusion_steps()), step.detail().map(|detail| detail.diffusion_steps)]);
         Self {
             steps: plans.iter().map(|shown| shown.plan.steps().len()).max().unwrap_or(1),
-            tokens: steps().map(|step| step.tokens()).max().unwrap_or(1),
-            diffusion: diffusion.flatten().map(|steps| steps.get()).max().unwrap_or(1),
+            tokens: steps().map(gtr_core::Step::tokens).max().unwrap_or(1),
+            diffusion: diffusion.flatten().map(gtr_core::DiffusionSteps::get).max().unwrap_or(1),
         }
     }
 

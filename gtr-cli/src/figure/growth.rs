@@ -50,7 +50,7 @@ impl Growth {
         // As large as the width allows, in half pixels: the maps of a row are as even as those of a PNG file.
         let side = ((width + GAP) / number(columns) - GAP) / f64::from(wide);
         let side = (2.0 * side.min(MOST / f64::from(high.max(wide)))).floor().max(2.0) / 2.0;
-        Self { columns, steps, side, rows }
+        Self { steps, side, columns, rows }
     }
 
     /// The height of all maps.
@@ -77,7 +77,7 @@ impl Growth {
         svg.group("growth", Look::default(), |svg| {
             for (place, &step) in self.steps.iter().enumerate() {
                 let (column, row) = (place % self.columns, place / self.columns);
-                let left = area.left + number(column) * across;
+                let left = area.left + ((NARROW - width) / 2.0).max(0.0) + number(column) * across;
                 let top = area.top + number(row) * (height + CAPTION + GAP);
                 self.map(svg, shown, Area::new(left, top, width, height), step);
                 let percent = 100.0 * number(known[step]) / number(shown.plan.grid().tokens());
@@ -107,14 +107,11 @@ impl Growth {
                     f64::from(column - begin) * self.side,
                     self.side,
                 );
-                match paths.iter_mut().find(|(it, _)| *it == colour) {
-                    Some((_, path)) => path.rect(run),
-                    None => {
-                        let mut path = Path::default();
-                        path.rect(run);
-                        paths.push((colour, path));
-                    }
-                }
+                let place = paths.iter().position(|(it, _)| *it == colour).unwrap_or_else(|| {
+                    paths.push((colour, Path::default()));
+                    paths.len() - 1
+                });
+                paths[place].1.rect(run);
             }
         }
         for (colour, path) in paths {

@@ -37,6 +37,9 @@ const NARROWEST: f64 = 330.0;
 /// So many plans can be told apart side by side.
 const MOST_SIDES: usize = 4;
 
+/// Draws a panel of a plan from its upper left corner on, and tells its height.
+type Panel<'a> = dyn Fn(&mut Svg, &Shown<'_>, (f64, f64)) -> f64 + 'a;
+
 /// The figure of a plan, as SVG.
 pub(crate) fn plan(shown: &Shown<'_>) -> String {
     let side = cells::side(shown);
@@ -77,7 +80,7 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
     let lefts = || (0u8..).map(|column| MARGIN + f64::from(column) * (width + GUTTER));
     // Each row of panels begins below the highest of the row before.
     let mut top = MARGIN;
-    let mut row = |svg: &mut Svg, draw: &dyn Fn(&mut Svg, &Shown<'_>, (f64, f64)) -> f64, gap: f64| {
+    let mut row = |svg: &mut Svg, draw: &Panel<'_>, gap: f64| {
         let heights = plans.iter().zip(lefts()).map(|(shown, left)| draw(svg, shown, (left, top)));
         top += heights.fold(0.0, f64::max) + gap;
     };

@@ -10,7 +10,7 @@ use crate::{Component, Error, Grid, OutOfRange, Partition, Position, TokenIndex}
 ///
 /// The odd cells (row + column odd) are cut off first and become the last stage, the reconstruction; what is left after the
 /// last cut is generated first. Every odd cell touches even cells only, so the reconstruction sees known neighbours on all
-/// sides.
+/// sides. With `first` `odd` the two colours change places.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bisection {
@@ -20,6 +20,33 @@ pub struct Bisection {
     pub stages: Stages,
     /// Order of the tokens within a stage: `random` or `farthest`.
     pub within: Within,
+    /// The colour of the checkerboard that is generated: `even` as published, or `odd`, which is left out of a plan unless it is
+    /// asked for.
+    #[serde(skip_serializing_if = "Parity::is_even")]
+    pub first: Parity,
+}
+
+/// A colour of the checkerboard: row + column even, or odd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Parity {
+    /// As published: the odd cells are reconstructed.
+    #[default]
+    Even,
+    /// Ours: the even cells are reconstructed. All cuts are those of a grid that begins one column to the left.
+    Odd,
+}
+
+impl Parity {
+    /// What is not said is even.
+    fn is_even(&self) -> bool {
+        *self == Self::Even
+    }
+
+    /// Where the cuts see a cell.
+    fn moved(self, Position { row, column }: Position) -> Position {
+        Position { row, column: column + u32::from(self == Self::Odd) }
+    }
 }
 
 /// How a level of the bisection is cut.
@@ -93,20 +120,20 @@ impl From<Stages> for u32 {
 
 impl Default for Bisection {
     fn default() -> Self {
-        Self { cut: Cut::Diagonal, stages: Stages::default(), within: Within::Random }
+        Self { cut: Cut::Diagonal, stages: Stages::default(), within: Within::Random, first: Parity::Even }
     }
 }
 
 impl Component for Bisection {
     const KIND: &'static str = "bisection";
-    const SOURCE: &'static str =
-        "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx` and the order `farthest` are ours";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx`, the order `farthest` and `first` are ours";
 
     fn examples() -> Vec<(&'static str, Self)> {
         let default = Self::default();
         vec![
             ("quincunx", Self { cut: Cut::Quincunx, stages: Stages(4), ..default.clone() }),
             ("farthest", Self { within: Within::Farthest, ..default.clone() }),
+            ("odd", Self { first: Parity::Odd, ..default.clone() }),
             ("default", default),
         ]
     }
@@ -116,7 +143,10 @@ impl Component for Bisection {
         use proptest::prelude::*;
         let cut = prop_oneof![Just(Cut::Diagonal), Just(Cut::Quincunx)];
         let within = prop_oneof![Just(Within::Random), Just(Within::Farthest)];
-        (cut, 1..8u32, within).prop_map(|(cut, stages, within)| Self { cut, stages: Stages(stages), within }).boxed()
+        let first = prop_oneof![Just(Parity::Even), Just(Parity::Odd)];
+        (cut, 1..8u32, within, first)
+            .prop_map(|(cut, stages, within, first)| Self { cut, stages: Stages(stages), within, first })
+            .boxed()
     }
 }
 
@@ -125,7 +155,8 @@ impl Order for Bisection {
         let mut rest: Vec<TokenIndex> = grid.iter().collect();
         let mut later = Vec::new();
         for level in 0..self.stages.get() - 1 {
-            let (kept, cut_off) = rest.into_iter().partition(|&token| self.cut.keeps(level, grid.position(token)));
+            let keeps = |token: &TokenIndex| self.cut.keeps(level, self.first.moved(grid.position(*token)));
+            let (kept, cut_off) = rest.into_iter().partition(keeps);
             later.push(cut_off);
             rest = kept;
         }
@@ -148,7 +179,7 @@ mod tests {
 
     fn spreads(cut: Cut, stages: u32) -> Vec<(usize, Option<f64>, Option<f64>)> {
         let grid = Grid::new(16, 16).unwrap();
-        let order = Bisection { cut, stages: Stages(stages), within: Within::Random };
+        let order = Bisection { cut, stages: Stages(stages), ..Bisection::default() };
         let round = |distance: f64| (distance * 1000.0).round() / 1000.0;
         let partition = order.partition(grid).unwrap();
         let spread = |subset: &Vec<TokenIndex>| Spread::of(&TokenSet::of(grid, subset.iter().copied()));
@@ -183,6 +214,32 @@ mod tests {
         assert_eq!(tokens(Cut::Quincunx), [64, 64, 128]);
         let closest: Vec<_> = spreads(Cut::Quincunx, 4).into_iter().map(|(_, closest, _)| closest).collect();
         assert_eq!(closest, [Some(2.828), Some(2.828), Some(2.0), Some(1.414)]);
+    }
+
+    #[test]
+    fn the_other_colour_is_generated_where_that_is_asked_for() {
+        let grid = Grid::new(4, 4).unwrap();
+        let stages = |first, cut| {
+            let order = Bisection { first, cut, ..Bisection::default() };
+            let partition = order.partition(grid).unwrap();
+            partition.subsets().iter().map(|it| it.iter().map(|token| token.get()).collect()).collect::<Vec<Vec<_>>>()
+        };
+        let odd = stages(Parity::Odd, Cut::Diagonal);
+        assert_eq!(odd[2], [0, 2, 5, 7, 8, 10, 13, 15]);
+        assert_eq!(odd[0], [3, 6, 9, 12]);
+        for cut in [Cut::Diagonal, Cut::Quincunx] {
+            let (even, odd) = (stages(Parity::Even, cut), stages(Parity::Odd, cut));
+            assert_eq!(even.iter().map(Vec::len).collect::<Vec<_>>(), odd.iter().map(Vec::len).collect::<Vec<_>>());
+            assert!(even[2].iter().all(|token| !odd[2].contains(token)));
+        }
+    }
+
+    #[test]
+    fn plans_of_the_published_colour_are_written_as_ever() {
+        let json = serde_json::to_string(&Bisection::default()).unwrap();
+        assert_eq!(json, r#"{"cut":"diagonal","stages":3,"within":"random"}"#);
+        let odd: Bisection = serde_json::from_str(r#"{"first":"odd"}"#).unwrap();
+        assert_eq!(serde_json::to_value(&odd).unwrap()["first"], "odd");
     }
 
     #[test]

@@ -46,4 +46,4 @@ implementations! { dyn Order:
     subsample::Subsample,
 }
 
-pub use bisection::Cut;
+pub use bisection::{Cut, Parity};

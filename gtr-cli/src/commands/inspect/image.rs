@@ -77,7 +77,7 @@ impl Recorded {
         let written = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
         let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == PLAN);
         let (Some(written), Some(packed)) = (written, packed) else {
-            return Err(wrong("it holds no settings: only PNG files that `sample` made do".to_owned()));
+            return Err(wrong("it holds no settings: only pictures of `sample --out` do, as PNG files".to_owned()));
         };
         let mut packed = packed.clone();
         let unpacked = packed.decompress_text_with_limit(MOST).and_then(|()| packed.get_text());

@@ -23,7 +23,7 @@ use self::watch::Watch;
 use crate::args::SampleArgs;
 use crate::bulk::{self, prompts};
 use crate::catalogue::CATALOGUE;
-use crate::commands::verify;
+use crate::commands::plan_file;
 use crate::error::{CliError, ExitStatus, chain};
 use crate::memory;
 use crate::output;
@@ -202,20 +202,7 @@ fn plan_for<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<
         chosen.schedule.set_default_timestep_limit(limit)?;
         return Ok(chosen.plan_rest(&begin::known_tokens(begin, grid))?.plan);
     };
-    let name = path.display();
-    let mut document = verify::read_document(path)?;
-    // A limit that is none is a broken rule, which the check tells.
-    let _ = document.schedule.set_default_timestep_limit(limit);
-    let plan = Plan::from_document(&document, &CATALOGUE.registry).map_err(|error| CliError::failure(&name, &error))?;
-    if plan.grid() != grid {
-        return Err(CliError::Failure(format!(
-            "{name} is a plan for a grid of {}, the model `{}` has one of {grid}: plan with --grid {grid}",
-            plan.grid(),
-            args.model.model
-        )));
-    }
-    tracing::info!(file = %name, ar_steps = plan.steps().len(), "read a plan");
-    Ok(plan)
+    plan_file::read(path, &args.model.model, grid, limit)
 }
 
 impl Done {

@@ -1,0 +1,26 @@
+//! The share of images that show what they were asked for.
+
+use super::Interval;
+use super::moments::float;
+
+/// The Wilson interval of a share, at 95 %: it does not close where all or none are right, as that of a bootstrap would.
+///
+/// # Source
+/// Wilson, Probable inference, the law of succession, and statistical inference (1927).
+///
+/// # Examples
+/// ```
+/// use gtr_backends::judge::wilson;
+/// let all = wilson(100, 100);
+/// assert!((all.low - 0.963).abs() < 1e-3 && (all.high - 1.0).abs() < 1e-12);
+/// let half = wilson(50, 100);
+/// assert!((half.low - 0.404).abs() < 1e-3 && (half.high - 0.596).abs() < 1e-3);
+/// ```
+pub fn wilson(right: u64, of: u64) -> Interval {
+    const Z: f64 = 1.959_963_984_540_054;
+    let all = float(of.max(1));
+    let (share, spread) = (float(right) / all, Z * Z / all);
+    let middle = (share + spread / 2.0) / (1.0 + spread);
+    let half = Z * (share * (1.0 - share) / all + spread / (4.0 * all)).sqrt() / (1.0 + spread);
+    Interval { low: (middle - half).max(0.0), high: (middle + half).min(1.0) }
+}

@@ -1,0 +1,210 @@
+//! The classifier: three convolutions and two products.
+
+use candle_core::{Device, Tensor};
+
+use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::error::Context;
+use crate::layers::Linear;
+use crate::numbers::numbers;
+use crate::{BackendError, Picture};
+
+/// A classifier of 32x32 grey pictures of digits.
+///
+/// What it sees in a picture does not depend on the pictures that are judged with it, nor on the number of threads.
+///
+/// # Examples
+/// ```
+/// use gtr_backends::Picture;
+/// use gtr_backends::judge::Judge;
+/// let judge = Judge::new()?;
+/// let black = Picture::new(32, 32, 1, vec![0.0; 1024])?;
+/// assert!(judge.judge(&[black])?[0].class() < 10);
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+#[derive(Debug)]
+pub struct Judge {
+    convolutions: [Convolution; 3],
+    fc1: Linear,
+    fc2: Linear,
+}
+
+/// What the judge sees in a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// What the Fréchet distance compares.
+    pub features: [f32; FEATURES],
+    /// One a class.
+    pub logits: [f32; CLASSES],
+}
+
+/// Numbers of which the Fréchet distance is made.
+pub const FEATURES: usize = 64;
+/// The digits.
+pub const CLASSES: usize = 10;
+/// Side of a picture.
+const SIDE: usize = 32;
+/// Pictures that are judged at once; more would only take memory.
+const BATCH: usize = 16;
+
+/// The file of weights, in the program.
+pub(super) const WEIGHTS: &[u8] = include_bytes!("../../../models/digit-classifier/digit-classifier.safetensors");
+
+impl Judge {
+    /// The judge that is part of the program.
+    ///
+    /// # Errors
+    /// A failure of the tensor library.
+    pub fn new() -> Result<Self, BackendError> {
+        let mut layout = Layout::default();
+        let convolutions = [("conv1", 1, 16), ("conv2", 16, 32), ("conv3", 32, 64)];
+        for (name, inputs, outputs) in convolutions {
+            layout.add(format!("{name}.weight"), &[outputs, inputs, KERNEL, KERNEL]);
+            layout.add(format!("{name}.bias"), &[outputs]);
+        }
+        Linear::declare(&mut layout, "fc1", 1024, FEATURES);
+        Linear::declare(&mut layout, "fc2", FEATURES, CLASSES);
+        let checkpoint = Checkpoint::from_bytes("the digit classifier", WEIGHTS)?;
+        let other = |name: &str| name.starts_with("reference.");
+        let mut weights = Weights::with_others(checkpoint, layout, other, &Device::Cpu)?;
+        let [first, second, third] = convolutions
+            .map(|(name, inputs, _)| Ok(Convolution { channels: inputs, linear: Linear::load(&mut weights, name)? }));
+        Ok(Self {
+            convolutions: [first?, second?, third?],
+            fc1: Linear::load(&mut weights, "fc1")?,
+            fc2: Linear::load(&mut weights, "fc2")?,
+        })
+    }
+
+    /// What is seen in each of some pictures.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for a picture that is not 32x32 grey pixels, or a failure of the tensor library.
+    pub fn judge(&self, pictures: &[Picture]) -> Result<Vec<Verdict>, BackendError> {
+        if let Some(other) = pictures.iter().find(|it| (it.width(), it.height(), it.channels()) != (SIDE, SIDE, 1)) {
+            return Err(BackendError::Request(format!(
+                "the judge sees grey pictures of 32x32 pixels, not {}x{} with {} channels",
+                other.width(),
+                other.height(),
+                other.channels()
+            )));
+        }
+        let mut verdicts = Vec::with_capacity(pictures.len());
+        for batch in pictures.chunks(BATCH) {
+            verdicts.extend(self.forward(batch).context("judging pictures")?);
+        }
+        Ok(verdicts)
+    }
+
+    /// The class that the judge reads in each picture.
+    ///
+    /// # Errors
+    /// As [`Judge::judge`].
+    pub fn classify(&self, pictures: &[Picture]) -> Result<Vec<u32>, BackendError> {
+        Ok(self.judge(pictures)?.iter().map(Verdict::class).collect())
+    }
+
+    fn forward(&self, pictures: &[Picture]) -> candle_core::Result<Vec<Verdict>> {
+        let pixels = pictures.iter().flat_map(|picture| picture.pixels().iter().map(|value| value * 2.0 - 1.0));
+        let mut maps = Maps { side: SIDE, channels: 1, values: pixels.collect() };
+        for convolution in &self.convolutions {
+            maps = convolution.forward(&maps)?.pooled();
+        }
+        let flat = maps.channels_first(pictures.len());
+        let inputs = flat.len() / pictures.len().max(1);
+        let flat = Tensor::from_vec(flat, (pictures.len(), inputs), &Device::Cpu)?;
+        let features = self.fc1.forward(&flat)?.relu()?;
+        let logits = self.fc2.forward(&features)?;
+        let (features, logits) = (numbers(&features)?, numbers(&logits)?);
+        let (features, _) = features.f32()?.as_chunks();
+        let (logits, _) = logits.f32()?.as_chunks();
+        Ok(features.iter().zip(logits).map(|(&features, &logits)| Verdict { features, logits }).collect())
+    }
+}
+
+/// The SHA-256 of the judge's weights, in hexadecimal digits: what another judge sees cannot be compared.
+pub fn fingerprint() -> String {
+    crate::fingerprint::of(WEIGHTS)
+}
+
+impl Verdict {
+    /// The class that the judge reads: that of the largest logit, the lowest of equal ones.
+    pub fn class(&self) -> u32 {
+        let beats = |best: (u32, f32), next: (u32, f32)| if next.1 > best.1 { next } else { best };
+        (0..).zip(self.logits).reduce(beats).map_or(0, |(class, _)| class)
+    }
+}
+
+/// Side of a kernel.
+const KERNEL: usize = 3;
+
+/// A convolution that keeps the size, and what is cut off below 0.
+#[derive(Debug)]
+struct Convolution {
+    channels: usize,
+    /// From the neighbourhood of a pixel, channel by channel, to the channels of that pixel.
+    linear: Linear,
+}
+
+/// Square pictures of some channels, those of a pixel side by side.
+struct Maps {
+    side: usize,
+    channels: usize,
+    values: Vec<f32>,
+}
+
+impl Convolution {
+    fn forward(&self, maps: &Maps) -> candle_core::Result<Maps> {
+        let rows = maps.values.len() / maps.channels;
+        let x = Tensor::from_vec(maps.neighbourhoods(), (rows, self.channels * KERNEL * KERNEL), &Device::Cpu)?;
+        let out = self.linear.forward(&x)?.relu()?;
+        let channels = out.dim(1)?;
+        Ok(Maps { side: maps.side, channels, values: out.flatten_all()?.to_vec1()? })
+    }
+}
+
+impl Maps {
+    /// What each pixel has around it, `[pixels, channels * 3 * 3]`; 0 beyond the edge.
+    fn neighbourhoods(&self) -> Vec<f32> {
+        let Self { side, channels, .. } = *self;
+        let mut rows = Vec::with_capacity(self.values.len() * KERNEL * KERNEL);
+        for picture in self.values.chunks_exact(side * side * channels) {
+            for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+                for channel in 0..channels {
+                    for (down, right) in (0..KERNEL).flat_map(|down| (0..KERNEL).map(move |right| (down, right))) {
+                        // One less than the place above is the edge itself.
+                        let (y, x) = ((row + down).wrapping_sub(1), (column + right).wrapping_sub(1));
+                        let inside = y < side && x < side;
+                        rows.push(if inside { picture[(y * side + x) * channels + channel] } else { 0.0 });
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// The largest of each four pixels.
+    fn pooled(&self) -> Self {
+        let (side, channels) = (self.side / 2, self.channels);
+        let mut values = Vec::with_capacity(self.values.len() / 4);
+        for picture in self.values.chunks_exact(self.side * self.side * channels) {
+            for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+                let at = |down, right| ((2 * row + down) * self.side + 2 * column + right) * channels;
+                let corners = [at(0, 0), at(0, 1), at(1, 0), at(1, 1)];
+                let largest =
+                    |channel: usize| corners.map(|corner| picture[corner + channel]).into_iter().reduce(f32::max);
+                values.extend((0..channels).map(|channel| largest(channel).unwrap_or_default()));
+            }
+        }
+        Self { side, channels, values }
+    }
+
+    /// The values, channel by channel.
+    fn channels_first(&self, pictures: usize) -> Vec<f32> {
+        let pixels = self.side * self.side;
+        let at = |picture: usize, channel: usize, pixel: usize| (picture * pixels + pixel) * self.channels + channel;
+        let places = (0..pictures).flat_map(|picture| {
+            (0..self.channels).flat_map(move |channel| (0..pixels).map(move |pixel| at(picture, channel, pixel)))
+        });
+        places.map(|place| self.values[place]).collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! `eval`: the quality of presets, plans and pictures.
+
+use gtr_backends::judge::{Bootstrap, Frechet};
+use gtr_core::{Guidance, Plan, preset};
+use serde_json::json;
+
+use super::{plan_file, to_json};
+use crate::args::{AxisFlags, Chosen, EvalArgs, EvalFormat, ScheduleArgs};
+use crate::error::{CliError, ExitStatus};
+use crate::evaluation::{Evaluator, Images, Outside, Plot, Report, Row, Scale, Subject};
+use crate::output::{self, Target};
+
+/// What is judged where nothing is named.
+const PRESETS: [&str; 3] = ["mar-16", "gtr-16", "gtr-8"];
+
+/// Carries out the command.
+pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
+    let series = &args.series;
+    let images = Images::new(series.count, &series.seeds, 10)?;
+    if let Some(out) = &args.out {
+        Target::new(out)?;
+    }
+    let plot = args.plot.as_deref().map(Plot::new).transpose()?;
+    let scale = Scale {
+        reference: Frechet::from(&args.reference.moments()?),
+        bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
+    };
+    let outside = args.images.iter().map(|path| Row::outside(&Outside::read(path)?, &scale));
+    let mut rows = outside.collect::<Result<Vec<_>, _>>()?;
+    if rows.is_empty() || !args.presets.is_empty() || !args.schedules.is_empty() || !args.plans.is_empty() {
+        let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
+        let subjects = subjects(args, &evaluator)?;
+        match Row::all(&mut evaluator, &subjects, &images, &scale)? {
+            Ok(generated) => rows.splice(0..0, generated),
+            Err(status) => return Ok(stopped(status, args.series.store.is_some())),
+        };
+    }
+    for made in rows.iter_mut().filter_map(|row| row.made.as_mut()).filter(|_| args.untimed) {
+        made.seconds = None;
+    }
+    let settings = json!({
+        "model": args.model.model,
+        "random_weights": args.model.random_weights,
+        "seeds": series.seeds,
+        "reference": args.reference.name(),
+        "resamples": series.resamples,
+    });
+    let report = Report { settings, rows };
+    if let Some(warning) = report.warning() {
+        output::note(warning);
+    }
+    if let Some(plot) = plot {
+        plot.write(&format!("{} images of {} a row", series.count, args.model.model), &report.rows)?;
+    }
+    let text = match args.format {
+        EvalFormat::Json => to_json(&report.json()),
+        EvalFormat::Csv => report.csv(),
+        EvalFormat::Table => report.text(),
+    };
+    output::write(&text, args.out.as_deref())?;
+    Ok(ExitStatus::Success)
+}
+
+/// Says how a run that was stopped goes on.
+pub(super) fn stopped(status: ExitStatus, kept: bool) -> ExitStatus {
+    let next = if kept { "the same command goes on from here" } else { "without --store nothing is kept" };
+    output::note(format_args!("stopped: {next}"));
+    status
+}
+
+/// A row each: presets, schedules and plans, under each scale of guidance.
+fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliError> {
+    let mut plans = Vec::new();
+    let any = args.presets.len() + args.schedules.len() + args.plans.len() > 0;
+    let names: Vec<String> =
+        if any { args.presets.clone() } else { PRESETS.iter().map(|&name| name.to_owned()).collect() };
+    for name in names {
+        let name = preset::find(name.trim())?.name.clone();
+        let flags = ScheduleArgs { preset: Some(name), schedule: None, axes: args.axes.clone() };
+        plans.push(planned(evaluator, flags.choose()?)?);
+    }
+    for file in &args.schedules {
+        let flags = ScheduleArgs { preset: None, schedule: Some(file.clone()), axes: args.axes.clone() };
+        plans.push(planned(evaluator, flags.choose()?)?);
+    }
+    if !args.plans.is_empty()
+        && args.presets.is_empty()
+        && args.schedules.is_empty()
+        && args.axes != AxisFlags::default()
+    {
+        return Err(CliError::usage("a plan of --plan is taken as it is: leave out the flags of the axes"));
+    }
+    for file in &args.plans {
+        let plan = plan_file::read(file, &args.model.model, evaluator.grid(), evaluator.timestep_limit())?;
+        if !plan.known().is_empty() {
+            let known = plan.known().len();
+            return Err(CliError::usage(format_args!(
+                "{} is a plan in which {known} tokens are known from the start: only whole images are judged",
+                file.display()
+            )));
+        }
+        plans.push((file.display().to_string(), plan));
+    }
+    let scales: Vec<Option<f64>> =
+        if args.cfg.is_empty() { vec![None] } else { args.cfg.iter().map(|&scale| Some(scale)).collect() };
+    let mut subjects = Vec::new();
+    for (name, plan) in plans {
+        for &scale in &scales {
+            let guidance: Guidance = evaluator.guidance(scale)?;
+            let name = match scale {
+                Some(scale) if scales.len() > 1 => format!("{name}, cfg {scale}"),
+                _ => name.clone(),
+            };
+            subjects.push(Subject { name, plan: plan.clone(), guidance, temperature: args.temperature });
+        }
+    }
+    Ok(subjects)
+}
+
+fn planned(evaluator: &Evaluator, chosen: Chosen) -> Result<(String, Plan), CliError> {
+    let name = chosen.name.clone();
+    Ok((name, evaluator.plan(chosen)?))
+}

@@ -1,0 +1,115 @@
+//! `experiment`: named comparisons, made again.
+
+use gtr_backends::judge::{Bootstrap, Frechet, Reference};
+use serde_json::json;
+
+use super::{eval, to_json};
+use crate::args::ExperimentArgs;
+use crate::error::{CliError, ExitStatus};
+use crate::evaluation::{Evaluator, Images, Report, Row, Scale, Subject, figure};
+use crate::experiment::{self, Experiment, Page};
+use crate::output::{self, Target};
+use crate::table::{Align, Rows, count};
+
+/// Carries out the command.
+pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
+    let Some(name) = &args.name else {
+        output::print(&list())?;
+        return Ok(ExitStatus::Success);
+    };
+    let experiments = experiment::find(name)?;
+    let series = &args.series;
+    let images = Images::new(series.count, &series.seeds, 10)?;
+    if let Some(out) = &args.out {
+        Target::new(&out.join("README.md"))?;
+    }
+    let scale = Scale {
+        reference: Frechet::from(&Reference::All.moments()?),
+        bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
+    };
+    let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
+    for experiment in experiments {
+        let subjects = subjects(experiment, &evaluator)?;
+        let mut rows = match Row::all(&mut evaluator, &subjects, &images, &scale)? {
+            Ok(rows) => rows,
+            Err(status) => return Ok(eval::stopped(status, series.store.is_some())),
+        };
+        rows.iter_mut().filter_map(|row| row.made.as_mut()).for_each(|made| made.seconds = None);
+        let page = page(args, experiment, rows, &evaluator)?;
+        write(args, &page)?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn subjects(experiment: &Experiment, evaluator: &Evaluator) -> Result<Vec<Subject>, CliError> {
+    let subject = |variant: &experiment::Variant| {
+        let plan = evaluator.plan(variant.chosen()?)?;
+        Ok(Subject { name: variant.name.clone(), plan, guidance: evaluator.guidance(None)?, temperature: 1.0 })
+    };
+    experiment.rows.iter().map(subject).collect()
+}
+
+fn page<'a>(
+    args: &ExperimentArgs,
+    experiment: &'a Experiment,
+    rows: Vec<Row>,
+    evaluator: &Evaluator,
+) -> Result<Page<'a>, CliError> {
+    let (series, model) = (&args.series, &args.model.model);
+    let seeds: Vec<String> = series.seeds.iter().map(u64::to_string).collect();
+    let seeds = seeds.join(",");
+    let guidance = evaluator.guidance(None)?;
+    let command = format!(
+        "gtr-cli experiment {} --model {model} --count {} --seeds {seeds} --resamples {} --out docs/results",
+        experiment.name, series.count, series.resamples
+    );
+    let fingerprint = evaluator.fingerprint();
+    let how = format!(
+        "Model `{model}` (SHA-256 {}...) on {}, guidance {} ({}), temperature 1. {} a row, as many of each class, {}: {seeds}. \
+         Distances are from the features of all 10,000 real digits; intervals are at 95 %, by {} resamples. See \
+         [docs/evaluation.md](../evaluation.md).",
+        &fingerprint[..12.min(fingerprint.len())],
+        evaluator.grid(),
+        guidance.scale(),
+        json!(guidance.schedule()).as_str().unwrap_or_default(),
+        count(series.count, "image"),
+        if series.seeds.len() == 1 { "seed" } else { "seeds" },
+        series.resamples
+    );
+    let settings = json!({
+        "experiment": experiment.name,
+        "command": command,
+        "model": model,
+        "model_sha256": fingerprint,
+        "random_weights": args.model.random_weights,
+        "seeds": series.seeds,
+        "reference": Reference::All.name(),
+        "resamples": series.resamples,
+    });
+    Ok(Page { experiment, report: Report { settings, rows }, command, how })
+}
+
+/// Writes a page and its data, or prints the page.
+fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
+    let Some(out) = &args.out else { return output::print(&page.markdown()) };
+    let files = [
+        ("csv", page.report.csv()),
+        ("json", to_json(&page.report.json())),
+        ("svg", figure(&page.experiment.title, &page.report.rows)),
+        ("md", page.markdown()),
+    ];
+    for (ending, text) in files {
+        output::write(&text, Some(&out.join(format!("{}.{ending}", page.experiment.name))))?;
+    }
+    output::note(format_args!("{} is in {}", page.experiment.name, out.display()));
+    Ok(())
+}
+
+/// The experiments that there are.
+fn list() -> String {
+    let mut rows = Rows::new([("experiment", Align::Left), ("rows", Align::Right), ("what it compares", Align::Left)]);
+    for Experiment { name, title, rows: variants, .. } in experiment::all() {
+        rows.add([name.clone(), variants.len().to_string(), title.clone()]);
+    }
+    rows.text()
+}

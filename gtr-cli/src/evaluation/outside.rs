@@ -1,0 +1,182 @@
+//! Pictures that were made elsewhere: a folder of PNG files, or an archive of NumPy. One batch is in memory at a time.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Component, Path, PathBuf};
+
+use gtr_backends::judge::Judge;
+use gtr_backends::{BackendError, Picture, Verdict};
+use serde::Deserialize;
+
+use super::npz::{Array, Npz};
+use crate::bulk::{LABELS, is_npz};
+use crate::error::CliError;
+use crate::raster::Raster;
+
+/// More pictures than this are refused.
+const MOST: u64 = 1 << 20;
+/// Pictures that are judged at once.
+const BATCH: usize = 256;
+/// Side of a picture, and its pixels.
+const SIDE: usize = 32;
+const PIXELS: usize = SIDE * SIDE;
+
+/// What the judge sees in pictures that were made elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Outside {
+    /// What they are called in tables: where they are.
+    pub(crate) name: String,
+    pub(crate) verdicts: Vec<Verdict>,
+    /// What they were asked for, where that is said.
+    pub(crate) labels: Option<Vec<u32>>,
+}
+
+/// A grey picture of 32x32 bytes.
+pub(super) fn picture(bytes: &[u8]) -> Result<Picture, BackendError> {
+    Picture::new(SIDE, SIDE, 1, bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect())
+}
+
+impl Outside {
+    /// Reads and judges them.
+    pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
+        let judge = Judge::new()?;
+        let (verdicts, labels) = if is_npz(path) { archive(path, &judge)? } else { folder(path, &judge)? };
+        Ok(Self { name: path.display().to_string(), verdicts, labels })
+    }
+}
+
+type Judged = (Vec<Verdict>, Option<Vec<u32>>);
+
+/// `arr_0`: images, rows, columns, channels; `arr_1`, if it is there: classes.
+fn archive(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
+    let mut npz = Npz::open(path)?;
+    let mut array = npz.array("arr_0")?;
+    let count = match (array.header.descr.as_str(), &array.header.shape[..]) {
+        ("|u1", &[count, 32, 32, 1] | &[count, 32, 32]) if count <= MOST => count,
+        (descr, shape) => {
+            return Err(array.wrong(&format!(
+                "it has elements of `{descr}` and the shape {shape:?}, the judge sees |u1 and [images, 32, 32, 1], at most \
+                 {MOST} images"
+            )));
+        }
+    };
+    let mut verdicts = Vec::new();
+    let mut left = usize::try_from(count).unwrap_or(0);
+    let mut bytes = [0; PIXELS];
+    while left > 0 {
+        let mut pictures = Vec::with_capacity(left.min(BATCH));
+        for _ in 0..left.min(BATCH) {
+            array.fill(&mut bytes)?;
+            pictures.push(picture(&bytes)?);
+        }
+        left -= pictures.len();
+        verdicts.extend(judge.judge(&pictures)?);
+    }
+    array.ended()?;
+    drop(array);
+    let labels = npz.has("arr_1").then(|| classes(npz.array("arr_1")?, verdicts.len())).transpose()?;
+    Ok((verdicts, labels))
+}
+
+/// As many classes as there are images.
+fn classes(mut array: Array<'_>, images: usize) -> Result<Vec<u32>, CliError> {
+    let size = match array.header.descr.as_str() {
+        "|u1" | "|i1" => 1,
+        "<i4" | "<u4" => 4,
+        "<i8" | "<u8" => 8,
+        descr => return Err(array.wrong(&format!("classes of type `{descr}`, not |u1, <i4 or <i8"))),
+    };
+    if array.header.shape != [images as u64] {
+        let shape = &array.header.shape;
+        return Err(array.wrong(&format!("classes of the shape {shape:?} do not belong to {images} images")));
+    }
+    let mut classes = Vec::with_capacity(images);
+    for image in 0..images {
+        let mut bytes = [0; 8];
+        array.fill(&mut bytes[..size])?;
+        match u64::from_le_bytes(bytes) {
+            #[expect(clippy::cast_possible_truncation, reason = "a digit")]
+            class @ 0..10 => classes.push(class as u32),
+            _ => return Err(array.wrong(&format!("the class of image {image} is none of 0 to 9"))),
+        }
+    }
+    array.ended()?;
+    Ok(classes)
+}
+
+/// A line of `labels.jsonl`.
+#[derive(Debug, Deserialize)]
+struct Label {
+    file: PathBuf,
+    class: Option<u32>,
+}
+
+/// The PNG files that `labels.jsonl` names, or all that there are.
+fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
+    let list = path.join(LABELS);
+    let (files, labels) = if list.is_file() { labelled(&list)? } else { (pictures_in(path)?, None) };
+    if files.is_empty() {
+        return Err(CliError::Failure(format!("{} has no PNG files to judge", path.display())));
+    }
+    let mut verdicts = Vec::with_capacity(files.len());
+    for files in files.chunks(BATCH) {
+        let read = |file: &PathBuf| Raster::read(&path.join(file))?.exactly([SIDE, SIDE, 1]);
+        verdicts.extend(judge.judge(&files.iter().map(read).collect::<Result<Vec<_>, _>>()?)?);
+    }
+    Ok((verdicts, labels))
+}
+
+/// A line of labels is refused beyond this length.
+const LONGEST: u64 = 1 << 16;
+
+fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
+    let shown = list.display();
+    let cannot = |error: &dyn std::error::Error| CliError::failure(format_args!("cannot read {shown}"), error);
+    let mut file = BufReader::new(File::open(list).map_err(|error| cannot(&error))?);
+    let (mut files, mut classes) = (Vec::new(), Vec::new());
+    let mut line = String::new();
+    for number in 1.. {
+        line.clear();
+        let length = (&mut file).take(LONGEST).read_line(&mut line).map_err(|error| cannot(&error))?;
+        if length == 0 {
+            break;
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        let wrong = |reason: String| CliError::Failure(format!("{shown}, line {number}: {reason}"));
+        let label: Label = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
+        let inside = label.file.components().all(|part| matches!(part, Component::Normal(_)));
+        if !inside || label.file.as_os_str().is_empty() {
+            return Err(wrong(format!("{} is no file in this folder", label.file.display())));
+        }
+        if label.class.is_some_and(|class| class > 9) {
+            return Err(wrong("a class is one of 0 to 9".to_owned()));
+        }
+        if files.len() as u64 == MOST {
+            return Err(wrong(format!("more than {MOST} images")));
+        }
+        files.push(label.file);
+        classes.extend(label.class);
+    }
+    let all = classes.len() == files.len();
+    Ok((files, all.then_some(classes)))
+}
+
+/// The names of all PNG files in a folder, in order.
+fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let shown = folder.display();
+    let cannot = |error: &std::io::Error| CliError::failure(format_args!("cannot read {shown}"), error);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| cannot(&error))? {
+        let name = PathBuf::from(entry.map_err(|error| cannot(&error))?.file_name());
+        if name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            if files.len() as u64 == MOST {
+                return Err(CliError::Failure(format!("{shown} has more than {MOST} PNG files")));
+            }
+            files.push(name);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,99 @@
+//! Quality against cost.
+
+use std::path::Path;
+
+use gtr_backends::judge::Interval;
+
+use super::Row;
+use crate::draw::chart::{Axis, Chart, Marks, Point, Series};
+use crate::draw::palette::{SOFT, category};
+use crate::draw::png;
+use crate::error::CliError;
+use crate::output::{self, Target};
+
+/// Sides of the figure.
+const SIZE: (f64, f64) = (760.0, 480.0);
+
+/// A file for a figure: SVG or PNG.
+#[derive(Debug)]
+pub(crate) struct Plot<'a> {
+    path: &'a Path,
+    png: bool,
+}
+
+impl<'a> Plot<'a> {
+    /// Finds out whether the figure can be written, before anything is computed for it.
+    pub(crate) fn new(path: &'a Path) -> Result<Self, CliError> {
+        let is = |ending: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending));
+        if !is("svg") && !is("png") {
+            return Err(CliError::usage(format_args!(
+                "--plot {}: name a file that ends in .svg or .png",
+                path.display()
+            )));
+        }
+        Target::new(path)?;
+        Ok(Self { path, png: is("png") })
+    }
+
+    /// Draws the rows whose cost is known.
+    pub(crate) fn write(&self, title: &str, rows: &[Row]) -> Result<(), CliError> {
+        let svg = figure(title, rows);
+        if self.png { output::save(&png::render(&svg)?, Some(self.path)) } else { output::write(&svg, Some(self.path)) }
+    }
+}
+
+/// The figure as SVG.
+pub(crate) fn figure(title: &str, rows: &[Row]) -> String {
+    let points: Vec<(f64, f64)> = rows.iter().filter_map(place).collect();
+    let front = front(&points);
+    let point = |row: &Row| {
+        let (x, y) = place(row)?;
+        let Interval { low, high } = row.scores.frechet.interval();
+        let on = front.contains(&(x, y));
+        let point = Point::at(x, y).error(y - low, high - y).label(&row.name);
+        Some(if on { point } else { point.colour(SOFT) })
+    };
+    let chart = Chart {
+        title: title.to_owned(),
+        x: Axis::new("10^9 operations of an image").log(),
+        y: Axis::new("Fr\u{e9}chet distance (less is better)"),
+        series: vec![
+            Series::new("Pareto front: nothing cheaper is better", Marks::Steps, category(0))
+                .with(front.iter().copied()),
+            Series::new("rows, with their intervals at 95 %", Marks::Points, category(0))
+                .with(rows.iter().filter_map(point)),
+        ],
+        ..Chart::default()
+    };
+    chart.figure(SIZE.0, SIZE.1)
+}
+
+/// Cost and distance.
+fn place(row: &Row) -> Option<(f64, f64)> {
+    row.made.as_ref().map(|made| (made.operations / 1e9, row.scores.frechet.value()))
+}
+
+/// The points than which no other is both as cheap and as good, from the cheapest on.
+fn front(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut sorted = points.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let mut front: Vec<(f64, f64)> = Vec::new();
+    for point in sorted {
+        if front.last().is_none_or(|last| point.1 < last.1) {
+            front.push(point);
+        }
+    }
+    front
+}
+
+#[cfg(test)]
+mod tests {
+    use super::front;
+
+    #[test]
+    fn the_front_is_what_nothing_cheaper_beats() {
+        let points = [(4.0, 1.0), (1.0, 9.0), (2.0, 9.0), (2.0, 5.0), (3.0, 6.0), (2.0, 5.0), (5.0, 1.0)];
+        assert_eq!(front(&points), [(1.0, 9.0), (2.0, 5.0), (4.0, 1.0)]);
+        assert_eq!(front(&[]), []);
+    }
+}

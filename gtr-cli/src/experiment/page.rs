@@ -1,0 +1,123 @@
+//! The page of an experiment: how it was made, what came out, and whether that is what the paper says.
+
+use std::fmt::Write as _;
+
+use gtr_backends::judge::{Interval, Measured};
+
+use super::Experiment;
+use super::claim::Finding;
+use crate::evaluation::{Report, Row, told};
+use crate::table::count;
+
+/// An experiment that was made.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) experiment: &'a Experiment,
+    pub(crate) report: Report,
+    /// The command that makes the page.
+    pub(crate) command: String,
+    /// How the images were made and compared, in a sentence or two.
+    pub(crate) how: String,
+}
+
+impl Page<'_> {
+    /// The page in Markdown.
+    pub(crate) fn markdown(&self) -> String {
+        let Experiment { name, title, source, varies, .. } = self.experiment;
+        let mut text = format!(
+            "# {title}\n\n`{name}`: {source}.\n\n{varies}\n\n```sh\n{}\n```\n\n{}\n\n{}\n",
+            self.command,
+            self.how,
+            self.table()
+        );
+        let _ = writeln!(text, "![Distance against cost, the Pareto front marked]({name}.svg)\n");
+        text.push_str(&self.conclusion());
+        let _ = writeln!(text, "\nThe same to be processed: [{name}.csv]({name}.csv), [{name}.json]({name}.json).");
+        text
+    }
+
+    fn table(&self) -> String {
+        let first = self.experiment.rows.first().map_or("", |row| row.name.as_str());
+        let mut text = format!(
+            "| row | Fr\u{e9}chet distance | against {first} | | class accuracy | inception score | AR steps | network evaluations \
+             | 10^9 operations |\n|---|---|---|---|---|---|--:|--:|--:|\n"
+        );
+        for (at, row) in self.report.rows.iter().enumerate() {
+            let against = self.report.rows.first().filter(|_| at > 0).and_then(|first| row.beyond(first));
+            let [apart, word] =
+                against.map_or_else(|| ["-".to_owned(), String::new()], |it| [signed(&it), told(&it).to_owned()]);
+            let accuracy = row.scores.accuracy.as_ref().map_or_else(String::new, |it| {
+                let Interval { low, high } = it.interval;
+                format!("{:.1} % ({:.1}..{:.1})", 100.0 * it.share.value(), 100.0 * low, 100.0 * high)
+            });
+            let (distance, inception) = (number(&row.scores.frechet), number(&row.scores.inception));
+            let cost = row.made.as_ref().map_or_else(String::new, |it| {
+                format!("{} | {} | {:.2}", it.ar_steps, it.network_evaluations, it.operations / 1e9)
+            });
+            let _ =
+                writeln!(text, "| {} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |", row.name);
+        }
+        text
+    }
+
+    fn conclusion(&self) -> String {
+        if self.experiment.claims.is_empty() { self.beside_the_first() } else { self.beside_the_paper() }
+    }
+
+    fn row(&self, name: &str) -> Option<&Row> {
+        self.report.rows.iter().find(|row| row.name == name)
+    }
+
+    /// Claim by claim.
+    fn beside_the_paper(&self) -> String {
+        let mut text =
+            "## As in the paper?\n\n| the paper | here | difference of the distances | |\n|---|---|---|---|\n"
+                .to_owned();
+        let mut findings = Vec::new();
+        for claim in &self.experiment.claims {
+            let rows = self.row(&claim.row).zip(self.row(&claim.than));
+            let Some(difference) = rows.and_then(|(row, than)| row.beyond(than)) else { continue };
+            let (finding, words) = claim.is.finding(&difference);
+            findings.push(finding);
+            let (row, is, than) = (&claim.row, claim.is.words(), &claim.than);
+            let _ = writeln!(text, "| {} | {row} is {is} {than} | {} | {words} |", claim.says, signed(&difference));
+        }
+        let found = |finding| findings.iter().filter(|it| **it == finding).count();
+        let _ = writeln!(
+            text,
+            "\nOf {}, {} came out as in the paper, {} could not be told, {} came out the other way round.",
+            count(findings.len(), "claim"),
+            found(Finding::Confirmed),
+            found(Finding::Open),
+            found(Finding::Contradicted)
+        );
+        text
+    }
+
+    /// What is told apart from the first row, where the paper has nothing to compare.
+    fn beside_the_first(&self) -> String {
+        let Some((first, others)) = self.report.rows.split_first() else { return String::new() };
+        let named = |word: &str| {
+            let is = |row: &&Row| row.beyond(first).is_some_and(|it| told(&it) == word);
+            let names: Vec<&str> = others.iter().filter(is).map(|row| row.name.as_str()).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join("; ") }
+        };
+        format!(
+            "## Beside {}\n\n- better: {}\n- worse: {}\n- not told apart: {}\n",
+            first.name,
+            named("better"),
+            named("worse"),
+            named("not told apart")
+        )
+    }
+}
+
+fn number(measured: &Measured) -> String {
+    let Interval { low, high } = measured.interval();
+    format!("{:.2} ({low:.2}..{high:.2})", measured.value())
+}
+
+fn signed(measured: &Measured) -> String {
+    let Interval { low, high } = measured.interval();
+    format!("{:+.2} ({low:+.2}..{high:+.2})", measured.value())
+}

@@ -1,0 +1,272 @@
+//! Evaluation: generated and foreign images, the store, experiments.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Run, files, run_in, start_in, write_grey};
+
+/// Two rows of twenty digits that take little time.
+const TWO: &str =
+    "eval --presets gtr-8,mar-8 --diffusion constant --t 2 --detail none --count 20 --resamples 20 --untimed";
+
+fn gtr(folder: &Path, line: &str) -> Run {
+    run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
+}
+
+fn json(folder: &Path, line: &str) -> Value {
+    serde_json::from_str(&gtr(folder, line).succeeded()).unwrap()
+}
+
+/// An archive of NumPy: a name, a type, a shape and the elements of each array.
+fn write_npz(path: &Path, arrays: &[(&str, &str, &str, &[u8])]) {
+    let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    for (name, descr, shape, elements) in arrays {
+        zip.start_file(format!("{name}.npy"), options).unwrap();
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        zip.write_all(b"\x93NUMPY\x01\x00").unwrap();
+        zip.write_all(&u16::try_from(header.len()).unwrap().to_le_bytes()).unwrap();
+        zip.write_all(header.as_bytes()).unwrap();
+        zip.write_all(elements).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
+#[test]
+fn batch_store_and_threads_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let plain = gtr(folder, TWO).succeeded();
+    assert!(plain.contains("\n gtr-8 ") && plain.contains("\n mar-8 "), "{plain}");
+    for flags in ["--batch 1", "--batch 7 --store a", "--store a", "--seeds 0"] {
+        assert_eq!(gtr(folder, &format!("{TWO} {flags}")).succeeded(), plain, "{flags}");
+    }
+    // Two kinds of images, each with its key, its verdicts and its lock.
+    assert_eq!(files(&folder.join("a")).len(), 6);
+    // A larger table begins with the images of the smaller one.
+    gtr(folder, &format!("{} --store a", TWO.replace("--count 20", "--count 40"))).succeeded();
+    assert_eq!(files(&folder.join("a")).len(), 6);
+    assert_ne!(gtr(folder, &format!("{TWO} --seeds 1")).succeeded(), plain);
+    assert_ne!(gtr(folder, &format!("{TWO} --reference second")).succeeded(), plain);
+}
+
+#[test]
+fn json_and_csv_say_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let report = json(folder, &format!("{TWO} --store a --format json"));
+    let rows = report["rows"].as_array().unwrap();
+    gtr(folder, &format!("{TWO} --store a --plot p.svg")).succeeded();
+    let figure = fs::read_to_string(folder.join("p.svg")).unwrap();
+    for part in ["<svg", ">gtr-8<", ">mar-8<", "Pareto front"] {
+        assert!(figure.contains(part), "{part}");
+    }
+    gtr(folder, &format!("{TWO} --store a --plot p.png")).succeeded();
+    assert!(crate::support::decode(&folder.join("p.png")).0 > 700);
+    assert!(gtr(folder, &format!("{TWO} --plot p.pdf")).failed(2).contains("ends in .svg or .png"));
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        for score in ["frechet", "inception_score", "class_accuracy"] {
+            let [value, low, high] = ["value", "low", "high"].map(|part| row[score][part].as_f64().unwrap());
+            assert!(low <= value && value <= high, "{score}: {row}");
+        }
+        assert_eq!((row["images"].as_u64(), row["ar_steps"].as_u64()), (Some(20), Some(8)));
+        assert!(row.get("seconds").is_none());
+    }
+    assert!(rows[0]["frechet_against_first"].is_null());
+    let difference = rows[1]["frechet"]["value"].as_f64().unwrap() - rows[0]["frechet"]["value"].as_f64().unwrap();
+    assert!((rows[1]["frechet_against_first"]["value"].as_f64().unwrap() - difference).abs() < 1e-9);
+    let csv = gtr(folder, &format!("{TWO} --store a --format csv --out rows.csv"));
+    assert_eq!(csv.succeeded(), "");
+    let csv = fs::read_to_string(folder.join("rows.csv")).unwrap();
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert!(lines.iter().all(|line| line.len() == lines[0].len()) && lines.len() == 3);
+    assert_eq!(lines[1][2].parse::<f64>().unwrap(), rows[0]["frechet"]["value"].as_f64().unwrap());
+}
+
+/// What `sample` writes is judged as what `eval` makes itself.
+#[test]
+fn pictures_from_elsewhere_are_judged_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let how = "--preset gtr-8 --diffusion constant --t 2 --detail none --classes balanced --count 20";
+    gtr(folder, &format!("sample {how} --out digits")).succeeded();
+    gtr(folder, &format!("sample {how} --out digits.npz")).succeeded();
+    let made = json(folder, &format!("{TWO} --format json"))["rows"][0].clone();
+    for images in ["digits", "digits.npz"] {
+        let seen = json(folder, &format!("eval --images {images} --resamples 20 --format json"))["rows"][0].clone();
+        for score in ["frechet", "inception_score", "class_accuracy", "images"] {
+            assert_eq!(seen[score], made[score], "{images}: {score}");
+        }
+    }
+    // Without labels nobody knows what was asked for.
+    fs::remove_file(folder.join("digits/labels.jsonl")).unwrap();
+    let seen = json(folder, "eval --images digits --resamples 20 --format json")["rows"][0].clone();
+    assert!(seen["class_accuracy"].is_null());
+    assert_eq!(seen["frechet"]["value"], made["frechet"]["value"]);
+    // Rows of different numbers are shown, and said not to be comparable.
+    fs::remove_file(folder.join("digits/00019.png")).unwrap();
+    let run = gtr(folder, "eval --images digits --images digits.npz --resamples 20");
+    assert!(run.stderr.contains("note: rows of different numbers of images"), "{}", run.stderr);
+    run.succeeded();
+}
+
+#[test]
+fn foreign_files_are_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let eval = |images: &str| gtr(folder, &format!("eval --images {images} --resamples 20")).failed(1);
+    let black = [0; 2 * 1024];
+    let pictures = ("arr_0", "|u1", "(2, 32, 32, 1)", &black[..]);
+    let archives: [(&[(&str, &str, &str, &[u8])], &str); 10] = [
+        (&[], "arr_0"),
+        (&[("arr_0", "|u1", "(2, 28, 28, 1)", &black)], "the shape [2, 28, 28, 1]"),
+        (&[("arr_0", "<f4", "(2, 32, 32, 1)", &black)], "elements of `<f4`"),
+        (&[("arr_0", "|u1", "(3, 32, 32, 1)", &black)], "cannot read arr_0"),
+        (&[("arr_0", "|u1", "(1, 32, 32, 1)", &black)], "more elements than its header says"),
+        (&[("arr_0", "|u1", "(18446744073709551615, 32, 32, 1)", &black)], "at most"),
+        (&[("arr_0", "|u1", "(-2, 32, 32, 1)", &black)], "its header"),
+        (&[pictures, ("arr_1", "<i8", "(3,)", &[0; 24])], "do not belong to 2 images"),
+        (&[pictures, ("arr_1", "<i8", "(2,)", &[200; 16])], "none of 0 to 9"),
+        (&[pictures, ("arr_1", "<f8", "(2,)", &[0; 16])], "classes of type `<f8`"),
+    ];
+    for (arrays, expected) in archives {
+        write_npz(&folder.join("a.npz"), arrays);
+        let error = eval("a.npz");
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    fs::write(folder.join("b.npz"), b"PK\x03\x04 and nothing more").unwrap();
+    assert!(eval("b.npz").contains("no archive of NumPy"));
+    assert!(eval("none").contains("cannot read none"));
+    fs::create_dir(folder.join("c")).unwrap();
+    assert!(eval("c").contains("c has no PNG files"));
+    write_grey(&folder.join("c/0.png"), 64, 64, |_, _| 0);
+    assert!(eval("c").contains("has 64x64 pixels, not 32x32"));
+    fs::write(folder.join("c/0.png"), b"\x89PNG and nothing more").unwrap();
+    assert!(eval("c").contains("as PNG"));
+    write_grey(&folder.join("c/0.png"), 32, 32, |_, _| 0);
+    assert!(eval("c").contains("two vectors at least"));
+    for (labels, expected) in [
+        (r#"{"file":"../a.npz","class":1}"#, "line 1: ../a.npz is no file in this folder"),
+        (r#"{"file":"/etc/hostname","class":1}"#, "is no file in this folder"),
+        (r#"{"file":"0.png","class":10}"#, "a class is one of 0 to 9"),
+        (r#"{"file":"1.png","class":1}"#, "cannot read c/1.png"),
+        ("{", "line 1"),
+        ("", "c has no PNG files"),
+    ] {
+        fs::write(folder.join("c/labels.jsonl"), labels).unwrap();
+        let error = eval("c");
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (line, expected) in [
+        ("eval --count 25", "10 classes share the images equally: give a multiple of 10"),
+        ("eval --count 20 --seeds 1,1", "--seeds names 1 twice"),
+        ("eval --presets gtr-9 --count 20", "there is no preset called `gtr-9`"),
+        ("eval --model lightgen-base --count 20", "makes images of texts"),
+        ("eval --count 20 --cfg -1", "--cfg"),
+        ("experiment table-2", "there is no experiment called `table-2`"),
+        ("experiment table-4 --count 5", "give a multiple of 10"),
+    ] {
+        let error = gtr(folder, line).failed(2);
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+    assert!(gtr(folder, "eval --count 20 --out none/x.csv").failed(1).contains("does not exist"));
+    assert!(gtr(folder, "experiment table-4 --count 20 --out none").failed(1).contains("does not exist"));
+    fs::write(folder.join("plan.json"), "{}").unwrap();
+    assert!(gtr(folder, "eval --plan plan.json --count 20").failed(1).contains("not a sound plan"));
+    assert_eq!(files(folder), ["plan.json"]);
+}
+
+#[test]
+fn a_plan_is_judged_as_the_preset_that_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let flags = "--diffusion constant --t 2 --detail none --max-timestep 949";
+    gtr(folder, &format!("plan --grid 8x8 --preset gtr-8 {flags} --format json --out p.json")).succeeded();
+    let common = "--count 20 --resamples 20 --untimed --format json --store a";
+    let preset = json(folder, &format!("eval --presets gtr-8 {flags} {common}"))["rows"][0].clone();
+    let plan = json(folder, &format!("eval --plan p.json {common}"))["rows"][0].clone();
+    assert_eq!((plan["name"].as_str(), &plan["frechet"]), (Some("p.json"), &preset["frechet"]));
+    assert_eq!(files(&folder.join("a")).len(), 3);
+    let rows = json(folder, &format!("eval --plan p.json {common} --cfg 1,3"))["rows"].clone();
+    assert_eq!([&rows[0]["name"], &rows[1]["name"]], ["p.json, cfg 1", "p.json, cfg 3"]);
+    assert!(rows[0]["operations"].as_f64() < rows[1]["operations"].as_f64());
+}
+
+/// Killed while it makes images, again and again, and then let be: the same table as ever.
+#[test]
+fn a_killed_evaluation_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let line = TWO.replace("--t 2", "--t 20") + " --batch 2";
+    let whole = gtr(folder, &line).succeeded();
+    let kept = format!("{line} --store seen");
+    let verdicts = || {
+        let names = files(&folder.join("seen")).into_iter().filter(|name| name.ends_with(".verdicts"));
+        names.map(|name| fs::metadata(folder.join("seen").join(name)).unwrap().len()).sum::<u64>()
+    };
+    let mut before = 0;
+    for _ in 0..2 {
+        let mut child = start_in(folder, &kept.split_whitespace().collect::<Vec<_>>());
+        let started = Instant::now();
+        // Until it has made something.
+        while !folder.join("seen").is_dir() || verdicts() <= before {
+            assert!(started.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(verdicts() > before);
+        before = verdicts();
+    }
+    assert!(before < 40 * 316);
+    // As if the last batch had been cut in the middle of a record.
+    let torn = files(&folder.join("seen")).into_iter().find(|name| name.ends_with(".verdicts")).unwrap();
+    let torn = folder.join("seen").join(torn);
+    let bytes = fs::read(&torn).unwrap();
+    if bytes.len() > 100 {
+        fs::write(&torn, &bytes[..bytes.len() - 100]).unwrap();
+    }
+    assert_eq!(gtr(folder, &kept).succeeded(), whole);
+    assert_eq!(verdicts(), 40 * 316);
+    // Nothing is left to make.
+    assert_eq!(gtr(folder, &kept).succeeded(), whole);
+    assert_eq!(verdicts(), 40 * 316);
+}
+
+#[test]
+fn an_experiment_is_a_page_and_its_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let names = gtr(folder, "experiment").succeeded();
+    for name in ["table-1", "table-3", "table-4", "table-5", "cuts", "steps"] {
+        assert!(names.contains(name), "{names}");
+    }
+    fs::create_dir(folder.join("results")).unwrap();
+    let line = "experiment table-4 --count 10 --resamples 20 --store seen --out results";
+    let run = gtr(folder, line);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+    assert_eq!(files(&folder.join("results")), ["table-4.csv", "table-4.json", "table-4.md", "table-4.svg"]);
+    let page = fs::read_to_string(folder.join("results/table-4.md")).unwrap();
+    for part in
+        ["# Which tokens", "gtr-cli experiment table-4 --model digits --count 10", "10 images a row", "Of 4 claims, "]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let data: Value = serde_json::from_slice(&fs::read(folder.join("results/table-4.json")).unwrap()).unwrap();
+    assert_eq!(data["rows"].as_array().unwrap().len(), 5);
+    // The page is printed without a folder, and made of what was seen before.
+    let before = files(&folder.join("seen"));
+    assert_eq!(gtr(folder, "experiment table-4 --count 10 --resamples 20 --store seen").succeeded(), page);
+    assert_eq!(files(&folder.join("seen")), before);
+}

@@ -13,12 +13,15 @@ mod error;
 mod evaluation;
 mod experiment;
 mod figure;
+mod gaps;
 mod memory;
 mod output;
+mod page;
 mod picture;
 mod raster;
 mod series;
 mod table;
+mod tune;
 mod usage;
 mod words;
 

@@ -1,10 +1,10 @@
-//! Choices in words.
+//! Configurations in words.
 
 use gtr_core::Config;
 use serde_json::Value;
 
-/// A choice on an axis: its kind and its parameters.
-pub(crate) fn of_choice(config: &Config) -> String {
+/// The kind and its parameters.
+pub(crate) fn in_words(config: &Config) -> String {
     let params: Vec<String> = config
         .params
         .iter()

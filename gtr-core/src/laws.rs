@@ -177,7 +177,7 @@ pub fn diffusion(diffusion: &dyn Diffusion, generation: usize, reconstruction: u
     Ok(())
 }
 
-/// Picks as many tokens as it says, each once, whatever order they come in.
+/// Picks as many tokens as it says, each once, whatever order they come in; from one end of its scores, if it has any.
 ///
 /// # Errors
 /// The law that does not hold.
@@ -200,6 +200,14 @@ pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], widt
     chosen.sort_unstable();
     again.sort_unstable();
     prop_assert_eq!(chosen, again, "the choice depends on the order of the tokens");
+    if let Some(scores) = detail.scores(&Candidates { tokens, width, features, stream: stream() }) {
+        prop_assert_eq!(scores.len(), tokens.len(), "each token has a score");
+        let (inside, outside): (Vec<_>, Vec<_>) = (0..tokens.len()).partition(|position| picked.contains(position));
+        let one_side = |compare: fn(&f64, &f64) -> bool| {
+            inside.iter().all(|&position| outside.iter().all(|&other| compare(&scores[position], &scores[other])))
+        };
+        prop_assert!(one_side(f64::ge) || one_side(f64::le), "the picks are not those of one end of {scores:?}");
+    }
     Ok(())
 }
 

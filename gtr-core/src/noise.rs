@@ -68,6 +68,8 @@ pub enum Purpose {
     Detail = 2,
     /// Which images are drawn when scores are measured anew; the image is the number of the draw, the place the group.
     Resampling = 3,
+    /// What a search tries; the image is the number of the candidate, the place that of the attempt.
+    Search = 4,
 }
 
 /// A random stream for one purpose, image and place.

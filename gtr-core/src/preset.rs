@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::in_words;
 use crate::{Error, Grid, Schedule};
@@ -34,6 +35,9 @@ pub struct Preset {
     pub home_grid: Grid,
     /// The schedule.
     pub schedule: Schedule,
+    /// What was measured, where the schedule was found by a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Map<String, Value>>,
 }
 
 /// Whose numbers a preset holds.

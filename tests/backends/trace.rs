@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::conform::{Options, Report, conform};
-use gtr_backends::trace::{Provenance, Tracer};
+use gtr_backends::trace::{Provenance, Trace, Tracer};
 use gtr_backends::{Device, Picture};
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
@@ -107,6 +107,7 @@ fn a_trace_has_the_names_and_shapes_that_are_specified() {
     assert_eq!(shape("batch1.classes"), [1]);
     assert_eq!(shape("batch0.orders"), [2, 64]);
     assert_eq!(shape("batch0.tokens"), [2, 64, 16]);
+    assert_eq!(shape("batch0.pictures"), [2, 32, 32, 1]);
     let step = |part: &str| shape(&format!("batch0.step{last}.{part}"));
     assert_eq!(step("mask_before"), [2, 64]);
     assert_eq!(step("targets"), [2, count]);
@@ -114,12 +115,13 @@ fn a_trace_has_the_names_and_shapes_that_are_specified() {
     assert_eq!(step("timesteps0"), [3]);
     assert_eq!(step("timesteps1"), [7]);
     assert_eq!(step("guidance"), [1]);
+    assert_eq!(step("seconds"), [1]);
     assert_eq!(step("z"), [2 * count, 128]);
     assert_eq!(step("z_unconditional"), [2 * count, 128]);
     assert_eq!(step("noise"), [7, 2 * count, 16]);
     assert_eq!(step("sampled"), [2 * count, 16]);
-    let per_step: usize = plan.steps().iter().map(|step| 9 + usize::from(step.detail().is_some())).sum();
-    assert_eq!(trace.tensors().len(), 2 * (4 + per_step));
+    let per_step: usize = plan.steps().iter().map(|step| 10 + usize::from(step.detail().is_some())).sum();
+    assert_eq!(trace.tensors().len(), 2 * (5 + per_step));
     // The documentation names them all.
     let specification = fs::read_to_string(crate::golden::path("../../spec/TRACE.md")).unwrap();
     for (name, _) in trace.tensors() {
@@ -129,6 +131,45 @@ fn a_trace_has_the_names_and_shapes_that_are_specified() {
     for name in metadata.keys() {
         assert!(specification.contains(&format!("`{name}`")), "{name}");
     }
+}
+
+#[test]
+fn a_trace_can_be_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its name is its own affair.
+    let path = folder.path().join("run");
+    let plan = plan("gtr-8");
+    let made = pictures(&plan, &settings(2.0), Some(&path));
+    let mut trace = Trace::open(&path).unwrap();
+    let description = trace.description().clone();
+    assert_eq!((&description.plan, description.batches), (&plan, 2));
+    assert_eq!((description.seed, description.guidance), (Seed(9), settings(2.0).guidance));
+    assert_eq!((description.model.as_str(), description.weights.as_str()), ("digits", "built in"));
+    let mut images = 0;
+    for number in 0..2 {
+        let batch = trace.batch(number).unwrap();
+        let bytes: Vec<_> = trace.pictures(&batch).unwrap().unwrap().iter().map(Picture::to_u8).collect();
+        for (slot, image) in batch.images.iter().enumerate() {
+            assert_eq!(batch.classes.as_ref().unwrap()[slot], u32::try_from(image.0).unwrap());
+            assert_eq!(batch.orders[slot], plan.order(Seed(9), *image));
+            assert_eq!(bytes[slot], made[images + slot].to_u8());
+        }
+        images += batch.images.len();
+        for (index, step) in plan.steps().iter().enumerate() {
+            let record = trace.step(&batch, index).unwrap();
+            assert!(record.seconds.unwrap() > 0.0 && record.guidance >= 1.0);
+            let scores = trace.scores(&batch, index).unwrap().unwrap();
+            for ((tokens, scores), picked) in batch.targets(index).zip(&scores).zip(&record.picked) {
+                assert_eq!((scores.len(), picked.len()), (step.tokens(), step.detail().map_or(0, |it| it.tokens)));
+                // What was picked has the highest scores.
+                let score = |token| scores[tokens.iter().position(|other| other == token).unwrap()];
+                let least = picked.iter().map(score).fold(f64::INFINITY, f64::min);
+                assert_eq!(tokens.iter().filter(|token| score(token) >= least).count(), picked.len());
+            }
+        }
+    }
+    assert_eq!(images, 3);
+    assert!(trace.batch(2).unwrap_err().to_string().contains("there is no such tensor"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn help_reads_well() {
         "cost",
         "eval",
         "experiment",
+        "tune",
         "bench",
         "conform",
         "convert",

@@ -195,5 +195,8 @@ fn pictures_are_not_trusted() {
     let report = inspect(folder.path(), &["cursor.png"]);
     assert!(!report.contains(['\u{1b}', '\u{9b}']) && report.contains("--format json lists its arguments"), "{report}");
     let run = run_in(folder.path(), &["inspect", "good.png", "--format", "html"]).failed(2);
-    assert_eq!(run, "error: there is no page about a picture: choose --format text or json\n");
+    assert_eq!(
+        run,
+        "error: there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html\n"
+    );
 }

@@ -50,6 +50,11 @@ pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Run {
     finish(command(folder, args).spawn().unwrap())
 }
 
+/// Runs the program in a folder, with changes to its environment.
+pub(crate) fn run_with(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Run {
+    finish(command(folder, args).envs(environment.iter().copied()).spawn().unwrap())
+}
+
 /// Runs the program where it reads and writes no files.
 pub(crate) fn run(args: &[&str]) -> Run {
     run_in(&std::env::temp_dir(), args)

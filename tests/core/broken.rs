@@ -107,6 +107,27 @@ impl Detail for Positions {
     }
 }
 
+/// Says that it ranks by the token's number, but always picks the tokens 1 and 2.
+#[derive(Debug)]
+struct Unranked(usize);
+
+impl Detail for Unranked {
+    fn share(&self, _tokens: usize) -> Option<DetailShare> {
+        Some(DetailShare { tokens: 2, diffusion_steps: DiffusionSteps::new(9).unwrap() })
+    }
+
+    fn scores(&self, candidates: &Candidates<'_>) -> Option<Vec<f64>> {
+        Some(
+            candidates.tokens.iter().skip(self.0).map(|token| f64::from(u32::try_from(token.get()).unwrap())).collect(),
+        )
+    }
+
+    fn pick(&self, candidates: Candidates<'_>, _count: usize) -> Vec<usize> {
+        let chosen = |token: &TokenIndex| [1, 2].contains(&token.get());
+        (0..candidates.tokens.len()).filter(|&position| chosen(&candidates.tokens[position])).collect()
+    }
+}
+
 #[test]
 fn detail_rules() {
     let tokens: Vec<TokenIndex> = grid().iter().take(5).collect();
@@ -115,6 +136,8 @@ fn detail_rules() {
     caught(law(&Positions(vec![1, 1])), "do not ascend");
     caught(law(&Positions(vec![0, 1])), "depends on the order");
     caught(laws::detail(&Positions(vec![0, 1]), &tokens[..1], &[0.0; 2], 2, Seed(0)), "picks 2 of 1");
+    caught(laws::detail(&Unranked(0), &tokens, &[0.0; 10], 2, Seed(0)), "not those of one end");
+    caught(laws::detail(&Unranked(1), &tokens, &[0.0; 10], 2, Seed(0)), "each token has a score");
 }
 
 /// A model in which the batch shows: it adds the number of images to every value.

@@ -5,8 +5,8 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
 use gtr_core::{
-    Denoise, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, PlanDocument,
-    Purpose, Registry, Row, Seed, Step, Stream, Targets, Timesteps, TokenIndex,
+    Denoise, Grid, Guidance, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Purpose, Registry, Row, Seed, Step,
+    Stream, Targets, Timesteps, TokenIndex,
 };
 
 use super::checks::Checks;
@@ -20,8 +20,8 @@ use crate::error::Context;
 use crate::lightgen::{LightGenGenerator, TextFeatures};
 use crate::mar::{Class, MarGenerator};
 use crate::models::{Family, Files};
-use crate::trace::{FORMAT, Traced, VERSION};
-use crate::{BackendError, Compute, Precision};
+use crate::trace::{Description, FORMAT, Traced};
+use crate::{BackendError, Compute};
 
 /// What conditioning vectors may differ by.
 const FEATURES: f64 = 1e-5;
@@ -35,44 +35,11 @@ pub(super) fn is_trace(path: &Path) -> bool {
 
 pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     let recording = Recording::open(&path.with_extension(""))?;
-    let header = Checkpoint::open(path)?;
-    let metadata = header.metadata();
-    let text = |name: &str| {
-        metadata.get(name).copied().ok_or_else(|| recording.wrong(format!("its metadata does not say `{name}`")))
-    };
-    let number = |name: &str| {
-        let wrong = || recording.wrong(format!("`{name}` of its metadata is not a number"));
-        text(name)?.parse::<f64>().map_err(|_| wrong())
-    };
-    if text("version")? != VERSION {
-        return Err(recording.wrong(format!("version {} of traces is not known here", text("version")?)));
-    }
-    let (registry, wrong) = (Registry::builtin(), |error: String| recording.wrong(format!("its plan: {error}")));
-    let document = PlanDocument::parse(text("plan")?).map_err(|error| wrong(error.to_string()))?;
-    let plan = Plan::from_document(&document, &registry).map_err(|error| wrong(error.to_string()))?;
-    if !plan.known().is_empty() {
-        return Err(wrong("tokens are known in it from the start, and a trace holds all tokens of a run".to_owned()));
-    }
-    let schedule = match text("guidance_schedule")? {
-        "linear" => GuidanceSchedule::Linear,
-        "constant" => GuidanceSchedule::Constant,
-        other => return Err(recording.wrong(format!("its guidance schedule `{other}` is not known"))),
-    };
-    let guidance = Guidance::new(number("guidance")?, schedule).map_err(|error| recording.wrong(error.to_string()))?;
-    let seed = text("seed")?.parse().map_err(|_| recording.wrong("the seed of its metadata is not a number"))?;
-    let batches: usize = text("batches")?.parse().map_err(|_| recording.wrong("it does not say how many batches"))?;
-    // Traces of older programs are all in f32.
-    let precision = metadata.get("precision").map_or(Ok(Precision::F32), |name| name.parse())?;
-    let compute = Compute::from(&Device::Cpu).with_precision(precision);
-    let model = model(&recording, text("model")?, plan.grid(), &compute, checks)?;
-    let run = Run {
-        recording: &recording,
-        plan: &plan,
-        registry,
-        guidance,
-        temperature: number("temperature")?,
-        seed: Seed(seed),
-    };
+    let description = Description::read(&Checkpoint::open(path)?)?;
+    let compute = Compute::from(&Device::Cpu).with_precision(description.precision);
+    let model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
+    let Description { plan, guidance, temperature, seed, batches, .. } = description;
+    let run = Run { recording: &recording, plan: &plan, registry: Registry::builtin(), guidance, temperature, seed };
     match model {
         Model::Mar(mut generator) => run.check(generator.as_mut(), batches, checks)?,
         Model::LightGen(mut generator) => run.check(generator.as_mut(), batches, checks)?,
@@ -255,6 +222,8 @@ impl<'a, P> Batch<'a, P> {
         let found = G::known_values(&free).map(|values| values.flatten_to(1)).transpose();
         let found = found.context("reading token values")?;
         let found = found.ok_or_else(|| self.run.recording.wrong("its plan has no step"))?;
+        // Of what the run decides nothing.
+        self.run.recording.skip(&format!("batch{}.pictures", self.number));
         checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
     }
 
@@ -312,6 +281,7 @@ impl<'a, P> Batch<'a, P> {
         let draws = timesteps.iter().map(Timesteps::evaluations).max().unwrap_or(0);
         let noise = recording.shaped(&name("noise"), &[draws, count, channels])?;
         self.noise(&rows, &timesteps, &noise, checks)?;
+        recording.skip(&name("seconds"));
         let guidance = recording.f64s(&name("guidance"))?.first().copied().unwrap_or(f64::NAN);
         let unconditional =
             self.run.guidance.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));

@@ -1,7 +1,8 @@
 //! Traces: all that decides a run, and what came of it, in one safetensors file.
 //!
 //! [`Tracer::run`] samples as [`Sampler::run`](gtr_core::Sampler::run) does, the same bits, and records orders, masks, conditioning vectors, noises
-//! and token values. Names and shapes are those of `spec/TRACE.md`. [`conform`](crate::conform) makes a traced run again.
+//! token values and timings. Names and shapes are those of `spec/TRACE.md`. [`Trace`] reads it back, [`conform`](crate::conform) makes
+//! a traced run again.
 //!
 //! # Examples
 //! ```
@@ -26,17 +27,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod description;
 mod noise;
+mod reader;
 mod tracer;
 
 use candle_core::Tensor;
 use gtr_core::MaskedGenerator;
 
+pub use self::description::Description;
+pub use self::reader::{Batch, StepRecord, Trace};
 pub use self::tracer::{Provenance, Tracer};
-use crate::BackendError;
 use crate::diffusion::Conditions;
 use crate::lightgen::{self, LightGenGenerator, TextFeatures};
 use crate::mar::{Canvas, Class, MarGenerator};
+use crate::{BackendError, Picture};
 
 /// What the metadata of a trace says under `format`.
 pub const FORMAT: &str = "gtr-trace";
@@ -44,7 +49,9 @@ pub const FORMAT: &str = "gtr-trace";
 pub const VERSION: &str = "1";
 
 /// A model whose runs can be traced.
-pub trait Traced: MaskedGenerator<Features = Conditions, Tokens = Tensor, Error = BackendError> {
+pub trait Traced:
+    MaskedGenerator<Features = Conditions, Tokens = Tensor, Image = Picture, Error = BackendError>
+{
     /// The values of the tokens that are known, in the order in which they became known: `[images, known, channels]`;
     /// nothing before the first step.
     fn known_values(canvas: &Self::Canvas) -> Option<&Tensor>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use candle_core::{DType, Tensor};
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
@@ -13,7 +14,7 @@ use crate::checkpoint::Dtype;
 use crate::checkpoint::header::Header;
 use crate::error::Context;
 use crate::file::Partial;
-use crate::{BackendError, Precision};
+use crate::{BackendError, Picture, Precision};
 
 /// Plans that are longer than this in JSON are not traced.
 const LARGEST_PLAN: usize = 8 << 20;
@@ -106,7 +107,7 @@ impl Tracer {
         generator: &mut G,
         jobs: &[Job<G::Prompt>],
         observer: &mut O,
-    ) -> Result<Vec<G::Image>, SampleError<BackendError>>
+    ) -> Result<Vec<Picture>, SampleError<BackendError>>
     where
         G::Prompt: Clone,
     {
@@ -116,13 +117,16 @@ impl Tracer {
         let orders = self.begin::<G>(jobs).map_err(SampleError::Model)?;
         let (source, settings) = (Noise::new(self.settings.seed), self.settings);
         let noise = RememberedNoise::new(&source);
-        let mut watch = Watch { tracer: self, noise: &noise, jobs, orders, observer, known: 0, failure: None };
+        let clock = Instant::now();
+        let mut watch = Watch { tracer: self, noise: &noise, jobs, orders, observer, known: 0, clock, failure: None };
         let result = sampler.run_with_noise(generator, jobs, &settings, &noise, &mut watch);
         if let Some(failure) = watch.failure {
             return Err(SampleError::Model(failure));
         }
+        let pictures = result?;
+        self.add_pictures(&pictures).map_err(SampleError::Model)?;
         self.batches += 1;
-        result
+        Ok(pictures)
     }
 
     /// Completes the file.
@@ -159,6 +163,14 @@ impl Tracer {
         let orders: Vec<_> = jobs.iter().map(|job| self.plan.order(self.settings.seed, job.image)).collect();
         self.add_tokens("orders", &[jobs.len(), self.plan.grid().tokens()], orders.iter().flatten())?;
         Ok(orders)
+    }
+
+    /// Records the pictures, which a model makes all of one size.
+    fn add_pictures(&mut self, pictures: &[Picture]) -> Result<(), BackendError> {
+        let Some(first) = pictures.first() else { return Ok(()) };
+        let shape = [pictures.len(), first.height(), first.width(), first.channels()];
+        let bytes: Vec<u8> = pictures.iter().flat_map(Picture::to_u8).collect();
+        self.bytes("pictures", Dtype::U8, &shape, &bytes)
     }
 
     fn bytes(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<(), BackendError> {
@@ -206,23 +218,33 @@ struct Watch<'t, G: Traced, O: ?Sized> {
     observer: &'t mut O,
     /// Tokens known before the step.
     known: usize,
+    /// When the step began.
+    clock: Instant,
     failure: Option<BackendError>,
 }
 
 impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for Watch<'_, G, O> {
+    fn start(&mut self, generator: &G, canvas: &G::Canvas) {
+        self.observer.start(generator, canvas);
+        self.clock = Instant::now();
+    }
+
     fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+        let seconds = self.clock.elapsed().as_secs_f64();
         if self.failure.is_none()
-            && let Err(failure) = self.record(event)
+            && let Err(failure) = self.record(event, seconds)
         {
             self.failure = Some(failure);
         }
         let flow = self.observer.step(event);
+        // What is recorded and shown between steps is no part of them.
+        self.clock = Instant::now();
         if self.failure.is_some() { Flow::Stop } else { flow }
     }
 }
 
 impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
-    fn record(&mut self, event: &StepEvent<'_, G>) -> Result<(), BackendError> {
+    fn record(&mut self, event: &StepEvent<'_, G>, seconds: f64) -> Result<(), BackendError> {
         let (images, per_image) = (self.jobs.len(), event.targets.per_image());
         let tokens = self.tracer.plan.grid().tokens();
         let name = |part: &str| format!("step{}.{part}", event.index);
@@ -246,6 +268,7 @@ impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
             tracer.add_whole(&name(&format!("timesteps{group}")), &[timesteps.evaluations()], values)?;
         }
         tracer.bytes(&name("guidance"), Dtype::F64, &[1], &event.guidance.to_le_bytes())?;
+        tracer.bytes(&name("seconds"), Dtype::F64, &[1], &seconds.to_le_bytes())?;
         tracer.add(&name("z"), &event.features.conditional)?;
         if let Some(unconditional) = &event.features.unconditional {
             tracer.add(&name("z_unconditional"), unconditional)?;

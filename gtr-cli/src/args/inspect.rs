@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Tell how a picture was made, and which command makes it again.
+/// Tell how a picture was made, and which command makes it again; or show a run that `sample --trace` recorded.
 ///
-/// The settings are those that `sample` records in its PNG files. The command makes the same bytes, with the same program on the
-/// same kind of processor.
+/// The settings of a picture are those that `sample` records in its PNG files. The command makes the same bytes, with the same
+/// program on the same kind of processor.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// A PNG file that `sample` made.
+    /// A PNG file that `sample` made, or a trace of it.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// How it is told.
@@ -20,7 +20,7 @@ pub(crate) struct InspectArgs {
     /// Write there instead of to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Save the plan of a picture; the command then uses it.
+    /// Save the plan; the command of a picture then uses it.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan_out: Option<PathBuf>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct InspectArgs {
 pub(crate) enum InspectFormat {
     /// To be read.
     Text,
-    /// A page for a browser.
+    /// A page for a browser, of a trace.
     Html,
     /// To be processed.
     Json,
@@ -40,4 +40,6 @@ const EXAMPLES: &str = "\
 Examples:
   gtr-cli inspect seven.png
   gtr-cli inspect seven.png --format json
-  gtr-cli inspect seven.png --plan-out p.json";
+  gtr-cli inspect seven.png --plan-out p.json
+  gtr-cli inspect seven.safetensors
+  gtr-cli inspect seven.safetensors --format html --out run.html";

@@ -18,6 +18,7 @@ mod plan;
 mod sample;
 mod schedule;
 mod small;
+mod tune;
 
 use clap::{Parser, Subcommand};
 
@@ -42,6 +43,7 @@ pub(crate) use small::{
     CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
     VerifyFormat,
 };
+pub(crate) use tune::TuneArgs;
 
 /// Plan, verify and run sampling schedules of masked autoregressive image
 /// generators.
@@ -77,6 +79,7 @@ pub(crate) enum Command {
     Cost(CostArgs),
     Eval(Box<EvalArgs>),
     Experiment(Box<ExperimentArgs>),
+    Tune(Box<TuneArgs>),
     Bench(Box<BenchArgs>),
     Conform(Box<ConformArgs>),
     Convert(ConvertArgs),

@@ -45,6 +45,7 @@ impl PlanArgs {
             Some("json") => PlanFormat::Json,
             Some("svg") => PlanFormat::Svg,
             Some("png") => PlanFormat::Png,
+            Some("html" | "htm") => PlanFormat::Html,
             _ => PlanFormat::Table,
         };
         self.format.unwrap_or_else(of_file)
@@ -62,6 +63,8 @@ pub(crate) enum PlanFormat {
     Svg,
     /// The same figure in pixels.
     Png,
+    /// A page for a browser, to play the AR steps.
+    Html,
 }
 
 const EXAMPLES: &str = "\
@@ -74,6 +77,8 @@ Examples:
   gtr-cli plan --preset gtr-16 --out gtr-16.svg
   gtr-cli plan --plan p.json --out p.png
   gtr-cli plan --compare gtr-paper,mar-64,disa-24
+  gtr-cli plan --preset gtr-16 --out plan.html
+  gtr-cli plan --compare gtr-16,mar-64 --out both.html
 
 A flag changes one part of the preset. What the preset asks for is adapted to
 a grid that cannot meet it, with a note; what a flag asks for is refused there.";

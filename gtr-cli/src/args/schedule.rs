@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use gtr_core::{AxisName, Config, Grid, Planned, Schedule, TokenSet, pace, preset};
+use gtr_core::preset::{self, Preset};
+use gtr_core::{AxisName, Config, Grid, Planned, Schedule, TokenSet, pace};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::AxisFlags;
@@ -24,7 +27,7 @@ pub(crate) struct ScheduleArgs {
     /// The schedule to start from [default: gtr-paper].
     #[arg(long, value_name = "NAME", value_parser = presets())]
     pub(crate) preset: Option<String>,
-    /// A schedule file to start from: JSON, as `schema schedule` describes it.
+    /// A file to start from: JSON, as `schema schedule` or `schema preset` describes it.
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub(crate) schedule: Option<PathBuf>,
     #[command(flatten)]
@@ -91,8 +94,8 @@ impl ScheduleArgs {
 
     fn start(&self) -> Result<Chosen, CliError> {
         if let Some(path) = &self.schedule {
-            let schedule = read_schedule(path)?;
-            return Ok(Chosen { name: path.display().to_string(), home_grid: None, schedule });
+            let (schedule, home_grid) = read_schedule(path)?;
+            return Ok(Chosen { name: path.display().to_string(), home_grid, schedule });
         }
         let preset = preset::find(self.preset.as_deref().unwrap_or(DEFAULT))?;
         let home_grid = Some(preset.home_grid);
@@ -100,7 +103,8 @@ impl ScheduleArgs {
     }
 }
 
-fn read_schedule(path: &Path) -> Result<Schedule, CliError> {
+/// The schedule in a file, which may be that of a preset and then has a grid that it is meant for.
+fn read_schedule(path: &Path) -> Result<(Schedule, Option<Grid>), CliError> {
     let shown = path.display();
     let cannot = |error: &std::io::Error| CliError::failure(format_args!("cannot read {shown}"), error);
     let file = File::open(path).map_err(|error| cannot(&error))?;
@@ -110,10 +114,29 @@ fn read_schedule(path: &Path) -> Result<Schedule, CliError> {
         let most = MAX_SCHEDULE_BYTES >> 20;
         return Err(CliError::Failure(format!("{shown} is too large for a schedule: at most {most} MB are read")));
     }
-    let mut json = serde_json::Deserializer::from_slice(&text);
-    let schedule = serde_path_to_error::deserialize(&mut json).map_err(|error| chain(&error));
-    let schedule = schedule.and_then(|it| json.end().map(|()| it).map_err(|error| error.to_string()));
-    schedule.map_err(|error| CliError::Failure(format!("{shown} is no schedule: {error}")))
+    let read = if is_preset(&text) {
+        parse::<Preset>(&text).map(|preset| (preset.schedule, Some(preset.home_grid)))
+    } else {
+        parse(&text).map(|schedule| (schedule, None))
+    };
+    read.map_err(|error| CliError::Failure(format!("{shown} is no schedule: {error}")))
+}
+
+/// A preset has a schedule, where a schedule has none.
+fn is_preset(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Probe {
+        #[serde(rename = "schedule")]
+        _schedule: IgnoredAny,
+    }
+    serde_json::from_slice::<Probe>(text).is_ok()
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| chain(&error))?;
+    json.end().map_err(|error| error.to_string())?;
+    Ok(value)
 }
 
 /// Flags on their way into a schedule.

@@ -1,6 +1,6 @@
 //! `plan --compare`: presets side by side.
 
-use gtr_core::{Grid, ImageIndex, Plan, Seed, Spread, Summary, TokenSet, preset};
+use gtr_core::{Grid, ImageIndex, Plan, Seed, Summary, preset};
 use serde::Serialize;
 
 use crate::args::{Chosen, PlanArgs, PlanFormat};
@@ -8,7 +8,9 @@ use crate::commands::plan::paint;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::figure::{self, Shown};
+use crate::gaps::{Gap, gaps, is_landmark, is_measured};
 use crate::output;
+use crate::page;
 use crate::table::{Align, Rows, length};
 
 /// A preset on the grid of the comparison.
@@ -23,15 +25,6 @@ struct Side {
     gaps: Vec<Gap>,
 }
 
-/// The largest gap after an AR step.
-#[derive(Debug, Serialize)]
-struct Gap {
-    /// The AR step, from 1.
-    ar_step: usize,
-    /// The greatest distance from a cell of the grid to the nearest token that is known.
-    largest_gap: Option<f64>,
-}
-
 /// Carries out the command.
 pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     args.schedule.refuse("each preset of --compare")?;
@@ -42,7 +35,8 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
     let plans = presets.iter().map(|preset| {
         let (name, schedule) = (preset.name.clone(), preset.schedule.clone());
-        Ok((preset.name.as_str(), Chosen { name, home_grid: None, schedule }.plan(grid)?.plan))
+        let plan = Chosen { name, home_grid: None, schedule }.plan(grid)?.plan;
+        Ok((preset.name.clone(), plan))
     });
     let plans = plans.collect::<Result<Vec<_>, CliError>>()?;
     let sides = |shown: fn(&Plan, usize) -> bool| -> Vec<Side> {
@@ -55,11 +49,16 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         PlanFormat::Table => output::write(&table(grid, &sides(is_landmark), order), args.out.as_deref())?,
         PlanFormat::Svg => output::write(&figure()?, args.out.as_deref())?,
         PlanFormat::Png => paint(args, figure)?,
+        PlanFormat::Html => {
+            let names: Vec<&str> = plans.iter().map(|(name, _)| name.as_str()).collect();
+            let page = page::plans(&format!("{} on {grid}", names.join(" and ")), &plans, order)?;
+            output::write(&page, args.out.as_deref())?;
+        }
     }
     Ok(ExitStatus::Success)
 }
 
-fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), shown: impl Fn(&Plan, usize) -> bool) -> Side {
+fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), shown: fn(&Plan, usize) -> bool) -> Side {
     let summary = plan.summary();
     Side {
         preset: name.to_owned(),
@@ -68,34 +67,6 @@ fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), shown: impl Fn(&Plan
         summary,
         gaps: gaps(plan, order, |step| shown(plan, step)),
     }
-}
-
-/// AR steps that stand for all: powers of two, and the last.
-fn is_landmark(plan: &Plan, step: usize) -> bool {
-    step.is_power_of_two() || step == plan.steps().len()
-}
-
-/// Every AR step, unless measuring them all would take long.
-fn is_measured(plan: &Plan, step: usize) -> bool {
-    const WORK: usize = 1 << 26;
-    plan.steps().len().saturating_mul(plan.grid().tokens()) <= WORK || is_landmark(plan, step)
-}
-
-fn gaps(plan: &Plan, (seed, image): (Seed, ImageIndex), shown: impl Fn(usize) -> bool) -> Vec<Gap> {
-    let order = plan.order(seed, image);
-    let mut tokens = TokenSet::empty(plan.grid());
-    let mut known = 0;
-    let mut gaps = Vec::new();
-    for (ar_step, step) in (1..).zip(plan.steps()) {
-        for &token in &order[known..known + step.tokens()] {
-            tokens.insert(token);
-        }
-        known += step.tokens();
-        if shown(ar_step) {
-            gaps.push(Gap { ar_step, largest_gap: Spread::of(&tokens).covering_radius });
-        }
-    }
-    gaps
 }
 
 fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex)) -> String {

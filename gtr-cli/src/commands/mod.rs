@@ -17,6 +17,7 @@ mod reference;
 mod sample;
 mod schedulers;
 mod schema;
+mod tune;
 mod verify;
 
 use crate::args::Command;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Cost(args) => cost::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Experiment(args) => experiment::run(args),
+        Command::Tune(args) => tune::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Convert(args) => convert::run(args),

@@ -11,8 +11,9 @@ use crate::draw::{self, Room, png};
 use crate::error::{CliError, ExitStatus};
 use crate::figure::{self, Shown};
 use crate::output;
+use crate::page;
 use crate::table::{Align, Rows, count, length, range};
-use crate::words;
+use crate::words::in_words;
 
 /// The grid of schedules that have no home.
 pub(super) const HOME: (u32, u32) = (16, 16);
@@ -35,6 +36,10 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
             let room = if args.out.is_some() { Room::FILE } else { Room::of_stdout() };
             output::write(&table(&name, &plan, args.seed.map(|_| order), room), args.out.as_deref())?;
         }
+        PlanFormat::Html => {
+            let page = page::plans(&format!("{name} on {}", plan.grid()), &[(name, plan)], order)?;
+            output::write(&page, args.out.as_deref())?;
+        }
         PlanFormat::Svg => output::write(&figure::plan(&Shown::new(&name, &plan, order)), args.out.as_deref())?,
         PlanFormat::Png => paint(args, || Ok(figure::plan(&Shown::new(&name, &plan, order))))?,
     }
@@ -53,8 +58,8 @@ fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
         return Ok((chosen.name, plan));
     };
     args.schedule.refuse("the plan of --plan")?;
-    let name = path.display().to_string();
     let plan = verify::sound(path)?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Ok((name, plan))
 }
 
@@ -89,7 +94,7 @@ fn table(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room)
 
 /// The choice on each axis, a line each.
 fn choices(schedule: &Schedule) -> String {
-    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), words::of_choice(schedule.axis(axis)));
+    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
     AxisName::ALL.map(line).join("\n") + "\n"
 }
 

@@ -11,8 +11,7 @@ use crate::error::CliError;
 /// Reads a plan that nobody vouches for, with the timesteps that the model is good for.
 pub(super) fn read(path: &Path, model: &str, grid: Grid, limit: TimestepLimit) -> Result<Plan, CliError> {
     let name = path.display();
-    let read = verify::read(path).map_err(|error| CliError::failure(format_args!("cannot read {name}"), &error))?;
-    let mut document = read.map_err(|violation| CliError::Failure(format!("{name}: not a sound plan: {violation}")))?;
+    let mut document = verify::read_document(path)?;
     // A limit that is none is a broken rule, which the check tells.
     let _ = document.schedule.set_default_timestep_limit(limit);
     let plan = Plan::from_document(&document, &CATALOGUE.registry).map_err(|error| CliError::failure(&name, &error))?;

@@ -63,7 +63,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
 }
 
 /// Reads a plan that nobody vouches for.
-pub(super) fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
+fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
     if path == Path::new("-") {
         return Ok(PlanDocument::read(io::stdin().lock()));
     }
@@ -85,10 +85,15 @@ pub(super) fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
 
 /// Reads a plan that must be sound.
 pub(super) fn sound(path: &Path) -> Result<Plan, CliError> {
+    let document = read_document(path)?;
+    Plan::from_document(&document, &CATALOGUE.registry).map_err(|error| CliError::failure(path.display(), &error))
+}
+
+/// Reads a plan that is to be used; that it keeps the rules remains to be seen.
+pub(super) fn read_document(path: &Path) -> Result<PlanDocument, CliError> {
     let name = path.display();
     let read = read(path).map_err(|error| CliError::failure(format_args!("cannot read {name}"), &error))?;
-    let document = read.map_err(|violation| CliError::Failure(format!("{name}: not a sound plan: {violation}")))?;
-    Plan::from_document(&document, &CATALOGUE.registry).map_err(|error| CliError::failure(&name, &error))
+    read.map_err(|violation| CliError::Failure(format!("{name}: not a sound plan: {violation}")))
 }
 
 /// Checks a document; whether it is sound.

@@ -40,23 +40,10 @@ impl Area {
         }
     }
 
-    /// Whether two rectangles share more than a side.
-    pub(crate) fn meets(self, other: Self) -> bool {
-        self.left < other.right() && other.left < self.right() && self.top < other.bottom() && other.top < self.bottom()
-    }
-
     /// How much of it lies in another, in square pixels.
     pub(crate) fn overlap(self, other: Self) -> f64 {
         let wide = self.right().min(other.right()) - self.left.max(other.left);
         let high = self.bottom().min(other.bottom()) - self.top.max(other.top);
         wide.max(0.0) * high.max(0.0)
-    }
-
-    /// Whether the other rectangle lies in it.
-    pub(crate) fn holds(self, other: Self) -> bool {
-        self.left <= other.left
-            && other.right() <= self.right()
-            && self.top <= other.top
-            && other.bottom() <= self.bottom()
     }
 }

@@ -10,7 +10,7 @@ use crate::error::CliError;
 const TIMES: f32 = 2.0;
 
 /// More pixels than this are not painted.
-const MOST: f32 = (1 << 26) as f32;
+const MOST: f32 = 67_108_864.0;
 
 /// The PNG file of a figure.
 ///

@@ -76,11 +76,11 @@ impl Scale {
         }
     }
 
-    /// Multiples of the least of 1, 2, 5, 10, .. that is not too fine.
+    /// Multiples of the least of 1, 2, 5, 10, .. that is not much too fine.
     fn multiples(self, wanted: u32, finest: f64) -> Vec<f64> {
         let rough = (self.to - self.from) / f64::from(wanted.max(1));
         let magnitude = libm::exp10(libm::floor(libm::log10(rough)));
-        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * magnitude).into_iter().find(|step| *step >= rough);
+        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * magnitude).into_iter().find(|step| *step >= 0.8 * rough);
         let step = step.unwrap_or(rough).max(finest);
         let (first, last) = ((self.from / step - 1e-9).ceil(), (self.to / step + 1e-9).floor());
         (0..64).map(|position| first + f64::from(position)).take_while(|it| *it <= last).map(|it| it * step).collect()
@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_within() {
-        assert_eq!(Scale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
-        assert_eq!(Scale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 40.0, 60.0]);
+        assert_eq!(Scale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.600_000_000_000_000_1, 0.8, 1.0]);
+        assert_eq!(Scale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 30.0, 40.0, 50.0, 60.0]);
         assert_eq!(Scale::new(Kind::Whole, 1.0, 3.0).ticks(10), [1.0, 2.0, 3.0]);
         assert_eq!(Scale::new(Kind::Log, 0.5, 2000.0).ticks(5), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!(Scale::new(Kind::Log, 15.0, 70.0).ticks(5), [20.0, 30.0, 40.0, 50.0, 60.0, 70.0]);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn values_are_named_shortly() {
-        let names = [0.0, 0.6000000000000001, 12.0, 1500.0, 40_000.0, 1.5e6, -2.0, 1e-6].map(name);
+        let names = [0.0, 0.600_000_000_000_000_1, 12.0, 1500.0, 40_000.0, 1.5e6, -2.0, 1e-6].map(name);
         assert_eq!(names, ["0", "0.6", "12", "1500", "40k", "1.5M", "\u{2212}2", "1e\u{2212}6"]);
     }
 }

@@ -21,7 +21,6 @@ pub(crate) struct Look {
     fill: Option<Colour>,
     stroke: Option<(Colour, f64)>,
     dashed: bool,
-    opacity: Option<f64>,
 }
 
 impl Look {
@@ -43,11 +42,6 @@ impl Look {
     /// With a line in dashes.
     pub(crate) fn dashed(self) -> Self {
         Self { dashed: true, ..self }
-    }
-
-    /// Seen through: 0 is not there, 1 is solid.
-    pub(crate) fn opacity(self, opacity: f64) -> Self {
-        Self { opacity: Some(opacity), ..self }
     }
 }
 
@@ -143,12 +137,6 @@ impl Path {
             let _ = write!(path, "{}{} {}", if position == 0 { 'M' } else { 'L' }, Number(x), Number(y));
         }
         Self(path)
-    }
-
-    /// A closed line through points.
-    pub(crate) fn around(points: impl IntoIterator<Item = (f64, f64)>) -> Self {
-        let Self(path) = Self::through(points);
-        Self(path + "z")
     }
 
     /// Adds a rectangle.
@@ -310,9 +298,6 @@ impl Svg {
         }
         if look.dashed {
             self.attribute("stroke-dasharray", "4 3");
-        }
-        if let Some(opacity) = look.opacity {
-            self.number("opacity", opacity);
         }
     }
 

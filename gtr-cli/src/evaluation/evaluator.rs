@@ -31,6 +31,8 @@ pub(crate) struct Evaluator {
     store: Option<Store>,
     batch: usize,
     stop: Stop,
+    /// Operations of what will be asked for after the next images: the time left is that of all.
+    ahead: f64,
 }
 
 /// What was seen in the images of a subject.
@@ -78,7 +80,7 @@ impl Evaluator {
             "device": model.device,
         });
         let (judge, stop) = (Judge::new()?, Stop::listen()?);
-        Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop })
+        Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
     }
 
     /// The model's token grid.
@@ -114,8 +116,14 @@ impl Evaluator {
         self.arch().cost(&subject.plan, subject.guidance.is_guided())
     }
 
-    fn arch(&self) -> ArchSpec {
+    /// What the model is made of, to count with.
+    pub(crate) fn arch(&self) -> ArchSpec {
         self.generator.config().arch()
+    }
+
+    /// Says how many operations will be asked for after the next images, so that the time left is that of all.
+    pub(crate) fn expect(&mut self, operations: f64) {
+        self.ahead = operations;
     }
 
     /// Makes and judges images of each subject, as far as that was not done before.
@@ -144,7 +152,7 @@ impl Evaluator {
             count += lacking as u64;
             work += gtr_core::cost::float(lacking) * cost;
         }
-        let mut progress = Progress::new(count, work);
+        let mut progress = Progress::new(count, work + self.ahead);
         for (subject, keys) in subjects.iter().zip(&places) {
             for (key, &seed) in keys.iter().zip(images.seeds()) {
                 let Some((entry, _)) = entries.get_mut(key) else { continue };

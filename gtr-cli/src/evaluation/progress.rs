@@ -30,7 +30,7 @@ pub(super) struct Progress {
 const PARTS: u64 = 10_000;
 
 impl Progress {
-    /// So many images, which take so many operations.
+    /// So many images; they, and what comes after them, take so many operations.
     pub(super) fn new(images: u64, work: f64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(PARTS), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {msg}, {eta} left") {

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use super::shown::Shown;
 use crate::draw::area::Area;
-use crate::draw::palette::{Colour, GIVEN};
+use crate::draw::palette::{GIVEN, INK, PAPER};
 use crate::draw::svg::{Anchor, Look, Svg, Type};
 
 /// Letters of less than this cannot be read.
 const LEAST: f64 = 4.0;
 
 /// A side of a cell that suits a grid: small grids are drawn large.
-pub(super) fn side(shown: &Shown<'_>, most: f64) -> f64 {
+pub(super) fn side(shown: &Shown<'_>) -> f64 {
     let (rows, columns) = shown.window();
     let cells = f64::from(rows.max(columns));
-    ((360.0 + 7.0 * cells) / cells).min(most / f64::from(columns)).clamp(8.0, 40.0).floor()
+    ((360.0 + 7.0 * cells) / cells).min(40.0).floor()
+}
+
+/// A side of a cell with which a grid is no wider than a width.
+pub(super) fn side_within(shown: &Shown<'_>, width: f64) -> f64 {
+    (width / f64::from(shown.window().1)).clamp(8.0, 48.0).floor()
 }
 
 /// The size of a grid of such cells.
@@ -29,16 +34,16 @@ pub(super) fn draw(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), si
     let mut given = Vec::new();
     let mut cells: BTreeMap<usize, Vec<Area>> = BTreeMap::new();
     for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-        let area = Area::new(left + f64::from(column) * side, top + f64::from(row) * side, side, side);
+        let corner = (left + f64::from(column) * side, top + f64::from(row) * side);
         // A hair of paper between the cells.
-        let cell = area.inside([0.5; 4]);
+        let cell = Area::new(corner.0, corner.1, side, side).inside([0.5; 4]);
         match shown.step_at(row, column) {
             Some(step) => cells.entry(step).or_default().push(cell),
             None => given.push(cell),
         }
     }
     let radius = (side * 0.08).min(2.0);
-    let size = letters(shown, side);
+    let letters = letters(shown, side);
     svg.group("cells", Look::default(), |svg| {
         if !given.is_empty() {
             svg.rects("known", given, Look::fill(GIVEN), radius);
@@ -52,10 +57,10 @@ pub(super) fn draw(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), si
             );
         }
     });
-    if let Some(size) = size {
+    if let Some(size) = letters {
         numbers(svg, shown, &cells, size);
     }
-    size.is_some()
+    letters.is_some()
 }
 
 /// The size of letters with which every step fits into a cell.
@@ -67,20 +72,14 @@ fn letters(shown: &Shown<'_>, side: f64) -> Option<f64> {
 
 fn numbers(svg: &mut Svg, shown: &Shown<'_>, cells: &BTreeMap<usize, Vec<Area>>, size: f64) {
     let set = Type::new(size).anchor(Anchor::Middle);
-    let mut by_ink: Vec<(Colour, Vec<_>)> = Vec::new();
-    for (&step, areas) in cells {
-        let ink = shown.step_colour(step).ink();
-        let texts = areas.iter().map(|area| {
-            let (x, y) = area.middle();
-            ((x, y + set.drop()), (step + 1).to_string())
-        });
-        match by_ink.iter_mut().find(|(colour, _)| *colour == ink) {
-            Some((_, all)) => all.extend(texts),
-            None => by_ink.push((ink, texts.collect())),
+    for ink in [INK, PAPER] {
+        let inked = cells.iter().filter(|(step, _)| shown.step_colour(**step).ink() == ink);
+        let texts =
+            inked.flat_map(|(step, areas)| areas.iter().map(move |area| (area.middle(), (step + 1).to_string())));
+        let texts: Vec<_> = texts.map(|((x, y), number)| ((x, y + set.drop()), number)).collect();
+        if !texts.is_empty() {
+            svg.texts("numbers", texts, set.colour(ink));
         }
-    }
-    for (ink, texts) in by_ink {
-        svg.texts("numbers", texts, set.colour(ink));
     }
 }
 

@@ -36,8 +36,8 @@ impl Ends {
             steps().flat_map(|step| [Some(step.diffusion_steps()), step.detail().map(|detail| detail.diffusion_steps)]);
         Self {
             steps: plans.iter().map(|shown| shown.plan.steps().len()).max().unwrap_or(1),
-            tokens: steps().map(|step| step.tokens()).max().unwrap_or(1),
-            diffusion: diffusion.flatten().map(|steps| steps.get()).max().unwrap_or(1),
+            tokens: steps().map(gtr_core::Step::tokens).max().unwrap_or(1),
+            diffusion: diffusion.flatten().map(gtr_core::DiffusionSteps::get).max().unwrap_or(1),
         }
     }
 
@@ -57,7 +57,9 @@ pub(super) fn draw(svg: &mut Svg, shown: &Shown<'_>, ends: Ends, area: Area, let
     let charts =
         [tokens(shown, ends, &chosen), self::diffusion(shown, ends, &chosen), self::guidance(shown, ends, &chosen)];
     for ((mut chart, letter), last) in charts.into_iter().zip([pace, diffusion, guidance]).zip([false, false, true]) {
-        chart.title = super::lettered(letter, &chart.title);
+        let every = every(shown.plan.steps().len());
+        let some = if every == 1 { String::new() } else { format!(", one of {every} drawn") };
+        chart.title = super::lettered(letter, &format!("{}{some}", chart.title));
         chart.x = if last { ends.x().named("AR step") } else { ends.x().bare() };
         chart.gutter = Some(GUTTER);
         let height = height + if last { FOOT } else { 0.0 };
@@ -66,10 +68,14 @@ pub(super) fn draw(svg: &mut Svg, shown: &Shown<'_>, ends: Ends, area: Area, let
     }
 }
 
+/// One of so many AR steps is drawn.
+fn every(steps: usize) -> usize {
+    steps.div_ceil(MOST_STEPS).max(1)
+}
+
 /// The AR steps that are drawn: all, or some and the last.
 fn chosen(steps: usize) -> Vec<usize> {
-    let every = steps.div_ceil(MOST_STEPS).max(1);
-    let mut chosen: Vec<usize> = (0..steps).step_by(every).collect();
+    let mut chosen: Vec<usize> = (0..steps).step_by(every(steps)).collect();
     if chosen.last().is_some_and(|last| last + 1 != steps) {
         chosen.push(steps - 1);
     }

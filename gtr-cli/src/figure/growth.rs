@@ -14,8 +14,15 @@ const MOST_MAPS: usize = 33;
 /// How much of a stage's colour is lost once its tokens are old.
 const OLD: f64 = 0.62;
 
+/// The side of a small and of a large map.
+const LEAST: f64 = 58.0;
+const MOST: f64 = 128.0;
+
 /// Between maps.
 const GAP: f64 = 12.0;
+
+/// A narrower map has no room for its caption.
+const NARROW: f64 = 34.0;
 
 /// Below a map.
 const CAPTION: f64 = 15.0;
@@ -37,12 +44,13 @@ impl Growth {
         let (high, wide) = shown.window();
         let cells = high as usize * wide as usize;
         let steps = chosen(shown, most.min(MOST_MAPS).min((MOST_CELLS / cells).max(1)));
-        let side = (58.0 / f64::from(high.max(wide))).round().clamp(2.0, 12.0);
-        let least = (f64::from(wide) * side).max(34.0) + GAP;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-        let columns = (((width + GAP) / least).floor() as usize).max(1);
+        let columns = places(width, f64::from(wide) * (LEAST / f64::from(high.max(wide))).round().max(2.0));
         let rows = steps.len().div_ceil(columns).max(1);
-        Self { columns: steps.len().div_ceil(rows).max(1), steps, side, rows }
+        let columns = steps.len().div_ceil(rows).max(1);
+        // As large as the width allows, in half pixels: the maps of a row are as even as those of a PNG file.
+        let side = ((width + GAP) / number(columns) - GAP) / f64::from(wide);
+        let side = (2.0 * side.min(MOST / f64::from(high.max(wide)))).floor().max(2.0) / 2.0;
+        Self { steps, side, columns, rows }
     }
 
     /// The height of all maps.
@@ -64,16 +72,12 @@ impl Growth {
         let (high, wide) = shown.window();
         let (height, width) = (f64::from(high) * self.side, f64::from(wide) * self.side);
         let known = shown.known();
-        // Maps of a full row reach from side to side.
-        let across = if self.rows == 1 {
-            width.max(34.0) + GAP
-        } else {
-            (area.width - width) / number((self.columns - 1).max(1))
-        };
+        // Rows reach from side to side, unless their maps are few.
+        let across = ((area.width - width) / number((self.columns - 1).max(1))).min(width.max(NARROW) + 3.0 * GAP);
         svg.group("growth", Look::default(), |svg| {
             for (place, &step) in self.steps.iter().enumerate() {
                 let (column, row) = (place % self.columns, place / self.columns);
-                let left = area.left + number(column) * across;
+                let left = area.left + ((NARROW - width) / 2.0).max(0.0) + number(column) * across;
                 let top = area.top + number(row) * (height + CAPTION + GAP);
                 self.map(svg, shown, Area::new(left, top, width, height), step);
                 let percent = 100.0 * number(known[step]) / number(shown.plan.grid().tokens());
@@ -103,20 +107,23 @@ impl Growth {
                     f64::from(column - begin) * self.side,
                     self.side,
                 );
-                match paths.iter_mut().find(|(it, _)| *it == colour) {
-                    Some((_, path)) => path.rect(run),
-                    None => {
-                        let mut path = Path::default();
-                        path.rect(run);
-                        paths.push((colour, path));
-                    }
-                }
+                let place = paths.iter().position(|(it, _)| *it == colour).unwrap_or_else(|| {
+                    paths.push((colour, Path::default()));
+                    paths.len() - 1
+                });
+                paths[place].1.rect(run);
             }
         }
         for (colour, path) in paths {
             svg.path(&path, Look::fill(colour));
         }
     }
+}
+
+/// How many maps of a width stand side by side.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
+fn places(width: f64, map: f64) -> usize {
+    (((width + GAP) / (map.max(NARROW) + GAP)).floor() as usize).max(1)
 }
 
 /// The colour of a cell after an AR step; `None` of what is not known yet.
@@ -156,7 +163,11 @@ fn chosen(shown: &Shown<'_>, most: usize) -> Vec<usize> {
 
 /// A share in percent, without a fraction unless it would be none.
 fn share(percent: f64) -> String {
-    if percent > 0.0 && percent < 1.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+    match percent {
+        0.95.. => format!("{percent:.0} %"),
+        0.05.. => format!("{percent:.1} %"),
+        _ => "< 0.1 %".to_owned(),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most 2^24")]

@@ -17,7 +17,7 @@ use crate::draw::palette::SOFT;
 use crate::draw::svg::{Svg, Type};
 use crate::error::CliError;
 use crate::table::count;
-use crate::words;
+use crate::words::in_words;
 
 /// Around all.
 const MARGIN: f64 = 26.0;
@@ -31,20 +31,27 @@ const HEAD: f64 = 21.0;
 /// Between what stands below each other.
 const GAP: f64 = 22.0;
 
+/// The head of a grid takes so much.
+const NARROWEST: f64 = 330.0;
+
 /// So many plans can be told apart side by side.
 const MOST_SIDES: usize = 4;
 
+/// Draws a panel of a plan from its upper left corner on, and tells its height.
+type Panel<'a> = dyn Fn(&mut Svg, &Shown<'_>, (f64, f64)) -> f64 + 'a;
+
 /// The figure of a plan, as SVG.
 pub(crate) fn plan(shown: &Shown<'_>) -> String {
-    let side = cells::side(shown, f64::INFINITY);
+    let side = cells::side(shown);
     let (wide, high) = cells::size(shown, side);
-    let curves = (860.0 - wide - GUTTER).clamp(380.0, 520.0);
-    let width = (wide + GUTTER + curves).max(640.0);
-    let high_curves = high.clamp(300.0, 520.0);
+    let left = wide.max(NARROWEST);
+    let curves = (860.0 - left - GUTTER).clamp(380.0, 480.0);
+    let width = left + GUTTER + curves;
+    let high_curves = high.clamp(300.0, 620.0);
     let mut svg = Svg::new(&format!("{} on {}", shown.name, shown.plan.grid()));
     let mut top = MARGIN + head(&mut svg, shown, (MARGIN, MARGIN), width) + 16.0;
 
-    let beside = grid(&mut svg, shown, (MARGIN, top), side, wide.max(200.0), "a");
+    let beside = grid(&mut svg, shown, (MARGIN, top), side, left, "a");
     let area = Area::new(MARGIN + width - curves, top, curves, HEAD + high_curves + curves::FOOT);
     curves::draw(&mut svg, shown, Ends::of(std::slice::from_ref(shown)), area, ["b", "c", "d"]);
     top += beside.max(area.height) + GAP;
@@ -64,7 +71,7 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
             plans.len()
         )));
     }
-    let side = plans.iter().map(|shown| cells::side(shown, 400.0)).fold(f64::INFINITY, f64::min);
+    let side = plans.iter().map(|shown| cells::side_within(shown, 400.0)).fold(f64::INFINITY, f64::min);
     let wide = plans.iter().map(|shown| cells::size(shown, side).0).fold(0.0, f64::max);
     let width = wide.max(390.0);
     let ends = Ends::of(plans);
@@ -73,7 +80,7 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
     let lefts = || (0u8..).map(|column| MARGIN + f64::from(column) * (width + GUTTER));
     // Each row of panels begins below the highest of the row before.
     let mut top = MARGIN;
-    let mut row = |svg: &mut Svg, draw: &dyn Fn(&mut Svg, &Shown<'_>, (f64, f64)) -> f64, gap: f64| {
+    let mut row = |svg: &mut Svg, draw: &Panel<'_>, gap: f64| {
         let heights = plans.iter().zip(lefts()).map(|(shown, left)| draw(svg, shown, (left, top)));
         top += heights.fold(0.0, f64::max) + gap;
     };
@@ -88,7 +95,7 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
         },
         GAP,
     );
-    row(&mut svg, &|svg, shown, (left, top)| growth(svg, shown, Area::new(left, top, width, 0.0), 15, ""), GAP);
+    row(&mut svg, &|svg, shown, (left, top)| growth(svg, shown, Area::new(left, top, width, 0.0), 20, ""), GAP);
     row(
         &mut svg,
         &|svg, shown, (left, top)| {
@@ -115,7 +122,7 @@ fn head(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), width: f64) -
         count(summary.ar_steps, "AR step"),
         count(summary.network_evaluations(), "network evaluation")
     )];
-    let axis = |axis: AxisName| format!("{axis} {}", words::of_choice(shown.plan.schedule().axis(axis)));
+    let axis = |axis: AxisName| format!("{axis} {}", in_words(shown.plan.schedule().axis(axis)));
     lines.extend(set.joined(AxisName::ALL.map(axis), "  \u{b7}  ", width));
     let mut y = top + 33.0;
     for line in &lines {
@@ -132,7 +139,7 @@ fn heading(svg: &mut Svg, (left, top): (f64, f64), letter: &str, text: &str) {
 
 /// A text with the letter of its panel, if it has one.
 fn lettered(letter: &str, text: &str) -> String {
-    if letter.is_empty() { text.to_owned() } else { format!("{letter}  {text}") }
+    if letter.is_empty() { text.to_owned() } else { format!("({letter}) {text}") }
 }
 
 /// The panel of the grid, with its legend. Its height.

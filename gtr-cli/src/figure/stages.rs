@@ -17,6 +17,9 @@ const LINE: f64 = 17.0;
 /// Side of a patch of colour.
 const PATCH: f64 = 10.0;
 
+/// Columns of the table.
+const COLUMNS: usize = 8;
+
 /// Of more stages the legend names some.
 const MOST: usize = 16;
 
@@ -88,7 +91,7 @@ pub(super) fn height(plan: &Plan) -> f64 {
 
 /// Draws the table, as wide as its columns are, at most `width`.
 pub(super) fn table(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), width: f64) {
-    let heads = [
+    let heads: [[&str; 2]; COLUMNS] = [
         ["", "stage"],
         ["", "tokens"],
         ["closest", "pair"],
@@ -96,6 +99,7 @@ pub(super) fn table(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), w
         ["mean", "gap"],
         ["AR", "steps"],
         ["diffusion", "steps"],
+        ["", "in detail"],
     ];
     let summary = shown.plan.summary();
     let rows: Vec<_> = summary.stages.iter().enumerate().map(|(position, stage)| row(position, stage)).collect();
@@ -104,17 +108,17 @@ pub(super) fn table(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), w
         let texts = rows.iter().map(|row| row[column].as_str()).chain(heads[column]);
         texts.map(|text| set.width(text)).fold(0.0, f64::max)
     };
-    let widths: [f64; 7] = std::array::from_fn(wide);
+    let widths: [f64; COLUMNS] = std::array::from_fn(wide);
     let space = width - widths.iter().sum::<f64>() - PATCH - 6.0;
-    let gap = (space / 6.0).clamp(6.0, 26.0);
-    let mut rights = [0.0; 7];
+    let gap = (space / 7.0).clamp(6.0, 26.0);
+    let mut rights = [0.0; COLUMNS];
     let mut x = left + PATCH + 6.0;
     for (right, wide) in rights.iter_mut().zip(widths) {
         x += wide;
         *right = x;
         x += gap;
     }
-    let end = rights[6];
+    let end = rights[COLUMNS - 1];
     let soft = set.colour(SOFT);
     for (line, y) in [(0, top + 10.0), (1, top + 10.0 + 13.0)] {
         for (column, head) in heads.iter().enumerate() {
@@ -145,7 +149,7 @@ fn cell(svg: &mut Svg, column: usize, (left, right, y): (f64, f64, f64), text: &
     }
 }
 
-fn row(position: usize, stage: &StageSummary) -> [String; 7] {
+fn row(position: usize, stage: &StageSummary) -> [String; COLUMNS] {
     let StageSummary { role, tokens, spread, ar_steps, .. } = stage;
     [
         format!("{} {role}", position + 1),
@@ -155,5 +159,8 @@ fn row(position: usize, stage: &StageSummary) -> [String; 7] {
         length(spread.mean_gap),
         ar_steps.to_string(),
         range(stage.first_diffusion_steps, stage.last_diffusion_steps),
+        stage
+            .detail
+            .map_or_else(|| "-".to_owned(), |detail| format!("{} at {}", detail.tokens, detail.diffusion_steps)),
     ]
 }

@@ -31,6 +31,10 @@ impl Detail for LowFrequency {
         &[Capability::HostFeatures]
     }
 
+    fn scores(&self, candidates: &Candidates<'_>) -> Option<Vec<f64>> {
+        Some(scores(candidates.features, candidates.width))
+    }
+
     fn pick(&self, candidates: Candidates<'_>, count: usize) -> Vec<usize> {
         let scores = scores(candidates.features, candidates.width);
         first_by(&candidates, count, |position| scores[position])

@@ -47,6 +47,11 @@ pub trait Detail: Debug + Send + Sync {
         &[]
     }
 
+    /// By what the rule ranks tokens, a number each; `None` if not by a number.
+    fn scores(&self, _candidates: &Candidates<'_>) -> Option<Vec<f64>> {
+        None
+    }
+
     /// Positions in `candidates.tokens` of the `count` tokens picked, ascending and without repetition.
     fn pick(&self, candidates: Candidates<'_>, count: usize) -> Vec<usize>;
 }

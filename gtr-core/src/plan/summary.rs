@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Plan, Role};
+use super::{Plan, Role, Step};
 use crate::{DiffusionSteps, Spread, Timesteps, TokenSet};
 
 /// What a plan costs and how its stages are spread.
@@ -61,9 +61,18 @@ pub struct DetailSummary {
 
 impl Plan {
     /// How many evaluations of the head a token of `steps` diffusion steps costs under this plan's timestep limit.
-    pub(crate) fn evaluations(&self, steps: DiffusionSteps) -> usize {
+    pub fn evaluations(&self, steps: DiffusionSteps) -> usize {
         // A plan holds only step counts that fit its limit.
         Timesteps::new(steps, self.limit).map_or(0, |timesteps| timesteps.evaluations())
+    }
+
+    /// Evaluations of the head that follow one another in an AR step: its longest chain.
+    pub fn head_evaluations(&self, step: &Step) -> usize {
+        let plain = self.evaluations(step.diffusion_steps);
+        step.detail.map_or(plain, |it| {
+            let detail = self.evaluations(it.diffusion_steps);
+            if it.tokens == step.tokens { detail } else { plain.max(detail) }
+        })
     }
 
     /// The plan in numbers.
@@ -73,9 +82,8 @@ impl Plan {
             let plain = self.evaluations(step.diffusion_steps);
             let (picked, detail) =
                 step.detail.map_or((0, plain), |it| (it.tokens, self.evaluations(it.diffusion_steps)));
-            let plain_tokens = step.tokens - picked;
-            head_evaluations += if plain_tokens == 0 { detail } else { plain.max(detail) };
-            token_evaluations += plain_tokens * plain + picked * detail;
+            head_evaluations += self.head_evaluations(step);
+            token_evaluations += (step.tokens - picked) * plain + picked * detail;
         }
         Summary {
             tokens: self.grid.tokens(),

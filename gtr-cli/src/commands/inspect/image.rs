@@ -16,7 +16,7 @@ use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use crate::series::{PARAMETERS, PLAN, Parameters};
-use crate::words;
+use crate::words::in_words;
 
 /// What is read of a file before its pixels, and a text when unpacked, takes no more bytes than a plan may have.
 #[expect(clippy::cast_possible_truncation, reason = "64 MB")]
@@ -25,7 +25,9 @@ const MOST: usize = MAX_PLAN_BYTES as usize;
 /// Carries out the command for a picture.
 pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
     if args.format == InspectFormat::Html {
-        return Err(CliError::usage("there is no page about a picture: choose --format text or json"));
+        return Err(CliError::usage(
+            "there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html",
+        ));
     }
     let recorded = Recorded::read(&args.file)?;
     if let Some(path) = &args.plan_out {
@@ -75,7 +77,7 @@ impl Recorded {
         let written = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
         let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == PLAN);
         let (Some(written), Some(packed)) = (written, packed) else {
-            return Err(wrong("it holds no settings: only PNG files that `sample` made do".to_owned()));
+            return Err(wrong("it holds no settings: only pictures of `sample --out` do, as PNG files".to_owned()));
         };
         let mut packed = packed.clone();
         let unpacked = packed.decompress_text_with_limit(MOST).and_then(|()| packed.get_text());
@@ -120,7 +122,7 @@ impl Recorded {
     fn tell(&self, args: &InspectArgs, command: Option<&str>) -> String {
         let (file, schedule) = (args.file.display(), self.plan.schedule());
         let settings = self.settings.as_object().into_iter().flatten().filter(|(name, _)| *name != "version");
-        let axes = AxisName::ALL.map(|axis| (axis.to_string(), words::of_choice(schedule.axis(axis))));
+        let axes = AxisName::ALL.map(|axis| (axis.to_string(), in_words(schedule.axis(axis))));
         let lines: Vec<_> =
             settings.map(|(name, value)| (name.replace('_', " "), value.to_string())).chain(axes).collect();
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

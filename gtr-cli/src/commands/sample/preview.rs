@@ -14,16 +14,18 @@ const COLUMNS: u32 = 96;
 
 /// Draws on standard output, each picture over the one before: by the graphics of the terminal where it has any (kitty, iTerm,
 /// sixel), otherwise in half blocks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Preview {
     /// Lines of the picture that is shown.
     lines: u32,
+    /// Whether the terminal can be asked for its graphics.
+    answers: bool,
 }
 
 impl Preview {
     /// `None` where there is no terminal.
     pub(super) fn new() -> Option<Self> {
-        io::stdout().is_terminal().then(Self::default)
+        io::stdout().is_terminal().then(|| Self { lines: 0, answers: answers() })
     }
 
     /// Shows a picture below the cursor. What a terminal cannot show, or nobody sees, is no failure of the run.
@@ -35,12 +37,32 @@ impl Preview {
         if self.lines > 0 {
             let _ = write!(stdout, "\x1b[{}A\r", self.lines);
         }
-        let config = viuer::Config { absolute_offset: false, width: Some(width), ..viuer::Config::default() };
+        let config = viuer::Config {
+            absolute_offset: false,
+            width: Some(width),
+            use_kitty: self.answers,
+            use_iterm: self.answers,
+            use_sixel: self.answers,
+            ..viuer::Config::default()
+        };
         if let Ok((_, lines)) = viuer::print(&image, &config) {
             self.lines = lines;
         }
         let _ = stdout.flush();
     }
+}
+
+/// Whether the terminal answers a question: the library that draws would wait for an answer without end, but a recorder of
+/// sessions or a container may have nobody who gives one. This question is given up after two seconds.
+#[cfg(unix)]
+fn answers() -> bool {
+    io::stdin().is_terminal() && crossterm::terminal::supports_keyboard_enhancement().is_ok()
+}
+
+/// Whether the terminal answers a question: on Windows half blocks do.
+#[cfg(not(unix))]
+fn answers() -> bool {
+    false
 }
 
 /// The picture as the library that draws it has it.

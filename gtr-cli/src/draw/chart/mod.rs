@@ -15,15 +15,24 @@
 //! let png = png::render(&svg)?;
 //! ```
 
+mod marks;
+mod parts;
+
+pub(crate) use self::parts::{Axis, Band, Marks, Point, Series};
+
 use super::area::Area;
 use super::labels::Labels;
-use super::palette::{Colour, INK, RULE, SOFT};
-use super::scale::{Kind, Scale, name};
-use super::svg::{Anchor, Look, Path, Svg, Type};
+use super::palette::{INK, RULE, SOFT};
+use super::scale::{Scale, name};
+use super::svg::{Anchor, Look, Svg, Type};
 
 /// Height of letters.
 const SMALL: f64 = 10.0;
 const TITLE: f64 = 12.0;
+
+/// Room of a tick on the x axis and on the y axis.
+const WIDE: f64 = 45.0;
+const HIGH: f64 = 34.0;
 
 /// A plot; what is not finite, or not above 0 on a logarithmic axis, is left out.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,147 +46,6 @@ pub(crate) struct Chart {
     pub(crate) bands: Vec<Band>,
     /// Room for what stands left of the plot; as much as is needed, unless given: plots above each other share it.
     pub(crate) gutter: Option<f64>,
-}
-
-/// An axis.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Axis {
-    label: String,
-    kind: Kind,
-    range: Option<(f64, f64)>,
-    zero: bool,
-    bare: bool,
-}
-
-impl Axis {
-    /// A linear axis that holds the values.
-    pub(crate) fn new(label: &str) -> Self {
-        Self { label: label.to_owned(), ..Self::default() }
-    }
-
-    /// With a name below it or beside it.
-    pub(crate) fn named(self, label: &str) -> Self {
-        Self { label: label.to_owned(), ..self }
-    }
-
-    /// Equal ratios equally far apart.
-    pub(crate) fn log(self) -> Self {
-        Self { kind: Kind::Log, ..self }
-    }
-
-    /// Only whole numbers are named.
-    pub(crate) fn whole(self) -> Self {
-        Self { kind: Kind::Whole, ..self }
-    }
-
-    /// With these ends.
-    pub(crate) fn range(self, from: f64, to: f64) -> Self {
-        Self { range: Some((from, to)), ..self }
-    }
-
-    /// Beginning at 0, where no value is less.
-    pub(crate) fn from_zero(self) -> Self {
-        Self { zero: true, ..self }
-    }
-
-    /// Without numbers, as in a plot above another that has them.
-    pub(crate) fn bare(self) -> Self {
-        Self { bare: true, ..self }
-    }
-
-    fn scale(&self, values: impl IntoIterator<Item = f64>) -> Scale {
-        match self.range {
-            Some((from, to)) => Scale::new(self.kind, from, to),
-            None => Scale::around(self.kind, values, self.zero),
-        }
-    }
-}
-
-/// How points are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Marks {
-    /// Dots with their error bars and labels.
-    Points,
-    /// A line from point to point.
-    Line,
-    /// A line that stays until the next point, then jumps.
-    Steps,
-    /// Bars from the axis, one unit wide.
-    Bars,
-}
-
-/// Points that belong together.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Series {
-    name: String,
-    marks: Marks,
-    colour: Colour,
-    dashed: bool,
-    points: Vec<Point>,
-}
-
-impl Series {
-    /// A series without points.
-    pub(crate) fn new(name: &str, marks: Marks, colour: Colour) -> Self {
-        Self { name: name.to_owned(), marks, colour, dashed: false, points: Vec::new() }
-    }
-
-    /// With points.
-    pub(crate) fn with<P: Into<Point>>(mut self, points: impl IntoIterator<Item = P>) -> Self {
-        self.points.extend(points.into_iter().map(Into::into));
-        self
-    }
-
-    /// With lines in dashes.
-    pub(crate) fn dashed(self) -> Self {
-        Self { dashed: true, ..self }
-    }
-}
-
-/// A point.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Point {
-    x: f64,
-    y: f64,
-    error: Option<(f64, f64)>,
-    label: String,
-    colour: Option<Colour>,
-}
-
-impl Point {
-    /// A point at these values.
-    pub(crate) fn at(x: f64, y: f64) -> Self {
-        Self { x, y, error: None, label: String::new(), colour: None }
-    }
-
-    /// With an error bar: from so far below its y to so far above.
-    pub(crate) fn error(self, below: f64, above: f64) -> Self {
-        Self { error: Some((self.y - below, self.y + above)), ..self }
-    }
-
-    /// With a text beside it.
-    pub(crate) fn label(self, label: &str) -> Self {
-        Self { label: label.to_owned(), ..self }
-    }
-
-    /// In a colour of its own.
-    pub(crate) fn colour(self, colour: Colour) -> Self {
-        Self { colour: Some(colour), ..self }
-    }
-}
-
-impl From<(f64, f64)> for Point {
-    fn from((x, y): (f64, f64)) -> Self {
-        Self::at(x, y)
-    }
-}
-
-/// A stretch of the x axis.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Band {
-    pub(crate) from: f64,
-    pub(crate) to: f64,
-    pub(crate) colour: Colour,
 }
 
 /// Where values lie on the page.
@@ -239,7 +107,7 @@ impl Chart {
         let title = if self.title.is_empty() { SMALL * 0.6 } else { TITLE * 1.7 };
         let numbers = if self.x.bare { 0.0 } else { SMALL * 1.7 };
         let words = if self.x.label.is_empty() { 0.0 } else { SMALL * 1.6 };
-        let wide = y.ticks(wanted(area.height)).into_iter().map(|it| Type::new(SMALL).width(&name(it)));
+        let wide = y.ticks(wanted(area.height, HIGH)).into_iter().map(|it| Type::new(SMALL).width(&name(it)));
         let wide = if self.y.bare { 0.0 } else { wide.fold(0.0, f64::max) + 8.0 };
         let side = if self.y.label.is_empty() { 0.0 } else { SMALL * 1.8 };
         [title + listed, 6.0, numbers + words + 2.0, self.gutter.unwrap_or(wide + side)]
@@ -281,7 +149,7 @@ impl Chart {
         let Area { left, top, width, height } = plot.area;
         let (right, bottom) = (plot.area.right(), plot.area.bottom());
         let set = Type::new(SMALL).colour(SOFT);
-        for tick in plot.y.ticks(wanted(height)) {
+        for tick in plot.y.ticks(wanted(height, HIGH)) {
             let Some(y) = plot.y(tick) else { continue };
             svg.line((left, y), (right, y), Look::stroke(RULE, 0.8));
             if !self.y.bare {
@@ -289,7 +157,7 @@ impl Chart {
             }
         }
         svg.line((left, bottom), (right, bottom), Look::stroke(SOFT, 1.0));
-        let ticks = plot.x.ticks(wanted(width));
+        let ticks = plot.x.ticks(wanted(width, WIDE));
         // Names that would run into each other are left out.
         let mut free = f64::NEG_INFINITY;
         for tick in ticks {
@@ -322,59 +190,51 @@ impl Chart {
     }
 }
 
-/// How many ticks suit a length.
+/// How many ticks suit a length, where one takes some room.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-fn wanted(length: f64) -> u32 {
-    (length / 55.0).clamp(2.0, 10.0) as u32
+fn wanted(length: f64, each: f64) -> u32 {
+    (length / each).clamp(2.0, 10.0) as u32
 }
 
-impl Series {
-    fn line(&self) -> Look {
-        let look = Look::stroke(self.colour, 1.8);
-        if self.dashed { look.dashed() } else { look }
+#[cfg(test)]
+mod tests {
+    use super::super::palette::category;
+    use super::*;
+
+    fn chart(points: Vec<Point>) -> String {
+        let chart = Chart {
+            title: "Quality against cost".to_owned(),
+            x: Axis::new("operations").log(),
+            y: Axis::new("judged right").with_zero(),
+            series: vec![
+                Series::new("presets", Marks::Points, category(0)).with(points),
+                Series::new("Pareto line", Marks::Steps, SOFT).with([(1e9, 0.5), (1e10, 0.9)]),
+            ],
+            ..Chart::default()
+        };
+        chart.figure(400.0, 300.0)
     }
 
-    fn draw(&self, svg: &mut Svg, plot: &Plot) {
-        let places = || self.points.iter().filter_map(|point| plot.place(point));
-        match self.marks {
-            Marks::Line => svg.path(&Path::through(places()), self.line()),
-            Marks::Steps => {
-                let places: Vec<_> = places().collect();
-                let corners = places.windows(2).flat_map(|pair| [(pair[1].0, pair[0].1), pair[1]]);
-                svg.path(&Path::through(places.first().copied().into_iter().chain(corners)), self.line());
-            }
-            Marks::Bars => self.bars(svg, plot),
-            Marks::Points => self.dots(svg, plot),
+    #[test]
+    fn points_have_their_bars_and_labels() {
+        let plain = chart(vec![Point::at(1e9, 0.5), Point::at(1e10, 0.9)]);
+        let full =
+            chart(vec![Point::at(1e9, 0.5).error(0.1, 0.2).label("gtr-8"), Point::at(1e10, 0.9).label("mar-64")]);
+        let count = |file: &str, what: &str| file.matches(what).count();
+        // A point each and one in the list of the series.
+        assert_eq!((count(&plain, "<circle"), count(&full, "<circle")), (3, 3));
+        // The bar and its ends.
+        assert_eq!(count(&full, "<path") - count(&plain, "<path"), 3);
+        for text in ["gtr-8", "mar-64", "presets", "Pareto line", "operations", "judged right", "Quality against cost"]
+        {
+            assert!(full.contains(&format!(">{text}</text>")), "{text}");
         }
     }
 
-    fn bars(&self, svg: &mut Svg, plot: &Plot) {
-        for point in &self.points {
-            let (Some((_, y)), Some(left), Some(right)) =
-                (plot.place(point), plot.x(point.x - 0.5), plot.x(point.x + 0.5))
-            else {
-                continue;
-            };
-            let gap = ((right - left) * 0.12).min(1.0);
-            let bar = Area::new(left + gap, y, right - left - 2.0 * gap, plot.area.bottom() - y);
-            svg.rect(bar, Look::fill(point.colour.unwrap_or(self.colour)));
-        }
-    }
-
-    fn dots(&self, svg: &mut Svg, plot: &Plot) {
-        for point in &self.points {
-            let Some((x, y)) = plot.place(point) else { continue };
-            let colour = point.colour.unwrap_or(self.colour);
-            if let Some((below, above)) = point.error
-                && let (Some(low), Some(high)) = (plot.y(below), plot.y(above))
-            {
-                let look = Look::stroke(colour, 1.2);
-                svg.line((x, low), (x, high), look);
-                for end in [low, high] {
-                    svg.line((x - 3.0, end), (x + 3.0, end), look);
-                }
-            }
-            svg.circle((x, y), 4.0, Look::fill(colour).outlined(super::palette::PAPER, 1.0));
-        }
+    #[test]
+    fn what_has_no_place_is_left_out() {
+        let file = chart(vec![Point::at(0.0, 0.5), Point::at(f64::NAN, 0.5), Point::at(1e9, f64::INFINITY)]);
+        assert_eq!(file.matches("<circle").count(), 1, "{file}");
+        assert!(!file.contains("NaN") && !file.contains("inf"));
     }
 }

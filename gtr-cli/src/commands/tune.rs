@@ -1,0 +1,79 @@
+//! `tune`: the best schedule that a budget affords.
+
+use gtr_backends::judge::{Bootstrap, Reference};
+use gtr_core::Seed;
+use serde_json::{Map, Value};
+
+use super::{eval, to_json};
+use crate::args::TuneArgs;
+use crate::error::{CliError, ExitStatus};
+use crate::evaluation::{Evaluator, Images};
+use crate::output::{self, Target};
+use crate::tune::{Evidence, Halt, Halving, Search, Sight, Unseen};
+
+/// Carries out the command.
+pub(super) fn run(args: &TuneArgs) -> Result<ExitStatus, CliError> {
+    match tune(args) {
+        Ok(()) => Ok(ExitStatus::Success),
+        Err(Halt::Failed(error)) => Err(error),
+        Err(Halt::Stopped(status)) => Ok(eval::stopped(status, args.series.store.is_some())),
+    }
+}
+
+fn tune(args: &TuneArgs) -> Result<(), Halt> {
+    let series = &args.series;
+    Images::new(series.count, &series.seeds, 10)?;
+    let first_count = u64::from(args.first_count);
+    if !first_count.is_multiple_of(10) {
+        return Err(CliError::usage(format_args!(
+            "--first-count {first_count}: 10 classes share the images equally: give a multiple of 10"
+        ))
+        .into());
+    }
+    let sight = Sight { seeds: vec![args.seed], reference: Reference::First };
+    let unseen = Unseen::by(&sight, Sight { seeds: series.seeds.clone(), reference: Reference::Second })?;
+    let out = args.out.as_deref().map(Target::new).transpose()?;
+
+    let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
+    let settings = settings(args, &evaluator);
+    let guidance = evaluator.guidance(args.cfg)?;
+    let mut search =
+        Search { evaluator: &mut evaluator, guidance, temperature: args.temperature, sight: sight.clone() };
+    let allowance = search.allowance(&args.budget, first_count)?;
+    let space = search.space();
+    let candidates = space.candidates(allowance.operations, Seed(args.seed), args.candidates as usize)?;
+    let halving = Halving { candidates: candidates.len(), images: first_count };
+    let rounds = search.halve(&candidates, &allowance, halving, 2 * series.count)?;
+    let best = Evidence::best(&candidates, &rounds).and_then(|(best, _)| candidates.get(best));
+    let pair: Vec<_> = candidates.first().into_iter().chain(best).collect();
+    let bootstrap = Bootstrap { resamples: series.resamples, ..Bootstrap::default() };
+    let mut rows = search.measure(&pair, &unseen, series.count, bootstrap)?;
+    for made in rows.iter_mut().filter_map(|row| row.made.as_mut()).filter(|_| allowance.seconds.is_none()) {
+        // The same command writes the same bytes.
+        made.seconds = None;
+    }
+    let Ok([baseline, winner]) = <[_; 2]>::try_from(rows) else { return Ok(()) };
+
+    let budget = args.budget.to_string();
+    let evidence =
+        Evidence { settings, budget, allowance, search: sight, candidates, rounds, unseen, baseline, winner };
+    if let (Some(target), Some(path)) = (out, &args.out) {
+        let name = path.file_stem().map_or_else(|| "tuned".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        if let Some(preset) = evidence.preset(&name, space.grid) {
+            target.write(to_json(&preset).as_bytes())?;
+        }
+    }
+    Ok(output::print(&evidence.text())?)
+}
+
+/// What else decides the result.
+fn settings(args: &TuneArgs, evaluator: &Evaluator) -> Map<String, Value> {
+    let settings: [(&str, Value); 5] = [
+        ("program", concat!("gtr-cli ", env!("CARGO_PKG_VERSION")).into()),
+        ("model", args.model.model.clone().into()),
+        ("model_sha256", evaluator.fingerprint().into()),
+        ("seed", args.seed.into()),
+        ("resamples", args.series.resamples.into()),
+    ];
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

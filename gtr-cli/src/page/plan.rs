@@ -1,0 +1,114 @@
+//! The page of a plan, or of several side by side.
+
+use gtr_core::{AxisName, Guidance, GuidanceSchedule, ImageIndex, Plan, PlanDocument, Seed, Step, Summary, TokenIndex};
+use serde::Serialize;
+
+use super::{check, page};
+use crate::error::CliError;
+use crate::gaps::{gaps, is_measured};
+use crate::words::in_words;
+
+pub(super) const SCRIPT: &str = include_str!("assets/plan.js");
+
+/// More plans than this do not fit side by side.
+const MOST: usize = 4;
+
+/// What the script is given.
+#[derive(Serialize)]
+struct Data {
+    // As text: numbers of a script are exact only up to 2^53.
+    seed: String,
+    image: String,
+    plans: Vec<Side>,
+}
+
+/// A plan, and what can be read off it but not easily by the script.
+#[derive(Serialize)]
+struct Side {
+    name: String,
+    plan: PlanDocument,
+    /// The order of the image.
+    order: Vec<TokenIndex>,
+    /// The choice on each axis, in words.
+    axes: Vec<(&'static str, String)>,
+    summary: Summary,
+    evaluations: Vec<Evaluations>,
+    /// The guidance of each step, as a share of its full strength.
+    guidance: Vec<f64>,
+    /// The largest gap after each step; none where it was not measured.
+    gaps: Vec<Option<f64>>,
+}
+
+/// Evaluations of the head in an AR step.
+#[derive(Debug, Serialize)]
+pub(crate) struct Evaluations {
+    /// Of a token without detail.
+    plain: usize,
+    /// Of a token with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<usize>,
+    /// That follow one another.
+    head: usize,
+}
+
+/// The page of plans and their names.
+pub(crate) fn plans(
+    title: &str,
+    plans: &[(String, Plan)],
+    (seed, image): (Seed, ImageIndex),
+) -> Result<String, CliError> {
+    if plans.len() > MOST {
+        let found = plans.len();
+        return Err(CliError::usage(format_args!(
+            "--format html shows at most {MOST} plans side by side, not {found}: name fewer in --compare"
+        )));
+    }
+    plans.iter().try_for_each(|(_, plan)| check(plan.grid()))?;
+    let data = Data {
+        seed: seed.to_string(),
+        image: image.to_string(),
+        plans: plans.iter().map(|(name, plan)| Side::new(name, plan, (seed, image))).collect(),
+    };
+    Ok(page(title, SCRIPT, &data))
+}
+
+impl Side {
+    fn new(name: &str, plan: &Plan, order: (Seed, ImageIndex)) -> Self {
+        let mut after_steps = vec![None; plan.steps().len()];
+        for gap in gaps(plan, order, |step| is_measured(plan, step)) {
+            after_steps[gap.ar_step - 1] = gap.largest_gap;
+        }
+        Self {
+            name: name.to_owned(),
+            plan: plan.to_document(),
+            order: plan.order(order.0, order.1),
+            axes: AxisName::ALL.map(|axis| (axis.as_str(), in_words(plan.schedule().axis(axis)))).to_vec(),
+            summary: plan.summary(),
+            evaluations: plan.steps().iter().map(|step| Evaluations::of(plan, step)).collect(),
+            guidance: guidance(plan),
+            gaps: after_steps,
+        }
+    }
+}
+
+impl Evaluations {
+    pub(super) fn of(plan: &Plan, step: &Step) -> Self {
+        Self {
+            plain: plan.evaluations(step.diffusion_steps()),
+            detail: step.detail().map(|detail| plan.evaluations(detail.diffusion_steps)),
+            head: plan.head_evaluations(step),
+        }
+    }
+}
+
+/// The linear ramp, as a share of the scale at full strength: what lies above 1 of a scale of 2.
+fn guidance(plan: &Plan) -> Vec<f64> {
+    let Ok(ramp) = Guidance::new(2.0, GuidanceSchedule::Linear) else { return Vec::new() };
+    let tokens = plan.grid().tokens();
+    let mut known = plan.known().len();
+    let after = plan.steps().iter().map(|step| {
+        known += step.tokens();
+        ramp.at(tokens, tokens - known) - 1.0
+    });
+    after.collect()
+}

@@ -1,0 +1,182 @@
+//! What is searched.
+
+use gtr_core::{AxisName, Config, Schedule, Stream};
+use serde_json::Value;
+
+/// What a schedule of *Generation then Reconstruction* is like, but for how many AR steps it has.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Draft {
+    /// The stages' shares of the AR steps, one value each.
+    pub(super) shares: Vec<u64>,
+    /// Diffusion steps of the first generation step.
+    pub(super) t_max: u64,
+    /// Diffusion steps of the last generation step.
+    pub(super) t_min: u64,
+    /// Diffusion steps of the reconstruction.
+    pub(super) t_rec: u64,
+    /// The share of the reconstruction that gets more of them, in percent.
+    pub(super) beta: u64,
+}
+
+/// Stages of a new draft.
+const STAGES: [u64; 4] = [2, 3, 4, 5];
+/// Shares, diffusion steps and percentages are rungs of these ladders: neighbours differ by what may matter.
+const SHARES: [u64; 11] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48];
+const DIFFUSION: [u64; 15] = [4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100];
+const BETA: [u64; 6] = [0, 5, 10, 20, 30, 50];
+/// Of the tokens that get more: as in the presets.
+const T_DETAIL: u64 = 50;
+
+impl Draft {
+    /// The known schedules from which others are drawn: those of `gtr-16`, `gtr-8` and `gtr-lightgen`.
+    pub(super) fn known() -> Vec<Self> {
+        let known = |shares: &[u64]| Self { shares: shares.to_vec(), t_max: 50, t_min: 20, t_rec: 20, beta: 10 };
+        vec![known(&[12, 3, 1]), known(&[6, 1, 1]), known(&[8, 4, 2, 2])]
+    }
+
+    /// A draft that is drawn: every other time anywhere, else beside a known one.
+    pub(super) fn draw(stream: &mut Stream, known: &[Self]) -> Self {
+        if known.is_empty() || stream.below(2) == 0 {
+            Self::anywhere(stream)
+        } else {
+            one_of(stream, known).beside(stream)
+        }
+    }
+
+    fn anywhere(stream: &mut Stream) -> Self {
+        // Later stages know more and need fewer steps: shares fall.
+        let mut shares: Vec<u64> = (0..one_of(stream, &STAGES)).map(|_| one_of(stream, &SHARES)).collect();
+        shares.sort_unstable_by(|a, b| b.cmp(a));
+        let [t_max, t_min, t_rec] = [(); 3].map(|()| one_of(stream, &DIFFUSION));
+        Self { shares, t_max, t_min, t_rec, beta: one_of(stream, &BETA) }.ordered()
+    }
+
+    /// At most two rungs away in everything; one time in four with a stage more or less.
+    fn beside(&self, stream: &mut Stream) -> Self {
+        let mut shares = self.shares.clone();
+        match stream.below(8) {
+            0 if shares.len() > 2 => drop(shares.pop()),
+            1 => shares.extend(shares.last().copied()),
+            _ => {}
+        }
+        for share in &mut shares {
+            *share = neighbour(stream, &SHARES, *share);
+        }
+        let [t_max, t_min, t_rec] = [self.t_max, self.t_min, self.t_rec].map(|t| neighbour(stream, &DIFFUSION, t));
+        Self { shares, t_max, t_min, t_rec, beta: neighbour(stream, &BETA, self.beta) }.ordered()
+    }
+
+    /// Diffusion steps fall over the generation.
+    fn ordered(self) -> Self {
+        Self { t_max: self.t_max.max(self.t_min), t_min: self.t_max.min(self.t_min), ..self }
+    }
+
+    /// The schedule of so many AR steps, where the stages have so many tokens; none, if these do not take as many steps.
+    pub(super) fn schedule(&self, steps: u64, tokens: &[u64]) -> Option<Schedule> {
+        let steps = share_out(steps, &self.shares, tokens)?;
+        let order =
+            Config::new("bisection").with("cut", "diagonal").with("stages", steps.len()).with("within", "random");
+        let diffusion = Config::new("stage-aware").with("t_max", self.t_max).with("t_min", self.t_min);
+        #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+        let beta = self.beta as f64 / 100.0;
+        Some(Schedule {
+            order,
+            pace: Config::new("rates").with("steps", steps),
+            diffusion: diffusion.with("t_rec", self.t_rec),
+            detail: match self.beta {
+                0 => Config::new("none"),
+                _ => Config::new("fts").with("beta", beta).with("t_detail", T_DETAIL),
+            },
+            adapt: vec![AxisName::Order, AxisName::Pace, AxisName::Detail],
+        })
+    }
+
+    /// One of its schedules in short.
+    pub(super) fn name(&self, schedule: &Schedule) -> String {
+        let steps = schedule.pace.params.get("steps").and_then(Value::as_array);
+        let steps: Vec<String> = steps.into_iter().flatten().map(Value::to_string).collect();
+        let Self { t_max, t_min, t_rec, beta, .. } = self;
+        format!("{} steps, T {t_max}..{t_min}/{t_rec}, beta 0.{beta:02}", steps.join("+"))
+    }
+}
+
+/// Shares out steps: the largest remainder, ties to the earlier stage; each stage at least one and at most its tokens.
+fn share_out(steps: u64, shares: &[u64], tokens: &[u64]) -> Option<Vec<u64>> {
+    let all: u64 = shares.iter().sum();
+    if shares.len() != tokens.len() || all == 0 || steps < shares.len() as u64 || steps > tokens.iter().sum() {
+        return None;
+    }
+    let bounded = |(share, most): (&u64, &u64)| (steps * share / all).clamp(1, *most);
+    let mut counts: Vec<u64> = shares.iter().zip(tokens).map(bounded).collect();
+    loop {
+        let given: u64 = counts.iter().sum();
+        let lacking = |&stage: &usize| i128::from(steps * shares[stage]) - i128::from(counts[stage] * all);
+        let stages = 0..counts.len();
+        if given < steps {
+            let stage = stages.filter(|&it| counts[it] < tokens[it]).rev().max_by_key(lacking)?;
+            counts[stage] += 1;
+        } else if given > steps {
+            let stage = stages.filter(|&it| counts[it] > 1).min_by_key(lacking)?;
+            counts[stage] -= 1;
+        } else {
+            return Some(counts);
+        }
+    }
+}
+
+fn one_of<T: Clone>(stream: &mut Stream, values: &[T]) -> T {
+    #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
+    values[stream.below(values.len() as u64) as usize].clone()
+}
+
+/// A rung at most two away from the one that is nearest to a value.
+fn neighbour(stream: &mut Stream, ladder: &[u64], value: u64) -> u64 {
+    let at = ladder.partition_point(|rung| *rung < value).min(ladder.len() - 1);
+    one_of(stream, &ladder[at.saturating_sub(2)..(at + 3).min(ladder.len())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gtr_core::{ImageIndex, Purpose, Seed, preset};
+
+    #[test]
+    fn known_drafts_are_the_presets() {
+        for (draft, (name, steps)) in Draft::known().iter().zip([("gtr-16", 16), ("gtr-8", 8)]) {
+            let schedule = draft.schedule(steps, &[64, 64, 128]).unwrap();
+            assert_eq!(schedule, preset::find(name).unwrap().schedule, "{name}");
+        }
+    }
+
+    #[test]
+    fn steps_are_shared_out_within_bounds() {
+        assert_eq!(share_out(16, &[12, 3, 1], &[16, 16, 32]), Some(vec![12, 3, 1]));
+        assert_eq!(share_out(3, &[48, 1, 1], &[16, 16, 32]), Some(vec![1, 1, 1]));
+        assert_eq!(share_out(20, &[48, 1, 1], &[16, 16, 32]), Some(vec![16, 2, 2]));
+        assert_eq!(share_out(64, &[48, 1, 1], &[16, 16, 32]), Some(vec![16, 16, 32]));
+        for (steps, shares, tokens) in
+            [(2, &[1, 1, 1][..], &[9, 9, 9][..]), (28, &[1, 1, 1], &[9, 9, 9]), (3, &[1], &[9, 9])]
+        {
+            assert_eq!(share_out(steps, shares, tokens), None, "{steps}");
+        }
+    }
+
+    #[test]
+    fn draws_depend_on_seed_and_number_alone_and_stay_on_the_ladders() {
+        let draw = |seed, number| {
+            let mut stream = Stream::new(Seed(seed), Purpose::Search, ImageIndex(number), 0);
+            Draft::draw(&mut stream, &Draft::known())
+        };
+        let drafts: Vec<Draft> = (0..200).map(|number| draw(3, number)).collect();
+        assert!((0..200).rev().all(|number| draw(3, number) == drafts[number as usize]));
+        assert_ne!(drafts, (0..200).map(|number| draw(4, number)).collect::<Vec<_>>());
+        for draft in &drafts {
+            assert!((2..=5).contains(&draft.shares.len()) && draft.t_max >= draft.t_min, "{draft:?}");
+            assert!(draft.shares.iter().all(|share| SHARES.contains(share)), "{draft:?}");
+            assert!([draft.t_max, draft.t_min, draft.t_rec].iter().all(|t| DIFFUSION.contains(t)), "{draft:?}");
+            assert!(BETA.contains(&draft.beta), "{draft:?}");
+        }
+        let stages = |stages| drafts.iter().any(|draft| draft.shares.len() == stages);
+        assert!((2..=5).all(stages));
+    }
+}

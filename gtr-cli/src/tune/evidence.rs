@@ -1,0 +1,181 @@
+//! What came out.
+
+use gtr_backends::judge::{Interval, Measured};
+use gtr_core::Grid;
+use gtr_core::preset::{Preset, Status};
+use serde_json::{Map, Value, json};
+
+use super::budget::Allowance;
+use super::halving::Round;
+use super::space::{BASELINE, Candidate};
+use super::unseen::{Sight, Unseen};
+use crate::evaluation::{Report, Row, told};
+use crate::table::{Align, Rows};
+
+/// A search with its result, and all that is needed to check it.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    /// The command line's part of the settings.
+    pub(crate) settings: Map<String, Value>,
+    pub(crate) budget: String,
+    pub(crate) allowance: Allowance,
+    pub(crate) search: Sight,
+    /// The first is the baseline.
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) rounds: Vec<Round>,
+    pub(crate) unseen: Unseen,
+    /// The baseline's final figures.
+    pub(crate) baseline: Row,
+    /// The winner's final figures.
+    pub(crate) winner: Row,
+}
+
+impl Evidence {
+    /// The candidate with the best score of the last round.
+    pub(crate) fn best(candidates: &[Candidate], rounds: &[Round]) -> Option<(usize, f64)> {
+        let best = rounds.last()?.ranking.first()?;
+        (best.0 < candidates.len()).then_some(*best)
+    }
+
+    /// The schedule that was found, as a preset.
+    pub(crate) fn preset(&self, name: &str, grid: Grid) -> Option<Preset> {
+        let (best, _) = Self::best(&self.candidates, &self.rounds)?;
+        let candidate = self.candidates.get(best)?;
+        let name = name.to_owned();
+        Some(Preset {
+            summary: format!("Found by a search: {}", candidate.name),
+            source: format!("gtr-cli tune --budget {}; see the evidence", self.budget),
+            status: Status::Ours,
+            home_grid: grid,
+            schedule: candidate.schedule.clone(),
+            evidence: Some(self.json(best)),
+            name,
+        })
+    }
+
+    fn json(&self, best: usize) -> Map<String, Value> {
+        let name = |candidate: &usize| self.candidates.get(*candidate).map(|it| &it.name);
+        let round = |round: &Round| {
+            let ranking = round.ranking.iter().map(|(candidate, score)| {
+                let operations = self.candidates.get(*candidate).map(|it| it.operations);
+                json!({ "candidate": name(candidate), "operations": operations, "frechet": score })
+            });
+            json!({ "images": round.images, "ranking": ranking.collect::<Value>() })
+        };
+        let mut budget = json!({ "asked": self.budget, "operations": self.allowance.operations });
+        if let (Some(seconds), Some(budget)) = (self.allowance.seconds, budget.as_object_mut()) {
+            budget.insert("seconds".to_owned(), seconds.limit.into());
+            budget.insert(format!("seconds_of_{BASELINE}"), seconds.yardstick.into());
+        }
+        let mut evidence = self.settings.clone();
+        evidence.insert("budget".to_owned(), budget);
+        evidence.insert(
+            "search".to_owned(),
+            json!({
+                "image_seeds": self.search.seeds,
+                "reference": self.search.reference.name(),
+                "candidates": self.candidates.len(),
+                "rounds": self.rounds.iter().map(round).collect::<Value>(),
+                "best": name(&best),
+            }),
+        );
+        let sight = self.unseen.sight();
+        evidence.insert(
+            "final".to_owned(),
+            json!({
+                "image_seeds": sight.seeds,
+                "reference": sight.reference.name(),
+                "rows": [self.baseline.json(None), self.winner.json(Some(&self.baseline))],
+                "verdict": self.verdict(),
+            }),
+        );
+        evidence
+    }
+
+    /// To read.
+    pub(crate) fn text(&self) -> String {
+        let (tried, operations) = (self.candidates.len(), self.allowance.operations / 1e9);
+        let sight = self.unseen.sight();
+        let report = Report { settings: Value::Null, rows: vec![self.baseline.clone(), self.winner.clone()] };
+        format!(
+            "{tried} candidates of at most {operations:.3} * 10^9 operations an image\n\n{}\nFinal figure: {}, and the {} half of \
+             the real digits, which the search never saw\n\n{}\n{}\n",
+            self.table(),
+            seeds(&sight.seeds),
+            sight.reference,
+            report.text(),
+            self.verdict()
+        )
+    }
+
+    /// The search, a row a round.
+    fn table(&self) -> String {
+        use Align::{Left, Right};
+        let mut rows = Rows::new([
+            ("\nround", Right),
+            ("candi-\ndates", Right),
+            ("images\neach", Right),
+            ("best\ndistance", Right),
+            ("gtr-16's\ndistance", Right),
+            ("\nbest candidate", Left),
+        ]);
+        for (number, round) in (1..).zip(&self.rounds) {
+            let best = round.ranking.first();
+            let shown = |score: Option<f64>| score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}"));
+            let baseline = round.ranking.iter().find(|(candidate, _)| *candidate == 0);
+            let name = best.and_then(|(candidate, _)| self.candidates.get(*candidate)).map(|it| it.name.clone());
+            rows.add([
+                number.to_string(),
+                round.ranking.len().to_string(),
+                round.images.to_string(),
+                shown(best.map(|it| it.1)),
+                shown(baseline.map(|it| it.1)),
+                name.unwrap_or_default(),
+            ]);
+        }
+        rows.text()
+    }
+
+    /// The result in a sentence.
+    pub(crate) fn verdict(&self) -> String {
+        let Row { name: baseline, .. } = &self.baseline;
+        if self.winner.name == *baseline {
+            return format!("The search found nothing that is better than {baseline}.");
+        }
+        match self.winner.beyond(&self.baseline) {
+            Some(difference) => sentence(baseline, &difference),
+            None => "Rows of different numbers of images cannot be compared.".to_owned(),
+        }
+    }
+}
+
+fn sentence(baseline: &str, difference: &Measured) -> String {
+    let Interval { low, high } = difference.interval();
+    let figures = format!("distance {:+.2}, 95 % {low:+.2}..{high:+.2}", difference.value());
+    match told(difference) {
+        "not told apart" => format!("What was found and {baseline} cannot be told apart ({figures})."),
+        word => format!("What was found is {word} than {baseline} at no more than the same budget ({figures})."),
+    }
+}
+
+fn seeds(seeds: &[u64]) -> String {
+    let list: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    format!("images of seed{} {}", if list.len() == 1 { "" } else { "s" }, list.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_says_what_the_interval_says() {
+        let of = |resamples: [f64; 2]| {
+            let resamples: Vec<f64> = (0..100).map(|at| resamples[at % 2]).collect();
+            sentence("gtr-16", &Measured::new(resamples.iter().sum::<f64>() / 100.0, resamples))
+        };
+        assert!(of([-3.0, -1.0]).contains("is better than gtr-16"), "{}", of([-3.0, -1.0]));
+        assert!(of([1.0, 3.0]).contains("is worse than gtr-16"));
+        assert!(of([-1.0, 1.5]).contains("cannot be told apart"));
+        assert!(of([0.0, 0.0]).contains("cannot be told apart"));
+    }
+}

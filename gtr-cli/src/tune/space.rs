@@ -1,0 +1,188 @@
+//! From drafts to candidates that spend the budget on a model.
+
+use std::collections::BTreeSet;
+
+use gtr_core::cost::ArchSpec;
+use gtr_core::{Grid, ImageIndex, Plan, Purpose, Schedule, Seed, Stream, TimestepLimit, preset};
+
+use super::draft::Draft;
+use crate::catalogue::CATALOGUE;
+use crate::error::CliError;
+
+/// What others are compared with.
+pub(crate) const BASELINE: &str = "gtr-16";
+/// No candidate has more AR steps.
+const MOST_STEPS: u64 = 64;
+/// As often a draft is drawn in the place of one that is too dear or there already.
+const ATTEMPTS: u64 = 20;
+
+/// Where schedules are planned, and what their plans cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    pub(crate) grid: Grid,
+    pub(crate) limit: TimestepLimit,
+    pub(crate) arch: ArchSpec,
+    pub(crate) guided: bool,
+}
+
+/// A schedule within the budget.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// What it is, in short.
+    pub(crate) name: String,
+    pub(crate) schedule: Schedule,
+    pub(crate) plan: Plan,
+    /// Of an image.
+    pub(crate) operations: f64,
+}
+
+impl Space {
+    /// A preset on this grid.
+    pub(crate) fn preset(&self, name: &str) -> Result<Candidate, CliError> {
+        let preset = preset::find(name)?;
+        let mut schedule = preset.schedule.clone();
+        schedule.set_default_timestep_limit(self.limit)?;
+        let plan = schedule.plan(self.grid, &CATALOGUE.registry)?.plan;
+        let operations = self.operations(&plan);
+        Ok(Candidate { name: preset.name.clone(), schedule: preset.schedule.clone(), plan, operations })
+    }
+
+    /// As many candidates within a budget, fewer where there are not as many: `gtr-16` in as many steps as the budget
+    /// affords, other known schedules, and drawn ones. Which they are depends on the arguments alone.
+    pub(crate) fn candidates(&self, budget: f64, seed: Seed, count: usize) -> Result<Vec<Candidate>, CliError> {
+        let known = Draft::known();
+        let mut candidates = vec![self.baseline(budget, known.first())?];
+        let mut plans = BTreeSet::from([candidates[0].plan.to_document().to_json()]);
+        let mut add = |candidates: &mut Vec<Candidate>, draft: &Draft| {
+            let candidate = self.spend(draft, budget);
+            let new = candidate.filter(|it| plans.insert(it.plan.to_document().to_json()));
+            new.map(|candidate| candidates.push(candidate)).is_some()
+        };
+        for draft in known.iter().skip(1).take(count.saturating_sub(1)) {
+            add(&mut candidates, draft);
+        }
+        for number in 0..(count - candidates.len().min(count)) as u64 {
+            for attempt in 0..ATTEMPTS {
+                let mut stream = Stream::new(seed, Purpose::Search, ImageIndex(number), attempt);
+                if add(&mut candidates, &Draft::draw(&mut stream, &known)) {
+                    break;
+                }
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// `gtr-16`, with as many steps as the budget affords.
+    fn baseline(&self, budget: f64, draft: Option<&Draft>) -> Result<Candidate, CliError> {
+        let preset = self.preset(BASELINE)?;
+        // At its own cost it is the preset itself, also on a grid to which it adapts.
+        #[expect(clippy::float_cmp, reason = "the same count of the same plan")]
+        if preset.operations == budget {
+            return Ok(preset);
+        }
+        let steps = |candidate: &Candidate| candidate.plan.steps().len();
+        match draft.and_then(|draft| self.spend(draft, budget)) {
+            Some(spent) if spent.plan == preset.plan => Ok(preset),
+            Some(spent) => Ok(Candidate { name: format!("{BASELINE} in {} steps", steps(&spent)), ..spent }),
+            None => {
+                let least = draft.and_then(|draft| self.cheapest(draft)).unwrap_or(preset);
+                Err(CliError::usage(format_args!(
+                    "--budget: {budget:.3e} operations an image are too few: {BASELINE} in its fewest steps, {}, takes {:.3e} on \
+                     this model, and it is what others are compared with",
+                    steps(&least),
+                    least.operations
+                )))
+            }
+        }
+    }
+
+    /// A draft with as many AR steps as the budget affords.
+    fn spend(&self, draft: &Draft, budget: f64) -> Option<Candidate> {
+        let within = self.each(draft).filter(|candidate| candidate.operations <= budget);
+        within.max_by(|a, b| a.operations.total_cmp(&b.operations))
+    }
+
+    fn cheapest(&self, draft: &Draft) -> Option<Candidate> {
+        self.each(draft).min_by(|a, b| a.operations.total_cmp(&b.operations))
+    }
+
+    /// A draft with any number of AR steps.
+    fn each(&self, draft: &Draft) -> impl Iterator<Item = Candidate> {
+        let tokens = self.stages(draft.shares.len());
+        let steps = tokens.iter().sum::<u64>().min(MOST_STEPS);
+        (0..=steps).filter_map(move |steps| self.candidate(draft, draft.schedule(steps, &tokens)?))
+    }
+
+    fn candidate(&self, draft: &Draft, schedule: Schedule) -> Option<Candidate> {
+        let plan = self.plan(&schedule)?;
+        let operations = self.operations(&plan);
+        Some(Candidate { name: draft.name(&schedule), schedule, plan, operations })
+    }
+
+    /// Tokens of as many stages; none, where the grid has not as many.
+    fn stages(&self, stages: usize) -> Vec<u64> {
+        let one_each = Draft { shares: vec![1; stages], t_max: 1, t_min: 1, t_rec: 1, beta: 0 };
+        let least = one_each.schedule(stages as u64, &vec![1; stages]);
+        let plan = least.and_then(|schedule| self.plan(&schedule));
+        plan.map_or_else(Vec::new, |plan| plan.summary().stages.iter().map(|stage| stage.tokens as u64).collect())
+    }
+
+    /// The plan, if the grid meets the schedule as it is.
+    fn plan(&self, schedule: &Schedule) -> Option<Plan> {
+        let mut schedule = schedule.clone();
+        schedule.set_default_timestep_limit(self.limit).ok()?;
+        let planned = schedule.plan(self.grid, &CATALOGUE.registry).ok()?;
+        planned.adaptations.is_empty().then_some(planned.plan)
+    }
+
+    fn operations(&self, plan: &Plan) -> f64 {
+        self.arch.cost(plan, self.guided).total()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits() -> Space {
+        let spec = gtr_backends::spec("digits").unwrap();
+        Space { grid: spec.grid, limit: spec.timestep_limit, arch: spec.arch, guided: true }
+    }
+
+    #[test]
+    fn candidates_are_within_the_budget_sound_and_no_two_the_same() {
+        let space = digits();
+        let budget = space.preset("gtr-16").unwrap().operations;
+        let candidates = space.candidates(budget, Seed(1), 40).unwrap();
+        assert_eq!(candidates.len(), 40);
+        assert_eq!(candidates[0].plan, space.preset("gtr-16").unwrap().plan);
+        assert_eq!(candidates[0].name, "gtr-16");
+        let mut seen = BTreeSet::new();
+        for candidate in &candidates {
+            assert!(candidate.operations <= budget, "{}", candidate.name);
+            assert_eq!(candidate.operations, space.arch.cost(&candidate.plan, true).total());
+            let document = candidate.plan.to_document();
+            assert!(gtr_core::verify(&document, &CATALOGUE.registry).is_empty(), "{}", candidate.name);
+            assert!(seen.insert(document.to_json()), "{} twice", candidate.name);
+        }
+        // One step more would not be affordable: the budget is spent.
+        assert!(candidates[1].operations > 0.9 * budget, "{}", candidates[1].name);
+    }
+
+    #[test]
+    fn other_budgets_have_the_baseline_in_other_steps() {
+        let space = digits();
+        let of = |name: &str| space.preset(name).unwrap();
+        let less = space.candidates(0.5 * of("gtr-16").operations, Seed(1), 1).unwrap();
+        assert_eq!(less.len(), 1);
+        assert!(less[0].name.starts_with("gtr-16 in ") && less[0].plan.steps().len() < 16, "{}", less[0].name);
+        let more = space.candidates(of("mar-64").operations, Seed(1), 1).unwrap();
+        assert!(more[0].plan.steps().len() > 16, "{}", more[0].name);
+    }
+
+    #[test]
+    fn a_budget_that_nothing_meets_is_refused() {
+        let error = digits().candidates(1e6, Seed(1), 8).unwrap_err().to_string();
+        assert!(error.contains("1.000e6") && error.contains("in its fewest steps, 3, takes"), "{error}");
+    }
+}

@@ -1,0 +1,221 @@
+//! The search for a schedule under a budget, with counts that take seconds.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Run, files, gtr, run_in, run_with, start_in};
+
+/// Few candidates, few images.
+const TINY: &str =
+    "tune --model tiny --random-weights --budget gtr-16 --candidates 4 --first-count 10 --count 20 --resamples 40";
+
+/// A folder with a model that makes pictures like those of `digits`, of nothing, in no time.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tiny")).unwrap();
+    let config = r#"{ "model": "tiny", "grid": [8, 8], "patch_size": 4, "vae_embed_dim": 1, "token_embed_dim": 16,
+        "image": [32, 32], "encoder_embed_dim": 16, "encoder_depth": 1, "encoder_num_heads": 2, "decoder_embed_dim": 16,
+        "decoder_depth": 1, "decoder_num_heads": 2, "mlp_ratio": 4, "buffer_size": 4, "class_num": 10, "diffloss_d": 1,
+        "diffloss_w": 16, "layer_norm_eps": 1e-06, "noise_schedule": "cosine", "diffusion_steps": 1000,
+        "max_timestep": 949, "cfg": 3.0, "cfg_schedule": "linear", "latent_scale": 1.0, "decoder": "identity" }"#;
+    fs::write(folder.path().join("tiny/config.json"), config).unwrap();
+    folder
+}
+
+/// What an image costs by a preset.
+fn cost(folder: &Path, preset: &str) -> f64 {
+    let counted = run_in(folder, &["cost", "--model", "tiny", "--preset", preset, "--format", "json"]).succeeded();
+    serde_json::from_str::<Value>(&counted).unwrap()[0]["total"].as_f64().unwrap()
+}
+
+fn tune(folder: &Path, flags: &str) -> Run {
+    line(folder, &format!("{TINY} {flags}"))
+}
+
+fn line(folder: &Path, line: &str) -> Run {
+    run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_found_keeps_the_budget_and_is_the_same_again() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("other")).unwrap();
+    let budget = 0.9 * cost(folder.path(), "gtr-16");
+    let flags = format!("{} --out found.json --store seen", TINY.replace("gtr-16", &budget.to_string()));
+    let told = line(folder.path(), &flags).succeeded();
+    // Neither the batch, nor the threads, nor what is kept changes it.
+    let again = flags.replace("--out found.json --store seen", "--out other/found.json --batch 3");
+    let again: Vec<&str> = again.split_whitespace().collect();
+    assert_eq!(told, run_with(folder.path(), &again, &[("RAYON_NUM_THREADS", "1")]).succeeded());
+    assert_eq!(fs::read(path("found.json")).unwrap(), fs::read(path("other/found.json")).unwrap());
+
+    let preset = json(&path("found.json"));
+    assert_eq!((preset["name"].as_str(), preset["status"].as_str()), (Some("found"), Some("ours")));
+    let evidence = &preset["evidence"];
+    assert_eq!(evidence["budget"]["operations"], budget);
+    let (search, last) = (&evidence["search"], &evidence["final"]);
+    let rounds = search["rounds"].as_array().unwrap();
+    let size = |round: &Value| (round["images"].as_u64(), round["ranking"].as_array().map(Vec::len));
+    assert_eq!(rounds.iter().map(size).collect::<Vec<_>>(), [(Some(10), Some(4)), (Some(20), Some(2))]);
+    for candidate in rounds.iter().flat_map(|round| round["ranking"].as_array().unwrap()) {
+        assert!(candidate["operations"].as_f64().unwrap() <= budget, "{candidate}");
+    }
+    assert_eq!(rounds[1]["ranking"][0]["candidate"], search["best"]);
+    assert_eq!((&search["reference"], &last["reference"]), (&"first".into(), &"second".into()));
+    assert_ne!(search["image_seeds"], last["image_seeds"]);
+    assert!(told.contains(last["verdict"].as_str().unwrap()));
+
+    // The plan is sound and costs what the evidence says; other commands take the file as it is.
+    line(folder.path(), "plan --schedule found.json --format json --out plan.json").succeeded();
+    line(folder.path(), "verify plan.json").succeeded();
+    let eval = "eval --model tiny --random-weights --schedule found.json --reference second --count 20 --resamples 40 \
+                --format json --store seen";
+    let table: Value = serde_json::from_str(&line(folder.path(), eval).succeeded()).unwrap();
+    let (row, told) = (&table["rows"][0], &last["rows"][1]);
+    assert_eq!((&row["frechet"], &row["operations"]), (&told["frechet"], &told["operations"]));
+    assert!(row["operations"].as_f64().unwrap() <= budget);
+}
+
+#[test]
+fn at_its_own_cost_the_baseline_is_gtr_16_itself() {
+    let folder = folder();
+    let told = tune(folder.path(), "--out p.json").succeeded();
+    let preset = json(&folder.path().join("p.json"));
+    assert_eq!(preset["evidence"]["final"]["rows"][0]["name"], "gtr-16");
+    assert_eq!(preset["evidence"]["budget"]["operations"], cost(folder.path(), "gtr-16"));
+    assert!(told.contains("gtr-16"), "{told}");
+
+    let alone = TINY.replace("--candidates 4", "--candidates 1 --out alone.json");
+    let told = line(folder.path(), &alone).succeeded();
+    assert!(told.contains("The search found nothing that is better than gtr-16."), "{told}");
+    let known: Value = serde_json::from_str(&gtr("presets gtr-16 --format json").succeeded()).unwrap();
+    assert_eq!(json(&folder.path().join("alone.json"))["schedule"], known.get(0).unwrap_or(&known)["schedule"]);
+}
+
+#[test]
+fn seconds_are_a_limit_too() {
+    let folder = folder();
+    // At the least that it can afford it is refused by operations, or by the clock: never accepted.
+    let refused = line(folder.path(), &TINY.replace("gtr-16", "1e-9s"));
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("--budget: "), "{}", refused.stderr);
+    line(folder.path(), &(TINY.replace("gtr-16", "10s") + " --store seen --out p.json")).succeeded();
+    let evidence = &json(&folder.path().join("p.json"))["evidence"];
+    let budget = &evidence["budget"];
+    assert_eq!((&budget["asked"], &budget["seconds"]), (&"10s".into(), &10.0.into()));
+    assert!(budget["seconds_of_gtr-16"].as_f64().unwrap() > 0.0);
+    assert!(evidence["final"]["rows"][1]["seconds"].as_f64().unwrap() > 0.0);
+}
+
+/// Killed with no chance to finish anything, then continued, it makes the file that it makes in one go, and no image that
+/// was finished is made again.
+#[cfg(unix)]
+#[test]
+fn killed_and_continued_it_finds_the_same() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    tune(folder.path(), "--out whole.json --store whole").succeeded();
+    let again = format!("{TINY} --out killed.json --store killed --batch 5");
+    let again: Vec<&str> = again.split_whitespace().collect();
+    let mut child = start_in(folder.path(), &again);
+    let kept = || -> u64 {
+        let Ok(entries) = fs::read_dir(path("killed")) else { return 0 };
+        let verdicts = entries.flatten().filter(|it| it.path().extension().is_some_and(|it| it == "verdicts"));
+        verdicts.filter_map(|it| it.metadata().ok()).map(|it| it.len()).sum()
+    };
+    while kept() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!path("killed.json").exists());
+    // What was kept then is the beginning of what is kept in the end, byte for byte, with the time that each image took.
+    let before: Vec<(String, Vec<u8>)> = verdicts(&path("killed"));
+    run_in(folder.path(), &again).succeeded();
+    for (name, bytes) in before {
+        let whole = bytes.len() / RECORD * RECORD;
+        assert_eq!(fs::read(path("killed").join(&name)).unwrap()[..whole], bytes[..whole], "{name}");
+    }
+    let (killed, whole) = (json(&path("killed.json")), json(&path("whole.json")));
+    for part in ["schedule", "evidence"] {
+        assert_eq!(killed[part], whole[part]);
+    }
+}
+
+/// Bytes of an image in a store: number, seconds, 64 features, 10 logits, checksum.
+const RECORD: usize = 8 + 4 * (1 + 64 + 10) + 8;
+
+fn verdicts(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let names = files(folder).into_iter().filter(|name| name.ends_with(".verdicts"));
+    names.map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
+}
+
+#[test]
+fn what_cannot_be_done_is_one_line() {
+    let folder = folder();
+    fs::write(folder.path().join("file"), "").unwrap();
+    for (flags, code, said) in [
+        ("tune --budget 1e3", 2, "1.000e3 operations an image are too few: gtr-16 in its fewest steps, 3, takes"),
+        ("tune --budget gtr-7", 2, "operations an image, as 1.2e9"),
+        ("tune --budget -1", 2, "operations an image, as 1.2e9"),
+        ("tune --budget gtr-16 --seed 3 --seeds 2,3", 2, "the search sees images of that seed"),
+        ("tune --budget gtr-16 --first-count 15", 2, "give a multiple of 10"),
+        ("tune --budget gtr-16 --count 15", 2, "give a multiple of 10"),
+        ("tune --budget gtr-16 --candidates 0", 2, "--candidates"),
+        ("tune --budget gtr-16 --store file", 1, "cannot make the folder file"),
+        ("tune --budget gtr-16 --out none/p.json", 1, "create it first"),
+        ("tune --budget gtr-16 --model mar-b", 2, "the judge sees ten digits"),
+    ] {
+        let error = line(folder.path(), flags).failed(code);
+        assert!(error.contains(said), "{flags}: {error}");
+    }
+    assert_eq!(files(folder.path()), ["file", "tiny"]);
+}
+
+#[test]
+fn a_store_that_was_tampered_with_is_refused_or_made_again() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    tune(folder.path(), "--out a.json --store seen").succeeded();
+    let some: Vec<String> = files(&path("seen")).into_iter().filter(|name| name.ends_with(".verdicts")).collect();
+    let damaged = path("seen").join(&some[0]);
+    let mut bytes = fs::read(&damaged).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&damaged, bytes).unwrap();
+    let again = tune(folder.path(), "--out a2.json --store seen");
+    assert!(again.stderr.contains("damaged images: they are made again"), "{}", again.stderr);
+    again.succeeded();
+    assert_eq!(json(&path("a.json"))["evidence"], json(&path("a2.json"))["evidence"]);
+
+    // More than any search writes: nothing of it is read.
+    fs::File::options().write(true).open(&damaged).unwrap().set_len(3 << 30).unwrap();
+    let refused = tune(folder.path(), "--out b.json --store seen");
+    assert_eq!(refused.code, 1);
+    let last = refused.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: cannot read ") && last.contains("it has more than"), "{}", refused.stderr);
+    assert!(!path("b.json").exists());
+}
+
+#[test]
+fn a_file_that_is_no_preset_is_refused_by_name() {
+    let folder = folder();
+    for (text, said) in [
+        (r#"{"schedule": {}}"#, "p.json is no schedule: "),
+        (r#"{"schedule": 1, "name": "x"}"#, "p.json is no schedule: "),
+        (r#"{"name": "x"}"#, "p.json is no schedule: "),
+        ("[", "p.json is no schedule: "),
+    ] {
+        fs::write(folder.path().join("p.json"), text).unwrap();
+        let error = run_in(folder.path(), &["plan", "--schedule", "p.json"]).failed(1);
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}

@@ -20,8 +20,7 @@ pub struct Bisection {
     pub stages: Stages,
     /// Order of the tokens within a stage: `random` or `farthest`.
     pub within: Within,
-    /// The colour of the checkerboard that is generated: `even` as published, or `odd`, which is left out of a plan unless it is
-    /// asked for.
+    /// The colour of the checkerboard that is generated: `even`, as published and where nothing is said, or `odd`.
     #[serde(skip_serializing_if = "Parity::is_even")]
     pub first: Parity,
 }

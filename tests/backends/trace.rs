@@ -9,7 +9,8 @@ use gtr_backends::trace::{Provenance, Trace, Tracer};
 use gtr_backends::{Device, Picture};
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
-    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, preset,
+    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
+    preset,
 };
 
 fn plan(name: &str) -> Plan {
@@ -162,7 +163,7 @@ fn a_trace_can_be_read_back() {
             for ((tokens, scores), picked) in batch.targets(index).zip(&scores).zip(&record.picked) {
                 assert_eq!((scores.len(), picked.len()), (step.tokens(), step.detail().map_or(0, |it| it.tokens)));
                 // What was picked has the highest scores.
-                let score = |token| scores[tokens.iter().position(|other| other == token).unwrap()];
+                let score = |token: &TokenIndex| scores[tokens.iter().position(|other| other == token).unwrap()];
                 let least = picked.iter().map(score).fold(f64::INFINITY, f64::min);
                 assert_eq!(tokens.iter().filter(|token| score(token) >= least).count(), picked.len());
             }

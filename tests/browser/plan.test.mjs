@@ -210,9 +210,9 @@ test("dark and light are those of the system until the button is pressed", async
       await eventually(async () => assert.equal(await styled(page, "backgroundColor"), background[other]));
       await page.emulateMedia({ colorScheme: scheme });
       await eventually(async () => assert.equal(await styled(page, "backgroundColor"), background[scheme]));
+      await page.keyboard.press("Home");
       await page.getByRole("button", { name: "Switch between light and dark" }).click();
       assert.equal(await styled(page, "backgroundColor"), background[other]);
-      await page.keyboard.press("Home");
       const unknown = { light: "236,238,241", dark: "36,42,49" }[other];
       assert.deepEqual(new Set(await colours(page, plan.grid)), new Set([unknown]));
     });

@@ -76,6 +76,9 @@ test("a token shows its score, its rank and what it got", () =>
       assert.equal(told["Picked for detail"], picked);
       const score = image.scores[image.order.indexOf(token)];
       assert.ok(Math.abs(Number(told.Score) - score) < 1e-3);
+      const higher = image.order.filter((other, at) => steps[other] === steps[token] && image.scores[at] > score);
+      const rank = `${higher.length + 1} of ${run.plan.steps[steps[token] - 1].tokens}`;
+      assert.equal(told["Rank in its step"], picked === undefined ? "its step picks none" : rank);
     }
   }));
 
@@ -141,4 +144,6 @@ test("the page of a run fits a phone, in the dark, too", () =>
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
     await page.keyboard.press("Home");
     assert.deepEqual(new Set(await colours(page, run.plan.grid)), new Set(["36,42,49"]));
+    await page.getByRole("button", { name: "Switch between light and dark" }).click();
+    assert.deepEqual(new Set(await colours(page, run.plan.grid)), new Set(["236,238,241"]));
   }));

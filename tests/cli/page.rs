@@ -38,7 +38,7 @@ pub(crate) fn asks_for_nothing(page: &str) {
             other => panic!("{other}"),
         }
     }
-    let scripts = between(policy, "script-src ", "\"").split(' ').count();
+    let scripts = policy.split_once("script-src ").unwrap().1.split(' ').count();
     assert_eq!(page.matches("<script>").count(), scripts);
 }
 

@@ -208,7 +208,7 @@ fn traces_are_not_trusted() {
     refused("time stands", &|parts| parts.tensor("batch1.step2.seconds").2 = f64::INFINITY.to_le_bytes().to_vec());
     refused("no guidance", &missing("batch0.step1.guidance"));
     refused("no vectors", &missing("batch0.step7.z"));
-    refused("vectors of others", &shape("batch0.step7.z", json!([1, 128])));
+    refused("vectors of others", &shape("batch0.step7.z", json!([128, 64])));
     refused("vectors that are not numbers", &|parts| parts.tensor("batch0.step7.z").2.fill(0xff));
     refused("flat pictures", &shape("batch0.pictures", json!([2048])));
     refused("pictures of two colours", &shape("batch0.pictures", json!([2, 32, 16, 2])));

@@ -55,7 +55,7 @@ impl Draft {
     fn beside(&self, stream: &mut Stream) -> Self {
         let mut shares = self.shares.clone();
         match stream.below(8) {
-            0 if shares.len() > 2 => drop(shares.pop()),
+            0 if shares.len() > 2 => shares.truncate(shares.len() - 1),
             1 => shares.extend(shares.last().copied()),
             _ => {}
         }
@@ -126,7 +126,8 @@ fn share_out(steps: u64, shares: &[u64], tokens: &[u64]) -> Option<Vec<u64>> {
 
 fn one_of<T: Clone>(stream: &mut Stream, values: &[T]) -> T {
     #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
-    values[stream.below(values.len() as u64) as usize].clone()
+    let at = stream.below(values.len() as u64) as usize;
+    values[at].clone()
 }
 
 /// A rung at most two away from the one that is nearest to a value.

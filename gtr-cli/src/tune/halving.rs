@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drowns_in_noise_is_not_found() {
+    fn another_score_finds_another() {
         let against = |candidates: &[usize], _, _| Ok::<_, ()>(candidates.iter().map(|it| *it as f64).collect());
         assert_eq!(Halving { candidates: 64, images: 10 }.run(against).unwrap().last().unwrap().ranking[0].0, 0);
     }

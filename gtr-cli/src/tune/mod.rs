@@ -18,9 +18,8 @@ mod search;
 mod space;
 mod unseen;
 
-pub(crate) use self::budget::{Allowance, Budget};
+pub(crate) use self::budget::Budget;
 pub(crate) use self::evidence::Evidence;
 pub(crate) use self::halving::Halving;
 pub(crate) use self::search::{Halt, Search};
-pub(crate) use self::space::Space;
 pub(crate) use self::unseen::{Sight, Unseen};

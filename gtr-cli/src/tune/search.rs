@@ -1,5 +1,6 @@
 //! The search on a model.
 
+use gtr_backends::BackendError;
 use gtr_backends::judge::{Bootstrap, FEATURES, Frechet, Moments};
 use gtr_core::Guidance;
 
@@ -24,8 +25,14 @@ pub(crate) enum Halt {
     Failed(CliError),
 }
 
-impl<E: Into<CliError>> From<E> for Halt {
-    fn from(error: E) -> Self {
+impl From<CliError> for Halt {
+    fn from(error: CliError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<BackendError> for Halt {
+    fn from(error: BackendError) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -75,7 +82,7 @@ impl Search<'_> {
         let reference = Frechet::from(&self.sight.reference.moments()?);
         let rounds = halving.rounds().count();
         let mut round = 0;
-        halving.run(|numbers, images, after| {
+        halving.run(|numbers, images, after| -> Result<_, Halt> {
             round += 1;
             let some: Vec<&Candidate> = numbers.iter().filter_map(|&number| candidates.get(number)).collect();
             output::note(format_args!(

@@ -62,7 +62,7 @@ fn json_and_csv_say_the_same() {
     let rows = report["rows"].as_array().unwrap();
     gtr(folder, &format!("{TWO} --store a --plot p.svg")).succeeded();
     let figure = fs::read_to_string(folder.join("p.svg")).unwrap();
-    for part in ["<svg", ">gtr-8<", ">mar-8<", "Pareto front"] {
+    for part in ["<svg", ">gtr-8 (changed)<", ">mar-8 (changed)<", "Pareto front"] {
         assert!(figure.contains(part), "{part}");
     }
     gtr(folder, &format!("{TWO} --store a --plot p.png")).succeeded();

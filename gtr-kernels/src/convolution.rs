@@ -134,8 +134,8 @@ impl Task<'_> {
         let mut rows = Vec::with_capacity(sums.len());
         for (block, bias) in self.bias.chunks(COLUMNS).enumerate() {
             sums.fill([[0.0; COLUMNS]; ROWS]);
-            let size = side * side * channels * COLUMNS;
-            let weights = &self.weights[block * size..][..size];
+            let length = side * side * channels * COLUMNS;
+            let weights = &self.weights[block * length..][..length];
             for (tap, weights) in taps.iter().zip(weights.chunks_exact(channels * COLUMNS)) {
                 for (part, weights) in weights.chunks(INPUTS * COLUMNS).enumerate() {
                     rows.clear();

@@ -38,6 +38,7 @@ pub enum Parity {
 
 impl Parity {
     /// What is not said is even.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_even(&self) -> bool {
         *self == Self::Even
     }

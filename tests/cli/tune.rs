@@ -163,7 +163,11 @@ fn what_cannot_be_done_is_one_line() {
     let folder = folder();
     fs::write(folder.path().join("file"), "").unwrap();
     for (flags, code, said) in [
-        ("tune --budget 1e3", 2, "1.000e3 operations an image are too few: gtr-16 in its fewest steps, 3, takes"),
+        (
+            "tune --budget 1e3",
+            2,
+            "1.000e3 operations an image are too few: gtr-16 at its cheapest, in 4 AR steps, takes",
+        ),
         ("tune --budget gtr-7", 2, "operations an image, as 1.2e9"),
         ("tune --budget -1", 2, "operations an image, as 1.2e9"),
         ("tune --budget gtr-16 --seed 3 --seeds 2,3", 2, "the search sees images of that seed"),

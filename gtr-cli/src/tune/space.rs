@@ -87,8 +87,8 @@ impl Space {
             None => {
                 let least = draft.and_then(|draft| self.cheapest(draft)).unwrap_or(preset);
                 Err(CliError::usage(format_args!(
-                    "--budget: {budget:.3e} operations an image are too few: {BASELINE} in its fewest steps, {}, takes {:.3e} on \
-                     this model, and it is what others are compared with",
+                    "--budget: {budget:.3e} operations an image are too few: {BASELINE} at its cheapest, in {} AR steps, takes \
+                     {:.3e} on this model, and it is what others are compared with",
                     steps(&least),
                     least.operations
                 )))
@@ -183,6 +183,6 @@ mod tests {
     #[test]
     fn a_budget_that_nothing_meets_is_refused() {
         let error = digits().candidates(1e6, Seed(1), 8).unwrap_err().to_string();
-        assert!(error.contains("1.000e6") && error.contains("in its fewest steps, 3, takes"), "{error}");
+        assert!(error.contains("1.000e6") && error.contains("gtr-16 at its cheapest, in 4 AR steps, takes"), "{error}");
     }
 }

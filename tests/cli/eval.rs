@@ -122,6 +122,7 @@ fn foreign_files_are_refused_in_one_line() {
     let eval = |images: &str| gtr(folder, &format!("eval --images {images} --resamples 20")).failed(1);
     let black = [0; 2 * 1024];
     let pictures = ("arr_0", "|u1", "(2, 32, 32, 1)", &black[..]);
+    #[expect(clippy::type_complexity, reason = "a table")]
     let archives: [(&[(&str, &str, &str, &[u8])], &str); 10] = [
         (&[], "arr_0"),
         (&[("arr_0", "|u1", "(2, 28, 28, 1)", &black)], "the shape [2, 28, 28, 1]"),

@@ -27,6 +27,7 @@ pub(crate) struct EvalArgs {
     pub(crate) plans: Vec<PathBuf>,
     /// Pictures made elsewhere: a folder of PNG files of 32x32 pixels (with labels.jsonl, if their classes are to be
     /// checked), or FILE.npz (arr_0, and arr_1 for classes).
+    #[expect(clippy::doc_markdown, reason = "help is no markdown")]
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]

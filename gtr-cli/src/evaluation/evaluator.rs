@@ -206,10 +206,8 @@ impl Evaluator {
         progress: &mut Progress,
     ) -> Result<Vec<Record>, CliError> {
         let Subject { plan, guidance, temperature, .. } = subject;
-        let job = |&number: &u64| Job {
-            prompt: self.prompts[images.class(number) as usize].clone(),
-            image: ImageIndex(number),
-        };
+        let job =
+            |&number: &u64| Job { prompt: self.prompts[images.class(number) as usize], image: ImageIndex(number) };
         let jobs: Vec<_> = numbers.iter().map(job).collect();
         let settings = Settings { seed: Seed(seed), guidance: *guidance, temperature: *temperature };
         let operations = gtr_core::cost::float(numbers.len()) * self.cost(subject).total();

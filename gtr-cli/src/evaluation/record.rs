@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn records_are_read_as_they_are_written_and_no_damaged_one() {
-        let verdict = Verdict { features: std::array::from_fn(|at| at as u8 as f32), logits: [0.5; CLASSES] };
+        let verdict = Verdict {
+            features: std::array::from_fn(|at| f32::from(u8::try_from(at).unwrap())),
+            logits: [0.5; CLASSES],
+        };
         let record = Record { number: 1 << 40, seconds: 0.25, verdict };
         let bytes = record.bytes();
         assert_eq!(Record::read(&bytes), Some(record.clone()));

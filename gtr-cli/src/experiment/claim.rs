@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn claims_are_found_by_the_ends_of_the_interval() {
-        let between = |low: f64, high: f64| Measured::new(f64::midpoint(low, high), vec![low, high]);
         use Finding::{Confirmed, Contradicted, Open};
+        let between = |low: f64, high: f64| Measured::new(f64::midpoint(low, high), vec![low, high]);
         for (low, high, better, as_good) in
             [(-3.0, -1.0, Confirmed, Confirmed), (-1.0, 1.0, Open, Confirmed), (1.0, 3.0, Contradicted, Contradicted)]
         {

@@ -64,9 +64,9 @@ pub(super) fn draw(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), si
 }
 
 /// The size of letters with which every step fits into a cell.
-fn letters(shown: &Shown<'_>, side: f64) -> Option<f64> {
+fn letters(shown: &Shown<'_>, cell: f64) -> Option<f64> {
     let widest = "8".repeat(shown.plan.steps().len().to_string().len());
-    let size = ((side - 2.5) / Type::new(1.0).width(&widest)).min(side * 0.5).min(12.0);
+    let size = ((cell - 2.5) / Type::new(1.0).width(&widest)).min(cell * 0.5).min(12.0);
     (size >= LEAST).then_some((size * 10.0).floor() / 10.0)
 }
 

@@ -54,7 +54,7 @@ fn page(title: &str, script: &str, data: &impl Serialize) -> String {
         "title" => escape(title),
         "style" => style.clone(),
         "data" => json(data),
-        _ => framed.iter().map(|script| format!("<script>{script}</script>\n")).collect(),
+        _ => framed.iter().flat_map(|script| ["<script>", script.as_str(), "</script>\n"]).collect(),
     })
 }
 

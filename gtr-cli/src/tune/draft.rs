@@ -1,5 +1,7 @@
 //! What is searched.
 
+use std::cmp::Ordering;
+
 use gtr_core::{AxisName, Config, Schedule, Stream};
 use serde_json::Value;
 
@@ -112,14 +114,16 @@ fn share_out(steps: u64, shares: &[u64], tokens: &[u64]) -> Option<Vec<u64>> {
         let given: u64 = counts.iter().sum();
         let lacking = |&stage: &usize| i128::from(steps * shares[stage]) - i128::from(counts[stage] * all);
         let stages = 0..counts.len();
-        if given < steps {
-            let stage = stages.filter(|&it| counts[it] < tokens[it]).rev().max_by_key(lacking)?;
-            counts[stage] += 1;
-        } else if given > steps {
-            let stage = stages.filter(|&it| counts[it] > 1).min_by_key(lacking)?;
-            counts[stage] -= 1;
-        } else {
-            return Some(counts);
+        match given.cmp(&steps) {
+            Ordering::Less => {
+                let stage = stages.filter(|&it| counts[it] < tokens[it]).rev().max_by_key(lacking)?;
+                counts[stage] += 1;
+            }
+            Ordering::Greater => {
+                let stage = stages.filter(|&it| counts[it] > 1).min_by_key(lacking)?;
+                counts[stage] -= 1;
+            }
+            Ordering::Equal => return Some(counts),
         }
     }
 }
@@ -169,7 +173,7 @@ mod tests {
             Draft::draw(&mut stream, &Draft::known())
         };
         let drafts: Vec<Draft> = (0..200).map(|number| draw(3, number)).collect();
-        assert!((0..200).rev().all(|number| draw(3, number) == drafts[number as usize]));
+        assert!((0..200).rev().zip(drafts.iter().rev()).all(|(number, it)| draw(3, number) == *it));
         assert_ne!(drafts, (0..200).map(|number| draw(4, number)).collect::<Vec<_>>());
         for draft in &drafts {
             assert!((2..=5).contains(&draft.shares.len()) && draft.t_max >= draft.t_min, "{draft:?}");

@@ -220,7 +220,7 @@ mod tests {
     fn the_other_colour_is_generated_where_that_is_asked_for() {
         let grid = Grid::new(4, 4).unwrap();
         let stages = |first, cut| {
-            let order = Bisection { first, cut, ..Bisection::default() };
+            let order = Bisection { cut, first, ..Bisection::default() };
             let partition = order.partition(grid).unwrap();
             partition.subsets().iter().map(|it| it.iter().map(|token| token.get()).collect()).collect::<Vec<Vec<_>>>()
         };

@@ -17,8 +17,9 @@ pub enum Weights<'a> {
     F16(&'a [f16]),
 }
 
-/// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache.
-const INPUTS: usize = 128;
+/// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache, of which it
+/// takes a half where that is smallest.
+const INPUTS: usize = 64;
 /// Tiles a thread from which on each takes rows of its own: then what they read of the weights is worth what they compute.
 const MANY: usize = 20;
 /// Fewer numbers than this are finished sooner than a second thread wakes up.
@@ -155,29 +156,33 @@ impl Weights<'_> {
     /// Adds the products with one of the blocks.
     fn multiply(self, block: usize, inputs: usize, rows: &[[f32; ROWS]], out: &mut [Tile]) {
         let mine = block * inputs * COLUMNS..(block + 1) * inputs * COLUMNS;
-        let add = |first: usize, weights: &[f32]| {
-            let (weights, _) = weights.as_chunks();
-            Products { rows: &rows[first..], stride: inputs, weights, out: &mut *out }.run();
+        let after = mine.end;
+        let add = |first: usize, weights: &[f32], next: &[f32]| {
+            let ((weights, _), (next, _)) = (weights.as_chunks(), next.as_chunks());
+            Products { rows: &rows[first..], stride: inputs, weights, next, out: &mut *out }.run();
         };
         match self {
-            Self::F32(weights) => by_parts(&weights[mine], add),
+            Self::F32(weights) => by_parts(&weights[mine], &weights[after..], add),
             Self::Bf16(weights) => widened(&weights[mine], add),
             Self::F16(weights) => widened(&weights[mine], add),
         }
     }
 }
 
-fn by_parts(weights: &[f32], mut add: impl FnMut(usize, &[f32])) {
-    for (part, weights) in weights.chunks(INPUTS * COLUMNS).enumerate() {
-        add(part * INPUTS, weights);
+/// Adds part by part, with the part that follows; after the last one, what comes after the block.
+fn by_parts(weights: &[f32], after: &[f32], mut add: impl FnMut(usize, &[f32], &[f32])) {
+    let parts = weights.chunks(INPUTS * COLUMNS);
+    let next = parts.clone().skip(1).chain([&after[..after.len().min(INPUTS * COLUMNS)]]);
+    for (part, (weights, next)) in parts.zip(next).enumerate() {
+        add(part * INPUTS, weights, next);
     }
 }
 
-fn widened<T: Copy + Into<f32>>(weights: &[T], mut add: impl FnMut(usize, &[f32])) {
+fn widened<T: Copy + Into<f32>>(weights: &[T], mut add: impl FnMut(usize, &[f32], &[f32])) {
     let mut wide = Vec::with_capacity(weights.len().min(INPUTS * COLUMNS));
     for (part, weights) in weights.chunks(INPUTS * COLUMNS).enumerate() {
         wide.clear();
         wide.extend(weights.iter().map(|&weight| weight.into()));
-        add(part * INPUTS, &wide);
+        add(part * INPUTS, &wide, &[]);
     }
 }

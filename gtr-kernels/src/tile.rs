@@ -7,6 +7,12 @@ use crate::pack::COLUMNS;
 /// Rows of a tile: with 4 vectors of 16 columns, their sums fill 24 of the 32 registers of AVX-512.
 pub(crate) const ROWS: usize = 6;
 
+/// Numbers in a line of a cache; where lines are longer, some are asked for twice.
+const LINE: usize = 16;
+
+/// Tiles that ask for the weights that come next: more than one, because a processor drops what it cannot note down.
+const ASKING: usize = 4;
+
 /// A tile of a product.
 pub(crate) type Tile = [[f32; COLUMNS]; ROWS];
 
@@ -20,6 +26,8 @@ pub(crate) struct Products<'a> {
     pub(crate) stride: usize,
     /// The weights, whose number of rows is that of the inputs to sum over.
     pub(crate) weights: &'a [[f32; COLUMNS]],
+    /// The weights that are wanted after these, if it is known: they are brought nearer meanwhile.
+    pub(crate) next: &'a [[f32; COLUMNS]],
     /// The sums.
     pub(crate) out: &'a mut [Tile],
 }
@@ -36,9 +44,18 @@ impl WithSimd for Products<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { rows, stride, weights, out } = self;
-        for (rows, out) in rows.chunks(stride.max(1)).zip(out) {
-            multiply(simd, rows, weights, out);
+        let Self { rows, stride, weights, mut next, out } = self;
+        for (number, (rows, out)) in rows.chunks(stride.max(1)).zip(out).enumerate() {
+            if number == ASKING {
+                next = &[];
+            }
+            let inputs = rows.len().min(weights.len());
+            let (rows, weights) = (&rows[..inputs], &weights[..inputs]);
+            if next.len() < inputs {
+                tile::<S, false>(simd, |input| rows[input], weights, weights, out);
+            } else {
+                tile::<S, true>(simd, |input| rows[input], weights, &next[..inputs], out);
+            }
         }
     }
 }
@@ -69,7 +86,7 @@ impl WithSimd for Gathered<'_> {
         for (rows, out) in rows.iter().zip(out) {
             // Cut to one length, so that it is checked once.
             let rows = rows.map(|row| &row[..weights.len()]);
-            tile(simd, |input| rows.map(|row| row[input]), weights, out);
+            tile::<S, false>(simd, |input| rows.map(|row| row[input]), weights, weights, out);
         }
     }
 }
@@ -79,25 +96,34 @@ impl WithSimd for Gathered<'_> {
 pub(crate) fn multiply<S: Simd>(simd: S, rows: &[[f32; ROWS]], weights: &[[f32; COLUMNS]], out: &mut Tile) {
     let inputs = rows.len().min(weights.len());
     let (rows, weights) = (&rows[..inputs], &weights[..inputs]);
-    tile(simd, |input| rows[input], weights, out);
+    tile::<S, false>(simd, |input| rows[input], weights, weights, out);
 }
 
 /// Adds the product of the rows of one tile, of which `values` gives the numbers of an input.
+///
+/// If it is to look `AHEAD`, it asks for the weights that come `next`, as many as there are, meanwhile.
 #[inline(always)]
-fn tile<S: Simd>(simd: S, values: impl Fn(usize) -> [f32; ROWS] + Copy, weights: &[[f32; COLUMNS]], out: &mut Tile) {
+fn tile<S: Simd, const AHEAD: bool>(
+    simd: S,
+    values: impl Fn(usize) -> [f32; ROWS] + Copy,
+    weights: &[[f32; COLUMNS]],
+    next: &[[f32; COLUMNS]],
+    out: &mut Tile,
+) {
     // As many sums as there are registers for.
     if S::REGISTER_COUNT >= 32 && 4 * S::F32_LANES <= COLUMNS {
-        columns::<S, 4>(simd, values, weights, out);
+        columns::<S, 4, AHEAD>(simd, values, weights, next, out);
     } else {
-        columns::<S, 2>(simd, values, weights, out);
+        columns::<S, 2, AHEAD>(simd, values, weights, next, out);
     }
 }
 
 #[inline(always)]
-fn columns<S: Simd, const VECTORS: usize>(
+fn columns<S: Simd, const VECTORS: usize, const AHEAD: bool>(
     simd: S,
     values: impl Fn(usize) -> [f32; ROWS],
     weights: &[[f32; COLUMNS]],
+    next: &[[f32; COLUMNS]],
     out: &mut Tile,
 ) {
     for first in (0..COLUMNS / S::F32_LANES).step_by(VECTORS) {
@@ -105,7 +131,12 @@ fn columns<S: Simd, const VECTORS: usize>(
         for (sums, out) in sums.iter_mut().zip(out.iter()) {
             sums.copy_from_slice(&S::as_simd_f32s(out).0[first..][..VECTORS]);
         }
-        for (input, weights) in weights.iter().enumerate() {
+        for (input, (weights, next)) in weights.iter().zip(next).enumerate() {
+            if AHEAD {
+                for line in next[first * S::F32_LANES..][..VECTORS * S::F32_LANES].chunks(LINE) {
+                    fetch(line);
+                }
+            }
             let weights: &[S::f32s; VECTORS] =
                 S::as_simd_f32s(weights).0[first..].first_chunk().expect("a block holds whole groups of vectors");
             for (sums, value) in sums.iter_mut().zip(values(input)) {
@@ -119,4 +150,21 @@ fn columns<S: Simd, const VECTORS: usize>(
             S::as_mut_simd_f32s(out).0[first..][..VECTORS].copy_from_slice(sums);
         }
     }
+}
+
+/// Asks for the numbers to be brought into the second cache, and does not wait for them.
+#[inline(always)]
+fn fetch(line: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        #[expect(unsafe_code, reason = "an instruction for which there is no safe function")]
+        // SAFETY: it belongs to SSE, which each x86-64 processor has; it neither changes memory nor fails, whatever the
+        // address, and this one is of a slice.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }

@@ -101,6 +101,8 @@ pub struct ModelSpec {
     pub timestep_limit: TimestepLimit,
     /// Its own scale of guidance.
     pub guidance: Option<f64>,
+    /// Number of its classes, if it makes images of classes.
+    pub classes: Option<usize>,
 }
 
 /// Looks up what is known of a model without its weights.
@@ -119,12 +121,13 @@ pub fn spec(model: &str) -> Result<ModelSpec, BackendError> {
         Family::Mar => {
             let config = mar::config(model)?;
             let (arch, timestep_limit) = (config.arch(), config.timestep_limit());
-            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance })
+            let classes = Some(config.classes);
+            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance, classes })
         }
         Family::LightGen => {
             let config = lightgen::config(model)?;
             let (arch, timestep_limit) = (config.arch(), TimestepLimit::NONE);
-            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance })
+            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance, classes: None })
         }
     }
 }

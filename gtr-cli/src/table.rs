@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use gtr_core::StageSummary;
 
 /// How a column is aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,21 @@ impl Rows {
         }
         text
     }
+}
+
+/// What is told of the stage at this position, before what is picked for detail: role, tokens, closest pair, largest gap, mean
+/// gap, AR steps and diffusion steps.
+pub(crate) fn stage(position: usize, stage: &StageSummary) -> [String; 7] {
+    let StageSummary { role, tokens, spread, ar_steps, .. } = stage;
+    [
+        format!("{} {role}", position + 1),
+        tokens.to_string(),
+        length(spread.closest_pair),
+        length(spread.covering_radius),
+        length(spread.mean_gap),
+        ar_steps.to_string(),
+        range(stage.first_diffusion_steps, stage.last_diffusion_steps),
+    ]
 }
 
 /// A length in cells of the grid, or a dash where there is none.

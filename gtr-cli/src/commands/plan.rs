@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
-use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed, StageSummary};
+use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed};
 
 use crate::args::{PlanArgs, PlanFormat};
 use crate::commands::{compare, verify};
@@ -12,7 +12,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::figure::{self, Shown};
 use crate::output;
 use crate::page;
-use crate::table::{Align, Rows, count, length, range};
+use crate::table::{self, Align, Rows, count, range};
 use crate::words::in_words;
 
 /// The grid of schedules that have no home.
@@ -34,7 +34,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         }
         PlanFormat::Table => {
             let room = if args.out.is_some() { Room::FILE } else { Room::of_stdout() };
-            output::write(&table(&name, &plan, args.seed.map(|_| order), room), args.out.as_deref())?;
+            output::write(&told(&name, &plan, args.seed.map(|_| order), room), args.out.as_deref())?;
         }
         PlanFormat::Html => {
             let page = page::plans(&format!("{name} on {}", plan.grid()), &[(name, plan)], order)?;
@@ -72,7 +72,7 @@ pub(super) fn paint(args: &PlanArgs, figure: impl FnOnce() -> Result<String, Cli
 }
 
 /// All that can be read off a plan.
-fn table(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room) -> String {
+fn told(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room) -> String {
     let mut text = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
     text.push_str(&stages(plan));
     let summary = plan.summary();
@@ -111,17 +111,7 @@ fn stages(plan: &Plan) -> String {
         ("detail\nin a step", Left),
     ]);
     for (position, stage) in plan.summary().stages.iter().enumerate() {
-        let StageSummary { role, tokens, spread, ar_steps, .. } = stage;
-        rows.add([
-            format!("{} {role}", position + 1),
-            tokens.to_string(),
-            length(spread.closest_pair),
-            length(spread.covering_radius),
-            length(spread.mean_gap),
-            ar_steps.to_string(),
-            range(stage.first_diffusion_steps, stage.last_diffusion_steps),
-            detail(plan, position),
-        ]);
+        rows.add(table::stage(position, stage).into_iter().chain([detail(plan, position)]));
     }
     rows.text()
 }

@@ -5,7 +5,6 @@
 //! [`palette`].
 
 pub(crate) mod area;
-#[allow(dead_code, reason = "plots of measurements need more than plots of plans do")]
 pub(crate) mod chart;
 pub(crate) mod font;
 mod labels;

@@ -34,8 +34,8 @@ impl Scale {
         }
     }
 
-    /// A range that holds all values and some room around them; `zero` keeps 0 at its lower end.
-    pub(crate) fn around(kind: Kind, values: impl IntoIterator<Item = f64>, zero: bool) -> Self {
+    /// A range that holds all values and some room around them.
+    pub(crate) fn around(kind: Kind, values: impl IntoIterator<Item = f64>) -> Self {
         let placed = values.into_iter().filter(|value| value.is_finite() && (kind != Kind::Log || *value > 0.0));
         let ends = placed.fold(None, |ends: Option<(f64, f64)>, value| {
             let (from, to) = ends.unwrap_or((value, value));
@@ -47,7 +47,6 @@ impl Scale {
                 let room = libm::pow(to / from, 0.08).max(1.1);
                 Self::new(kind, from / room, to * room)
             }
-            Kind::Linear | Kind::Whole if zero && from >= 0.0 => Self::new(kind, 0.0, to * 1.08),
             Kind::Linear | Kind::Whole => {
                 let room = (to - from) * 0.08;
                 Self::new(kind, from - room, to + room)
@@ -138,7 +137,7 @@ mod tests {
     fn odd_ranges_are_widened() {
         for kind in [Kind::Linear, Kind::Whole, Kind::Log] {
             for values in [vec![], vec![7.0], vec![f64::NAN, f64::INFINITY], vec![-1.0, -1.0], vec![0.0]] {
-                let scale = Scale::around(kind, values.clone(), false);
+                let scale = Scale::around(kind, values.clone());
                 assert!(scale.from < scale.to, "{kind:?} {values:?}");
                 assert!(scale.ticks(5).len() < 64);
             }

@@ -60,14 +60,19 @@ impl Evaluator {
         if gtr_backends::family(name)? != Family::Mar || model.text_encoder.is_some() {
             return Err(CliError::usage(format_args!("the judge sees digits, `{name}` makes images of texts")));
         }
+        // Before anyone is asked for weights.
+        let classes = gtr_backends::spec(name)?.classes.unwrap_or_default();
+        if classes != gtr_backends::judge::CLASSES {
+            return Err(CliError::usage(format_args!(
+                "the judge sees ten digits, `{name}` makes images of {classes} classes"
+            )));
+        }
         let store = store.map(Store::open).transpose()?;
         let generator = gtr_backends::open_mar(name, &model.files(), model.compute()?)?;
-        let (shape, classes) = (generator.shape(), generator.config().classes);
-        if shape != SHAPE || classes != gtr_backends::judge::CLASSES {
-            let [height, width, channels] = shape;
+        let shape @ [height, width, channels] = generator.shape();
+        if shape != SHAPE {
             return Err(CliError::usage(format_args!(
-                "the judge sees ten digits in grey pictures of 32x32 pixels: `{name}` makes {width}x{height} with {channels} \
-                 channels, of {classes} classes"
+                "the judge sees digits in grey pictures of 32x32 pixels: `{name}` makes {width}x{height} with {channels} channels"
             )));
         }
         let prompts = (0..10).map(|class| generator.class(class)).collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@ use super::shown::Shown;
 use crate::draw::area::Area;
 use crate::draw::palette::{GIVEN, RULE, SOFT, ramp};
 use crate::draw::svg::{Anchor, Look, Svg, Type};
-use crate::table::{length, range};
+use crate::table;
 
 /// Height of letters.
 const SIZE: f64 = 10.5;
@@ -150,17 +150,7 @@ fn cell(svg: &mut Svg, column: usize, (left, right, y): (f64, f64, f64), text: &
 }
 
 fn row(position: usize, stage: &StageSummary) -> [String; COLUMNS] {
-    let StageSummary { role, tokens, spread, ar_steps, .. } = stage;
-    [
-        format!("{} {role}", position + 1),
-        tokens.to_string(),
-        length(spread.closest_pair),
-        length(spread.covering_radius),
-        length(spread.mean_gap),
-        ar_steps.to_string(),
-        range(stage.first_diffusion_steps, stage.last_diffusion_steps),
-        stage
-            .detail
-            .map_or_else(|| "-".to_owned(), |detail| format!("{} at {}", detail.tokens, detail.diffusion_steps)),
-    ]
+    let detail = stage.detail.map(|detail| format!("{} at {}", detail.tokens, detail.diffusion_steps));
+    let mut cells = table::stage(position, stage).into_iter().chain([detail.unwrap_or_else(|| "-".to_owned())]);
+    std::array::from_fn(|_| cells.next().unwrap_or_default())
 }

@@ -173,7 +173,7 @@ mod tests {
     fn other_budgets_have_the_baseline_in_other_steps() {
         let space = digits();
         let of = |name: &str| space.preset(name).unwrap();
-        let less = space.candidates(0.5 * of("gtr-16").operations, Seed(1), 1).unwrap();
+        let less = space.candidates(0.8 * of("gtr-16").operations, Seed(1), 1).unwrap();
         assert_eq!(less.len(), 1);
         assert!(less[0].name.starts_with("gtr-16 in ") && less[0].plan.steps().len() < 16, "{}", less[0].name);
         let more = space.candidates(of("mar-64").operations, Seed(1), 1).unwrap();

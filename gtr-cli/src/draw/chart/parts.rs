@@ -9,7 +9,6 @@ pub(crate) struct Axis {
     pub(super) label: String,
     pub(super) kind: Kind,
     pub(super) range: Option<(f64, f64)>,
-    pub(super) zero: bool,
     pub(super) bare: bool,
 }
 
@@ -39,11 +38,6 @@ impl Axis {
         Self { range: Some((from, to)), ..self }
     }
 
-    /// Beginning at 0, unless a value is less.
-    pub(crate) fn with_zero(self) -> Self {
-        Self { zero: true, ..self }
-    }
-
     /// Without numbers, as in a plot above another that has them.
     pub(crate) fn bare(self) -> Self {
         Self { bare: true, ..self }
@@ -52,7 +46,7 @@ impl Axis {
     pub(super) fn scale(&self, values: impl IntoIterator<Item = f64>) -> Scale {
         match self.range {
             Some((from, to)) => Scale::new(self.kind, from, to),
-            None => Scale::around(self.kind, values, self.zero),
+            None => Scale::around(self.kind, values),
         }
     }
 }

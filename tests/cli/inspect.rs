@@ -194,6 +194,8 @@ fn pictures_are_not_trusted() {
     write(&path("cursor.png"), &[("gtr.parameters", &model("\\u001b[2J\\u009b")), ("gtr.plan", &plan)]);
     let report = inspect(folder.path(), &["cursor.png"]);
     assert!(!report.contains(['\u{1b}', '\u{9b}']) && report.contains("--format json lists its arguments"), "{report}");
+    let absent = run_in(folder.path(), &["inspect", "absent.safetensors", "--format", "html"]).failed(1);
+    assert!(absent.contains("absent.safetensors") && !absent.contains("page"), "{absent}");
     let run = run_in(folder.path(), &["inspect", "good.png", "--format", "html"]).failed(2);
     assert_eq!(
         run,

@@ -24,12 +24,12 @@ const MOST: usize = MAX_PLAN_BYTES as usize;
 
 /// Carries out the command for a picture.
 pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
+    let recorded = Recorded::read(&args.file)?;
     if args.format == InspectFormat::Html {
         return Err(CliError::usage(
             "there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html",
         ));
     }
-    let recorded = Recorded::read(&args.file)?;
     if let Some(path) = &args.plan_out {
         Target::new(path)?.write(recorded.plan_json().as_bytes())?;
     }

@@ -223,3 +223,15 @@ fn a_file_that_is_no_preset_is_refused_by_name() {
         assert!(error.contains(said), "{text}: {error}");
     }
 }
+
+#[test]
+fn what_the_documentation_found_is_read_and_had_the_budget_that_it_names() {
+    let found = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results/tuned-digits.json");
+    let plan = run_in(folder().path(), &["plan", "--schedule", found, "--grid", "8x8", "--format", "json"]).succeeded();
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let preset: Value = serde_json::from_str(&fs::read_to_string(found).unwrap()).unwrap();
+    assert_eq!(plan["schedule"]["pace"], preset["schedule"]["pace"]);
+    let costs = gtr("cost --model digits --preset gtr-16 --format json").succeeded();
+    let costs: Value = serde_json::from_str(&costs).unwrap();
+    assert_eq!(preset["evidence"]["budget"]["operations"], costs[0]["total"]);
+}

@@ -116,7 +116,7 @@ await_images() { # until part $1 has $2 images
 }
 process() { # the sampler of part $1, which is the one that holds its lock
   local pid
-  for pid in $(pgrep -x gtr-cli); do
+  for pid in $(pgrep -x "$(basename "$GTR_CLI")"); do
     if find "/proc/$pid/fd" -lname "$parts/shards/$1-of-4.lock" 2> /dev/null | grep -q .; then echo "$pid"; fi
   done
 }

@@ -2,15 +2,24 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use gtr_kernels::{Attention, PackedShape, Weights, attention, gelu, product, softmax};
+use gtr_kernels::{
+    Attention, Convolution, Image, PackedShape, Weights, attention, convolution, gelu, product, softmax,
+};
 
 fn main() {
     divan::main();
 }
 
 /// Rows, inputs and outputs of products: the MLP of a block, and the modulation in the head for a dozen rows and for many.
-const PRODUCTS: [(usize, usize, usize); 6] =
-    [(640, 768, 3072), (640, 3072, 768), (640, 768, 768), (12, 1024, 3072), (48, 1024, 3072), (256, 1024, 3072)];
+const PRODUCTS: [(usize, usize, usize); 7] = [
+    (640, 768, 3072),
+    (640, 3072, 768),
+    (640, 768, 768),
+    (12, 1024, 3072),
+    (24, 1024, 3072),
+    (48, 1024, 3072),
+    (256, 1024, 3072),
+];
 
 /// Weights enough that they do not stay in the caches between rounds.
 fn weights(len: usize) -> Vec<Vec<f32>> {
@@ -45,6 +54,19 @@ fn of_gemm(bencher: Bencher<'_, '_>, (m, k, n): (usize, usize, usize)) {
                 threads,
             );
         }
+    });
+}
+
+/// Sides of a picture and its channels, early and late in its decoder.
+#[divan::bench(args = [(32, 512), (128, 128)])]
+fn pixels(bencher: Bencher<'_, '_>, (side, channels): (usize, usize)) {
+    let how = Convolution::same(3);
+    let (weights, bias) = (vec![0.5; how.weights(channels, channels).len()], vec![0.0; channels]);
+    let pixels = vec![1.0; side * side * channels];
+    let operations = 2 * 9 * side * side * channels * channels;
+    bencher.counter(ItemsCount::new(operations)).bench_local(|| {
+        let image = Image { rows: side, columns: side, channels, pixels: black_box(&pixels) };
+        convolution(image, &weights, &bias, how, &|_, _| ())
     });
 }
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::pack::{COLUMNS, PackedShape};
-use crate::tile::{Gathered, ROWS, Tile};
+use crate::tile::{Gathered, INPUTS, ROWS, Tile};
 
 /// An image, pixel by pixel: the channels of a pixel lie side by side.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +31,6 @@ pub struct Convolution {
     pub enlarged: usize,
 }
 
-/// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache.
-const INPUTS: usize = 128;
 /// Tiles that a thread takes at once, at most: their sums stay in its cache.
 const TILES: usize = 40;
 

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use crate::pack::{COLUMNS, PackedShape, tiles};
-use crate::tile::{Products, ROWS, Tile};
+use crate::tile::{INPUTS, Products, ROWS, Tile};
 
 /// Packed weights: [`PackedShape::len`] numbers.
 #[derive(Clone, Copy, Debug)]
@@ -17,9 +17,6 @@ pub enum Weights<'a> {
     F16(&'a [f16]),
 }
 
-/// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache, of which it
-/// takes a half where that is smallest.
-const INPUTS: usize = 64;
 /// Tiles a thread from which on each takes rows of its own: then what they read of the weights is worth what they compute.
 const MANY: usize = 20;
 /// Fewer numbers than this are finished sooner than a second thread wakes up.

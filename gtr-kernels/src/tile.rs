@@ -7,6 +7,10 @@ use crate::pack::COLUMNS;
 /// Rows of a tile: with 4 vectors of 16 columns, their sums fill 24 of the 32 registers of AVX-512.
 pub(crate) const ROWS: usize = 6;
 
+/// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache, of which it
+/// takes a half where that is smallest.
+pub(crate) const INPUTS: usize = 64;
+
 /// Numbers in a line of a cache; where lines are longer, some are asked for twice.
 const LINE: usize = 16;
 
@@ -44,17 +48,15 @@ impl WithSimd for Products<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { rows, stride, weights, mut next, out } = self;
+        let Self { rows, stride, weights, next, out } = self;
         for (number, (rows, out)) in rows.chunks(stride.max(1)).zip(out).enumerate() {
-            if number == ASKING {
-                next = &[];
-            }
             let inputs = rows.len().min(weights.len());
-            let (rows, weights) = (&rows[..inputs], &weights[..inputs]);
-            if next.len() < inputs {
-                tile::<S, false>(simd, |input| rows[input], weights, weights, out);
-            } else {
-                tile::<S, true>(simd, |input| rows[input], weights, &next[..inputs], out);
+            match next.get(..inputs) {
+                Some(next) if number < ASKING => {
+                    let (rows, weights) = (&rows[..inputs], &weights[..inputs]);
+                    tile::<S, true>(simd, |input| rows[input], weights, next, out);
+                }
+                _ => multiply(simd, rows, weights, out),
             }
         }
     }
@@ -101,7 +103,7 @@ pub(crate) fn multiply<S: Simd>(simd: S, rows: &[[f32; ROWS]], weights: &[[f32; 
 
 /// Adds the product of the rows of one tile, of which `values` gives the numbers of an input.
 ///
-/// If it is to look `AHEAD`, it asks for the weights that come `next`, as many as there are, meanwhile.
+/// If it is to look `AHEAD`, it asks meanwhile for the weights that come `next`, as many as `weights`; else it leaves these alone.
 #[inline(always)]
 fn tile<S: Simd, const AHEAD: bool>(
     simd: S,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gtr_backends::judge::Judge;
 use gtr_backends::mar::{Class, MarGenerator};
-use gtr_backends::{Family, Picture, Verdict};
+use gtr_backends::{Picture, Verdict};
 use gtr_core::cost::{ArchSpec, Cost};
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{Grid, Guidance, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, TimestepLimit};
@@ -57,11 +57,10 @@ impl Evaluator {
     /// Opens a model. What is seen is kept in the folder `store`, if there is to be one.
     pub(crate) fn open(model: &ModelArgs, store: Option<&Path>, batch: u32) -> Result<Self, CliError> {
         let name = &model.model;
-        if gtr_backends::family(name)? != Family::Mar || model.text_encoder.is_some() {
-            return Err(CliError::usage(format_args!("the judge sees digits, `{name}` makes images of texts")));
-        }
         // Before anyone is asked for weights.
-        let classes = gtr_backends::spec(name)?.classes.unwrap_or_default();
+        let Some(classes) = gtr_backends::spec(name)?.classes.filter(|_| model.text_encoder.is_none()) else {
+            return Err(CliError::usage(format_args!("the judge sees digits, `{name}` makes images of texts")));
+        };
         if classes != gtr_backends::judge::CLASSES {
             return Err(CliError::usage(format_args!(
                 "the judge sees ten digits, `{name}` makes images of {classes} classes"

@@ -4,7 +4,7 @@
 //! let chart = Chart {
 //!     title: "Quality against cost".to_owned(),
 //!     x: Axis::new("operations of an image").log(),
-//!     y: Axis::new("judged right").range(0.0, 1.2),
+//!     y: Axis::new("judged right"),
 //!     series: vec![
 //!         Series::new("presets", Marks::Points, category(0)).with([Point::at(1.2e9, 0.93).error(0.01).label("gtr-16")]),
 //!         Series::new("Pareto line", Marks::Steps, SOFT).with([(1.2e9, 0.93), (4.0e9, 0.97)]),

@@ -23,8 +23,8 @@ pub struct Scores {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Accuracy {
-    /// The share and its resamples, to be compared with others.
-    pub share: Measured,
+    /// The share.
+    pub share: f64,
     /// Where it lies: see [`wilson`].
     pub interval: Interval,
 }
@@ -33,7 +33,8 @@ impl Scores {
     /// The scores of images that were asked for by these classes, if that is known.
     ///
     /// Images are drawn anew class by class where classes are known, since the number of each was chosen. Scores of as
-    /// many images with the same classes, in the same order, can be compared draw by draw: see [`Measured::minus`].
+    /// many images with the same classes, in the same order, can be compared draw by draw: see [`Measured::minus`]. Where no
+    /// class has two images, the draws say nothing, and the intervals of distance and inception score have no ends.
     ///
     /// # Errors
     /// [`BackendError::Request`] for fewer than two images, another number of classes than of images, or features that
@@ -56,26 +57,19 @@ impl Scores {
             return Err(BackendError::Request("a logit is not a finite number".to_owned()));
         }
         let sharpness = Sharpness::of(&logits);
-        let right: Option<Vec<bool>> =
-            classes.map(|classes| verdicts.iter().zip(classes).map(|(it, class)| it.class() == *class).collect());
-        let measure = |times: &[u32]| {
-            let frechet = reference.distance(&sample.moments(times));
-            (frechet, sharpness.score(times), right.as_deref().map(|right| share(right, times)))
-        };
+        let measure = |times: &[u32]| (reference.distance(&sample.moments(times)), sharpness.score(times));
         // An error, where the width is another.
         reference.to(&sample.moments(&vec![1; images]))?;
-        let (frechet, inception, accuracy) = measure(&vec![1; images]);
-        let drawn = bootstrap.draw(&groups(images, classes), images, measure);
-        let accuracy = right.as_deref().zip(accuracy).map(|(right, share)| Accuracy {
-            share: Measured::new(share, drawn.iter().filter_map(|it| it.2).collect()),
-            interval: wilson(right.iter().filter(|right| **right).count() as u64, images as u64),
+        let (frechet, inception) = measure(&vec![1; images]);
+        let groups = groups(images, classes);
+        let (frechets, inceptions) = bootstrap.draw(&groups, images, measure).into_iter().unzip();
+        let measured = |value, drawn| Measured::new(value, stretched(drawn, images, groups.len()));
+        let accuracy = classes.map(|classes| {
+            let right =
+                verdicts.iter().zip(classes).filter(|(verdict, class)| verdict.class() == **class).count() as u64;
+            Accuracy { share: float(right) / float(images as u64), interval: wilson(right, images as u64) }
         });
-        Ok(Self {
-            images,
-            frechet: Measured::new(frechet, drawn.iter().map(|it| it.0).collect()),
-            inception: Measured::new(inception, drawn.iter().map(|it| it.1).collect()),
-            accuracy,
-        })
+        Ok(Self { images, frechet: measured(frechet, frechets), inception: measured(inception, inceptions), accuracy })
     }
 }
 
@@ -89,8 +83,17 @@ fn groups(images: usize, classes: Option<&[u32]>) -> Vec<Vec<usize>> {
     groups.into_values().collect()
 }
 
-fn share(right: &[bool], times: &[u32]) -> f64 {
-    let all: u64 = times.iter().map(|&times| u64::from(times)).sum();
-    let hits: u64 = right.iter().zip(times).filter(|(right, _)| **right).map(|(_, &times)| u64::from(times)).sum();
-    float(hits) / float(all)
+/// Draws as far from their mean as those of new images would be.
+///
+/// `n` images drawn from themselves vary less than new ones by the factor `(n - 1) / n` of the variance, since it is their own mean
+/// that they vary around; drawn in groups, each of which has its own, by `(n - groups) / n`. With an image a group all draws are the
+/// same, and none is kept.
+fn stretched(drawn: Vec<f64>, images: usize, groups: usize) -> Vec<f64> {
+    let free = images.saturating_sub(groups);
+    if free == 0 {
+        return Vec::new();
+    }
+    let factor = (float(images as u64) / float(free as u64)).sqrt();
+    let mean = drawn.iter().sum::<f64>() / float(drawn.len() as u64);
+    drawn.into_iter().map(|it| mean + factor * (it - mean)).collect()
 }

@@ -50,7 +50,10 @@ pub(crate) fn figure(title: &str, rows: &[Row]) -> String {
         let (x, y) = place(row)?;
         let Interval { low, high } = row.scores.frechet.interval();
         let on = front.contains(&(x, y));
-        let point = Point::at(x, y).error(y - low, high - y).label(&row.name);
+        let mut point = Point::at(x, y).label(&row.name);
+        if low.is_finite() && high.is_finite() {
+            point = point.error(y - low, high - y);
+        }
         Some(if on { point } else { point.colour(SOFT) })
     };
     let chart = Chart {

@@ -96,7 +96,7 @@ impl Report {
                 || ["-".to_owned(), String::new()],
                 |it| {
                     let Interval { low, high } = it.interval;
-                    [percent(it.share.value()), format!("{:.1}..{:.1}", 100.0 * low, 100.0 * high)]
+                    [percent(it.share), format!("{:.1}..{:.1}", 100.0 * low, 100.0 * high)]
                 },
             ));
             cells.push(format!("{:.2}", row.scores.inception.value()));

@@ -96,7 +96,7 @@ impl Row {
             "name": self.name,
             "images": self.scores.images,
             "frechet": number(&self.scores.frechet),
-            "class_accuracy": self.scores.accuracy.as_ref().map(|it| bounded(it.share.value(), it.interval)),
+            "class_accuracy": self.scores.accuracy.as_ref().map(|it| bounded(it.share, it.interval)),
             "inception_score": number(&self.scores.inception),
             "frechet_against_first": other.and_then(|other| self.beyond(other)).as_ref().map(number),
         });

@@ -48,7 +48,7 @@ impl Page<'_> {
                 against.map_or_else(|| ["-".to_owned(), String::new()], |it| [signed(&it), told(&it).to_owned()]);
             let accuracy = row.scores.accuracy.as_ref().map_or_else(String::new, |it| {
                 let Interval { low, high } = it.interval;
-                format!("{:.1} % ({:.1}..{:.1})", 100.0 * it.share.value(), 100.0 * low, 100.0 * high)
+                format!("{:.1} % ({:.1}..{:.1})", 100.0 * it.share, 100.0 * low, 100.0 * high)
             });
             let (distance, inception) = (number(&row.scores.frechet), number(&row.scores.inception));
             let cost = row.made.as_ref().map_or_else(String::new, |it| {
@@ -77,7 +77,7 @@ impl Page<'_> {
         for claim in &self.experiment.claims {
             let rows = self.row(&claim.row).zip(self.row(&claim.than));
             let Some(difference) = rows.and_then(|(row, than)| row.beyond(than)) else { continue };
-            let (finding, words) = claim.is.finding(&difference);
+            let (finding, words) = Finding::of(&difference);
             findings.push(finding);
             let (row, is, than) = (&claim.row, claim.is.words(), &claim.than);
             let _ = writeln!(text, "| {} | {row} is {is} {than} | {} | {words} |", claim.says, signed(&difference));

@@ -1,6 +1,6 @@
 //! Devices by name.
 
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
 
 use crate::BackendError;
 
@@ -28,6 +28,21 @@ pub fn device(name: &str) -> Result<Device, BackendError> {
             let number = number.ok_or_else(|| wrong("it is none of cpu, cuda:N and auto".into()))?;
             cuda(number).map_err(wrong)
         }
+    }
+}
+
+/// The name of a device, by which [`device`] finds it: `auto` is one of the others.
+///
+/// # Examples
+/// ```
+/// assert_eq!(gtr_backends::device_name(&gtr_backends::device("cpu")?), "cpu");
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub fn device_name(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu".to_owned(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
     }
 }
 

@@ -60,7 +60,7 @@ pub use candle_core::Device;
 
 pub use self::canvas::Canvas;
 pub use self::compute::{Compute, Precision};
-pub use self::device::device;
+pub use self::device::{device, device_name};
 pub use self::error::BackendError;
 pub use self::executed::executed;
 pub use self::fingerprint::fingerprint;

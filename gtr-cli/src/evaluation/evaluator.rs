@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use gtr_backends::judge::Judge;
 use gtr_backends::mar::{Class, MarGenerator};
@@ -10,7 +11,7 @@ use gtr_backends::{Picture, Verdict};
 use gtr_core::cost::{ArchSpec, Cost};
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{Grid, Guidance, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, TimestepLimit};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::progress::Progress;
 use super::record::Record;
@@ -20,12 +21,15 @@ use crate::args::{Chosen, ModelArgs};
 use crate::bulk::Stop;
 use crate::catalogue::CATALOGUE;
 use crate::error::{CliError, ExitStatus};
+use crate::output;
 
 /// A model of digits, the judge of its images, and what that judge has seen.
 pub(crate) struct Evaluator {
     generator: MarGenerator,
     prompts: Vec<Class>,
     judge: Judge,
+    /// What the model is called, and the seed of its random weights.
+    name: (String, Option<u64>),
     /// What all keys have in common.
     model: Value,
     store: Option<Store>,
@@ -66,8 +70,9 @@ impl Evaluator {
                 "the judge sees ten digits, `{name}` makes images of {classes} classes"
             )));
         }
-        let store = store.map(Store::open).transpose()?;
-        let generator = gtr_backends::open_mar(name, &model.files(), model.compute()?)?;
+        let compute = model.compute()?;
+        let device = gtr_backends::device_name(compute.device());
+        let generator = gtr_backends::open_mar(name, &model.files(), compute)?;
         let shape @ [height, width, channels] = generator.shape();
         if shape != SHAPE {
             return Err(CliError::usage(format_args!(
@@ -81,10 +86,12 @@ impl Evaluator {
             "model_sha256": gtr_backends::fingerprint(name, &model.files(), None)?,
             "judge_sha256": gtr_backends::judge::fingerprint(),
             "dtype": model.dtype.name(),
-            "device": model.device,
+            "device": device,
         });
         let (judge, stop) = (Judge::new()?, Stop::listen()?);
-        Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
+        let store = store.map(Store::new).transpose()?;
+        let name = (name.clone(), model.random_weights);
+        Ok(Self { generator, prompts, judge, name, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
     }
 
     /// The model's token grid.
@@ -104,9 +111,16 @@ impl Evaluator {
             .map_err(|error| CliError::usage(format_args!("--cfg: {error}")))
     }
 
-    /// Of all that the model is made of.
-    pub(crate) fn fingerprint(&self) -> String {
-        self.model["model_sha256"].as_str().unwrap_or_default().to_owned()
+    /// What decides the scores besides what is judged: the program, model and judge, where it computes and how.
+    pub(crate) fn settings(&self) -> Map<String, Value> {
+        let (name, random_weights) = &self.name;
+        let mut settings = Map::new();
+        settings.insert("model".to_owned(), name.as_str().into());
+        settings.insert("random_weights".to_owned(), (*random_weights).into());
+        for part in ["program", "model_sha256", "judge_sha256", "dtype", "device"] {
+            settings.insert(part.to_owned(), self.model[part].clone());
+        }
+        settings
     }
 
     /// Plans a schedule on the model's grid, over the timesteps that the model is good for.
@@ -160,6 +174,13 @@ impl Evaluator {
         for (subject, keys) in subjects.iter().zip(&places) {
             for (key, &seed) in keys.iter().zip(images.seeds()) {
                 let Some((entry, _)) = entries.get_mut(key) else { continue };
+                if missing(entry).is_empty() {
+                    continue;
+                }
+                if let Some(status) = await_turn(entry, &subject.name, &self.stop)? {
+                    progress.finish();
+                    return Ok(Outcome::Stopped(status));
+                }
                 let lacking = missing(entry);
                 for numbers in lacking.chunks(self.batch) {
                     if let Some(status) = self.stop.asked() {
@@ -169,9 +190,8 @@ impl Evaluator {
                     entry.add(self.make(subject, seed, images, numbers, &mut progress)?)?;
                     progress.done(numbers.len());
                 }
-                if !lacking.is_empty() {
-                    tracing::info!(subject = subject.name, seed, images = lacking.len(), "judged");
-                }
+                entry.rest();
+                tracing::info!(subject = subject.name, seed, images = lacking.len(), "judged");
             }
         }
         progress.finish();
@@ -226,6 +246,22 @@ impl Evaluator {
         let record = |(&number, verdict)| Record { number, seconds, verdict };
         Ok(numbers.iter().zip(verdicts).map(record).collect())
     }
+}
+
+/// Waits until no other process makes the images of an entry, unless it is asked to stop.
+fn await_turn(entry: &mut Entry, name: &str, stop: &Stop) -> Result<Option<ExitStatus>, CliError> {
+    let mut told = false;
+    while !entry.grow()? {
+        if !told {
+            output::note(format_args!("another process is making images of {name}: waiting for it"));
+        }
+        told = true;
+        if let Some(status) = stop.asked() {
+            return Ok(Some(status));
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(None)
 }
 
 /// Height, width and channels of the pictures that the judge sees.

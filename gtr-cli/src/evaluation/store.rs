@@ -1,10 +1,11 @@
 //! A folder in which lies what the judge saw, so that no image is made twice.
 //!
 //! Images of a kind have three files, named by the checksum of all that decides what they are: `.json`, which says that in
-//! words, `.verdicts`, a record an image, which only grows, and `.lock`, which the process holds that makes more of them.
+//! words, `.verdicts`, a record an image, which only grows, and `.lock`, which a process holds
+//! while it makes more of them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -26,62 +27,85 @@ pub(super) struct Store(PathBuf);
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     records: BTreeMap<u64, Record>,
-    kept: Option<Kept>,
+    files: Option<Files>,
 }
 
-/// Where an entry grows.
+/// Where an entry is kept.
 #[derive(Debug)]
-struct Kept {
-    path: PathBuf,
+struct Files {
+    /// What `.json` says.
+    key: String,
+    /// Without an ending.
+    stem: PathBuf,
+    /// While it grows.
+    growth: Option<Growth>,
+}
+
+/// The right to add to an entry, and where.
+#[derive(Debug)]
+struct Growth {
     file: File,
     _lock: Lock,
 }
 
 impl Store {
-    /// A folder, made unless it is there.
-    pub(super) fn open(folder: &Path) -> Result<Self, CliError> {
-        make_folder(folder)?;
+    /// A folder; it is made when something is to be kept in it.
+    pub(super) fn new(folder: &Path) -> Result<Self, CliError> {
+        if folder.exists() {
+            // Refused, if it is none.
+            make_folder(folder)?;
+        }
         Ok(Self(folder.to_owned()))
     }
 
     /// What is kept under a key.
     pub(super) fn entry(&self, key: &Value) -> Result<Entry, CliError> {
-        let text = key.to_string();
-        let path = |ending: &str| self.0.join(format!("{}.{ending}", String::from(Checksum::of(text.as_bytes()))));
-        let lock = Lock::take(&path("lock"))?;
-        let (said, path) = (path("json"), path("verdicts"));
-        let reading = |error: &io::Error| CliError::failure(format_args!("cannot read {}", path.display()), error);
-        if !said.exists() {
-            Target::new(&said)?.write(format!("{text}\n").as_bytes())?;
+        let key = key.to_string();
+        let stem = self.0.join(String::from(Checksum::of(key.as_bytes())));
+        let files = Files { key: key + "\n", stem, growth: None };
+        let said = files.path("json");
+        let bytes = read(&said)?;
+        if !bytes.is_empty() && bytes != files.key.as_bytes() {
+            return Err(CliError::Failure(format!(
+                "{} does not say what its name stands for: remove it, or give another --store",
+                said.display()
+            )));
         }
-        let bytes = read(&path).map_err(|error| reading(&error))?;
-        let (records, _) = bytes.as_chunks::<LENGTH>();
-        let read: Vec<Record> = records.iter().filter_map(Record::read).collect();
-        if read.len() * LENGTH != bytes.len() {
-            // What was being written when the process was killed, or was changed since.
-            output::note(format_args!("{} has damaged images: they are made again", path.display()));
-            let whole: Vec<u8> = read.iter().flat_map(Record::bytes).collect();
-            Target::new(&path)?.write(&whole)?;
-        }
-        let file = File::options().append(true).create(true).open(&path);
-        let file = file.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
-        let records = read.into_iter().map(|record| (record.number, record)).collect();
-        Ok(Entry { records, kept: Some(Kept { path, file, _lock: lock }) })
+        // Another process may be writing the last record.
+        let (records, _) = files.records()?;
+        Ok(Entry { records, files: Some(files) })
     }
 }
 
-/// The bytes of a file that may not be there yet.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        file => file?,
-    };
-    if fs::metadata(path)?.len() > MOST_BYTES {
-        return Err(io::Error::other(format!("it has more than {} MB", MOST_BYTES >> 20)));
+impl Files {
+    fn path(&self, ending: &str) -> PathBuf {
+        self.stem.with_extension(ending)
     }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+
+    /// The records that are whole, and how many bytes there are of all.
+    fn records(&self) -> Result<(BTreeMap<u64, Record>, usize), CliError> {
+        let bytes = read(&self.path("verdicts"))?;
+        let (records, _) = bytes.as_chunks::<LENGTH>();
+        let whole = records.iter().filter_map(Record::read);
+        Ok((whole.map(|record| (record.number, record)).collect(), bytes.len()))
+    }
+}
+
+/// The bytes of a file, none if it is not there yet.
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let read = || {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            file => file?,
+        };
+        if file.metadata()?.len() > MOST_BYTES {
+            return Err(io::Error::other(format!("it has more than {} MB", MOST_BYTES >> 20)));
+        }
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error| CliError::failure(format_args!("cannot read {}", path.display()), &error))
 }
 
 impl Entry {
@@ -90,12 +114,47 @@ impl Entry {
         self.records.get(&number)
     }
 
-    /// Adds images, and keeps them if there is where.
+    /// Takes the right to add images, until [`Entry::rest`], and looks again at what is there; not, while another process has it.
+    pub(super) fn grow(&mut self) -> Result<bool, CliError> {
+        let Some(files) = &mut self.files else { return Ok(true) };
+        if let Some(folder) = files.stem.parent() {
+            make_folder(folder)?;
+        }
+        let Some(lock) = Lock::free(&files.path("lock"))? else { return Ok(false) };
+        let (said, path) = (files.path("json"), files.path("verdicts"));
+        if !said.exists() {
+            Target::new(&said)?.write(files.key.as_bytes())?;
+        }
+        let (records, length) = files.records()?;
+        if records.len() * LENGTH != length {
+            // What was being written when a process was killed, or was changed since.
+            output::note(format_args!("{} has damaged images: they are made again", path.display()));
+            let whole: Vec<u8> = records.values().flat_map(Record::bytes).collect();
+            Target::new(&path)?.write(&whole)?;
+        }
+        let file = File::options().append(true).create(true).open(&path);
+        let file = file.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
+        files.growth = Some(Growth { file, _lock: lock });
+        self.records = records;
+        Ok(true)
+    }
+
+    /// Lets others add images.
+    pub(super) fn rest(&mut self) {
+        if let Some(files) = &mut self.files {
+            files.growth = None;
+        }
+    }
+
+    /// Adds images, and keeps them while it grows.
     pub(super) fn add(&mut self, records: Vec<Record>) -> Result<(), CliError> {
-        if let Some(Kept { path, file, .. }) = &mut self.kept {
-            let bytes: Vec<u8> = records.iter().flat_map(Record::bytes).collect();
-            let written = file.write_all(&bytes).and_then(|()| file.flush());
-            written.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
+        if let Some(files) = &mut self.files {
+            let path = files.path("verdicts");
+            if let Some(Growth { file, .. }) = &mut files.growth {
+                let bytes: Vec<u8> = records.iter().flat_map(Record::bytes).collect();
+                let written = file.write_all(&bytes).and_then(|()| file.flush());
+                written.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
+            }
         }
         self.records.extend(records.into_iter().map(|record| (record.number, record)));
         Ok(())
@@ -104,6 +163,8 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use gtr_backends::Verdict;
     use serde_json::json;
@@ -115,14 +176,16 @@ mod tests {
     #[test]
     fn what_is_kept_is_there_and_what_is_torn_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::new(&folder.path().join("seen")).unwrap();
         let key = json!({ "seed": 1 });
         let mut entry = store.entry(&key).unwrap();
+        // Nothing is written until it grows.
+        assert!(!folder.path().join("seen").exists());
+        assert!(entry.grow().unwrap());
         entry.add(vec![record(0), record(1), record(2)]).unwrap();
-        assert!(store.entry(&key).unwrap_err().to_string().contains("another process"));
         assert!(store.entry(&json!({ "seed": 2 })).unwrap().get(0).is_none());
-        let path = entry.kept.as_ref().unwrap().path.clone();
-        drop(entry);
+        entry.rest();
+        let path = entry.files.as_ref().unwrap().path("verdicts");
 
         let mut bytes = fs::read(&path).unwrap();
         bytes[LENGTH + 20] ^= 1;
@@ -130,9 +193,38 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let mut entry = store.entry(&key).unwrap();
         assert_eq!([0, 1, 2].map(|number| entry.get(number).is_some()), [true, false, false]);
+        assert!(entry.grow().unwrap());
         entry.add(vec![record(2)]).unwrap();
-        drop(entry);
+        entry.rest();
         let entry = store.entry(&key).unwrap();
         assert_eq!([0, 1, 2].map(|number| entry.get(number).cloned()), [Some(record(0)), None, Some(record(2))]);
+    }
+
+    #[test]
+    fn one_grows_while_others_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path()).unwrap();
+        let key = json!({ "seed": 1 });
+        let (mut ours, mut theirs) = (store.entry(&key).unwrap(), store.entry(&key).unwrap());
+        assert!(ours.grow().unwrap());
+        ours.add(vec![record(0)]).unwrap();
+        assert!(store.entry(&key).unwrap().get(0).is_some());
+        assert!(!theirs.grow().unwrap());
+        ours.rest();
+        // What was added since is not made again.
+        assert!(theirs.grow().unwrap());
+        assert!(theirs.get(0).is_some());
+    }
+
+    #[test]
+    fn a_key_that_was_changed_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path()).unwrap();
+        let key = json!({ "seed": 1 });
+        let mut entry = store.entry(&key).unwrap();
+        assert!(entry.grow().unwrap());
+        entry.rest();
+        fs::write(entry.files.as_ref().unwrap().path("json"), "{}").unwrap();
+        assert!(store.entry(&key).unwrap_err().to_string().contains("does not say what its name stands for"));
     }
 }

@@ -58,7 +58,11 @@ impl Evidence {
         let round = |round: &Round| {
             let ranking = round.ranking.iter().map(|(candidate, score)| {
                 let operations = self.candidates.get(*candidate).map(|it| it.operations);
-                json!({ "candidate": name(candidate), "operations": operations, "frechet": score })
+                let mut row = json!({ "candidate": name(candidate), "operations": operations, "frechet": score });
+                if let (Some(row), f64::INFINITY) = (row.as_object_mut(), *score) {
+                    row.insert("too_slow".to_owned(), true.into());
+                }
+                row
             });
             json!({ "images": round.images, "ranking": ranking.collect::<Value>() })
         };
@@ -121,7 +125,11 @@ impl Evidence {
         ]);
         for (number, round) in (1..).zip(&self.rounds) {
             let best = round.ranking.first();
-            let shown = |score: Option<f64>| score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}"));
+            let shown = |score: Option<f64>| match score {
+                None => "-".to_owned(),
+                Some(f64::INFINITY) => "too slow".to_owned(),
+                Some(score) => format!("{score:.2}"),
+            };
             let baseline = round.ranking.iter().find(|(candidate, _)| *candidate == 0);
             let name = best.and_then(|(candidate, _)| self.candidates.get(*candidate)).map(|it| it.name.clone());
             rows.add([
@@ -142,19 +150,31 @@ impl Evidence {
         if self.winner.name == *baseline {
             return format!("The search found nothing that is better than {baseline}.");
         }
+        let slow = [&self.baseline, &self.winner].into_iter().filter_map(|row| self.too_slow(row)).collect::<String>();
         match self.winner.beyond(&self.baseline) {
-            Some(difference) => sentence(baseline, &difference),
+            Some(difference) => sentence(baseline, &difference, slow.is_empty()) + &slow,
             None => "Rows of different numbers of images cannot be compared.".to_owned(),
         }
     }
+
+    /// That the final images of a row took longer than the budget allows, if so.
+    fn too_slow(&self, row: &Row) -> Option<String> {
+        let (budget, seconds) = (self.allowance.seconds?, row.made.as_ref()?.seconds?);
+        (!self.allowance.allows(seconds)).then(|| {
+            format!(" The final images of {} took {seconds:.3} s each, longer than {:.3} s.", row.name, budget.limit)
+        })
+    }
 }
 
-fn sentence(baseline: &str, difference: &Measured) -> String {
+fn sentence(baseline: &str, difference: &Measured, within: bool) -> String {
     let Interval { low, high } = difference.interval();
     let figures = format!("distance {:+.2}, 95 % {low:+.2}..{high:+.2}", difference.value());
     match told(difference) {
         "not told apart" => format!("What was found and {baseline} cannot be told apart ({figures})."),
-        word => format!("What was found is {word} than {baseline} at no more than the same budget ({figures})."),
+        word if within => {
+            format!("What was found is {word} than {baseline} at no more than the same budget ({figures}).")
+        }
+        word => format!("What was found is {word} than {baseline} ({figures})."),
     }
 }
 
@@ -171,7 +191,7 @@ mod tests {
     fn the_sentence_says_what_the_interval_says() {
         let of = |resamples: [f64; 2]| {
             let resamples: Vec<f64> = (0..100).map(|at| resamples[at % 2]).collect();
-            sentence("gtr-16", &Measured::new(resamples.iter().sum::<f64>() / 100.0, resamples))
+            sentence("gtr-16", &Measured::new(resamples.iter().sum::<f64>() / 100.0, resamples), true)
         };
         assert!(of([-3.0, -1.0]).contains("is better than gtr-16"), "{}", of([-3.0, -1.0]));
         assert!(of([1.0, 3.0]).contains("is worse than gtr-16"));

@@ -29,7 +29,8 @@ impl Halving {
     }
 
     /// Carries it out. `score` measures candidates on some images, lower is better, and is told how many images are still to
-    /// be made after them; ties go to the candidate that comes first.
+    /// be made after them; ties go to the candidate that comes first. One whose score is infinite drops out, whoever else is
+    /// left.
     pub(crate) fn run<E>(
         self,
         mut score: impl FnMut(&[usize], u64, u64) -> Result<Vec<f64>, E>,
@@ -42,8 +43,12 @@ impl Halving {
             let scores = score(&left, round.images, self.after(round.images))?;
             let mut ranking: Vec<(usize, f64)> = left.iter().copied().zip(scores).collect();
             ranking.sort_by(|a, b| a.1.total_cmp(&b.1));
-            left = ranking.iter().map(|(candidate, _)| *candidate).collect();
+            left =
+                ranking.iter().filter(|(_, score)| *score != f64::INFINITY).map(|(candidate, _)| *candidate).collect();
             measured.push(Round { images: round.images, ranking });
+            if left.is_empty() {
+                break;
+            }
         }
         Ok(measured)
     }
@@ -109,6 +114,18 @@ mod tests {
         assert_eq!(rounds[0].ranking[0].0, 1);
         assert_eq!(rounds[0].ranking[7].0, 0);
         assert_eq!(rounds.last().unwrap().ranking[0].0, 1);
+    }
+
+    #[test]
+    fn what_is_infinite_drops_out() {
+        let only = |left: &[usize], _, _| {
+            Ok::<_, ()>(left.iter().map(|&it| if it == 6 { 1.0 } else { f64::INFINITY }).collect())
+        };
+        let rounds = Halving { candidates: 8, images: 1 }.run(only).unwrap();
+        assert_eq!(rounds.iter().map(|round| round.ranking.len()).collect::<Vec<_>>(), [8, 1, 1]);
+        assert_eq!(rounds.last().unwrap().ranking[0], (6, 1.0));
+        let none = |left: &[usize], _, _| Ok::<_, ()>(vec![f64::INFINITY; left.len()]);
+        assert_eq!(Halving { candidates: 8, images: 1 }.run(none).unwrap().len(), 1);
     }
 
     #[test]

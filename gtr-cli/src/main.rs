@@ -20,6 +20,7 @@ mod page;
 mod picture;
 mod raster;
 mod series;
+mod shell;
 mod table;
 mod tune;
 mod usage;

@@ -6,6 +6,10 @@ use clap::Args;
 use gtr_backends::{BackendError, Compute, Files, Precision};
 
 use super::whole_number;
+use crate::shell::Arguments;
+
+/// Where models compute unless it is said.
+const CPU: &str = "cpu";
 
 /// The model and its files.
 #[derive(Debug, Args)]
@@ -29,7 +33,7 @@ pub(crate) struct ModelArgs {
           conflicts_with = "weights", value_parser = whole_number)]
     pub(crate) random_weights: Option<u64>,
     /// Where to compute: cpu, cuda:N, or auto, which is cuda:0 where there is one.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    #[arg(long, value_name = "DEVICE", default_value = CPU)]
     pub(crate) device: String,
     /// Type of the matrices; tokens, noise and the steps back are f32 in any case.
     #[arg(long, value_name = "TYPE", default_value_t = Precision::F32, value_parser = precision())]
@@ -50,5 +54,26 @@ impl ModelArgs {
     /// The files of the model.
     pub(crate) fn files(&self) -> Files<'_> {
         Files { weights: self.weights.as_deref(), vae: self.vae.as_deref(), random: self.random_weights }
+    }
+
+    /// The flags that ask for it again.
+    pub(crate) fn again(&self) -> Arguments {
+        // Every field by its name: one that is added must be thought of here.
+        let Self { model, weights, vae, text_encoder, random_weights, device, dtype } = self;
+        let mut again = Arguments::default();
+        again.add("--model", model);
+        again.add_some("--weights", weights.as_ref().map(|path| path.display()));
+        again.add_some("--vae", vae.as_ref().map(|path| path.display()));
+        again.add_some("--text-encoder", text_encoder.as_ref().map(|path| path.display()));
+        if let Some(seed) = random_weights {
+            again.tie("--random-weights", seed);
+        }
+        if device != CPU {
+            again.add("--device", device);
+        }
+        if *dtype != Precision::default() {
+            again.add("--dtype", dtype.name());
+        }
+        again
     }
 }

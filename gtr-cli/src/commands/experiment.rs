@@ -1,5 +1,7 @@
 //! `experiment`: named comparisons, made again.
 
+use std::path::{Path, PathBuf};
+
 use gtr_backends::judge::{Bootstrap, Frechet, Reference};
 use serde_json::json;
 
@@ -9,7 +11,15 @@ use crate::error::{CliError, ExitStatus};
 use crate::evaluation::{Evaluator, Images, Report, Row, Scale, Subject, figure};
 use crate::experiment::{self, Experiment, Page};
 use crate::output::{self, Target};
+use crate::shell::{Arguments, quoted};
 use crate::table::{Align, Rows, count};
+
+/// Of the files of a page; what is read is written last.
+const ENDINGS: [&str; 4] = ["csv", "json", "svg", "md"];
+
+fn file(folder: &Path, experiment: &Experiment, ending: &str) -> PathBuf {
+    folder.join(format!("{}.{ending}", experiment.name))
+}
 
 /// Carries out the command.
 pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
@@ -21,7 +31,10 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
     let series = &args.series;
     let images = Images::new(series.count, &series.seeds, 10)?;
     if let Some(out) = &args.out {
-        Target::new(&out.join("README.md"))?;
+        // Before anything is computed for them.
+        for experiment in &experiments {
+            ENDINGS.iter().try_for_each(|ending| Target::new(&file(out, experiment, ending)).map(|_| ()))?;
+        }
     }
     let scale = Scale {
         reference: Frechet::from(&Reference::All.moments()?),
@@ -55,20 +68,29 @@ fn page<'a>(
     rows: Vec<Row>,
     evaluator: &Evaluator,
 ) -> Result<Page<'a>, CliError> {
-    let (series, model) = (&args.series, &args.model.model);
+    let series = &args.series;
     let seeds: Vec<String> = series.seeds.iter().map(u64::to_string).collect();
     let seeds = seeds.join(",");
     let guidance = evaluator.guidance(None)?;
-    let command = format!(
-        "gtr-cli experiment {} --model {model} --count {} --seeds {seeds} --resamples {} --out docs/results",
-        experiment.name, series.count, series.resamples
-    );
-    let fingerprint = evaluator.fingerprint();
+    let mut again = Arguments::default();
+    again.extend(["gtr-cli", "experiment", experiment.name.as_str()]);
+    again.extend(args.model.again().into_words());
+    again.add("--count", series.count);
+    again.add("--seeds", &seeds);
+    again.add("--resamples", series.resamples);
+    again.add("--out", "docs/results");
+    let command = quoted(&again.into_words())
+        .ok_or_else(|| CliError::usage("a file has control characters in its name: no page could name it"))?;
+    let mut settings = evaluator.settings();
+    let text = |part: &str| settings[part].as_str().unwrap_or_default();
+    let (model, fingerprint) = (text("model"), text("model_sha256"));
     let how = format!(
-        "Model `{model}` (SHA-256 {}...) on {}, guidance {} ({}), temperature 1. {} a row, as many of each class, {}: {seeds}. \
-         Distances are from the features of all 10,000 real digits; intervals are at 95 %, by {} resamples. See \
+        "Model `{model}` (SHA-256 {}...; {}, {}) on {}, guidance {} ({}), temperature 1. {} a row, as many of each class, {}: \
+         {seeds}. Distances are from the features of all 10,000 real digits; intervals are at 95 %, by {} resamples. See \
          [docs/evaluation.md](../evaluation.md).",
         &fingerprint[..12.min(fingerprint.len())],
+        text("dtype"),
+        text("device"),
         evaluator.grid(),
         guidance.scale(),
         json!(guidance.schedule()).as_str().unwrap_or_default(),
@@ -76,30 +98,29 @@ fn page<'a>(
         if series.seeds.len() == 1 { "seed" } else { "seeds" },
         series.resamples
     );
-    let settings = json!({
-        "experiment": experiment.name,
-        "command": command,
-        "model": model,
-        "model_sha256": fingerprint,
-        "random_weights": args.model.random_weights,
-        "seeds": series.seeds,
-        "reference": Reference::All.name(),
-        "resamples": series.resamples,
-    });
-    Ok(Page { experiment, report: Report { settings, rows }, command, how })
+    for (name, value) in [
+        ("experiment", json!(experiment.name)),
+        ("command", json!(command)),
+        ("seeds", json!(series.seeds)),
+        ("reference", json!(Reference::All.name())),
+        ("resamples", json!(series.resamples)),
+    ] {
+        settings.insert(name.to_owned(), value);
+    }
+    Ok(Page { experiment, report: Report { settings: settings.into(), rows }, command, how })
 }
 
 /// Writes a page and its data, or prints the page.
 fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
     let Some(out) = &args.out else { return output::print(&page.markdown()) };
-    let files = [
-        ("csv", page.report.csv()),
-        ("json", to_json(&page.report.json())),
-        ("svg", figure(&page.experiment.title, &page.report.rows)),
-        ("md", page.markdown()),
+    let texts = [
+        page.report.csv(),
+        to_json(&page.report.json()),
+        figure(&page.experiment.title, &page.report.rows),
+        page.markdown(),
     ];
-    for (ending, text) in files {
-        output::write(&text, Some(&out.join(format!("{}.{ending}", page.experiment.name))))?;
+    for (ending, text) in ENDINGS.iter().zip(texts) {
+        output::write(&text, Some(&file(out, page.experiment, ending)))?;
     }
     output::note(format_args!("{} is in {}", page.experiment.name, out.display()));
     Ok(())

@@ -68,12 +68,8 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
 
 /// What else decides the result.
 fn settings(args: &TuneArgs, evaluator: &Evaluator) -> Map<String, Value> {
-    let settings: [(&str, Value); 5] = [
-        ("program", concat!("gtr-cli ", env!("CARGO_PKG_VERSION")).into()),
-        ("model", args.model.model.clone().into()),
-        ("model_sha256", evaluator.fingerprint().into()),
-        ("seed", args.seed.into()),
-        ("resamples", args.series.resamples.into()),
-    ];
-    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let mut settings = evaluator.settings();
+    settings.insert("seed".to_owned(), args.seed.into());
+    settings.insert("resamples".to_owned(), args.series.resamples.into());
+    settings
 }

@@ -1,47 +1,13 @@
 //! The arguments with which `sample` makes recorded images again.
 
-use std::fmt::Display;
-
 use gtr_core::GuidanceSchedule;
 
 use super::{GoingOn, Parameters, Subjects};
-
-/// Arguments of a command line, one after the other, not quoted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Again(Vec<String>);
-
-impl Again {
-    /// Adds a flag with its value.
-    pub(crate) fn add(&mut self, flag: &str, value: impl Display) {
-        let value = value.to_string();
-        // A value that looks like a flag would be taken for one.
-        if value.starts_with('-') {
-            self.0.push(format!("{flag}={value}"));
-        } else {
-            self.0.extend([flag.to_owned(), value]);
-        }
-    }
-
-    /// Adds flags that are written out already.
-    pub(crate) fn extend(&mut self, flags: &[String]) {
-        self.0.extend_from_slice(flags);
-    }
-
-    fn add_some(&mut self, flag: &str, value: Option<&impl Display>) {
-        if let Some(value) = value {
-            self.add(flag, value);
-        }
-    }
-
-    /// The arguments.
-    pub(crate) fn into_words(self) -> Vec<String> {
-        self.0
-    }
-}
+use crate::shell::Arguments;
 
 impl Parameters {
     /// All but the plan and the file; the mask is left out where the plan says itself what is known.
-    pub(crate) fn again(&self, with_mask: bool) -> Again {
+    pub(crate) fn again(&self, with_mask: bool) -> Arguments {
         // Every field by its name: one that is added must be thought of here.
         let Self {
             version: _,
@@ -63,14 +29,14 @@ impl Parameters {
             scale,
             going_on: GoingOn { init, mask, dilate, reseed_reconstruction },
         } = self;
-        let mut again = Again::default();
+        let mut again = Arguments::default();
         if model != "digits" {
             again.add("--model", model);
         }
         again.add_some("--weights", weights.as_ref());
         if let Some(seed) = random_weights {
             // The value is optional, so it needs the sign.
-            again.0.push(format!("--random-weights={seed}"));
+            again.tie("--random-weights", seed);
         }
         again.add_some("--vae", vae.as_ref());
         again.add_some("--text-encoder", text_encoder.as_ref());
@@ -139,13 +105,5 @@ mod tests {
         assert_eq!(ranges(&[7]), "7");
         assert_eq!(ranges(&[0, 1, 2, 3, 3, 5, 6, 1]), "0..3,3,5,6,1");
         assert_eq!(ranges(&[u32::MAX - 1, u32::MAX, 0]), "4294967294,4294967295,0");
-    }
-
-    #[test]
-    fn values_like_flags_are_tied_to_their_flag() {
-        let mut again = Again::default();
-        again.add("--prompt", "--out");
-        again.add("--prompt", "a cat");
-        assert_eq!(again.into_words(), ["--prompt=--out", "--prompt", "a cat"]);
     }
 }

@@ -16,6 +16,7 @@ use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use crate::series::{PARAMETERS, PLAN, Parameters};
+use crate::shell::quoted;
 use crate::words::in_words;
 
 /// What is read of a file before its pixels, and a text when unpacked, takes no more bytes than a plan may have.
@@ -163,14 +164,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(format!("{stem}-{ending}"))
 }
 
-/// The words as a line of a shell; `None` if a word has control characters, which no shell takes from a terminal.
-fn quoted(words: &[String]) -> Option<String> {
-    if words.iter().any(|word| word.contains(char::is_control)) {
-        return None;
-    }
-    shlex::try_join(words.iter().map(String::as_str)).ok()
-}
-
 /// The text without control characters other than the ends of its lines: a picture may hold any.
 fn one_line_each(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
@@ -179,15 +172,6 @@ fn one_line_each(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn commands_are_quoted_for_the_shell() {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(quoted(&words(&["a", "b c", "$(d)"])).unwrap(), "a 'b c' '$(d)'");
-        assert_eq!(quoted(&words(&["it's"])).unwrap(), "\"it's\"");
-        assert_eq!(quoted(&words(&["a\nb"])), None);
-        assert_eq!(quoted(&words(&["\u{1b}[31m"])), None);
-    }
 
     #[test]
     fn the_same_is_made_beside_not_in_place() {

@@ -69,6 +69,12 @@ fn json_and_csv_say_the_same() {
     assert!(crate::support::decode(&folder.join("p.png")).0 > 700);
     assert!(gtr(folder, &format!("{TWO} --plot p.pdf")).failed(2).contains("ends in .svg or .png"));
     assert_eq!(rows.len(), 2);
+    let settings = &report["settings"];
+    assert_eq!(
+        (&settings["model"], &settings["dtype"], &settings["device"]),
+        (&"digits".into(), &"f32".into(), &"cpu".into())
+    );
+    assert!(settings["model_sha256"].as_str().unwrap().len() == 64);
     for row in rows {
         for score in ["frechet", "inception_score", "class_accuracy"] {
             let [value, low, high] = ["value", "low", "high"].map(|part| row[score][part].as_f64().unwrap());
@@ -103,10 +109,19 @@ fn pictures_from_elsewhere_are_judged_alike() {
             assert_eq!(seen[score], made[score], "{images}: {score}");
         }
     }
+    // What the list does not name is not judged, and that is said.
+    let all = fs::read_to_string(folder.join("digits/labels.jsonl")).unwrap();
+    fs::write(folder.join("digits/labels.jsonl"), all.lines().skip(2).collect::<Vec<_>>().join("\n")).unwrap();
+    let run = gtr(folder, "eval --images digits --resamples 20");
+    assert!(run.stderr.contains("does not name 2 PNG files of digits"), "{}", run.stderr);
+    assert!(run.succeeded().contains(" 18 "));
     // Without labels nobody knows what was asked for.
     fs::remove_file(folder.join("digits/labels.jsonl")).unwrap();
-    let seen = json(folder, "eval --images digits --resamples 20 --format json")["rows"][0].clone();
+    let report = json(folder, "eval --images digits --resamples 20 --format json");
+    let seen = report["rows"][0].clone();
     assert!(seen["class_accuracy"].is_null());
+    // No model made them.
+    assert!(report["settings"].get("model").is_none() && report["settings"].get("seeds").is_none());
     assert_eq!(seen["frechet"]["value"], made["frechet"]["value"]);
     // Rows of different numbers are shown, and said not to be comparable.
     fs::remove_file(folder.join("digits/00019.png")).unwrap();
@@ -150,12 +165,14 @@ fn foreign_files_are_refused_in_one_line() {
     fs::write(folder.join("c/0.png"), b"\x89PNG and nothing more").unwrap();
     assert!(eval("c").contains("as PNG"));
     write_grey(&folder.join("c/0.png"), 32, 32, |_, _| 0);
-    assert!(eval("c").contains("two vectors at least"));
+    assert!(eval("c").contains("c: 1 image, a distance takes two at least"));
     for (labels, expected) in [
         (r#"{"file":"../a.npz","class":1}"#, "line 1: ../a.npz is no file in this folder"),
         (r#"{"file":"/etc/hostname","class":1}"#, "is no file in this folder"),
         (r#"{"file":"0.png","class":10}"#, "a class is one of 0 to 9"),
         (r#"{"file":"1.png","class":1}"#, "cannot read c/1.png"),
+        ("{\"file\":\"0.png\"}\n{\"file\":\"0.png\"}", "line 2: 0.png is named before"),
+        (&format!("{{\"file\":\"{}\"}}", "0".repeat(1 << 16)), "line 1: it is longer than 65536 bytes"),
         ("{", "line 1"),
         ("", "c has no PNG files"),
     ] {
@@ -172,9 +189,14 @@ fn what_cannot_be_judged_is_refused() {
     for (line, expected) in [
         ("eval --count 25", "10 classes share the images equally: give a multiple of 10"),
         ("eval --count 20 --seeds 1,1", "--seeds names 1 twice"),
-        ("eval --presets gtr-9 --count 20", "there is no preset called `gtr-9`"),
+        ("eval --presets gtr-9 --count 20 --store new", "there is no preset called `gtr-9`"),
         ("eval --model lightgen-base --count 20", "makes images of texts"),
-        ("eval --count 20 --cfg -1", "--cfg"),
+        ("eval --count 20 --cfg -1 --store new", "--cfg"),
+        ("eval --count 20 --temperature NaN --store new", "write a number, 0 to 100"),
+        ("eval --images x --cfg 2", "--cfg: the pictures of --images are made already"),
+        ("eval --images x --beta 0.2", "the flags of the axes: the pictures"),
+        ("eval --images x --store new", "--store: the pictures"),
+        ("eval --images x --plot x.svg", "--plot: the pictures"),
         ("experiment table-2", "there is no experiment called `table-2`"),
         ("experiment table-4 --count 5", "give a multiple of 10"),
     ] {
@@ -245,6 +267,21 @@ fn a_killed_evaluation_goes_on() {
     assert_eq!(verdicts(), 40 * 316);
 }
 
+/// Two processes with the same rows: each image is made by one of them.
+#[test]
+fn processes_share_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let whole = gtr(folder, TWO).succeeded();
+    let kept = format!("{TWO} --batch 2 --store seen");
+    let mut other = start_in(folder, &kept.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(gtr(folder, &kept).succeeded(), whole);
+    assert!(other.wait().unwrap().success());
+    let names = files(&folder.join("seen")).into_iter().filter(|name| name.ends_with(".verdicts"));
+    let bytes: u64 = names.map(|name| fs::metadata(folder.join("seen").join(name)).unwrap().len()).sum();
+    assert_eq!(bytes, 40 * 316);
+}
+
 #[test]
 fn an_experiment_is_a_page_and_its_data() {
     let folder = tempfile::tempdir().unwrap();
@@ -266,6 +303,12 @@ fn an_experiment_is_a_page_and_its_data() {
     }
     let data: Value = serde_json::from_slice(&fs::read(folder.join("results/table-4.json")).unwrap()).unwrap();
     assert_eq!(data["rows"].as_array().unwrap().len(), 5);
+    // A file that cannot be written is found before anything is made.
+    fs::create_dir_all(folder.join("other/table-4.json")).unwrap();
+    let error = gtr(folder, "experiment table-4 --count 10 --store new --out other").failed(1);
+    assert!(error.contains("other/table-4.json: it is a folder"), "{error}");
+    assert!(!folder.join("new").exists());
+    assert_eq!(files(&folder.join("other")), ["table-4.json"]);
     // The page is printed without a folder, and made of what was seen before.
     let before = files(&folder.join("seen"));
     assert_eq!(gtr(folder, "experiment table-4 --count 10 --resamples 20 --store seen").succeeded(), page);

@@ -174,6 +174,8 @@ fn what_cannot_be_done_is_one_line() {
         ("tune --budget gtr-16 --first-count 15", 2, "give a multiple of 10"),
         ("tune --budget gtr-16 --count 15", 2, "give a multiple of 10"),
         ("tune --budget gtr-16 --candidates 0", 2, "--candidates"),
+        ("tune --budget gtr-16 --temperature NaN --store new", 2, "write a number, 0 to 100"),
+        ("tune --budget 1e1 --store new", 2, "operations an image are too few"),
         ("tune --budget gtr-16 --store file", 1, "cannot make the folder file"),
         ("tune --budget gtr-16 --out none/p.json", 1, "create it first"),
         ("tune --budget gtr-16 --model mar-b", 2, "the judge sees ten digits"),
@@ -234,4 +236,22 @@ fn what_the_documentation_found_is_read_and_had_the_budget_that_it_names() {
     let costs = gtr("cost --model digits --preset gtr-16 --format json").succeeded();
     let costs: Value = serde_json::from_str(&costs).unwrap();
     assert_eq!(preset["evidence"]["budget"]["operations"], costs[0]["total"]);
+}
+
+/// The command of a page names all that makes another page.
+#[test]
+fn the_command_of_a_page_makes_the_page() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::rename(path("tiny"), path("ti ny")).unwrap();
+    fs::create_dir_all(path("docs/results")).unwrap();
+    let words =
+        ["experiment", "steps", "--model", "ti ny", "--random-weights=7", "--dtype", "bf16", "--device", "auto"];
+    let more = ["--count", "20", "--resamples", "20", "--store", "seen"];
+    let page = run_in(folder.path(), &[&words[..], &more[..]].concat()).succeeded();
+    let command = page.lines().find_map(|line| line.strip_prefix("gtr-cli ")).unwrap();
+    run_in(folder.path(), &shlex::split(command).unwrap().iter().map(String::as_str).collect::<Vec<_>>()).succeeded();
+    assert_eq!(fs::read_to_string(path("docs/results/steps.md")).unwrap(), page);
+    let settings = &json(&path("docs/results/steps.json"))["settings"];
+    assert_eq!((&settings["dtype"], &settings["random_weights"]), (&"bf16".into(), &7.into()));
 }

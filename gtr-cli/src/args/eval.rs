@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_backends::judge::Reference;
 
-use super::{AxisFlags, ModelArgs, whole_number};
+use super::{AxisFlags, ModelArgs, temperature, whole_number};
 
 /// Measure the quality of presets, with what they cost.
 ///
@@ -36,7 +36,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "SCALE,..", value_delimiter = ',')]
     pub(crate) cfg: Vec<f64>,
     /// Factor of the noise that is added while denoising.
-    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature)]
     pub(crate) temperature: f64,
     /// The real digits to compare with: all, or one of two halves.
     #[arg(long, value_name = "WHICH", default_value_t = Reference::All, value_parser = reference())]

@@ -95,6 +95,12 @@ fn whole_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("write a whole number, 0 to {}", u64::MAX))
 }
 
+/// A factor of the noise.
+fn temperature(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|it| (0.0..=100.0).contains(it));
+    number.ok_or_else(|| "write a number, 0 to 100".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
-use super::{BulkArgs, Classes, GoingOnArgs, LookArgs, ModelArgs, ScheduleArgs, whole_number};
+use super::{BulkArgs, Classes, GoingOnArgs, LookArgs, ModelArgs, ScheduleArgs, temperature, whole_number};
 
 /// Generate images.
 ///
@@ -40,7 +40,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_enum, value_name = "RAMP")]
     pub(crate) cfg_schedule: Option<GuidanceRamp>,
     /// Factor of the noise that is added while denoising.
-    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature)]
     pub(crate) temperature: f64,
     /// Images that run at the same time; it changes speed and memory, not the images.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]

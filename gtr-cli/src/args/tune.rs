@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::eval::SeriesArgs;
-use super::{ModelArgs, whole_number};
+use super::{ModelArgs, temperature, whole_number};
 use crate::tune::Budget;
 
 /// Search the schedule with the best measured quality under a budget.
@@ -40,7 +40,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "SCALE")]
     pub(crate) cfg: Option<f64>,
     /// Factor of the noise that is added while denoising.
-    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature)]
     pub(crate) temperature: f64,
     #[command(flatten)]
     pub(crate) model: ModelArgs,

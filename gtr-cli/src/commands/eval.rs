@@ -2,7 +2,7 @@
 
 use gtr_backends::judge::{Bootstrap, Frechet};
 use gtr_core::{Guidance, Plan, preset};
-use serde_json::json;
+use serde_json::Map;
 
 use super::{plan_file, to_json};
 use crate::args::{AxisFlags, Chosen, EvalArgs, EvalFormat, ScheduleArgs};
@@ -16,7 +16,12 @@ const PRESETS: [&str; 3] = ["mar-16", "gtr-16", "gtr-8"];
 /// Carries out the command.
 pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     let series = &args.series;
-    let images = Images::new(series.count, &series.seeds, 10)?;
+    let named = !args.presets.is_empty() || !args.schedules.is_empty() || !args.plans.is_empty();
+    let generating = named || args.images.is_empty();
+    if !generating {
+        refuse_flags_of_generation(args)?;
+    }
+    let images = generating.then(|| Images::new(series.count, &series.seeds, 10)).transpose()?;
     if let Some(out) = &args.out {
         Target::new(out)?;
     }
@@ -27,8 +32,11 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     };
     let outside = args.images.iter().map(|path| Row::outside(&Outside::read(path)?, &scale));
     let mut rows = outside.collect::<Result<Vec<_>, _>>()?;
-    if rows.is_empty() || !args.presets.is_empty() || !args.schedules.is_empty() || !args.plans.is_empty() {
+    let mut settings = Map::new();
+    if let Some(images) = images {
         let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
+        settings = evaluator.settings();
+        settings.insert("seeds".to_owned(), series.seeds.clone().into());
         let subjects = subjects(args, &evaluator)?;
         match Row::all(&mut evaluator, &subjects, &images, &scale)? {
             Ok(generated) => rows.splice(0..0, generated),
@@ -38,14 +46,9 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     for made in rows.iter_mut().filter_map(|row| row.made.as_mut()).filter(|_| args.untimed) {
         made.seconds = None;
     }
-    let settings = json!({
-        "model": args.model.model,
-        "random_weights": args.model.random_weights,
-        "seeds": series.seeds,
-        "reference": args.reference.name(),
-        "resamples": series.resamples,
-    });
-    let report = Report { settings, rows };
+    settings.insert("reference".to_owned(), args.reference.name().into());
+    settings.insert("resamples".to_owned(), series.resamples.into());
+    let report = Report { settings: settings.into(), rows };
     if let Some(warning) = report.warning() {
         output::note(warning);
     }
@@ -66,6 +69,23 @@ pub(super) fn stopped(status: ExitStatus, kept: bool) -> ExitStatus {
     let next = if kept { "the same command goes on from here" } else { "without --store nothing is kept" };
     output::note(format_args!("stopped: {next}"));
     status
+}
+
+/// Flags that say how images are made, where none are.
+fn refuse_flags_of_generation(args: &EvalArgs) -> Result<(), CliError> {
+    let flags = [
+        ("the flags of the axes", args.axes != AxisFlags::default()),
+        ("--cfg", !args.cfg.is_empty()),
+        ("--temperature", args.temperature != 1.0),
+        ("--store", args.series.store.is_some()),
+        ("--plot", args.plot.is_some()),
+    ];
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(CliError::usage(format_args!(
+            "{flag}: the pictures of --images are made already; leave it out, or name --presets to compare them with"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A row each: presets, schedules and plans, under each scale of guidance.

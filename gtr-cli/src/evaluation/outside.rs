@@ -1,5 +1,6 @@
 //! Pictures that were made elsewhere: a folder of PNG files, or an archive of NumPy. One batch is in memory at a time.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -11,7 +12,9 @@ use serde::Deserialize;
 use super::npz::{Array, Npz};
 use crate::bulk::{LABELS, is_npz};
 use crate::error::CliError;
+use crate::output;
 use crate::raster::Raster;
+use crate::table::count;
 
 /// More pictures than this are refused.
 const MOST: u64 = 1 << 20;
@@ -41,6 +44,10 @@ impl Outside {
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let judge = Judge::new()?;
         let (verdicts, labels) = if is_npz(path) { archive(path, &judge)? } else { folder(path, &judge)? };
+        if verdicts.len() < 2 {
+            let images = count(verdicts.len(), "image");
+            return Err(CliError::Failure(format!("{}: {images}, a distance takes two at least", path.display())));
+        }
         Ok(Self { name: path.display().to_string(), verdicts, labels })
     }
 }
@@ -114,7 +121,8 @@ struct Label {
 /// The PNG files that `labels.jsonl` names, or all that there are.
 fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     let list = path.join(LABELS);
-    let (files, labels) = if list.is_file() { labelled(&list)? } else { (pictures_in(path)?, None) };
+    let all = pictures_in(path)?;
+    let (files, labels) = if list.is_file() { labelled(&list)? } else { (all.clone(), None) };
     if files.is_empty() {
         return Err(CliError::Failure(format!("{} has no PNG files to judge", path.display())));
     }
@@ -122,6 +130,16 @@ fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     for files in files.chunks(BATCH) {
         let read = |file: &PathBuf| Raster::read(&path.join(file))?.exactly([SIDE, SIDE, 1]);
         verdicts.extend(judge.judge(&files.iter().map(read).collect::<Result<Vec<_>, _>>()?)?);
+    }
+    let named: BTreeSet<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let left = all.iter().filter(|file| !named.contains(file.as_path())).count();
+    if left > 0 {
+        output::note(format_args!(
+            "{} does not name {} of {}",
+            list.display(),
+            count(left, "PNG file"),
+            path.display()
+        ));
     }
     Ok((verdicts, labels))
 }
@@ -133,7 +151,7 @@ fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
     let shown = list.display();
     let cannot = |error: &dyn std::error::Error| CliError::failure(format_args!("cannot read {shown}"), error);
     let mut file = BufReader::new(File::open(list).map_err(|error| cannot(&error))?);
-    let (mut files, mut classes) = (Vec::new(), Vec::new());
+    let (mut files, mut classes, mut named) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut line = String::new();
     for number in 1.. {
         line.clear();
@@ -141,10 +159,13 @@ fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
         if length == 0 {
             break;
         }
+        let wrong = |reason: String| CliError::Failure(format!("{shown}, line {number}: {reason}"));
+        if length as u64 == LONGEST && !line.ends_with('\n') {
+            return Err(wrong(format!("it is longer than {LONGEST} bytes")));
+        }
         if line.trim().is_empty() {
             continue;
         }
-        let wrong = |reason: String| CliError::Failure(format!("{shown}, line {number}: {reason}"));
         let label: Label = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
         let inside = label.file.components().all(|part| matches!(part, Component::Normal(_)));
         if !inside || label.file.as_os_str().is_empty() {
@@ -155,6 +176,9 @@ fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
         }
         if files.len() as u64 == MOST {
             return Err(wrong(format!("more than {MOST} images")));
+        }
+        if !named.insert(label.file.clone()) {
+            return Err(wrong(format!("{} is named before: it would be counted twice", label.file.display())));
         }
         files.push(label.file);
         classes.extend(label.class);

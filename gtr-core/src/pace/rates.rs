@@ -96,7 +96,7 @@ fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut Fit) -> Result<
     for stage in &stages.stages {
         let (steps, tokens) = (steps[stage.number].get(), stage.tokens);
         if steps > tokens {
-            let what = format!("stage {} has {tokens} tokens, too few for {steps} steps", stage.number + 1);
+            let what = format!("stage {} has {}, too few for {steps} steps", stage.number + 1, plural(tokens, "token"));
             fit.instead(what, &format!("takes {tokens}"))?;
         }
         counts.push(steps.min(tokens));
@@ -107,13 +107,16 @@ fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut Fit) -> Result<
 fn for_stages<T: Copy>(what: &str, values: &[T], stages: &StageSizes, fit: &mut Fit) -> Result<Vec<T>, Error> {
     let (given, asked) = (values.len(), stages.asked);
     if given != asked {
-        let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
         fit.instead(
             format!("{what}: {} given for {}", plural(given, "value"), plural(asked, "stage")),
             "the first serves every stage but the last two, which keep theirs",
         )?;
     }
     Ok(per_stage(values, asked))
+}
+
+fn plural(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Values of one stage count, for another: the first value for every stage but the last two, which keep theirs.
@@ -179,6 +182,8 @@ mod tests {
         let mut fit = Fit::lenient(AxisName::Pace);
         assert_eq!(counts(&by_steps(&[9, 1]), &[8, 8], &mut fit), Ok(vec![8, 1]));
         assert_eq!(fit.into_notes(), ["pace: stage 1 has 8 tokens, too few for 9 steps: takes 8"]);
+        let error = counts(&by_steps(&[2, 1]), &[1, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
+        assert_eq!(error.to_string(), "pace: stage 1 has 1 token, too few for 2 steps");
         assert!(counts(&by_steps(&[1, 1, 1]), &[1, 0, 0], &mut Fit::strict(AxisName::Pace)).is_err());
     }
 

@@ -40,6 +40,7 @@ mod generator;
 mod grid;
 mod guidance;
 mod noise;
+mod object;
 mod partition;
 mod plan;
 mod rules;

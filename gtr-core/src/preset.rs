@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::in_words;
+use crate::object::object;
 use crate::{Error, Grid, Schedule};
 
 /// A named schedule with its source. It adapts to grids that cannot meet it.
@@ -32,8 +33,10 @@ pub struct Preset {
     /// Whether its numbers are published or this project's.
     pub status: Status,
     /// The grid that it is meant for.
+    #[serde(deserialize_with = "object")]
     pub home_grid: Grid,
     /// The schedule.
+    #[serde(deserialize_with = "object")]
     pub schedule: Schedule,
     /// What was measured, where the schedule was found by a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,7 +21,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "N", value_parser = whole_number)]
     pub(crate) seed: Option<u64>,
     /// The image whose order `--seed` draws.
-    #[arg(long, value_name = "M", default_value_t = 0, value_parser = whole_number)]
+    #[arg(long, value_name = "M", default_value_t = 0, requires = "seed", value_parser = whole_number)]
     pub(crate) image: u64,
     /// How the plan is shown or kept [default: what the name of --out ends in, or a table].
     #[arg(long, value_enum)]

@@ -133,6 +133,10 @@ fn is_preset(text: &[u8]) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    // An array of its values would do for what is derived.
+    if text.trim_ascii_start().first() == Some(&b'[') {
+        return Err("it is an array, not an object".to_owned());
+    }
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| chain(&error))?;
     json.end().map_err(|error| error.to_string())?;
@@ -169,6 +173,9 @@ impl<'a> Changes<'a> {
         }
         for setting in &self.flags.settings {
             let (axis, name, value) = parse_setting(setting)?;
+            if given.contains(&(axis, name.clone())) {
+                return Err(CliError::usage(format_args!("--set {setting}: {axis}.{name} is given twice")));
+            }
             self.insert(axis, &name, value);
             given.push((axis, name));
         }

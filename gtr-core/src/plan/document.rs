@@ -5,6 +5,7 @@ use std::io::Read;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::object::{Object, maybe_object, object, objects};
 use crate::rules::{self, Violation};
 use crate::{Grid, Schedule};
 
@@ -20,15 +21,19 @@ pub struct PlanDocument {
     /// Version of the format: 1, or 2 where tokens are known.
     pub format_version: u64,
     /// The token grid.
+    #[serde(deserialize_with = "object")]
     pub grid: GridDocument,
     /// The tokens that are known before the first step, ascending; they belong to no stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<u32>,
     /// The schedule that the plan came from.
+    #[serde(deserialize_with = "object")]
     pub schedule: Schedule,
     /// The stages, in the order in which they are generated.
+    #[serde(deserialize_with = "objects")]
     pub stages: Vec<StageDocument>,
     /// The AR steps, in order; a step generates the next tokens of its stage.
+    #[serde(deserialize_with = "objects")]
     pub steps: Vec<StepDocument>,
 }
 
@@ -92,7 +97,7 @@ pub struct StepDocument {
     /// Diffusion steps of its tokens, 1 to 1000.
     pub diffusion_steps: u64,
     /// The tokens that get more, chosen when sampling by the schedule's detail rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "maybe_object")]
     pub detail: Option<DetailDocument>,
 }
 
@@ -119,7 +124,7 @@ impl PlanDocument {
         let parsed = serde_path_to_error::deserialize(&mut json);
         let parsed = parsed.map_err(|error| (error.path().to_string(), error.into_inner()));
         let parsed =
-            parsed.and_then(|document: Self| json.end().map(|()| document).map_err(|error| (String::new(), error)));
+            parsed.and_then(|Object(document)| json.end().map(|()| document).map_err(|error| (String::new(), error)));
         drop(json);
         if limited.limit() == 0 {
             return Err(rules::too_large());

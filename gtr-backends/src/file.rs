@@ -17,18 +17,17 @@ pub(crate) struct Partial {
 
 impl Partial {
     pub(crate) fn create(path: &Path) -> Result<Self, BackendError> {
-        let wrong = |source| BackendError::Write { path: path.to_owned(), source };
+        let shown = path;
+        let wrong = |source| BackendError::Write { path: shown.to_owned(), source };
+        let path = &replaceable(path).map_err(wrong)?;
         let Some(name) = path.file_name() else { return Err(wrong(io::ErrorKind::InvalidFilename.into())) };
-        if path.is_dir() {
-            return Err(wrong(io::ErrorKind::IsADirectory.into()));
-        }
         for number in 0..1000 {
             let mut hidden = OsString::from(".");
             hidden.push(name);
             hidden.push(format!(".{}-{number}.partial", std::process::id()));
             let temporary = path.with_file_name(hidden);
             match File::options().write(true).create_new(true).open(&temporary) {
-                Ok(file) => return Ok(Self { path: path.to_owned(), temporary, file: Some(BufWriter::new(file)) }),
+                Ok(file) => return Ok(Self { path: path.clone(), temporary, file: Some(BufWriter::new(file)) }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(wrong(error)),
             }
@@ -78,6 +77,21 @@ impl Drop for Partial {
     }
 }
 
+/// The file that a path leads to, if another may take its place: a link stays a link.
+fn replaceable(path: &Path) -> io::Result<PathBuf> {
+    let Ok(metadata) = fs::metadata(path) else { return Ok(path.to_owned()) };
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is a device or a pipe; name a file"));
+    }
+    if metadata.permissions().readonly() {
+        return Err(io::Error::other("it is read-only; choose another file"));
+    }
+    fs::canonicalize(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +112,25 @@ mod tests {
         file.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"abcd");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_what_is_no_file_stays_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "before").unwrap();
+        std::os::unix::fs::symlink(path("a"), path("link")).unwrap();
+        let mut file = Partial::create(&path("link")).unwrap();
+        file.write(b"after").unwrap();
+        file.finish().unwrap();
+        assert_eq!(fs::read(path("a")).unwrap(), b"after");
+        assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
+        let mut permissions = fs::metadata(path("a")).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(path("a"), permissions).unwrap();
+        assert!(Partial::create(&path("a")).unwrap_err().to_string().contains("read-only"));
+        assert!(Partial::create(Path::new("/dev/null")).unwrap_err().to_string().contains("device"));
     }
 
     #[test]

@@ -42,6 +42,35 @@ pub(crate) fn save(bytes: &[u8], file: Option<&Path>) -> Result<(), CliError> {
     Target::new(path)?.write(bytes)
 }
 
+/// A flag, and the file that it names.
+pub(crate) type Named<'a> = (&'static str, Option<&'a Path>);
+
+/// Refuses a file that is to be written twice, or that is read as well: only what is written last would be left of it.
+pub(crate) fn apart(written: &[Named<'_>], read: &[Named<'_>]) -> Result<(), CliError> {
+    // By the name that links lead to, also of a file that is not there yet; a device takes whatever comes.
+    let whole = |path: &Path| -> Option<PathBuf> {
+        if let Ok(metadata) = fs::metadata(path) {
+            return if metadata.is_file() { fs::canonicalize(path).ok() } else { None };
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+    };
+    let files = |named: &[Named<'_>]| -> Vec<(&'static str, PathBuf)> {
+        named.iter().filter_map(|(flag, path)| Some((*flag, whole((*path)?)?))).collect()
+    };
+    let (written, read) = (files(written), files(read));
+    for (at, (flag, path)) in written.iter().enumerate() {
+        let mut others = written[..at].iter().chain(&read);
+        if let Some((other, _)) = others.find(|(_, other)| other == path) {
+            return Err(CliError::usage(format_args!(
+                "{flag} and {other} name the same file, {}: give them two names",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Tells something that is no error.
 pub(crate) fn note(text: impl Display) {
     line("note", text);

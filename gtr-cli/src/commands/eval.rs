@@ -1,5 +1,7 @@
 //! `eval`: the quality of presets, plans and pictures.
 
+use std::path::PathBuf;
+
 use gtr_backends::judge::{Bootstrap, Frechet};
 use gtr_core::{Guidance, Plan, preset};
 use serde_json::Map;
@@ -25,6 +27,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     if let Some(out) = &args.out {
         Target::new(out)?;
     }
+    output::apart(
+        &[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())],
+        &[files("--images", &args.images), files("--plan", &args.plans), files("--schedule", &args.schedules)].concat(),
+    )?;
     let plot = args.plot.as_deref().map(Plot::new).transpose()?;
     let scale = Scale {
         reference: Frechet::from(&args.reference.moments()?),
@@ -62,6 +68,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     };
     output::write(&text, args.out.as_deref())?;
     Ok(ExitStatus::Success)
+}
+
+fn files<'a>(flag: &'static str, paths: &'a [PathBuf]) -> Vec<output::Named<'a>> {
+    paths.iter().map(|path| (flag, Some(path.as_path()))).collect()
 }
 
 /// Says how a run that was stopped goes on.

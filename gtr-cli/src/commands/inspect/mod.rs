@@ -10,9 +10,14 @@ use std::path::Path;
 
 use crate::args::InspectArgs;
 use crate::error::{CliError, ExitStatus};
+use crate::output;
 
 /// Carries out the command.
 pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
+    output::apart(
+        &[("--out", args.out.as_deref()), ("--plan-out", args.plan_out.as_deref())],
+        &[("the file that is inspected", Some(&args.file))],
+    )?;
     if holds_tensors(&args.file) { trace::run(args) } else { image::run(args) }
 }
 

@@ -35,6 +35,17 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
     if args.plan.is_some() {
         args.schedule.refuse("the plan of --plan")?;
     }
+    output::apart(
+        &[("--out", Some(&args.out)), ("--trace", args.trace.as_deref()), ("--animate", args.look.animate.as_deref())],
+        &[
+            ("--plan", args.plan.as_deref()),
+            ("--schedule", args.schedule.schedule.as_deref()),
+            ("--init", args.going_on.init.as_deref()),
+            ("--mask", args.going_on.mask.as_deref()),
+            ("--prompts", args.bulk.prompts.as_deref()),
+            ("--weights", args.model.weights.as_deref()),
+        ],
+    )?;
     let texts = match &args.bulk.prompts {
         Some(path) => prompts::read(path)?.into_iter().map(|prompt| prompt.text).collect(),
         None => args.prompt.clone(),

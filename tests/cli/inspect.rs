@@ -95,9 +95,15 @@ fn the_command_makes_the_same_bytes() {
     assert!(report.contains("--mask 'my mask.png' --dilate 1"), "{report}");
     carry_out(folder, &report);
     assert!(read(folder, "on.png") == read(folder, "on-again.png"), "{report}");
-    // The same by the plan, which knows what is known.
+    // With --plan it could have no mask, which its bytes record.
     let report = inspect(folder, &["on.png", "--plan-out", "on.json"]);
-    assert!(report.contains("--plan on.json") && !report.contains("--mask"), "{report}");
+    assert!(report.contains("--mask 'my mask.png'"), "{report}");
+    // By the plan alone, which says what is known.
+    run_in(folder, &["sample", "--class", "8", "--init", "preset.png", "--plan", "on.json", "--out", "rest.png"])
+        .succeeded();
+    let report = inspect(folder, &["rest.png"]);
+    carry_out(folder, &report);
+    assert!(read(folder, "rest.png") == read(folder, "rest-again.png"), "{report}");
 }
 
 #[cfg(unix)]
@@ -201,4 +207,33 @@ fn pictures_are_not_trusted() {
         run,
         "error: there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html\n"
     );
+}
+
+/// Of two files under one name only one would be left.
+#[test]
+fn files_of_one_name_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    sample(folder, &format!("--class 3 {QUICK} --out a.png --trace a.st"));
+    fs::write(folder.join("p.json"), plan_json(&format!("--grid 8x8 {QUICK}")).to_string()).unwrap();
+    fs::create_dir(folder.join("b")).unwrap();
+    let names = ["a.png", "a.st", "p.json"];
+    let before = names.map(|name| read(folder, name));
+    for line in [
+        "sample --class 3 --out y.png --trace y.png",
+        "sample --class 3 --out y.png --animate b/../y.png",
+        "sample --class 3 --plan p.json --out p.json",
+        "sample --class 3 --init a.png --mask a.png --out a.png",
+        "inspect a.png --out a.png",
+        "inspect a.png --plan-out ./a.png",
+        "inspect a.st --format html --out a.st",
+        "inspect a.png --format json --out o.json --plan-out o.json",
+        "eval --out x.svg --plot x.svg",
+        "eval --plan p.json --out p.json",
+    ] {
+        let error = run_in(folder, &line.split_whitespace().collect::<Vec<_>>()).failed(2);
+        assert!(error.contains("name the same file"), "{line}: {error}");
+    }
+    assert_eq!(names.map(|name| read(folder, name)), before);
+    assert_eq!(crate::support::files(folder), ["a.png", "a.st", "b", "p.json"]);
 }

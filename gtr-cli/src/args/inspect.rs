@@ -20,7 +20,7 @@ pub(crate) struct InspectArgs {
     /// Write there instead of to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Save the plan; the command of a picture then uses it.
+    /// Save the plan; the command of a picture then uses it, unless it has a mask.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan_out: Option<PathBuf>,
 }

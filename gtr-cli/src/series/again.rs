@@ -78,6 +78,11 @@ impl Parameters {
         &self.version
     }
 
+    /// Whether a mask says which tokens are known.
+    pub(crate) fn has_mask(&self) -> bool {
+        self.going_on.mask.is_some()
+    }
+
     /// The model, by name or path.
     pub(crate) fn model(&self) -> &str {
         &self.model

@@ -99,7 +99,9 @@ impl Recorded {
         let document = PlanDocument::parse(&text).map_err(|violation| wrong(format!("its plan: {violation}")))?;
         let plan = Plan::from_document(&document, &CATALOGUE.registry)
             .map_err(|error| CliError::failure(format_args!("{shown}: its plan"), &error))?;
-        let flags = replan::flags(&plan, limit_of(parameters.model()));
+        // Tokens are known by a mask alone, and a plan says which they are.
+        let told = plan.known().is_empty() || parameters.has_mask();
+        let flags = if told { replan::flags(&plan, limit_of(parameters.model())) } else { None };
         Ok(Self { width: info.width, height: info.height, settings, parameters, plan, flags })
     }
 
@@ -109,11 +111,12 @@ impl Recorded {
 
     /// The words of the command that makes the picture again, under another name beside it.
     fn command(&self, path: &Path, plan_out: Option<&Path>) -> Vec<String> {
-        let by_flags = plan_out.is_none() && self.flags.is_some();
-        let mut again = self.parameters.again(by_flags);
-        match (plan_out, &self.flags) {
-            (None, Some(flags)) => again.extend(flags),
-            (Some(file), _) => again.add("--plan", file.display()),
+        // With --plan there is no --mask, which the same bytes record.
+        let flags = self.flags.as_ref().filter(|_| plan_out.is_none() || self.parameters.has_mask());
+        let mut again = self.parameters.again(flags.is_some());
+        match (flags, plan_out) {
+            (Some(flags), _) => again.extend(flags),
+            (None, Some(file)) => again.add("--plan", file.display()),
             (None, None) => again.add("--plan", beside(path, "plan.json").display()),
         }
         again.add("--out", beside(path, "again.png").display());

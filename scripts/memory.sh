@@ -3,7 +3,7 @@
 #
 #   scripts/memory.sh [mar-b | mar-l | mar-h] [f32 | bf16 | f16]
 #
-# mar-h (943 million parameters, the default) needs 4.5 GB in f32.
+# mar-h (942 million parameters, the default) needs 4.5 GB in f32.
 #
 # The weights are zeros in a file without content, so no room on the disk is needed. Fails above 1.15 times the weights.
 set -eu

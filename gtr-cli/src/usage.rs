@@ -8,11 +8,13 @@ use crate::output;
 /// Reports help, a version, or an error of the command line.
 pub(crate) fn report(error: &clap::Error) -> ExitStatus {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Nobody is left to be told that nobody listens.
-            let _ = error.print();
-            ExitStatus::Success
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match output::print(&error.render().ansi().to_string()) {
+            Ok(()) => ExitStatus::Success,
+            Err(error) => {
+                output::error(&error);
+                error.status()
+            }
+        },
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
             ExitStatus::Usage

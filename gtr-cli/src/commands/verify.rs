@@ -32,13 +32,21 @@ const GRIDS: [(u32, u32); 7] = [(8, 8), (1, 1), (1, 16), (5, 9), (7, 7), (24, 16
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
     let mut findings = Vec::new();
     let mut sound = Vec::new();
-    let mut unreadable = false;
+    let mut unreadable = Vec::new();
     for path in &args.files {
         let name = path.display().to_string();
         match read(path) {
             Err(error) => {
                 output::error(CliError::failure(format_args!("cannot read {name}"), &error));
-                unreadable = true;
+                unreadable.push(Finding {
+                    file: name,
+                    violation: Violation {
+                        rule: Rule::Document,
+                        place: "the file".to_owned(),
+                        found: error.to_string(),
+                        expected: "a file that can be read".to_owned(),
+                    },
+                });
             }
             Ok(Err(violation)) => findings.push(Finding { file: name, violation }),
             Ok(Ok(document)) => {
@@ -51,6 +59,11 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
     if args.all_presets {
         check_presets(&mut findings, &mut sound)?;
     }
+    let whole = findings.is_empty() && unreadable.is_empty();
+    if args.format != VerifyFormat::Text {
+        // Who processes these may not see standard error.
+        findings.append(&mut unreadable);
+    }
     output::print(&match args.format {
         VerifyFormat::Json => to_json(&findings),
         VerifyFormat::Github => findings.iter().map(annotation).collect(),
@@ -59,7 +72,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
             sound.into_iter().chain(broken).map(|line| one_line(&line) + "\n").collect()
         }
     })?;
-    Ok(if findings.is_empty() && !unreadable { ExitStatus::Success } else { ExitStatus::Failure })
+    Ok(if whole { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// Reads a plan that nobody vouches for.

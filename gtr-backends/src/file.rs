@@ -129,8 +129,12 @@ mod tests {
         let mut permissions = fs::metadata(path("a")).unwrap().permissions();
         permissions.set_readonly(true);
         fs::set_permissions(path("a"), permissions).unwrap();
-        assert!(Partial::create(&path("a")).unwrap_err().to_string().contains("read-only"));
-        assert!(Partial::create(Path::new("/dev/null")).unwrap_err().to_string().contains("device"));
+        let reason = |path: &Path| {
+            let BackendError::Write { source, .. } = Partial::create(path).unwrap_err() else { panic!() };
+            source.to_string()
+        };
+        assert!(reason(&path("a")).contains("read-only"));
+        assert!(reason(Path::new("/dev/null")).contains("device"));
     }
 
     #[test]

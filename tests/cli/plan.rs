@@ -78,6 +78,28 @@ fn any_parameter_can_be_set_by_its_name() {
 }
 
 #[test]
+fn what_is_asked_for_twice_or_for_nothing_is_refused() {
+    for (flags, said) in [
+        ("--t-rec 5 --set diffusion.t_rec=7", "diffusion.t_rec is given twice"),
+        ("--set order.stages=4 --set order.stages=5", "order.stages is given twice"),
+        ("--image 3", "--seed"),
+    ] {
+        let error = gtr(&format!("plan {flags}")).failed(2);
+        assert!(error.contains(said), "{flags}: {error}");
+    }
+}
+
+#[test]
+fn a_schedule_is_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = plan_json("--preset gtr-8 --grid 8x8")["schedule"].clone();
+    let values: Value = schedule.as_object().unwrap().values().cloned().collect();
+    std::fs::write(folder.path().join("s.json"), values.to_string()).unwrap();
+    let error = run_in(folder.path(), &["plan", "--schedule", "s.json"]).failed(1);
+    assert!(error.contains("s.json is no schedule: it is an array, not an object"), "{error}");
+}
+
+#[test]
 fn a_plan_is_the_same_from_its_schedule_file() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan_json("--preset disa-16 --grid 8x8");

@@ -35,6 +35,19 @@ fn all_presets_are_sound_on_all_grids() {
     assert_eq!(gtr("verify --all-presets --format json").succeeded(), "[]\n");
 }
 
+/// Who reads standard output alone must not take a file that was not read for a sound one.
+#[test]
+fn what_cannot_be_read_is_no_sound_plan() {
+    let json = gtr("verify none.json --format json");
+    let findings: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((json.code, &findings[0]["rule"], &findings[0]["file"]), (1, &1.into(), &"none.json".into()));
+    let github = gtr("verify none.json --format github");
+    assert!(github.code == 1 && github.stdout.starts_with("::error file=none.json"), "{}", github.stdout);
+    let text = gtr("verify none.json");
+    assert_eq!((text.code, text.stdout.as_str()), (1, ""));
+    assert!(text.stderr.starts_with("error: cannot read none.json"), "{}", text.stderr);
+}
+
 #[test]
 fn an_edit_of_a_plan_names_the_rule() {
     for preset in presets() {

@@ -230,6 +230,7 @@ fn files_of_one_name_are_refused() {
         "inspect a.png --format json --out o.json --plan-out o.json",
         "eval --out x.svg --plot x.svg",
         "eval --plan p.json --out p.json",
+        "plan --schedule p.json --out p.json",
     ] {
         let error = run_in(folder, &line.split_whitespace().collect::<Vec<_>>()).failed(2);
         assert!(error.contains("name the same file"), "{line}: {error}");

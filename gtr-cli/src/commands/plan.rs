@@ -20,6 +20,10 @@ pub(super) const HOME: (u32, u32) = (16, 16);
 
 /// Carries out the command.
 pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
+    output::apart(
+        &[("--out", args.out.as_deref())],
+        &[("--plan", args.plan.as_deref()), ("--schedule", args.schedule.schedule.as_deref())],
+    )?;
     if !args.compare.is_empty() {
         return compare::run(args);
     }

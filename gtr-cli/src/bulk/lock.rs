@@ -15,7 +15,7 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock of a part, or says that another process has it.
     pub(crate) fn take(path: &Path) -> Result<Self, CliError> {
-        Self::free(path)?.ok_or_else(|| {
+        Self::try_take(path)?.ok_or_else(|| {
             let shown = path.display();
             CliError::Failure(format!(
                 "another process is making this part, it holds {shown}: wait for it, or end it first"
@@ -24,7 +24,7 @@ impl Lock {
     }
 
     /// Takes the lock, unless another process has it.
-    pub(crate) fn free(path: &Path) -> Result<Option<Self>, CliError> {
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, CliError> {
         let shown = path.display();
         let file = File::options().create(true).append(true).open(path);
         let file = file.map_err(|error| CliError::failure(format_args!("cannot write {shown}"), &error))?;

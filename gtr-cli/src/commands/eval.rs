@@ -41,7 +41,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     let mut settings = Map::new();
     if let Some(images) = images {
         let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
-        settings = evaluator.settings();
+        settings = evaluator.settings(&args.model);
         settings.insert("seeds".to_owned(), series.seeds.clone().into());
         let subjects = subjects(args, &evaluator)?;
         match Row::all(&mut evaluator, &subjects, &images, &scale)? {
@@ -70,6 +70,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
+/// The files that a flag names, each as given.
 fn files<'a>(flag: &'static str, paths: &'a [PathBuf]) -> Vec<output::Named<'a>> {
     paths.iter().map(|path| (flag, Some(path.as_path()))).collect()
 }

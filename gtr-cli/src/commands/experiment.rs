@@ -81,7 +81,7 @@ fn page<'a>(
     again.add("--out", "docs/results");
     let command = quoted(&again.into_words())
         .ok_or_else(|| CliError::usage("a file has control characters in its name: no page could name it"))?;
-    let mut settings = evaluator.settings();
+    let mut settings = evaluator.settings(&args.model);
     let text = |part: &str| settings[part].as_str().unwrap_or_default();
     let (model, fingerprint) = (text("model"), text("model_sha256"));
     let how = format!(

@@ -68,7 +68,7 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
 
 /// What else decides the result.
 fn settings(args: &TuneArgs, evaluator: &Evaluator) -> Map<String, Value> {
-    let mut settings = evaluator.settings();
+    let mut settings = evaluator.settings(&args.model);
     settings.insert("seed".to_owned(), args.seed.into());
     settings.insert("resamples".to_owned(), args.series.resamples.into());
     settings

@@ -28,8 +28,6 @@ pub(crate) struct Evaluator {
     generator: MarGenerator,
     prompts: Vec<Class>,
     judge: Judge,
-    /// What the model is called, and the seed of its random weights.
-    name: (String, Option<u64>),
     /// What all keys have in common.
     model: Value,
     store: Option<Store>,
@@ -70,6 +68,7 @@ impl Evaluator {
                 "the judge sees ten digits, `{name}` makes images of {classes} classes"
             )));
         }
+        let store = store.map(Store::new).transpose()?;
         let compute = model.compute()?;
         let device = gtr_backends::device_name(compute.device());
         let generator = gtr_backends::open_mar(name, &model.files(), compute)?;
@@ -89,9 +88,7 @@ impl Evaluator {
             "device": device,
         });
         let (judge, stop) = (Judge::new()?, Stop::listen()?);
-        let store = store.map(Store::new).transpose()?;
-        let name = (name.clone(), model.random_weights);
-        Ok(Self { generator, prompts, judge, name, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
+        Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
     }
 
     /// The model's token grid.
@@ -111,12 +108,12 @@ impl Evaluator {
             .map_err(|error| CliError::usage(format_args!("--cfg: {error}")))
     }
 
-    /// What decides the scores besides what is judged: the program, model and judge, where it computes and how.
-    pub(crate) fn settings(&self) -> Map<String, Value> {
-        let (name, random_weights) = &self.name;
+    /// What decides the scores besides what is judged: program, model, by the name that it was opened by, and judge, where it
+    /// computes and how.
+    pub(crate) fn settings(&self, model: &ModelArgs) -> Map<String, Value> {
         let mut settings = Map::new();
-        settings.insert("model".to_owned(), name.as_str().into());
-        settings.insert("random_weights".to_owned(), (*random_weights).into());
+        settings.insert("model".to_owned(), model.model.as_str().into());
+        settings.insert("random_weights".to_owned(), model.random_weights.into());
         for part in ["program", "model_sha256", "judge_sha256", "dtype", "device"] {
             settings.insert(part.to_owned(), self.model[part].clone());
         }

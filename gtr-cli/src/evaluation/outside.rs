@@ -122,7 +122,14 @@ struct Label {
 fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     let list = path.join(LABELS);
     let all = pictures_in(path)?;
-    let (files, labels) = if list.is_file() { labelled(&list)? } else { (all.clone(), None) };
+    let (files, labels, unnamed) = if list.is_file() {
+        let (files, labels) = labelled(&list)?;
+        let named: BTreeSet<&PathBuf> = files.iter().collect();
+        let unnamed = all.iter().filter(|file| !named.contains(file)).count();
+        (files, labels, unnamed)
+    } else {
+        (all, None, 0)
+    };
     if files.is_empty() {
         return Err(CliError::Failure(format!("{} has no PNG files to judge", path.display())));
     }
@@ -131,13 +138,11 @@ fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
         let read = |file: &PathBuf| Raster::read(&path.join(file))?.exactly([SIDE, SIDE, 1]);
         verdicts.extend(judge.judge(&files.iter().map(read).collect::<Result<Vec<_>, _>>()?)?);
     }
-    let named: BTreeSet<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let left = all.iter().filter(|file| !named.contains(file.as_path())).count();
-    if left > 0 {
+    if unnamed > 0 {
         output::note(format_args!(
             "{} does not name {} of {}",
             list.display(),
-            count(left, "PNG file"),
+            count(unnamed, "PNG file"),
             path.display()
         ));
     }

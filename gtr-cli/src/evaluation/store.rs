@@ -1,8 +1,7 @@
 //! A folder in which lies what the judge saw, so that no image is made twice.
 //!
 //! Images of a kind have three files, named by the checksum of all that decides what they are: `.json`, which says that in
-//! words, `.verdicts`, a record an image, which only grows, and `.lock`, which a process holds
-//! while it makes more of them.
+//! words, `.verdicts`, a record an image, which only grows, and `.lock`, which a process holds while it makes more of them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -44,6 +43,7 @@ struct Files {
 /// The right to add to an entry, and where.
 #[derive(Debug)]
 struct Growth {
+    path: PathBuf,
     file: File,
     _lock: Lock,
 }
@@ -120,7 +120,7 @@ impl Entry {
         if let Some(folder) = files.stem.parent() {
             make_folder(folder)?;
         }
-        let Some(lock) = Lock::free(&files.path("lock"))? else { return Ok(false) };
+        let Some(lock) = Lock::try_take(&files.path("lock"))? else { return Ok(false) };
         let (said, path) = (files.path("json"), files.path("verdicts"));
         if !said.exists() {
             Target::new(&said)?.write(files.key.as_bytes())?;
@@ -134,7 +134,7 @@ impl Entry {
         }
         let file = File::options().append(true).create(true).open(&path);
         let file = file.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
-        files.growth = Some(Growth { file, _lock: lock });
+        files.growth = Some(Growth { path, file, _lock: lock });
         self.records = records;
         Ok(true)
     }
@@ -148,13 +148,10 @@ impl Entry {
 
     /// Adds images, and keeps them while it grows.
     pub(super) fn add(&mut self, records: Vec<Record>) -> Result<(), CliError> {
-        if let Some(files) = &mut self.files {
-            let path = files.path("verdicts");
-            if let Some(Growth { file, .. }) = &mut files.growth {
-                let bytes: Vec<u8> = records.iter().flat_map(Record::bytes).collect();
-                let written = file.write_all(&bytes).and_then(|()| file.flush());
-                written.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
-            }
+        if let Some(Growth { path, file, .. }) = self.files.as_mut().and_then(|files| files.growth.as_mut()) {
+            let bytes: Vec<u8> = records.iter().flat_map(Record::bytes).collect();
+            let written = file.write_all(&bytes).and_then(|()| file.flush());
+            written.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
         }
         self.records.extend(records.into_iter().map(|record| (record.number, record)));
         Ok(())

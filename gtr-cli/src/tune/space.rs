@@ -172,7 +172,7 @@ mod tests {
     fn no_more_steps_are_affordable() {
         let space = digits();
         let budget = space.preset("gtr-16").unwrap().operations;
-        // Its first stage alone has 65 diffusion steps, so that two steps cost more than eight.
+        // In one step, all tokens of the first stage have 65 diffusion steps: two AR steps cost more than three.
         let dear = Draft { shares: vec![1, 1], t_max: 65, t_min: 20, t_rec: 15, beta: 10 };
         let draws = (0..50).map(|number| {
             let mut stream = Stream::new(Seed(7), Purpose::Search, ImageIndex(number), 0);

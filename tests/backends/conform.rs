@@ -90,7 +90,7 @@ fn all_recordings_are_met() {
             count += 1;
         }
     }
-    assert_eq!((count, compared.len()), (24, 24));
+    assert_eq!((count, compared.len()), (25, 25));
     let has = |recording: &str, name: &str| {
         assert!(report.quantities.iter().any(|it| it.recording == recording && it.name == name), "{recording} {name}");
     };

@@ -12,6 +12,7 @@ mod cost;
 mod golden;
 mod hostile;
 mod laws;
+mod loss;
 mod mutations;
 mod numbers;
 mod properties;

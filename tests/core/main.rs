@@ -9,6 +9,7 @@
 
 mod broken;
 mod cost;
+mod design;
 mod golden;
 mod hostile;
 mod laws;

@@ -34,17 +34,12 @@ impl Factor {
     }
 
     /// Factorises the lower half of a covariance, whose upper half holds zeros.
-    pub(crate) fn of_lower(mut lower: DMatrix<f64>, channels: usize) -> Result<Self, Degenerate> {
+    fn of_lower(mut lower: DMatrix<f64>, channels: usize) -> Result<Self, Degenerate> {
         let least: Vec<f64> = lower.diagonal().iter().map(|variance| LEAST_LEFT * variance).collect();
         match blocked::cholesky(lower.as_view_mut(), &least) {
             Ok(()) => Ok(Self { lower, channels }),
             Err(row) => Err(Degenerate(row / channels)),
         }
-    }
-
-    /// Number of tokens.
-    pub(crate) fn tokens(&self) -> usize {
-        self.lower.nrows() / self.channels
     }
 
     /// What is lost on the token at `position` when it is drawn together with tokens right before it: none so far.
@@ -78,13 +73,31 @@ impl Factor {
         self.lower[(row, row)]
     }
 
-    /// The covariance of the tokens from `first` to before `end`, given those before `first`: its lower half.
-    pub(crate) fn conditional(&self, first: usize, end: usize) -> DMatrix<f64> {
+    /// The covariance of the tokens from `first` to before `end`, given those before `first`.
+    pub(crate) fn conditional(&self, first: usize, end: usize) -> Conditional {
         let (start, side) = (first * self.channels, (end - first) * self.channels);
-        let lower = self.lower.view((start, start), (side, side)).into_owned();
-        let mut product = &lower * lower.transpose();
-        product.fill_upper_triangle(0.0, 1);
-        product
+        let lower = self.lower.view((start, start), (side, side));
+        Conditional { covariance: lower * lower.transpose(), channels: self.channels }
+    }
+}
+
+/// The covariance of some tokens, given others.
+#[derive(Debug)]
+pub(crate) struct Conditional {
+    covariance: DMatrix<f64>,
+    channels: usize,
+}
+
+impl Conditional {
+    /// Factorises it with its tokens in another order, which lists their positions.
+    pub(crate) fn in_order(&self, order: &[usize]) -> Result<Factor, Degenerate> {
+        let channels = self.channels;
+        let number = |row: usize| order[row / channels] * channels + row % channels;
+        let side = self.covariance.nrows();
+        let lower = |row: usize, column: usize| {
+            if column <= row { self.covariance[(number(row), number(column))] } else { 0.0 }
+        };
+        Factor::of_lower(DMatrix::from_fn(side, side, lower), channels)
     }
 }
 

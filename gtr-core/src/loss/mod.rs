@@ -44,13 +44,15 @@ mod small;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use self::factor::{Conditional, Factor};
 pub use self::field::Field;
 pub use self::isotropic::Isotropic;
 pub use self::kernel::{Exponential, Gaussian, Kernel, MaternThreeHalves, kernels};
 use self::mean::Mean;
 pub use self::measured::Measured;
 use self::order::Order;
-use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet, Within};
+pub(crate) use self::order::{covariances, factors};
+use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
 /// The most numbers (tokens times channels) that a loss is computed of: the covariance of so many takes 128 MiB, and the time
 /// grows with their cube.
@@ -141,7 +143,7 @@ pub fn default_images(grid: Grid, field: &Field) -> u64 {
 
 /// Whether each step of a plan draws the same tokens in all images.
 fn same_for_all(plan: &Plan) -> bool {
-    plan.within() == Within::Listed || plan.steps().len() == plan.stages().len()
+    !plan.within().is_drawn() || plan.steps().len() == plan.stages().len()
 }
 
 /// What is lost when the tokens of each of `steps` are drawn together, one step after the other, beside `known` tokens.

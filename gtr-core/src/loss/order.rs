@@ -1,5 +1,7 @@
 //! The order of generation of a plan, step by step.
 
+use nalgebra::DMatrix;
+
 use super::covariance::Covariance;
 use super::factor::{Degenerate, Factor};
 use super::{Field, Loss};
@@ -41,17 +43,14 @@ impl Order {
 
     /// What is lost, on average over the classes of the field.
     pub(super) fn loss(&self, field: &Field) -> Result<Loss, Error> {
-        let covariances = field.covariances(self.grid)?;
         let mut mean = super::Mean::default();
-        for covariance in &covariances {
-            mean.add(&self.loss_of_class(field, covariance)?);
+        for factor in factors(field, self.grid, &self.tokens)? {
+            mean.add(&self.loss_of_class(&factor?));
         }
         Ok(mean.finish().0)
     }
 
-    fn loss_of_class(&self, field: &Field, covariance: &Covariance<'_>) -> Result<Loss, Error> {
-        let factor = Factor::of(covariance, field.channels(), &self.tokens)
-            .map_err(|Degenerate(position)| not_positive_definite(field, self.tokens[position]))?;
+    fn loss_of_class(&self, factor: &Factor) -> Loss {
         let mut tokens = vec![0.0; self.grid.tokens()];
         let mut steps = Vec::with_capacity(self.bounds.len() - 1);
         for bounds in self.bounds.windows(2) {
@@ -73,14 +72,36 @@ impl Order {
                 }
             }
         }
-        Ok(Loss { total: steps.iter().sum(), steps, tokens })
+        Loss { total: steps.iter().sum(), steps, tokens }
     }
 }
 
-/// Says which token is at fault.
-pub(crate) fn not_positive_definite(field: &Field, token: TokenIndex) -> Error {
-    Error::Field(format!(
-        "`{field}` is not positive definite: nothing is left of token {token} once the tokens before it are known; a larger \
-         nugget, or a covariance of more pictures, would help"
-    ))
+/// The factor of each class's covariance of `order`, one after the other.
+pub(crate) fn factors<'a>(
+    field: &'a Field,
+    grid: Grid,
+    order: &'a [TokenIndex],
+) -> Result<impl Iterator<Item = Result<Factor, Error>> + 'a, Error> {
+    let classes = field.covariances(grid)?;
+    Ok(classes.into_iter().map(move |covariance| {
+        Factor::of(&covariance, field.channels(), order).map_err(|at| at.in_order(field, order))
+    }))
+}
+
+/// The covariance of each class, written out.
+pub(crate) fn covariances(field: &Field, grid: Grid) -> Result<Vec<DMatrix<f64>>, Error> {
+    let side = grid.tokens() * field.channels();
+    let dense = |class: &Covariance<'_>| DMatrix::from_fn(side, side, |row, column| class.at(row, column));
+    Ok(field.covariances(grid)?.iter().map(dense).collect())
+}
+
+impl Degenerate {
+    /// Says which token is at fault.
+    pub(crate) fn in_order(self, field: &Field, order: &[TokenIndex]) -> Error {
+        let token = order[self.0];
+        Error::Field(format!(
+            "`{field}` is not positive definite: nothing is left of token {token} once the tokens before it are known; a \
+             larger nugget, or a covariance of more pictures, would help"
+        ))
+    }
 }

@@ -40,7 +40,7 @@ pub fn open_mar(model: &str, files: &Files<'_>, compute: impl Into<Compute>) -> 
     if let (Some(vae), true) = (files.vae, config(model)?.image_decoder.is_some()) {
         let vae = vae.display();
         return Err(BackendError::Request(format!(
-            "the tokens of `{model}` are pixels: it takes no autoencoder; leave out {vae}"
+            "the tokens of `{model}` are pixels: it takes no autoencoder, so leave out {vae}"
         )));
     }
     let (config, checkpoint) = parts(model, files)?;

@@ -118,6 +118,11 @@ impl<P> Canvas<P> {
         self.guided
     }
 
+    /// Whether a token of a picture is known.
+    pub(crate) fn is_known(&self, picture: usize, token: TokenIndex) -> bool {
+        self.known.get(picture).is_some_and(|known| known.iter().any(|&position| position as usize == token.get()))
+    }
+
     /// What is known of each picture.
     pub(crate) fn known(&self) -> Result<Vec<Known>, BackendError> {
         let known = (0..self.prompts.len()).map(|picture| self.picture(picture));

@@ -1,11 +1,14 @@
 //! Where a model computes, and in which type.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use candle_core::Device;
 
-use crate::BackendError;
+use crate::{BackendError, device_name};
 
 /// The type of the matrices of a model. Everything else is f32 in any case: tokens, noise, the steps back, normalisation,
 /// attention.
@@ -100,7 +103,68 @@ impl From<&Self> for Compute {
     }
 }
 
-/// Does some work on one of the threads that share products, so that each product wakes up the others only.
-pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
+/// Does some work of a model. On the CPU it runs on one of the threads that share products, so that each product wakes up the
+/// others only. On other devices it runs on the calling thread: all work of a device is submitted by one thread.
+pub(crate) fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
+    submit(off_cpu(device), work)
+}
+
+/// In a debug build, checks that one thread submits all work of a device other than the CPU.
+pub(crate) fn check_thread(device: &Device) {
+    if let Some(name) = off_cpu(device) {
+        debug_assert!(is_only_thread(&name), "{name} gets work from two threads");
+    }
+}
+
+/// The name of a device that is not the CPU.
+fn off_cpu(device: &Device) -> Option<String> {
+    (!device.is_cpu()).then(|| device_name(device))
+}
+
+/// Runs work in the pool, or on the calling thread for a device that is named.
+fn submit<R: Send>(device: Option<String>, work: impl FnOnce() -> R + Send) -> R {
+    let Some(device) = device else { return rayon::scope(|_| work()) };
+    debug_assert!(is_only_thread(&device), "{device} gets work from two threads");
+    work()
+}
+
+/// Whether no other thread submitted work to a device before.
+fn is_only_thread(device: &str) -> bool {
+    static THREADS: Mutex<BTreeMap<String, ThreadId>> = Mutex::new(BTreeMap::new());
+    let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    *threads.entry(device.to_owned()).or_insert_with(|| thread::current().id()) == thread::current().id()
+}
+
+#[cfg(test)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+
+    /// The threads on which the calls of a model run: encoder, decoder, and both for a batch as one group.
+    fn threads(device: Option<&str>) -> Vec<ThreadId> {
+        let call = || submit(device.map(str::to_owned), || thread::current().id());
+        let mut threads = vec![call(), call()];
+        threads.extend([0; 3].par_chunks(3).map(|_| call()).collect::<Vec<_>>());
+        threads
+    }
+
+    #[test]
+    fn work_of_a_device_stays_on_the_calling_thread() {
+        let here = thread::current().id();
+        assert!(threads(Some("stand-in:0")).iter().all(|thread| *thread == here));
+        // In the pool it does not, which is why a device must not take that way.
+        assert!(threads(None).iter().all(|thread| *thread != here));
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_second_thread_is_noticed() {
+        assert_eq!(threads(Some("stand-in:1")).len(), 3);
+        let other = || thread::spawn(|| submit(Some("stand-in:1".to_owned()), || ())).join();
+        let panic = other().unwrap_err();
+        assert_eq!(panic.downcast_ref::<String>().unwrap(), "stand-in:1 gets work from two threads");
+        // The pool may do work of the CPU from any thread.
+        thread::spawn(|| submit(None, || ())).join().unwrap();
+    }
 }

@@ -1,5 +1,10 @@
 //! Devices by name.
 
+#[cfg(any(feature = "cuda", test))]
+use std::collections::BTreeMap;
+#[cfg(any(feature = "cuda", test))]
+use std::sync::{Mutex, PoisonError};
+
 use candle_core::{Device, DeviceLocation};
 
 use crate::BackendError;
@@ -46,13 +51,58 @@ pub fn device_name(device: &Device) -> String {
     }
 }
 
+/// The devices that were opened so far, by their numbers. A second opening gets the same device: tensors of two devices do not
+/// combine, even if both are the same hardware.
+#[cfg(any(feature = "cuda", test))]
+struct Opened<D>(Mutex<BTreeMap<usize, D>>);
+
+#[cfg(any(feature = "cuda", test))]
+impl<D: Clone> Opened<D> {
+    const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// The device of this number; `open` opens it the first time.
+    fn get(&self, number: usize, open: impl FnOnce() -> Result<D, String>) -> Result<D, String> {
+        // What is in the map is whole, whatever the thread did that panicked.
+        let mut devices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = devices.get(&number) {
+            return Ok(device.clone());
+        }
+        let device = open()?;
+        devices.insert(number, device.clone());
+        Ok(device)
+    }
+}
+
 #[cfg(feature = "cuda")]
 fn cuda(number: usize) -> Result<Device, String> {
+    static OPENED: Opened<Device> = Opened::new();
+    OPENED.get(number, || open_cuda(number))
+}
+
+/// A device whose work runs on one stream. `Device::new_cuda` would give each thread a stream of its own, and nothing orders
+/// streams against each other.
+#[cfg(feature = "cuda")]
+fn open_cuda(number: usize) -> Result<Device, String> {
     // The driver's message can be followed by a stack trace, of which a user has nothing.
-    Device::new_cuda(number).map_err(|error| {
+    let device = Device::new_cuda_with_stream(number).map_err(|error| {
         let text = error.to_string();
         format!("the CUDA driver says {}", text.lines().next().unwrap_or("nothing"))
-    })
+    })?;
+    if let Ok(cuda) = device.as_cuda_device() {
+        #[expect(unsafe_code, reason = "events would order streams, of which there is one")]
+        // SAFETY: without events, the uses of a tensor on several streams must be ordered by other means. There is one stream:
+        // `new_cuda_with_stream` made this device's context object and its only stream, candle launches every kernel, copy,
+        // allocation and release of the device on it and creates no other, and its cuBLAS handle is bound to it. Tensors of
+        // other devices cannot come in, since candle refuses to combine tensors of two devices. A stream executes in the order
+        // of submission, whichever thread submits, so no tensor is used before it is allocated or after it is released, and no
+        // two writes overlap. The device holds no tensor yet.
+        unsafe {
+            cuda.disable_event_tracking();
+        }
+    }
+    Ok(device)
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -62,6 +112,9 @@ fn cuda(_number: usize) -> Result<Device, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
     use super::*;
 
     #[test]
@@ -73,8 +126,28 @@ mod tests {
     }
 
     #[test]
-    fn auto_is_always_a_device() {
-        assert!(device("auto").is_ok());
+    #[cfg(not(feature = "cuda"))]
+    fn auto_is_the_cpu_where_there_is_no_other_device() {
+        assert_eq!(device_name(&device("auto").unwrap()), "cpu");
+    }
+
+    #[test]
+    fn a_device_is_opened_once() {
+        let opened = Opened::new();
+        let times = Cell::new(0);
+        let open = |number: usize| {
+            opened.get(number, || {
+                times.set(times.get() + 1);
+                if number > 1 { Err("no such device".to_owned()) } else { Ok(Rc::new(number)) }
+            })
+        };
+        let first = open(0).unwrap();
+        assert!(Rc::ptr_eq(&first, &open(0).unwrap()));
+        assert!(!Rc::ptr_eq(&first, &open(1).unwrap()));
+        assert_eq!(times.get(), 2);
+        // A failure is not kept.
+        assert!(open(2).is_err() && open(2).is_err());
+        assert_eq!(times.get(), 4);
     }
 
     #[test]

@@ -61,8 +61,12 @@ pub enum BackendError {
         /// The first of them.
         first: String,
     },
-    /// A weight is not a finite number.
-    #[error("tensor `{name}` of {file} holds {value} at element {index}: weights must be finite numbers")]
+    /// A weight is not a finite number, or becomes none in a narrower type.
+    #[error(
+        "tensor `{name}` of {file} holds {value} at element {index}: {}",
+        if value.is_finite() { "that is too large for the type that was asked for; choose bf16 or f32" }
+        else { "weights must be finite numbers" }
+    )]
     NonFiniteWeight {
         /// The checkpoint.
         file: String,

@@ -1,11 +1,10 @@
 //! Files that are whole or not there.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::BackendError;
+use crate::{BackendError, Unfinished};
 
 /// A file under a temporary name beside its own, which it gets when it is finished; dropped before that, it is removed.
 #[derive(Debug)]
@@ -13,6 +12,7 @@ pub(crate) struct Partial {
     path: PathBuf,
     temporary: PathBuf,
     file: Option<BufWriter<File>>,
+    unfinished: Option<Unfinished>,
 }
 
 impl Partial {
@@ -20,14 +20,17 @@ impl Partial {
         let shown = path;
         let wrong = |source| BackendError::Write { path: shown.to_owned(), source };
         let path = &replaceable(path).map_err(wrong)?;
-        let Some(name) = path.file_name() else { return Err(wrong(io::ErrorKind::InvalidFilename.into())) };
+        if path.file_name().is_none() {
+            return Err(wrong(io::ErrorKind::InvalidFilename.into()));
+        }
         for number in 0..1000 {
-            let mut hidden = OsString::from(".");
-            hidden.push(name);
-            hidden.push(format!(".{}-{number}.partial", std::process::id()));
-            let temporary = path.with_file_name(hidden);
+            // Shorter than most names: one that is just short enough for the file system must not become too long.
+            let temporary = path.with_file_name(format!(".{}-{number}.partial", std::process::id()));
             match File::options().write(true).create_new(true).open(&temporary) {
-                Ok(file) => return Ok(Self { path: path.clone(), temporary, file: Some(BufWriter::new(file)) }),
+                Ok(file) => {
+                    let (file, unfinished) = (Some(BufWriter::new(file)), Some(Unfinished::new(&temporary)));
+                    return Ok(Self { path: path.clone(), temporary, file, unfinished });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(wrong(error)),
             }
@@ -56,7 +59,11 @@ impl Partial {
     pub(crate) fn finish(mut self) -> Result<(), BackendError> {
         let Some(file) = self.file.take() else { return Ok(()) };
         let file = file.into_inner().map_err(io::IntoInnerError::into_error);
-        let renamed = file.and_then(|file| file.sync_all()).and_then(|()| fs::rename(&self.temporary, &self.path));
+        let mut rename = || match self.unfinished.take() {
+            Some(unfinished) => unfinished.finish(|| fs::rename(&self.temporary, &self.path)),
+            None => Ok(()),
+        };
+        let renamed = file.and_then(|file| file.sync_all()).and_then(|()| rename());
         renamed.map_err(|source| {
             // Nothing is left to do about a file that can not be removed.
             let _ = fs::remove_file(&self.temporary);
@@ -77,9 +84,16 @@ impl Drop for Partial {
     }
 }
 
-/// The file that a path leads to, if another may take its place: a link stays a link.
+/// Links in a row beyond this are a loop.
+const MOST_LINKS: usize = 40;
+
+/// The file that a path leads to, if another may take its place: a link stays a link, also one to a file that is not there yet.
 fn replaceable(path: &Path) -> io::Result<PathBuf> {
-    let Ok(metadata) = fs::metadata(path) else { return Ok(path.to_owned()) };
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return follow(path),
+        Err(error) => return Err(error),
+    };
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -90,6 +104,19 @@ fn replaceable(path: &Path) -> io::Result<PathBuf> {
         return Err(io::Error::other("it is read-only; choose another file"));
     }
     fs::canonicalize(path)
+}
+
+/// Where a link leads, and what it leads to is a link, and so on.
+///
+/// # Errors
+/// If it leads to itself.
+pub fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(to) = fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(to);
+    }
+    Err(io::Error::other("it is a link that leads to itself"))
 }
 
 #[cfg(test)]
@@ -135,6 +162,13 @@ mod tests {
         };
         assert!(reason(&path("a")).contains("read-only"));
         assert!(reason(Path::new("/dev/null")).contains("device"));
+        // A link to a file that is not there yet stays one, too; one to itself is refused.
+        for (link, to) in [("dangling", "new"), ("loop", "loop")] {
+            std::os::unix::fs::symlink(to, path(link)).unwrap();
+        }
+        Partial::create(&path("dangling")).unwrap().finish().unwrap();
+        assert!(path("new").is_file() && fs::symlink_metadata(path("dangling")).unwrap().is_symlink());
+        assert!(Partial::create(&path("loop")).is_err());
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod sizes;
 mod square;
 pub mod text;
 pub mod trace;
+mod unfinished;
 pub mod vae;
 
 pub use candle_core::Device;
@@ -63,6 +64,7 @@ pub use self::compute::{Compute, Precision};
 pub use self::device::{device, device_name};
 pub use self::error::BackendError;
 pub use self::executed::executed;
+pub use self::file::follow;
 pub use self::fingerprint::fingerprint;
 pub use self::judge::{Judge, Verdict};
 pub use self::lightgen::open_lightgen;
@@ -71,3 +73,4 @@ pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, ModelSpec, family
 pub use self::picture::Picture;
 pub use self::square::{Squares, threads};
 pub use self::text::TextEncoder;
+pub use self::unfinished::{Unfinished, remove_unfinished};

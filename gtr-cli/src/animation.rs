@@ -132,7 +132,17 @@ mod tests {
 
     #[test]
     fn colours_fit_into_a_gif() {
-        assert!(!Format::Gif.encode(&frames(3)).unwrap().is_empty());
+        let colours = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        let frame = |colour: &[f32; 3]| Bitmap::of(&Picture::new(3, 2, 3, colour.repeat(6)).unwrap(), 2);
+        let file = Format::Gif.encode(&colours.iter().map(frame).collect::<Vec<_>>()).unwrap();
+        let mut decoder = gif::DecodeOptions::new();
+        decoder.set_color_output(gif::ColorOutput::RGBA);
+        let mut decoder = decoder.read_info(file.as_slice()).unwrap();
+        for colour in colours {
+            let frame = decoder.read_next_frame().unwrap().unwrap();
+            let expected = colour.map(|channel| if channel > 0.0 { 255 } else { 0 });
+            assert!(frame.buffer.chunks_exact(4).all(|pixel| pixel[..3] == expected), "{colour:?}");
+        }
     }
 
     #[test]

@@ -19,16 +19,29 @@ pub(crate) enum ExitStatus {
     Terminated,
 }
 
-impl From<ExitStatus> for ExitCode {
+impl ExitStatus {
+    /// The code that the process ends with.
+    pub(crate) fn code(self) -> i32 {
+        u8::from(self).into()
+    }
+}
+
+impl From<ExitStatus> for u8 {
     fn from(status: ExitStatus) -> Self {
-        Self::from(match status {
+        match status {
             ExitStatus::Success => 0,
             ExitStatus::Failure => 1,
             ExitStatus::Usage => 2,
             // 128 and the number of the signal, as shells say it.
             ExitStatus::Interrupted => 130,
             ExitStatus::Terminated => 143,
-        })
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        u8::from(status).into()
     }
 }
 
@@ -41,6 +54,9 @@ pub(crate) enum CliError {
     /// A file, a model or a plan is at fault.
     #[error("{0}")]
     Failure(String),
+    /// A signal came, and a batch was not finished.
+    #[error("stopped")]
+    Stopped,
 }
 
 impl CliError {
@@ -58,7 +74,7 @@ impl CliError {
     pub(crate) fn status(&self) -> ExitStatus {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
-            Self::Failure(_) => ExitStatus::Failure,
+            Self::Failure(_) | Self::Stopped => ExitStatus::Failure,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `gtr-cli` plans, verifies and runs sampling schedules of masked autoregressive image generators.
 //!
 //! Data goes to standard output, everything else to standard error. A failure is one line there and an exit code: 2 for
-//! wrong usage, 130 and 143 for a run that was stopped by ctrl-C or SIGTERM and can be continued, 1 for everything else.
+//! wrong usage, 130 for a run that ctrl-C stopped, 143 for one that another signal stopped, 1 for everything else.
 
 mod animation;
 mod args;
@@ -9,11 +9,13 @@ mod bulk;
 mod catalogue;
 mod commands;
 mod draw;
+mod ending;
 mod error;
 mod evaluation;
 mod experiment;
 mod figure;
 mod gaps;
+mod input;
 mod memory;
 mod output;
 mod page;
@@ -21,6 +23,7 @@ mod picture;
 mod raster;
 mod series;
 mod shell;
+mod signals;
 mod table;
 mod tune;
 mod usage;
@@ -31,12 +34,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
+    let cli = match args::Cli::try_parse_from(usage::tied(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return usage::report(&error).into(),
     };
     output::log(cli.verbose);
-    match commands::run(&cli.command) {
+    match signals::listen().and_then(|()| commands::run(&cli.command)) {
         Ok(status) => status.into(),
         Err(error) => {
             output::error(&error);

@@ -1,4 +1,4 @@
-//! How much memory the program has taken.
+//! How much memory there is, and how much the program has taken.
 
 /// The most memory that the program has had at once, in bytes; nothing where the system does not tell.
 #[cfg(unix)]
@@ -13,4 +13,11 @@ pub(crate) fn peak() -> Option<u64> {
 #[cfg(not(unix))]
 pub(crate) fn peak() -> Option<u64> {
     None
+}
+
+/// The memory of the machine, in bytes; nothing where the system does not tell.
+pub(crate) fn of_machine() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = told.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }

@@ -1,13 +1,19 @@
 //! Everything that leaves the program: standard output, notes, the log, files.
 
+mod folder;
+mod target;
+
 use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use self::folder::{check_folder, is_folder, make_folder};
+pub(crate) use self::target::Target;
 use crate::error::CliError;
+use crate::input::is_stream;
 
 /// Writes to standard output; styles are kept only where they are wanted. A reader that stopped reading has what it wants.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
@@ -24,31 +30,59 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 pub(crate) fn write(text: &str, file: Option<&Path>) -> Result<(), CliError> {
     match file {
         None => print(text),
+        Some(path) if is_stream(path) => print(text),
         Some(path) => Target::new(path)?.write(anstream::adapter::strip_str(text).to_string().as_bytes()),
     }
 }
 
 /// Writes bytes to a file, or to standard output where none is named.
 pub(crate) fn save(bytes: &[u8], file: Option<&Path>) -> Result<(), CliError> {
-    let Some(path) = file else {
-        let mut stdout = io::stdout().lock();
-        return match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(CliError::failure("cannot write to standard output", &error))
-            }
-            _ => Ok(()),
-        };
-    };
-    Target::new(path)?.write(bytes)
+    match file {
+        None => target::to_stdout(bytes),
+        Some(path) => Target::new(path)?.write(bytes),
+    }
+}
+
+/// Prints what is told about something that was written to `out`: to standard error if that was standard output itself.
+pub(crate) fn summary(text: &str, out: &Path) -> Result<(), CliError> {
+    if !is_stream(out) {
+        return print(text);
+    }
+    // Where nobody listens there is nobody to tell.
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    Ok(())
+}
+
+/// Refuses to write bytes that are no text to a terminal.
+pub(crate) fn refuse_terminal(out: Option<&Path>, what: &str) -> Result<(), CliError> {
+    use std::io::IsTerminal as _;
+    if out.is_none_or(is_stream) && io::stdout().is_terminal() {
+        return Err(CliError::usage(format_args!(
+            "standard output is a terminal, which cannot show {what}: name a file with --out, or redirect it"
+        )));
+    }
+    Ok(())
 }
 
 /// A flag, and the file that it names.
 pub(crate) type Named<'a> = (&'static str, Option<&'a Path>);
 
-/// Refuses a file that is to be written twice, or that is read as well: only what is written last would be left of it.
+/// Refuses a file that is to be written twice, or that is read as well: only what is written last would be left of it. Standard
+/// input and output serve one flag each.
 pub(crate) fn apart(written: &[Named<'_>], read: &[Named<'_>]) -> Result<(), CliError> {
+    for (named, stream) in [(written, "output"), (read, "input")] {
+        let mut streams = named.iter().filter(|(_, path)| path.is_some_and(is_stream));
+        if let (Some((first, _)), Some((second, _))) = (streams.next(), streams.next()) {
+            return Err(CliError::usage(format_args!(
+                "{first} and {second} both name standard {stream}: name a file for one of them"
+            )));
+        }
+    }
     // By the name that links lead to, also of a file that is not there yet; a device takes whatever comes.
     let whole = |path: &Path| -> Option<PathBuf> {
+        if is_stream(path) {
+            return None;
+        }
         if let Ok(metadata) = fs::metadata(path) {
             return if metadata.is_file() { fs::canonicalize(path).ok() } else { None };
         }
@@ -81,11 +115,26 @@ pub(crate) fn error(text: impl Display) {
     line("error", text);
 }
 
-/// A line on standard error; control characters, as a file name may hold, become spaces.
+/// A line on standard error.
 fn line(label: &str, text: impl Display) {
-    let text: String = text.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // Where nobody listens there is nobody to tell.
-    let _ = writeln!(anstream::stderr().lock(), "{label}: {text}");
+    let _ = writeln!(anstream::stderr().lock(), "{label}: {}", one_line(&text.to_string()));
+}
+
+/// Text as one line, whatever file names and files hold: control characters become spaces, and what changes the direction of the
+/// text around it is written as its number.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                line.extend(character.escape_unicode());
+            }
+            character if character.is_control() => line.push(' '),
+            character => line.push(character),
+        }
+    }
+    line
 }
 
 /// Starts the log on standard error.
@@ -101,102 +150,12 @@ pub(crate) fn log(verbose: bool) {
     }
 }
 
-/// A file that will be written whole or not at all: under another name in the same folder, then renamed.
-#[derive(Debug)]
-pub(crate) struct Target {
-    path: PathBuf,
-    /// A device or a pipe, which no file may replace.
-    special: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::one_line;
 
-impl Target {
-    /// Finds out whether the file can be written, before anything is computed for it.
-    pub(crate) fn new(path: &Path) -> Result<Self, CliError> {
-        let shown = path.display();
-        let refused = |error: &io::Error| CliError::failure(format_args!("cannot write {shown}"), error);
-        let Ok(metadata) = fs::metadata(path) else {
-            let target = Self { path: path.to_owned(), special: false };
-            // `pictures/` asks for a folder, whether its name is that of a file or not.
-            if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-                return Err(CliError::Failure(format!(
-                    "cannot write {shown}: there is no such folder; create it first"
-                )));
-            }
-            if !target.folder().is_dir() {
-                let folder = target.folder().display();
-                return Err(CliError::Failure(format!(
-                    "cannot write {shown}: the folder {folder} does not exist; create it first"
-                )));
-            }
-            if path.file_name().is_none() {
-                return Err(CliError::Failure(format!("cannot write {shown}: it names no file")));
-            }
-            target.temporary().map_err(|error| refused(&error))?;
-            return Ok(target);
-        };
-        if metadata.is_dir() {
-            return Err(CliError::Failure(format!("cannot write {shown}: it is a folder; name a file in it")));
-        }
-        if !metadata.is_file() {
-            return Ok(Self { path: path.to_owned(), special: true });
-        }
-        if metadata.permissions().readonly() {
-            return Err(CliError::Failure(format!("cannot write {shown}: it is read-only; choose another file")));
-        }
-        // A link stays a link: what it leads to is replaced.
-        let target = Self { path: fs::canonicalize(path).map_err(|error| refused(&error))?, special: false };
-        target.temporary().map_err(|error| refused(&error))?;
-        Ok(target)
-    }
-
-    /// Writes the file as it comes, for content that is larger than memory.
-    pub(crate) fn fill(&self, write: impl FnOnce(&mut File) -> Result<(), CliError>) -> Result<(), CliError> {
-        if self.special {
-            let error = io::Error::other("it is a device or a pipe, where nothing can be written twice");
-            return Err(self.refused(&error));
-        }
-        let mut file = self.temporary().map_err(|error| self.refused(&error))?;
-        write(file.as_file_mut())?;
-        file.persist(&self.path).map_err(|error| self.refused(&error.error))?;
-        Ok(())
-    }
-
-    /// That the file cannot be written.
-    pub(crate) fn refused(&self, error: &io::Error) -> CliError {
-        CliError::failure(format_args!("cannot write {}", self.path.display()), error)
-    }
-
-    /// Writes the file.
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CliError> {
-        let written = if self.special {
-            File::options().write(true).open(&self.path).and_then(|mut file| file.write_all(bytes))
-        } else {
-            self.temporary().and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.persist(&self.path).map_err(|error| error.error)?;
-                Ok(())
-            })
-        };
-        match written {
-            Err(error) if !(self.special && error.kind() == io::ErrorKind::BrokenPipe) => Err(self.refused(&error)),
-            _ => Ok(()),
-        }
-    }
-
-    fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        }
-    }
-
-    /// A temporary file beside the target; it goes away unless it is renamed.
-    fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".gtr-cli-");
-        // As readable as any new file, not for the owner alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder.tempfile_in(self.folder())
+    #[test]
+    fn a_line_is_a_line_in_one_direction() {
+        assert_eq!(one_line("a\n\u{1b}[31mb\u{202e}c\u{e9}"), "a  [31mb\\u{202e}c\u{e9}");
     }
 }

@@ -1,13 +1,12 @@
 //! Pictures from PNG files, of which nothing is trusted.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use gtr_backends::Picture;
 use gtr_core::{Grid, TokenSet};
 
 use crate::error::CliError;
+use crate::input;
 
 /// A picture of more pixels than this is refused before it is unpacked.
 const MOST_PIXELS: u64 = 1 << 26;
@@ -32,9 +31,9 @@ impl Raster {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display();
-        let file = File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
+        let file = input::seekable(path)?;
         let wrong = |error: png::DecodingError| CliError::failure(format_args!("cannot read {shown} as PNG"), &error);
-        let mut decoder = png::Decoder::new(BufReader::new(file));
+        let mut decoder = png::Decoder::new(file);
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         decoder.set_ignore_text_chunk(true);
         let mut reader = decoder.read_info().map_err(wrong)?;

@@ -1,6 +1,7 @@
 //! The images of a run: which they are, and where they go.
 
 mod again;
+pub(crate) mod earlier;
 mod layout;
 
 use std::path::PathBuf;
@@ -12,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::layout::Layout;
 use crate::args::{BulkArgs, SampleArgs};
+use crate::bulk::Store;
+use crate::ending;
 use crate::error::CliError;
-use crate::output::Target;
+use crate::output::{self, Target, check_folder, make_folder};
 use crate::picture::{Bitmap, Sheet, Text};
 
 /// A sheet of more images than this is a mistake.
@@ -165,21 +168,31 @@ impl Recipe {
         picture: &Picture,
         scale: usize,
     ) -> Result<Vec<u8>, CliError> {
+        Bitmap::of(picture, scale).png(&self.alone(numbering, position, scale).texts())
+    }
+
+    /// How an image alone is made.
+    fn alone(&self, numbering: Numbering, position: u64, scale: usize) -> Self {
         let mut recipe = self.clone();
         recipe.parameters.scale = Some(scale);
         recipe.parameters.subjects = recipe.parameters.subjects.only(numbering.subject(position));
         recipe.parameters.count = 1;
         recipe.parameters.first_image = numbering.number(position).0;
-        Bitmap::of(picture, scale).png(&recipe.texts())
+        recipe
+    }
+
+    /// What a file records: settings and plan.
+    fn recorded(&self) -> [String; 2] {
+        // Numbers and texts, which JSON can hold.
+        [ascii(&serde_json::to_string(&self.parameters).unwrap_or_default()), self.plan.clone()]
     }
 
     fn texts(&self) -> [Text; 3] {
-        // Numbers and texts, which JSON can hold.
-        let parameters = ascii(&serde_json::to_string(&self.parameters).unwrap_or_default());
+        let [parameters, plan] = self.recorded();
         [
             Text::plain("Software", concat!("gtr-cli ", env!("CARGO_PKG_VERSION"))),
             Text::plain(PARAMETERS, &parameters),
-            Text::compressed(PLAN, &self.plan),
+            Text::compressed(PLAN, &plan),
         ]
     }
 }
@@ -253,6 +266,11 @@ impl Numbering {
         if self.balanced { position / self.subjects as u64 } else { position % self.count }
     }
 
+    /// The position of the image of a number, if it is one of the run.
+    pub(crate) fn position(self, number: ImageIndex) -> Option<u64> {
+        number.0.checked_sub(self.first).filter(|position| *position < self.images())
+    }
+
     /// The number that keys an image's randomness.
     pub(crate) fn number(self, position: u64) -> ImageIndex {
         ImageIndex(self.first + position)
@@ -271,15 +289,23 @@ pub(crate) enum Place {
 impl Place {
     /// Finds out whether the images can be written, before any is made.
     pub(crate) fn new(args: &SampleArgs, numbering: Numbering) -> Result<Self, CliError> {
-        if args.out.is_dir() {
+        if output::is_folder(&args.out) {
             if args.going_on.reconstructions() > 1 {
                 return Err(CliError::usage(
                     "--reseed-reconstruction lays images side by side: name a file as --out, not a folder",
                 ));
             }
-            Target::new(&args.out.join(file_name(numbering.number(0))))?;
+            check_folder(&args.out)?;
             return Ok(Self::Folder(args.out.clone()));
         }
+        if !ending::is_free(&args.out) && ending::of(&args.out).as_deref() != Some("png") {
+            let (out, stem) = (args.out.display(), args.out.with_extension(""));
+            return Err(CliError::usage(format_args!(
+                "--out {out}: pictures are PNG files: name one that ends in .png, a folder, as {}/, or for many images a .npz",
+                stem.display()
+            )));
+        }
+        output::refuse_terminal(Some(&args.out), "a PNG picture")?;
         let target = Target::new(&args.out)?;
         let images = numbering.images().saturating_mul(args.going_on.reconstructions().into());
         if images > MOST_ON_A_SHEET {
@@ -288,6 +314,28 @@ impl Place {
             )));
         }
         Ok(Self::File { target, layout: Layout::new(numbering, args.going_on.reconstructions()) })
+    }
+
+    /// Makes the folder, and refuses to replace what another run left in it.
+    pub(crate) fn prepare(&self, args: &SampleArgs, numbering: Numbering, recipe: &Recipe) -> Result<(), CliError> {
+        let Self::Folder(folder) = self else { return Ok(()) };
+        make_folder(folder)?;
+        let store = Store::at(folder);
+        if args.bulk.overwrite {
+            return if store.is_begun() { store.forget_all() } else { Ok(()) };
+        }
+        if store.is_begun() {
+            let shown = folder.display();
+            return Err(CliError::Failure(format!(
+                "{shown} has another run, whose parts are in {shown}/shards: name another folder, or give --overwrite to replace it"
+            )));
+        }
+        let scale = args.scale.map_or(1, |scale| scale as usize);
+        let files = earlier::files(folder, numbering, &(0..numbering.images()));
+        match files.iter().find(|(position, file)| !earlier::is_of(recipe, numbering, *position, scale, file)) {
+            Some((_, file)) => Err(CliError::Failure(earlier::not_of_this_run(folder, file))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -332,6 +380,11 @@ impl Series {
                 Target::new(&folder.join(file_name(self.numbering.number(position))))?.write(&png)
             }
         }
+    }
+
+    /// Whether each image is written as soon as it is made.
+    pub(crate) fn is_in_folder(&self) -> bool {
+        matches!(self.place, Place::Folder(_))
     }
 
     /// Writes what is not written yet, and says what was made.

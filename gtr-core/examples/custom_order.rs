@@ -95,6 +95,10 @@ impl MaskedGenerator for Diary {
         Ok(())
     }
 
+    fn is_known(&self, canvas: &Vec<u32>, _slot: usize, token: TokenIndex) -> bool {
+        canvas[token.get()] > 0
+    }
+
     fn find_non_finite(&self, _canvas: &Vec<u32>) -> Result<Option<NonFinite>, Infallible> {
         Ok(None)
     }

@@ -197,6 +197,10 @@ pub trait MaskedGenerator {
     fn commit(&mut self, canvas: &mut Self::Canvas, targets: &Targets, tokens: Self::Tokens)
     -> Result<(), Self::Error>;
 
+    /// Whether a token of the image in a slot of the batch is known: was committed. The laws of models ask, to see that nothing
+    /// else than the targets of a step became known ([`crate::laws::generator`], with the feature `testing`).
+    fn is_known(&self, canvas: &Self::Canvas, slot: usize, token: TokenIndex) -> bool;
+
     /// Whether token values lie in host memory, so that looking at them after every step costs nothing. Otherwise the loop
     /// looks once, before decoding.
     fn values_on_host(&self) -> bool {

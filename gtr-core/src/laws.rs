@@ -12,10 +12,10 @@ use crate::detail::Candidates;
 use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::registry::Axis;
-use crate::sampler::{Job, Settings};
+use crate::sampler::{Flow, Job, Observer, Settings, StepEvent};
 use crate::{
-    AxisName, Config, Detail, Diffusion, Entry, Fit, Grid, ImageIndex, MaskedGenerator, Order, Pace, Plan, Purpose,
-    Registry, Role, Sampler, Schedule, Seed, Stream, TokenIndex, TokenSet, Within, verify,
+    AxisName, Capability, Config, Detail, Diffusion, Entry, Fit, Grid, ImageIndex, MaskedGenerator, Order, Pace, Plan,
+    Purpose, Registry, Role, Sampler, Schedule, Seed, Stream, TokenIndex, TokenSet, Within, verify,
 };
 
 /// What a law returns.
@@ -194,7 +194,8 @@ pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], widt
         (picked.iter().map(|&position| tokens[position]).collect::<Vec<_>>(), picked)
     };
     let (mut chosen, picked) = pick(tokens, features);
-    prop_assert_eq!(picked.len(), share.tokens);
+    let (found, said) = (picked.len(), share.tokens);
+    prop_assert_eq!(found, said, "picks {} of {} tokens, its share are {}", found, tokens.len(), said);
     prop_assert!(picked.is_sorted_by(|a, b| a < b), "positions do not ascend: {picked:?}");
     let reversed: Vec<TokenIndex> = tokens.iter().rev().copied().collect();
     let mirrored: Vec<f32> = features.chunks_exact(width).rev().flatten().copied().collect();
@@ -245,8 +246,8 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     Ok(())
 }
 
-/// The batch does not show: every image of a batch equals the same image made alone, and the same run twice gives the same
-/// images.
+/// Exactly the targets of each step become known, the conditioning vectors for the host have a row a target, and the batch does
+/// not show: every image of a batch equals the same image made alone, and the same run twice gives the same images.
 ///
 /// # Errors
 /// The law that does not hold.
@@ -263,6 +264,10 @@ where
 {
     let failed = |error: &dyn std::fmt::Display| TestCaseError::fail(error.to_string());
     let sampler = Sampler::new(plan, registry).map_err(|error| failed(&error))?;
+    let mut commits = Commits { known: Vec::new(), law: Ok(()) };
+    let watched = sampler.run(generator, jobs, settings, &mut commits);
+    commits.law?;
+    watched.map_err(|error| failed(&error))?;
     let mut run =
         |jobs: &[Job<G::Prompt>]| sampler.run(generator, jobs, settings, &mut ()).map_err(|error| failed(&error));
     let batch = run(jobs)?;
@@ -273,4 +278,54 @@ where
         prop_assert!(alone[0] == batch[slot], "image {} is another one in a batch", job.image);
     }
     Ok(())
+}
+
+/// Follows a run and compares what becomes known with the targets.
+struct Commits {
+    known: Vec<TokenSet>,
+    law: Law,
+}
+
+impl Commits {
+    fn compare<G: MaskedGenerator>(&self, generator: &G, canvas: &G::Canvas, step: usize) -> Law {
+        for (slot, known) in self.known.iter().enumerate() {
+            for token in generator.grid().iter() {
+                let (found, expected) = (generator.is_known(canvas, slot, token), known.contains(token));
+                let state = if found { "known" } else { "unknown" };
+                prop_assert_eq!(
+                    found,
+                    expected,
+                    "token {} in slot {} is {} after AR step {}",
+                    token,
+                    slot,
+                    state,
+                    step
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn follow<G: MaskedGenerator>(&mut self, event: &StepEvent<'_, G>) -> Law {
+        let grid = event.generator.grid();
+        self.known.resize(event.targets.images(), TokenSet::empty(grid));
+        for (known, targets) in self.known.iter_mut().zip(event.targets.by_image()) {
+            *known = known.union(&TokenSet::of(grid, targets.iter().copied()));
+        }
+        self.compare(event.generator, event.canvas, event.index + 1)?;
+        if event.generator.offers().contains(&Capability::HostFeatures) {
+            let rows = event.generator.host_features(event.features);
+            let rows = rows.map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let (found, targets) = (rows.values.len(), event.targets.rows().len());
+            prop_assert_eq!(found, rows.width * targets, "host_features: {} values for {} targets", found, targets);
+        }
+        Ok(())
+    }
+}
+
+impl<G: MaskedGenerator> Observer<G> for Commits {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+        self.law = self.follow(event);
+        if self.law.is_ok() { Flow::Continue } else { Flow::Stop }
+    }
 }

@@ -22,7 +22,7 @@ use crate::{Error, Grid, Schedule};
 /// # Ok::<(), gtr_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a JSON object of a preset")]
 pub struct Preset {
     /// Its name.
     pub name: String,

@@ -1,5 +1,6 @@
 //! The sampling loop: the only one, for any plan and any model.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::detail::Candidates;
@@ -52,6 +53,8 @@ pub struct StepEvent<'a, G: MaskedGenerator> {
     pub picked: &'a [Vec<usize>],
     /// The guidance scale that it used.
     pub guidance: f64,
+    /// The groups of timesteps that it walked: those of its plain tokens, then those of the picked ones.
+    pub timesteps: &'a [Timesteps],
     /// The conditioning vectors that it used.
     pub features: &'a G::Features,
     /// The images as they are now.
@@ -100,6 +103,16 @@ pub enum SampleError<E> {
         /// How many.
         known: usize,
     },
+    /// The model returned another number of items than it was asked for.
+    #[error("the model returned {found} {what}, expected {expected}: its implementation is at fault")]
+    Count {
+        /// The items.
+        what: &'static str,
+        /// How many it returned.
+        found: usize,
+        /// How many belong to the request.
+        expected: usize,
+    },
     /// A setting is out of range.
     #[error("{0}")]
     Setting(crate::OutOfRange),
@@ -130,7 +143,8 @@ pub enum SampleError<E> {
     Model(E),
 }
 
-/// A plan made ready to run: its detail rule found, its timesteps laid out.
+/// A plan made ready to run: its detail rule found, its timesteps laid out. A plan that names no timestep limit is run with the
+/// model's own ([`MaskedGenerator::timestep_limit`]).
 ///
 /// # Examples
 /// See `examples/custom_order.rs` of this crate for a run from schedule to image.
@@ -166,9 +180,7 @@ impl<'p> Sampler<'p> {
         let has_detail = plan.steps().iter().any(|step| step.detail().is_some());
         let detail: Box<dyn Detail> =
             if has_detail { registry.detail(plan.detail())?.1 } else { Box::new(crate::detail::None {}) };
-        let limit = plan.timestep_limit();
-        let groups = plan.steps().iter().map(|step| groups(step, limit)).collect::<Result<_, crate::Error>>()?;
-        Ok(Self { plan, detail, groups, reconstruction: None })
+        Ok(Self { plan, detail, groups: groups(plan, plan.timestep_limit())?, reconstruction: None })
     }
 
     /// The same, but the reconstruction draws its order, its noise and its picks from another seed: images that share their
@@ -271,6 +283,7 @@ impl<'p> Sampler<'p> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
+        let groups = self.groups(generator.timestep_limit())?;
         let order = |job: &Job<_>| self.plan.order_under(|role| self.seed(role, settings), job.image);
         let orders: Vec<Vec<TokenIndex>> = jobs.iter().map(order).collect();
         let mut canvas = self.canvas(generator, jobs, settings, start.images)?;
@@ -286,7 +299,7 @@ impl<'p> Sampler<'p> {
             let picked = self.pick(generator, jobs, self.seed(role, settings), (index, step), &targets, &features)?;
             let guidance = settings.guidance.at(tokens, tokens - after);
             let request = Denoise {
-                timesteps: &self.groups[index],
+                timesteps: &groups[index],
                 rows: &rows(jobs, &targets, &picked),
                 guidance,
                 temperature: settings.temperature,
@@ -301,7 +314,10 @@ impl<'p> Sampler<'p> {
             if (generator.values_on_host() || known == tokens)
                 && let Some(bad) = generator.find_non_finite(&canvas).map_err(SampleError::Model)?
             {
-                let image = jobs[bad.slot].image;
+                let Some(Job { image, .. }) = jobs.get(bad.slot) else {
+                    return Err(SampleError::Count { what: "images", found: bad.slot + 1, expected: jobs.len() });
+                };
+                let image = *image;
                 return Err(SampleError::NonFinite { image, token: bad.token, step: index + 1, steps });
             }
             let event = StepEvent {
@@ -311,6 +327,7 @@ impl<'p> Sampler<'p> {
                 targets: &targets,
                 picked: &picked,
                 guidance,
+                timesteps: &groups[index],
                 features: &features,
                 canvas: &canvas,
                 generator,
@@ -320,6 +337,15 @@ impl<'p> Sampler<'p> {
             }
         }
         generator.decode(canvas).map_err(SampleError::Model)
+    }
+
+    /// The timesteps of each step on a model with this limit of its own.
+    fn groups(&self, model: TimestepLimit) -> Result<Cow<'_, [Vec<Timesteps>]>, crate::Error> {
+        let limit = self.plan.timestep_limit_on(model);
+        if limit == self.plan.timestep_limit() {
+            return Ok(Cow::Borrowed(&self.groups));
+        }
+        groups(self.plan, limit).map(Cow::Owned)
     }
 
     /// The images before the first step: empty but for the tokens that the plan knows.
@@ -376,7 +402,12 @@ impl<'p> Sampler<'p> {
     ) -> Result<Vec<Vec<usize>>, SampleError<G::Error>> {
         let Some(share) = step.detail() else { return Ok(vec![Vec::new(); jobs.len()]) };
         let host = if self.detail.needs().contains(&Capability::HostFeatures) {
-            generator.host_features(features).map_err(SampleError::Model)?
+            let rows = generator.host_features(features).map_err(SampleError::Model)?;
+            let (found, expected) = (rows.values.len(), rows.width * targets.rows().len());
+            if found != expected {
+                return Err(SampleError::Count { what: "values of conditioning vectors", found, expected });
+            }
+            rows
         } else {
             FeatureRows { width: 0, values: Vec::new() }
         };
@@ -394,11 +425,14 @@ impl<'p> Sampler<'p> {
     }
 }
 
-/// The timesteps of a step's plain tokens and, if it has detail, of those that are picked.
-fn groups(step: &Step, limit: TimestepLimit) -> Result<Vec<Timesteps>, crate::Error> {
-    let detail = step.detail().map(|detail| detail.diffusion_steps);
-    let steps = std::iter::once(step.diffusion_steps()).chain(detail);
-    Ok(steps.map(|steps| Timesteps::new(steps, limit)).collect::<Result<_, _>>()?)
+/// Of each step of a plan the timesteps of its plain tokens and, if it has detail, of those that are picked.
+fn groups(plan: &Plan, limit: TimestepLimit) -> Result<Vec<Vec<Timesteps>>, crate::Error> {
+    let of_step = |step: &Step| {
+        let detail = step.detail().map(|detail| detail.diffusion_steps);
+        let steps = std::iter::once(step.diffusion_steps()).chain(detail);
+        Ok(steps.map(|steps| Timesteps::new(steps, limit)).collect::<Result<_, _>>()?)
+    };
+    plan.steps().iter().map(of_step).collect()
 }
 
 /// The rows of a step: group 1 for the tokens that are picked, 0 for the others.

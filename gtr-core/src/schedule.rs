@@ -22,7 +22,7 @@ use crate::{AxisName, Config, Detail, Diffusion, Error, Order, Pace, Registry, T
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a JSON object of a schedule")]
 pub struct Schedule {
     /// In which order, and in which stages, tokens are generated.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]

@@ -58,6 +58,20 @@ fn replay(path: &Path) -> Report {
 }
 
 #[test]
+fn a_plan_without_a_limit_is_traced_with_that_of_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let resolved = plan("gtr-8");
+    let mut schedule = resolved.schedule().clone();
+    schedule.diffusion.params.remove("max_timestep").unwrap();
+    let open = schedule.plan(resolved.grid(), &Registry::builtin()).unwrap().plan;
+    assert_ne!(open, resolved);
+    assert_eq!(pictures(&open, &settings(1.0), Some(&path)), pictures(&resolved, &settings(1.0), None));
+    assert_eq!(Trace::open(&path).unwrap().description().plan, resolved);
+    assert!(replay(&path).passed());
+}
+
+#[test]
 fn a_traced_run_is_the_same_and_can_be_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");

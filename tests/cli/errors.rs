@@ -115,7 +115,7 @@ fn failures_are_one_line() {
         "verify none.json",
         "verify folder",
         "schema --check folder",
-        "schema --out-dir none",
+        "schema --out-dir none/none",
         "sample --class 7 --out none/seven.png",
         "sample --class 7 --plan none.json --out x.png",
         "sample --class 7 --plan empty.json --out x.png",

@@ -5,8 +5,11 @@ mod animate;
 mod bench;
 mod bulk;
 mod cost;
+#[cfg(unix)]
+mod documented;
 mod errors;
 mod eval;
+mod faults;
 mod figure;
 mod going_on;
 mod help;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::{Run, decode, files, run_in};
 
-fn golden(name: &str) -> PathBuf {
+pub(crate) fn golden(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "tests", "golden", name].iter().collect()
 }
 
@@ -21,10 +21,10 @@ fn config(model: &str) -> String {
 
 /// A folder with a small MAR model as it is published (`mar/`, `kl16.safetensors`) and a small LightGen (`lightgen/`) with
 /// its text encoder (`t5/`), which has no weights.
-struct Models(TempDir);
+pub(crate) struct Models(TempDir);
 
 impl Models {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let models = Self(tempfile::tempdir().unwrap());
         for folder in ["mar", "lightgen", "t5"] {
             fs::create_dir(models.path(folder)).unwrap();
@@ -51,7 +51,7 @@ impl Models {
         models
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 

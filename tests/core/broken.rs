@@ -6,7 +6,8 @@ use gtr_core::pace::StageSizes;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
     Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, Fit, Grid, Guidance, ImageIndex, MaskedGenerator,
-    NonFinite, Order, Pace, Partition, Registry, Seed, Targets, TimestepLimit, TokenIndex, Within, laws, preset,
+    NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, Targets, TimestepLimit, TokenIndex, Within, laws,
+    preset,
 };
 
 use crate::toy::{Canvas, Toy};
@@ -16,6 +17,7 @@ fn grid() -> Grid {
 }
 
 fn caught(law: laws::Law, says: &str) {
+    assert!(!says.is_empty(), "any message would do");
     let broken = law.expect_err("the law holds").to_string();
     assert!(broken.contains(says), "{broken}");
 }
@@ -132,7 +134,7 @@ impl Detail for Unranked {
 fn detail_rules() {
     let tokens: Vec<TokenIndex> = grid().iter().take(5).collect();
     let law = |rule: &Positions| laws::detail(rule, &tokens, &[0.0; 10], 2, Seed(0));
-    caught(law(&Positions(vec![0])), "");
+    caught(law(&Positions(vec![0])), "picks 1 of 5 tokens, its share are 2");
     caught(law(&Positions(vec![1, 1])), "do not ascend");
     caught(law(&Positions(vec![0, 1])), "depends on the order");
     caught(laws::detail(&Positions(vec![0, 1]), &tokens[..1], &[0.0; 2], 2, Seed(0)), "picks 2 of 1");
@@ -140,10 +142,24 @@ fn detail_rules() {
     caught(laws::detail(&Unranked(1), &tokens, &[0.0; 10], 2, Seed(0)), "each token has a score");
 }
 
-/// A model in which the batch shows: it adds the number of images to every value.
-struct Crowded(Toy);
+/// What is wrong with a model.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// The batch shows: it adds the number of rows to every value.
+    Crowded,
+    /// It commits its first target only.
+    Forgetful,
+    /// It commits other tokens than the targets.
+    Elsewhere,
+    /// It has so many numbers too few, or too many, in the conditioning vectors for the host.
+    Rows(isize),
+    /// It finds numbers that are not finite in an image that is not there.
+    Slot,
+}
 
-impl MaskedGenerator for Crowded {
+struct Faulty(Toy, Fault);
+
+impl MaskedGenerator for Faulty {
     type Prompt = f32;
     type Canvas = Canvas;
     type Features = FeatureRows;
@@ -168,20 +184,44 @@ impl MaskedGenerator for Crowded {
     }
 
     fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Self::Error> {
-        self.0.host_features(features)
+        let mut rows = self.0.host_features(features)?;
+        if let Fault::Rows(more) = self.1 {
+            rows.values.resize(rows.values.len().saturating_add_signed(more), 0.0);
+        }
+        Ok(rows)
     }
 
     fn denoise(&mut self, features: &FeatureRows, request: &Denoise<'_>) -> Result<Vec<f32>, Self::Error> {
-        let crowd = request.rows.len() as f32;
-        Ok(self.0.denoise(features, request)?.into_iter().map(|value| value + crowd).collect())
+        let mut values = self.0.denoise(features, request)?;
+        if let Fault::Crowded = self.1 {
+            values.iter_mut().for_each(|value| *value += request.rows.len() as f32);
+        }
+        Ok(values)
     }
 
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Self::Error> {
-        self.0.commit(canvas, targets, tokens)
+        let toy = &self.0;
+        // The last tokens that are not known yet.
+        let last = |slot: usize| {
+            let unknown = toy.grid.iter().filter(|&token| !toy.is_known(canvas, slot, token));
+            let mut unknown: Vec<TokenIndex> = unknown.collect();
+            unknown.split_off(unknown.len() - targets.per_image())
+        };
+        let chosen: Vec<Vec<TokenIndex>> = match self.1 {
+            Fault::Forgetful => targets.by_image().map(|tokens| vec![tokens[0]]).collect(),
+            Fault::Elsewhere => (0..targets.images()).map(last).collect(),
+            _ => return self.0.commit(canvas, targets, tokens),
+        };
+        self.0.commit(canvas, &Targets::new(chosen.iter().map(Vec::as_slice)), tokens)
+    }
+
+    fn is_known(&self, canvas: &Canvas, slot: usize, token: TokenIndex) -> bool {
+        self.0.is_known(canvas, slot, token)
     }
 
     fn find_non_finite(&self, canvas: &Canvas) -> Result<Option<NonFinite>, Self::Error> {
-        self.0.find_non_finite(canvas)
+        let Fault::Slot = self.1 else { return self.0.find_non_finite(canvas) };
+        Ok(Some(NonFinite { slot: 9, token: self.0.grid.token(0).unwrap() }))
     }
 
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Vec<u32>>, Self::Error> {
@@ -192,9 +232,32 @@ impl MaskedGenerator for Crowded {
 #[test]
 fn models() {
     let registry = Registry::builtin();
-    let plan = preset::find("gtr-8").unwrap().schedule.plan(grid(), &registry).unwrap().plan;
+    let plan = |name| preset::find(name).unwrap().schedule.plan(grid(), &registry).unwrap().plan;
     let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
     let jobs = [0, 1].map(|image| Job { prompt: 1.0, image: ImageIndex(image) });
-    let law = laws::generator(&mut Crowded(Toy::new(grid())), &plan, &registry, &jobs, &settings);
-    caught(law, "image 0 is another one in a batch");
+    let law =
+        |fault, name| laws::generator(&mut Faulty(Toy::new(grid()), fault), &plan(name), &registry, &jobs, &settings);
+    caught(law(Fault::Crowded, "gtr-8"), "image 0 is another one in a batch");
+    caught(law(Fault::Forgetful, "gtr-8"), " is unknown after AR step ");
+    caught(law(Fault::Elsewhere, "gtr-8"), " after AR step ");
+    caught(law(Fault::Slot, "gtr-8"), "the model returned 10 images, expected 2");
+    // Whether a detail rule asks for the vectors or not.
+    for name in ["gtr-8", "mar-8"] {
+        for more in [-6, -1, 1, 6] {
+            caught(law(Fault::Rows(more), name), "host_features: ");
+        }
+    }
+}
+
+#[test]
+fn the_loop_counts_the_rows_that_a_model_returns() {
+    let registry = Registry::builtin();
+    let plan = preset::find("gtr-8").unwrap().schedule.plan(grid(), &registry).unwrap().plan;
+    let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
+    let jobs = [Job { prompt: 1.0, image: ImageIndex(0) }];
+    for more in [-1, 1] {
+        let mut model = Faulty(Toy::new(grid()), Fault::Rows(more));
+        let error = Sampler::new(&plan, &registry).unwrap().run(&mut model, &jobs, &settings, &mut ()).unwrap_err();
+        assert!(error.to_string().contains(" values of conditioning vectors, expected "), "{error}");
+    }
 }

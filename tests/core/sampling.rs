@@ -3,7 +3,7 @@
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent, run};
 use gtr_core::{
     Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Role, Sampler,
-    Seed, Stream, TokenIndex, TokenSet, Within, laws, preset,
+    Seed, Stream, Timestep, TimestepLimit, TokenIndex, TokenSet, Within, laws, preset,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -52,6 +52,37 @@ fn halves(grid: Grid, tokens: Vec<TokenIndex>, level: u32) -> Vec<TokenIndex> {
     };
     let (first, second) = tokens.into_iter().partition(kept);
     [halves(grid, first, level + 1), halves(grid, second, level + 1)].concat()
+}
+
+#[test]
+fn a_plan_without_a_limit_is_run_with_that_of_the_model() {
+    let registry = Registry::builtin();
+    let model = TimestepLimit::Max(Timestep::new(949).unwrap());
+    let highest = |plan: &Plan| {
+        let mut toy = Toy { limit: model, ..Toy::new(plan.grid()) };
+        run(plan, &mut toy, &jobs(&[0]), &settings(0), &mut ()).unwrap();
+        toy.calls.iter().map(|call| call.highest).max().unwrap()
+    };
+    let open = plan("gtr-8", 4);
+    assert_eq!(highest(&open), 949);
+    // What the plan says itself counts, also that there is no limit.
+    for limit in [900, 999] {
+        let mut schedule = open.schedule().clone();
+        schedule.set_default_timestep_limit(TimestepLimit::Max(Timestep::new(limit).unwrap())).unwrap();
+        assert_eq!(highest(&schedule.plan(open.grid(), &registry).unwrap().plan), limit);
+    }
+    assert_eq!(highest(&plan("disa-16", 4)), 950);
+    let resolved = open.clone().with_default_timestep_limit(model).unwrap();
+    assert_eq!(highest(&resolved), 949);
+    let mut schedule = open.schedule().clone();
+    schedule.set_default_timestep_limit(model).unwrap();
+    assert_eq!(schedule.plan(open.grid(), &registry).unwrap().plan, resolved);
+    // A limit that leaves fewer timesteps than the plan has steps is an error, not another number of steps.
+    let low = TimestepLimit::Max(Timestep::new(10).unwrap());
+    let mut toy = Toy { limit: low, ..Toy::new(open.grid()) };
+    let error = run(&open, &mut toy, &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
+    assert!(matches!(error, SampleError::Plan(gtr_core::Error::TooManyDiffusionSteps(_))), "{error}");
+    assert!(open.with_default_timestep_limit(low).is_err());
 }
 
 proptest! {

@@ -12,6 +12,7 @@ pub(crate) struct Toy {
     pub(crate) grid: Grid,
     pub(crate) offers: Vec<Capability>,
     pub(crate) poison: Option<TokenIndex>,
+    pub(crate) limit: TimestepLimit,
     pub(crate) calls: Vec<Call>,
 }
 
@@ -20,6 +21,7 @@ pub(crate) struct Toy {
 pub(crate) struct Call {
     pub(crate) rows: usize,
     pub(crate) evaluations: Vec<usize>,
+    pub(crate) highest: u32,
     pub(crate) guidance: f64,
     pub(crate) detail_rows: usize,
 }
@@ -39,7 +41,8 @@ impl Canvas {
 
 impl Toy {
     pub(crate) fn new(grid: Grid) -> Self {
-        Self { grid, offers: vec![Capability::HostFeatures, Capability::Encoding], poison: None, calls: Vec::new() }
+        let offers = vec![Capability::HostFeatures, Capability::Encoding];
+        Self { grid, offers, poison: None, limit: TimestepLimit::NONE, calls: Vec::new() }
     }
 }
 
@@ -58,7 +61,7 @@ impl MaskedGenerator for Toy {
     }
 
     fn timestep_limit(&self) -> TimestepLimit {
-        TimestepLimit::NONE
+        self.limit
     }
 
     fn offers(&self) -> &[Capability] {
@@ -92,6 +95,7 @@ impl MaskedGenerator for Toy {
         self.calls.push(Call {
             rows: request.rows.len(),
             evaluations: request.timesteps.iter().map(gtr_core::Timesteps::evaluations).collect(),
+            highest: request.timesteps.iter().flat_map(|it| it.values()).copied().max().unwrap_or_default(),
             guidance: request.guidance,
             detail_rows: request.rows.iter().filter(|row| row.group == 1).count(),
         });
@@ -118,6 +122,10 @@ impl MaskedGenerator for Toy {
             }
         }
         Ok(())
+    }
+
+    fn is_known(&self, canvas: &Canvas, slot: usize, token: TokenIndex) -> bool {
+        canvas.values[slot][token.get()].is_some()
     }
 
     fn find_non_finite(&self, canvas: &Canvas) -> Result<Option<NonFinite>, Infallible> {

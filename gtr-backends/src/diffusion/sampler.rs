@@ -6,7 +6,7 @@ use gtr_core::{Denoise, NoiseSource, Row};
 use super::resident::Resident;
 use super::{DiffusionHead, Process};
 use crate::BackendError;
-use crate::compute::in_pool;
+use crate::compute::{check_thread, in_pool};
 use crate::error::Context;
 use crate::layers::concatenate;
 
@@ -45,9 +45,10 @@ pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'
     let chain = |&row: &usize| Chain { row, address: request.rows[row], process: &processes[request.rows[row].group] };
     let chains: Vec<_> = order.iter().map(chain).collect();
     if !head.device().is_cpu() {
+        check_thread(head.device());
         return resident(head, conditions, settings, &chains);
     }
-    let drawn = in_pool(|| Walk::new(head, conditions, settings, chains)?.run())?;
+    let drawn = in_pool(head.device(), || Walk::new(head, conditions, settings, chains)?.run())?;
     let mut values = vec![0.0; count * channels];
     for (row, drawn) in order.into_iter().zip(drawn.chunks_exact(channels)) {
         values[row * channels..][..channels].copy_from_slice(drawn);

@@ -203,6 +203,7 @@ impl LightGenConfig {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[serde(expecting = "a JSON object")]
 struct Raw {
     model: Option<String>,
     img_size: u32,

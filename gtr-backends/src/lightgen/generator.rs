@@ -1,7 +1,7 @@
 //! LightGen as a masked generator.
 
 use candle_core::Tensor;
-use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets};
+use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TokenIndex};
 use rayon::prelude::*;
 
 use super::config::LightGenConfig;
@@ -227,6 +227,10 @@ impl MaskedGenerator for LightGenGenerator {
 
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Tensor) -> Result<(), BackendError> {
         canvas.commit(targets, &tokens, self.config().latent())
+    }
+
+    fn is_known(&self, canvas: &Canvas, slot: usize, token: TokenIndex) -> bool {
+        canvas.is_known(slot, token)
     }
 
     fn values_on_host(&self) -> bool {

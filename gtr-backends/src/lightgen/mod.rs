@@ -16,7 +16,7 @@ pub(crate) use self::config::NAMES;
 pub use self::generator::LightGenGenerator;
 pub use self::model::{LightGenModel, Positions};
 pub(crate) use self::open::config;
-pub use self::open::{open_lightgen, prompt_length};
+pub use self::open::{grid_of, open_lightgen, prompt_length};
 pub use self::positions::interpolate;
 pub use self::text::TextFeatures;
 

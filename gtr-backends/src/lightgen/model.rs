@@ -257,9 +257,9 @@ impl LightGenModel {
     pub fn encode(&self, images: &[Positions<'_>], tokens: Option<&Tensor>) -> Result<Option<Tensor>, BackendError> {
         let known = self.known(images)?;
         match tokens {
-            Some(tokens) if known > 0 => {
-                in_pool(|| self.encoder_forward(images, tokens, known)).map(Some).context("computing the encoder")
-            }
+            Some(tokens) if known > 0 => in_pool(self.device(), || self.encoder_forward(images, tokens, known))
+                .map(Some)
+                .context("computing the encoder"),
             None if known == 0 => Ok(None),
             _ => Err(BackendError::Request(format!("{known} known tokens need as many values"))),
         }
@@ -277,7 +277,7 @@ impl LightGenModel {
         if encoded.is_some() != (known > 0) {
             return Err(BackendError::Request(format!("{known} known tokens need as many encoded rows")));
         }
-        in_pool(|| self.decoder_forward(images, encoded, known)).context("computing the decoder")
+        in_pool(self.device(), || self.decoder_forward(images, encoded, known)).context("computing the decoder")
     }
 
     /// The decoder that attends to the text: the conditioning vectors of the targets, as the head gets them.
@@ -299,7 +299,7 @@ impl LightGenModel {
         if texts.len() != images.len() || texts.iter().any(|text| text.keys_values.len() != self.cross.len()) {
             return Err(BackendError::Request("every image needs a text, embedded by the same model".into()));
         }
-        in_pool(|| self.cross_forward(images, decoded, texts)).context("computing the text decoder")
+        in_pool(self.device(), || self.cross_forward(images, decoded, texts)).context("computing the text decoder")
     }
 
     /// The number of known tokens, which the images share.

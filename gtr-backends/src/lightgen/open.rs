@@ -1,5 +1,7 @@
 //! LightGen models by name or by path.
 
+use gtr_core::Grid;
+
 use super::{LightGenConfig, LightGenGenerator, LightGenModel};
 use crate::checkpoint::{Checkpoint, Kind};
 use crate::models::{Files, checkpoint_of, config_beside, open_vae, without_weights};
@@ -56,6 +58,21 @@ pub fn open_lightgen(
 /// ```
 pub fn prompt_length(model: &str) -> Result<usize, BackendError> {
     Ok(config(model)?.text_length)
+}
+
+/// The token grid of a LightGen model for pictures of this height and width in pixels; it reads no weights.
+///
+/// # Errors
+/// As [`open_lightgen`], as far as the configuration is concerned; [`BackendError::Request`] for a size that is not whole tokens.
+///
+/// # Examples
+/// ```
+/// assert_eq!(gtr_backends::lightgen::grid_of("lightgen-large", 256, 512)?.to_string(), "16x32");
+/// assert!(gtr_backends::lightgen::grid_of("lightgen-large", 17, 16).is_err());
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub fn grid_of(model: &str, height: u32, width: u32) -> Result<Grid, BackendError> {
+    Ok(config(model)?.with_pixels(height, width)?.grid)
 }
 
 /// The configuration of a model by name or path.

@@ -151,6 +151,7 @@ impl MarConfig {
 /// The file: fields of both layouts.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[serde(expecting = "a JSON object")]
 struct Raw {
     model: Option<String>,
     grid: Option<[u32; 2]>,

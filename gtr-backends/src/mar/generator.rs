@@ -1,7 +1,9 @@
 //! MAR as a masked generator.
 
 use candle_core::Tensor;
-use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit};
+use gtr_core::{
+    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex,
+};
 use rayon::prelude::*;
 
 use super::Canvas;
@@ -214,6 +216,10 @@ impl MaskedGenerator for MarGenerator {
 
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Tensor) -> Result<(), BackendError> {
         canvas.commit(targets, &tokens, self.config().latent())
+    }
+
+    fn is_known(&self, canvas: &Canvas, slot: usize, token: TokenIndex) -> bool {
+        canvas.is_known(slot, token)
     }
 
     fn values_on_host(&self) -> bool {

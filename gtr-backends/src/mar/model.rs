@@ -137,7 +137,7 @@ impl MarModel {
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
     pub fn encode(&self, sequences: &[Sequence<'_>], tokens: Option<&Tensor>) -> Result<Tensor, BackendError> {
         let known = self.known(sequences)?;
-        in_pool(|| self.encoder_forward(sequences, tokens, known)).context("computing the encoder")
+        in_pool(self.device(), || self.encoder_forward(sequences, tokens, known)).context("computing the encoder")
     }
 
     /// The decoder: the conditioning vectors of the targets, as the head gets them.
@@ -149,7 +149,7 @@ impl MarModel {
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
     pub fn decode(&self, sequences: &[Sequence<'_>], encoded: &Tensor) -> Result<Tensor, BackendError> {
         let known = self.known(sequences)?;
-        in_pool(|| self.decoder_forward(sequences, encoded, known)).context("computing the decoder")
+        in_pool(self.device(), || self.decoder_forward(sequences, encoded, known)).context("computing the decoder")
     }
 
     /// The number of known tokens, which the sequences share.

@@ -37,6 +37,12 @@ pub fn open_mar(model: &str, files: &Files<'_>, compute: impl Into<Compute>) -> 
     let compute = compute.into();
     let device = compute.device();
     files.check()?;
+    if let (Some(vae), true) = (files.vae, config(model)?.image_decoder.is_some()) {
+        let vae = vae.display();
+        return Err(BackendError::Request(format!(
+            "the tokens of `{model}` are pixels: it takes no autoencoder, so leave out {vae}"
+        )));
+    }
     let (config, checkpoint) = parts(model, files)?;
     let section = checkpoint.section();
     let size = DecoderSize { latent_channels: config.latent_channels, ..DecoderSize::kl16() };

@@ -43,6 +43,7 @@ pub struct T5Config {
 
 /// `config.json` as Hugging Face writes it; fields of the decoder and of training are not looked at.
 #[derive(Deserialize)]
+#[serde(expecting = "a JSON object")]
 struct Raw {
     vocab_size: usize,
     d_model: usize,

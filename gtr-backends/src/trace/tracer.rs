@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Tensor};
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
-use gtr_core::{GuidanceSchedule, Noise, Plan, Row, Sampler, Targets, Timesteps, TokenIndex};
+use gtr_core::{GuidanceSchedule, Noise, Plan, Row, Sampler, Targets, TimestepLimit, TokenIndex};
 
 use super::noise::RememberedNoise;
 use super::{FORMAT, Prompt, Traced, VERSION};
@@ -114,6 +114,7 @@ impl Tracer {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
+        self.resolve(generator.timestep_limit())?;
         let orders = self.begin::<G>(jobs).map_err(SampleError::Model)?;
         let (source, settings) = (Noise::new(self.settings.seed), self.settings);
         let noise = RememberedNoise::new(&source);
@@ -138,6 +139,15 @@ impl Tracer {
         self.file.write(&self.header.bytes(&self.metadata))?;
         self.file.append(self.data)?;
         self.file.finish()
+    }
+
+    /// Writes the model's timestep limit into the recorded plan, unless the plan names one: the trace says what was run.
+    fn resolve(&mut self, model: TimestepLimit) -> Result<(), gtr_core::Error> {
+        if self.plan.timestep_limit_on(model) != self.plan.timestep_limit() {
+            self.plan = self.plan.clone().with_default_timestep_limit(model)?;
+            self.metadata.insert("plan".to_owned(), self.plan.to_document().to_json());
+        }
+        Ok(())
     }
 
     /// Records what is asked for; gives the orders of the images.
@@ -258,11 +268,8 @@ impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
         let rows = rows(self.jobs, event.targets, event.picked);
         let groups: Vec<u8> = rows.iter().map(|row| u8::from(row.group > 0)).collect();
         tracer.bytes(&name("groups"), Dtype::U8, &[images, per_image], &groups)?;
-        let detail = event.step.detail().map(|detail| detail.diffusion_steps);
         let mut draws = 0;
-        for (group, steps) in std::iter::once(event.step.diffusion_steps()).chain(detail).enumerate() {
-            let timesteps = Timesteps::new(steps, tracer.plan.timestep_limit())
-                .map_err(|error| BackendError::Request(error.to_string()))?;
+        for (group, timesteps) in event.timesteps.iter().enumerate() {
             draws = draws.max(timesteps.evaluations());
             let values = timesteps.values().iter().map(|&timestep| i64::from(timestep));
             tracer.add_whole(&name(&format!("timesteps{group}")), &[timesteps.evaluations()], values)?;

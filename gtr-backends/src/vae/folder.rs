@@ -37,6 +37,7 @@ impl LatentScale {
 
 /// `config.json` of diffusers; what is not named here the tensors tell, or every published autoencoder shares.
 #[derive(Deserialize)]
+#[serde(expecting = "a JSON object")]
 struct Raw {
     latent_channels: Option<usize>,
     scaling_factor: Option<f64>,

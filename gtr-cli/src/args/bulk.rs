@@ -27,6 +27,9 @@ pub(crate) struct BulkArgs {
     /// Continue where an earlier run of the same command stopped, if there was one.
     #[arg(long, conflicts_with = "trace")]
     pub(crate) resume: bool,
+    /// Replace what another run left in the folder, or the .npz of that name; without it nothing that is there is lost.
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) overwrite: bool,
 }
 
 /// How classes share the images.

@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use gtr_backends::judge::Reference;
 
 use super::{AxisFlags, ModelArgs, temperature, whole_number};
+use crate::ending;
+use crate::error::CliError;
 
 /// Measure the quality of presets, with what they cost.
 ///
@@ -44,9 +46,9 @@ pub(crate) struct EvalArgs {
     /// Leave out seconds, so that the same command prints the same bytes.
     #[arg(long)]
     pub(crate) untimed: bool,
-    /// How the result is written.
-    #[arg(long, value_enum, default_value_t = EvalFormat::Table)]
-    pub(crate) format: EvalFormat,
+    /// How the result is written [default: what the name of --out ends in, or a table].
+    #[arg(long, value_enum)]
+    format: Option<EvalFormat>,
     /// Write the result to a file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -57,6 +59,14 @@ pub(crate) struct EvalArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) axes: AxisFlags,
+}
+
+impl EvalArgs {
+    /// How the result is written: as it was said, or as the file's name says.
+    pub(crate) fn format(&self) -> Result<EvalFormat, CliError> {
+        let endings = [("txt", EvalFormat::Table), ("json", EvalFormat::Json), ("csv", EvalFormat::Csv)];
+        ending::decide(self.out.as_deref(), self.format, &endings, EvalFormat::Table)
+    }
 }
 
 /// How many images are judged, and where it is kept what was seen.

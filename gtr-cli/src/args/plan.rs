@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use gtr_core::Grid;
 
 use super::{ScheduleArgs, whole_number};
+use crate::ending;
+use crate::error::CliError;
 
 /// Plan a schedule on a grid, and show or save the plan.
 #[derive(Debug, Args)]
@@ -14,7 +16,7 @@ pub(crate) struct PlanArgs {
     /// Token grid, rows first [default: the home grid of the preset].
     #[arg(long, value_name = "HxW")]
     pub(crate) grid: Option<Grid>,
-    /// Show this plan, as `--format json` or `inspect --plan-out` wrote it.
+    /// Show this plan, as `--format json` or `inspect --plan-out` wrote it; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "compare"])]
     pub(crate) plan: Option<PathBuf>,
     /// Also draw the order of an image under this seed.
@@ -26,7 +28,7 @@ pub(crate) struct PlanArgs {
     /// How the plan is shown or kept [default: what the name of --out ends in, or a table].
     #[arg(long, value_enum)]
     format: Option<PlanFormat>,
-    /// Write there instead of to standard output.
+    /// Write there instead of to standard output, which `-` names.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Show these presets side by side, in place of a plan.
@@ -38,17 +40,16 @@ pub(crate) struct PlanArgs {
 
 impl PlanArgs {
     /// How the plan is written: as it was said, or as the file's name says.
-    pub(crate) fn format(&self) -> PlanFormat {
-        let ending =
-            self.out.as_ref().and_then(|out| out.extension()).map(|ending| ending.to_string_lossy().to_lowercase());
-        let of_file = || match ending.as_deref() {
-            Some("json") => PlanFormat::Json,
-            Some("svg") => PlanFormat::Svg,
-            Some("png") => PlanFormat::Png,
-            Some("html" | "htm") => PlanFormat::Html,
-            _ => PlanFormat::Table,
-        };
-        self.format.unwrap_or_else(of_file)
+    pub(crate) fn format(&self) -> Result<PlanFormat, CliError> {
+        let endings = [
+            ("txt", PlanFormat::Table),
+            ("json", PlanFormat::Json),
+            ("svg", PlanFormat::Svg),
+            ("png", PlanFormat::Png),
+            ("html", PlanFormat::Html),
+            ("htm", PlanFormat::Html),
+        ];
+        ending::decide(self.out.as_deref(), self.format, &endings, PlanFormat::Table)
     }
 }
 

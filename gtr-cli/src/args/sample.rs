@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
-use super::{BulkArgs, Classes, GoingOnArgs, LookArgs, ModelArgs, ScheduleArgs, temperature, whole_number};
+use super::{BulkArgs, Classes, GoingOnArgs, ListFormat, LookArgs, ModelArgs, ScheduleArgs, temperature, whole_number};
 
 /// Generate images.
 ///
@@ -24,7 +24,7 @@ pub(crate) struct SampleArgs {
     /// Images of each class or prompt; with --classes balanced, of all.
     #[arg(long, value_name = "N", visible_alias = "samples", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
-    /// The PNG file, or a folder that exists; for many images a folder or FILE.npz.
+    /// FILE.png, or `-` for standard output; a folder, as FOLDER/; for many images a folder or FILE.npz.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// What all randomness grows from.
@@ -55,10 +55,13 @@ pub(crate) struct SampleArgs {
     /// Record the run: orders, masks, conditioning vectors, noises and tokens (spec/TRACE.md).
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-    /// Print the summary as JSON.
-    #[arg(long)]
+    /// How the summary is written.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub(crate) format: ListFormat,
+    /// The same as `--format json`.
+    #[arg(long, hide = true, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Run this plan, as `plan --format json` or another program wrote it.
+    /// Run this plan, as `plan --format json` or another program wrote it; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
@@ -71,6 +74,13 @@ pub(crate) struct SampleArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
+}
+
+impl SampleArgs {
+    /// Whether the summary is to be processed.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json || self.format == ListFormat::Json
+    }
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {

@@ -1,6 +1,5 @@
 //! The schedule that flags ask for.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use serde_json::Value;
 use super::AxisFlags;
 use crate::catalogue::{CATALOGUE, Form, Values};
 use crate::error::{CliError, chain};
+use crate::input;
 
 /// A schedule file is refused beyond this size.
 const MAX_SCHEDULE_BYTES: u64 = gtr_core::MAX_PLAN_BYTES;
@@ -27,7 +27,7 @@ pub(crate) struct ScheduleArgs {
     /// The schedule to start from [default: gtr-paper].
     #[arg(long, value_name = "NAME", value_parser = presets())]
     pub(crate) preset: Option<String>,
-    /// A file to start from: JSON, as `schema schedule` or `schema preset` describes it.
+    /// A file to start from: JSON, as `schema schedule` or `schema preset` describes it; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub(crate) schedule: Option<PathBuf>,
     #[command(flatten)]
@@ -107,9 +107,8 @@ impl ScheduleArgs {
 fn read_schedule(path: &Path) -> Result<(Schedule, Option<Grid>), CliError> {
     let shown = path.display();
     let cannot = |error: &std::io::Error| CliError::failure(format_args!("cannot read {shown}"), error);
-    let file = File::open(path).map_err(|error| cannot(&error))?;
     let mut text = Vec::new();
-    file.take(MAX_SCHEDULE_BYTES + 1).read_to_end(&mut text).map_err(|error| cannot(&error))?;
+    input::open(path)?.take(MAX_SCHEDULE_BYTES + 1).read_to_end(&mut text).map_err(|error| cannot(&error))?;
     if text.len() as u64 > MAX_SCHEDULE_BYTES {
         let most = MAX_SCHEDULE_BYTES >> 20;
         return Err(CliError::Failure(format!("{shown} is too large for a schedule: at most {most} MB are read")));

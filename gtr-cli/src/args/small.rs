@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::ending;
+use crate::error::CliError;
+
 /// Check plans against every rule of the plan format.
 ///
 /// The exit code is 0 only if every rule holds in every file.
@@ -16,6 +19,9 @@ pub(crate) struct VerifyArgs {
     /// Plan every preset on its home grid and on odd ones, write each plan and check what was written.
     #[arg(long)]
     pub(crate) all_presets: bool,
+    /// Fail for a plan whose schedule names an implementation that is not registered here, and so is checked in part only.
+    #[arg(long)]
+    pub(crate) known_only: bool,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t = VerifyFormat::Text)]
     pub(crate) format: VerifyFormat,
@@ -36,7 +42,7 @@ const VERIFY: &str = "\
 Examples:
   gtr-cli verify p.json
   gtr-cli plan --grid 8x8 --format json | gtr-cli verify -
-  gtr-cli verify --format github plans/*.json
+  gtr-cli verify --known-only --format github plans/*.json
   gtr-cli verify --all-presets";
 
 /// List the implementations of each axis of a schedule, and what they take.
@@ -46,12 +52,21 @@ pub(crate) struct SchedulersArgs {
     /// Only those of this name.
     #[arg(value_name = "KIND")]
     pub(crate) kind: Option<String>,
-    /// How the list is written.
-    #[arg(long, value_enum, default_value_t = ReferenceFormat::Text)]
-    pub(crate) format: ReferenceFormat,
+    /// How the list is written [default: what the name of --out ends in, or text].
+    #[arg(long, value_enum)]
+    format: Option<ReferenceFormat>,
     /// Write there instead of to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+impl SchedulersArgs {
+    /// How the list is written: as it was said, or as the file's name says.
+    pub(crate) fn format(&self) -> Result<ReferenceFormat, CliError> {
+        let endings =
+            [("txt", ReferenceFormat::Text), ("json", ReferenceFormat::Json), ("md", ReferenceFormat::Markdown)];
+        ending::decide(self.out.as_deref(), self.format, &endings, ReferenceFormat::Text)
+    }
 }
 
 /// How the reference of the schedulers is written.
@@ -105,7 +120,7 @@ pub(crate) struct SchemaArgs {
     /// The schema to print.
     #[arg(value_name = "NAME", value_enum, required_unless_present_any = ["out_dir", "check"])]
     pub(crate) name: Option<SchemaName>,
-    /// Write all schemas into this folder.
+    /// Write all schemas into this folder, which is made where the folder above it is there.
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     pub(crate) out_dir: Option<PathBuf>,
     /// Fail if a schema in this folder is not what would be written.

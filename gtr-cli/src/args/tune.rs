@@ -18,7 +18,7 @@ use crate::tune::Budget;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct TuneArgs {
-    /// What an image may cost: operations, as `cost` counts them (1.2e9); seconds (0.5s), at the rate at which this run
+    /// What an image may cost: operations, as `cost` counts them (2e10); seconds (0.5s), at the rate at which this run
     /// makes images of `gtr-16`; or as much as a preset (gtr-16).
     #[arg(long, value_name = "COST")]
     pub(crate) budget: Budget,
@@ -49,7 +49,7 @@ pub(crate) struct TuneArgs {
 const EXAMPLES: &str = "\
 Examples:
   gtr-cli tune --budget gtr-16 --store seen/ --out tuned.json
-  gtr-cli tune --budget 8e8 --candidates 64 --first-count 50 --store seen/
-  gtr-cli tune --budget 0.05s --count 2000 --seeds 2,3 --store seen/
+  gtr-cli tune --budget 2e10 --candidates 64 --first-count 50 --store seen/
+  gtr-cli tune --budget 0.5s --count 2000 --seeds 2,3 --store seen/
   gtr-cli sample --schedule tuned.json --class 7 --out seven.png
   gtr-cli eval --presets gtr-16 --schedule tuned.json --reference second";

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::gather::Gathered;
 use super::npz::{Element, Npz};
-use super::store::{Layout, make_folder};
+use super::store::Layout;
 use crate::error::CliError;
-use crate::output::Target;
+use crate::output::{Target, check_folder, make_folder};
 use crate::picture::{Pixels, decode};
 use crate::series::Subjects;
 
@@ -44,9 +44,7 @@ impl Destination {
                 path.display()
             )));
         }
-        if path.exists() && !path.is_dir() {
-            return Err(CliError::Failure(format!("{} is no folder: name one, or a .npz", path.display())));
-        }
+        check_folder(path)?;
         Ok(Self::Folder(path.to_owned()))
     }
 

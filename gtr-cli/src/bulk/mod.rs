@@ -12,7 +12,6 @@ mod part;
 mod place;
 pub(crate) mod prompts;
 mod shard;
-mod signals;
 mod store;
 
 use std::sync::mpsc;
@@ -25,22 +24,22 @@ pub(crate) use self::export::{Destination, LABELS, is_npz};
 pub(crate) use self::gather::Gathered;
 pub(crate) use self::lock::Lock;
 pub(crate) use self::manifest::Run;
-pub(crate) use self::part::Part;
+pub(crate) use self::part::{Before, Part};
 pub(crate) use self::place::Place;
 pub(crate) use self::shard::ShardFlag;
-pub(crate) use self::signals::Stop;
-pub(crate) use self::store::{Layout, make_folder};
+pub(crate) use self::store::{Layout, Store};
 use crate::error::CliError;
+use crate::signals::Stop;
 
 /// Batches that may wait to be written: more would only take memory.
 const WAITING: usize = 1;
 
 /// Makes the images that a part lacks, a batch at a time, while those before are encoded and written; ends after the batch
-/// in hand when it is asked to stop.
+/// in hand, or within it if that takes long, when it is asked to stop.
 pub(crate) fn make(
     part: &mut Part,
     batch: usize,
-    stop: &Stop,
+    stop: Stop,
     mut sample: impl FnMut(&[u64]) -> Result<Vec<Picture>, CliError>,
 ) -> Result<(), CliError> {
     let gaps = part.manifest().gaps();
@@ -50,7 +49,7 @@ pub(crate) fn make(
         let writer = scope.spawn(|| {
             // Moved here, so that a failure to write is told by a channel without listener.
             let receiver = receiver;
-            part.record(&receiver)
+            part.record(&receiver, stop)
         });
         let made = loop {
             let batch: Vec<u64> = positions.by_ref().take(batch).collect();
@@ -59,6 +58,7 @@ pub(crate) fn make(
             }
             let pictures = match sample(&batch) {
                 Ok(pictures) => pictures,
+                Err(CliError::Stopped) => break Ok(()),
                 Err(error) => break Err(error),
             };
             if sender.send(batch.into_iter().zip(pictures).collect()).is_err() {

@@ -2,23 +2,41 @@
 
 use std::fs;
 use std::io;
-use std::sync::mpsc::Receiver;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use gtr_backends::Picture;
 
 use super::checksum::Checksum;
+use super::export::LABELS;
 use super::lock::Lock;
 use super::manifest::{Manifest, Run};
+use super::place::Place;
 use super::shard::Shard;
-use super::store::{Layout, Store, make_folder};
+use super::store::{Layout, Store};
 use crate::error::CliError;
-use crate::output::{self, Target};
-use crate::series::Recipe;
+use crate::output::{self, Target, make_folder};
+use crate::series::{Recipe, earlier};
+use crate::signals::Stop;
 
 /// A manifest is replaced after a batch, but not before so many times what that takes have passed: it takes a twentieth of the
 /// time at most, however many images it names.
 const BETWEEN_MANIFESTS: u32 = 20;
+
+/// How often it is looked whether the run is asked to stop.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// What is done with what an earlier run left in the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It is kept, and this run does not begin.
+    Refuse,
+    /// It is continued, if it is of this run.
+    Continue,
+    /// It is replaced.
+    Replace,
+}
 
 /// A part that this process, and no other, is making.
 #[derive(Debug)]
@@ -31,40 +49,67 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Begins a part, or continues it if `resume` says so.
+    /// Begins a part, or continues it.
     pub(crate) fn open(
-        store: &Store,
-        shard: Shard,
-        resume: bool,
+        place: &Place,
+        before: Before,
         run: Run,
         (recipe, scale): (Recipe, usize),
     ) -> Result<Self, CliError> {
+        let (store, shard) = (&place.store, place.shard);
         store.create()?;
         let lock = Lock::take(&store.lock(shard))?;
         let path = store.manifest(shard);
         let mut manifest = Manifest::new(run, shard);
-        let before = store.shards()?;
+        if before == Before::Replace {
+            store.forget_others(&manifest)?;
+        }
+        let there = store.shards()?;
         // All parts in a folder must be of one run; that of another number of parts would be joined with none of these.
-        for other in before.iter().find(|other| other.of() != shard.of()).into_iter().chain(before.first()) {
+        for other in there.iter().find(|other| other.of() != shard.of()).into_iter().chain(there.first()) {
             check(store, &manifest, *other)?;
         }
-        if before.contains(&shard) {
+        if there.contains(&shard) {
             let earlier = Manifest::read(&path)?;
             check(store, &manifest, shard)?;
             let (done, all) = (earlier.finished.len(), manifest.range().count());
-            if !resume {
-                return Err(CliError::Failure(format!(
-                    "part {shard} in {} was begun before ({done} of {all} images): continue it with --resume, or name another folder",
-                    store.folder().display()
-                )));
+            match before {
+                Before::Refuse => {
+                    return Err(CliError::Failure(format!(
+                        "part {shard} in {} was begun before ({done} of {all} images): continue it with --resume, make it anew with \
+                         --overwrite, or name another folder",
+                        store.folder().display()
+                    )));
+                }
+                Before::Continue => manifest.finished = earlier.finished,
+                Before::Replace => {}
             }
-            manifest.finished = earlier.finished;
         }
         let mut part = Self { store: store.clone(), manifest, recipe, scale, _lock: lock };
+        if before != Before::Replace {
+            part.refuse_foreign_files(there.is_empty())?;
+        }
         part.forget_what_is_lost();
         part.write_metadata()?;
         part.save()?;
         Ok(part)
+    }
+
+    /// Refuses to replace files that this run has not made. It may have made some that are not in the manifest: when it was killed.
+    fn refuse_foreign_files(&self, is_first: bool) -> Result<(), CliError> {
+        let (folder, run) = (self.store.folder(), &self.manifest.run);
+        let refuse = |file: &Path| Err(CliError::Failure(earlier::not_of_this_run(folder, file)));
+        let labels = folder.join(LABELS);
+        if is_first && self.manifest.shard.of() == 1 && labels.is_file() {
+            return refuse(&labels);
+        }
+        for (position, file) in run.layout.files_there(folder, run.numbering, &self.manifest.range()) {
+            let known = self.manifest.finished.contains_key(&position);
+            if !known && !earlier::is_of(&self.recipe, run.numbering, position, self.scale, &file) {
+                return refuse(&file);
+            }
+        }
+        Ok(())
     }
 
     /// The part as it is.
@@ -109,21 +154,33 @@ impl Part {
     }
 
     /// Encodes and writes pictures as they come, until no more will come; what is written is recorded, whatever happens.
-    pub(crate) fn record(&mut self, batches: &Receiver<Vec<(u64, Picture)>>) -> Result<(), CliError> {
+    pub(crate) fn record(&mut self, batches: &Receiver<Vec<(u64, Picture)>>, stop: Stop) -> Result<(), CliError> {
         let (mut saved, mut pause) = (Instant::now(), Duration::ZERO);
-        let mut take = |part: &mut Self, batch: Vec<(u64, Picture)>| {
-            for (position, picture) in batch {
-                part.add(position, &picture)?;
+        let mut is_saved = false;
+        let taken = loop {
+            let batch = match batches.recv_timeout(BETWEEN_LOOKS) {
+                Ok(batch) => batch,
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                // The process may end before the next batch comes.
+                Err(RecvTimeoutError::Timeout) => {
+                    if !is_saved && stop.asked().is_some() {
+                        self.save()?;
+                        is_saved = true;
+                    }
+                    continue;
+                }
+            };
+            is_saved = false;
+            if let Err(error) = batch.into_iter().try_for_each(|(position, picture)| self.add(position, &picture)) {
+                break Err(error);
             }
             if saved.elapsed() >= pause {
                 let started = Instant::now();
-                part.save()?;
-                saved = Instant::now();
+                self.save()?;
+                (saved, is_saved) = (Instant::now(), true);
                 pause = started.elapsed() * BETWEEN_MANIFESTS;
             }
-            Ok(())
         };
-        let taken = batches.iter().try_for_each(|batch| take(self, batch));
         let last = self.save();
         taken.and(last)
     }
@@ -143,13 +200,13 @@ fn check(store: &Store, manifest: &Manifest, other: Shard) -> Result<(), CliErro
     if other.of() != manifest.shard.of() {
         let (there, here) = (other.of(), manifest.shard.of());
         return Err(CliError::Failure(format!(
-            "{folder} has a run in {there} parts, this is one in {here}: name another folder"
+            "{folder} has a run in {there} parts, this is one in {here}: name another folder, or give --overwrite to replace it"
         )));
     }
     match Manifest::read(&store.manifest(other))?.run.difference(&manifest.run) {
         None => Ok(()),
         Some(difference) => Err(CliError::Failure(format!(
-            "part {other} in {folder} is of another run: {difference}; name another folder"
+            "part {other} in {folder} is of another run: {difference}; name another folder, or give --overwrite to replace it"
         ))),
     }
 }

@@ -1,6 +1,5 @@
 //! Where many images go, and which of them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::export::is_npz;
@@ -8,7 +7,7 @@ use super::shard::Shard;
 use super::store::{Layout, Store};
 use crate::args::SampleArgs;
 use crate::error::CliError;
-use crate::output::Target;
+use crate::output::{Target, check_folder};
 
 /// Where many images go.
 #[derive(Debug)]
@@ -21,6 +20,10 @@ pub(crate) struct Place {
     pub(crate) shard: Shard,
     /// How their files are laid out.
     pub(crate) layout: Layout,
+    /// Whether an earlier run has made all of them.
+    pub(crate) finished: bool,
+    /// The lines of a file of prompts, where the layout repeats them.
+    pub(crate) metadata: Option<Vec<String>>,
 }
 
 impl Place {
@@ -42,26 +45,31 @@ impl Place {
         if args.trace.is_some() {
             return Err(CliError::usage("--trace records single runs: name a picture or a folder as --out"));
         }
-        if out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) || out.is_file() && !npz {
-            return Err(CliError::usage(format_args!(
-                "{} is no place for many images: name a folder or a .npz as --out",
-                out.display()
-            )));
-        }
         let shard = bulk.shard.map(|flag| flag.resolve(|name| std::env::var(name).ok())).transpose()?;
         let folder = if npz { parts_of(out) } else { out.clone() };
+        let mut finished = false;
         if npz {
             Target::new(out)?;
-            if bulk.resume && out.exists() && !folder.exists() {
+            // Its parts are removed when it is written.
+            finished = bulk.resume && out.exists() && !folder.exists();
+            if out.exists() && !folder.exists() && !bulk.resume && !bulk.overwrite {
                 return Err(CliError::Failure(format!(
-                    "{} is finished, there is nothing to continue: remove it to make it again",
+                    "{} is there already: name another file, or give --overwrite to replace it",
                     out.display()
                 )));
             }
         }
-        check(&folder)?;
+        // The slash says that it is a folder, whatever it ends in.
+        check_folder(&if npz { folder.join("") } else { folder.clone() })?;
         let shard = shard.unwrap_or(Shard::WHOLE);
-        Ok(Some(Self { store: Store::at(&folder), npz: npz.then(|| out.clone()), shard, layout }))
+        Ok(Some(Self {
+            store: Store::at(&folder),
+            npz: npz.then(|| out.clone()),
+            shard,
+            layout,
+            finished,
+            metadata: None,
+        }))
     }
 }
 
@@ -70,23 +78,4 @@ fn parts_of(npz: &Path) -> PathBuf {
     let mut name = npz.file_name().unwrap_or_default().to_owned();
     name.push(".parts");
     npz.with_file_name(name)
-}
-
-/// Whether a folder can be written to, or made.
-fn check(folder: &Path) -> Result<(), CliError> {
-    if folder.is_dir() {
-        return Target::new(&folder.join("00000.png")).map(drop);
-    }
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    match fs::metadata(parent) {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
-        _ => Err(CliError::Failure(format!(
-            "cannot make the folder {}: the folder {} does not exist; create it first",
-            folder.display(),
-            parent.display()
-        ))),
-    }
 }

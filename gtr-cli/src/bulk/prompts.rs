@@ -1,12 +1,12 @@
 //! Prompts in files of JSON lines.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::error::CliError;
+use crate::input;
 
 /// A file of more bytes than this is refused.
 const MOST_BYTES: u64 = 16 << 20;
@@ -26,7 +26,9 @@ pub(crate) struct Prompt {
 /// The prompts of a file, one a line that is not empty.
 pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
     let shown = path.display();
-    let text = text(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
+    let mut text = String::new();
+    let read = input::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text);
+    read.map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
     if text.len() as u64 > MOST_BYTES {
         return Err(CliError::Failure(format!("{shown} has more than {} MB: give fewer prompts", MOST_BYTES >> 20)));
     }
@@ -36,12 +38,6 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
         return Err(CliError::Failure(format!("{shown} has {count} prompts, it must have 1 to {MOST}, one a line")));
     }
     Ok(prompts)
-}
-
-fn text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn parse(text: &str) -> Result<Vec<Prompt>, String> {

@@ -26,7 +26,7 @@ struct Side {
 }
 
 /// Carries out the command.
-pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &PlanArgs, format: PlanFormat) -> Result<ExitStatus, CliError> {
     args.schedule.refuse("each preset of --compare")?;
     let presets = args.compare.iter().map(|name| preset::find(name.trim())).collect::<Result<Vec<_>, _>>()?;
     let Some(grid) = args.grid.or(presets.first().map(|preset| preset.home_grid)) else {
@@ -44,7 +44,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     };
     let figure =
         || figure::compare(&plans.iter().map(|(name, plan)| Shown::new(name, plan, order)).collect::<Vec<_>>());
-    match args.format() {
+    match format {
         PlanFormat::Json => output::write(&to_json(&sides(is_measured)), args.out.as_deref())?,
         PlanFormat::Table => output::write(&table(grid, &sides(is_landmark), order), args.out.as_deref())?,
         PlanFormat::Svg => output::write(&figure()?, args.out.as_deref())?,

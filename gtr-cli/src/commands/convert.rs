@@ -3,11 +3,19 @@
 use gtr_backends::checkpoint::{ConvertOptions, convert};
 
 use crate::args::ConvertArgs;
+use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
 /// Carries out the command.
 pub(super) fn run(args: &ConvertArgs) -> Result<ExitStatus, CliError> {
+    ending::check("OUT", &args.output, "what is converted", &["safetensors"])?;
+    if ending::is_free(&args.output) {
+        let out = args.output.display();
+        return Err(CliError::usage(format_args!(
+            "{out}: weights are written to a file, not to a pipe or a device; name one"
+        )));
+    }
     let mut options = ConvertOptions::default();
     options.section = args.section.map(Into::into);
     options.dtype = args.dtype.map(Into::into);

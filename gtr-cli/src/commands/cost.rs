@@ -15,6 +15,9 @@ use crate::table::{Align, Rows};
 const PRESETS: [&str; 10] =
     ["mar-64", "mar-16", "mar-8", "halton-16", "halton-8", "disa-24", "disa-16", "gtr-paper", "gtr-16", "gtr-8"];
 
+/// From so many tokens on, planning takes seconds a preset.
+const LARGE: usize = 1 << 20;
+
 /// A preset, counted.
 #[derive(Debug, Serialize)]
 struct Counted {
@@ -36,6 +39,9 @@ struct Counted {
 pub(super) fn run(args: &CostArgs) -> Result<ExitStatus, CliError> {
     let spec = gtr_backends::spec(&args.model)?;
     let grid = args.grid.unwrap_or(spec.grid);
+    if grid.tokens() >= LARGE {
+        output::note(format_args!("planning on {grid} takes a while"));
+    }
     let baseline = count(args, &spec, grid, &args.baseline, None)?.total;
     let names: Vec<&str> =
         if args.presets.is_empty() { PRESETS.to_vec() } else { args.presets.iter().map(|name| name.trim()).collect() };
@@ -57,6 +63,9 @@ fn count(
     baseline: Option<f64>,
 ) -> Result<Counted, CliError> {
     let preset = preset::find(name)?;
+    if grid.tokens() >= LARGE {
+        output::note(format_args!("counting {}", preset.name));
+    }
     let mut schedule = preset.schedule.clone();
     schedule.set_default_timestep_limit(spec.timestep_limit)?;
     let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(grid)?.plan;

@@ -17,7 +17,7 @@ const PRESETS: [&str; 3] = ["mar-16", "gtr-16", "gtr-8"];
 
 /// Carries out the command.
 pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
-    let series = &args.series;
+    let (series, format) = (&args.series, args.format()?);
     let named = !args.presets.is_empty() || !args.schedules.is_empty() || !args.plans.is_empty();
     let generating = named || args.images.is_empty();
     if !generating {
@@ -61,7 +61,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     if let Some(plot) = plot {
         plot.write(&format!("{} images of {} a row", series.count, args.model.model), &report.rows)?;
     }
-    let text = match args.format {
+    let text = match format {
         EvalFormat::Json => to_json(&report.json()),
         EvalFormat::Csv => report.csv(),
         EvalFormat::Table => report.text(),

@@ -10,7 +10,7 @@ use crate::args::ExperimentArgs;
 use crate::error::{CliError, ExitStatus};
 use crate::evaluation::{Evaluator, Images, Report, Row, Scale, Subject, figure};
 use crate::experiment::{self, Experiment, Page};
-use crate::output::{self, Target};
+use crate::output::{self, Target, check_folder, make_folder};
 use crate::shell::{Arguments, quoted};
 use crate::table::{Align, Rows, count};
 
@@ -32,6 +32,8 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
     let images = Images::new(series.count, &series.seeds, 10)?;
     if let Some(out) = &args.out {
         // Before anything is computed for them.
+        check_folder(out)?;
+        make_folder(out)?;
         for experiment in &experiments {
             ENDINGS.iter().try_for_each(|ending| Target::new(&file(out, experiment, ending)).map(|_| ()))?;
         }

@@ -1,7 +1,6 @@
 //! `plan`: plans a schedule on a grid, and shows or saves the plan.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed};
 
@@ -10,6 +9,7 @@ use crate::commands::{compare, verify};
 use crate::draw::{self, Room, png};
 use crate::error::{CliError, ExitStatus};
 use crate::figure::{self, Shown};
+use crate::input::is_stream;
 use crate::output;
 use crate::page;
 use crate::table::{self, Align, Rows, count, range};
@@ -24,12 +24,16 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         &[("--out", args.out.as_deref())],
         &[("--plan", args.plan.as_deref()), ("--schedule", args.schedule.schedule.as_deref())],
     )?;
+    let format = args.format()?;
+    if format == PlanFormat::Png {
+        output::refuse_terminal(args.out.as_deref(), "a PNG figure")?;
+    }
     if !args.compare.is_empty() {
-        return compare::run(args);
+        return compare::run(args, format);
     }
     let (name, plan) = planned(args)?;
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
-    match args.format() {
+    match format {
         PlanFormat::Json => {
             if args.seed.is_some() {
                 output::note("the seed is no part of a plan; give it to `sample`");
@@ -37,7 +41,8 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
             output::write(&plan.to_document().to_json(), args.out.as_deref())?;
         }
         PlanFormat::Table => {
-            let room = if args.out.is_some() { Room::FILE } else { Room::of_stdout() };
+            let to_file = args.out.as_deref().is_some_and(|out| !is_stream(out));
+            let room = if to_file { Room::FILE } else { Room::of_stdout() };
             output::write(&told(&name, &plan, args.seed.map(|_| order), room), args.out.as_deref())?;
         }
         PlanFormat::Html => {
@@ -67,11 +72,8 @@ fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
     Ok((name, plan))
 }
 
-/// Writes a figure as PNG; a terminal has no use for one.
+/// Writes a figure as PNG.
 pub(super) fn paint(args: &PlanArgs, figure: impl FnOnce() -> Result<String, CliError>) -> Result<(), CliError> {
-    if args.out.is_none() && std::io::stdout().is_terminal() {
-        return Err(CliError::usage("--format png is nothing for a terminal: name a file with --out"));
-    }
     output::save(&png::render(&figure()?)?, args.out.as_deref())
 }
 

@@ -22,7 +22,7 @@ pub(super) fn run(args: &SchedulersArgs) -> Result<ExitStatus, CliError> {
         )));
     }
     let descriptions: Vec<&Description> = wanted.iter().map(|kind| &kind.description).collect();
-    let text = match args.format {
+    let text = match args.format()? {
         ReferenceFormat::Json => to_json(&descriptions),
         ReferenceFormat::Text => text(&descriptions),
         ReferenceFormat::Markdown => reference::page(&wanted),

@@ -14,11 +14,13 @@ use crate::args::{SchemaArgs, SchemaName};
 use crate::catalogue::CATALOGUE;
 use crate::commands::{to_json, verify::Finding};
 use crate::error::{CliError, ExitStatus};
-use crate::output::{self, Target};
+use crate::output::{self, Target, check_folder, make_folder};
 
 /// Carries out the command.
 pub(super) fn run(args: &SchemaArgs) -> Result<ExitStatus, CliError> {
     if let Some(folder) = &args.out_dir {
+        check_folder(folder)?;
+        make_folder(folder)?;
         for (file, text) in files() {
             Target::new(&folder.join(file))?.write(text.as_bytes())?;
         }

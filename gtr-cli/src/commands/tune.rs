@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{eval, to_json};
 use crate::args::TuneArgs;
+use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::evaluation::{Evaluator, Images};
 use crate::output::{self, Target};
@@ -32,6 +33,9 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
     }
     let sight = Sight { seeds: vec![args.seed], reference: Reference::First };
     let unseen = Unseen::by(&sight, Sight { seeds: series.seeds.clone(), reference: Reference::Second })?;
+    if let Some(out) = &args.out {
+        ending::check("--out", out, "a preset", &["json"])?;
+    }
     let out = args.out.as_deref().map(Target::new).transpose()?;
 
     let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
@@ -63,7 +67,8 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
             target.write(to_json(&preset).as_bytes())?;
         }
     }
-    Ok(output::print(&evidence.text())?)
+    let text = evidence.text();
+    Ok(args.out.as_deref().map_or_else(|| output::print(&text), |out| output::summary(&text, out))?)
 }
 
 /// What else decides the result.

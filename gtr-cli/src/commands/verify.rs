@@ -50,8 +50,14 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
             }
             Ok(Err(violation)) => findings.push(Finding { file: name, violation }),
             Ok(Ok(document)) => {
-                if check(&name, &document, &mut findings) {
-                    sound.push(format!("{name}: sound, {}", in_words(&document)));
+                if check(&name, &document, args.known_only, &mut findings) {
+                    let unknown = unknown(&document);
+                    let how = if unknown.is_empty() {
+                        "sound".to_owned()
+                    } else {
+                        format!("sound as far as it is known here ({unknown} is not)")
+                    };
+                    sound.push(format!("{name}: {how}, {}", in_words(&document)));
                 }
             }
         }
@@ -69,7 +75,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
         VerifyFormat::Github => findings.iter().map(annotation).collect(),
         VerifyFormat::Text => {
             let broken = findings.iter().map(|Finding { file, violation }| format!("{file}: {violation}"));
-            sound.into_iter().chain(broken).map(|line| one_line(&line) + "\n").collect()
+            sound.into_iter().chain(broken).map(|line| output::one_line(&line) + "\n").collect()
         }
     })?;
     Ok(if whole { ExitStatus::Success } else { ExitStatus::Failure })
@@ -110,15 +116,41 @@ pub(super) fn read_document(path: &Path) -> Result<PlanDocument, CliError> {
 }
 
 /// Checks a document; whether it is sound.
-fn check(name: &str, document: &PlanDocument, findings: &mut Vec<Finding>) -> bool {
+fn check(name: &str, document: &PlanDocument, known_only: bool, findings: &mut Vec<Finding>) -> bool {
     tracing::debug!(file = name, "checking");
     let Verification { violations, notes } = verify(document, &CATALOGUE.registry);
     for note in notes {
         output::note(format_args!("{name}: {note}"));
     }
+    let mut violations = violations;
+    let unknown = unknown(document);
+    if known_only && !unknown.is_empty() {
+        violations.push(Violation {
+            rule: Rule::Document,
+            place: "schedule".to_owned(),
+            found: unknown,
+            expected: "implementations that are registered here, as --known-only asks".to_owned(),
+        });
+    }
     let sound = violations.is_empty();
     findings.extend(violations.into_iter().map(|violation| Finding { file: name.to_owned(), violation }));
     sound
+}
+
+/// The kinds of a schedule that are not registered here.
+fn unknown(document: &PlanDocument) -> String {
+    let schedule = &document.schedule;
+    let kinds = schedule.unknown(&CATALOGUE.registry).into_iter();
+    kinds.map(|axis| format!("{axis} `{}`", short(&schedule.axis(axis).kind))).collect::<Vec<_>>().join(", ")
+}
+
+/// The beginning of a name, as far as it fits a line.
+fn short(name: &str) -> String {
+    const MOST: usize = 40;
+    match name.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 fn in_words(document: &PlanDocument) -> String {
@@ -141,7 +173,7 @@ fn check_presets(findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result
             match PlanDocument::parse(&plan.to_document().to_json()) {
                 Err(violation) => findings.push(Finding { file: name, violation }),
                 Ok(document) => {
-                    if check(&name, &document, findings) {
+                    if check(&name, &document, false, findings) {
                         on.push(grid.to_string());
                     }
                 }
@@ -152,11 +184,6 @@ fn check_presets(findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result
         }
     }
     Ok(())
-}
-
-/// A line whatever a file name or a found value holds.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// An annotation of a GitHub workflow.

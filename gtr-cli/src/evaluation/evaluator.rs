@@ -18,10 +18,10 @@ use super::record::Record;
 use super::store::{Entry, Store};
 use super::{Images, Subject};
 use crate::args::{Chosen, ModelArgs};
-use crate::bulk::Stop;
 use crate::catalogue::CATALOGUE;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
+use crate::signals::Stop;
 
 /// A model of digits, the judge of its images, and what that judge has seen.
 pub(crate) struct Evaluator {
@@ -87,7 +87,9 @@ impl Evaluator {
             "dtype": model.dtype.name(),
             "device": device,
         });
-        let (judge, stop) = (Judge::new()?, Stop::listen()?);
+        let next =
+            if store.is_some() { "the same command goes on from here" } else { "without --store nothing is kept" };
+        let (judge, stop) = (Judge::new()?, Stop::listen(next));
         Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
     }
 
@@ -167,14 +169,14 @@ impl Evaluator {
             count += lacking as u64;
             work += gtr_core::cost::float(lacking) * cost;
         }
-        let mut progress = Progress::new(count, work + self.ahead);
+        let mut progress = Progress::new(count, work + self.ahead, self.stop);
         for (subject, keys) in subjects.iter().zip(&places) {
             for (key, &seed) in keys.iter().zip(images.seeds()) {
                 let Some((entry, _)) = entries.get_mut(key) else { continue };
                 if missing(entry).is_empty() {
                     continue;
                 }
-                if let Some(status) = await_turn(entry, &subject.name, &self.stop)? {
+                if let Some(status) = await_turn(entry, &subject.name, self.stop)? {
                     progress.finish();
                     return Ok(Outcome::Stopped(status));
                 }
@@ -184,7 +186,14 @@ impl Evaluator {
                         progress.finish();
                         return Ok(Outcome::Stopped(status));
                     }
-                    entry.add(self.make(subject, seed, images, numbers, &mut progress)?)?;
+                    match (self.make(subject, seed, images, numbers, &mut progress), self.stop.asked()) {
+                        (Ok(records), _) => entry.add(records)?,
+                        (Err(CliError::Stopped), Some(status)) => {
+                            progress.finish();
+                            return Ok(Outcome::Stopped(status));
+                        }
+                        (Err(error), _) => return Err(error),
+                    }
                     progress.done(numbers.len());
                 }
                 entry.rest();
@@ -246,7 +255,7 @@ impl Evaluator {
 }
 
 /// Waits until no other process makes the images of an entry, unless it is asked to stop.
-fn await_turn(entry: &mut Entry, name: &str, stop: &Stop) -> Result<Option<ExitStatus>, CliError> {
+fn await_turn(entry: &mut Entry, name: &str, stop: Stop) -> Result<Option<ExitStatus>, CliError> {
     let mut told = false;
     while !entry.grow()? {
         if !told {

@@ -7,6 +7,7 @@ use gtr_core::sampler::{Flow, Observer, StepEvent};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
+use crate::signals::Stop;
 use crate::table::count;
 
 /// Where nobody sees a bar, a line says as much, not more often than this.
@@ -24,6 +25,9 @@ pub(super) struct Progress {
     step: f64,
     started: Instant,
     told: Instant,
+    stop: Stop,
+    /// When the batch in hand began.
+    batch: Instant,
 }
 
 /// Parts of the bar.
@@ -31,19 +35,20 @@ const PARTS: u64 = 10_000;
 
 impl Progress {
     /// So many images; they, and what comes after them, take so many operations.
-    pub(super) fn new(images: u64, work: f64) -> Self {
+    pub(super) fn new(images: u64, work: f64, stop: Stop) -> Self {
         let bar = ProgressBar::with_draw_target(Some(PARTS), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {msg}, {eta} left") {
             bar.set_style(style);
         }
         let now = Instant::now();
-        Self { bar, all: images, done: 0, work, worked: 0.0, step: 0.0, started: now, told: now }
+        Self { bar, all: images, done: 0, work, worked: 0.0, step: 0.0, started: now, told: now, stop, batch: now }
     }
 
     /// A batch begins, of so many operations in so many AR steps.
     #[expect(clippy::cast_precision_loss, reason = "at most as many steps as tokens")]
     pub(super) fn begin(&mut self, name: &str, operations: f64, steps: usize) {
         self.step = operations / steps.max(1) as f64;
+        self.batch = Instant::now();
         self.bar.set_message(format!("{}/{} of {name}", self.done, count(self.all, "image")));
     }
 
@@ -71,9 +76,9 @@ impl<G: MaskedGenerator> Observer<G> for Progress {
         clippy::cast_precision_loss,
         reason = "a place on the bar"
     )]
-    fn step(&mut self, _: &StepEvent<'_, G>) -> Flow {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
         self.worked += self.step;
         self.bar.set_position((self.worked / self.work * PARTS as f64) as u64);
-        Flow::Continue
+        self.stop.flow(self.batch, event.index + 1, event.steps)
     }
 }

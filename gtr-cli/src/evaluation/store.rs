@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::record::{LENGTH, Record};
-use crate::bulk::{Checksum, Lock, make_folder};
+use crate::bulk::{Checksum, Lock};
 use crate::error::CliError;
-use crate::output::{self, Target};
+use crate::output::{self, Target, make_folder};
 
 /// A file of more bytes than this is refused: it would have three million images.
 const MOST_BYTES: u64 = 1 << 30;

@@ -30,7 +30,7 @@ impl FromStr for Budget {
         match preset::find(text) {
             Ok(preset) => Ok(Self::Preset(preset.name.clone())),
             Err(_) => {
-                Err("write operations an image, as 1.2e9, seconds an image, as 0.5s, or the name of a preset".into())
+                Err("write operations an image, as 2e10, seconds an image, as 0.5s, or the name of a preset".into())
             }
         }
     }

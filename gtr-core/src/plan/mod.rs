@@ -14,7 +14,8 @@ pub use summary::{StageSummary, Summary};
 use crate::detail::DetailShare;
 use crate::order::Within;
 use crate::{
-    Config, DiffusionSteps, Error, Grid, ImageIndex, Registry, Schedule, Seed, TimestepLimit, TokenIndex, rules,
+    Config, DiffusionSteps, Error, Grid, ImageIndex, Registry, Schedule, Seed, TimestepLimit, Timesteps, TokenIndex,
+    rules,
 };
 
 /// A sound plan. It is made by [`Schedule::plan`], or from a [`PlanDocument`] that keeps all rules.
@@ -204,6 +205,45 @@ impl Plan {
     /// The upper end of the timesteps.
     pub fn timestep_limit(&self) -> TimestepLimit {
         self.limit
+    }
+
+    /// The upper end of the timesteps on a model whose head was trained to be used up to `model`: the plan's own limit where it
+    /// names one, the model's otherwise.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_core::{Grid, Registry, Timestep, TimestepLimit, preset};
+    /// let plan = preset::find("gtr-8")?.schedule.plan(Grid::new(8, 8)?, &Registry::builtin())?.plan;
+    /// let model = TimestepLimit::Max(Timestep::new(949)?);
+    /// assert_eq!(plan.timestep_limit(), TimestepLimit::NONE);
+    /// assert_eq!(plan.timestep_limit_on(model), model);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timestep_limit_on(&self, model: TimestepLimit) -> TimestepLimit {
+        if self.names_timestep_limit() { self.limit } else { model }
+    }
+
+    /// The plan with this limit of timesteps written out, unless it names one itself: what a model with this limit runs.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] or [`Error::TooManyDiffusionSteps`] if a step has more diffusion steps than lie below the limit.
+    pub fn with_default_timestep_limit(mut self, limit: TimestepLimit) -> Result<Self, Error> {
+        if self.names_timestep_limit() || limit == TimestepLimit::NONE {
+            return Ok(self);
+        }
+        for step in &self.steps {
+            let detail = step.detail.map(|detail| detail.diffusion_steps);
+            for steps in std::iter::once(step.diffusion_steps).chain(detail) {
+                Timesteps::new(steps, limit)?;
+            }
+        }
+        self.schedule.set_default_timestep_limit(limit)?;
+        self.limit = limit;
+        Ok(self)
+    }
+
+    fn names_timestep_limit(&self) -> bool {
+        self.limit != TimestepLimit::NONE || !matches!(self.schedule.timestep_limit(), Ok(None))
     }
 
     /// The configuration of the detail rule.

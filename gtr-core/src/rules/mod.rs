@@ -215,7 +215,8 @@ pub fn verify(document: &PlanDocument, registry: &Registry) -> Verification {
     if unknown.is_empty() {
         produced::check(document, registry, &mut findings);
     } else {
-        let names = unknown.iter().map(|&axis| format!("{axis} `{}`", document.schedule.axis(axis).kind));
+        let kind = |axis| -> String { document.schedule.axis(axis).kind.chars().take(KIND_SHOWN).collect() };
+        let names = unknown.iter().map(|&axis| format!("{axis} `{}`", kind(axis)));
         let names = names.collect::<Vec<_>>().join(", ");
         notes.push(format!("not registered here: {names}; rules 14 to 18 were not checked"));
     }
@@ -228,6 +229,9 @@ const VERSION: &str = "1, or 2 where tokens are known, the versions of the plan 
 pub(crate) fn version(whole: bool) -> u64 {
     if whole { Plan::FORMAT_VERSION } else { Plan::FORMAT_VERSION_KNOWN }
 }
+
+/// Of the name of an implementation that nobody knows, so many characters are shown.
+const KIND_SHOWN: usize = 40;
 
 /// How many places of a rule are told apart.
 const PLACES: usize = 8;
@@ -277,6 +281,8 @@ pub(crate) fn not_a_plan(path: &str, error: &serde_json::Error) -> Violation {
         path => path.to_owned(),
     };
     let found: String = error.to_string().chars().take(200).collect();
+    // What the parser expected is not what a plan is.
+    let found = if error.is_data() { found } else { format!("text that is no JSON ({found})") };
     let expected = "a JSON object of the plan format's fields".to_owned();
     Violation { rule: Rule::Document, place, found, expected }
 }

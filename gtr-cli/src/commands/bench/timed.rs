@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit};
+use gtr_core::{
+    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex,
+};
 
 /// Where the time of a run went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +82,10 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
 
     fn commit(&mut self, canvas: &mut G::Canvas, targets: &Targets, tokens: G::Tokens) -> Result<(), G::Error> {
         self.inner.commit(canvas, targets, tokens)
+    }
+
+    fn is_known(&self, canvas: &G::Canvas, slot: usize, token: TokenIndex) -> bool {
+        self.inner.is_known(canvas, slot, token)
     }
 
     fn values_on_host(&self) -> bool {

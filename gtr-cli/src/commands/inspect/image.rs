@@ -1,8 +1,6 @@
 //! Pictures: the settings that are recorded in them, and the command that makes them again.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use gtr_backends::EMBEDDED;
@@ -13,7 +11,9 @@ use super::replan;
 use crate::args::{InspectArgs, InspectFormat};
 use crate::catalogue::CATALOGUE;
 use crate::commands::to_json;
+use crate::ending;
 use crate::error::{CliError, ExitStatus};
+use crate::input::Seekable;
 use crate::output::{self, Target};
 use crate::series::{PARAMETERS, PLAN, Parameters};
 use crate::shell::quoted;
@@ -24,9 +24,9 @@ use crate::words::in_words;
 const MOST: usize = MAX_PLAN_BYTES as usize;
 
 /// Carries out the command for a picture.
-pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
-    let recorded = Recorded::read(&args.file)?;
-    if args.format == InspectFormat::Html {
+pub(super) fn run(args: &InspectArgs, format: InspectFormat, file: Box<dyn Seekable>) -> Result<ExitStatus, CliError> {
+    let recorded = Recorded::read(&args.file, file)?;
+    if format == InspectFormat::Html {
         return Err(CliError::usage(
             "there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html",
         ));
@@ -36,7 +36,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
     }
     let words = recorded.command(&args.file, args.plan_out.as_deref());
     let command = quoted(&words);
-    let text = match args.format {
+    let text = match format {
         InspectFormat::Json => to_json(&json!({
             "file": args.file.to_string_lossy(),
             "width": recorded.width,
@@ -66,11 +66,10 @@ struct Recorded {
 
 impl Recorded {
     /// Reads the settings of a file that nobody vouches for; its pixels are not looked at.
-    fn read(path: &Path) -> Result<Self, CliError> {
+    fn read(path: &Path, file: Box<dyn Seekable>) -> Result<Self, CliError> {
         let shown = path.display();
         let wrong = |what: String| CliError::Failure(format!("{shown}: {what}"));
-        let file = File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
-        let decoder = png::Decoder::new_with_limits(BufReader::new(file), png::Limits { bytes: MOST });
+        let decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: MOST });
         let reader = decoder
             .read_info()
             .map_err(|error| CliError::failure(format_args!("cannot read {shown} as PNG"), &error))?;
@@ -161,8 +160,11 @@ fn limit_of(model: &str) -> Option<TimestepLimit> {
     known.then(|| gtr_backends::spec(model).ok().map(|spec| spec.timestep_limit)).flatten()
 }
 
-/// `three.png`: `three-again.png`.
+/// `three.png`: `three-again.png`; what came from a pipe is a picture without a name.
 fn beside(path: &Path, ending: &str) -> PathBuf {
+    if ending::is_free(path) {
+        return PathBuf::from(format!("picture-{ending}"));
+    }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{stem}-{ending}"))
 }

@@ -20,13 +20,13 @@ use crate::words::in_words;
 const PAGE: usize = 64;
 
 /// Carries out the command for a trace.
-pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatus, CliError> {
     let mut trace = Trace::open(&args.file)?;
     let plan = trace.description().plan.clone();
     if let Some(path) = &args.plan_out {
         Target::new(path)?.write(plan.to_document().to_json().as_bytes())?;
     }
-    let text = match args.format {
+    let text = match format {
         InspectFormat::Text => tell(&args.file, &mut trace)?,
         InspectFormat::Json => to_json(&read(&mut trace, usize::MAX, false)?),
         InspectFormat::Html => {

@@ -5,11 +5,12 @@ use gtr_core::Plan;
 
 use super::progress::Progress;
 use crate::args::SampleArgs;
-use crate::bulk::{self, Checksum, Destination, Gathered, Part, Place, Run, Stop, prompts};
+use crate::bulk::{self, Before, Checksum, Destination, Gathered, Part, Place, Run};
 use crate::error::{CliError, ExitStatus};
 use crate::memory;
 use crate::output;
-use crate::series::{Numbering, Recipe, Subjects};
+use crate::series::{Numbering, Recipe};
+use crate::signals::Stop;
 use crate::table::count;
 
 /// The run that the command line describes.
@@ -18,13 +19,7 @@ pub(super) fn describe(
     place: &Place,
     (numbering, recipe, plan): (Numbering, &Recipe, &Plan),
 ) -> Result<Run, CliError> {
-    let (model, subjects): (_, &Subjects) = (&args.model, recipe.subjects());
-    let metadata = match (&args.bulk.prompts, place.layout) {
-        (Some(path), bulk::Layout::Geneval) => {
-            Some(prompts::read(path)?.into_iter().map(|prompt| prompt.line).collect())
-        }
-        _ => None,
-    };
+    let (model, subjects) = (&args.model, recipe.subjects());
     let fingerprint = gtr_backends::fingerprint(&model.model, &model.files(), model.text_encoder.as_deref())?;
     Ok(Run {
         plan_sha256: Checksum::of(plan.to_document().to_json().as_bytes()),
@@ -34,13 +29,22 @@ pub(super) fn describe(
         layout: place.layout,
         numbering,
         subjects: subjects.clone(),
-        metadata,
+        metadata: place.metadata.clone(),
     })
 }
 
 /// Files are left as they are unless it is said otherwise.
 fn scale(args: &SampleArgs) -> usize {
     args.scale.map_or(1, |scale| scale as usize)
+}
+
+/// What is done with what an earlier run left.
+fn before(args: &SampleArgs) -> Before {
+    match (args.bulk.resume, args.bulk.overwrite) {
+        (true, _) => Before::Continue,
+        (false, true) => Before::Replace,
+        (false, false) => Before::Refuse,
+    }
 }
 
 /// Makes what is missing of a part, and the whole of it if there is only one.
@@ -52,15 +56,15 @@ pub(super) fn generate(
     mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
 ) -> Result<ExitStatus, CliError> {
     let started = std::time::Instant::now();
-    let stop = Stop::listen()?;
-    let mut part = Part::open(&place.store, place.shard, args.bulk.resume, run, (recipe, scale(args)))?;
-    let before = part.manifest().finished.len();
+    let stop = Stop::listen("the same command with --resume makes what is missing");
+    let mut part = Part::open(place, before(args), run, (recipe, scale(args)))?;
+    let earlier = part.manifest().finished.len();
     let gaps = part.manifest().gaps();
     // About: the last batch before a gap that is finished may be small.
     let missing: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
     let batches = missing.div_ceil(args.batch.into());
-    let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing);
-    let made = bulk::make(&mut part, args.batch as usize, &stop, |positions| {
+    let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing, stop);
+    let made = bulk::make(&mut part, args.batch as usize, stop, |positions| {
         let pictures = sample(positions, &mut progress)?;
         progress.done(pictures.len());
         Ok(pictures)
@@ -81,7 +85,7 @@ pub(super) fn generate(
     if place.shard.of() == 1 {
         join(place)?;
     }
-    tell(args, place, (all, done - before, started.elapsed().as_secs_f64()))?;
+    tell(args, place, (all, done - earlier, started.elapsed().as_secs_f64()))?;
     Ok(ExitStatus::Success)
 }
 
@@ -99,7 +103,7 @@ fn join(place: &Place) -> Result<(), CliError> {
 /// The summary, in words or as JSON.
 fn tell(args: &SampleArgs, place: &Place, (images, made, seconds): (u64, usize, f64)) -> Result<(), CliError> {
     let (shard, peak) = (place.shard, memory::peak());
-    if args.json {
+    if args.wants_json() {
         let summary = serde_json::json!({
             "out": args.out.to_string_lossy(),
             "shard": shard.to_string(),

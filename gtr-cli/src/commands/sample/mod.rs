@@ -1,5 +1,6 @@
 //! `sample`: generates images.
 
+mod batch;
 mod begin;
 mod many;
 mod model;
@@ -24,10 +25,13 @@ use crate::args::SampleArgs;
 use crate::bulk::{self, prompts};
 use crate::catalogue::CATALOGUE;
 use crate::commands::plan_file;
+use crate::ending;
 use crate::error::{CliError, ExitStatus, chain};
+use crate::input::is_stream;
 use crate::memory;
-use crate::output;
+use crate::output::{self, Target};
 use crate::series::{Numbering, Parameters, Place, Recipe, Series};
+use crate::signals::Stop;
 
 /// Carries out the command.
 pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
@@ -46,11 +50,35 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
             ("--weights", args.model.weights.as_deref()),
         ],
     )?;
-    let texts = match &args.bulk.prompts {
-        Some(path) => prompts::read(path)?.into_iter().map(|prompt| prompt.text).collect(),
-        None => args.prompt.clone(),
+    if args.look.preview && is_stream(&args.out) {
+        return Err(CliError::usage(
+            "--preview draws on standard output, where --out - writes the picture: name a file",
+        ));
+    }
+    if let Some(trace) = &args.trace {
+        ending::check("--trace", trace, "a trace", &["safetensors"])?;
+        if ending::is_free(trace) {
+            let shown = trace.display();
+            return Err(CliError::usage(format_args!(
+                "--trace {shown}: a trace is written to a file, not to a pipe or a device"
+            )));
+        }
+        Target::new(trace)?;
+    }
+    let (texts, lines): (Vec<String>, Vec<String>) = match &args.bulk.prompts {
+        Some(path) => prompts::read(path)?.into_iter().map(|prompt| (prompt.text, prompt.line)).unzip(),
+        None => (args.prompt.clone(), Vec::new()),
     };
-    let destination = Destination::new(args, texts.len())?;
+    let mut destination = Destination::new(args, texts.len())?;
+    if let Destination::Bulk(place) = &mut destination {
+        if place.finished {
+            let out = args.out.display();
+            output::note(format_args!("{out} is there, and finished: --overwrite makes it again"));
+            output::print(&format!("{out}: finished before, 0 made now\n"))?;
+            return Ok(ExitStatus::Success);
+        }
+        place.metadata = (place.layout == bulk::Layout::Geneval).then_some(lines);
+    }
     match gtr_backends::family(&args.model.model)? {
         Family::Mar => generate(args, model::open_mar(args)?, destination, started),
         Family::LightGen => generate(args, model::open_lightgen(args, texts)?, destination, started),
@@ -113,6 +141,7 @@ where
         Destination::Series(numbering, place) => (numbering, place),
         Destination::Bulk(place) => {
             let (numbering, sampler) = (Numbering::of(args, prompts.len())?, Sampler::new(&plan, &CATALOGUE.registry)?);
+            batch::check(args, &plan, shape, numbering)?;
             let run = many::describe(args, &place, (numbering, &recipe, &plan))?;
             let job = |position: &u64| job(&prompts, numbering, *position);
             return many::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
@@ -121,12 +150,15 @@ where
             });
         }
     };
+    batch::check(args, &plan, shape, numbering)?;
+    place.prepare(args, numbering, &recipe)?;
     let mut series = Series::new(args, numbering, place, recipe);
     let provenance = Provenance { model: args.model.model.clone(), weights, precision: args.model.dtype };
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
     let (images, batch) = (numbering.images(), u64::from(args.batch));
-    let mut watch = Watch::new(args, numbering, &plan)?;
+    let stop = Stop::listen("what was not written is lost");
+    let mut watch = Watch::new(args, numbering, &plan, stop)?;
     let mut variance = Variance::default();
     let mut next = 0;
     while next < images {
@@ -143,7 +175,14 @@ where
                 }
                 (None, None) => sampler.run(&mut generator, &jobs, &settings, &mut watch),
             };
-            let pictures = made.map_err(|error| watch.failure().unwrap_or_else(|| error.into()))?;
+            let pictures = match made {
+                Ok(pictures) => pictures,
+                Err(error) => match (watch.failure(), CliError::from(error), stop.asked()) {
+                    (Some(failure), ..) => return Err(failure),
+                    (None, CliError::Stopped, Some(status)) => return Ok(stopped(status, &series, next, images)),
+                    (None, error, _) => return Err(error),
+                },
+            };
             watch.done(pictures.len())?;
             for (position, picture) in (next..end).zip(&pictures) {
                 series.add((position, variant), picture)?;
@@ -154,14 +193,24 @@ where
             variance.add(&variants.iter().map(|pictures| &pictures[image]).collect::<Vec<_>>());
         }
         next = end;
+        if let Some(status) = stop.asked().filter(|_| next < images) {
+            return Ok(stopped(status, &series, next, images));
+        }
     }
     watch.finish()?;
     let parameters = series.finish()?;
     tracer.map(Tracer::finish).transpose()?;
     let variance = args.going_on.reseed_reconstruction.map(|_| variance.mean());
     let done = Done { parameters, plan, images, variance };
-    output::print(&done.tell(args, started.elapsed().as_secs_f64()))?;
+    output::summary(&done.tell(args, started.elapsed().as_secs_f64()), &args.out)?;
     Ok(ExitStatus::Success)
+}
+
+/// Says what is left of a run that was stopped.
+fn stopped(status: ExitStatus, series: &Series, made: u64, images: u64) -> ExitStatus {
+    let made = if series.is_in_folder() { made } else { 0 };
+    output::note(format_args!("stopped: {made} of {} are written", crate::table::count(images, "image")));
+    status
 }
 
 /// What the sampler is asked for at a position of a run.
@@ -222,7 +271,7 @@ impl Done {
         let numbers = self.plan.summary();
         let (ar_steps, network_evaluations) = (numbers.ar_steps, numbers.network_evaluations());
         let (images, peak) = (self.images, memory::peak());
-        if args.json {
+        if args.wants_json() {
             let summary = serde_json::json!({
                 "out": args.out.to_string_lossy(),
                 "images": images,
@@ -277,6 +326,7 @@ impl From<SampleError<BackendError>> for CliError {
             SampleError::Plan(error) => error.into(),
             SampleError::Model(error) => error.into(),
             SampleError::Setting(error) => Self::Usage(error.to_string()),
+            SampleError::Stopped { .. } => Self::Stopped,
             error => Self::Failure(chain(&error)),
         }
     }

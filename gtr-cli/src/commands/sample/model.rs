@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gtr_backends::checkpoint::Section;
-use gtr_backends::lightgen::{LightGenGenerator, TextFeatures, prompt_length};
+use gtr_backends::lightgen::{LightGenGenerator, TextFeatures, grid_of, prompt_length};
 use gtr_backends::mar::{Class, MarGenerator};
 use gtr_backends::vae::{KlEncoder, open_encoder};
 use gtr_backends::{Compute, TextEncoder, text};
@@ -77,6 +77,9 @@ pub(super) fn open_lightgen(args: &SampleArgs, texts: Vec<String>) -> Result<Ope
     if args.class.is_some() || args.bulk.classes.is_some() {
         return Err(CliError::usage(format_args!("`{model}` makes images of texts: give --prompt, not --class")));
     }
+    // Before anything is loaded.
+    let grid = args.size.map(|(height, width)| grid_of(model, height, width)).transpose();
+    let grid = grid.map_err(|error| CliError::usage(format_args!("--size: {error}")))?;
     let compute = args.model.compute()?;
     // Random weights do not care.
     let texts = if texts.is_empty() { vec![String::new()] } else { texts };
@@ -92,9 +95,7 @@ pub(super) fn open_lightgen(args: &SampleArgs, texts: Vec<String>) -> Result<Ope
     if let Some(encoder) = encoder(args, false)? {
         generator = generator.with_encoder(encoder)?;
     }
-    if let Some((height, width)) = args.size {
-        let grid = generator.config().clone().with_pixels(height, width);
-        let grid = grid.map_err(|error| CliError::usage(format_args!("--size: {error}")))?.grid;
+    if let Some(grid) = grid {
         generator.set_grid(grid)?;
     }
     let prompts = match encoded {

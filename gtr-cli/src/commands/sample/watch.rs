@@ -14,6 +14,7 @@ use crate::error::CliError;
 use crate::output::{self, Target};
 use crate::picture::{Bitmap, Sheet};
 use crate::series::{Layout, Numbering};
+use crate::signals::Stop;
 
 /// An animation of more bytes in memory than this is refused.
 const MOST: usize = 1 << 29;
@@ -39,7 +40,7 @@ struct Animation {
 
 impl Watch {
     /// Of a run that has not begun.
-    pub(super) fn new(args: &SampleArgs, numbering: Numbering, plan: &Plan) -> Result<Self, CliError> {
+    pub(super) fn new(args: &SampleArgs, numbering: Numbering, plan: &Plan, stop: Stop) -> Result<Self, CliError> {
         let images = numbering.images();
         let animation = args.look.animate.as_deref().map(|path| {
             if images > args.batch.into() {
@@ -55,6 +56,7 @@ impl Watch {
             progress: Progress::new(
                 batches.saturating_mul(plan.steps().len() as u64),
                 images.saturating_mul(reconstructions.into()),
+                stop,
             ),
             animation: animation.transpose()?,
             preview: preview(args),
@@ -146,13 +148,14 @@ impl Animation {
 
 impl<G: MaskedGenerator<Image = Picture, Error = BackendError>> Observer<G> for Watch {
     fn start(&mut self, generator: &G, canvas: &G::Canvas) {
+        Observer::<G>::start(&mut self.progress, generator, canvas);
         let looked = self.look(generator, canvas);
         self.keep(looked);
     }
 
     fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        Observer::<G>::step(&mut self.progress, event);
+        let flow = Observer::<G>::step(&mut self.progress, event);
         let looked = self.look(event.generator, event.canvas);
-        self.keep(looked)
+        if flow == Flow::Stop { flow } else { self.keep(looked) }
     }
 }

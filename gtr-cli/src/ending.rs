@@ -1,0 +1,78 @@
+//! What the ending of a file's name says.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+
+use crate::error::CliError;
+use crate::input::is_stream;
+
+/// The ending of a name in lower case, without its dot; nothing if it has none.
+pub(crate) fn of(path: &Path) -> Option<String> {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
+}
+
+/// Whether anything may be written there whatever the name is: standard output, a device or a pipe.
+pub(crate) fn is_free(path: &Path) -> bool {
+    is_stream(path) || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Checks the name of a file that is written in one format.
+pub(crate) fn check(flag: impl Display, path: &Path, what: &str, endings: &[&str]) -> Result<(), CliError> {
+    match of(path) {
+        _ if is_free(path) => Ok(()),
+        Some(ending) if endings.contains(&ending.as_str()) => Ok(()),
+        _ => Err(CliError::usage(format_args!(
+            "{flag} {}: {what} is written to a file that ends in .{}: choose such a name",
+            path.display(),
+            endings.join(" or .")
+        ))),
+    }
+}
+
+/// The format of what is written: as it was said, as the ending of the file's name says, or the default where no file is named. A name
+/// that says nothing is refused, and one that says something else than was said.
+pub(crate) fn decide<T: Copy + PartialEq>(
+    path: Option<&Path>,
+    said: Option<T>,
+    endings: &[(&str, T)],
+    default: T,
+) -> Result<T, CliError> {
+    let Some(path) = path.filter(|path| !is_free(path)) else { return Ok(said.unwrap_or(default)) };
+    let ending = of(path).unwrap_or_default();
+    let named = endings.iter().find(|(name, _)| *name == ending).map(|(_, format)| *format);
+    let shown = path.display();
+    match (said, named) {
+        (None, Some(format)) => Ok(format),
+        (Some(said), Some(named)) if said != named => Err(CliError::usage(format_args!(
+            "--out {shown} and --format are at odds: leave out --format, or name a file with another ending"
+        ))),
+        (Some(said), _) => Ok(said),
+        (None, None) => {
+            let names: Vec<String> = endings.iter().map(|(name, _)| format!(".{name}")).collect();
+            Err(CliError::usage(format_args!(
+                "--out {shown}: the ending decides what is written, and this one is unknown: choose one of {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_decides() {
+        let endings = [("json", 1), ("svg", 2)];
+        let decide = |path: &str, said| decide(Some(Path::new(path)), said, &endings, 0);
+        assert_eq!(decide("a.JSON", None).unwrap(), 1);
+        assert_eq!(decide("a.svg", Some(2)).unwrap(), 2);
+        assert_eq!(decide("-", None).unwrap(), 0);
+        // What is said of a name that says nothing counts.
+        assert_eq!(decide("a.pdf", Some(2)).unwrap(), 2);
+        for (path, said) in [("a.pdf", None), ("a", None), (".svg", None), ("a.svg", Some(1))] {
+            assert!(decide(path, said).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Requests to stop: ctrl-C, and the signals that schedulers of machines send.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gtr_core::sampler::Flow;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::error::{CliError, ExitStatus};
+use crate::output;
+
+/// How often it is looked whether a signal came.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// A batch that is finished within this time after a signal is finished.
+const WORTH: Duration = Duration::from_secs(2);
+
+/// The process ends this long after a signal, also within an AR step.
+const MOST: Duration = Duration::from_secs(5);
+
+/// What came, and what is to be done about it. There is one: signals are those of the process.
+struct State {
+    /// The signal that came last and was not looked at yet; 0 if there is none.
+    received: Arc<AtomicUsize>,
+    /// The signal that came first; 0 as long as there is none.
+    first: AtomicUsize,
+    /// Whether there is something in hand that can be finished.
+    busy: AtomicBool,
+    /// How what was stopped goes on.
+    next: OnceLock<&'static str>,
+}
+
+static STATE: LazyLock<State> = LazyLock::new(|| State {
+    received: Arc::default(),
+    first: AtomicUsize::new(0),
+    busy: AtomicBool::new(false),
+    next: OnceLock::new(),
+});
+
+/// The signals that ask to stop. Slurm sends USR1, USR2 or HUP where a script asks for a warning before the time is over.
+#[cfg(unix)]
+const SIGNALS: [i32; 5] = {
+    use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
+    [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2]
+};
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Begins to listen. Files that are being written are removed before a signal ends the process.
+pub(crate) fn listen() -> Result<(), CliError> {
+    for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
+        flag::register_usize(signal, Arc::clone(&STATE.received), usize::try_from(signal).unwrap_or_default())
+            .map_err(|error| CliError::failure("cannot listen for signals", &error))?;
+    }
+    thread::spawn(watch);
+    Ok(())
+}
+
+/// Whether whoever started the process made it ignore a signal, as `nohup` does.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (mask >> (signal - 1)) & 1 == 1
+}
+
+/// Acts on signals as they come.
+fn watch() {
+    let mut deadline: Option<Instant> = None;
+    loop {
+        thread::sleep(BETWEEN_LOOKS);
+        let signal = STATE.received.swap(0, Ordering::SeqCst);
+        if signal != 0 {
+            let is_first = STATE.first.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+            match (is_first, is_interrupt(signal)) {
+                (true, _) if !STATE.busy.load(Ordering::SeqCst) => end(signal),
+                (true, true) => output::note("finishing the batch in hand; press again to stop now"),
+                (true, false) => output::note("asked to stop: finishing the batch in hand"),
+                (false, true) => end(signal),
+                (false, false) => {}
+            }
+            deadline.get_or_insert_with(|| Instant::now() + MOST);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let next = STATE.next.get().copied().unwrap_or_default();
+            output::note(format_args!("stopped within a batch that takes long: {next}"));
+            end(STATE.first.load(Ordering::SeqCst));
+        }
+    }
+}
+
+fn is_interrupt(signal: usize) -> bool {
+    i32::try_from(signal) == Ok(SIGINT)
+}
+
+/// Ends the process, which leaves no file that is not whole.
+fn end(signal: usize) -> ! {
+    gtr_backends::remove_unfinished();
+    process::exit(status(signal).code())
+}
+
+/// How the program ends after a signal.
+fn status(signal: usize) -> ExitStatus {
+    if is_interrupt(signal) { ExitStatus::Interrupted } else { ExitStatus::Terminated }
+}
+
+/// Tells work that can be stopped in the middle whether it is to stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop(());
+
+impl Stop {
+    /// From now on a first signal lets the batch in hand be finished, if that takes no more than a few seconds. `next` says how
+    /// what was stopped goes on.
+    pub(crate) fn listen(next: &'static str) -> Self {
+        let _ = STATE.next.set(next);
+        STATE.busy.store(true, Ordering::SeqCst);
+        Self(())
+    }
+
+    /// How the program is to end, if it was asked to.
+    pub(crate) fn asked(self) -> Option<ExitStatus> {
+        let first = STATE.first.load(Ordering::SeqCst);
+        let signal = if first == 0 { STATE.received.load(Ordering::SeqCst) } else { first };
+        (signal != 0).then(|| status(signal))
+    }
+
+    /// Whether a batch goes on after some of its AR steps.
+    pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> Flow {
+        match self.asked() {
+            Some(_) if left(started.elapsed(), done, steps) > WORTH => Flow::Stop,
+            _ => Flow::Continue,
+        }
+    }
+}
+
+/// The time that the rest of some steps takes, where those that are done took `elapsed`.
+fn left(elapsed: Duration, done: usize, steps: usize) -> Duration {
+    let each = elapsed / u32::try_from(done.max(1)).unwrap_or(u32::MAX);
+    each.saturating_mul(u32::try_from(steps.saturating_sub(done)).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_that_of_the_steps_left() {
+        let second = Duration::from_secs(1);
+        assert_eq!(left(second, 1, 8), 7 * second);
+        assert_eq!(left(4 * second, 8, 8), Duration::ZERO);
+        assert_eq!(left(Duration::ZERO, 0, 3), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_signal_is_ignored_where_the_system_says_so() {
+        assert!(SIGNALS.iter().all(|&signal| !is_ignored(signal)));
+    }
+}

@@ -276,7 +276,8 @@ pub(crate) fn not_a_plan(path: &str, error: &serde_json::Error) -> Violation {
         path if path.len() > 80 => path.chars().take(80).chain("...".chars()).collect(),
         path => path.to_owned(),
     };
-    let found: String = error.to_string().chars().take(200).collect();
+    let what = if error.is_data() { "something else" } else { "text that is not JSON" };
+    let found: String = format!("{what} ({error})").chars().take(200).collect();
     let expected = "a JSON object of the plan format's fields".to_owned();
     Violation { rule: Rule::Document, place, found, expected }
 }

@@ -70,6 +70,6 @@ pub use self::lightgen::open_lightgen;
 pub use self::mar::{open, open_mar};
 pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, ModelSpec, family, published, spec};
 pub use self::picture::Picture;
-pub use self::stand_in::{STAND_IN_BYTES, stand_in};
 pub use self::square::{Squares, threads};
+pub use self::stand_in::{STAND_IN_BYTES, stand_in};
 pub use self::text::TextEncoder;

@@ -184,7 +184,8 @@ pub(crate) fn checkpoint_of(model: &str) -> Result<PathBuf, BackendError> {
 }
 
 /// The endings of checkpoints; those of a later row count where a folder has none of the rows before.
-const ENDINGS: [&[&str]; 3] = [&[".safetensors.index.json", ".bin.index.json"], &[".safetensors", ".pth"], &[".pt", ".ckpt", ".bin"]];
+const ENDINGS: [&[&str]; 3] =
+    [&[".safetensors.index.json", ".bin.index.json"], &[".safetensors", ".pth"], &[".pt", ".ckpt", ".bin"]];
 
 /// The one checkpoint of a folder.
 fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {

@@ -114,7 +114,10 @@ mod tests {
             (b"\n<HTML><head><title>\nDrive</title>", "a web page (Drive)"),
             (b"<html>", "a web page, not"),
             (b"\xef\xbb\xbf<!doctype HTML>", "a web page"),
-            (b"<?xml version=\"1.0\"?><Error><Code>403</Code><Message>Access Denied</Message></Error>", "(Access Denied)"),
+            (
+                b"<?xml version=\"1.0\"?><Error><Code>403</Code><Message>Access Denied</Message></Error>",
+                "(Access Denied)",
+            ),
             (br#"{"error":"Invalid username or password."}"#, "an error message (Invalid username or password.)"),
             (b"{\"message\": \"Not Found\", \"status\": \"404\"}\n", "(Not Found)"),
             (br#"{"error": {"code": 5}}"#, r#"({"code":5})"#),

@@ -19,6 +19,7 @@ mod output;
 mod page;
 mod picture;
 mod raster;
+mod reading;
 mod series;
 mod shell;
 mod table;

@@ -8,6 +8,7 @@ use gtr_backends::Picture;
 use gtr_core::{Grid, TokenSet};
 
 use crate::error::CliError;
+use crate::reading;
 
 /// A picture of more pixels than this is refused before it is unpacked.
 const MOST_PIXELS: u64 = 1 << 26;
@@ -32,8 +33,8 @@ impl Raster {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display();
-        let file = File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
-        let wrong = |error: png::DecodingError| CliError::failure(format_args!("cannot read {shown} as PNG"), &error);
+        let file = File::open(path).map_err(|error| reading::failed(path, &error))?;
+        let wrong = |error: png::DecodingError| reading::not_a("PNG", path, &error);
         let mut decoder = png::Decoder::new(BufReader::new(file));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         decoder.set_ignore_text_chunk(true);

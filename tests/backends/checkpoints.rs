@@ -38,7 +38,8 @@ fn the_averaged_weights_of_an_archive_are_those_of_the_safetensors_file() {
         assert_eq!(archive.info(name), plain.info(name), "{name}");
         assert_eq!(archive.read_f32(name).unwrap(), plain.read_f32(name).unwrap(), "{name}");
     }
-    let mut raw = Checkpoint::open_section(&path("mar_tiny/checkpoint-last.pth"), &Wanted::Named("model".into())).unwrap();
+    let mut raw =
+        Checkpoint::open_section(&path("mar_tiny/checkpoint-last.pth"), &Wanted::Named("model".into())).unwrap();
     assert_eq!((raw.section().name(), raw.section().weights()), ("model", WeightsKind::Asked));
     for name in &names {
         assert_ne!(raw.read_f32(name).unwrap(), plain.read_f32(name).unwrap(), "{name}");
@@ -68,7 +69,10 @@ fn a_misnamed_tensor_is_told_from_a_missing_one() {
          is `encoder_blocks.1.norm_1.bias`"
     );
     let missing = |weights: &mut HashMap<String, Tensor>| drop(weights.remove("mask_token"));
-    assert_eq!(message(load(missing)), "altered.safetensors: it has no tensor `mask_token`, which should be [1, 1, 32]");
+    assert_eq!(
+        message(load(missing)),
+        "altered.safetensors: it has no tensor `mask_token`, which should be [1, 1, 32]"
+    );
 }
 
 #[test]

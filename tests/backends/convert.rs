@@ -11,11 +11,7 @@ fn an_archive_becomes_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("weights.safetensors");
     let archive = path("mar_tiny/checkpoint-last.pth");
-    for (section, expected) in [
-        (None, "model_ema"),
-        (Some("model_ema"), "model_ema"),
-        (Some("model"), "model"),
-    ] {
+    for (section, expected) in [(None, "model_ema"), (Some("model_ema"), "model_ema"), (Some("model"), "model")] {
         let wanted = Wanted::named_or(section, Wanted::Averaged);
         let options = ConvertOptions::default().with_section(wanted.clone());
         let converted = convert(&archive, &output, &options).unwrap();
@@ -76,7 +72,10 @@ fn what_cannot_be_converted_is_said_and_leaves_nothing() {
     let found = refuse(ConvertOptions::default().with_dtype(Dtype::F16));
     assert!(found.contains("tensor `big`") && found.contains("1000000 at element 1"), "{found}");
     assert!(refuse(ConvertOptions::default().with_dtype(Dtype::I64)).contains("f32, f16 or bf16, not to i64"));
-    assert!(refuse(ConvertOptions::default().with_section(Wanted::Named("model".into()))).contains("it has no section `model`"));
+    assert!(
+        refuse(ConvertOptions::default().with_section(Wanted::Named("model".into())))
+            .contains("it has no section `model`")
+    );
     let own = convert(&input, &input, &ConvertOptions::default()).unwrap_err().to_string();
     assert!(own.contains("cannot be replaced while it is read"));
     let nowhere = convert(&input, &folder.path().join("a/b"), &ConvertOptions::default()).unwrap_err().to_string();

@@ -173,7 +173,10 @@ fn raw_weights_are_taken_where_a_model_is_published_so() {
     assert_eq!(raw.read_f32("fake_latent").unwrap(), model.read_f32("fake_latent").unwrap());
     assert_ne!(raw.read_f32("fake_latent").unwrap(), Checkpoint::open(&file).unwrap().read_f32("fake_latent").unwrap());
     // A plain file has no sections to choose from.
-    assert_eq!(Checkpoint::open_section(&path("mar_tiny/weights.safetensors"), &Wanted::Raw).unwrap().section(), &Section::whole());
+    assert_eq!(
+        Checkpoint::open_section(&path("mar_tiny/weights.safetensors"), &Wanted::Raw).unwrap().section(),
+        &Section::whole()
+    );
     // The recorded archive, where it is at hand.
     let archive = path("lightgen_tiny/checkpoint-last.pth");
     if archive.exists() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::header::Header;
 use super::dtype::to_f64;
+use super::header::Header;
 use super::{Checkpoint, Dtype, Section, Wanted};
 use crate::BackendError;
 use crate::file::Partial;

@@ -104,12 +104,14 @@ impl Format {
 fn other(start: &[u8]) -> Option<String> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     match start {
-        [0x80, 2..=5, ..] => {
-            Some("it is a Python pickle, but none of torch.save; save its tensors with torch.save or safetensors".into())
-        }
+        [0x80, 2..=5, ..] => Some(
+            "it is a Python pickle, but none of torch.save; save its tensors with torch.save or safetensors".into(),
+        ),
         _ if start.starts_with(b"\x93NUMPY") => Some("it is an array of NumPy, not a checkpoint".into()),
         _ if start.starts_with(b"\x89PNG") => Some("it is a PNG picture, not a checkpoint".into()),
-        _ if text.starts_with(b"{") => Some("it is JSON text, not a checkpoint; name the file that holds the weights".into()),
+        _ if text.starts_with(b"{") => {
+            Some("it is JSON text, not a checkpoint; name the file that holds the weights".into())
+        }
         _ => None,
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::format::Format;
 use super::section::{self, WHOLE, Wanted};
 use super::{Checkpoint, Kind, Section, Source, TensorInfo, parts};
+use crate::BackendError;
 use crate::lightgen::{self, LightGenConfig};
 use crate::mar::{self, MarConfig, Stack};
-use crate::BackendError;
 
 /// The sections of a checkpoint and their tensors.
 #[derive(Clone, Debug)]

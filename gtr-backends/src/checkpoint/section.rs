@@ -346,7 +346,8 @@ mod tests {
     use super::*;
 
     fn chosen(collections: &[(&[&str], &[&str])], wanted: &Wanted) -> Result<(String, String, WeightsKind), String> {
-        let collections = collections.iter().map(|(path, tensors)| Collection { path: path.to_vec(), tensors: tensors.to_vec() });
+        let collections =
+            collections.iter().map(|(path, tensors)| Collection { path: path.to_vec(), tensors: tensors.to_vec() });
         let choice = choose(&collections.collect::<Vec<_>>(), wanted)?;
         Ok((choice.section.name, choice.prefix, choice.section.weights))
     }

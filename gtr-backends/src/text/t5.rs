@@ -179,8 +179,7 @@ impl T5Encoder {
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
     pub fn load(config: T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::T5.expect(&checkpoint)?;
-        let other =
-            |name: &str| name.starts_with("decoder.") || name == "lm_head.weight" || TOKENS.contains(&name);
+        let other = |name: &str| name.starts_with("decoder.") || name == "lm_head.weight" || TOKENS.contains(&name);
         let tokens = TOKENS.into_iter().find(|name| checkpoint.info(name).is_some()).unwrap_or(TOKENS[0]);
         let mut layout = Self::layout(&config);
         layout.rename(TOKENS[0], tokens);

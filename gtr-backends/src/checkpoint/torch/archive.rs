@@ -47,7 +47,9 @@ impl Archive {
         };
         let mut archive = Self { zip, length, folder, big_endian: false, verified: HashSet::new() };
         if archive.zip.index_for_name(&format!("{}constants.pkl", archive.folder)).is_some() {
-            return Err("it is a program of torch.jit.save, not a checkpoint; save its `state_dict()` with torch.save".into());
+            return Err(
+                "it is a program of torch.jit.save, not a checkpoint; save its `state_dict()` with torch.save".into()
+            );
         }
         // Archives of old versions have no such entry; they are little endian.
         if archive.zip.index_for_name(&format!("{}byteorder", archive.folder)).is_some() {

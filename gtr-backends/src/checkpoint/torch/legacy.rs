@@ -69,7 +69,8 @@ impl Legacy {
         for &key in keys_of {
             let Object::Text(key) = keys.object(key) else { return Err("a storage has no text as its key".into()) };
             let size = *sizes.get(key).ok_or_else(|| format!("elements of storage `{key}` are of no known size"))?;
-            let cut = || format!("it ends before its storage `{key}` does: it is half a file; download or copy it again");
+            let cut =
+                || format!("it ends before its storage `{key}` does: it is half a file; download or copy it again");
             let begin = at.checked_add(8).filter(|begin| *begin <= length).ok_or_else(cut)?;
             let mut count = Vec::new();
             file.source.read_at(at, 8, &mut count).map_err(|error| error.to_string())?;

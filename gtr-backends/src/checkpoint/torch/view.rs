@@ -61,7 +61,9 @@ impl Span {
             ));
         }
         if elements > length && elements > MOST_REPEATED {
-            return Err(format!("it repeats {length} elements until there are {elements}, at most {MOST_REPEATED} are read"));
+            return Err(format!(
+                "it repeats {length} elements until there are {elements}, at most {MOST_REPEATED} are read"
+            ));
         }
         Ok(Self { length, contiguous })
     }

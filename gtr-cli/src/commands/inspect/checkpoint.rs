@@ -50,7 +50,9 @@ fn tell(file: &str, inventory: &Inventory) -> String {
     let mut text = format!("{file}: {}, {}\n", inventory.format, could_be(inventory));
     // A String takes whatever is written.
     let _ = match &inventory.taken {
-        Ok(section) => writeln!(text, "taken: {section}{}", section.note().map_or_else(String::new, |it| format!("; {it}"))),
+        Ok(section) => {
+            writeln!(text, "taken: {section}{}", section.note().map_or_else(String::new, |it| format!("; {it}")))
+        }
         Err(reason) => writeln!(text, "taken: nothing; {reason}"),
     };
     for section in &inventory.sections {
@@ -74,9 +76,7 @@ fn tell(file: &str, inventory: &Inventory) -> String {
 }
 
 fn data(file: &str, inventory: &Inventory) -> Value {
-    let tensor = |(name, info): &(String, TensorInfo)| {
-        json!({ "name": name, "shape": info.shape, "dtype": info.dtype.map(|it| it.to_string()), "bytes": info.bytes() })
-    };
+    let tensor = |(name, info): &(String, TensorInfo)| json!({ "name": name, "shape": info.shape, "dtype": info.dtype.map(|it| it.to_string()), "bytes": info.bytes() });
     let section = |section: &SectionInventory| {
         let (numbers, bytes) = totals(section);
         let tensors: Vec<Value> = section.tensors.iter().map(tensor).collect();

@@ -299,7 +299,6 @@ impl<'a> Machine<'a> {
         self.stack.push(id);
         Ok(())
     }
-
 }
 
 /// A Python name; one that is too long for any is none.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::machine::Machine;
 use super::super::view::{Storage, TensorView};
+use super::machine::Machine;
 use super::{Id, Object};
 use crate::checkpoint::Dtype;
 
@@ -125,7 +125,9 @@ impl Machine<'_> {
 
     fn sizes(&self, id: Id) -> Option<Vec<usize>> {
         match self.object(id) {
-            Object::Tuple(items) if items.len() <= MOST_DIMENSIONS => items.iter().map(|&item| self.size(item)).collect(),
+            Object::Tuple(items) if items.len() <= MOST_DIMENSIONS => {
+                items.iter().map(|&item| self.size(item)).collect()
+            }
             _ => None,
         }
     }

@@ -60,7 +60,7 @@ pub fn grid_and_rates(bytes: &[u8]) {
     }
 }
 
-/// A checkpoint, safetensors or `.pth`: opened, its tensors listed and the small ones read.
+/// A checkpoint, safetensors or of `torch.save`: opened, its tensors listed and the small ones read.
 ///
 /// # Panics
 /// If a tensor is read that has another number of elements than its shape says.
@@ -73,6 +73,12 @@ pub fn checkpoint(bytes: &[u8]) {
             assert_eq!(Some(values.len()), elements, "{name} {info:?}");
         }
     }
+}
+
+/// What follows the first three pickles in a file of `torch.save` before 1.6: as [`checkpoint`], without a search for these.
+pub fn legacy_checkpoint(bytes: &[u8]) {
+    let start = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.";
+    checkpoint(&[start.as_slice(), bytes].concat());
 }
 
 /// The `config.json` of a model or of a text encoder.

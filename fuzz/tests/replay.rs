@@ -86,6 +86,11 @@ fn checkpoint() {
 }
 
 #[test]
+fn legacy_checkpoint() {
+    replay("legacy_checkpoint", gtr_fuzz::legacy_checkpoint);
+}
+
+#[test]
 fn model_config() {
     replay("model_config", gtr_fuzz::model_config);
 }
@@ -94,7 +99,7 @@ fn model_config() {
 #[test]
 fn the_corpus_is_understood() {
     use gtr_backends::checkpoint::Checkpoint;
-    for (name, tensors) in [("small.safetensors", 2), ("small.pth", 1)] {
+    for (name, tensors) in [("small.safetensors", 2), ("small.pth", 1), ("sections.pth", 3), ("views.pth", 8)] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/checkpoint").join(name);
         assert_eq!(Checkpoint::open(&path).unwrap().tensors().len(), tensors, "{name}");
     }

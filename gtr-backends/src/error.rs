@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum BackendError {
     /// A file could not be read.
-    #[error("cannot read {}", path.display())]
+    #[error("{}: cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -17,7 +17,7 @@ pub enum BackendError {
         source: std::io::Error,
     },
     /// A file is not a checkpoint, is cut short, or contradicts itself.
-    #[error("{file} is not a checkpoint that can be read: {reason}")]
+    #[error("{file}: {reason}")]
     Checkpoint {
         /// The file.
         file: String,
@@ -25,7 +25,7 @@ pub enum BackendError {
         reason: String,
     },
     /// The model needs a tensor that the checkpoint does not hold.
-    #[error("{file} has no tensor `{name}`, which should be {expected:?}{}", suggestion(closest.as_deref()))]
+    #[error("{file}: it has no tensor `{name}`, which should be {expected:?}{}", suggestion(hint.as_deref(), closest.as_deref()))]
     MissingTensor {
         /// The checkpoint.
         file: String,
@@ -35,9 +35,11 @@ pub enum BackendError {
         expected: Vec<usize>,
         /// The most similar name among the tensors that the model has no use for.
         closest: Option<String>,
+        /// Where it is instead, if that is known.
+        hint: Option<String>,
     },
     /// A tensor has another shape than the model needs.
-    #[error("tensor `{name}` of {file} is {found:?}, it should be {expected:?}")]
+    #[error("{file}: tensor `{name}` is {found:?}, it should be {expected:?}")]
     TensorShape {
         /// The checkpoint.
         file: String,
@@ -50,7 +52,7 @@ pub enum BackendError {
     },
     /// The checkpoint holds tensors that the model has no place for.
     #[error(
-        "{file} holds {count} {} that this model has no place for, first `{first}`: its config does not describe these weights",
+        "{file}: it holds {count} {} that this model has no place for, first `{first}`: its config does not describe these weights",
         if *count == 1 { "tensor" } else { "tensors" }
     )]
     UnexpectedTensors {
@@ -61,12 +63,8 @@ pub enum BackendError {
         /// The first of them.
         first: String,
     },
-    /// A weight is not a finite number, or becomes none in a narrower type.
-    #[error(
-        "tensor `{name}` of {file} holds {value} at element {index}: {}",
-        if value.is_finite() { "that is too large for the type that was asked for; choose bf16 or f32" }
-        else { "weights must be finite numbers" }
-    )]
+    /// A weight is not a finite number, or none in the type that it is wanted in.
+    #[error("{file}: tensor `{name}` holds {value} at element {index}: {}", unfit(*value))]
     NonFiniteWeight {
         /// The checkpoint.
         file: String,
@@ -78,7 +76,7 @@ pub enum BackendError {
         value: f32,
     },
     /// A checkpoint is of another kind of model.
-    #[error("{file} holds {found}, not {expected}")]
+    #[error("{file}: it holds {found}, not {expected}")]
     OtherKind {
         /// The checkpoint.
         file: String,
@@ -89,7 +87,7 @@ pub enum BackendError {
     },
     /// A checkpoint is of a model of another size than was asked for.
     #[error(
-        "{file} has {} {part} blocks of width {}, {model} has {} of width {}{}",
+        "{file}: it has {} {part} blocks of width {}, {model} has {} of width {}{}",
         found.0, found.1, expected.0, expected.1,
         name.map_or_else(String::new, |name| format!(": it is a checkpoint of {name}"))
     )]
@@ -108,7 +106,7 @@ pub enum BackendError {
         name: Option<&'static str>,
     },
     /// A tensor is there but can not be read.
-    #[error("tensor `{name}` of {file} cannot be read: {reason}")]
+    #[error("{file}: tensor `{name}` cannot be read: {reason}")]
     Tensor {
         /// The checkpoint.
         file: String,
@@ -118,7 +116,7 @@ pub enum BackendError {
         reason: String,
     },
     /// The configuration of a model is not readable or not possible.
-    #[error("config of the model {model}: {reason}")]
+    #[error("{model}: {reason}")]
     Config {
         /// The model, or the file that describes it.
         model: String,
@@ -186,8 +184,21 @@ pub enum BackendError {
     },
 }
 
-fn suggestion(closest: Option<&str>) -> String {
-    closest.map_or_else(String::new, |name| format!("; the closest name it has is `{name}`"))
+fn suggestion(hint: Option<&str>, closest: Option<&str>) -> String {
+    match (hint, closest) {
+        (Some(hint), _) => format!("; {hint}"),
+        (None, Some(name)) => format!("; the closest name it has is `{name}`"),
+        (None, None) => String::new(),
+    }
+}
+
+/// What is to be said of a weight that can not be used.
+fn unfit(value: f32) -> &'static str {
+    if value.is_finite() {
+        "the type that is wanted does not reach so far; f32 and bf16 do"
+    } else {
+        "weights must be finite numbers"
+    }
 }
 
 fn close_names(close: &[&str]) -> String {

@@ -41,6 +41,9 @@ pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) 
         (None, None, None) if is_published => {}
         (None, None, None) => stored(&mut hasher, "weights", &checkpoint_of(model)?)?,
     }
+    if let Some(section) = files.section {
+        part(&mut hasher, "section", section.as_bytes());
+    }
     if let Some(path) = files.vae {
         stored(&mut hasher, "autoencoder", path)?;
     }

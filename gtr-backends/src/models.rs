@@ -9,7 +9,7 @@ use gtr_core::{Grid, TimestepLimit};
 
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
-use crate::files::read_text;
+use crate::files::{parse_object, read_text};
 use crate::vae::{KlDecoder, LatentScale, open_diffusers};
 use crate::{lightgen, mar};
 
@@ -56,6 +56,8 @@ pub enum Family {
 pub struct Files<'a> {
     /// A checkpoint, instead of the model's own.
     pub weights: Option<&'a Path>,
+    /// The section of the checkpoint that holds the weights, instead of the one that names tell.
+    pub section: Option<&'a str>,
     /// The autoencoder: a checkpoint, or a folder as diffusers writes it.
     pub vae: Option<&'a Path>,
     /// Random weights of this seed instead of a checkpoint, and a random autoencoder where one is needed and not given.
@@ -84,7 +86,7 @@ pub fn family(model: &str) -> Result<Family, BackendError> {
     }
     let (_, text) = config_beside(model)?;
     // Only one family knows this field; anything else wrong with the file is said when it is read in full.
-    let fields: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(&text);
+    let fields: Result<serde_json::Map<String, serde_json::Value>, _> = parse_object(&text);
     let text_model = fields.is_ok_and(|fields| fields.contains_key("caption_channels"));
     Ok(if text_model { Family::LightGen } else { Family::Mar })
 }
@@ -181,23 +183,30 @@ pub(crate) fn checkpoint_of(model: &str) -> Result<PathBuf, BackendError> {
     if path.is_dir() { only_checkpoint(path) } else { Ok(path.to_owned()) }
 }
 
+/// The endings of checkpoints; those of a later row count where a folder has none of the rows before.
+const ENDINGS: [&[&str]; 3] =
+    [&[".safetensors.index.json", ".bin.index.json"], &[".safetensors", ".pth"], &[".pt", ".ckpt", ".bin"]];
+
 /// The one checkpoint of a folder.
 fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
     let wrong = |source| BackendError::Read { path: folder.to_owned(), source };
-    let mut found = Vec::new();
+    let mut all = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
-        if path.extension().is_some_and(|extension| extension == "safetensors" || extension == "pth") {
-            found.push(path);
-        }
+        all.push(entry.map_err(wrong)?.path());
     }
-    found.sort();
+    all.sort();
+    let ends = |path: &&PathBuf, endings: &[&str]| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        endings.iter().any(|ending| name.ends_with(ending) && !name.starts_with('.'))
+    };
+    let found = ENDINGS.iter().map(|endings| all.iter().filter(|path| ends(path, endings)).collect::<Vec<_>>());
+    let found = found.into_iter().find(|found| !found.is_empty()).unwrap_or_default();
     match &found[..] {
-        [single] => Ok(single.clone()),
+        [single] => Ok((*single).clone()),
         _ => Err(BackendError::Checkpoint {
             file: folder.display().to_string(),
             reason: format!(
-                "the folder holds {} files that end in .safetensors or .pth, it must hold one; name the file instead",
+                "the folder holds {} checkpoints (.safetensors, .pth), it must hold one; name the file instead",
                 found.len()
             ),
         }),

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use crate::error::CliError;
+use crate::reading;
 
 /// A pipe is read to at most so many bytes where what it holds must be read more than once.
 const MOST_PIPED: u64 = 1 << 28;
@@ -24,25 +25,20 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
     if is_stream(path) {
         return Ok(Box::new(io::stdin().lock()));
     }
-    Ok(Box::new(File::open(path).map_err(|error| cannot_read(path, &error))?))
+    Ok(Box::new(File::open(path).map_err(|error| reading::failed(path, &error))?))
 }
 
 /// Opens a file, or reads a pipe or standard input whole.
 pub(crate) fn seekable(path: &Path) -> Result<Box<dyn Seekable>, CliError> {
     let is_file = !is_stream(path) && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if is_file {
-        return Ok(Box::new(BufReader::new(File::open(path).map_err(|error| cannot_read(path, &error))?)));
+        return Ok(Box::new(BufReader::new(File::open(path).map_err(|error| reading::failed(path, &error))?)));
     }
     let mut bytes = Vec::new();
-    open(path)?.take(MOST_PIPED + 1).read_to_end(&mut bytes).map_err(|error| cannot_read(path, &error))?;
+    open(path)?.take(MOST_PIPED + 1).read_to_end(&mut bytes).map_err(|error| reading::failed(path, &error))?;
     if bytes.len() as u64 > MOST_PIPED {
         let most = MOST_PIPED >> 20;
         return Err(CliError::Failure(format!("{} is no file and has more than {most} MB", path.display())));
     }
     Ok(Box::new(Cursor::new(bytes)))
-}
-
-/// That a file cannot be read.
-fn cannot_read(path: &Path, error: &io::Error) -> CliError {
-    CliError::failure(format_args!("cannot read {}", path.display()), error)
 }

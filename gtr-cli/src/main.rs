@@ -21,6 +21,7 @@ mod output;
 mod page;
 mod picture;
 mod raster;
+mod reading;
 mod series;
 mod shell;
 mod signals;

@@ -7,6 +7,7 @@ use gtr_core::{Grid, TokenSet};
 
 use crate::error::CliError;
 use crate::input;
+use crate::reading;
 
 /// A picture of more pixels than this is refused before it is unpacked.
 const MOST_PIXELS: u64 = 1 << 26;
@@ -32,7 +33,7 @@ impl Raster {
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display();
         let file = input::seekable(path)?;
-        let wrong = |error: png::DecodingError| CliError::failure(format_args!("cannot read {shown} as PNG"), &error);
+        let wrong = |error: png::DecodingError| reading::not_a("PNG", path, &error);
         let mut decoder = png::Decoder::new(file);
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         decoder.set_ignore_text_chunk(true);

@@ -50,6 +50,7 @@ mod schedule;
 mod spread;
 mod token_set;
 mod units;
+mod unmarked;
 
 pub use config::{AxisName, Config, Params};
 pub use detail::Detail;
@@ -76,3 +77,4 @@ pub use schedule::Schedule;
 pub use spread::Spread;
 pub use token_set::TokenSet;
 pub use units::{ArSteps, DiffusionSteps, ImageIndex, OutOfRange, Rate, Seed, Share, Timestep};
+pub use unmarked::{Utf16, unmarked};

@@ -5,7 +5,7 @@ use std::fs;
 
 use candle_core::{DType, Device, Tensor};
 use gtr_backends::BackendError;
-use gtr_backends::checkpoint::{Checkpoint, Section};
+use gtr_backends::checkpoint::{Checkpoint, Section, Wanted, WeightsKind};
 use gtr_backends::mar::{MarConfig, MarModel};
 
 use crate::golden::{path, tiny_config};
@@ -30,15 +30,17 @@ fn message(result: Result<MarModel, BackendError>) -> String {
 fn the_averaged_weights_of_an_archive_are_those_of_the_safetensors_file() {
     let mut archive = Checkpoint::open(&path("mar_tiny/checkpoint-last.pth")).unwrap();
     let mut plain = Checkpoint::open(&path("mar_tiny/weights.safetensors")).unwrap();
-    assert_eq!((archive.section(), plain.section()), (Section::ModelEma, Section::Whole));
+    assert_eq!((archive.section().name(), plain.section()), ("model_ema", &Section::whole()));
+    assert_eq!(archive.section().weights(), WeightsKind::Averaged);
     let names: Vec<String> = plain.tensors().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(archive.tensors().map(|(name, _)| name).collect::<Vec<_>>(), names);
     for name in &names {
         assert_eq!(archive.info(name), plain.info(name), "{name}");
         assert_eq!(archive.read_f32(name).unwrap(), plain.read_f32(name).unwrap(), "{name}");
     }
-    let mut raw = Checkpoint::open_section(&path("mar_tiny/checkpoint-last.pth"), Some(Section::Model)).unwrap();
-    assert_eq!(raw.section(), Section::Model);
+    let mut raw =
+        Checkpoint::open_section(&path("mar_tiny/checkpoint-last.pth"), &Wanted::Named("model".into())).unwrap();
+    assert_eq!((raw.section().name(), raw.section().weights()), ("model", WeightsKind::Asked));
     for name in &names {
         assert_ne!(raw.read_f32(name).unwrap(), plain.read_f32(name).unwrap(), "{name}");
     }
@@ -63,11 +65,14 @@ fn a_misnamed_tensor_is_told_from_a_missing_one() {
     };
     assert_eq!(
         message(load(misnamed)),
-        "altered.safetensors has no tensor `encoder_blocks.1.norm1.bias`, which should be [32]; the closest name it has \
+        "altered.safetensors: it has no tensor `encoder_blocks.1.norm1.bias`, which should be [32]; the closest name it has \
          is `encoder_blocks.1.norm_1.bias`"
     );
     let missing = |weights: &mut HashMap<String, Tensor>| drop(weights.remove("mask_token"));
-    assert_eq!(message(load(missing)), "altered.safetensors has no tensor `mask_token`, which should be [1, 1, 32]");
+    assert_eq!(
+        message(load(missing)),
+        "altered.safetensors: it has no tensor `mask_token`, which should be [1, 1, 32]"
+    );
 }
 
 #[test]
@@ -78,7 +83,7 @@ fn a_misshaped_tensor_is_named_with_both_shapes() {
     };
     assert_eq!(
         message(load(misshaped)),
-        "tensor `z_proj.weight` of altered.safetensors is [16, 32], it should be [32, 16]"
+        "altered.safetensors: tensor `z_proj.weight` is [16, 32], it should be [32, 16]"
     );
 }
 
@@ -90,7 +95,7 @@ fn tensors_without_a_place_are_an_error() {
     };
     assert_eq!(
         message(load(more)),
-        "altered.safetensors holds 1 tensor that this model has no place for, first `encoder_blocks.2.norm1.bias`: its \
+        "altered.safetensors: it holds 1 tensor that this model has no place for, first `encoder_blocks.2.norm1.bias`: its \
          config does not describe these weights"
     );
 }
@@ -104,7 +109,7 @@ fn weights_that_are_not_finite_are_named() {
             weights.insert("decoder_norm.bias".into(), Tensor::new(values, &Device::Cpu).unwrap());
         };
         let expected = format!(
-            "tensor `decoder_norm.bias` of altered.safetensors holds {text} at element 7: weights must be finite numbers"
+            "altered.safetensors: tensor `decoder_norm.bias` holds {text} at element 7: weights must be finite numbers"
         );
         assert_eq!(message(load(broken)), expected);
     }
@@ -133,10 +138,10 @@ fn models_are_opened_by_folder_and_by_file() {
     assert!(error.contains("it should be [10, 128]"), "{error}");
     fs::copy(&file, folder.path().join("second.pth")).unwrap();
     let error = gtr_backends::open(path, None, &Device::Cpu).unwrap_err().to_string();
-    assert!(error.contains("the folder holds 2 files"), "{error}");
+    assert!(error.contains("the folder holds 2 checkpoints"), "{error}");
     fs::remove_file(folder.path().join("config.json")).unwrap();
     let error = gtr_backends::open(path, None, &Device::Cpu).unwrap_err().to_string();
-    assert!(error.contains("cannot read") && error.contains("config.json"), "{error}");
+    assert!(error.contains("cannot be read") && error.contains("config.json"), "{error}");
 }
 
 #[test]
@@ -170,6 +175,6 @@ fn impossible_configs_say_what_is_wrong() {
         let mut config = right.clone();
         config[field] = value;
         let error = MarConfig::parse("mine", &config.to_string()).unwrap_err().to_string();
-        assert!(error.starts_with("config of the model mine: ") && error.contains(expected), "{error}");
+        assert!(error.starts_with("mine: ") && error.contains(expected), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gtr_backends::checkpoint::{Checkpoint, ConvertOptions, Dtype, Section, convert};
+use gtr_backends::checkpoint::{Checkpoint, ConvertOptions, Dtype, Wanted, convert};
 
 use crate::golden::path;
 
@@ -11,20 +11,17 @@ fn an_archive_becomes_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("weights.safetensors");
     let archive = path("mar_tiny/checkpoint-last.pth");
-    for (section, expected) in [
-        (None, Section::ModelEma),
-        (Some(Section::ModelEma), Section::ModelEma),
-        (Some(Section::Model), Section::Model),
-    ] {
-        let options =
-            section.map_or(ConvertOptions::default(), |section| ConvertOptions::default().with_section(section));
-        let converted = convert(&archive, &output, options).unwrap();
-        let mut before = Checkpoint::open_section(&archive, Some(expected)).unwrap();
+    for (section, expected) in [(None, "model_ema"), (Some("model_ema"), "model_ema"), (Some("model"), "model")] {
+        let wanted = Wanted::named_or(section, Wanted::Averaged);
+        let options = ConvertOptions::default().with_section(wanted.clone());
+        let converted = convert(&archive, &output, &options).unwrap();
+        let mut before = Checkpoint::open_section(&archive, &wanted).unwrap();
         let mut after = Checkpoint::open(&output).unwrap();
-        assert_eq!(after.metadata()["section"], expected.name());
+        assert_eq!(after.metadata()["section"], expected);
         let names: Vec<String> = before.tensors().map(|(name, _)| name.to_owned()).collect();
         let weights: usize = before.tensors().map(|(_, info)| info.shape.iter().product::<usize>()).sum();
-        assert_eq!((converted.section, converted.tensors, converted.parameters), (expected, names.len(), weights));
+        assert_eq!((converted.section.name(), converted.tensors), (expected, names.len()));
+        assert_eq!(converted.parameters, weights);
         assert_eq!(after.tensors().len(), names.len());
         for name in names {
             assert_eq!(before.info(&name), after.info(&name));
@@ -43,7 +40,7 @@ fn weights_are_narrowed_to_the_nearest() {
     let output = folder.path().join("weights.safetensors");
     let input = path("mar_tiny/weights.safetensors");
     for (dtype, relative) in [(Dtype::F16, 5e-4), (Dtype::Bf16, 4e-3), (Dtype::F32, 0.0)] {
-        convert(&input, &output, ConvertOptions::default().with_dtype(dtype)).unwrap();
+        convert(&input, &output, &ConvertOptions::default().with_dtype(dtype)).unwrap();
         let (mut before, mut after) = (Checkpoint::open(&input).unwrap(), Checkpoint::open(&output).unwrap());
         let names: Vec<String> = before.tensors().map(|(name, _)| name.to_owned()).collect();
         for name in names {
@@ -71,14 +68,17 @@ fn what_cannot_be_converted_is_said_and_leaves_nothing() {
     .unwrap();
     let input = folder.path().join("in.safetensors");
     fs::write(&input, large).unwrap();
-    let refuse = |options| convert(&input, &output, options).unwrap_err().to_string();
+    let refuse = |options: ConvertOptions| convert(&input, &output, &options).unwrap_err().to_string();
     let found = refuse(ConvertOptions::default().with_dtype(Dtype::F16));
     assert!(found.contains("tensor `big`") && found.contains("1000000 at element 1"), "{found}");
     assert!(refuse(ConvertOptions::default().with_dtype(Dtype::I64)).contains("f32, f16 or bf16, not to i64"));
-    assert!(refuse(ConvertOptions::default().with_section(Section::Model)).contains("has no sections"));
-    let own = convert(&input, &input, ConvertOptions::default()).unwrap_err().to_string();
+    assert!(
+        refuse(ConvertOptions::default().with_section(Wanted::Named("model".into())))
+            .contains("it has no section `model`")
+    );
+    let own = convert(&input, &input, &ConvertOptions::default()).unwrap_err().to_string();
     assert!(own.contains("cannot be replaced while it is read"));
-    let nowhere = convert(&input, &folder.path().join("a/b"), ConvertOptions::default()).unwrap_err().to_string();
+    let nowhere = convert(&input, &folder.path().join("a/b"), &ConvertOptions::default()).unwrap_err().to_string();
     assert!(nowhere.starts_with("cannot write"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -161,10 +161,10 @@ fn impossible_configs_say_what_is_wrong() {
         let mut config = right.clone();
         config[field] = value;
         let error = LightGenConfig::parse("mine", &config.to_string()).unwrap_err().to_string();
-        assert!(error.starts_with("config of the model mine: ") && error.contains(expected), "{error}");
+        assert!(error.starts_with("mine: ") && error.contains(expected), "{error}");
     }
 }
 
 fn generator(grid: Grid) -> LightGenGenerator {
-    LightGenGenerator::new(load(grid), gtr_backends::checkpoint::Section::Whole)
+    LightGenGenerator::new(load(grid), gtr_backends::checkpoint::Section::whole())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
-use gtr_backends::checkpoint::{Checkpoint, Layout, Section};
+use gtr_backends::checkpoint::{Checkpoint, Layout, Section, Wanted, WeightsKind};
 use gtr_backends::lightgen::{LightGenConfig, LightGenModel};
 use gtr_backends::mar::{MarConfig, MarModel};
 use gtr_backends::vae::{DecoderSize, KlDecoder};
@@ -75,7 +75,7 @@ fn kinds_of_checkpoints_are_told_apart() {
     assert!(as_lightgen(&mar).ends_with("holds a MAR model, not a LightGen model"));
     assert!(as_lightgen(&vae).ends_with("holds an autoencoder, not a LightGen model"));
     let missing = PathBuf::from("nowhere/checkpoint.pth");
-    assert_eq!(as_mar(&missing), "cannot read nowhere/checkpoint.pth");
+    assert_eq!(as_mar(&missing), "nowhere/checkpoint.pth: cannot be read");
     let nothing = open_mar("mar-l", &Files::default(), &Device::Cpu).unwrap_err().to_string();
     assert_eq!(nothing, "the weights of mar-l are not part of the program: give its checkpoint");
     let unknown = open_lightgen("lightgen", &Files::default(), None, &Device::Cpu).unwrap_err().to_string();
@@ -149,7 +149,7 @@ fn random_weights_are_the_same_each_time_and_labelled() {
     };
     let features = |seed| {
         let mut generator = open(seed);
-        assert_eq!(generator.section(), Section::Random);
+        assert_eq!(generator.section(), &Section::random());
         let class = generator.class(3).unwrap();
         let canvas = generator.canvas(&[class], true).unwrap();
         let token = generator.grid().token(5).unwrap();
@@ -160,24 +160,27 @@ fn random_weights_are_the_same_each_time_and_labelled() {
     assert!(once.iter().all(|value| value.is_finite()));
     assert_eq!(once, features(1));
     assert_ne!(once, features(2));
-    assert_eq!(Section::Random.to_string(), "random weights");
+    assert_eq!(Section::random().to_string(), "random weights");
 }
 
 #[test]
 fn raw_weights_are_taken_where_a_model_is_published_so() {
     let file = path("mar_tiny/checkpoint-last.pth");
-    let raw = Checkpoint::open_raw(&file).unwrap();
-    assert_eq!(raw.section(), Section::ModelAsPublished);
-    let mut sections = [raw, Checkpoint::open_section(&file, Some(Section::Model)).unwrap()];
+    let raw = Checkpoint::open_section(&file, &Wanted::Raw).unwrap();
+    assert_eq!(raw.section().weights(), WeightsKind::RawAsPublished);
+    let mut sections = [raw, Checkpoint::open_section(&file, &Wanted::Named("model".into())).unwrap()];
     let [raw, model] = &mut sections;
     assert_eq!(raw.read_f32("fake_latent").unwrap(), model.read_f32("fake_latent").unwrap());
     assert_ne!(raw.read_f32("fake_latent").unwrap(), Checkpoint::open(&file).unwrap().read_f32("fake_latent").unwrap());
     // A plain file has no sections to choose from.
-    assert_eq!(Checkpoint::open_raw(&path("mar_tiny/weights.safetensors")).unwrap().section(), Section::Whole);
+    assert_eq!(
+        Checkpoint::open_section(&path("mar_tiny/weights.safetensors"), &Wanted::Raw).unwrap().section(),
+        &Section::whole()
+    );
     // The recorded archive, where it is at hand.
     let archive = path("lightgen_tiny/checkpoint-last.pth");
     if archive.exists() {
-        let mut archive = Checkpoint::open_raw(&archive).unwrap();
+        let mut archive = Checkpoint::open_section(&archive, &Wanted::Raw).unwrap();
         let mut plain = Checkpoint::open(&path("lightgen_tiny/weights.safetensors")).unwrap();
         let names: Vec<String> = plain.tensors().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(archive.tensors().len(), names.len());

@@ -98,7 +98,7 @@ fn prompts_are_padded_or_cut() {
     let folder = tempfile::tempdir().unwrap();
     write_text_encoder(folder.path());
     let encoder = open(folder.path());
-    assert_eq!((encoder.length(), encoder.width(), encoder.section()), (128, 24, Section::Whole));
+    assert_eq!((encoder.length(), encoder.width(), encoder.section()), (128, 24, &Section::whole()));
     let short = encoder.encode("a red cat").unwrap();
     assert_eq!((short.tokens, short.cut, short.vectors.dims()), (4, false, [128, 24].as_slice()));
     let empty = encoder.encode("").unwrap();
@@ -157,7 +157,7 @@ fn weights_may_be_spread_over_files() {
 fn what_is_missing_or_wrong_is_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let refuse = || TextEncoder::open(folder.path(), 128, None, &Device::Cpu).unwrap_err().to_string();
-    assert!(refuse().starts_with("cannot read") && refuse().ends_with("config.json"));
+    assert!(refuse().ends_with("config.json: cannot be read"));
     fs::write(folder.path().join("config.json"), r#"{"d_model": 24}"#).unwrap();
     assert!(refuse().contains("missing field `vocab_size`"), "{}", refuse());
     fs::write(folder.path().join("config.json"), t5_config("gated-silu")).unwrap();
@@ -167,10 +167,10 @@ fn what_is_missing_or_wrong_is_told_in_one_line() {
     fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
     assert!(refuse().contains("it is no tokenizer"), "{}", refuse());
     fs::write(folder.path().join("tokenizer.json"), tokenizer()).unwrap();
-    assert!(refuse().starts_with("cannot read") && refuse().ends_with("model.safetensors"));
+    assert!(refuse().ends_with("model.safetensors: cannot be read"));
     // Random weights need no file.
     let random = TextEncoder::open(folder.path(), 128, Some(1), &Device::Cpu).unwrap();
-    assert_eq!(random.section(), Section::Random);
+    assert_eq!(random.section(), &Section::random());
     fs::copy(crate::golden::path("mar_tiny/weights.safetensors"), folder.path().join("model.safetensors")).unwrap();
     assert!(refuse().ends_with("holds a MAR model, not a T5 text encoder"), "{}", refuse());
 }

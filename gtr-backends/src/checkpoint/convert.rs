@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::dtype::to_f64;
 use super::header::Header;
-use super::{Checkpoint, Dtype, Section, elements};
+use super::{Checkpoint, Dtype, Section, Wanted};
 use crate::BackendError;
 use crate::file::Partial;
 
 /// What is converted, and into what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvertOptions {
-    /// The part of the checkpoint; `None`: as [`Checkpoint::open`] chooses.
-    pub section: Option<Section>,
+    /// The part of the checkpoint.
+    pub section: Wanted,
     /// The type of the weights; `None`: each keeps its own. Whole numbers keep theirs in any case.
     pub dtype: Option<Dtype>,
 }
@@ -21,8 +22,8 @@ pub struct ConvertOptions {
 impl ConvertOptions {
     /// Sets [`ConvertOptions::section`].
     #[must_use]
-    pub fn with_section(mut self, section: Section) -> Self {
-        self.section = Some(section);
+    pub fn with_section(mut self, section: Wanted) -> Self {
+        self.section = section;
         self
     }
 
@@ -35,7 +36,7 @@ impl ConvertOptions {
 }
 
 /// What was converted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Converted {
     /// The part of the checkpoint that the tensors come from.
@@ -61,11 +62,11 @@ const PIECE: usize = 1 << 16;
 /// ```no_run
 /// use gtr_backends::checkpoint::{ConvertOptions, Dtype, convert};
 /// let options = ConvertOptions::default().with_dtype(Dtype::F16);
-/// let converted = convert("checkpoint-last.pth".as_ref(), "mar-b.safetensors".as_ref(), options)?;
+/// let converted = convert("checkpoint-last.pth".as_ref(), "mar-b.safetensors".as_ref(), &options)?;
 /// println!("{} tensors from {}", converted.tensors, converted.section);
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
-pub fn convert(input: &Path, output: &Path, options: ConvertOptions) -> Result<Converted, BackendError> {
+pub fn convert(input: &Path, output: &Path, options: &ConvertOptions) -> Result<Converted, BackendError> {
     if let Some(dtype) = options.dtype.filter(|dtype| !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)) {
         return Err(BackendError::Request(format!("weights are converted to f32, f16 or bf16, not to {dtype}")));
     }
@@ -74,7 +75,7 @@ pub fn convert(input: &Path, output: &Path, options: ConvertOptions) -> Result<C
     {
         return Err(BackendError::Request(format!("{} cannot be replaced while it is read", input.display())));
     }
-    let mut checkpoint = Checkpoint::open_section(input, options.section)?;
+    let mut checkpoint = Checkpoint::open_section(input, &options.section)?;
     let mut header = Header::default();
     let mut types: Vec<(String, Dtype)> = Vec::with_capacity(checkpoint.tensors.len());
     let mut parameters = 0_usize;
@@ -85,7 +86,7 @@ pub fn convert(input: &Path, output: &Path, options: ConvertOptions) -> Result<C
             let reason = "its type is not read".to_owned();
             return Err(checkpoint.read_f32(&name).err().unwrap_or_else(|| checkpoint.wrong(&name, reason)));
         };
-        let to = options.dtype.filter(|_| !matches!(from, Dtype::I64 | Dtype::U8)).unwrap_or(from);
+        let to = options.dtype.filter(|_| !from.is_whole()).unwrap_or(from);
         let count = info.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
         let total = count.and_then(|count| parameters.checked_add(count)).filter(|total| *total <= usize::MAX / 16);
         parameters = total.ok_or_else(|| checkpoint.wrong(name, "it is too large".into()))?;
@@ -96,7 +97,7 @@ pub fn convert(input: &Path, output: &Path, options: ConvertOptions) -> Result<C
     for (name, dtype) in &types {
         header.add(name, *dtype, &checkpoint.tensors[name].shape);
     }
-    let section = checkpoint.section;
+    let section = checkpoint.section.clone();
     let metadata = BTreeMap::from([
         ("format".to_owned(), "pt".to_owned()),
         ("section".to_owned(), section.name().to_owned()),
@@ -120,7 +121,7 @@ fn copy(checkpoint: &mut Checkpoint, name: &str, to: Dtype, file: &mut Partial) 
     }
     for (piece, bytes) in bytes.chunks(PIECE * from.size()).enumerate() {
         let mut new = Vec::with_capacity(PIECE * to.size());
-        for (index, value) in widened(from, bytes).into_iter().enumerate() {
+        for (index, value) in to_f64(from, bytes).into_iter().enumerate() {
             if !narrowed(value, to, &mut new) {
                 let (file, name, index) = (checkpoint.name.clone(), name.to_owned(), piece * PIECE + index);
                 #[expect(clippy::cast_possible_truncation, reason = "for a message")]
@@ -130,17 +131,6 @@ fn copy(checkpoint: &mut Checkpoint, name: &str, to: Dtype, file: &mut Partial) 
         file.write(&new)?;
     }
     Ok(())
-}
-
-fn widened(from: Dtype, bytes: &[u8]) -> Vec<f64> {
-    match from {
-        Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f64()),
-        Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f64()),
-        Dtype::F32 => elements(bytes, |b| f64::from(f32::from_le_bytes(b))),
-        Dtype::F64 => elements(bytes, f64::from_le_bytes),
-        // These keep their type.
-        Dtype::I64 | Dtype::U8 => Vec::new(),
-    }
 }
 
 /// Adds a number in its new type, unless it was finite and is so no more.

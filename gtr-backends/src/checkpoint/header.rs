@@ -18,7 +18,7 @@ impl Header {
     /// Adds a tensor after those before it.
     pub(crate) fn add(&mut self, name: impl Into<String>, dtype: Dtype, shape: &[usize]) {
         let end = self.length + shape.iter().product::<usize>() * dtype.size();
-        let entry = json!({ "dtype": code(dtype), "shape": shape, "data_offsets": [self.length, end] });
+        let entry = json!({ "dtype": dtype.code(), "shape": shape, "data_offsets": [self.length, end] });
         self.entries.insert(name.into(), entry);
         self.length = end;
     }
@@ -32,16 +32,5 @@ impl Header {
         // Tensors begin at a multiple of 8.
         text.resize(text.len().next_multiple_of(8), b' ');
         [(text.len() as u64).to_le_bytes().as_slice(), &text].concat()
-    }
-}
-
-fn code(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::F16 => "F16",
-        Dtype::Bf16 => "BF16",
-        Dtype::F32 => "F32",
-        Dtype::F64 => "F64",
-        Dtype::I64 => "I64",
-        Dtype::U8 => "U8",
     }
 }

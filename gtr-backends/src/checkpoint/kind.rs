@@ -33,7 +33,12 @@ impl fmt::Display for Kind {
 impl Kind {
     /// What a checkpoint holds, if that can be told.
     pub fn of(checkpoint: &Checkpoint) -> Option<Self> {
-        const MARKS: [(&str, Kind); 8] = [
+        Self::of_names(|name| checkpoint.info(name).is_some())
+    }
+
+    /// What a collection of tensors is, told by which of them it holds.
+    pub(super) fn of_names(holds: impl Fn(&str) -> bool) -> Option<Self> {
+        const MARKS: [(&str, Kind); 9] = [
             ("cross_attn_blocks.0.normq.weight", Kind::LightGen),
             ("last_pos_embed_learned", Kind::LightGen),
             ("class_emb.weight", Kind::Mar),
@@ -41,9 +46,10 @@ impl Kind {
             ("decoder.conv_in.weight", Kind::Autoencoder),
             ("encoder.conv_in.weight", Kind::Autoencoder),
             ("encoder.final_layer_norm.weight", Kind::T5),
+            ("encoder.embed_tokens.weight", Kind::T5),
             ("shared.weight", Kind::T5),
         ];
-        MARKS.into_iter().find_map(|(name, kind)| checkpoint.info(name).map(|_| kind))
+        MARKS.into_iter().find_map(|(name, kind)| holds(name).then_some(kind))
     }
 
     /// Refuses a checkpoint of another kind; one that can not be told is left to the comparison of its tensors.

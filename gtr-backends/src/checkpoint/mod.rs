@@ -1,19 +1,23 @@
 //! Checkpoints: named tensors in a file, of which nothing is trusted.
 //!
-//! Two formats are read: safetensors, and the zip archives of `torch.save`. Tensors are read one at a time, so that a
-//! checkpoint never lies in memory as a whole, and every length that a file states is compared with what the file holds
-//! before memory is reserved for it.
+//! Three formats are read: safetensors, and both of `torch.save`. Tensors are read one at a time, so that a checkpoint
+//! never lies in memory as a whole, and every length that a file states is compared with what the file holds before memory
+//! is reserved for it. What the names in a file mean stands in `conventions.rs`.
 
+mod conventions;
 mod convert;
+mod dtype;
+mod format;
 pub(crate) mod header;
+mod inventory;
 mod kind;
 mod packed;
 mod parts;
-mod pickle;
-mod pth;
 mod random;
 mod safetensors;
+mod section;
 mod source;
+mod torch;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -21,53 +25,15 @@ use std::fmt;
 use std::path::Path;
 
 pub use self::convert::{ConvertOptions, Converted, convert};
+pub use self::dtype::Dtype;
+use self::dtype::{to_f32, to_f64};
+use self::format::Format;
+pub use self::inventory::{Inventory, SectionInventory};
 pub use self::kind::Kind;
+pub use self::section::{Section, Wanted, WeightsKind};
 pub use self::source::Source;
 pub use self::weights::{Layout, Weights};
 use crate::BackendError;
-
-/// The type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dtype {
-    /// 16-bit floating point.
-    F16,
-    /// 16-bit floating point with the range of `F32`.
-    Bf16,
-    /// 32-bit floating point.
-    F32,
-    /// 64-bit floating point.
-    F64,
-    /// 64-bit integer.
-    I64,
-    /// 8-bit unsigned integer.
-    U8,
-}
-
-impl Dtype {
-    /// Bytes of an element.
-    pub fn size(self) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::F16 | Self::Bf16 => 2,
-            Self::F32 => 4,
-            Self::F64 | Self::I64 => 8,
-        }
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-            Self::I64 => "i64",
-            Self::U8 => "u8",
-        })
-    }
-}
 
 /// What a checkpoint says of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,55 +42,6 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
     /// The type of its elements; `None` for a tensor that can not be read (another type, or built by unknown code).
     pub dtype: Option<Dtype>,
-}
-
-/// Which part of a checkpoint the tensors come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Section {
-    /// `model_ema`: the averaged weights, those to sample with.
-    ModelEma,
-    /// `model`: the raw weights; the checkpoint has no averaged ones.
-    Model,
-    /// `model`, asked for by [`Checkpoint::open_raw`]: the raw weights, with which some models are sampled as published.
-    ModelAsPublished,
-    /// The file is a plain collection of tensors.
-    Whole,
-    /// No file: weights from a seed, which generate nothing that could be recognised.
-    Random,
-}
-
-impl Section {
-    /// What it is called in a file, and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ModelEma => "model_ema",
-            Self::Model | Self::ModelAsPublished => "model",
-            Self::Whole => "whole",
-            Self::Random => "random",
-        }
-    }
-}
-
-impl fmt::Display for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ModelEma => "model_ema (averaged weights)",
-            Self::Model => "model (raw weights: the checkpoint has no averaged ones)",
-            Self::ModelAsPublished => "model (raw weights, as published)",
-            Self::Whole => "the whole file",
-            Self::Random => "random weights",
-        })
-    }
-}
-
-/// How files of `torch.save` began before it wrote zip archives: a pickled number.
-const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46";
-
-enum Format {
-    Safetensors(safetensors::File),
-    Pth(Box<pth::File>),
-    Parts(parts::Parts),
-    Random(u64),
 }
 
 /// An open checkpoint.
@@ -141,9 +58,16 @@ enum Format {
 /// ```
 pub struct Checkpoint {
     name: String,
+    /// By their names without the prefix.
     tensors: BTreeMap<String, TensorInfo>,
     section: Section,
     format: Format,
+    /// The number of the collection in the file.
+    collection: usize,
+    /// What names begin with in the file.
+    prefix: String,
+    /// The index beside a file that is one of several.
+    index: Option<String>,
     /// The bytes of the tensor read last: reading one after the other then leaves no holes in memory.
     buffer: Vec<u8>,
 }
@@ -155,46 +79,47 @@ impl fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
-    fn new(name: String, tensors: BTreeMap<String, TensorInfo>, section: Section, format: Format) -> Self {
-        Self { name, tensors, section, format, buffer: Vec::new() }
+    /// The tensors of a file that are wanted.
+    fn new(name: String, format: Format, wanted: &Wanted) -> Result<Self, BackendError> {
+        let choice = {
+            let collections = format.collections();
+            section::choose(&collections, wanted)
+                .map_err(|reason| BackendError::Checkpoint { file: name.clone(), reason })?
+        };
+        let (collection, prefix) = (choice.collection, choice.prefix);
+        let mut tensors = BTreeMap::new();
+        let names = format.collections().swap_remove(collection).tensors;
+        for stored in names {
+            if let (Some(name), Some(info)) = (stored.strip_prefix(&prefix), format.info(collection, stored)) {
+                tensors.insert(name.to_owned(), info);
+            }
+        }
+        let (section, index, buffer) = (choice.section, None, Vec::new());
+        Ok(Self { name, tensors, section, format, collection, prefix, index, buffer })
     }
 
-    /// Opens a file; the format is recognised by its content. From an archive of `torch.save` the averaged weights
-    /// (`model_ema`) are taken if it has them, else those under `model`, else the file is the collection itself;
-    /// [`Checkpoint::section`] tells which.
+    /// Opens a file; the format is recognised by its content. An index of files (`model.safetensors.index.json`) stands for
+    /// the files that it names. Of several sections the averaged weights are taken if there are some, else the raw ones, as
+    /// their names tell; [`Checkpoint::section`] says which, and what else there is.
     ///
     /// # Errors
-    /// [`BackendError::Read`] if the file can not be read, [`BackendError::Checkpoint`] if it is not a checkpoint.
+    /// [`BackendError::Read`] if the file can not be read, [`BackendError::Checkpoint`] if it is not a checkpoint, or if none
+    /// of its sections has a name that is known for weights.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
-        Self::open_section(path, None)
+        Self::open_section(path, &Wanted::Averaged)
     }
 
-    /// Opens a file and takes the tensors of one section of it.
+    /// Opens a file and takes the tensors of the section that is wanted.
     ///
     /// # Errors
     /// As [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the file has no such section.
-    pub fn open_section(path: &Path, section: Option<Section>) -> Result<Self, BackendError> {
-        Self::from_source(path.display().to_string(), Source::open(path)?, section)
-    }
-
-    /// Opens a file and takes the raw weights (`model`) even if it has averaged ones beside them; if it has no raw ones, as
-    /// [`Checkpoint::open`].
-    ///
-    /// # Errors
-    /// As [`Checkpoint::open`].
-    pub fn open_raw(path: &Path) -> Result<Self, BackendError> {
-        Self::open_section(path, Some(Section::ModelAsPublished))
-    }
-
-    /// Opens the files that an index names, `model.safetensors.index.json` of Hugging Face, as one.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the index is not one, names files elsewhere, or names
-    /// tensors that are not where it says.
-    pub fn open_parts(index: &Path) -> Result<Self, BackendError> {
-        let (parts, tensors) = parts::Parts::open(index)?;
-        let name = index.display().to_string();
-        Ok(Self::new(name, tensors, Section::Whole, Format::Parts(parts)))
+    pub fn open_section(path: &Path, wanted: &Wanted) -> Result<Self, BackendError> {
+        if parts::is_index(path) {
+            return Self::new(path.display().to_string(), Format::Parts(parts::Parts::open(path)?), wanted);
+        }
+        let mut checkpoint = Self::from_source(path.display().to_string(), Source::open(path)?, wanted)?;
+        checkpoint.index = parts::index_of(path);
+        Ok(checkpoint)
     }
 
     /// A checkpoint with the tensors of `layout`, whose values come from a seed when they are read.
@@ -205,14 +130,17 @@ impl Checkpoint {
     /// let mut layout = Layout::default();
     /// layout.add("fc1.weight", &[4, 3]);
     /// let mut checkpoint = Checkpoint::random("try", &layout, 7);
-    /// assert_eq!(checkpoint.section(), Section::Random);
+    /// assert_eq!(checkpoint.section(), &Section::random());
     /// assert_eq!(checkpoint.read_f32("fc1.weight")?.len(), 12);
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
     pub fn random(name: &str, layout: &Layout, seed: u64) -> Self {
-        let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Some(Dtype::F32) };
-        let tensors = layout.tensors().map(|(name, shape)| (name.to_owned(), info(shape))).collect();
-        Self::new(format!("{name} (random)"), tensors, Section::Random, Format::Random(seed))
+        let format = Format::random(layout, seed);
+        let tensors = layout.tensors();
+        let tensors = tensors.filter_map(|(name, _)| Some((name.to_owned(), format.info(0, name)?))).collect();
+        let (name, section) = (format!("{name} (random)"), Section::random());
+        let (collection, prefix, index, buffer) = (0, String::new(), None, Vec::new());
+        Self { name, tensors, section, format, collection, prefix, index, buffer }
     }
 
     /// A checkpoint that is part of the program.
@@ -220,24 +148,13 @@ impl Checkpoint {
     /// # Errors
     /// [`BackendError::Checkpoint`] if it is not one.
     pub fn from_bytes(name: &str, bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Result<Self, BackendError> {
-        Self::from_source(name.to_owned(), Source::from(bytes.into()), None)
+        Self::from_source(name.to_owned(), Source::from(bytes.into()), &Wanted::Averaged)
     }
 
-    fn from_source(name: String, mut source: Source, section: Option<Section>) -> Result<Self, BackendError> {
-        let wrong = |reason: String| BackendError::Checkpoint { file: name.clone(), reason };
-        let start = source.start().map_err(|error| wrong(error.to_string()))?;
-        if start.starts_with(b"PK\x03\x04") {
-            let (file, section) = pth::File::open(source, section).map_err(wrong)?;
-            return Ok(Self::new(name, file.infos(), section, Format::Pth(Box::new(file))));
-        }
-        if start.starts_with(LEGACY) {
-            return Err(wrong("it is in the format of torch.save before 1.6; save it again with a newer one".into()));
-        }
-        if section.is_some_and(|section| !matches!(section, Section::Whole | Section::ModelAsPublished)) {
-            return Err(wrong("a safetensors file has no sections".into()));
-        }
-        let file = safetensors::File::open(source).map_err(wrong)?;
-        Ok(Self::new(name, file.infos(), Section::Whole, Format::Safetensors(file)))
+    fn from_source(name: String, source: Source, wanted: &Wanted) -> Result<Self, BackendError> {
+        let format = Format::open(source);
+        let format = format.map_err(|reason| BackendError::Checkpoint { file: name.clone(), reason })?;
+        Self::new(name, format, wanted)
     }
 
     /// The file's name, for messages.
@@ -246,8 +163,8 @@ impl Checkpoint {
     }
 
     /// Where in the file the tensors come from.
-    pub fn section(&self) -> Section {
-        self.section
+    pub fn section(&self) -> &Section {
+        &self.section
     }
 
     /// All tensors, by name.
@@ -259,13 +176,24 @@ impl Checkpoint {
     pub fn metadata(&self) -> BTreeMap<&str, &str> {
         match &self.format {
             Format::Safetensors(file) => file.texts(),
-            Format::Pth(_) | Format::Parts(_) | Format::Random(_) => BTreeMap::new(),
+            Format::Torch(_) | Format::Parts(_) | Format::Random(_) => BTreeMap::new(),
         }
     }
 
     /// What is known of a tensor.
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
+    }
+
+    /// What to do about a tensor that is not there, where something is known.
+    pub(crate) fn hint(&self, tensor: &str) -> Option<String> {
+        if let Format::Parts(parts) = &self.format
+            && let Some(file) = parts.absent(&format!("{}{tensor}", self.prefix))
+        {
+            return Some(format!("it is in `{file}`, which does not lie beside the index: download that too"));
+        }
+        let index = self.index.as_ref()?;
+        Some(format!("the file is one of several: name {index} instead"))
     }
 
     /// The size of a tensor in one dimension.
@@ -295,15 +223,7 @@ impl Checkpoint {
     /// # Errors
     /// [`BackendError::Tensor`] if there is no such tensor or it can not be read.
     pub fn read_f64(&mut self, name: &str) -> Result<Vec<f64>, BackendError> {
-        #[expect(clippy::cast_precision_loss, reason = "what is asked for")]
-        self.decode(name, |dtype, bytes| match dtype {
-            Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f64()),
-            Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f64()),
-            Dtype::F32 => elements(bytes, |b| f64::from(f32::from_le_bytes(b))),
-            Dtype::F64 => elements(bytes, f64::from_le_bytes),
-            Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f64),
-            Dtype::U8 => elements(bytes, |[b]| f64::from(b)),
-        })
+        self.decode(name, to_f64)
     }
 
     /// What `decode` makes of the elements of a tensor, little endian, row by row.
@@ -316,42 +236,11 @@ impl Checkpoint {
 
     /// Makes `bytes` hold the elements of a tensor, little endian, row by row.
     fn raw(&mut self, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, BackendError> {
-        let read = match &mut self.format {
-            Format::Safetensors(file) => file.read(name, bytes),
-            Format::Pth(file) => file.read(name, bytes),
-            Format::Parts(parts) => match parts.file(name) {
-                Some(file) => return file.raw(name, bytes),
-                None => Err("there is no such tensor".to_owned()),
-            },
-            Format::Random(seed) => match self.tensors.get(name) {
-                Some(info) => {
-                    bytes.clear();
-                    bytes.extend(random::values(*seed, name, &info.shape).flat_map(f32::to_le_bytes));
-                    Ok(Dtype::F32)
-                }
-                None => Err("there is no such tensor".to_owned()),
-            },
-        };
+        let read = self.format.read(self.collection, &format!("{}{name}", self.prefix), bytes);
         read.map_err(|reason| self.wrong(name, reason))
     }
 
     fn wrong(&self, name: &str, reason: String) -> BackendError {
         BackendError::Tensor { file: self.name.clone(), name: name.to_owned(), reason }
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "what is asked for")]
-fn to_f32(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
-    match dtype {
-        Dtype::F16 => elements(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-        Dtype::Bf16 => elements(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
-        Dtype::F32 => elements(bytes, f32::from_le_bytes),
-        Dtype::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
-        Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f32),
-        Dtype::U8 => elements(bytes, |[b]| f32::from(b)),
-    }
-}
-
-fn elements<const N: usize, T>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)).collect()
 }

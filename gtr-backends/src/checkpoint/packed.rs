@@ -5,7 +5,7 @@ use half::{bf16, f16};
 
 use gtr_kernels::PackedShape;
 
-use super::{Dtype, to_f32};
+use super::dtype::{Dtype, to_f32};
 use crate::Precision;
 
 /// Rows that are widened at once; more would only take memory.

@@ -1,11 +1,13 @@
 //! Checkpoints that are spread over several files, as Hugging Face writes large ones.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Component, Path};
 
 use serde::Deserialize;
 
-use super::{Checkpoint, Section, TensorInfo};
+use super::format::Format;
+use super::{Dtype, Source, TensorInfo};
 use crate::BackendError;
 use crate::files::read_bounded;
 
@@ -16,50 +18,114 @@ const MOST_FILES: usize = 1024;
 
 /// `model.safetensors.index.json`.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `weight_map`")]
 struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
 /// The open files, and which of them holds a tensor.
 pub(super) struct Parts {
-    files: Vec<Checkpoint>,
+    files: Vec<(String, Format)>,
     places: BTreeMap<String, usize>,
+    /// The tensors of files that are not there, and the names of these: often nobody needs them.
+    absent: BTreeMap<String, String>,
+}
+
+/// Whether a file is an index by its name.
+pub(super) fn is_index(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".index.json"))
+}
+
+/// The index of a file that is one of several by its name, `model-00001-of-00002.safetensors`, if it lies beside it.
+pub(super) fn index_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let (start, ending) = name.rsplit_once('.')?;
+    let (start, total) = start.rsplit_once("-of-")?;
+    let (start, number) = start.rsplit_once('-')?;
+    if [number, total].iter().any(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
+        return None;
+    }
+    let index = path.with_file_name(format!("{start}.{ending}.index.json"));
+    index.exists().then(|| index.display().to_string())
 }
 
 impl Parts {
     /// Opens the files that an index names; they lie beside it.
-    pub(super) fn open(index: &Path) -> Result<(Self, BTreeMap<String, TensorInfo>), BackendError> {
+    pub(super) fn open(index: &Path) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Checkpoint { file: index.display().to_string(), reason };
         let bytes = read_bounded(index, LARGEST_INDEX)?;
-        let map: Index = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let map: Index =
+            serde_json::from_slice(&bytes).map_err(|error| wrong(format!("it is no index of files: {error}")))?;
         let folder = index.parent().unwrap_or(Path::new(""));
-        let (mut numbers, mut files) = (BTreeMap::new(), Vec::new());
-        let (mut places, mut infos) = (BTreeMap::new(), BTreeMap::new());
+        let mut numbers: BTreeMap<String, Option<usize>> = BTreeMap::new();
+        let mut parts = Self { files: Vec::new(), places: BTreeMap::new(), absent: BTreeMap::new() };
         for (tensor, name) in map.weight_map {
             let number = if let Some(&number) = numbers.get(&name) {
                 number
             } else {
-                let mut parts = Path::new(&name).components();
-                if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+                let mut components = Path::new(&name).components();
+                if !matches!((components.next(), components.next()), (Some(Component::Normal(_)), None)) {
                     return Err(wrong(format!("it names the file `{name}`, which does not lie beside it")));
                 }
-                if files.len() == MOST_FILES {
+                if numbers.len() == MOST_FILES {
                     return Err(wrong(format!("it names more than {MOST_FILES} files")));
                 }
-                files.push(Checkpoint::open_section(&folder.join(&name), Some(Section::Whole))?);
-                numbers.insert(name.clone(), files.len() - 1);
-                files.len() - 1
+                let number = parts.add(&folder.join(&name), &name)?;
+                numbers.insert(name.clone(), number);
+                number
             };
-            let info = files[number].info(&tensor).cloned();
-            let info = info.ok_or_else(|| wrong(format!("`{tensor}` is not in `{name}`, where it should be")))?;
-            infos.insert(tensor.clone(), info);
-            places.insert(tensor, number);
+            let Some(number) = number else {
+                parts.absent.insert(tensor, name);
+                continue;
+            };
+            if parts.files[number].1.info(0, &tensor).is_none() {
+                return Err(wrong(format!("`{tensor}` is not in `{name}`, where it should be")));
+            }
+            parts.places.insert(tensor, number);
         }
-        Ok((Self { files, places }, infos))
+        match numbers.iter().next() {
+            None => Err(wrong("it names no files".into())),
+            Some((name, _)) if parts.files.is_empty() => {
+                Err(wrong(format!("none of its files lies beside it, the first is `{name}`: download them too")))
+            }
+            Some(_) => Ok(parts),
+        }
     }
 
-    /// The file that holds a tensor.
-    pub(super) fn file(&mut self, tensor: &str) -> Option<&mut Checkpoint> {
-        self.places.get(tensor).and_then(|&number| self.files.get_mut(number))
+    /// Opens a file and gives its number, `None` if it is not there.
+    fn add(&mut self, path: &Path, name: &str) -> Result<Option<usize>, BackendError> {
+        let source = match Source::open(path) {
+            Err(BackendError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let format = Format::open(source)
+            .map_err(|reason| BackendError::Checkpoint { file: path.display().to_string(), reason })?;
+        self.files.push((name.to_owned(), format));
+        Ok(Some(self.files.len() - 1))
+    }
+
+    /// How many files are there.
+    pub(super) fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+
+    /// The file that should hold a tensor and is not there.
+    pub(super) fn absent(&self, tensor: &str) -> Option<&str> {
+        self.absent.get(tensor).map(String::as_str)
+    }
+
+    pub(super) fn info(&self, tensor: &str) -> Option<TensorInfo> {
+        self.files.get(*self.places.get(tensor)?)?.1.info(0, tensor)
+    }
+
+    /// Makes `bytes` hold the elements of a tensor.
+    pub(super) fn read(&mut self, tensor: &str, bytes: &mut Vec<u8>) -> Result<Dtype, String> {
+        let number = *self.places.get(tensor).ok_or("there is no such tensor")?;
+        let (name, format) = self.files.get_mut(number).ok_or("there is no such tensor")?;
+        format.read(0, tensor, bytes).map_err(|reason| format!("in `{name}`: {reason}"))
     }
 }

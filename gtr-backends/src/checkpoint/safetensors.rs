@@ -13,6 +13,7 @@ pub(super) struct File {
     source: Source,
     data_start: u64,
     metadata: Metadata,
+    names: Vec<String>,
 }
 
 impl File {
@@ -20,31 +21,47 @@ impl File {
         let length = source.len().map_err(|error| error.to_string())?;
         let start = source.start().map_err(|error| error.to_string())?;
         let Ok(start) = <[u8; 8]>::try_from(start) else {
-            return Err(format!("{length} bytes are too few for safetensors or a torch.save archive"));
+            return Err(format!("{length} bytes are too few for a checkpoint; download or copy it again"));
         };
         let header = u64::from_le_bytes(start);
-        if header > LARGEST_HEADER || header > length - 8 {
-            return Err(format!(
-                "it starts neither like a torch.save archive nor like safetensors: a header of {header} bytes is stated, \
-                 the file has {length}"
-            ));
-        }
         let mut text = Vec::new();
+        source.read_at(8, usize::from(length > 8), &mut text).map_err(|error| error.to_string())?;
+        if header > LARGEST_HEADER || header > length - 8 {
+            // The header of a file that is cut inside it begins as it should.
+            let cut = header <= LARGEST_HEADER && text == b"{";
+            return Err(if cut {
+                format!("it ends inside its header of {header} bytes: it is half a file; download or copy it again")
+            } else {
+                "it is no checkpoint: it begins neither as safetensors nor as a file of torch.save does".to_owned()
+            });
+        }
         #[expect(clippy::cast_possible_truncation, reason = "at most LARGEST_HEADER")]
         source.read_at(8, header as usize, &mut text).map_err(|error| error.to_string())?;
         let metadata: Metadata =
             serde_json::from_slice(&text).map_err(|error| format!("its safetensors header is damaged: {error}"))?;
         let data_start = 8 + header;
-        let stated = metadata.data_len() as u64;
-        if stated != length - data_start {
-            return Err(format!("its header describes {stated} bytes of tensors, {} follow", length - data_start));
+        let (stated, there) = (metadata.data_len() as u64, length - data_start);
+        if stated > there {
+            return Err(format!(
+                "its header describes {stated} bytes of tensors, {there} follow: it is half a file; download or copy it again"
+            ));
         }
-        Ok(Self { source, data_start, metadata })
+        if stated < there {
+            return Err(format!("its header describes {stated} bytes of tensors, {there} follow: it is damaged"));
+        }
+        let names = metadata.tensors().into_keys().collect();
+        Ok(Self { source, data_start, metadata, names })
     }
 
-    pub(super) fn infos(&self) -> BTreeMap<String, TensorInfo> {
-        let info = |entry: &Entry| TensorInfo { shape: entry.shape.clone(), dtype: dtype(entry.dtype) };
-        self.metadata.tensors().into_iter().map(|(name, entry)| (name, info(entry))).collect()
+    /// The names of all tensors.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
+    /// What the header says of a tensor.
+    pub(super) fn info(&self, name: &str) -> Option<TensorInfo> {
+        let entry: &Entry = self.metadata.info(name)?;
+        Some(TensorInfo { shape: entry.shape.clone(), dtype: dtype(entry) })
     }
 
     pub(super) fn texts(&self) -> BTreeMap<&str, &str> {
@@ -55,7 +72,7 @@ impl File {
     /// Makes `bytes` hold the elements of a tensor.
     pub(super) fn read(&mut self, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, String> {
         let entry = self.metadata.info(name).ok_or("there is no such tensor")?;
-        let dtype = dtype(entry.dtype).ok_or_else(|| format!("elements of type {:?} are not read", entry.dtype))?;
+        let dtype = dtype(entry).ok_or_else(|| format!("elements of type {} are not read", entry.dtype))?;
         // The header was checked: the ranges lie end to end, fit the shapes, and end where the file ends.
         let (start, end) = entry.data_offsets;
         let read = self.source.read_at(self.data_start + start as u64, end - start, bytes);
@@ -64,14 +81,6 @@ impl File {
     }
 }
 
-fn dtype(dtype: safetensors::Dtype) -> Option<Dtype> {
-    match dtype {
-        safetensors::Dtype::F16 => Some(Dtype::F16),
-        safetensors::Dtype::BF16 => Some(Dtype::Bf16),
-        safetensors::Dtype::F32 => Some(Dtype::F32),
-        safetensors::Dtype::F64 => Some(Dtype::F64),
-        safetensors::Dtype::I64 => Some(Dtype::I64),
-        safetensors::Dtype::U8 => Some(Dtype::U8),
-        _ => None,
-    }
+fn dtype(entry: &Entry) -> Option<Dtype> {
+    Dtype::of_code(&entry.dtype.to_string())
 }

@@ -23,6 +23,13 @@ impl Layout {
         self.0.insert(name.into(), shape.to_vec());
     }
 
+    /// Declares a tensor under another name.
+    pub(crate) fn rename(&mut self, name: &str, other: &str) {
+        if let Some(shape) = self.0.remove(name) {
+            self.0.insert(other.to_owned(), shape);
+        }
+    }
+
     /// All names and shapes.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &[usize])> {
         self.0.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
@@ -75,6 +82,7 @@ impl Weights {
                     name: name.clone(),
                     expected: expected.clone(),
                     closest: closest(name, &unexpected),
+                    hint: checkpoint.hint(name),
                 });
             };
             if info.dtype.is_some() && info.shape != *expected {

@@ -1,7 +1,7 @@
 //! A folder of recordings of one model: its weights, its configuration, its recordings.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gtr_core::Grid;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::checks::Checks;
 use super::recording::{Recording, ending};
 use super::report::Tolerance;
 use crate::BackendError;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Wanted};
 
 /// Longer sequences are not checked: attention over them takes gigabytes.
 const LONGEST: usize = 4096;
@@ -92,18 +92,18 @@ impl Folder {
         Ok(())
     }
 
-    /// The weights of a `torch.save` archive, as `open` takes them, are those that lie beside it.
+    /// The weights of a `torch.save` archive, as they are wanted, are those that lie beside it.
     pub(super) fn check_archive(
         &self,
         stem: &str,
-        open: fn(&Path) -> Result<Checkpoint, BackendError>,
+        wanted: &Wanted,
         checks: &mut Checks<'_>,
     ) -> Result<(), BackendError> {
         let (path, weights) = (ending(&self.path.join(stem), "pth"), self.weights()?);
         if weights == path || !path.exists() {
             return Ok(());
         }
-        let (mut archive, mut plain) = (open(&path)?, Checkpoint::open(&weights)?);
+        let (mut archive, mut plain) = (Checkpoint::open_section(&path, wanted)?, Checkpoint::open(&weights)?);
         let names: Vec<String> = plain.tensors().map(|(name, _)| name.to_owned()).collect();
         for name in names {
             let widen = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();

@@ -10,7 +10,7 @@ use super::runs::Replay;
 use super::transformer::{known_values, masks};
 use super::{chains, head, runs};
 use crate::BackendError;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Wanted};
 use crate::error::Context;
 use crate::lightgen::{Canvas, LightGenConfig, LightGenGenerator, LightGenModel, Positions, TextFeatures};
 
@@ -27,8 +27,8 @@ pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), Back
 fn load(folder: &Folder) -> Result<LightGenGenerator, BackendError> {
     let config = LightGenConfig::parse(&folder.name, &folder.config()?.to_string())?;
     folder.check_size(config.grid, config.text_length)?;
-    let checkpoint = Checkpoint::open_raw(&folder.weights()?)?;
-    let section = checkpoint.section();
+    let checkpoint = Checkpoint::open_section(&folder.weights()?, &Wanted::Raw)?;
+    let section = checkpoint.section().clone();
     Ok(LightGenGenerator::new(LightGenModel::load(config, checkpoint, &Device::Cpu)?, section))
 }
 
@@ -43,7 +43,7 @@ fn check_one(
         return Ok(());
     }
     if stem.starts_with("checkpoint") {
-        return folder.check_archive(stem, Checkpoint::open_raw, checks);
+        return folder.check_archive(stem, &Wanted::Raw, checks);
     }
     let recording = folder.open(stem)?;
     match stem {

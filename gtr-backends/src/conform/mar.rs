@@ -8,7 +8,7 @@ use super::recording::Recording;
 use super::runs::Replay;
 use super::{chains, head, runs, transformer};
 use crate::BackendError;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Wanted};
 use crate::mar::{Canvas, Class, MarConfig, MarGenerator, MarModel};
 
 pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
@@ -29,7 +29,7 @@ fn check_one(
         return Ok(());
     }
     if stem.starts_with("checkpoint") {
-        return folder.check_archive(stem, Checkpoint::open, checks);
+        return folder.check_archive(stem, &Wanted::Averaged, checks);
     }
     let recording = folder.open(stem)?;
     match stem {
@@ -53,7 +53,7 @@ fn load(folder: &Folder) -> Result<MarGenerator, BackendError> {
     let config = MarConfig::parse(&folder.name, &folder.config()?.to_string())?;
     folder.check_size(config.grid, config.buffer)?;
     let checkpoint = Checkpoint::open(&folder.weights()?)?;
-    let section = checkpoint.section();
+    let section = checkpoint.section().clone();
     Ok(MarGenerator::new(MarModel::load(config, checkpoint, &Device::Cpu)?, section))
 }
 

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use gtr_core::unmarked;
 use serde_json::Value;
 
 use crate::BackendError;
@@ -214,5 +215,6 @@ fn read_json(path: &Path) -> Result<Value, BackendError> {
     if text.len() as u64 > LARGEST_JSON {
         return Err(wrong(format!("it is larger than {LARGEST_JSON} bytes")));
     }
-    serde_json::from_str(&text).map_err(|error| wrong(format!("it is not JSON: {error}")))
+    let text = unmarked(text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_slice(text).map_err(|error| wrong(format!("it is not JSON: {error}")))
 }

@@ -8,6 +8,7 @@ use crate::BackendError;
 use crate::canvas::Tokens;
 use crate::checkpoint::Checkpoint;
 use crate::diffusion::HeadSize;
+use crate::files::parse_object;
 use crate::sizes::{Found, Stack, fixed, within};
 
 /// The published sizes.
@@ -120,8 +121,7 @@ impl LightGenConfig {
     /// [`BackendError::Config`] for a field that is unknown, missing, or out of its range.
     pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let raw: Raw = serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong(error.to_string()))?;
+        let raw: Raw = parse_object(json).map_err(wrong)?;
         raw.check(model).map_err(wrong)
     }
 

@@ -96,8 +96,8 @@ impl LightGenGenerator {
     }
 
     /// Which part of its checkpoint the weights are.
-    pub fn section(&self) -> Section {
-        self.section
+    pub fn section(&self) -> &Section {
+        &self.section
     }
 
     /// A prompt from the last hidden state of the text encoder: computed once, used at every step.

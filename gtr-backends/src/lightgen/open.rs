@@ -3,7 +3,7 @@
 use gtr_core::Grid;
 
 use super::{LightGenConfig, LightGenGenerator, LightGenModel};
-use crate::checkpoint::{Checkpoint, Kind};
+use crate::checkpoint::{Checkpoint, Kind, Wanted};
 use crate::models::{Files, checkpoint_of, config_beside, open_vae, without_weights};
 use crate::vae::{DecoderSize, KlDecoder, LatentScale};
 use crate::{BackendError, Compute};
@@ -31,7 +31,7 @@ pub fn open_lightgen(
         let reason = format!("the text encoder has width {width}, the model takes texts of width {expected}");
         return Err(BackendError::Config { model: config.name, reason });
     }
-    let section = checkpoint.section();
+    let section = checkpoint.section().clone();
     let size = DecoderSize { latent_channels: config.latent_channels, ..DecoderSize::stable_diffusion_3() };
     let generator = LightGenGenerator::new(LightGenModel::load(config, checkpoint, &compute)?, section);
     match (files.vae, files.random) {
@@ -90,14 +90,15 @@ fn parts(
     text_width: Option<usize>,
 ) -> Result<(LightGenConfig, Checkpoint), BackendError> {
     let (mut config, is_published) = (config(model)?, LightGenConfig::named(model).is_some());
+    let wanted = Wanted::named_or(files.section, Wanted::Raw);
     let checkpoint = match (files.random, files.weights) {
         (Some(seed), _) => {
             config.caption_channels = text_width.unwrap_or(config.caption_channels);
             Checkpoint::random(model, &LightGenModel::layout(&config), seed)
         }
-        (None, Some(weights)) => Checkpoint::open_raw(weights)?,
+        (None, Some(weights)) => Checkpoint::open_section(weights, &wanted)?,
         (None, None) if is_published => return Err(without_weights(model)),
-        (None, None) => Checkpoint::open_raw(&checkpoint_of(model)?)?,
+        (None, None) => Checkpoint::open_section(&checkpoint_of(model)?, &wanted)?,
     };
     Kind::LightGen.expect(&checkpoint)?;
     Ok((if is_published { config.fitted(&checkpoint)? } else { config }, checkpoint))

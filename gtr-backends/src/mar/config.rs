@@ -8,6 +8,7 @@ use super::named::KL16_SCALE;
 use crate::BackendError;
 use crate::canvas::Tokens;
 use crate::diffusion::HeadSize;
+use crate::files::parse_object;
 use crate::sizes::{Stack, fixed, within};
 
 /// A class of a model, counted from 0.
@@ -101,8 +102,7 @@ impl MarConfig {
     /// ```
     pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let raw: Raw = serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong(error.to_string()))?;
+        let raw: Raw = parse_object(json).map_err(wrong)?;
         raw.check(model).map_err(wrong)
     }
 

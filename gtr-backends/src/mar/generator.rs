@@ -71,8 +71,8 @@ impl MarGenerator {
     }
 
     /// Which part of its checkpoint the weights are.
-    pub fn section(&self) -> Section {
-        self.section
+    pub fn section(&self) -> &Section {
+        &self.section
     }
 
     /// A class of this model.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{MarConfig, MarGenerator, MarModel};
-use crate::checkpoint::{Checkpoint, Kind};
+use crate::checkpoint::{Checkpoint, Kind, Wanted};
 use crate::models::{Files, checkpoint_of, config_beside, embedded, open_vae, without_weights};
 use crate::vae::{DecoderSize, KlDecoder};
 use crate::{BackendError, Compute};
@@ -44,7 +44,7 @@ pub fn open_mar(model: &str, files: &Files<'_>, compute: impl Into<Compute>) -> 
         )));
     }
     let (config, checkpoint) = parts(model, files)?;
-    let section = checkpoint.section();
+    let section = checkpoint.section().clone();
     let size = DecoderSize { latent_channels: config.latent_channels, ..DecoderSize::kl16() };
     let needs_decoder = config.image_decoder.is_none();
     let generator = MarGenerator::new(MarModel::load(config, checkpoint, &compute)?, section);
@@ -69,14 +69,15 @@ pub(crate) fn config(model: &str) -> Result<MarConfig, BackendError> {
 
 fn parts(model: &str, files: &Files<'_>) -> Result<(MarConfig, Checkpoint), BackendError> {
     let (config, embedded, is_published) = (config(model)?, embedded(model), MarConfig::named(model).is_some());
+    let wanted = Wanted::named_or(files.section, Wanted::Averaged);
     let checkpoint = match (files.random, files.weights, embedded) {
         (Some(seed), ..) => Checkpoint::random(model, &MarModel::layout(&config), seed),
-        (None, Some(weights), _) => Checkpoint::open(weights)?,
+        (None, Some(weights), _) => Checkpoint::open_section(weights, &wanted)?,
         (None, None, Some(embedded)) => {
             Checkpoint::from_bytes(&format!("the built-in model {model}"), embedded.weights)?
         }
         (None, None, None) if is_published => return Err(without_weights(model)),
-        (None, None, None) => Checkpoint::open(&checkpoint_of(model)?)?,
+        (None, None, None) => Checkpoint::open_section(&checkpoint_of(model)?, &wanted)?,
     };
     Kind::Mar.expect(&checkpoint)?;
     Ok((if is_published { config.fitted(&checkpoint)? } else { config }, checkpoint))

@@ -1,6 +1,6 @@
 //! A tokenizer and T5, from a folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 use tokenizers::{Tokenizer, TruncationParams};
@@ -38,9 +38,10 @@ pub struct Prompt {
 }
 
 impl TextEncoder {
-    /// Opens the text encoder in `folder`, which has the layout of Hugging Face: `config.json`, `tokenizer.json`, and either
-    /// `model.safetensors` or `model.safetensors.index.json` with the files that it names. Prompts are made `length` tokens
-    /// long. With `random`, a folder without weights gets some from that seed.
+    /// Opens the text encoder in `folder`, which has the layout of Hugging Face: `config.json`, `tokenizer.json`, and
+    /// `model.safetensors` or `pytorch_model.bin`, or an index of several such files (`model.safetensors.index.json`) of which
+    /// those of the encoder are there. Prompts are made `length` tokens long. With `random`, a folder without weights gets
+    /// some from that seed.
     ///
     /// # Errors
     /// [`BackendError::Read`] for a file that is missing, [`BackendError::Config`] for one that is not what it should be, or
@@ -54,13 +55,18 @@ impl TextEncoder {
         let path = folder.join("config.json");
         let config = T5Config::parse(&path.display().to_string(), &read_text(&path)?)?;
         let path = folder.join("tokenizer.json");
+        if !path.exists() {
+            only_slow(folder, &path)?;
+        }
         let (tokenizer, cutting) = tokenizers(&read_bounded(&path, LARGEST_TOKENIZER)?, length)
             .map_err(|reason| BackendError::Config { model: path.display().to_string(), reason })?;
         let checkpoint = match random {
-            Some(seed) if !has_weights(folder) => Checkpoint::random("text encoder", &T5Encoder::layout(&config), seed),
-            _ => open_weights(folder)?,
+            Some(seed) if weights_of(folder).is_none() => {
+                Checkpoint::random("text encoder", &T5Encoder::layout(&config), seed)
+            }
+            _ => Checkpoint::open(&weights_of(folder).unwrap_or_else(|| folder.join(WEIGHTS[0])))?,
         };
-        let section = checkpoint.section();
+        let section = checkpoint.section().clone();
         Ok(Self { tokenizer, cutting, model: T5Encoder::load(config, checkpoint, compute)?, section, length })
     }
 
@@ -75,8 +81,8 @@ impl TextEncoder {
     }
 
     /// Where the weights come from.
-    pub fn section(&self) -> Section {
-        self.section
+    pub fn section(&self) -> &Section {
+        &self.section
     }
 
     /// The encoder behind the tokenizer.
@@ -124,14 +130,23 @@ fn tokenizers(bytes: &[u8], length: usize) -> Result<(Tokenizer, Tokenizer), Str
     Ok((tokenizer, cutting))
 }
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// The files that hold the weights, or name those that do; the first that is there counts.
+const WEIGHTS: [&str; 4] =
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
-fn has_weights(folder: &Path) -> bool {
-    folder.join(SINGLE).exists() || folder.join(INDEX).exists()
+fn weights_of(folder: &Path) -> Option<PathBuf> {
+    WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists())
 }
 
-fn open_weights(folder: &Path) -> Result<Checkpoint, BackendError> {
-    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
-    if !single.exists() && index.exists() { Checkpoint::open_parts(&index) } else { Checkpoint::open(&single) }
+/// Says how to make the tokenizer of a folder that has only that of SentencePiece.
+fn only_slow(folder: &Path, tokenizer: &Path) -> Result<(), BackendError> {
+    if !folder.join("spiece.model").exists() {
+        return Ok(());
+    }
+    let shown = folder.display();
+    let reason = format!(
+        "it is not there, only the older form spiece.model is; make it with `python -c \"from transformers import AutoTokenizer; \
+         AutoTokenizer.from_pretrained('{shown}', use_fast=True).save_pretrained('{shown}')\"`"
+    );
+    Err(BackendError::Config { model: tokenizer.display().to_string(), reason })
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::error::Context;
+use crate::files::parse_object;
 use crate::layers::Linear;
 use crate::rows::rms_norm;
 use crate::sizes::within;
@@ -65,8 +66,7 @@ impl T5Config {
     /// [`BackendError::Config`] for a field that is missing or out of its range.
     pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let raw: Raw = serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong(error.to_string()))?;
+        let raw: Raw = parse_object(json).map_err(wrong)?;
         raw.check().map_err(wrong)
     }
 }
@@ -146,6 +146,8 @@ enum Mlp {
     Gated { gate: Linear, inner: Linear, outer: Linear },
 }
 
+/// The two names of the table of tokens; checkpoints of the encoder alone often have the second only.
+const TOKENS: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
 const DISTANCES: &str = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
 
 impl T5Encoder {
@@ -153,7 +155,7 @@ impl T5Encoder {
     pub fn layout(config: &T5Config) -> Layout {
         let mut layout = Layout::default();
         let (width, inside) = (config.width, config.heads * config.head_width);
-        layout.add("shared.weight", &[config.vocabulary, width]);
+        layout.add(TOKENS[0], &[config.vocabulary, width]);
         layout.add(DISTANCES, &[config.buckets, config.heads]);
         for block in 0..config.depth {
             let name = format!("encoder.block.{block}");
@@ -178,15 +180,15 @@ impl T5Encoder {
     /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
     pub fn load(config: T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::T5.expect(&checkpoint)?;
-        let other = |name: &str| {
-            // The last is a second name of the shared table.
-            name.starts_with("decoder.") || name == "lm_head.weight" || name == "encoder.embed_tokens.weight"
-        };
-        let mut weights = Weights::with_others(checkpoint, Self::layout(&config), other, compute)?;
+        let other = |name: &str| name.starts_with("decoder.") || name == "lm_head.weight" || TOKENS.contains(&name);
+        let tokens = TOKENS.into_iter().find(|name| checkpoint.info(name).is_some()).unwrap_or(TOKENS[0]);
+        let mut layout = Self::layout(&config);
+        layout.rename(TOKENS[0], tokens);
+        let mut weights = Weights::with_others(checkpoint, layout, other, compute)?;
         let blocks = (0..config.depth).map(|block| Block::load(&mut weights, block, config.gated));
         Ok(Self {
             blocks: blocks.collect::<Result<_, _>>()?,
-            tokens: weights.take_matrix("shared.weight")?,
+            tokens: weights.take_matrix(tokens)?,
             distances: weights.take(DISTANCES)?,
             norm: weights.take("encoder.final_layer_norm.weight")?,
             device: weights.device().clone(),

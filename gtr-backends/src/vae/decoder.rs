@@ -55,7 +55,7 @@ impl KlDecoder {
         Kind::Autoencoder.expect(&checkpoint)?;
         let naming = Naming::of(&checkpoint);
         let size = DecoderSize::infer(&checkpoint, naming)?;
-        let section = checkpoint.section();
+        let section = checkpoint.section().clone();
         let layout = declare(&checkpoint, naming)?;
         let mut weights = Weights::new(checkpoint, layout, device)?;
         let mut parts = Parts(size.tensors().take(naming, &mut weights)?);
@@ -90,8 +90,8 @@ impl KlDecoder {
     }
 
     /// Which part of its checkpoint the weights are.
-    pub fn section(&self) -> Section {
-        self.section
+    pub fn section(&self) -> &Section {
+        &self.section
     }
 
     /// A decoder with weights from a seed.

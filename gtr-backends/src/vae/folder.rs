@@ -9,7 +9,7 @@ use super::{KlDecoder, KlEncoder};
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::error::Context;
-use crate::files::read_text;
+use crate::files::{parse_object, read_text};
 
 /// How latents were scaled before a model learned them: `(latent - shift) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +46,12 @@ struct Raw {
 }
 
 /// The files that hold the weights, the first that is there.
-const WEIGHTS: [&str; 2] = ["diffusion_pytorch_model.safetensors", "model.safetensors"];
+const WEIGHTS: [&str; 4] = [
+    "diffusion_pytorch_model.safetensors",
+    "model.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.bin",
+];
 
 /// The file that holds the weights of a folder.
 fn weights_of(folder: &Path) -> PathBuf {
@@ -71,7 +76,7 @@ pub fn open_encoder(path: &Path, device: &Device) -> Result<KlEncoder, BackendEr
 pub fn open_diffusers(folder: &Path, device: &Device) -> Result<(KlDecoder, LatentScale), BackendError> {
     let path = folder.join("config.json");
     let wrong = |reason: String| BackendError::Config { model: path.display().to_string(), reason };
-    let raw: Raw = serde_json::from_str(&read_text(&path)?).map_err(|error| wrong(error.to_string()))?;
+    let raw: Raw = parse_object(&read_text(&path)?).map_err(wrong)?;
     if raw.norm_num_groups.is_some_and(|groups| groups != super::GROUPS) {
         return Err(wrong(format!("`norm_num_groups` must be {}", super::GROUPS)));
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use gtr_backends::checkpoint::{Dtype, Section};
+use gtr_backends::checkpoint::Dtype;
 
 /// Convert a checkpoint to safetensors, tensor by tensor.
 ///
@@ -17,24 +17,13 @@ pub(crate) struct ConvertArgs {
     /// The safetensors file to write.
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
-    /// The part of the checkpoint [default: `model_ema`, else `model`, else the whole file].
-    #[arg(long, value_enum, value_name = "PART")]
-    pub(crate) section: Option<SectionName>,
+    /// The section of the checkpoint, `whole` for the outermost [default: the averaged weights, else the raw ones, as names
+    /// tell].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) section: Option<String>,
     /// Type of the weights [default: as they are].
     #[arg(long, value_enum, value_name = "TYPE")]
     pub(crate) dtype: Option<DtypeName>,
-}
-
-/// A part of a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum SectionName {
-    /// The averaged weights, with which MAR is sampled.
-    ModelEma,
-    /// The raw weights, with which LightGen is sampled.
-    Model,
-    /// A file that holds nothing but weights.
-    Whole,
 }
 
 /// A type of weights.
@@ -46,16 +35,6 @@ pub(crate) enum DtypeName {
     Bf16,
     /// 16 bits, up to 65504.
     F16,
-}
-
-impl From<SectionName> for Section {
-    fn from(name: SectionName) -> Self {
-        match name {
-            SectionName::ModelEma => Self::ModelEma,
-            SectionName::Model => Self::Model,
-            SectionName::Whole => Self::Whole,
-        }
-    }
 }
 
 impl From<DtypeName> for Dtype {

@@ -7,14 +7,15 @@ use clap::{Args, ValueEnum};
 use crate::ending;
 use crate::error::CliError;
 
-/// Tell how a picture was made, and which command makes it again; or show a run that `sample --trace` recorded.
+/// Tell how a picture was made, and which command makes it again; show a run that `sample --trace` recorded; or list what a
+/// checkpoint holds.
 ///
 /// The settings of a picture are those that `sample` records in its PNG files. The command makes the same bytes, with the same
-/// program on the same kind of processor.
+/// program on the same kind of processor. Of a checkpoint only the headers are read.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// A PNG file that `sample` made, or a trace of it; `-` is standard input.
+    /// A PNG file that `sample` made, a trace of it, or a checkpoint; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// How it is told [default: what the name of --out ends in, or text].
@@ -59,4 +60,5 @@ Examples:
   gtr-cli inspect seven.png --plan-out p.json
   gtr-cli sample --class 7 --out - | gtr-cli inspect -
   gtr-cli inspect seven.safetensors
-  gtr-cli inspect seven.safetensors --format html --out run.html";
+  gtr-cli inspect seven.safetensors --format html --out run.html
+  gtr-cli inspect checkpoint-last.pth --format json";

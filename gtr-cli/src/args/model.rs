@@ -22,6 +22,10 @@ pub(crate) struct ModelArgs {
     /// Weights: a published checkpoint (.pth) or safetensors [default: the model's own].
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
+    /// The section of the checkpoint that holds the weights, `whole` for the outermost [default: the averaged weights, else the
+    /// raw ones, as names tell].
+    #[arg(long, value_name = "NAME", conflicts_with = "random_weights")]
+    pub(crate) section: Option<String>,
     /// The autoencoder that turns latents into pixels: kl16.ckpt for MAR; for LightGen a folder as diffusers writes it.
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) vae: Option<PathBuf>,
@@ -53,16 +57,22 @@ impl ModelArgs {
 
     /// The files of the model.
     pub(crate) fn files(&self) -> Files<'_> {
-        Files { weights: self.weights.as_deref(), vae: self.vae.as_deref(), random: self.random_weights }
+        Files {
+            weights: self.weights.as_deref(),
+            section: self.section.as_deref(),
+            vae: self.vae.as_deref(),
+            random: self.random_weights,
+        }
     }
 
     /// The flags that ask for it again.
     pub(crate) fn again(&self) -> Arguments {
         // Every field by its name: one that is added must be thought of here.
-        let Self { model, weights, vae, text_encoder, random_weights, device, dtype } = self;
+        let Self { model, weights, section, vae, text_encoder, random_weights, device, dtype } = self;
         let mut again = Arguments::default();
         again.add("--model", model);
         again.add_some("--weights", weights.as_ref().map(|path| path.display()));
+        again.add_some("--section", section.as_ref());
         again.add_some("--vae", vae.as_ref().map(|path| path.display()));
         again.add_some("--text-encoder", text_encoder.as_ref().map(|path| path.display()));
         if let Some(seed) = random_weights {

@@ -1,6 +1,5 @@
 //! The schedule that flags ask for.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,7 +13,7 @@ use serde_json::Value;
 use super::AxisFlags;
 use crate::catalogue::{CATALOGUE, Form, Values};
 use crate::error::{CliError, chain};
-use crate::input;
+use crate::reading;
 
 /// A schedule file is refused beyond this size.
 const MAX_SCHEDULE_BYTES: u64 = gtr_core::MAX_PLAN_BYTES;
@@ -106,19 +105,13 @@ impl ScheduleArgs {
 /// The schedule in a file, which may be that of a preset and then has a grid that it is meant for.
 fn read_schedule(path: &Path) -> Result<(Schedule, Option<Grid>), CliError> {
     let shown = path.display();
-    let cannot = |error: &std::io::Error| CliError::failure(format_args!("cannot read {shown}"), error);
-    let mut text = Vec::new();
-    input::open(path)?.take(MAX_SCHEDULE_BYTES + 1).read_to_end(&mut text).map_err(|error| cannot(&error))?;
-    if text.len() as u64 > MAX_SCHEDULE_BYTES {
-        let most = MAX_SCHEDULE_BYTES >> 20;
-        return Err(CliError::Failure(format!("{shown} is too large for a schedule: at most {most} MB are read")));
-    }
+    let text = reading::text(path, MAX_SCHEDULE_BYTES)?;
     let read = if is_preset(&text) {
         parse::<Preset>(&text).map(|preset| (preset.schedule, Some(preset.home_grid)))
     } else {
         parse(&text).map(|schedule| (schedule, None))
     };
-    read.map_err(|error| CliError::Failure(format!("{shown} is no schedule: {error}")))
+    read.map_err(|error| CliError::Failure(format!("{shown}: it is no schedule: {error}")))
 }
 
 /// A preset has a schedule, where a schedule has none.

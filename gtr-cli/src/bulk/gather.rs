@@ -10,6 +10,7 @@ use super::manifest::{Manifest, Run};
 use super::shard::Shard;
 use super::store::Store;
 use crate::error::CliError;
+use crate::reading;
 use crate::table::count;
 
 /// The parts of a run, in order.
@@ -36,7 +37,7 @@ impl Finished {
         let shown = self.path.display();
         let bytes = fs::read(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => CliError::Failure(format!("{shown} was deleted")),
-            _ => CliError::failure(format_args!("cannot read {shown}"), &error),
+            _ => reading::failed(&self.path, &error),
         })?;
         if Checksum::of(&bytes) == self.checksum {
             return Ok(bytes);

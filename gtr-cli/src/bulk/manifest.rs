@@ -14,6 +14,7 @@ use super::shard::Shard;
 use super::store::Layout;
 use crate::error::CliError;
 use crate::output::Target;
+use crate::reading;
 use crate::series::{Numbering, Subjects};
 
 /// A manifest of more bytes than this is refused; one of a million images has 80 million.
@@ -113,16 +114,11 @@ impl Manifest {
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let wrong = |reason: &str| {
             CliError::Failure(format!(
-                "{} is not the manifest of a part: {reason}; without it the part begins anew",
+                "{}: it is not the manifest of a part: {reason}; without it the part begins anew",
                 path.display()
             ))
         };
-        let mut text = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut text));
-        read.map_err(|error| CliError::failure(format_args!("cannot read {}", path.display()), &error))?;
-        if text.len() as u64 > MOST_BYTES {
-            return Err(wrong(&format!("it has more than {} MB", MOST_BYTES >> 20)));
-        }
+        let text = reading::text(path, MOST_BYTES)?;
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
         if manifest.format_version != VERSION {
             return Err(wrong(&format!("its format_version is {}, not {VERSION}", manifest.format_version)));

@@ -1,12 +1,11 @@
 //! Prompts in files of JSON lines.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::error::CliError;
-use crate::input;
+use crate::reading;
 
 /// A file of more bytes than this is refused.
 const MOST_BYTES: u64 = 16 << 20;
@@ -26,16 +25,13 @@ pub(crate) struct Prompt {
 /// The prompts of a file, one a line that is not empty.
 pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
     let shown = path.display();
-    let mut text = String::new();
-    let read = input::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text);
-    read.map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
-    if text.len() as u64 > MOST_BYTES {
-        return Err(CliError::Failure(format!("{shown} has more than {} MB: give fewer prompts", MOST_BYTES >> 20)));
-    }
-    let prompts = parse(&text).map_err(|error| CliError::Failure(format!("{shown}: {error}")))?;
+    let wrong = |error: String| CliError::Failure(format!("{shown}: {error}"));
+    let text = reading::text(path, MOST_BYTES)?;
+    let text = std::str::from_utf8(&text).map_err(|error| wrong(format!("it is not text in UTF-8: {error}")))?;
+    let prompts = parse(text).map_err(wrong)?;
     if prompts.is_empty() || prompts.len() > MOST {
         let count = prompts.len();
-        return Err(CliError::Failure(format!("{shown} has {count} prompts, it must have 1 to {MOST}, one a line")));
+        return Err(wrong(format!("it has {count} prompts, it must have 1 to {MOST}, one a line")));
     }
     Ok(prompts)
 }
@@ -78,7 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metadata.jsonl");
         std::fs::write(&path, "\n").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("has 0 prompts"));
+        assert!(read(&path).unwrap_err().to_string().contains("it has 0 prompts"));
         assert!(read(folder.path()).is_err());
     }
 }

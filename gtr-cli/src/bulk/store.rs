@@ -13,6 +13,7 @@ use super::manifest::Manifest;
 use super::shard::Shard;
 use crate::error::CliError;
 use crate::output::make_folder;
+use crate::reading;
 use crate::series::{Numbering, earlier, file_name};
 
 /// How the files of a folder are laid out.
@@ -129,8 +130,7 @@ impl Store {
     pub(crate) fn shards(&self) -> Result<Vec<Shard>, CliError> {
         let folder = self.0.join("shards");
         let entries = fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let entries =
-            entries.map_err(|error| CliError::failure(format_args!("cannot read {}", folder.display()), &error))?;
+        let entries = entries.map_err(|error| reading::failed(&folder, &error))?;
         let shard = |name: String| name.strip_suffix(".json").and_then(Shard::from_stem);
         let mut shards: Vec<Shard> =
             entries.iter().filter_map(|entry| entry.file_name().into_string().ok().and_then(shard)).collect();

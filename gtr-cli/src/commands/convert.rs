@@ -1,6 +1,6 @@
 //! `convert`: any checkpoint to safetensors.
 
-use gtr_backends::checkpoint::{ConvertOptions, convert};
+use gtr_backends::checkpoint::{ConvertOptions, Wanted, convert};
 
 use crate::args::ConvertArgs;
 use crate::ending;
@@ -17,9 +17,12 @@ pub(super) fn run(args: &ConvertArgs) -> Result<ExitStatus, CliError> {
         )));
     }
     let mut options = ConvertOptions::default();
-    options.section = args.section.map(Into::into);
+    options.section = Wanted::named_or(args.section.as_deref(), Wanted::Averaged);
     options.dtype = args.dtype.map(Into::into);
-    let done = convert(&args.input, &args.output, options)?;
+    let done = convert(&args.input, &args.output, &options)?;
+    if let Some(note) = done.section.note() {
+        output::note(format_args!("{}: {note}", args.input.display()));
+    }
     let (tensors, parameters) = (done.tensors, done.parameters);
     output::print(&format!(
         "{}: {tensors} tensors, {parameters} parameters, from {}\n",

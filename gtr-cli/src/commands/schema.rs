@@ -15,6 +15,7 @@ use crate::catalogue::CATALOGUE;
 use crate::commands::{to_json, verify::Finding};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target, check_folder, make_folder};
+use crate::reading;
 
 /// Carries out the command.
 pub(super) fn run(args: &SchemaArgs) -> Result<ExitStatus, CliError> {
@@ -43,8 +44,7 @@ fn files() -> impl Iterator<Item = (String, String)> {
 fn check(folder: &Path) -> Result<(), CliError> {
     for (file, text) in files() {
         let path = folder.join(file);
-        let found = fs::read_to_string(&path)
-            .map_err(|error| CliError::failure(format_args!("cannot read {}", path.display()), &error))?;
+        let found = fs::read_to_string(&path).map_err(|error| reading::failed(&path, &error))?;
         if found != text {
             return Err(CliError::Failure(format!(
                 "{} is not the schema of this version: run `gtr-cli schema --out-dir {}`",

@@ -13,6 +13,7 @@ use crate::catalogue::CATALOGUE;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
+use crate::reading;
 use crate::table::count;
 
 /// A broken rule of a file.
@@ -37,7 +38,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
         let name = path.display().to_string();
         match read(path) {
             Err(error) => {
-                output::error(CliError::failure(format_args!("cannot read {name}"), &error));
+                output::error(reading::failed(path, &error));
                 unreadable.push(Finding {
                     file: name,
                     violation: Violation {
@@ -48,7 +49,12 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
                     },
                 });
             }
-            Ok(Err(violation)) => findings.push(Finding { file: name, violation }),
+            Ok(Err(mut violation)) => {
+                if let Some(what) = reading::instead(path).filter(|_| violation.rule == Rule::Document) {
+                    violation.found = what;
+                }
+                findings.push(Finding { file: name, violation });
+            }
             Ok(Ok(document)) => {
                 if check(&name, &document, args.known_only, &mut findings) {
                     let unknown = unknown(&document);
@@ -111,8 +117,11 @@ pub(super) fn sound(path: &Path) -> Result<Plan, CliError> {
 /// Reads a plan that is to be used; that it keeps the rules remains to be seen.
 pub(super) fn read_document(path: &Path) -> Result<PlanDocument, CliError> {
     let name = path.display();
-    let read = read(path).map_err(|error| CliError::failure(format_args!("cannot read {name}"), &error))?;
-    read.map_err(|violation| CliError::Failure(format!("{name}: not a sound plan: {violation}")))
+    let read = read(path).map_err(|error| reading::failed(path, &error))?;
+    read.map_err(|violation| match reading::instead(path).filter(|_| violation.rule == Rule::Document) {
+        Some(what) => CliError::Failure(format!("{name}: {what}")),
+        None => CliError::Failure(format!("{name}: not a sound plan: {violation}")),
+    })
 }
 
 /// Checks a document; whether it is sound.

@@ -72,6 +72,9 @@ impl Evaluator {
         let compute = model.compute()?;
         let device = gtr_backends::device_name(compute.device());
         let generator = gtr_backends::open_mar(name, &model.files(), compute)?;
+        if let Some(note) = generator.section().note() {
+            output::note(format_args!("{name}: {note}"));
+        }
         let shape @ [height, width, channels] = generator.shape();
         if shape != SHAPE {
             return Err(CliError::usage(format_args!(

@@ -7,6 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use crate::error::CliError;
+use crate::reading;
 
 /// A header of more bytes than this is refused.
 const MOST_HEADER: u32 = 1 << 16;
@@ -36,9 +37,9 @@ impl Npz {
     /// Opens an archive.
     pub(super) fn open(path: &Path) -> Result<Self, CliError> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| CliError::failure(format_args!("cannot read {name}"), &error))?;
+        let file = File::open(path).map_err(|error| reading::failed(path, &error))?;
         let zip = ZipArchive::new(BufReader::new(file))
-            .map_err(|error| CliError::failure(format_args!("{name} is no archive of NumPy"), &error))?;
+            .map_err(|error| reading::not_a("an archive of NumPy", path, &error))?;
         Ok(Self { name, zip })
     }
 
@@ -49,12 +50,12 @@ impl Npz {
 
     /// An array.
     pub(super) fn array(&mut self, array: &str) -> Result<Array<'_>, CliError> {
-        let name = format!("{array} of {}", self.name);
-        let wrong = |error: &dyn std::error::Error| CliError::failure(format_args!("cannot read {name}"), error);
+        let name = format!("{}: {array}", self.name);
+        let wrong = |error: &dyn std::error::Error| CliError::failure(format_args!("{name} cannot be read"), error);
         let mut elements = self.zip.by_name(&format!("{array}.npy")).map_err(|error| wrong(&error))?;
         let text = header(&mut elements).map_err(|error| wrong(&error))?;
         let header = parse(&text).ok_or_else(|| {
-            CliError::Failure(format!("cannot read {name}: its header is none of NumPy's, of an array in C order"))
+            CliError::Failure(format!("{name} cannot be read: its header is none of NumPy's, of an array in C order"))
         })?;
         Ok(Array { header, elements: Box::new(elements), name })
     }
@@ -65,13 +66,13 @@ impl Array<'_> {
     pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), CliError> {
         self.elements
             .read_exact(bytes)
-            .map_err(|error| CliError::failure(format_args!("cannot read {}", self.name), &error))
+            .map_err(|error| CliError::failure(format_args!("{} cannot be read", self.name), &error))
     }
 
     /// Refuses an array that has more elements than it says.
     pub(super) fn ended(&mut self) -> Result<(), CliError> {
         let read = self.elements.read(&mut [0]);
-        match read.map_err(|error| CliError::failure(format_args!("cannot read {}", self.name), &error))? {
+        match read.map_err(|error| CliError::failure(format_args!("{} cannot be read", self.name), &error))? {
             0 => Ok(()),
             _ => Err(self.wrong("it has more elements than its header says")),
         }
@@ -79,7 +80,7 @@ impl Array<'_> {
 
     /// That something is wrong with it.
     pub(super) fn wrong(&self, reason: &str) -> CliError {
-        CliError::Failure(format!("cannot read {}: {reason}", self.name))
+        CliError::Failure(format!("{} cannot be read: {reason}", self.name))
     }
 }
 

@@ -14,7 +14,9 @@ use crate::bulk::{LABELS, is_npz};
 use crate::error::CliError;
 use crate::output;
 use crate::raster::Raster;
+use crate::reading;
 use crate::table::count;
+use gtr_core::unmarked;
 
 /// More pictures than this are refused.
 const MOST: u64 = 1 << 20;
@@ -154,7 +156,7 @@ const LONGEST: u64 = 1 << 16;
 
 fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
     let shown = list.display();
-    let cannot = |error: &dyn std::error::Error| CliError::failure(format_args!("cannot read {shown}"), error);
+    let cannot = |error: &dyn std::error::Error| reading::failed(list, error);
     let mut file = BufReader::new(File::open(list).map_err(|error| cannot(&error))?);
     let (mut files, mut classes, mut named) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut line = String::new();
@@ -171,7 +173,8 @@ fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
         if line.trim().is_empty() {
             continue;
         }
-        let label: Label = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
+        let line = unmarked(line.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+        let label: Label = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
         let inside = label.file.components().all(|part| matches!(part, Component::Normal(_)));
         if !inside || label.file.as_os_str().is_empty() {
             return Err(wrong(format!("{} is no file in this folder", label.file.display())));
@@ -195,7 +198,7 @@ fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
 /// The names of all PNG files in a folder, in order.
 fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let shown = folder.display();
-    let cannot = |error: &std::io::Error| CliError::failure(format_args!("cannot read {shown}"), error);
+    let cannot = |error: &std::io::Error| reading::failed(folder, error);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| cannot(&error))? {
         let name = PathBuf::from(entry.map_err(|error| cannot(&error))?.file_name());

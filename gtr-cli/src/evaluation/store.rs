@@ -14,6 +14,7 @@ use super::record::{LENGTH, Record};
 use crate::bulk::{Checksum, Lock};
 use crate::error::CliError;
 use crate::output::{self, Target, make_folder};
+use crate::reading;
 
 /// A file of more bytes than this is refused: it would have three million images.
 const MOST_BYTES: u64 = 1 << 30;
@@ -105,7 +106,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         file.take(MOST_BYTES).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|error| CliError::failure(format_args!("cannot read {}", path.display()), &error))
+    read().map_err(|error| reading::failed(path, &error))
 }
 
 impl Entry {

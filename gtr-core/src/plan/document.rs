@@ -3,14 +3,17 @@
 use std::io::Read;
 
 use schemars::JsonSchema;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::object::{Object, maybe_object, object, objects};
 use crate::rules::{self, Violation};
-use crate::{Grid, Schedule};
+use crate::{Grid, Schedule, unmarked};
 
 /// A plan file is refused beyond this size, before it is read whole.
 pub const MAX_PLAN_BYTES: u64 = 64 << 20;
+/// Bytes from the start that tell the encoding.
+const START: u64 = 4;
 
 /// The plan format as data. [`crate::verify`] tells whether it is sound; only then does it become a
 /// [`crate::Plan`].
@@ -120,7 +123,12 @@ impl PlanDocument {
     /// if it is of another version.
     pub fn read(reader: impl Read) -> Result<Self, Violation> {
         let mut limited = reader.take(MAX_PLAN_BYTES + 1);
-        let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::with_capacity(1 << 16, &mut limited));
+        // A reader that fails here fails again below, where it is said.
+        let mut start = Vec::new();
+        let _ = limited.by_ref().take(START).read_to_end(&mut start);
+        let start = unmarked(&start).map_err(|error| rules::not_a_plan("", &serde_json::Error::custom(error)))?;
+        let whole = start.chain(&mut limited);
+        let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::with_capacity(1 << 16, whole));
         let parsed = serde_path_to_error::deserialize(&mut json);
         let parsed = parsed.map_err(|error| (error.path().to_string(), error.into_inner()));
         let parsed =

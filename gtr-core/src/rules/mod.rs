@@ -282,7 +282,7 @@ pub(crate) fn not_a_plan(path: &str, error: &serde_json::Error) -> Violation {
     };
     let found: String = error.to_string().chars().take(200).collect();
     // What the parser expected is not what a plan is.
-    let found = if error.is_data() { found } else { format!("text that is no JSON ({found})") };
+    let found = if error.is_data() { found } else { format!("text that is not JSON ({found})") };
     let expected = "a JSON object of the plan format's fields".to_owned();
     Violation { rule: Rule::Document, place, found, expected }
 }

@@ -15,6 +15,7 @@ use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::input::Seekable;
 use crate::output::{self, Target};
+use crate::reading;
 use crate::series::{PARAMETERS, PLAN, Parameters};
 use crate::shell::quoted;
 use crate::words::in_words;
@@ -70,9 +71,7 @@ impl Recorded {
         let shown = path.display();
         let wrong = |what: String| CliError::Failure(format!("{shown}: {what}"));
         let decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: MOST });
-        let reader = decoder
-            .read_info()
-            .map_err(|error| CliError::failure(format_args!("cannot read {shown} as PNG"), &error))?;
+        let reader = decoder.read_info().map_err(|error| reading::not_a("PNG", path, &error))?;
         let info = reader.info();
         let written = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
         let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == PLAN);

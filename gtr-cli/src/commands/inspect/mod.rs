@@ -1,16 +1,21 @@
 //! `inspect`: what a file of this program holds.
 
+mod checkpoint;
 mod image;
 mod replan;
 mod trace;
 
 use std::io::{Read as _, Seek as _};
+use std::path::Path;
+
+use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::trace::FORMAT;
 
 use crate::args::InspectArgs;
 use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::input::{self, is_stream};
-use crate::output;
+use crate::{output, reading};
 
 /// Carries out the command.
 pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
@@ -29,22 +34,44 @@ pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
     }
     let mut file = input::seekable(&args.file)?;
     let mut start = Vec::new();
-    let shown = args.file.display();
     let read = file.by_ref().take(START).read_to_end(&mut start).and_then(|_| file.rewind());
-    read.map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
-    if !holds_tensors(&start) {
-        return image::run(args, format, file);
+    read.map_err(|error| reading::failed(&args.file, &error))?;
+    let content = content(&args.file, &start);
+    if matches!(content, Content::Trace | Content::Checkpoint) && ending::is_free(&args.file) {
+        let shown = args.file.display();
+        return Err(CliError::Failure(format!("{shown}: tensors cannot be read from a pipe; name their file")));
     }
-    if ending::is_free(&args.file) {
-        return Err(CliError::Failure(format!("{shown}: a trace cannot be read from a pipe; name its file")));
+    match content {
+        Content::Image => image::run(args, format, file),
+        Content::Trace => trace::run(args, format),
+        Content::Checkpoint => checkpoint::run(args, format),
     }
-    trace::run(args, format)
 }
 
-/// Bytes that tell what a file holds.
-const START: u64 = 9;
+/// What a file is by its first bytes, and where these tell nothing by its name.
+enum Content {
+    Image,
+    Trace,
+    Checkpoint,
+}
 
-/// Whether a file begins as safetensors files do: eight bytes for the length of a description in JSON, and that.
-fn holds_tensors(start: &[u8]) -> bool {
-    start.get(8) == Some(&b'{')
+/// The endings of checkpoints.
+const CHECKPOINTS: [&str; 7] = [".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".th", ".index.json"];
+
+/// Bytes that tell what a file holds.
+const START: u64 = 16;
+
+fn content(path: &Path, start: &[u8]) -> Content {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    // Eight bytes for the length of a header in JSON, and that.
+    let tensors = start.get(8) == Some(&b'{');
+    if start.starts_with(b"\x89PNG") {
+        Content::Image
+    } else if tensors && Checkpoint::open(path).is_ok_and(|file| file.metadata().get("format") == Some(&FORMAT)) {
+        Content::Trace
+    } else if tensors || start.starts_with(b"PK") || CHECKPOINTS.iter().any(|ending| name.ends_with(ending)) {
+        Content::Checkpoint
+    } else {
+        Content::Image
+    }
 }

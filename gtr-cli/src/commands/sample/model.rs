@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gtr_backends::checkpoint::Section;
+use gtr_backends::checkpoint::{Section, WeightsKind};
 use gtr_backends::lightgen::{LightGenGenerator, TextFeatures, grid_of, prompt_length};
 use gtr_backends::mar::{Class, MarGenerator};
 use gtr_backends::vae::{KlEncoder, open_encoder};
@@ -160,19 +160,16 @@ fn encoder(args: &SampleArgs, tokens_are_pixels: bool) -> Result<Option<KlEncode
 }
 
 /// Where the weights come from; says so where it matters.
-fn tell_weights<G: MaskedGenerator>(args: &SampleArgs, section: Section, generator: &G) -> String {
+fn tell_weights<G: MaskedGenerator>(args: &SampleArgs, section: &Section, generator: &G) -> String {
     let model = &args.model;
     tracing::info!(model = model.model, grid = %generator.grid(), weights = %section, "loaded");
     let file = model.weights.as_ref().map_or_else(|| model.model.clone(), |path| path.display().to_string());
-    match section {
-        Section::Random => {
-            output::note(format_args!("{} has random weights: its pictures show nothing", model.model));
-            return format!("random, seed {}", model.random_weights.unwrap_or_default());
-        }
-        Section::Model => {
-            output::note(format_args!("{file} has no averaged weights (model_ema): the raw ones (model) are used"));
-        }
-        _ => {}
+    if section.weights() == WeightsKind::Random {
+        output::note(format_args!("{} has random weights: its pictures show nothing", model.model));
+        return format!("random, seed {}", model.random_weights.unwrap_or_default());
+    }
+    if let Some(note) = section.note() {
+        output::note(format_args!("{file}: {note}"));
     }
     format!("{file}, {section}")
 }

@@ -1,89 +1,15 @@
-//! A reader for the pickles of `torch.save`, which can build tensors and nothing else.
-//!
-//! A pickle is a program for a stack machine that may call any Python function. This machine knows the calls that
-//! rebuild tensors; what any other call would give becomes a placeholder that says what it was, since published
-//! checkpoints carry such things (`argparse.Namespace`). Objects lie in one list and refer to each other by number, so
-//! neither cycles nor deep nesting can exhaust the stack of this program. Each opcode adds at most one object, so what a
-//! pickle can make of memory is bounded by its length.
+//! The stack machine: one step an opcode.
 
 use std::collections::HashMap;
 
-use super::Dtype;
-
-/// The number of an object.
-pub(super) type Id = u32;
-
-/// What a pickle builds.
-#[derive(Clone, Debug)]
-pub(super) enum Object {
-    /// Numbers that are not whole, none, and whatever has no meaning here.
-    Plain,
-    Int(i64),
-    Text(String),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    /// A Python name: `module.name`.
-    Global(String),
-    Storage(Storage),
-    Tensor(TensorView),
-    /// Something that is not understood, and what it is.
-    Placeholder(String),
-}
-
-/// A storage: the elements of one or more tensors, an entry of the archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Storage {
-    pub key: String,
-    pub elements: usize,
-    /// The type, or the Python class whose elements are not read.
-    pub dtype: Result<Dtype, String>,
-}
-
-/// A tensor: a view of a storage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TensorView {
-    pub storage: Storage,
-    pub offset: usize,
-    pub shape: Vec<usize>,
-    pub strides: Vec<usize>,
-}
-
-/// The objects of a pickle.
-#[derive(Debug)]
-pub(super) struct Pickle {
-    objects: Vec<Object>,
-    /// What the pickle is of.
-    pub root: Id,
-}
-
-impl Pickle {
-    /// Runs the program.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let mut machine =
-            Machine { bytes, at: 0, objects: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
-        let root = machine.run()?;
-        Ok(Self { objects: machine.objects, root })
-    }
-
-    pub(super) fn object(&self, id: Id) -> &Object {
-        &self.objects[id as usize]
-    }
-
-    /// The items of a dictionary whose keys are text; of a key that occurs twice the last counts.
-    pub(super) fn entries(&self, id: Id) -> impl Iterator<Item = (&str, Id)> {
-        let items: &[(Id, Id)] = if let Object::Dict(items) = self.object(id) { items } else { &[] };
-        items.iter().filter_map(|&(key, value)| match self.object(key) {
-            Object::Text(text) => Some((text.as_str(), value)),
-            _ => None,
-        })
-    }
-}
+use super::{Id, Object};
 
 /// A pickle with more objects than this is not a checkpoint.
 const MOST_OBJECTS: usize = 4 << 20;
+/// Python names of more bytes mean nothing here.
+const LONGEST_NAME: usize = 200;
 
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     objects: Vec<Object>,
@@ -91,10 +17,22 @@ struct Machine<'a> {
     /// Heights of the stack at the marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// How many items calls may still copy from one object into another.
+    pub(super) copies: usize,
 }
 
 impl<'a> Machine<'a> {
-    fn run(&mut self) -> Result<Id, String> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let (stack, marks, memo) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { bytes, at: 0, objects: Vec::new(), stack, marks, memo, copies: MOST_OBJECTS }
+    }
+
+    /// The objects, and how many bytes the program has.
+    pub(super) fn finish(self) -> (Vec<Object>, usize) {
+        (self.objects, self.at)
+    }
+
+    pub(super) fn run(&mut self) -> Result<Id, String> {
         loop {
             let at = self.at;
             let [opcode] = self.array()?;
@@ -216,15 +154,15 @@ impl<'a> Machine<'a> {
                 self.set_items(&items)?;
             }
             b'c' => {
-                let name = format!("{}.{}", self.line()?, self.line()?);
-                self.push(Object::Global(name))?;
+                let global = global(self.line()?, self.line()?);
+                self.push(global)?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Object::Text(module), Object::Text(name)) = (self.object(module), self.object(name)) else {
                     return Err("a global is not named by text".into());
                 };
-                let global = Object::Global(format!("{module}.{name}"));
+                let global = global(module, name);
                 self.push(global)?;
             }
             b'Q' => {
@@ -297,7 +235,7 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, length: usize) -> Result<(), String> {
         let text = std::str::from_utf8(self.take(length)?).map_err(|error| error.to_string())?;
-        self.push(Object::Text(text.to_owned()))
+        self.push(Object::Text(text.into()))
     }
 
     fn push(&mut self, object: Object) -> Result<(), String> {
@@ -328,7 +266,7 @@ impl<'a> Machine<'a> {
         Ok(&mut self.objects[id as usize])
     }
 
-    fn object(&self, id: Id) -> &Object {
+    pub(super) fn object(&self, id: Id) -> &Object {
         &self.objects[id as usize]
     }
 
@@ -361,87 +299,14 @@ impl<'a> Machine<'a> {
         self.stack.push(id);
         Ok(())
     }
-
-    /// What calling `callee` gives. What is not understood is a placeholder, never an error: it may not be wanted.
-    fn call(&self, callee: Id, arguments: Id) -> Object {
-        let Object::Global(name) = self.object(callee) else {
-            return Object::Placeholder("the result of a call of something that is not a name".into());
-        };
-        let arguments = if let Object::Tuple(arguments) = self.object(arguments) { arguments.as_slice() } else { &[] };
-        let made = match name.as_str() {
-            "collections.OrderedDict" => self.ordered_dict(arguments),
-            "torch._utils._rebuild_tensor_v2" => self.tensor(arguments),
-            "torch._utils._rebuild_parameter" => match arguments.first().map(|&id| self.object(id)) {
-                Some(Object::Tensor(tensor)) => Some(Object::Tensor(tensor.clone())),
-                _ => None,
-            },
-            _ => return Object::Placeholder(format!("built by `{}`, which is not called", shortened(name))),
-        };
-        made.unwrap_or_else(|| Object::Placeholder(format!("built by `{name}` from arguments that make no sense")))
-    }
-
-    fn ordered_dict(&self, arguments: &[Id]) -> Option<Object> {
-        let Some(&items) = arguments.first() else { return Some(Object::Dict(Vec::new())) };
-        let Object::List(items) = self.object(items) else { return None };
-        let pair = |&item: &Id| match self.object(item) {
-            Object::Tuple(pair) | Object::List(pair) => <[Id; 2]>::try_from(pair.as_slice()).ok().map(|[k, v]| (k, v)),
-            _ => None,
-        };
-        items.iter().map(pair).collect::<Option<_>>().map(Object::Dict)
-    }
-
-    /// Arguments: storage, offset, shape, strides, and things that do not touch the values.
-    fn tensor(&self, arguments: &[Id]) -> Option<Object> {
-        let [storage, offset, shape, strides, ..] = *arguments else { return None };
-        let Object::Storage(storage) = self.object(storage) else { return None };
-        let (shape, strides) = (self.sizes(shape)?, self.sizes(strides)?);
-        let view = TensorView { storage: storage.clone(), offset: self.size(offset)?, shape, strides };
-        (view.shape.len() == view.strides.len() && view.shape.len() <= MOST_DIMENSIONS).then_some(Object::Tensor(view))
-    }
-
-    /// A reference to a storage: ("storage", class, key, device, elements).
-    fn storage(&self, id: Id) -> Object {
-        let unknown = || Object::Placeholder("an outside object that is not a storage".into());
-        let Object::Tuple(parts) = self.object(id) else { return unknown() };
-        let [kind, class, key, _device, elements] = parts[..] else { return unknown() };
-        match (self.object(kind), self.object(class), self.object(key), self.size(elements)) {
-            (Object::Text(kind), Object::Global(class), Object::Text(key), Some(elements)) if kind == "storage" => {
-                Object::Storage(Storage { key: key.clone(), elements, dtype: dtype(class) })
-            }
-            _ => unknown(),
-        }
-    }
-
-    fn size(&self, id: Id) -> Option<usize> {
-        if let Object::Int(value) = self.object(id) { usize::try_from(*value).ok() } else { None }
-    }
-
-    fn sizes(&self, id: Id) -> Option<Vec<usize>> {
-        if let Object::Tuple(items) = self.object(id) {
-            items.iter().map(|&item| self.size(item)).collect()
-        } else {
-            None
-        }
-    }
 }
 
-const MOST_DIMENSIONS: usize = 8;
-
-fn dtype(class: &str) -> Result<Dtype, String> {
-    match class {
-        "torch.HalfStorage" => Ok(Dtype::F16),
-        "torch.BFloat16Storage" => Ok(Dtype::Bf16),
-        "torch.FloatStorage" => Ok(Dtype::F32),
-        "torch.DoubleStorage" => Ok(Dtype::F64),
-        "torch.LongStorage" => Ok(Dtype::I64),
-        "torch.ByteStorage" => Ok(Dtype::U8),
-        _ => Err(shortened(class)),
+/// A Python name; one that is too long for any is none.
+fn global(module: &str, name: &str) -> Object {
+    if module.len() + name.len() > LONGEST_NAME {
+        return Object::placeholder("built by something with a very long name, which is not called");
     }
-}
-
-/// A name from outside, short enough for a message.
-fn shortened(name: &str) -> String {
-    name.chars().take(80).collect()
+    Object::Global(format!("{module}.{name}").into())
 }
 
 /// A whole number, little endian in two's complement; those beyond 64 bits have no meaning here.
@@ -465,6 +330,7 @@ fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Pickle;
     use super::*;
 
     #[test]

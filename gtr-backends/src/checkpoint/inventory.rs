@@ -1,0 +1,112 @@
+//! What a checkpoint holds, told without reading more than its headers.
+
+use std::path::Path;
+
+use super::format::Format;
+use super::section::{self, WHOLE, Wanted};
+use super::{Checkpoint, Kind, Section, Source, TensorInfo, parts};
+use crate::BackendError;
+use crate::lightgen::{self, LightGenConfig};
+use crate::mar::{self, MarConfig, Stack};
+
+/// The sections of a checkpoint and their tensors.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Inventory {
+    /// What format it has, in words.
+    pub format: String,
+    /// Its collections of tensors, the outermost first.
+    pub sections: Vec<SectionInventory>,
+    /// Which of them is taken where nothing is asked for, or why none is.
+    pub taken: Result<Section, String>,
+    /// What the one that is taken is a checkpoint of, if that can be told.
+    pub kind: Option<Kind>,
+    /// The published models of that kind whose sizes it has.
+    pub models: Vec<&'static str>,
+}
+
+/// A section of a checkpoint.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SectionInventory {
+    /// What it is called: `whole` for the outermost.
+    pub name: String,
+    /// Its tensors by their names in the file.
+    pub tensors: Vec<(String, TensorInfo)>,
+}
+
+impl TensorInfo {
+    /// Bytes of its elements; `None` where their type is not read.
+    pub fn bytes(&self) -> Option<usize> {
+        let elements = self.elements()?;
+        elements.checked_mul(self.dtype?.size())
+    }
+
+    /// Its elements, if as many can be counted.
+    pub fn elements(&self) -> Option<usize> {
+        self.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side))
+    }
+}
+
+impl Inventory {
+    /// Looks at a file, or at the files that an index names.
+    ///
+    /// # Errors
+    /// [`BackendError::Read`] if a file can not be read, [`BackendError::Checkpoint`] if it is not a checkpoint.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// let inventory = gtr_backends::checkpoint::Inventory::open("checkpoint-last.pth".as_ref())?;
+    /// for section in &inventory.sections {
+    ///     println!("{}: {} tensors", section.name, section.tensors.len());
+    /// }
+    /// # Ok::<(), gtr_backends::BackendError>(())
+    /// ```
+    pub fn open(path: &Path) -> Result<Self, BackendError> {
+        let name = path.display().to_string();
+        let format = if parts::is_index(path) {
+            Format::Parts(parts::Parts::open(path)?)
+        } else {
+            let format = Format::open(Source::open(path)?);
+            format.map_err(|reason| BackendError::Checkpoint { file: name.clone(), reason })?
+        };
+        let (format_name, mut sections) = (format.name().into_owned(), Vec::new());
+        let mut refusal = None;
+        {
+            let collections = format.collections();
+            for (number, collection) in collections.iter().enumerate() {
+                let outermost = collection.path.is_empty();
+                if outermost && collection.tensors.is_empty() {
+                    continue;
+                }
+                let info = |name: &&str| Some(((*name).to_owned(), format.info(number, name)?));
+                let name = if outermost { WHOLE.to_owned() } else { collection.path.join(".") };
+                sections.push(SectionInventory { name, tensors: collection.tensors.iter().filter_map(info).collect() });
+            }
+            if let Err(reason) = section::choose(&collections, &Wanted::Averaged) {
+                refusal = Some(reason);
+            }
+        }
+        if let Some(reason) = refusal {
+            return Ok(Self { format: format_name, sections, taken: Err(reason), kind: None, models: Vec::new() });
+        }
+        let checkpoint = Checkpoint::new(name, format, &Wanted::Averaged)?;
+        let kind = Kind::of(&checkpoint);
+        let models = published(&checkpoint, kind);
+        Ok(Self { format: format_name, sections, taken: Ok(checkpoint.section), kind, models })
+    }
+}
+
+/// The published models of a kind whose encoder has the size of this one's.
+fn published(checkpoint: &Checkpoint, kind: Option<Kind>) -> Vec<&'static str> {
+    let encoder = |name: &&'static str| -> Option<Stack> {
+        match kind? {
+            Kind::Mar => MarConfig::named(name).map(|config| config.encoder),
+            Kind::LightGen => LightGenConfig::named(name).map(|config| config.encoder),
+            _ => None,
+        }
+    };
+    let found = (checkpoint.dimension("encoder_norm.weight", 0), checkpoint.blocks("encoder_blocks"));
+    let names = mar::NAMES.into_iter().chain(lightgen::NAMES);
+    names.filter(|name| encoder(name).is_some_and(|it| (Some(it.width), it.depth) == found)).collect()
+}

@@ -1,0 +1,173 @@
+//! The files of `torch.save`, of both formats: dictionaries of tensors, whose elements lie in storages.
+
+mod archive;
+mod legacy;
+mod pickle;
+mod view;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use self::archive::Archive;
+use self::legacy::Legacy;
+use self::pickle::{Id, Object, Pickle};
+use self::view::{Span, TensorView, gather};
+use super::{Dtype, Source, TensorInfo};
+
+/// Dictionaries that lie deeper in others are not looked into.
+const DEEPEST: usize = 4;
+/// More dictionaries than this are not looked into.
+const MOST_DICTIONARIES: usize = 1024;
+/// A name that is longer is none of a section.
+const LONGEST_NAME: usize = 200;
+
+/// Whether a file begins as those of before 1.6 do.
+pub(super) fn begins_legacy(start: &[u8]) -> bool {
+    legacy::begins(start)
+}
+
+pub(super) struct File {
+    storages: Storages,
+    dictionaries: Vec<Dictionary>,
+}
+
+/// A dictionary of a file: where it lies, outermost name first, and what its names stand for.
+pub(super) struct Dictionary {
+    pub(super) path: Vec<Arc<str>>,
+    tensors: BTreeMap<Arc<str>, Tensor>,
+}
+
+impl Dictionary {
+    /// The names of its tensors.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(|name| &**name)
+    }
+
+    /// What is known of a tensor.
+    pub(super) fn info(&self, name: &str) -> Option<TensorInfo> {
+        Some(match self.tensors.get(name)? {
+            Ok(view) => TensorInfo { shape: view.shape.clone(), dtype: view.storage.dtype.clone().ok() },
+            Err(_) => TensorInfo { shape: Vec::new(), dtype: None },
+        })
+    }
+}
+
+/// A tensor, or why there is none.
+type Tensor = Result<Arc<TensorView>, Arc<str>>;
+
+enum Storages {
+    Archive(Box<Archive>),
+    Legacy(Legacy),
+}
+
+impl File {
+    pub(super) fn open_archive(source: Source) -> Result<Self, String> {
+        let (archive, pickle) = Archive::open(source)?;
+        let pickle = Pickle::parse(&pickle)?;
+        Ok(Self { storages: Storages::Archive(archive.into()), dictionaries: dictionaries(&pickle)? })
+    }
+
+    pub(super) fn open_legacy(source: Source) -> Result<Self, String> {
+        let (legacy, pickle) = Legacy::open(source)?;
+        Ok(Self { storages: Storages::Legacy(legacy), dictionaries: dictionaries(&pickle)? })
+    }
+
+    /// Which of the two formats it is.
+    pub(super) fn format(&self) -> &'static str {
+        match self.storages {
+            Storages::Archive(_) => "an archive of torch.save",
+            Storages::Legacy(_) => "a file of torch.save before 1.6",
+        }
+    }
+
+    pub(super) fn dictionaries(&self) -> &[Dictionary] {
+        &self.dictionaries
+    }
+
+    /// Makes `stored` hold the elements of a tensor, little endian, row by row.
+    pub(super) fn read(&mut self, dictionary: usize, name: &str, stored: &mut Vec<u8>) -> Result<Dtype, String> {
+        let tensor = self.dictionaries.get(dictionary).and_then(|it| it.tensors.get(name));
+        let view = tensor.ok_or("there is no such tensor")?.clone().map_err(|reason| reason.to_string())?;
+        let dtype = view.storage.dtype.clone().map_err(|class| format!("elements of `{class}` are not read"))?;
+        let span = Span::of(&view)?;
+        let size = dtype.size() as u64;
+        let first = (view.storage.first as u64).checked_add(view.offset as u64);
+        let start = first.and_then(|first| first.checked_mul(size)).ok_or("its offset is too large")?;
+        let bytes = (span.length as u64).checked_mul(size).ok_or("it is too large")?;
+        let key = &*view.storage.key;
+        let (place, big_endian) = match &mut self.storages {
+            Storages::Archive(archive) => {
+                let entry = format!("data/{key}");
+                archive.read(&entry, start, bytes, stored)?;
+                (entry, archive.big_endian)
+            }
+            Storages::Legacy(legacy) => {
+                legacy.read(key, start, bytes, stored)?;
+                (format!("storage {key}"), false)
+            }
+        };
+        if stored.len() as u64 != bytes {
+            return Err(format!("{bytes} bytes are needed from `{place}`, {} are there", stored.len()));
+        }
+        if big_endian {
+            stored.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
+        }
+        if !span.contiguous {
+            *stored = gather(&view, stored, dtype.size());
+        }
+        Ok(dtype)
+    }
+}
+
+/// All dictionaries of a pickle that may be collections of tensors, the outermost first, each once.
+fn dictionaries(pickle: &Pickle) -> Result<Vec<Dictionary>, String> {
+    match pickle.object(pickle.root) {
+        Object::Dict(_) => {}
+        Object::Placeholder(what) => {
+            return Err(format!(
+                "it holds a whole Python object, {what}: save its weights in Python, `torch.save(model.state_dict(), FILE)`"
+            ));
+        }
+        Object::Tensor(_) => return Err("it holds one tensor without a name, no checkpoint".into()),
+        _ => return Err("its pickle holds no dictionary of tensors".into()),
+    }
+    let (mut found, mut seen, mut strange) = (Vec::<Dictionary>::new(), HashSet::new(), None);
+    let mut waiting: Vec<(Vec<Arc<str>>, Id)> = vec![(Vec::new(), pickle.root)];
+    while let Some((path, id)) = waiting.pop() {
+        if !seen.insert(id) || found.len() == MOST_DICTIONARIES {
+            continue;
+        }
+        let mut tensors: BTreeMap<Arc<str>, Tensor> = BTreeMap::new();
+        let mut inner = Vec::new();
+        for (name, value) in pickle.entries(id) {
+            match pickle.object(value) {
+                Object::Tensor(view) => drop(tensors.insert(Arc::clone(name), Ok(Arc::clone(view)))),
+                Object::Placeholder(what) => {
+                    strange.get_or_insert_with(|| (Arc::clone(name), Arc::clone(what)));
+                    tensors.insert(Arc::clone(name), Err(Arc::clone(what)));
+                }
+                Object::Dict(_)
+                    if path.len() < DEEPEST && name.len() <= LONGEST_NAME && inner.len() < MOST_DICTIONARIES =>
+                {
+                    inner.push((path.iter().cloned().chain([Arc::clone(name)]).collect(), value));
+                }
+                _ => drop(tensors.remove(name)),
+            }
+        }
+        // Without tensors these are settings.
+        if tensors.values().all(Result::is_err) {
+            tensors.clear();
+        }
+        found.push(Dictionary { path, tensors });
+        // The first is looked into next.
+        waiting.extend(inner.into_iter().rev());
+    }
+    if found.iter().all(|dictionary| dictionary.tensors.is_empty()) {
+        let name: String = strange.iter().flat_map(|(name, _)| name.chars()).take(LONGEST_NAME).collect();
+        let what = strange.map_or_else(String::new, |(_, what)| {
+            format!("; `{name}` is {what}: save a `state_dict()` in Python, which holds tensors")
+        });
+        return Err(format!("its pickle holds no tensors{what}"));
+    }
+    Ok(found)
+}

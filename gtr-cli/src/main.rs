@@ -18,7 +18,6 @@ mod memory;
 mod output;
 mod page;
 mod picture;
-mod raster;
 mod series;
 mod shell;
 mod table;

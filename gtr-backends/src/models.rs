@@ -187,7 +187,9 @@ fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if path.extension().is_some_and(|extension| extension == "safetensors" || extension == "pth") {
+        // `._model.safetensors` is what macOS puts beside a file.
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "safetensors" || extension == "pth") {
             found.push(path);
         }
     }

@@ -21,10 +21,10 @@ fn config(model: &str) -> String {
 
 /// A folder with a small MAR model as it is published (`mar/`, `kl16.safetensors`) and a small LightGen (`lightgen/`) with
 /// its text encoder (`t5/`), which has no weights.
-struct Models(TempDir);
+pub(crate) struct Models(pub(crate) TempDir);
 
 impl Models {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let models = Self(tempfile::tempdir().unwrap());
         for folder in ["mar", "lightgen", "t5"] {
             fs::create_dir(models.path(folder)).unwrap();
@@ -51,7 +51,7 @@ impl Models {
         models
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 

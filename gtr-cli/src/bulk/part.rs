@@ -11,7 +11,8 @@ use super::checksum::Checksum;
 use super::lock::Lock;
 use super::manifest::{Manifest, Run};
 use super::shard::Shard;
-use super::store::{Layout, Store, make_folder};
+use super::store::{Store, make_folder};
+use crate::args::BulkArgs;
 use crate::error::CliError;
 use crate::output::{self, Target};
 use crate::series::Recipe;
@@ -27,20 +28,21 @@ pub(crate) struct Part {
     manifest: Manifest,
     recipe: Recipe,
     scale: usize,
-    _lock: Lock,
+    /// None where the user sees to it that no other process makes the part.
+    _lock: Option<Lock>,
 }
 
 impl Part {
-    /// Begins a part, or continues it if `resume` says so.
+    /// Begins a part, or continues it with `--resume`.
     pub(crate) fn open(
         store: &Store,
         shard: Shard,
-        resume: bool,
+        flags: &BulkArgs,
         run: Run,
         (recipe, scale): (Recipe, usize),
     ) -> Result<Self, CliError> {
         store.create()?;
-        let lock = Lock::take(&store.lock(shard))?;
+        let lock = if flags.no_lock { None } else { Some(Lock::take(&store.lock(shard))?) };
         let path = store.manifest(shard);
         let mut manifest = Manifest::new(run, shard);
         let before = store.shards()?;
@@ -52,7 +54,7 @@ impl Part {
             let earlier = Manifest::read(&path)?;
             check(store, &manifest, shard)?;
             let (done, all) = (earlier.finished.len(), manifest.range().count());
-            if !resume {
+            if !flags.resume {
                 return Err(CliError::Failure(format!(
                     "part {shard} in {} was begun before ({done} of {all} images): continue it with --resume, or name another folder",
                     store.folder().display()
@@ -76,7 +78,7 @@ impl Part {
     fn forget_what_is_lost(&mut self) {
         let (folder, run) = (self.store.folder(), &self.manifest.run);
         self.manifest.finished.retain(|position, checksum| {
-            let file = folder.join(run.layout.file(run.numbering, *position));
+            let file = folder.join(run.file(*position));
             let lost = match fs::read(&file) {
                 Ok(bytes) if Checksum::of(&bytes) == *checksum => return true,
                 Ok(_) => "was changed",
@@ -88,20 +90,11 @@ impl Part {
         });
     }
 
-    /// Writes what the scorer of GenEval wants to know of each prompt.
+    /// Makes the folders of the layout, and writes what its scorer wants to know of each prompt.
     fn write_metadata(&self) -> Result<(), CliError> {
-        let (run, range) = (&self.manifest.run, self.manifest.range());
-        if run.layout != Layout::Geneval || range.is_empty() {
-            return Ok(());
-        }
-        let lines = run.metadata.iter().flatten().enumerate();
-        let prompts = run.numbering.subject(range.start)..=run.numbering.subject(range.end - 1);
-        for (prompt, line) in lines.filter(|(prompt, _)| prompts.contains(prompt)) {
-            let folder = self.store.folder();
-            make_folder(&folder.join(format!("{prompt:05}")).join("samples"))?;
-            Target::new(&folder.join(Layout::metadata(prompt)))?.write(format!("{line}\n").as_bytes())?;
-        }
-        Ok(())
+        let (folders, files) = self.manifest.run.surroundings(&self.manifest.range());
+        folders.iter().try_for_each(|folder| make_folder(&self.store.folder().join(folder)))?;
+        files.iter().try_for_each(|(file, text)| Target::new(&self.store.folder().join(file))?.write(text.as_bytes()))
     }
 
     fn save(&self) -> Result<(), CliError> {
@@ -131,7 +124,7 @@ impl Part {
     fn add(&mut self, position: u64, picture: &Picture) -> Result<(), CliError> {
         let run = &self.manifest.run;
         let png = self.recipe.png(run.numbering, position, picture, self.scale)?;
-        Target::new(&self.store.folder().join(run.layout.file(run.numbering, position)))?.write(&png)?;
+        Target::new(&self.store.folder().join(run.file(position)))?.write(&png)?;
         self.manifest.finished.insert(position, Checksum::of(&png));
         Ok(())
     }

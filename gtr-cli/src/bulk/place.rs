@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::export::is_npz;
+use super::layout::Layout;
 use super::shard::Shard;
-use super::store::{Layout, Store};
+use super::store::Store;
 use crate::args::SampleArgs;
 use crate::error::CliError;
 use crate::output::Target;
@@ -32,12 +33,12 @@ impl Place {
         if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
             return Ok(None);
         }
-        let layout = bulk.layout.unwrap_or(Layout::Flat);
-        if layout == Layout::Geneval && bulk.prompts.is_none() {
-            return Err(CliError::usage("--layout geneval needs --prompts: the metadata.jsonl of GenEval"));
+        if !npz && bulk.channels.is_some() {
+            return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
         }
-        if layout == Layout::Geneval && npz {
-            return Err(CliError::usage("--layout geneval is one of folders: name one as --out"));
+        let layout = bulk.layout.unwrap_or(Layout::Flat);
+        if layout != Layout::Flat && npz {
+            return Err(CliError::usage("--layout is of folders: name one as --out"));
         }
         if args.trace.is_some() {
             return Err(CliError::usage("--trace records single runs: name a picture or a folder as --out"));

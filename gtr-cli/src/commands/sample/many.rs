@@ -19,11 +19,9 @@ pub(super) fn describe(
     (numbering, recipe, plan): (Numbering, &Recipe, &Plan),
 ) -> Result<Run, CliError> {
     let (model, subjects): (_, &Subjects) = (&args.model, recipe.subjects());
-    let metadata = match (&args.bulk.prompts, place.layout) {
-        (Some(path), bulk::Layout::Geneval) => {
-            Some(prompts::read(path)?.into_iter().map(|prompt| prompt.line).collect())
-        }
-        _ => None,
+    let metadata = match &args.bulk.prompts {
+        Some(path) => place.layout.metadata(prompts::read(path)?),
+        None => None,
     };
     let fingerprint = gtr_backends::fingerprint(&model.model, &model.files(), model.text_encoder.as_deref())?;
     Ok(Run {
@@ -52,8 +50,11 @@ pub(super) fn generate(
     mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
 ) -> Result<ExitStatus, CliError> {
     let started = std::time::Instant::now();
+    if place.npz.is_some() {
+        run.warn_of_order();
+    }
     let stop = Stop::listen()?;
-    let mut part = Part::open(&place.store, place.shard, args.bulk.resume, run, (recipe, scale(args)))?;
+    let mut part = Part::open(&place.store, place.shard, &args.bulk, run, (recipe, scale(args)))?;
     let before = part.manifest().finished.len();
     let gaps = part.manifest().gaps();
     // About: the last batch before a gap that is finished may be small.
@@ -79,19 +80,19 @@ pub(super) fn generate(
         return Ok(status);
     }
     if place.shard.of() == 1 {
-        join(place)?;
+        join(place, args.bulk.channels)?;
     }
     tell(args, place, (all, done - before, started.elapsed().as_secs_f64()))?;
     Ok(ExitStatus::Success)
 }
 
 /// Turns a part that is the whole run into what was asked for.
-fn join(place: &Place) -> Result<(), CliError> {
+fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
     let folder = place.store.folder();
     let gathered = Gathered::read(&[folder.to_owned()])?;
     gathered.check()?;
-    let Some(npz) = &place.npz else { return Destination::new(folder, &gathered)?.write(&gathered) };
-    Destination::new(npz, &gathered)?.write(&gathered)?;
+    let Some(npz) = &place.npz else { return Destination::new(folder, &gathered, None)?.write(&gathered) };
+    Destination::new(npz, &gathered, channels)?.write(&gathered)?;
     std::fs::remove_dir_all(folder)
         .map_err(|error| CliError::failure(format_args!("cannot remove {}", folder.display()), &error))
 }

@@ -21,13 +21,14 @@ use self::model::Opened;
 use self::variance::Variance;
 use self::watch::Watch;
 use crate::args::SampleArgs;
-use crate::bulk::{self, prompts};
+use crate::bulk;
+use crate::bulk::prompts::{self, Prompt};
 use crate::catalogue::CATALOGUE;
-use crate::commands::plan_file;
+use crate::commands::{plan_file, warn_of_weak_guidance};
 use crate::error::{CliError, ExitStatus, chain};
 use crate::memory;
 use crate::output;
-use crate::series::{Numbering, Parameters, Place, Recipe, Series};
+use crate::series::{Numbering, Parameters, Place, Recipe, Series, Subjects};
 
 /// Carries out the command.
 pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
@@ -46,15 +47,31 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
             ("--weights", args.model.weights.as_deref()),
         ],
     )?;
-    let texts = match &args.bulk.prompts {
-        Some(path) => prompts::read(path)?.into_iter().map(|prompt| prompt.text).collect(),
+    let listed = args.bulk.prompts.as_deref().map(prompts::read).transpose()?;
+    let texts = match &listed {
+        Some(prompts) => prompts.iter().map(|prompt| prompt.text.clone()).collect(),
         None => args.prompt.clone(),
     };
+    check_layout(args, &texts, listed)?;
     let destination = Destination::new(args, texts.len())?;
     match gtr_backends::family(&args.model.model)? {
         Family::Mar => generate(args, model::open_mar(args)?, destination, started),
         Family::LightGen => generate(args, model::open_lightgen(args, texts)?, destination, started),
         _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+    }
+}
+
+/// Refuses prompts that do not fit the layout, before a model is loaded.
+fn check_layout(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) -> Result<(), CliError> {
+    let Some(layout) = args.bulk.layout else { return Ok(()) };
+    let metadata = layout.metadata(listed.unwrap_or_default()).filter(|metadata| !metadata.is_empty());
+    let subjects = match texts {
+        [] => Subjects::Classes(Vec::new()),
+        texts => Subjects::Prompts(texts.to_owned()),
+    };
+    match layout.problem(&subjects, metadata.as_deref(), Numbering::of(args, texts.len().max(1))?) {
+        Some(problem) => Err(CliError::Usage(problem)),
+        None => Ok(()),
     }
 }
 
@@ -106,6 +123,7 @@ where
         args.cfg_schedule.map_or(opened.guidance_schedule, Into::into),
     );
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
+    warn_of_weak_guidance(guidance.scale());
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
     let recipe = Recipe::new(args, subjects, &plan, &settings);
     let samplers = samplers(args, &plan)?;

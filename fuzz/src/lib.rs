@@ -5,6 +5,7 @@
 use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::lightgen::LightGenConfig;
 use gtr_backends::mar::MarConfig;
+use gtr_backends::raster::Raster;
 use gtr_backends::text::T5Config;
 use gtr_core::{Grid, ImageIndex, Plan, PlanDocument, Rate, Registry, Schedule, Seed, verify};
 
@@ -97,5 +98,26 @@ pub fn model_config(bytes: &[u8]) {
     }
     if let Ok(config) = T5Config::parse("fuzz", text) {
         assert!((1..=128).contains(&config.depth) && (config.padding as usize) < config.vocabulary);
+    }
+}
+
+/// A picture to go on from or a mask, as a PNG file: decoded, and read as a mask on small grids.
+///
+/// # Panics
+/// If a mask is read on a grid whose sides do not divide the picture's, or a picture has another size than was asked for.
+pub fn mask(bytes: &[u8]) {
+    let Ok(raster) = Raster::from_png("fuzz", bytes) else { return };
+    for sides in ["1x1", "2x3", "8x8"] {
+        let Ok(grid) = sides.parse::<Grid>() else { continue };
+        let (height, width) = (grid.height() as usize, grid.width() as usize);
+        if let Ok(mask) = raster.mask(grid) {
+            assert!(mask.tokens.len() <= grid.tokens());
+            assert!(raster.picture([raster.height() / height * height, raster.width() / width * width, 3]).is_ok());
+        }
+        for channels in [1, 3] {
+            if let Ok(picture) = raster.picture([height, width, channels]) {
+                assert_eq!((picture.height(), picture.width(), picture.channels()), (height, width, channels));
+            }
+        }
     }
 }

@@ -95,6 +95,11 @@ fn model_config() {
     replay("model_config", gtr_fuzz::model_config);
 }
 
+#[test]
+fn mask() {
+    replay("mask", gtr_fuzz::mask);
+}
+
 /// The corpus holds what is read, not only what is refused.
 #[test]
 fn the_corpus_is_understood() {
@@ -102,5 +107,11 @@ fn the_corpus_is_understood() {
     for (name, tensors) in [("small.safetensors", 2), ("small.pth", 1), ("sections.pth", 3), ("views.pth", 8)] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/checkpoint").join(name);
         assert_eq!(Checkpoint::open(&path).unwrap().tensors().len(), tensors, "{name}");
+    }
+    let grid = gtr_core::Grid::new(8, 8).unwrap();
+    for (name, generated) in [("painted.png", 32), ("erased.png", 32), ("grey.png", 32), ("palette.png", 32)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/mask").join(name);
+        let mask = gtr_backends::raster::Raster::read(&path).unwrap().mask(grid).unwrap();
+        assert_eq!(mask.tokens.len(), generated, "{name}");
     }
 }

@@ -147,6 +147,14 @@ pub enum BackendError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A picture cannot be read, or does not fit.
+    #[error("{file} {reason}")]
+    Image {
+        /// The file.
+        file: String,
+        /// What is wrong with it, as the rest of a sentence.
+        reason: String,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {

@@ -84,7 +84,9 @@ fn stored(hasher: &mut Sha256, label: &str, path: &Path) -> Result<(), BackendEr
     let entries = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     let mut entries: Vec<PathBuf> = entries.map_err(|source| wrong(path, source))?;
     entries.sort();
-    for file in entries.iter().filter(|path| path.is_file()) {
+    // What macOS puts beside the files of a folder is no part of the model.
+    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    for file in entries.iter().filter(|path| path.is_file() && !hidden(path)) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         whole(hasher, &format!("{label}/{name}"), file).map_err(|source| wrong(file, source))?;
     }

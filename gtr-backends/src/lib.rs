@@ -49,6 +49,7 @@ mod models;
 mod numbers;
 mod picture;
 mod product;
+pub mod raster;
 mod rows;
 mod sizes;
 mod square;

@@ -20,7 +20,6 @@ mod memory;
 mod output;
 mod page;
 mod picture;
-mod raster;
 mod reading;
 mod series;
 mod shell;

@@ -36,6 +36,12 @@ impl Bitmap {
         Self { width: picture.width() * scale, height: picture.height() * scale, channels, bytes: large }
     }
 
+    /// Rows of pixels of 1 or 3 bytes each; nothing if there are not as many.
+    pub(crate) fn new(width: usize, height: usize, channels: usize, bytes: Vec<u8>) -> Option<Self> {
+        let size = width.checked_mul(height)?.checked_mul(channels)?;
+        (matches!(channels, 1 | 3) && size == bytes.len()).then_some(Self { width, height, channels, bytes })
+    }
+
     /// Pixels in a row.
     pub(crate) fn width(&self) -> usize {
         self.width

@@ -244,9 +244,19 @@ impl Numbering {
         self.subjects > 0 && self.count > 0 && last.is_some()
     }
 
+    /// Whether there are several images of each of several classes or prompts, and those of one follow those of another.
+    pub(crate) fn is_class_after_class(self) -> bool {
+        !self.balanced && self.subjects > 1 && self.count > 1
+    }
+
     /// How many classes or prompts there are.
     pub(crate) fn subjects(self) -> usize {
         self.subjects
+    }
+
+    /// How many images there are of each class or prompt; balanced, of all.
+    pub(crate) fn count(self) -> u64 {
+        self.count
     }
 
     /// How many images there are: at most 10^5 classes or prompts times 2^32.

@@ -117,7 +117,14 @@ fn a_missing_part_is_told() {
     assert!(error.contains("4 of 12 images are missing: part 1/3 has no manifest, it lacks 4..7;"), "{error}");
     gtr(folder, &format!("{TWELVE} --out c --shard 1/3")).succeeded();
     assert!(gtr(folder, "merge a b b").failed(1).contains("another folder has, too"));
+    // What macOS and Windows put into a folder does not make it another run's.
+    fs::create_dir(folder.join("all")).unwrap();
+    for companion in ["all/.DS_Store", "all/Thumbs.db", "a/._00000.png", "a/shards/._0-of-3.json"] {
+        fs::write(folder.join(companion), "no image").unwrap();
+    }
     gtr(folder, "merge c a b --out all").succeeded();
+    fs::remove_file(folder.join("all/.DS_Store")).unwrap();
+    fs::remove_file(folder.join("all/Thumbs.db")).unwrap();
     assert_eq!(images(folder, "all").len(), 13);
     assert!(gtr(folder, "merge c a b --out all").failed(1).contains("all is not empty"));
     assert!(gtr(folder, "merge all").failed(1).contains("all/shards"));

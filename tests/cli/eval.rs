@@ -109,6 +109,13 @@ fn pictures_from_elsewhere_are_judged_alike() {
             assert_eq!(seen[score], made[score], "{images}: {score}");
         }
     }
+    // What systems put beside pictures is none.
+    for name in ["._00000.png", ".DS_Store", "Thumbs.db", "desktop.ini", ".hidden.PNG"] {
+        fs::write(folder.join("digits").join(name), "no picture").unwrap();
+    }
+    let run = gtr(folder, "eval --images digits --resamples 20");
+    assert_eq!(run.stderr, "");
+    run.succeeded();
     // What the list does not name is not judged, and that is said.
     let all = fs::read_to_string(folder.join("digits/labels.jsonl")).unwrap();
     fs::write(folder.join("digits/labels.jsonl"), all.lines().skip(2).collect::<Vec<_>>().join("\n")).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::support::{decode, run_in, sample, write_grey};
+use crate::support::{decode, run_in, sample, write_grey, write_pixels};
 
 const QUICK: &str = "--preset gtr-8 --diffusion constant --t 3 --detail none";
 
@@ -91,6 +91,58 @@ fn a_mask_that_is_white_all_over_keeps_nothing() {
     assert_eq!(pixels(folder, "on.png"), pixels(folder, "three.png"));
 }
 
+/// Masks as programs that draw and services that edit pictures write them: all have the lower half generated.
+#[test]
+fn a_mask_of_one_colour_is_read_by_its_transparency() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_grey(&folder.join("init.png"), 32, 32, |row, column| u8::try_from((row * 37 + column * 101) % 256).unwrap());
+    mask(folder, "lower.png", 32, 16);
+    let lower = |row| if row < 16 { 0 } else { 255 };
+    let path = |name: &str| folder.join(name);
+    write_pixels(&path("painted.png"), png::ColorType::Rgba, |row, _| [255, 255, 255, lower(row)]);
+    write_pixels(&path("erased.png"), png::ColorType::Rgba, |row, _| [0, 0, 0, 255 - lower(row)]);
+    write_pixels(&path("grey.png"), png::ColorType::GrayscaleAlpha, |row, _| [200, lower(row)]);
+    write_pixels(&path("both.png"), png::ColorType::GrayscaleAlpha, |row, _| [lower(row), lower(row)]);
+    let made = |name: &str| {
+        let line = format!("sample --class 8 {QUICK} --scale 1 --init init.png --mask {name} --out out.png");
+        let run = run_in(folder, &words(&line));
+        let stderr = run.stderr.clone();
+        run.succeeded();
+        (pixels(folder, "out.png"), stderr)
+    };
+    let (expected, nothing) = made("lower.png");
+    assert_eq!(nothing, "");
+    for (name, note) in [
+        ("painted.png", "has one bright colour: the alpha channel is the mask, opaque pixels are generated"),
+        ("erased.png", "has one dark colour: the alpha channel is the mask, transparent pixels are generated"),
+        ("grey.png", "has one bright colour: the alpha channel is the mask, opaque pixels are generated"),
+        ("both.png", "both.png: the colours are the mask; the alpha channel is ignored"),
+    ] {
+        let (made, said) = made(name);
+        assert!(said.starts_with("note: ") && said.lines().count() == 1 && said.contains(note), "{name}: {said}");
+        assert_eq!(made, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_mask_of_zeros_and_ones_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    mask(folder, "init.png", 32, 16);
+    for (value, said) in [
+        (
+            1,
+            "--mask: m.png has the values 0 and 1, which are both black in a picture of 0 to 255: multiply them by 255",
+        ),
+        (100, "--mask: m.png has no value above 100: nothing is left to generate; values from 128 on are generated"),
+    ] {
+        write_grey(&folder.join("m.png"), 32, 32, |row, _| if row < 16 { 0 } else { value });
+        let error = run_in(folder, &words("sample --class 3 --init init.png --mask m.png --out x.png")).failed(2);
+        assert_eq!(error, format!("error: {said}\n"));
+    }
+}
+
 #[test]
 fn pictures_and_masks_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -100,6 +152,9 @@ fn pictures_and_masks_that_do_not_fit_are_refused() {
     mask(folder, "small.png", 16, 8);
     mask(folder, "odd.png", 33, 8);
     fs::write(folder.join("text.png"), "no picture").unwrap();
+    fs::write(folder.join("photo.png"), b"\xff\xd8\xff\xe0\0\x10JFIF").unwrap();
+    let whole = fs::read(folder.join("lower.png")).unwrap();
+    fs::write(folder.join("half.png"), &whole[..whole.len() / 2]).unwrap();
     let mut lines = String::new();
     for (flags, code) in [
         ("--init lower.png", 2),
@@ -114,6 +169,9 @@ fn pictures_and_masks_that_do_not_fit_are_refused() {
         ("--init odd.png --mask odd.png", 1),
         ("--init none.png --mask lower.png", 1),
         ("--init text.png --mask lower.png", 1),
+        ("--init photo.png --mask lower.png", 1),
+        ("--init half.png --mask lower.png", 1),
+        ("--init lower.png --mask half.png", 1),
         ("--init . --mask lower.png", 1),
         ("--init lower.png --mask lower.png --stages 5", 2),
         ("--reseed-reconstruction 1", 2),

@@ -15,6 +15,9 @@ mod going_on;
 mod help;
 mod inspect;
 mod judge;
+mod layouts;
+#[cfg(target_os = "linux")]
+mod locks;
 mod models;
 mod page;
 mod plan;

@@ -21,7 +21,7 @@ fn config(model: &str) -> String {
 
 /// A folder with a small MAR model as it is published (`mar/`, `kl16.safetensors`) and a small LightGen (`lightgen/`) with
 /// its text encoder (`t5/`), which has no weights.
-pub(crate) struct Models(TempDir);
+pub(crate) struct Models(pub(crate) TempDir);
 
 impl Models {
     pub(crate) fn new() -> Self {

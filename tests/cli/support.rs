@@ -45,6 +45,11 @@ pub(crate) fn start_in(folder: &Path, args: &[&str]) -> std::process::Child {
     command(folder, args).spawn().unwrap()
 }
 
+/// Starts the program in a folder, with changes to its environment.
+pub(crate) fn start_with(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> std::process::Child {
+    command(folder, args).envs(environment.iter().copied()).spawn().unwrap()
+}
+
 /// Runs the program in a folder.
 pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Run {
     finish(command(folder, args).spawn().unwrap())
@@ -108,6 +113,15 @@ pub(crate) fn write_grey(path: &Path, width: u32, height: u32, pixel: impl Fn(u3
     encoder.set_color(png::ColorType::Grayscale);
     let bytes: Vec<u8> =
         (0..height).flat_map(|row| (0..width).map(move |column| (row, column))).map(|(r, c)| pixel(r, c)).collect();
+    encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+}
+
+/// Writes a PNG file of 32x32 pixels, each of as many bytes as its colour type has.
+pub(crate) fn write_pixels<const N: usize>(path: &Path, colour: png::ColorType, pixel: impl Fn(u32, u32) -> [u8; N]) {
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), 32, 32);
+    encoder.set_color(colour);
+    let places = (0..32).flat_map(|row| (0..32).map(move |column| (row, column)));
+    let bytes: Vec<u8> = places.flat_map(|(row, column)| pixel(row, column)).collect();
     encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
 }
 

@@ -46,7 +46,8 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
 
 /// The name without the ending of a recording.
 fn stem(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
+    // A hidden file, as `._name.json` of macOS, is no recording.
+    let name = path.file_name()?.to_str().filter(|name| !name.starts_with('.'))?;
     [".json", ".safetensors", ".pth"].into_iter().find_map(|ending| name.strip_suffix(ending)).map(str::to_owned)
 }
 

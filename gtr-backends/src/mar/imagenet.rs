@@ -1,10 +1,12 @@
-//! Names of the classes of `ImageNet`, in the order in which the published models count them.
+//! Names of the classes of `ImageNet`, in the order in which the published models count them, that of their WordNet ids.
 
 use super::config::{Class, MarConfig};
 use crate::BackendError;
 
 /// One name a line; class n is line n, counted from 0.
 const NAMES: &str = include_str!("../../data/imagenet-classes.txt");
+/// The WordNet id of each class and all its names there, as `LOC_synset_mapping.txt` of `ImageNet` lists them.
+const SYNSETS: &str = include_str!("../../data/imagenet-synsets.txt");
 /// How many names of a model there must be.
 const CLASSES: usize = 1000;
 /// How many close names an error suggests.
@@ -12,7 +14,8 @@ const SUGGESTIONS: usize = 3;
 
 impl Class {
     /// The class of `ImageNet` with this name, for a model that has those: letters may be large or small, words may be
-    /// parted by underscores.
+    /// parted by underscores. A WordNet id names a class, too, and so does a name of WordNet that no other class has, or
+    /// all its names there with commas between.
     ///
     /// # Errors
     /// [`BackendError::ClassName`] if the model has other classes or none has this name; the names that are close are said.
@@ -21,7 +24,10 @@ impl Class {
     /// ```
     /// use gtr_backends::mar::{Class, MarConfig};
     /// let config = MarConfig::named("mar-b").unwrap();
-    /// assert_eq!(Class::named("Golden_Retriever", &config)?.get(), 207);
+    /// for name in ["Golden_Retriever", "n02099601"] {
+    ///     assert_eq!(Class::named(name, &config)?.get(), 207);
+    /// }
+    /// assert_eq!(Class::named("tench, Tinca tinca", &config)?.get(), 0);
     /// let error = Class::named("golden retreiver", &config).unwrap_err();
     /// assert!(error.to_string().contains("`golden retriever`"));
     /// # Ok::<(), gtr_backends::BackendError>(())
@@ -32,16 +38,57 @@ impl Class {
             return Err(wrong(Vec::new()));
         }
         let wanted = plain(name);
-        match NAMES.lines().zip(0..).find(|(known, _)| plain(known) == wanted) {
-            Some((_, class)) => Self::new(class, config),
+        let by_name = NAMES.lines().zip(0..).find(|(known, _)| plain(known) == wanted).map(|(_, class)| class);
+        match by_name.or_else(|| in_wordnet(&wanted)) {
+            Some(class) => Self::new(class, config),
             None => Err(wrong(close(&wanted))),
         }
+    }
+
+    /// The classes of a list of names whose commas may also stand within the names of one class: as many parts as possible are
+    /// taken together.
+    ///
+    /// # Errors
+    /// As [`Class::named`], for the first part that names no class, alone or with those after it.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::mar::{Class, MarConfig};
+    /// let config = MarConfig::named("mar-b").unwrap();
+    /// let classes = Class::listed(&["tench", "Tinca tinca", "goldfish"], &config)?;
+    /// assert_eq!(classes.iter().map(|class| class.get()).collect::<Vec<_>>(), [0, 1]);
+    /// # Ok::<(), gtr_backends::BackendError>(())
+    /// ```
+    pub fn listed(parts: &[&str], config: &MarConfig) -> Result<Vec<Self>, BackendError> {
+        /// No class has more names.
+        const MOST_NAMES: usize = 16;
+        let (mut classes, mut rest) = (Vec::new(), parts);
+        while !rest.is_empty() {
+            let together = (2..=rest.len().min(MOST_NAMES)).rev().find_map(|count| {
+                let class = Self::named(&rest[..count].join(", "), config).ok()?;
+                Some((class, count))
+            });
+            let (class, count) = together.map_or_else(|| Self::named(rest[0], config).map(|class| (class, 1)), Ok)?;
+            classes.push(class);
+            rest = &rest[count..];
+        }
+        Ok(classes)
     }
 
     /// What the class is called, if it is one of `ImageNet`'s.
     pub fn name(self, config: &MarConfig) -> Option<&'static str> {
         NAMES.lines().nth(self.get() as usize).filter(|_| config.classes == CLASSES)
     }
+}
+
+/// The class that WordNet knows by this id, or by this name or these names and no other class.
+fn in_wordnet(wanted: &str) -> Option<u32> {
+    let names_it = |synset: &str| {
+        let (id, names) = synset.split_once(' ').unwrap_or((synset, ""));
+        id == wanted || plain(names) == wanted || names.split(',').any(|name| plain(name) == wanted)
+    };
+    let mut classes = SYNSETS.lines().zip(0..).filter(|(synset, _)| names_it(synset)).map(|(_, class)| class);
+    classes.next().filter(|_| classes.next().is_none())
 }
 
 fn plain(name: &str) -> String {
@@ -74,6 +121,36 @@ mod tests {
             let found = Class::named(name, &config).unwrap();
             assert_eq!((found.get(), found.name(&config)), (class, Some(name)));
         }
+    }
+
+    #[test]
+    fn every_synset_is_one_class() {
+        let config = MarConfig::named("mar-h").unwrap();
+        let ids: Vec<&str> = SYNSETS.lines().map(|synset| synset.split_once(' ').unwrap().0).collect();
+        assert_eq!(ids.len(), CLASSES);
+        // The models count in this order.
+        assert!(ids.is_sorted());
+        for ((synset, name), class) in SYNSETS.lines().zip(NAMES.lines()).zip(0..) {
+            let (id, names) = synset.split_once(' ').unwrap();
+            assert_eq!(Class::named(id, &config).unwrap().get(), class);
+            // Two cranes and two maillots have names that tell them apart.
+            let told_apart = names.split(',').any(|known| plain(known) == plain(name));
+            assert!(told_apart || [134, 517, 639].contains(&class), "{name}: {names}");
+            let parts: Vec<&str> = names.split(", ").collect();
+            if parts.len() > 1 {
+                assert_eq!(Class::listed(&parts, &config).unwrap(), [Class::new(class, &config).unwrap()], "{names}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_two_classes_name_neither() {
+        let config = MarConfig::named("mar-h").unwrap();
+        // 54 and 66; a name that is listed first counts: 86, not 82.
+        assert!(Class::named("sand viper", &config).is_err());
+        assert_eq!(Class::named("partridge", &config).unwrap().get(), 86);
+        assert_eq!(Class::named("Carassius auratus", &config).unwrap().get(), 1);
+        assert!(Class::listed(&["tench", "nonsense"], &config).unwrap_err().to_string().contains("`nonsense`"));
     }
 
     #[test]

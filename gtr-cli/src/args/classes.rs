@@ -1,4 +1,4 @@
-//! Lists of classes: `7`, `0..9`, `1,3,5`, `golden retriever`.
+//! Lists of classes: `7`, `0..9`, `1,3,5`, `golden retriever`, `n02099601`.
 
 use std::str::FromStr;
 
@@ -16,6 +16,16 @@ pub(crate) enum ClassName {
     Number(u32),
     /// By its name, which only the model can look up.
     Name(String),
+}
+
+impl ClassName {
+    /// The name, where it is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Number(_) => None,
+            Self::Name(name) => Some(name),
+        }
+    }
 }
 
 /// Why a text is no list of classes.

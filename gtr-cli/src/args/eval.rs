@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_backends::judge::Reference;
 
-use super::{AxisFlags, ModelArgs, temperature, whole_number};
+use super::{AxisFlags, ModelArgs, seed, temperature, whole_number};
 use crate::ending;
 use crate::error::CliError;
 
@@ -76,7 +76,7 @@ pub(crate) struct SeriesArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole_number)]
     pub(crate) count: u64,
     /// What all randomness grows from.
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "0", value_parser = whole_number)]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "0", value_parser = seed)]
     pub(crate) seeds: Vec<u64>,
     /// How often images are drawn anew for the intervals.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=100_000))]

@@ -18,6 +18,10 @@ pub(crate) struct MergeArgs {
     /// [default: only check].
     #[arg(long, value_name = "DIR|FILE.npz")]
     pub(crate) out: Option<PathBuf>,
+    /// Channels of FILE.npz: 3 writes a grey picture three times, as evaluators of colour pictures want it [default: those of
+    /// the pictures].
+    #[arg(long, value_name = "N", requires = "out", value_parser = super::bulk::channels)]
+    pub(crate) channels: Option<u8>,
 }
 
 const EXAMPLES: &str = "\

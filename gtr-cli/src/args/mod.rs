@@ -95,6 +95,14 @@ fn whole_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("write a whole number, 0 to {}", u64::MAX))
 }
 
+/// A seed.
+fn seed(text: &str) -> Result<u64, String> {
+    whole_number(text).map_err(|error| {
+        // What asks other programs for another seed each time.
+        if text.starts_with('-') { format!("seeds are not drawn at random: {error}, as $RANDOM") } else { error }
+    })
+}
+
 /// A factor of the noise.
 fn temperature(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|it| (0.0..=100.0).contains(it));

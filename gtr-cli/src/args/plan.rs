@@ -20,7 +20,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "compare"])]
     pub(crate) plan: Option<PathBuf>,
     /// Also draw the order of an image under this seed.
-    #[arg(long, value_name = "N", value_parser = whole_number)]
+    #[arg(long, value_name = "N", value_parser = super::seed)]
     pub(crate) seed: Option<u64>,
     /// The image whose order `--seed` draws.
     #[arg(long, value_name = "M", default_value_t = 0, requires = "seed", value_parser = whole_number)]

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
-use super::{BulkArgs, Classes, GoingOnArgs, ListFormat, LookArgs, ModelArgs, ScheduleArgs, temperature, whole_number};
+use super::{
+    BulkArgs, Classes, GoingOnArgs, ListFormat, LookArgs, ModelArgs, ScheduleArgs, seed, temperature, whole_number,
+};
 
 /// Generate images.
 ///
@@ -14,7 +16,8 @@ use super::{BulkArgs, Classes, GoingOnArgs, ListFormat, LookArgs, ModelArgs, Sch
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct SampleArgs {
-    /// Class, range with both ends, or list: 7, 0..9 or 1,3,5; with MAR also names of ImageNet, as "golden retriever".
+    /// Class, range with both ends, or list: 7, 0..9 or 1,3,5; with MAR also names and WordNet ids of ImageNet,
+    /// as "golden retriever" or n02099601.
     #[arg(long, value_name = "CLASSES", required_unless_present_any = ["prompt", "prompts", "classes", "random_weights"],
           conflicts_with = "prompt")]
     pub(crate) class: Option<Classes>,
@@ -28,7 +31,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// What all randomness grows from.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole_number)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = seed)]
     pub(crate) seed: u64,
     /// Number of the first image; with the seed it keys an image's randomness.
     #[arg(long, value_name = "M", default_value_t = 0, value_parser = whole_number)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::eval::SeriesArgs;
-use super::{ModelArgs, temperature, whole_number};
+use super::{ModelArgs, seed, temperature};
 use crate::tune::Budget;
 
 /// Search the schedule with the best measured quality under a budget.
@@ -23,7 +23,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "COST")]
     pub(crate) budget: Budget,
     /// What candidates grow from and the images by which they are searched; none of --seeds.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole_number)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
     pub(crate) seed: u64,
     /// How many candidates there are.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=256))]

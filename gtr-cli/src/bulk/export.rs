@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::gather::Gathered;
+use super::gather::{Finished, Gathered};
+use super::layout::Layout;
 use super::npz::{Element, Npz};
-use super::store::Layout;
+use super::quad::quad;
+use super::store::is_companion;
 use crate::error::CliError;
 use crate::output::{Target, check_folder, make_folder};
 use crate::picture::{Pixels, decode};
@@ -22,8 +24,8 @@ pub(crate) const LABELS: &str = "labels.jsonl";
 pub(crate) enum Destination {
     /// PNG files.
     Folder(PathBuf),
-    /// Arrays of NumPy.
-    Npz(Target),
+    /// Arrays of NumPy, the pictures with so many channels, or with their own.
+    Npz { target: Target, channels: Option<u8> },
 }
 
 /// Whether a path asks for an archive of NumPy.
@@ -33,11 +35,15 @@ pub(crate) fn is_npz(path: &Path) -> bool {
 
 impl Destination {
     /// Finds out whether the run can be written, before it is read. A folder must be new, empty, or that of the images.
-    pub(crate) fn new(path: &Path, gathered: &Gathered) -> Result<Self, CliError> {
+    pub(crate) fn new(path: &Path, gathered: &Gathered, channels: Option<u8>) -> Result<Self, CliError> {
         if is_npz(path) {
-            return Ok(Self::Npz(Target::new(path)?));
+            return Ok(Self::Npz { target: Target::new(path)?, channels });
         }
-        let taken = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if channels.is_some() {
+            return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
+        }
+        let taken = fs::read_dir(path)
+            .is_ok_and(|entries| entries.flatten().any(|entry| !is_companion(Path::new(&entry.file_name()))));
         if taken && !gathered.is_in(path) {
             return Err(CliError::Failure(format!(
                 "{} is not empty, and other images would be counted with these: name a new folder",
@@ -52,7 +58,7 @@ impl Destination {
     pub(crate) fn write(&self, gathered: &Gathered) -> Result<(), CliError> {
         match self {
             Self::Folder(folder) => to_folder(gathered, folder),
-            Self::Npz(target) => target.fill(|file| to_npz(gathered, target, file)),
+            Self::Npz { target, channels } => target.fill(|file| to_npz(gathered, *channels, target, file)),
         }
     }
 }
@@ -60,12 +66,12 @@ impl Destination {
 fn to_folder(gathered: &Gathered, folder: &Path) -> Result<(), CliError> {
     let run = gathered.run();
     make_folder(folder)?;
-    if run.layout == Layout::Geneval {
-        for (prompt, line) in run.metadata.iter().flatten().enumerate() {
-            make_folder(&folder.join(format!("{prompt:05}")).join("samples"))?;
-            Target::new(&folder.join(Layout::metadata(prompt)))?.write(format!("{line}\n").as_bytes())?;
-        }
+    if run.layout == Layout::Dpg {
+        return to_grids(gathered, folder);
     }
+    let (folders, files) = run.surroundings(&(0..run.numbering.images()));
+    folders.iter().try_for_each(|inner| make_folder(&folder.join(inner)))?;
+    files.iter().try_for_each(|(file, text)| Target::new(&folder.join(file))?.write(text.as_bytes()))?;
     let in_place = gathered.is_in(folder);
     let mut labels = String::new();
     for image in gathered.finished() {
@@ -83,16 +89,51 @@ fn to_folder(gathered: &Gathered, folder: &Path) -> Result<(), CliError> {
     Target::new(&folder.join(LABELS))?.write(labels.as_bytes())
 }
 
+/// The four images of each prompt as one, or its only one; nothing else, since the scorer of DPG-Bench takes all that is there.
+fn to_grids(gathered: &Gathered, folder: &Path) -> Result<(), CliError> {
+    let run = gathered.run();
+    let mut images = gathered.finished();
+    for prompt in 0..run.numbering.subjects() {
+        let of_prompt = images.by_ref().take(usize::try_from(run.numbering.count()).unwrap_or(usize::MAX));
+        let of_prompt: Vec<Finished> = of_prompt.collect();
+        let target = Target::new(&folder.join(format!("{}.png", run.dpg_name(prompt))))?;
+        let png = match &of_prompt[..] {
+            [single] => single.read()?,
+            [first, second, third, fourth] => {
+                let pictures = [pixels(first)?, pixels(second)?, pixels(third)?, pixels(fourth)?];
+                let differ = || CliError::Failure(format!("{}: its four images differ in size", first.path.display()));
+                quad(&pictures).ok_or_else(differ)?.png(&[])?
+            }
+            _ => return Err(CliError::Failure(format!("{} has a prompt without its images", folder.display()))),
+        };
+        target.write(&png)?;
+    }
+    Ok(())
+}
+
+/// What a finished image shows.
+fn pixels(image: &Finished) -> Result<Pixels, CliError> {
+    decode(&image.read()?)
+        .map_err(|error| CliError::failure(format_args!("cannot decode {}", image.path.display()), &error))
+}
+
 /// `arr_0`: images, rows, columns, channels; `arr_1`: classes, where the model has some. One image is in memory at a time.
-fn to_npz(gathered: &Gathered, target: &Target, file: &mut File) -> Result<(), CliError> {
+fn to_npz(gathered: &Gathered, wanted: Option<u8>, target: &Target, file: &mut File) -> Result<(), CliError> {
     let run = gathered.run();
     let wrong = |error: io::Error| target.refused(&error);
     let images = run.numbering.images();
     let mut npz = Npz::new(BufWriter::with_capacity(1 << 20, file));
     let mut size = None;
     for image in gathered.finished() {
-        let Pixels { width, height, channels, bytes } = decode(&image.read()?)
-            .map_err(|error| CliError::failure(format_args!("cannot decode {}", image.path.display()), &error))?;
+        let Pixels { width, height, channels, bytes } = pixels(&image)?;
+        let (channels, bytes) = match (channels, wanted) {
+            (1, Some(3)) => (3, bytes.iter().flat_map(|&grey| [grey; 3]).collect()),
+            (3, Some(1)) => {
+                let path = image.path.display();
+                return Err(CliError::Failure(format!("{path} has colours: leave out --channels 1")));
+            }
+            _ => (channels, bytes),
+        };
         let sides = [height as u64, width as u64, channels as u64];
         if *size.get_or_insert(sides) != sides {
             return Err(CliError::Failure(format!("{} has another size than the images before", image.path.display())));

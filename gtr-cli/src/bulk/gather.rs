@@ -25,7 +25,7 @@ pub(crate) struct Finished {
     /// Its position in the run.
     pub(crate) position: u64,
     /// Its name in the folder.
-    pub(crate) name: String,
+    pub(crate) name: PathBuf,
     /// Where it is.
     pub(crate) path: PathBuf,
     checksum: Checksum,
@@ -103,7 +103,7 @@ impl Gathered {
     pub(crate) fn finished(&self) -> impl Iterator<Item = Finished> {
         self.parts.iter().flat_map(|(store, manifest)| {
             manifest.finished.iter().map(move |(&position, &checksum)| {
-                let name = manifest.run.layout.file(manifest.run.numbering, position);
+                let name = manifest.run.file(position);
                 Finished { position, path: store.folder().join(&name), name, checksum }
             })
         })

@@ -1,44 +1,100 @@
 //! One process at a time.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
+use std::sync::Once;
 
+use super::holder::{Claim, Holder};
 use crate::error::CliError;
+use crate::output;
 
-/// The right to make images. The system takes it back when the process ends, however it ends; the file stays.
+/// Whether it was said that there are no locks: once is enough.
+static TOLD: Once = Once::new();
+
+/// The right to make images. It ends with the process, however that ends; the file stays.
 #[derive(Debug)]
 pub(crate) struct Lock {
     /// Locked as long as it is open.
     _file: File,
+    /// Where the file system has no locks: the file that names this process instead.
+    _claim: Option<Claim>,
+}
+
+/// What came of trying to take a lock.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It is ours.
+    Ours(Lock),
+    /// Another process has it; it says who it is where the file system has no locks.
+    Theirs(Option<Holder>),
 }
 
 impl Lock {
     /// Takes the lock of a part, or says that another process has it.
     pub(crate) fn take(path: &Path) -> Result<Self, CliError> {
-        Self::try_take(path)?.ok_or_else(|| {
-            let shown = path.display();
-            CliError::Failure(format!(
-                "another process is making this part, it holds {shown}: wait for it, or end it first"
-            ))
-        })
+        match Self::try_take(path)? {
+            Taken::Ours(lock) => Ok(lock),
+            Taken::Theirs(None) => Err(CliError::Failure(format!(
+                "another process is making this part, it holds {}: wait for it, or end it first",
+                path.display()
+            ))),
+            Taken::Theirs(Some(holder)) => {
+                Err(CliError::Failure(format!("{holder} is making this part: {}", holder.advice())))
+            }
+        }
     }
 
     /// Takes the lock, unless another process has it.
-    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, CliError> {
+    pub(crate) fn try_take(path: &Path) -> Result<Taken, CliError> {
+        Self::try_take_by(path, File::try_lock)
+    }
+
+    /// The same, by the way to lock a file that is given.
+    fn try_take_by(path: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Taken, CliError> {
         let shown = path.display();
         let file = File::options().create(true).append(true).open(path);
         let file = file.map_err(|error| CliError::failure(format_args!("cannot write {shown}"), &error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
+        match lock(&file) {
+            Ok(()) => Ok(Taken::Ours(Self { _file: file, _claim: None })),
+            Err(TryLockError::WouldBlock) => Ok(Taken::Theirs(None)),
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => {
+                let claimed = Claim::new(&path.with_extension("holder"))?;
+                Ok(match claimed {
+                    Ok(claim) => {
+                        let place = claim.path().display();
+                        TOLD.call_once(|| {
+                            output::note(format_args!(
+                                "the file system has no locks ({error}): {place} names this process instead"
+                            ));
+                        });
+                        Taken::Ours(Self { _file: file, _claim: Some(claim) })
+                    }
+                    Err(holder) => Taken::Theirs(Some(holder)),
+                })
+            }
             Err(TryLockError::Error(error)) => Err(CliError::failure(format_args!("cannot lock {shown}"), &error)),
         }
     }
 }
 
+/// Whether an error says that there are no locks here, as on Lustre without `flock` and NFS without its lock service.
+fn has_no_locks(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use nix::errno::Errno;
+        let none = [Errno::ENOLCK, Errno::ENOSYS, Errno::EOPNOTSUPP, Errno::ENOTSUP];
+        error.raw_os_error().is_some_and(|number| none.contains(&Errno::from_raw(number)))
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::Unsupported
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Lock;
+    use super::*;
 
     #[test]
     fn a_lock_has_one_holder() {
@@ -48,5 +104,21 @@ mod tests {
         assert!(Lock::take(&path).unwrap_err().to_string().contains("another process"));
         drop(lock);
         Lock::take(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn without_locks_a_file_names_the_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0-of-1.lock");
+        for number in [nix::libc::ENOLCK, nix::libc::ENOSYS, nix::libc::EOPNOTSUPP] {
+            let none = |_: &File| Err(TryLockError::Error(io::Error::from_raw_os_error(number)));
+            let Taken::Ours(lock) = Lock::try_take_by(&path, none).unwrap() else { panic!("nobody holds it") };
+            assert!(matches!(Lock::try_take_by(&path, none).unwrap(), Taken::Theirs(Some(_))));
+            drop(lock);
+            assert!(matches!(Lock::try_take_by(&path, none).unwrap(), Taken::Ours(_)));
+        }
+        let other = |_: &File| Err(TryLockError::Error(io::Error::from_raw_os_error(nix::libc::EIO)));
+        assert!(Lock::try_take_by(&path, other).unwrap_err().to_string().starts_with("cannot lock "));
     }
 }

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::checksum::Checksum;
+use super::layout::Layout;
 use super::shard::Shard;
-use super::store::Layout;
 use crate::error::CliError;
-use crate::output::Target;
+use crate::output::{self, Target};
 use crate::reading;
 use crate::series::{Numbering, Subjects};
 
@@ -36,7 +36,7 @@ pub(crate) struct Run {
     pub(crate) layout: Layout,
     pub(crate) numbering: Numbering,
     pub(crate) subjects: Subjects,
-    /// The lines of a file of prompts, where its layout repeats them.
+    /// What the layout says of each prompt: its line of GenEval, its name in DPG-Bench.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Vec<String>>,
 }
@@ -51,6 +51,16 @@ impl Run {
         Some(difference("", &json(self), &json(other)).unwrap_or_else(|| "the runs differ".to_owned()))
     }
 
+    /// Says what an archive of this run is not good for: it keeps no more than the order of the images.
+    pub(crate) fn warn_of_order(&self) {
+        if matches!(self.subjects, Subjects::Classes(_)) && self.numbering.is_class_after_class() {
+            output::note(
+                "the archive holds class after class: evaluators that split it in file order, as ADM's for the inception \
+                 score, then see few classes in each split; --classes balanced mixes them",
+            );
+        }
+    }
+
     /// Refuses what no run is.
     fn check(&self) -> Result<(), String> {
         let subjects = self.subjects.len();
@@ -59,8 +69,10 @@ impl Run {
         }
         match &self.metadata {
             Some(lines) if lines.len() != subjects => Err("it has not a line of metadata a prompt".to_owned()),
-            None if self.layout == Layout::Geneval => Err("its layout needs metadata".to_owned()),
-            _ => Ok(()),
+            metadata => match self.layout.problem(&self.subjects, metadata.as_deref(), self.numbering) {
+                Some(problem) => Err(format!("its layout does not fit: {problem}")),
+                None => Ok(()),
+            },
         }
     }
 }

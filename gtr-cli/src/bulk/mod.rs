@@ -5,12 +5,15 @@
 mod checksum;
 mod export;
 mod gather;
+mod holder;
+mod layout;
 mod lock;
 mod manifest;
 mod npz;
 mod part;
 mod place;
 pub(crate) mod prompts;
+mod quad;
 mod shard;
 mod store;
 
@@ -22,12 +25,13 @@ use gtr_backends::Picture;
 pub(crate) use self::checksum::Checksum;
 pub(crate) use self::export::{Destination, LABELS, is_npz};
 pub(crate) use self::gather::Gathered;
-pub(crate) use self::lock::Lock;
+pub(crate) use self::layout::Layout;
+pub(crate) use self::lock::{Lock, Taken};
 pub(crate) use self::manifest::Run;
 pub(crate) use self::part::{Before, Part};
 pub(crate) use self::place::Place;
 pub(crate) use self::shard::ShardFlag;
-pub(crate) use self::store::{Layout, Store};
+pub(crate) use self::store::{Store, is_companion};
 use crate::error::CliError;
 use crate::signals::Stop;
 

@@ -14,7 +14,7 @@ use super::lock::Lock;
 use super::manifest::{Manifest, Run};
 use super::place::Place;
 use super::shard::Shard;
-use super::store::{Layout, Store};
+use super::store::Store;
 use crate::error::CliError;
 use crate::output::{self, Target, make_folder};
 use crate::series::{Recipe, earlier};
@@ -45,7 +45,8 @@ pub(crate) struct Part {
     manifest: Manifest,
     recipe: Recipe,
     scale: usize,
-    _lock: Lock,
+    /// None where the user sees to it that no other process makes the part.
+    _lock: Option<Lock>,
 }
 
 impl Part {
@@ -58,7 +59,7 @@ impl Part {
     ) -> Result<Self, CliError> {
         let (store, shard) = (&place.store, place.shard);
         store.create()?;
-        let lock = Lock::take(&store.lock(shard))?;
+        let lock = if place.locks { Some(Lock::take(&store.lock(shard))?) } else { None };
         let path = store.manifest(shard);
         let mut manifest = Manifest::new(run, shard);
         if before == Before::Replace {
@@ -103,7 +104,7 @@ impl Part {
         if is_first && self.manifest.shard.of() == 1 && labels.is_file() {
             return refuse(&labels);
         }
-        for (position, file) in run.layout.files_there(folder, run.numbering, &self.manifest.range()) {
+        for (position, file) in run.files_there(folder, &self.manifest.range()) {
             let known = self.manifest.finished.contains_key(&position);
             if !known && !earlier::is_of(&self.recipe, run.numbering, position, self.scale, &file) {
                 return refuse(&file);
@@ -121,7 +122,7 @@ impl Part {
     fn forget_what_is_lost(&mut self) {
         let (folder, run) = (self.store.folder(), &self.manifest.run);
         self.manifest.finished.retain(|position, checksum| {
-            let file = folder.join(run.layout.file(run.numbering, *position));
+            let file = folder.join(run.file(*position));
             let lost = match fs::read(&file) {
                 Ok(bytes) if Checksum::of(&bytes) == *checksum => return true,
                 Ok(_) => "was changed",
@@ -133,20 +134,11 @@ impl Part {
         });
     }
 
-    /// Writes what the scorer of GenEval wants to know of each prompt.
+    /// Makes the folders of the layout, and writes what its scorer wants to know of each prompt.
     fn write_metadata(&self) -> Result<(), CliError> {
-        let (run, range) = (&self.manifest.run, self.manifest.range());
-        if run.layout != Layout::Geneval || range.is_empty() {
-            return Ok(());
-        }
-        let lines = run.metadata.iter().flatten().enumerate();
-        let prompts = run.numbering.subject(range.start)..=run.numbering.subject(range.end - 1);
-        for (prompt, line) in lines.filter(|(prompt, _)| prompts.contains(prompt)) {
-            let folder = self.store.folder();
-            make_folder(&folder.join(format!("{prompt:05}")).join("samples"))?;
-            Target::new(&folder.join(Layout::metadata(prompt)))?.write(format!("{line}\n").as_bytes())?;
-        }
-        Ok(())
+        let (folders, files) = self.manifest.run.surroundings(&self.manifest.range());
+        folders.iter().try_for_each(|folder| make_folder(&self.store.folder().join(folder)))?;
+        files.iter().try_for_each(|(file, text)| Target::new(&self.store.folder().join(file))?.write(text.as_bytes()))
     }
 
     fn save(&self) -> Result<(), CliError> {
@@ -188,7 +180,7 @@ impl Part {
     fn add(&mut self, position: u64, picture: &Picture) -> Result<(), CliError> {
         let run = &self.manifest.run;
         let png = self.recipe.png(run.numbering, position, picture, self.scale)?;
-        Target::new(&self.store.folder().join(run.layout.file(run.numbering, position)))?.write(&png)?;
+        Target::new(&self.store.folder().join(run.file(position)))?.write(&png)?;
         self.manifest.finished.insert(position, Checksum::of(&png));
         Ok(())
     }

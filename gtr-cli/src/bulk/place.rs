@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::export::is_npz;
+use super::layout::Layout;
 use super::shard::Shard;
-use super::store::{Layout, Store};
+use super::store::Store;
 use crate::args::SampleArgs;
 use crate::error::CliError;
 use crate::output::{Target, check_folder};
@@ -22,7 +23,9 @@ pub(crate) struct Place {
     pub(crate) layout: Layout,
     /// Whether an earlier run has made all of them.
     pub(crate) finished: bool,
-    /// The lines of a file of prompts, where the layout repeats them.
+    /// Whether a lock keeps other processes from the part; otherwise the user sees to that.
+    pub(crate) locks: bool,
+    /// What the layout says of each prompt.
     pub(crate) metadata: Option<Vec<String>>,
 }
 
@@ -35,12 +38,12 @@ impl Place {
         if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
             return Ok(None);
         }
-        let layout = bulk.layout.unwrap_or(Layout::Flat);
-        if layout == Layout::Geneval && bulk.prompts.is_none() {
-            return Err(CliError::usage("--layout geneval needs --prompts: the metadata.jsonl of GenEval"));
+        if !npz && bulk.channels.is_some() {
+            return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
         }
-        if layout == Layout::Geneval && npz {
-            return Err(CliError::usage("--layout geneval is one of folders: name one as --out"));
+        let layout = bulk.layout.unwrap_or(Layout::Flat);
+        if layout != Layout::Flat && npz {
+            return Err(CliError::usage("--layout is of folders: name one as --out"));
         }
         if args.trace.is_some() {
             return Err(CliError::usage("--trace records single runs: name a picture or a folder as --out"));
@@ -68,6 +71,7 @@ impl Place {
             shard,
             layout,
             finished,
+            locks: !bulk.no_lock,
             metadata: None,
         }))
     }

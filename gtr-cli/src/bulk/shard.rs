@@ -117,33 +117,80 @@ impl ShardFlag {
             };
             variable(name).map(parse).transpose()
         };
-        let (slurm, kubernetes) = (number("SLURM_ARRAY_TASK_ID")?, number("JOB_COMPLETION_INDEX")?);
-        let Some(index) = slurm.or(kubernetes) else {
-            return Err(CliError::usage(
-                "--shard auto: neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set: write --shard I/N",
-            ));
-        };
-        let of = match of {
-            Some(of) => of,
-            // A part of an array, as `--array=2`, has another count than the array that it repairs.
-            None if slurm.is_some() && number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0) == 0 => {
-                number("SLURM_ARRAY_TASK_COUNT")?.ok_or_else(|| {
-                    CliError::usage("--shard auto: SLURM_ARRAY_TASK_COUNT is not set: write --shard auto/N")
-                })?
+        let (index, of) = match (number("SLURM_ARRAY_TASK_ID")?, number("JOB_COMPLETION_INDEX")?, of) {
+            (Some(task), _, of) => {
+                let array = Array {
+                    task,
+                    min: number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0),
+                    step: number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1),
+                    max: number("SLURM_ARRAY_TASK_MAX")?,
+                    count: number("SLURM_ARRAY_TASK_COUNT")?,
+                };
+                array.part(of)?
             }
-            None if slurm.is_some() => {
-                return Err(CliError::usage(
-                    "--shard auto: the Slurm array does not count from 0: submit --array=0-(N-1), or write --shard auto/N",
-                ));
-            }
-            None => {
+            (None, Some(index), Some(of)) => (index, of),
+            (None, Some(_), None) => {
                 return Err(CliError::usage(
                     "--shard auto: Kubernetes tells the index, not the number of parts: write --shard auto/N",
+                ));
+            }
+            (None, None, _) => {
+                return Err(CliError::usage(
+                    "--shard auto: neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set: write --shard I/N",
                 ));
             }
         };
         Shard::new(index, of)
             .ok_or_else(|| CliError::usage(format_args!("--shard auto: task {index} is not one of 0 to {}", of - 1)))
+    }
+}
+
+/// What Slurm tells a task of an array.
+#[derive(Clone, Copy, Debug)]
+struct Array {
+    task: u32,
+    min: u32,
+    step: u32,
+    max: Option<u32>,
+    count: Option<u32>,
+}
+
+impl Array {
+    /// Which part the task makes, and of how many.
+    ///
+    /// The tasks of a whole array make the parts in turn: `0-7`, `1-8` and `0-28:4` all have eight. Where their number is said, an
+    /// array of fewer tasks repairs one that counted from 0, so that `--array=2` makes part 2.
+    fn part(self, of: Option<u32>) -> Result<(u32, u32), CliError> {
+        let ordinal = self.ordinal();
+        match (of, ordinal, self.count) {
+            (Some(of), Some(ordinal), Some(count)) if count == of => Ok((ordinal, of)),
+            (Some(of), _, _) => Ok((self.task, of)),
+            (None, _, None) => {
+                Err(CliError::usage("--shard auto: SLURM_ARRAY_TASK_COUNT is not set: write --shard auto/N"))
+            }
+            // One that begins later is likely to be a part of another.
+            (None, Some(ordinal), Some(count)) if self.min <= 1 => Ok((ordinal, count)),
+            (None, Some(_), Some(count)) => Err(CliError::usage(format_args!(
+                "--shard auto: the Slurm array counts from {}, so it may be a part of another: write --shard auto/N, N being the \
+                 number of all parts, or submit --array=0-{}",
+                self.min,
+                count.saturating_sub(1)
+            ))),
+            (None, None, Some(count)) => Err(CliError::usage(format_args!(
+                "--shard auto: the {count} tasks of the Slurm array do not follow each other in equal steps: submit --array=0-{}, \
+                 or write --shard auto/N, N being the number of all parts",
+                count.saturating_sub(1)
+            ))),
+        }
+    }
+
+    /// The position of the task in its array, if that is a range.
+    fn ordinal(self) -> Option<u32> {
+        let count = self.count?;
+        let last = self.step.checked_mul(count.checked_sub(1)?)?.checked_add(self.min)?;
+        let from = self.task.checked_sub(self.min)?;
+        let is_range = self.max.is_none_or(|max| max == last) && from.is_multiple_of(self.step.max(1));
+        Some(from / self.step.max(1)).filter(|ordinal| is_range && *ordinal < count)
     }
 }
 
@@ -183,6 +230,28 @@ mod tests {
     }
 
     #[test]
+    fn arrays_of_slurm_may_begin_with_1_and_have_steps() {
+        for (first, step) in [(0, 1), (1, 1), (0, 4), (1, 3)] {
+            let last = first + 7 * step;
+            let parts: Vec<_> = (first..=last)
+                .step_by(step as usize)
+                .flat_map(|task| {
+                    let array = Array { task, min: first, step, max: Some(last), count: Some(8) };
+                    [array.part(None).unwrap(), array.part(Some(8)).unwrap()]
+                })
+                .collect();
+            let expected: Vec<_> = (0..8).flat_map(|part| [(part, 8), (part, 8)]).collect();
+            assert_eq!(parts, expected, "{first}-{last}:{step}");
+        }
+        // Two tasks that repair an array of eight.
+        let repair = Array { task: 3, min: 2, step: 1, max: Some(3), count: Some(2) };
+        assert_eq!(repair.part(Some(8)).unwrap(), (3, 8));
+        assert!(repair.part(None).unwrap_err().to_string().contains("counts from 2"));
+        let odd = Array { task: u32::MAX, min: 0, step: 0, max: None, count: Some(u32::MAX) };
+        assert_eq!(odd.ordinal(), None);
+    }
+
+    #[test]
     fn schedulers_tell_the_part() {
         let resolve = |flag: &str, variables: &[(&str, &str)]| {
             let variable =
@@ -197,6 +266,15 @@ mod tests {
         let partial = [("SLURM_ARRAY_TASK_ID", "2"), ("SLURM_ARRAY_TASK_COUNT", "1"), ("SLURM_ARRAY_TASK_MIN", "2")];
         assert_eq!(resolve("auto", &partial), None);
         assert_eq!(resolve("auto/4", &partial), Shard::new(2, 4));
+        let irregular = [
+            ("SLURM_ARRAY_TASK_ID", "2"),
+            ("SLURM_ARRAY_TASK_COUNT", "3"),
+            ("SLURM_ARRAY_TASK_MIN", "0"),
+            ("SLURM_ARRAY_TASK_MAX", "3"),
+            ("SLURM_ARRAY_TASK_STEP", "1"),
+        ];
+        assert_eq!(resolve("auto", &irregular), None);
+        assert_eq!(resolve("auto/4", &irregular), Shard::new(2, 4));
         let kubernetes = [("JOB_COMPLETION_INDEX", "1")];
         assert_eq!(resolve("auto", &kubernetes), None);
         assert_eq!(resolve("auto/4", &kubernetes), Shard::new(1, 4));

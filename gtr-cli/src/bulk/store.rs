@@ -2,11 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
 
 use super::lock::Lock;
 use super::manifest::Manifest;
@@ -14,51 +10,6 @@ use super::shard::Shard;
 use crate::error::CliError;
 use crate::output::make_folder;
 use crate::reading;
-use crate::series::{Numbering, earlier, file_name};
-
-/// How the files of a folder are laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Layout {
-    /// 00000.png, a file an image, named by its number.
-    Flat,
-    /// 00000/metadata.jsonl and 00000/samples/0000.png, a folder a prompt, as the scorer of GenEval reads it.
-    Geneval,
-}
-
-impl Layout {
-    /// The file of the image at a position, in the folder.
-    pub(crate) fn file(self, numbering: Numbering, position: u64) -> String {
-        match self {
-            Self::Flat => file_name(numbering.number(position)),
-            Self::Geneval => {
-                let (prompt, sample) = (numbering.subject(position), numbering.sample(position));
-                format!("{prompt:05}/samples/{sample:04}.png")
-            }
-        }
-    }
-
-    /// The files that are there of images at some positions.
-    pub(crate) fn files_there(
-        self,
-        folder: &Path,
-        numbering: Numbering,
-        positions: &Range<u64>,
-    ) -> Vec<(u64, PathBuf)> {
-        match self {
-            Self::Flat => earlier::files(folder, numbering, positions),
-            Self::Geneval => {
-                let file = |position| (position, folder.join(self.file(numbering, position)));
-                positions.clone().map(file).filter(|(_, file)| file.is_file()).collect()
-            }
-        }
-    }
-
-    /// The file of a prompt, in the folder.
-    pub(crate) fn metadata(prompt: usize) -> String {
-        format!("{prompt:05}/metadata.jsonl")
-    }
-}
 
 /// A folder with images and, in its folder `shards`, what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +66,7 @@ impl Store {
         let _lock = if is_locked_here { None } else { Some(Lock::take(&self.lock(shard))?) };
         if let Some(Manifest { run, finished, .. }) = manifest {
             for &position in finished.keys() {
-                remove(&self.0.join(run.layout.file(run.numbering, position)))?;
+                remove(&self.0.join(run.file(position)))?;
             }
         }
         remove(&self.manifest(shard))
@@ -147,4 +98,11 @@ fn remove(file: &Path) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a file is one that systems put beside others unasked: hidden ones, as `._00000.png` and `.DS_Store` of macOS, and those of
+/// Windows. It is no picture, whatever its ending, and a folder that holds nothing else is empty.
+pub(crate) fn is_companion(name: &Path) -> bool {
+    let name = name.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") || [&b"Thumbs.db"[..], b"desktop.ini"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }

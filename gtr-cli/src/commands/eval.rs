@@ -6,7 +6,7 @@ use gtr_backends::judge::{Bootstrap, Frechet};
 use gtr_core::{Guidance, Plan, preset};
 use serde_json::Map;
 
-use super::{plan_file, to_json};
+use super::{plan_file, to_json, warn_of_weak_guidance};
 use crate::args::{AxisFlags, Chosen, EvalArgs, EvalFormat, ScheduleArgs};
 use crate::error::{CliError, ExitStatus};
 use crate::evaluation::{Evaluator, Images, Outside, Plot, Report, Row, Scale, Subject};
@@ -138,6 +138,7 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliE
     for (name, plan) in plans {
         for &scale in &scales {
             let guidance: Guidance = evaluator.guidance(scale)?;
+            warn_of_weak_guidance(guidance.scale());
             let name = match scale {
                 Some(scale) if scales.len() > 1 => format!("{name}, cfg {scale}"),
                 _ => name.clone(),

@@ -9,7 +9,10 @@ use crate::table::count;
 /// Carries out the command.
 pub(super) fn run(args: &MergeArgs) -> Result<ExitStatus, CliError> {
     let gathered = Gathered::read(&args.folders)?;
-    let destination = args.out.as_deref().map(|out| Destination::new(out, &gathered)).transpose()?;
+    let destination = args.out.as_deref().map(|out| Destination::new(out, &gathered, args.channels)).transpose()?;
+    if let Some(Destination::Npz { .. }) = destination {
+        gathered.run().warn_of_order();
+    }
     gathered.check()?;
     let what = format!(
         "{}, {}, all there",

@@ -22,6 +22,7 @@ mod verify;
 
 use crate::args::Command;
 use crate::error::{CliError, ExitStatus};
+use crate::output;
 
 /// Carries out a command.
 pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
@@ -42,6 +43,13 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Presets(args) => presets::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
+    }
+}
+
+/// Says what a guidance scale below 1 does: other programs mean by 0 that there is no guidance.
+fn warn_of_weak_guidance(scale: f64) {
+    if scale < 1.0 {
+        output::note(format_args!("--cfg {scale} guides away from the class or prompt; no guidance is --cfg 1"));
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::progress::Progress;
 use super::record::Record;
-use super::store::{Entry, Store};
+use super::store::{Entry, Grown, Store};
 use super::{Images, Subject};
 use crate::args::{Chosen, ModelArgs};
 use crate::catalogue::CATALOGUE;
@@ -260,9 +260,10 @@ impl Evaluator {
 /// Waits until no other process makes the images of an entry, unless it is asked to stop.
 fn await_turn(entry: &mut Entry, name: &str, stop: Stop) -> Result<Option<ExitStatus>, CliError> {
     let mut told = false;
-    while !entry.grow()? {
+    while let Grown::NotYet(holder) = entry.grow()? {
         if !told {
-            output::note(format_args!("another process is making images of {name}: waiting for it"));
+            let holder = holder.map_or_else(String::new, |holder| format!(" ({holder})"));
+            output::note(format_args!("another process is making images of {name}: waiting for it{holder}"));
         }
         told = true;
         if let Some(status) = stop.asked() {

@@ -6,14 +6,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use gtr_backends::judge::Judge;
+use gtr_backends::raster::{Raster, brightness};
 use gtr_backends::{BackendError, Picture, Verdict};
 use serde::Deserialize;
 
 use super::npz::{Array, Npz};
-use crate::bulk::{LABELS, is_npz};
+use crate::bulk::{LABELS, is_companion, is_npz};
 use crate::error::CliError;
 use crate::output;
-use crate::raster::Raster;
 use crate::reading;
 use crate::table::count;
 use gtr_core::unmarked;
@@ -60,23 +60,24 @@ type Judged = (Vec<Verdict>, Option<Vec<u32>>);
 fn archive(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     let mut npz = Npz::open(path)?;
     let mut array = npz.array("arr_0")?;
-    let count = match (array.header.descr.as_str(), &array.header.shape[..]) {
-        ("|u1", &[count, 32, 32, 1] | &[count, 32, 32]) if count <= MOST => count,
+    let (count, channels) = match (array.header.descr.as_str(), &array.header.shape[..]) {
+        ("|u1", &[count, 32, 32, 1] | &[count, 32, 32]) if count <= MOST => (count, 1),
+        ("|u1", &[count, 32, 32, 3]) if count <= MOST => (count, 3),
         (descr, shape) => {
             return Err(array.wrong(&format!(
-                "it has elements of `{descr}` and the shape {shape:?}, the judge sees |u1 and [images, 32, 32, 1], at most \
-                 {MOST} images"
+                "it has elements of `{descr}` and the shape {shape:?}, the judge sees |u1 and [images, 32, 32, 1 or 3], at \
+                 most {MOST} images"
             )));
         }
     };
     let mut verdicts = Vec::new();
     let mut left = usize::try_from(count).unwrap_or(0);
-    let mut bytes = [0; PIXELS];
+    let mut bytes = vec![0; PIXELS * channels];
     while left > 0 {
         let mut pictures = Vec::with_capacity(left.min(BATCH));
         for _ in 0..left.min(BATCH) {
             array.fill(&mut bytes)?;
-            pictures.push(picture(&bytes)?);
+            pictures.push(if channels == 1 { picture(&bytes)? } else { picture(&greys(&bytes))? });
         }
         left -= pictures.len();
         verdicts.extend(judge.judge(&pictures)?);
@@ -85,6 +86,11 @@ fn archive(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     drop(array);
     let labels = npz.has("arr_1").then(|| classes(npz.array("arr_1")?, verdicts.len())).transpose()?;
     Ok((verdicts, labels))
+}
+
+/// The brightness of colours.
+fn greys(colours: &[u8]) -> Vec<u8> {
+    colours.as_chunks().0.iter().map(|&colour| brightness(colour)).collect()
 }
 
 /// As many classes as there are images.
@@ -202,7 +208,7 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| cannot(&error))? {
         let name = PathBuf::from(entry.map_err(|error| cannot(&error))?.file_name());
-        if name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        if !is_companion(&name) && name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
             if files.len() as u64 == MOST {
                 return Err(CliError::Failure(format!("{shown} has more than {MOST} PNG files")));
             }

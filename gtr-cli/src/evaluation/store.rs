@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::record::{LENGTH, Record};
-use crate::bulk::{Checksum, Lock};
+use crate::bulk::{Checksum, Lock, Taken};
 use crate::error::CliError;
 use crate::output::{self, Target, make_folder};
 use crate::reading;
@@ -28,6 +28,15 @@ pub(super) struct Store(PathBuf);
 pub(super) struct Entry {
     records: BTreeMap<u64, Record>,
     files: Option<Files>,
+}
+
+/// Whether images can be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Grown {
+    /// They can.
+    Now,
+    /// Another process adds some; who it is and what to do if it has ended, where that can be told.
+    NotYet(Option<String>),
 }
 
 /// Where an entry is kept.
@@ -116,12 +125,17 @@ impl Entry {
     }
 
     /// Takes the right to add images, until [`Entry::rest`], and looks again at what is there; not, while another process has it.
-    pub(super) fn grow(&mut self) -> Result<bool, CliError> {
-        let Some(files) = &mut self.files else { return Ok(true) };
+    pub(super) fn grow(&mut self) -> Result<Grown, CliError> {
+        let Some(files) = &mut self.files else { return Ok(Grown::Now) };
         if let Some(folder) = files.stem.parent() {
             make_folder(folder)?;
         }
-        let Some(lock) = Lock::try_take(&files.path("lock"))? else { return Ok(false) };
+        let lock = match Lock::try_take(&files.path("lock"))? {
+            Taken::Ours(lock) => lock,
+            Taken::Theirs(holder) => {
+                return Ok(Grown::NotYet(holder.map(|holder| format!("{holder}: {}", holder.advice()))));
+            }
+        };
         let (said, path) = (files.path("json"), files.path("verdicts"));
         if !said.exists() {
             Target::new(&said)?.write(files.key.as_bytes())?;
@@ -137,7 +151,7 @@ impl Entry {
         let file = file.map_err(|error| CliError::failure(format_args!("cannot write {}", path.display()), &error))?;
         files.growth = Some(Growth { path, file, _lock: lock });
         self.records = records;
-        Ok(true)
+        Ok(Grown::Now)
     }
 
     /// Lets others add images.
@@ -179,7 +193,7 @@ mod tests {
         let mut entry = store.entry(&key).unwrap();
         // Nothing is written until it grows.
         assert!(!folder.path().join("seen").exists());
-        assert!(entry.grow().unwrap());
+        assert_eq!(entry.grow().unwrap(), Grown::Now);
         entry.add(vec![record(0), record(1), record(2)]).unwrap();
         assert!(store.entry(&json!({ "seed": 2 })).unwrap().get(0).is_none());
         entry.rest();
@@ -191,7 +205,7 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let mut entry = store.entry(&key).unwrap();
         assert_eq!([0, 1, 2].map(|number| entry.get(number).is_some()), [true, false, false]);
-        assert!(entry.grow().unwrap());
+        assert_eq!(entry.grow().unwrap(), Grown::Now);
         entry.add(vec![record(2)]).unwrap();
         entry.rest();
         let entry = store.entry(&key).unwrap();
@@ -204,13 +218,13 @@ mod tests {
         let store = Store::new(folder.path()).unwrap();
         let key = json!({ "seed": 1 });
         let (mut ours, mut theirs) = (store.entry(&key).unwrap(), store.entry(&key).unwrap());
-        assert!(ours.grow().unwrap());
+        assert_eq!(ours.grow().unwrap(), Grown::Now);
         ours.add(vec![record(0)]).unwrap();
         assert!(store.entry(&key).unwrap().get(0).is_some());
-        assert!(!theirs.grow().unwrap());
+        assert_eq!(theirs.grow().unwrap(), Grown::NotYet(None));
         ours.rest();
         // What was added since is not made again.
-        assert!(theirs.grow().unwrap());
+        assert_eq!(theirs.grow().unwrap(), Grown::Now);
         assert!(theirs.get(0).is_some());
     }
 
@@ -220,7 +234,7 @@ mod tests {
         let store = Store::new(folder.path()).unwrap();
         let key = json!({ "seed": 1 });
         let mut entry = store.entry(&key).unwrap();
-        assert!(entry.grow().unwrap());
+        assert_eq!(entry.grow().unwrap(), Grown::Now);
         entry.rest();
         fs::write(entry.files.as_ref().unwrap().path("json"), "{}").unwrap();
         assert!(store.entry(&key).unwrap_err().to_string().contains("does not say what its name stands for"));

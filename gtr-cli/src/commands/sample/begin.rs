@@ -1,12 +1,12 @@
 //! What images go on from: a picture, and the tokens of it that are kept.
 
 use gtr_backends::Picture;
+use gtr_backends::raster::{Mask, MaskSource, Raster};
 use gtr_core::{Grid, Plan, TokenSet};
 
 use crate::args::SampleArgs;
 use crate::error::CliError;
 use crate::output;
-use crate::raster::Raster;
 
 /// The picture that a run goes on from.
 pub(super) struct Begin {
@@ -60,13 +60,42 @@ pub(super) fn check(plan: &Plan, begin: Option<&Begin>, args: &SampleArgs) -> Re
 }
 
 /// The tokens outside the mask.
-fn known(mask: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, CliError> {
-    let white = mask.white(grid)?.widened(args.going_on.dilate.unwrap_or(0));
-    if white.is_empty() {
-        return Err(CliError::usage(
-            "--mask is black all over: nothing is left to generate; paint white what is to be made",
-        ));
+fn known(raster: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, CliError> {
+    let (name, mask) = (raster.name(), raster.mask(grid)?);
+    match mask.source {
+        MaskSource::Colours => {}
+        MaskSource::ColoursNotOpacity => {
+            output::note(format_args!("{name}: the colours are the mask; the alpha channel is ignored"));
+        }
+        MaskSource::Opaque => output::note(format_args!(
+            "{name} has one bright colour: the alpha channel is the mask, opaque pixels are generated"
+        )),
+        MaskSource::Transparent => output::note(format_args!(
+            "{name} has one dark colour: the alpha channel is the mask, transparent pixels are generated"
+        )),
     }
-    tracing::info!(generated = white.len(), of = grid.tokens(), "read a mask");
-    Ok(white.complement())
+    if mask.tokens.is_empty() {
+        return Err(CliError::usage(format_args!("--mask: {}", nothing_to_generate(name, &mask))));
+    }
+    let generated = mask.tokens.widened(args.going_on.dilate.unwrap_or(0));
+    tracing::info!(generated = generated.len(), of = grid.tokens(), "read a mask");
+    Ok(generated.complement())
+}
+
+/// What is wrong with a mask that keeps everything.
+fn nothing_to_generate(name: &str, mask: &Mask) -> String {
+    match (mask.source, mask.brightest) {
+        (MaskSource::Opaque | MaskSource::Transparent, _) => {
+            format!("{name} keeps all tokens: nothing is left to generate")
+        }
+        (_, 0) => {
+            format!("{name} is black everywhere: nothing is left to generate; paint white what is to be generated")
+        }
+        (_, 1) => format!(
+            "{name} has the values 0 and 1, which are both black in a picture of 0 to 255: multiply them by 255"
+        ),
+        (_, brightest) => format!(
+            "{name} has no value above {brightest}: nothing is left to generate; values from 128 on are generated"
+        ),
+    }
 }

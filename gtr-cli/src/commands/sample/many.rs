@@ -56,6 +56,10 @@ pub(super) fn generate(
     mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
 ) -> Result<ExitStatus, CliError> {
     let started = std::time::Instant::now();
+    let started = std::time::Instant::now();
+    if place.npz.is_some() {
+        run.warn_of_order();
+    }
     let stop = Stop::listen("the same command with --resume makes what is missing");
     let mut part = Part::open(place, before(args), run, (recipe, scale(args)))?;
     let earlier = part.manifest().finished.len();
@@ -83,19 +87,19 @@ pub(super) fn generate(
         return Ok(status);
     }
     if place.shard.of() == 1 {
-        join(place)?;
+        join(place, args.bulk.channels)?;
     }
     tell(args, place, (all, done - earlier, started.elapsed().as_secs_f64()))?;
     Ok(ExitStatus::Success)
 }
 
 /// Turns a part that is the whole run into what was asked for.
-fn join(place: &Place) -> Result<(), CliError> {
+fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
     let folder = place.store.folder();
     let gathered = Gathered::read(&[folder.to_owned()])?;
     gathered.check()?;
-    let Some(npz) = &place.npz else { return Destination::new(folder, &gathered)?.write(&gathered) };
-    Destination::new(npz, &gathered)?.write(&gathered)?;
+    let Some(npz) = &place.npz else { return Destination::new(folder, &gathered, None)?.write(&gathered) };
+    Destination::new(npz, &gathered, channels)?.write(&gathered)?;
     std::fs::remove_dir_all(folder)
         .map_err(|error| CliError::failure(format_args!("cannot remove {}", folder.display()), &error))
 }

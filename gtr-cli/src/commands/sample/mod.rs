@@ -22,15 +22,16 @@ use self::model::Opened;
 use self::variance::Variance;
 use self::watch::Watch;
 use crate::args::SampleArgs;
-use crate::bulk::{self, prompts};
+use crate::bulk;
+use crate::bulk::prompts::{self, Prompt};
 use crate::catalogue::CATALOGUE;
-use crate::commands::plan_file;
+use crate::commands::{plan_file, warn_of_weak_guidance};
 use crate::ending;
 use crate::error::{CliError, ExitStatus, chain};
 use crate::input::is_stream;
 use crate::memory;
 use crate::output::{self, Target};
-use crate::series::{Numbering, Parameters, Place, Recipe, Series};
+use crate::series::{Numbering, Parameters, Place, Recipe, Series, Subjects};
 use crate::signals::Stop;
 
 /// Carries out the command.
@@ -65,10 +66,12 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
         }
         Target::new(trace)?;
     }
-    let (texts, lines): (Vec<String>, Vec<String>) = match &args.bulk.prompts {
-        Some(path) => prompts::read(path)?.into_iter().map(|prompt| (prompt.text, prompt.line)).unzip(),
-        None => (args.prompt.clone(), Vec::new()),
+    let listed = args.bulk.prompts.as_deref().map(prompts::read).transpose()?;
+    let texts: Vec<String> = match &listed {
+        Some(prompts) => prompts.iter().map(|prompt| prompt.text.clone()).collect(),
+        None => args.prompt.clone(),
     };
+    let metadata = metadata(args, &texts, listed)?;
     let mut destination = Destination::new(args, texts.len())?;
     if let Destination::Bulk(place) = &mut destination {
         if place.finished {
@@ -77,12 +80,30 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
             output::print(&format!("{out}: finished before, 0 made now\n"))?;
             return Ok(ExitStatus::Success);
         }
-        place.metadata = (place.layout == bulk::Layout::Geneval).then_some(lines);
+        place.metadata = metadata;
     }
     match gtr_backends::family(&args.model.model)? {
         Family::Mar => generate(args, model::open_mar(args)?, destination, started),
         Family::LightGen => generate(args, model::open_lightgen(args, texts)?, destination, started),
         _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+    }
+}
+
+/// What a run remembers of its prompts for the layout. Refuses prompts that do not fit it, before a model is loaded.
+fn metadata(
+    args: &SampleArgs,
+    texts: &[String],
+    listed: Option<Vec<Prompt>>,
+) -> Result<Option<Vec<String>>, CliError> {
+    let Some(layout) = args.bulk.layout else { return Ok(None) };
+    let metadata = layout.metadata(listed.unwrap_or_default()).filter(|metadata| !metadata.is_empty());
+    let subjects = match texts {
+        [] => Subjects::Classes(Vec::new()),
+        texts => Subjects::Prompts(texts.to_owned()),
+    };
+    match layout.problem(&subjects, metadata.as_deref(), Numbering::of(args, texts.len().max(1))?) {
+        Some(problem) => Err(CliError::Usage(problem)),
+        None => Ok(metadata),
     }
 }
 
@@ -134,6 +155,7 @@ where
         args.cfg_schedule.map_or(opened.guidance_schedule, Into::into),
     );
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
+    warn_of_weak_guidance(guidance.scale());
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
     let recipe = Recipe::new(args, subjects, &plan, &settings);
     let samplers = samplers(args, &plan)?;

@@ -50,16 +50,12 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
         Some(encoder) => generator.with_encoder(encoder)?,
         None => generator,
     };
-    let class = |class: &ClassName| match class {
-        ClassName::Number(number) => generator.class(*number),
-        ClassName::Name(name) => generator.class_named(name),
-    };
     // Random weights do not care.
     let any = [ClassName::Number(0)];
     let all = (0..).map(ClassName::Number).take(generator.config().classes).collect::<Vec<_>>();
     let unsaid = if args.bulk.classes.is_some() { &all[..] } else { &any[..] };
     let classes = args.class.as_ref().map_or(unsaid, |classes| &classes.0);
-    let prompts = classes.iter().map(class).collect::<Result<Vec<Class>, _>>()?;
+    let prompts = look_up(classes, &generator)?;
     Ok(Opened {
         subjects: Subjects::Classes(prompts.iter().map(|class| class.get()).collect()),
         weights: tell_weights(args, generator.section(), &generator),
@@ -69,6 +65,27 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
         prompts,
         generator,
     })
+}
+
+/// The classes that were asked for. Commas part them, and also the names that one class has.
+fn look_up(wanted: &[ClassName], generator: &MarGenerator) -> Result<Vec<Class>, CliError> {
+    let mut classes = Vec::new();
+    for run in wanted.chunk_by(|class, next| matches!((class, next), (ClassName::Name(_), ClassName::Name(_)))) {
+        let names: Vec<&str> = run.iter().filter_map(ClassName::name).collect();
+        for class in run {
+            if let ClassName::Number(number) = class {
+                classes.push(generator.class(*number)?);
+            }
+        }
+        let found = Class::listed(&names, generator.config())?;
+        if found.len() < names.len() {
+            let classes: Vec<String> = found.iter().map(|class| class.get().to_string()).collect();
+            let what = if found.len() == 1 { "is class" } else { "are the classes" };
+            output::note(format_args!("`{}` {what} {}", names.join(", "), classes.join(", ")));
+        }
+        classes.extend(found);
+    }
+    Ok(classes)
 }
 
 /// A model of texts. The text encoder is gone before the model is loaded.

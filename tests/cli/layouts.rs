@@ -1,0 +1,251 @@
+//! What programs that score pictures read: folders by their layouts, archives by their channels and their order.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::models::Models;
+use crate::support::{Run, decode, files, run_in, run_with};
+
+/// Pictures of a small LightGen that take no time.
+const QUICK: &str = "sample --model lightgen --random-weights=3 --text-encoder t5 --size 32x64 --preset gtr-8 --diffusion constant \
+     --t 2 --detail none";
+
+/// Digits that take no time.
+const DIGITS: &str = "sample --order random --pace uniform --steps 1 --diffusion constant --t 1 --detail none";
+
+fn gtr(folder: &Path, line: &str) -> Run {
+    run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Makes a run in one piece, in `whole`, and in three parts, joined in `merged`.
+fn make(models: &Models, flags: &str) {
+    let folder = models.0.path();
+    gtr(folder, &format!("{QUICK} {flags} --out whole")).succeeded();
+    for shard in ["1/3", "0/3", "2/3"] {
+        gtr(folder, &format!("{QUICK} {flags} --out parts --shard {shard}")).succeeded();
+    }
+    gtr(folder, "merge parts --out merged").succeeded();
+}
+
+#[test]
+fn files_of_compbench_are_named_by_their_prompts() {
+    let models = Models::new();
+    fs::write(models.path("color_val.txt"), "a green bench and a blue bowl\r\ntwo boys\r\n").unwrap();
+    make(&models, "--prompts color_val.txt --layout compbench --samples 2");
+    let names = [
+        "a green bench and a blue bowl_000000.png",
+        "a green bench and a blue bowl_000001.png",
+        "two boys_000002.png",
+        "two boys_000003.png",
+    ];
+    assert_eq!(files(&models.path("merged")), ["labels.jsonl", "samples"]);
+    // Its scorers take all that is in this folder.
+    for folder in ["merged", "whole", "parts"] {
+        assert_eq!(files(&models.path(folder).join("samples")), names, "{folder}");
+    }
+    for name in names {
+        let read = |folder: &str| fs::read(models.path(folder).join("samples").join(name)).unwrap();
+        assert_eq!(read("merged"), read("whole"));
+        // As the scorers take it: the prompt up to the first `_`, the number from there to the full stop.
+        let (prompt, number) = name.split_once('_').unwrap();
+        assert!(["a green bench and a blue bowl", "two boys"].contains(&prompt));
+        assert!(number.strip_suffix(".png").unwrap().parse::<u32>().is_ok());
+    }
+    let labels = fs::read_to_string(models.path("merged/labels.jsonl")).unwrap();
+    assert_eq!(labels.lines().last(), Some(r#"{"file":"samples/two boys_000003.png","prompt":"two boys"}"#));
+}
+
+#[test]
+fn files_of_dpg_are_grids_named_as_the_prompts() {
+    let models = Models::new();
+    fs::create_dir(models.path("prompts")).unwrap();
+    for (name, text) in [("10.txt", "a cat\n"), ("partiprompts203.txt", "two cats"), ("._10.txt", "no prompt")] {
+        fs::write(models.path("prompts").join(name), text).unwrap();
+    }
+    make(&models, "--prompts prompts --layout dpg --samples 4");
+    // Its scorer takes all that is in this folder.
+    assert_eq!(files(&models.path("merged")), ["10.png", "partiprompts203.png"]);
+    for name in ["10", "partiprompts203"] {
+        let whole = models.path("whole").join(format!("{name}.png"));
+        assert_eq!(fs::read(models.path("merged").join(format!("{name}.png"))).unwrap(), fs::read(&whole).unwrap());
+        let (width, height, bytes) = decode(&whole);
+        assert_eq!((width, height), (2 * 64, 2 * 32));
+        for sample in 0..4 {
+            let (_, _, single) = decode(&models.path("whole").join(format!("samples/{name}_{sample}.png")));
+            let (top, left) = (sample / 2 * 32, sample % 2 * 64);
+            let cut: Vec<u8> =
+                (top..top + 32).flat_map(|row| bytes[(row * width + left) * 3..][..64 * 3].to_vec()).collect();
+            assert_eq!(cut, single, "{name} {sample}");
+        }
+    }
+}
+
+#[test]
+fn prompts_that_do_not_fit_a_layout_are_one_line() {
+    let models = Models::new();
+    let folder = models.0.path();
+    let write = |name: &str, text: &str| fs::write(models.path(name), text).unwrap();
+    fs::create_dir(models.path("dots")).unwrap();
+    fs::create_dir(models.path("none")).unwrap();
+    fs::create_dir(models.path("fine")).unwrap();
+    for (name, text) in [
+        ("lines.txt", "a cat\na_cat\n"),
+        ("slash.txt", "a cat/dog\n"),
+        ("long.txt", &"cat ".repeat(80)),
+        ("lines.jsonl", "{\"prompt\": \"a cat\"}\n"),
+        ("plain.jsonl", "a cat\n"),
+        ("dots/v1.0.txt", "a cat"),
+        ("fine/1.txt", "a cat"),
+    ] {
+        write(name, text);
+    }
+    let mut lines = String::new();
+    for (flags, code) in [
+        ("--prompts lines.txt --layout compbench", 2),
+        ("--prompts slash.txt --layout compbench", 2),
+        ("--prompts long.txt --layout compbench", 2),
+        ("--prompts lines.txt --layout geneval", 2),
+        ("--prompts lines.jsonl --layout dpg --samples 4", 2),
+        ("--prompts dots --layout dpg --samples 4", 2),
+        ("--prompts fine --layout dpg --samples 2", 2),
+        ("--prompts none --layout dpg --samples 4", 1),
+        ("--prompts plain.jsonl", 1),
+        ("--prompt cat --layout dpg", 2),
+        ("--prompt cat --layout geneval", 2),
+        ("--prompts lines.jsonl --channels 3", 2),
+        ("--prompts lines.jsonl --layout compbench --out x.npz", 2),
+    ] {
+        let out = if flags.contains("--out") { "" } else { "--out x" };
+        let line = format!("sample --model lightgen --random-weights --text-encoder t5 {flags} {out}");
+        let _ = write!(lines, "{flags}\n  {}", gtr(folder, &line).failed(code));
+    }
+    for flags in ["--class 3 --layout compbench --out x", "--class 3 --channels 2 --out x.npz"] {
+        let _ = write!(lines, "{flags}\n  {}", gtr(folder, &format!("sample {flags}")).failed(2));
+    }
+    insta::assert_snapshot!("layouts_refused", lines);
+    assert!(!files(folder).contains(&"x".to_owned()));
+}
+
+/// The elements of `arr_0`, and its header.
+fn pixels(path: &Path) -> (String, Vec<u8>) {
+    let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut archive.by_name("arr_0.npy").unwrap(), &mut bytes).unwrap();
+    let elements = bytes.split_off(128);
+    (String::from_utf8_lossy(&bytes[10..]).into_owned(), elements)
+}
+
+#[test]
+fn grey_pictures_become_three_channels() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let run = "--classes balanced --count 4";
+    gtr(folder, &format!("{DIGITS} {run} --out grey.npz")).succeeded();
+    gtr(folder, &format!("{DIGITS} {run} --out three.npz --channels 3")).succeeded();
+    gtr(folder, &format!("{DIGITS} {run} --out folder")).succeeded();
+    gtr(folder, "merge folder --out merged.npz --channels 3").succeeded();
+    let (_, grey) = pixels(&folder.join("grey.npz"));
+    let (header, three) = pixels(&folder.join("three.npz"));
+    assert!(header.contains("'shape': (4, 32, 32, 3,)"), "{header}");
+    assert_eq!(three, grey.iter().flat_map(|&byte| [byte; 3]).collect::<Vec<u8>>());
+    assert_eq!(pixels(&folder.join("merged.npz")).1, three);
+    // The judge sees the same pictures in both.
+    let judged = |name: &str| {
+        let report = gtr(folder, &format!("eval --images {name} --resamples 20 --format csv")).succeeded();
+        report.replace(name, "")
+    };
+    assert_eq!(judged("grey.npz"), judged("three.npz"));
+    let error = gtr(folder, "merge folder --out other --channels 3").failed(2);
+    assert_eq!(error, "error: --channels is for archives: name a .npz as --out\n");
+}
+
+#[test]
+fn class_after_class_in_an_archive_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let note = "note: the archive holds class after class: evaluators that split it in file order, as ADM's for the inception \
+                score, then see few classes in each split; --classes balanced mixes them\n";
+    for (flags, said) in [
+        ("--class 0..4 --count 2 --out a.npz", note),
+        ("--class 0..4 --count 10 --classes balanced --out b.npz", ""),
+        ("--class 0..4 --out c.npz", ""),
+        ("--class 7 --count 3 --out d.npz", ""),
+        ("--class 0..1 --count 2 --out e --resume", ""),
+    ] {
+        let run = gtr(folder, &format!("{DIGITS} {flags}"));
+        assert_eq!(run.stderr, said, "{flags}");
+        run.succeeded();
+    }
+    assert_eq!(gtr(folder, "merge e --out f.npz").stderr, note);
+}
+
+#[test]
+fn arrays_of_slurm_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let line = format!("{DIGITS} --classes balanced --count 8 --shard auto --out x");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    for (task, min, max, step, expected) in
+        [("1", "1", "4", "1", "0/4"), ("4", "1", "4", "1", "3/4"), ("8", "0", "12", "4", "2/4")]
+    {
+        let environment = [
+            ("SLURM_ARRAY_TASK_ID", task),
+            ("SLURM_ARRAY_TASK_MIN", min),
+            ("SLURM_ARRAY_TASK_MAX", max),
+            ("SLURM_ARRAY_TASK_STEP", step),
+            ("SLURM_ARRAY_TASK_COUNT", "4"),
+        ];
+        let said = run_with(folder, &words, &environment).succeeded();
+        assert!(said.starts_with(&format!("x: part {expected}, 2 images")), "{said}");
+    }
+    for (task, min, max, count, expected) in [
+        ("3", "2", "3", "2", "the Slurm array counts from 2, so it may be a part of another: write --shard auto/N"),
+        ("3", "0", "7", "3", "the 3 tasks of the Slurm array do not follow each other in equal steps"),
+    ] {
+        let environment = [
+            ("SLURM_ARRAY_TASK_ID", task),
+            ("SLURM_ARRAY_TASK_MIN", min),
+            ("SLURM_ARRAY_TASK_MAX", max),
+            ("SLURM_ARRAY_TASK_STEP", "1"),
+            ("SLURM_ARRAY_TASK_COUNT", count),
+        ];
+        let error = run_with(folder, &words, &environment).failed(2);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// What other programs mean by these is said.
+#[test]
+fn other_habits_are_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let error = gtr(folder, &format!("{DIGITS} --class 3 --seed -1 --out x.png")).failed(2);
+    assert!(error.contains("seeds are not drawn at random: write a whole number"), "{error}");
+    let run = gtr(folder, &format!("{DIGITS} --class 3 --cfg 0 --out x.png"));
+    assert_eq!(run.stderr, "note: --cfg 0 guides away from the class or prompt; no guidance is --cfg 1\n");
+    run.succeeded();
+    assert_eq!(gtr(folder, &format!("{DIGITS} --class 3 --cfg 1 --out x.png")).stderr, "");
+}
+
+#[test]
+fn classes_of_imagenet_go_by_many_names() {
+    let models = Models::new();
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&fs::read(models.path("mar/config.json")).unwrap()).unwrap();
+    config["class_num"] = 1000.into();
+    fs::write(models.path("mar/config.json"), config.to_string()).unwrap();
+    let classes = |class: &str| {
+        let args =
+            ["sample", "--model", "mar", "--random-weights", "--preset", "gtr-8", "--t-max", "1", "--t-min", "1"];
+        let more = ["--t-rec", "1", "--detail", "none", "--json", "--out", "x.png", "--class", class];
+        let run = run_in(models.0.path(), &[&args[..], &more[..]].concat());
+        let said: Vec<String> = run.stderr.lines().skip(1).map(str::to_owned).collect();
+        let summary: serde_json::Value = serde_json::from_str(&run.succeeded()).unwrap();
+        (summary["parameters"]["classes"].to_string(), said)
+    };
+    assert_eq!(classes("n02099601"), ("[207]".to_owned(), vec![]));
+    assert_eq!(classes("tench,goldfish,7"), ("[0,1,7]".to_owned(), vec![]));
+    let note = "note: `tench, Tinca tinca, golden retriever` are the classes 0, 207".to_owned();
+    assert_eq!(classes("tench, Tinca tinca, golden retriever"), ("[0,207]".to_owned(), vec![note]));
+}

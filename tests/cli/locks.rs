@@ -1,0 +1,95 @@
+//! A file system without locks, as Lustre and NFS often are: `flock` fails there, here by a library that is loaded before the
+//! system's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{files, run_in, run_with, start_with};
+
+/// Twenty-four digits, one after the other, which takes a little.
+const IN_TURN: &str =
+    "sample --classes balanced --count 24 --batch 1 --preset gtr-8 --diffusion constant --t 1 --detail none";
+
+/// Builds a library whose `flock` fails; nothing where there is no C compiler, and then the unit tests of `bulk/lock.rs` and
+/// `bulk/holder.rs` are what there is.
+fn without_locks(folder: &Path, error: &str) -> Option<PathBuf> {
+    let (source, library) = (folder.join("flock.c"), folder.join(format!("{error}.so")));
+    fs::write(&source, format!("#include <errno.h>\nint flock(int file, int how) {{ (void)file; (void)how; errno = {error}; return -1; }}\n"))
+        .unwrap();
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).stderr(Stdio::null()).status();
+    built.is_ok_and(|status| status.success()).then_some(library)
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+#[test]
+fn parts_are_made_killed_and_continued_without_locks() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(library) = without_locks(folder, "ENOLCK") else { return };
+    let preload = [("LD_PRELOAD", library.to_str().unwrap())];
+    run_in(folder, &words(&format!("{IN_TURN} --out whole.npz"))).succeeded();
+    for (shard, signal) in [("0/2", Signal::SIGKILL), ("1/2", Signal::SIGTERM)] {
+        let line = format!("{IN_TURN} --out parts --shard {shard}");
+        let before = if shard == "0/2" { 0 } else { 12 };
+        let mut child = start_with(folder, &words(&line), &preload);
+        while !folder.join(format!("parts/{:05}.png", before + 2)).exists() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        // While it runs nobody else makes the part, and it is said who does.
+        let error = run_with(folder, &words(&format!("{line} --resume")), &preload).failed(1);
+        assert!(error.starts_with(&format!("error: process {} on ", child.id())), "{error}");
+        assert!(
+            error.contains(" is making this part: wait for it, or end it first; if it has ended, remove "),
+            "{error}"
+        );
+        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+        child.wait().unwrap();
+        let run = run_with(folder, &words(&format!("{line} --resume")), &preload);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(
+            run.stderr.contains("note: the file system has no locks (No locks available (os error 37)): "),
+            "{}",
+            run.stderr
+        );
+        let taken_over = run.stderr.contains(" has ended: its part is taken over");
+        assert_eq!(taken_over, signal == Signal::SIGKILL, "{}", run.stderr);
+    }
+    // The files that named the processes are gone.
+    assert_eq!(files(&folder.join("parts/shards")), ["0-of-2.json", "0-of-2.lock", "1-of-2.json", "1-of-2.lock"]);
+    run_in(folder, &words("merge parts --out parts.npz")).succeeded();
+    assert!(fs::read(folder.join("parts.npz")).unwrap() == fs::read(folder.join("whole.npz")).unwrap());
+}
+
+#[test]
+fn a_part_of_a_process_elsewhere_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(library) = without_locks(folder, "ENOSYS") else { return };
+    let preload = [("LD_PRELOAD", library.to_str().unwrap())];
+    fs::create_dir_all(folder.join("a/shards")).unwrap();
+    let holder = folder.join("a/shards/0-of-1.holder");
+    fs::write(&holder, r#"{"host":"node7","pid":123,"origin":{"boot":"b","namespace":"pid:[1]","start":5}}"#).unwrap();
+    let line = IN_TURN.replace("24", "2");
+    let error = run_with(folder, &words(&format!("{line} --out a")), &preload).failed(1);
+    assert_eq!(
+        error,
+        "error: process 123 on node7 is making this part: wait for it, or end it first; if it has ended, remove \
+         a/shards/0-of-1.holder\n"
+    );
+    // Who knows better says so.
+    assert_eq!(run_with(folder, &words(&format!("{line} --out a --no-lock")), &preload).stderr, "");
+    assert!(holder.exists());
+    // Stores go without locks as well.
+    let eval =
+        "eval --presets gtr-8 --diffusion constant --t 1 --detail none --count 2 --resamples 20 --untimed --store seen";
+    let plain = run_with(folder, &words(eval), &preload).succeeded();
+    assert_eq!(run_in(folder, &words(eval)).succeeded(), plain);
+}

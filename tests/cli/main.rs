@@ -13,6 +13,7 @@ mod help;
 mod inspect;
 mod judge;
 mod models;
+mod own_judge;
 mod page;
 mod plan;
 mod sample;

@@ -20,6 +20,7 @@
 //! | `diffusion_coefs` | | coefficients of the denoising process, timesteps |
 //! | `fts`, `halton`, `disa` | | scores, token orders, diffusion step counts |
 //! | `digits`, `judge` | | the built-in models |
+//! | `fashion` | | the model of clothes, in a clone of the repository |
 //! | `*.safetensors` with the metadata of a [trace](crate::trace) | | a run of this program, made again |
 //!
 //! # Examples
@@ -34,7 +35,6 @@
 mod chains;
 mod checks;
 mod coefficients;
-mod digits;
 mod disa;
 mod folder;
 mod fts;
@@ -44,6 +44,7 @@ mod judge;
 mod kl16;
 mod lightgen;
 mod mar;
+mod named;
 mod noise;
 mod recording;
 mod report;
@@ -123,7 +124,8 @@ const FILES: &[FileKind] = &[
     FileKind { prefix: "fts", check: fts::check },
     FileKind { prefix: "halton", check: halton::check },
     FileKind { prefix: "disa", check: disa::check },
-    FileKind { prefix: "digits", check: digits::check },
+    FileKind { prefix: "digits", check: named::digits },
+    FileKind { prefix: "fashion", check: named::fashion },
     FileKind { prefix: "judge", check: judge::check },
 ];
 

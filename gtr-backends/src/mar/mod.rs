@@ -5,7 +5,7 @@
 
 mod config;
 mod generator;
-mod imagenet;
+mod class_names;
 mod model;
 mod named;
 mod open;

@@ -97,14 +97,12 @@ class Loss:
 
 
 @torch.no_grad()
-def draw(net, condition, unconditional, guidance, schedule, generator):
-    """Tokens [R, D] drawn by the head under conditions [R, E], guided away from those without a class."""
-    rows, width = condition.shape[0], net.input_proj.in_features
-    device = condition.device
+def draw(net, condition, unconditional, guidance, schedule, normal):
+    """Tokens [R, D] drawn by the head under conditions [R, E], guided away from those without a class.
 
-    def normal():
-        return torch.randn(rows, width, generator=generator).to(device)
-
+    NORMAL is called for noise [R, D]: once to begin with, and once after each timestep but the last.
+    """
+    rows, device = condition.shape[0], condition.device
     x = normal()
     for i in reversed(range(len(schedule.timesteps))):
         timesteps = torch.full((2 * rows,), schedule.timesteps[i], device=device)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
+from .network import Sizes
 from .training import model_of
 
 
@@ -53,6 +54,22 @@ def configuration(sizes, name, top, guidance, class_names=None):
     if class_names:
         config["class_names"] = class_names
     return config
+
+
+def sizes_of(config):
+    """The sizes that a `config.json` states."""
+    return Sizes(
+        grid=config["grid"][0],
+        patch=config["patch_size"],
+        channels=config["vae_embed_dim"],
+        classes=config["class_num"],
+        width=config["encoder_embed_dim"],
+        depth=config["encoder_depth"],
+        heads=config["encoder_num_heads"],
+        buffer=config["buffer_size"],
+        head_width=config["diffloss_w"],
+        head_depth=config["diffloss_d"],
+    )
 
 
 def pack(state, folder, name, top, guidance, class_names, source, licence, command):

@@ -29,7 +29,11 @@ def sample(model, labels, seed, guidance=3.0, steps=16, diffusion_steps=25, top=
         z = torch.gather(z, 1, torch.cat([targets, targets])[:, :, None].expand(-1, -1, sizes.width)).flatten(0, 1)
         scale = 1 + (guidance - 1) * min(after, length - 1) / length
         half = len(z) // 2
-        values = diffusion.draw(model.diffloss.net, z[:half], z[half:], scale, schedule, generator)
+
+        def normal(rows=half):
+            return torch.randn(rows, sizes.token_width, generator=generator).to(device)
+
+        values = diffusion.draw(model.diffloss.net, z[:half], z[half:], scale, schedule, normal)
         values = values.reshape(count, -1, sizes.token_width)
         tokens.scatter_(1, targets[:, :, None].expand(-1, -1, sizes.token_width), values)
         known = after

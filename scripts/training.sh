@@ -3,14 +3,20 @@
 #
 #   GTR_CLI=target/debug/gtr-cli PYTHON=python3 scripts/training.sh
 #
-# PYTHON is an interpreter with what tools/requirements.txt names. Without torch the check is skipped, and says so.
+# PYTHON is an interpreter with what tools/requirements.txt names; where it is not given, that of target/python, if scripts/python.sh has
+# made it with torch, or python3. Without torch the check is skipped, and says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python=${PYTHON:-python3}
 gtr_cli=$(realpath "${GTR_CLI:-target/debug/gtr-cli}")
+made=${CARGO_TARGET_DIR:-target}/python/bin/python
+if [ -z "${PYTHON:-}" ] && "$made" -c 'import torch' 2> /dev/null; then
+  "$made" -m pip install --quiet numpy pillow safetensors
+  PYTHON=$made
+fi
+python=${PYTHON:-python3}
 if ! "$python" -c 'import numpy, PIL, safetensors, torch' 2> /dev/null; then
-  echo "training: SKIPPED, $python has no torch: install tools/requirements.txt and name the interpreter as PYTHON"
+  echo "training: SKIPPED, $python has not all of numpy, pillow, safetensors and torch: install tools/requirements.txt"
   exit 0
 fi
 work=$(mktemp -d)

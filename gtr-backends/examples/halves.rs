@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let counts = halves.each_ref().map(|features| features.len() / FEATURES);
     let [first, second] = halves.map(|features| Moments::of(&features, FEATURES));
     let halves = [("first", first?, counts[0]), ("second", second?, counts[1])];
-    report(&halves)?;
+    report(&halves, judge.reference(Reference::All));
     let mut tensors = Vec::new();
     for (name, moments, count) in &halves {
         tensors.push((format!("{name}.mean"), vec![FEATURES], bytes(moments.mean())));
@@ -72,8 +72,7 @@ fn centred(digit: &[f32]) -> Result<Picture, Box<dyn Error>> {
 
 /// How far both halves together are from the reference that came with the judge.
 #[allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "what it is for; a few thousand")]
-fn report(halves: &[(&str, Moments, usize); 2]) -> Result<(), Box<dyn Error>> {
-    let reference = Reference::All.moments()?;
+fn report(halves: &[(&str, Moments, usize); 2], reference: &Moments) {
     let all: f64 = halves.iter().map(|(.., count)| *count as f64).sum();
     let part = |at: usize, place: usize| halves[at].1.mean()[place] * halves[at].2 as f64 / all;
     let mean: Vec<f64> = (0..FEATURES).map(|place| part(0, place) + part(1, place)).collect();

@@ -131,6 +131,17 @@ pub enum BackendError {
         /// The models that are built in.
         known: Vec<&'static str>,
     },
+    /// The files of a model that is known by name lie in the repository, and it is not here.
+    #[error("the files of `{name}` are not part of the program: there is no {folder}/config.json in {} or a folder above; run \
+             it in a clone of the repository, or name the folder", looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "))]
+    NotHere {
+        /// What was asked for.
+        name: &'static str,
+        /// Where the files are in the repository.
+        folder: &'static str,
+        /// From where they were looked for, upwards.
+        looked: Vec<PathBuf>,
+    },
     /// There is no such device, or it can not be used.
     #[error("there is no device `{name}`: {reason}")]
     Device {
@@ -177,7 +188,7 @@ pub enum BackendError {
         /// What was asked for.
         name: String,
         /// The names that are close, best first; none where the model's classes have no names.
-        close: Vec<&'static str>,
+        close: Vec<String>,
     },
     /// Calls on a generator do not fit each other, as when a token is written twice.
     #[error("{0}")]
@@ -209,7 +220,7 @@ fn unfit(value: f32) -> &'static str {
     }
 }
 
-fn close_names(close: &[&str]) -> String {
+fn close_names(close: &[String]) -> String {
     if close.is_empty() { String::new() } else { format!("; close are `{}`", close.join("`, `")) }
 }
 

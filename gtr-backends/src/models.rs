@@ -10,6 +10,7 @@ use gtr_core::{Grid, TimestepLimit};
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::files::{parse_object, read_text};
+use crate::repository::{IN_REPOSITORY, RepositoryModel};
 use crate::vae::{KlDecoder, LatentScale, open_diffusers};
 use crate::{lightgen, mar};
 
@@ -165,22 +166,35 @@ pub(crate) fn embedded(model: &str) -> Option<&'static EmbeddedModel> {
     EMBEDDED.iter().find(|embedded| embedded.name == model)
 }
 
+/// Path of a model on disk: the folder of one that is in the repository, or the path that was given.
+fn place(model: &str) -> Result<PathBuf, BackendError> {
+    if let Some(known) = RepositoryModel::find(model) {
+        return known.place();
+    }
+    let path = Path::new(model);
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    let here = EMBEDDED.iter().map(|embedded| embedded.name).chain(IN_REPOSITORY.iter().map(|model| model.name));
+    Err(BackendError::UnknownModel { name: model.to_owned(), known: here.chain(published()).collect() })
+}
+
+/// The folder of a model on disk, where its `config.json` is.
+pub(crate) fn folder_of(model: &str) -> Result<PathBuf, BackendError> {
+    let path = place(model)?;
+    Ok(if path.is_dir() { path } else { path.parent().map_or_else(PathBuf::new, Path::to_owned) })
+}
+
 /// Path and text of the `config.json` of a model on disk.
 pub(crate) fn config_beside(model: &str) -> Result<(String, String), BackendError> {
-    let path = Path::new(model);
-    if !path.exists() {
-        let known = EMBEDDED.iter().map(|embedded| embedded.name).chain(published()).collect();
-        return Err(BackendError::UnknownModel { name: model.to_owned(), known });
-    }
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let config = folder.join("config.json");
+    let config = folder_of(model)?.join("config.json");
     Ok((config.display().to_string(), read_text(&config)?))
 }
 
 /// The checkpoint of a model on disk: the file itself, or the only one of the folder.
 pub(crate) fn checkpoint_of(model: &str) -> Result<PathBuf, BackendError> {
-    let path = Path::new(model);
-    if path.is_dir() { only_checkpoint(path) } else { Ok(path.to_owned()) }
+    let path = place(model)?;
+    if path.is_dir() { only_checkpoint(&path) } else { Ok(path) }
 }
 
 /// The endings of checkpoints; those of a later row count where a folder has none of the rows before.

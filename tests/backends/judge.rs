@@ -60,7 +60,7 @@ fn scores_are_as_recorded() {
     close(Frechet::from(&a).to(&b).unwrap(), number("frechet_a_b"), 1e-9);
     close(Frechet::from(&b).to(&a).unwrap(), number("frechet_a_b"), 1e-9);
     let verdicts = Judge::new().unwrap().judge(&pictures(&golden)).unwrap();
-    let reference = Frechet::from(&Reference::All.moments().unwrap());
+    let reference = Frechet::from(&Judge::new().unwrap().reference(Reference::All));
     let seen = Moments::of(&features(&verdicts), FEATURES).unwrap();
     close(reference.to(&seen).unwrap(), number("frechet_64_digits_vs_reference"), 1e-5);
     let logits: Vec<_> = verdicts.iter().map(|verdict| verdict.logits).collect();
@@ -83,7 +83,7 @@ fn halves_make_the_whole() {
         (count, reference.moments().unwrap())
     };
     let halves = [half("first", Reference::First), half("second", Reference::Second)];
-    let whole = Reference::All.moments().unwrap();
+    let whole = Judge::new().unwrap().reference(Reference::All);
     let all: f64 = halves.iter().map(|(count, _)| count).sum();
     assert_eq!(all, 10_000.0);
     let mean = |place: usize| halves.iter().map(|(count, half)| half.mean()[place] * count).sum::<f64>() / all;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::models::{Models, golden};
 use crate::support::{gtr, run_in};
-use crate::tune::write_tiny;
+use crate::support::write_tiny_model;
 
 /// The pages that show commands, beside those of `docs/results`, which the experiments write.
 const PAGES: [&str; 16] = [
@@ -79,7 +79,7 @@ fn documented() -> BTreeSet<String> {
 fn prepared() -> Models {
     let models = Models::new();
     let path = |name: &str| models.path(name);
-    write_tiny(&path(""));
+    write_tiny_model(&path("tiny"));
     let run = |line: &str| run_in(&path(""), &line.split_whitespace().collect::<Vec<_>>()).succeeded();
     for folder in [
         "bin",

@@ -19,6 +19,7 @@ mod layouts;
 #[cfg(target_os = "linux")]
 mod locks;
 mod models;
+mod own_judge;
 mod page;
 mod plan;
 mod sample;

@@ -138,3 +138,14 @@ pub(crate) fn decode(path: &Path) -> (usize, usize, Vec<u8>) {
     let frame = reader.next_frame(&mut bytes).unwrap();
     (frame.width as usize, frame.height as usize, bytes)
 }
+
+/// Writes the configuration of a model that makes pictures like those of `digits`, of nothing, in no time.
+pub(crate) fn write_tiny_model(folder: &Path) {
+    let config = r#"{ "model": "tiny", "grid": [8, 8], "patch_size": 4, "vae_embed_dim": 1, "token_embed_dim": 16,
+        "image": [32, 32], "encoder_embed_dim": 16, "encoder_depth": 1, "encoder_num_heads": 2, "decoder_embed_dim": 16,
+        "decoder_depth": 1, "decoder_num_heads": 2, "mlp_ratio": 4, "buffer_size": 4, "class_num": 10, "diffloss_d": 1,
+        "diffloss_w": 16, "layer_norm_eps": 1e-06, "noise_schedule": "cosine", "diffusion_steps": 1000,
+        "max_timestep": 949, "cfg": 3.0, "cfg_schedule": "linear", "latent_scale": 1.0, "decoder": "identity" }"#;
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("config.json"), config).unwrap();
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Run, files, gtr, run_in, run_with, start_in};
+use crate::support::{Run, files, gtr, run_in, run_with, start_in, write_tiny_model};
 
 /// Few candidates, few images.
 const TINY: &str =
@@ -14,19 +14,8 @@ const TINY: &str =
 /// A folder with a model that makes pictures like those of `digits`, of nothing, in no time.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    write_tiny(folder.path());
+    write_tiny_model(&folder.path().join("tiny"));
     folder
-}
-
-/// Writes the configuration of that model.
-pub(crate) fn write_tiny(folder: &Path) {
-    fs::create_dir(folder.join("tiny")).unwrap();
-    let config = r#"{ "model": "tiny", "grid": [8, 8], "patch_size": 4, "vae_embed_dim": 1, "token_embed_dim": 16,
-        "image": [32, 32], "encoder_embed_dim": 16, "encoder_depth": 1, "encoder_num_heads": 2, "decoder_embed_dim": 16,
-        "decoder_depth": 1, "decoder_num_heads": 2, "mlp_ratio": 4, "buffer_size": 4, "class_num": 10, "diffloss_d": 1,
-        "diffloss_w": 16, "layer_norm_eps": 1e-06, "noise_schedule": "cosine", "diffusion_steps": 1000,
-        "max_timestep": 949, "cfg": 3.0, "cfg_schedule": "linear", "latent_scale": 1.0, "decoder": "identity" }"#;
-    fs::write(folder.join("tiny/config.json"), config).unwrap();
 }
 
 /// What an image costs by a preset.
@@ -183,7 +172,7 @@ fn what_cannot_be_done_is_one_line() {
         ("tune --budget 1e1 --store new", 2, "operations an image are too few"),
         ("tune --budget gtr-16 --store file", 1, "cannot make the folder file"),
         ("tune --budget gtr-16 --out none/p.json", 1, "create it first"),
-        ("tune --budget gtr-16 --model mar-b", 2, "the judge sees ten digits"),
+        ("tune --budget gtr-16 --model mar-b", 2, "the judge sees ten classes"),
     ] {
         let error = line(folder.path(), flags).failed(code);
         assert!(error.contains(said), "{flags}: {error}");

@@ -21,6 +21,7 @@
 //! | `fts`, `halton`, `disa` | | scores, token orders, diffusion step counts |
 //! | `loss` | | what steps lose on Gaussian fields |
 //! | `digits`, `judge` | | the built-in models |
+//! | `fashion` | | the model of clothes, in a clone of the repository |
 //! | `*.safetensors` with the metadata of a [trace](crate::trace) | | a run of this program, made again |
 //!
 //! # Examples
@@ -35,7 +36,6 @@
 mod chains;
 mod checks;
 mod coefficients;
-mod digits;
 mod disa;
 mod folder;
 mod fts;
@@ -46,6 +46,7 @@ mod kl16;
 mod lightgen;
 mod loss;
 mod mar;
+mod named;
 mod noise;
 mod recording;
 mod report;
@@ -126,7 +127,8 @@ const FILES: &[FileKind] = &[
     FileKind { prefix: "halton", check: halton::check },
     FileKind { prefix: "disa", check: disa::check },
     FileKind { prefix: "loss", check: loss::check },
-    FileKind { prefix: "digits", check: digits::check },
+    FileKind { prefix: "digits", check: named::digits },
+    FileKind { prefix: "fashion", check: named::fashion },
     FileKind { prefix: "judge", check: judge::check },
 ];
 

@@ -2,13 +2,14 @@
 
 use candle_core::{Device, Tensor};
 
-use crate::checkpoint::{Checkpoint, Layout, Weights};
+use super::{Moments, Origin, Reference};
+use crate::checkpoint::{Layout, Weights};
 use crate::error::Context;
 use crate::layers::Linear;
 use crate::numbers::numbers;
 use crate::{BackendError, Picture};
 
-/// A classifier of 32x32 grey pictures of digits.
+/// A classifier of 32x32 grey pictures in ten classes, and what it sees in real ones.
 ///
 /// What it sees in a picture does not depend on the pictures that are judged with it, nor on the number of threads.
 ///
@@ -26,6 +27,10 @@ pub struct Judge {
     convolutions: [Convolution; 3],
     fc1: Linear,
     fc2: Linear,
+    /// In the order of [`Reference::EACH`].
+    references: [Moments; 3],
+    fingerprint: String,
+    origin: Origin,
 }
 
 /// What the judge sees in a picture.
@@ -39,7 +44,7 @@ pub struct Verdict {
 
 /// Numbers of which the Fréchet distance is made.
 pub const FEATURES: usize = 64;
-/// The digits.
+/// The classes of the digits, and of any other model that is judged.
 pub const CLASSES: usize = 10;
 /// Side of a picture.
 const SIDE: usize = 32;
@@ -50,11 +55,22 @@ const BATCH: usize = 16;
 pub(super) const WEIGHTS: &[u8] = include_bytes!("../../../models/digit-classifier/digit-classifier.safetensors");
 
 impl Judge {
-    /// The judge that is part of the program.
+    /// The judge that is part of the program: that of digits.
     ///
     /// # Errors
     /// A failure of the tensor library.
     pub fn new() -> Result<Self, BackendError> {
+        Self::open(&Origin::BuiltIn)
+    }
+
+    /// A judge, wherever it is.
+    ///
+    /// # Errors
+    /// [`BackendError::Read`] if a file of it is missing; otherwise what is wrong in its files.
+    pub fn open(origin: &Origin) -> Result<Self, BackendError> {
+        let mut files = origin.open()?;
+        let [all, first, second] = Reference::EACH.map(|reference| reference.read(&mut files));
+        let references = [all?, first?, second?];
         let mut layout = Layout::default();
         let convolutions = [("conv1", 1, 16), ("conv2", 16, 32), ("conv3", 32, 64)];
         for (name, inputs, outputs) in convolutions {
@@ -63,16 +79,38 @@ impl Judge {
         }
         Linear::declare(&mut layout, "fc1", 1024, FEATURES);
         Linear::declare(&mut layout, "fc2", FEATURES, CLASSES);
-        let checkpoint = Checkpoint::from_bytes("the digit classifier", WEIGHTS)?;
         let other = |name: &str| name.starts_with("reference.");
-        let mut weights = Weights::with_others(checkpoint, layout, other, &Device::Cpu)?;
+        let mut weights = Weights::with_others(files.classifier, layout, other, &Device::Cpu)?;
         let [first, second, third] = convolutions
             .map(|(name, inputs, _)| Ok(Convolution { channels: inputs, linear: Linear::load(&mut weights, name)? }));
         Ok(Self {
             convolutions: [first?, second?, third?],
             fc1: Linear::load(&mut weights, "fc1")?,
             fc2: Linear::load(&mut weights, "fc2")?,
+            references,
+            fingerprint: files.fingerprint,
+            origin: origin.clone(),
         })
+    }
+
+    /// Mean and covariance of the features of real pictures.
+    pub fn reference(&self, which: Reference) -> &Moments {
+        let [all, first, second] = &self.references;
+        match which {
+            Reference::All => all,
+            Reference::First => first,
+            Reference::Second => second,
+        }
+    }
+
+    /// Where it came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The SHA-256 of the judge's file, in hexadecimal digits: what another judge sees cannot be compared.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// What is seen in each of some pictures.
@@ -119,11 +157,6 @@ impl Judge {
         let (logits, _) = logits.f32()?.as_chunks();
         Ok(features.iter().zip(logits).map(|(&features, &logits)| Verdict { features, logits }).collect())
     }
-}
-
-/// The SHA-256 of the judge's weights, in hexadecimal digits: what another judge sees cannot be compared.
-pub fn fingerprint() -> String {
-    crate::fingerprint::of(WEIGHTS)
 }
 
 impl Verdict {

@@ -1,9 +1,10 @@
-//! The judge of generated digits: a small classifier, and the statistics of what it sees.
+//! The judge of generated images: a small classifier, and the statistics of what it sees.
 //!
 //! | file | what it says |
 //! |---|---|
+//! | `origin.rs` | where the judge of a model is |
 //! | `classifier.rs` | what the classifier sees in a picture |
-//! | `moments.rs`, `reference.rs` | mean and covariance of features, and those of real digits |
+//! | `moments.rs`, `reference.rs` | mean and covariance of features, and those of real pictures |
 //! | `frechet.rs`, `inception.rs`, `accuracy.rs` | the three scores |
 //! | `bootstrap.rs`, `measured.rs` | images drawn anew, and the intervals that come of it |
 //! | `scores.rs` | all of it at once |
@@ -15,15 +16,17 @@ mod frechet;
 mod inception;
 mod measured;
 mod moments;
+mod origin;
 mod reference;
 mod scores;
 
 pub use self::accuracy::wilson;
 pub use self::bootstrap::Bootstrap;
-pub use self::classifier::{CLASSES, FEATURES, Judge, Verdict, fingerprint};
+pub use self::classifier::{CLASSES, FEATURES, Judge, Verdict};
 pub use self::frechet::Frechet;
 pub use self::inception::inception_score;
 pub use self::measured::{Interval, Measured};
 pub use self::moments::Moments;
+pub use self::origin::Origin;
 pub use self::reference::Reference;
 pub use self::scores::Scores;

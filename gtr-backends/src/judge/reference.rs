@@ -1,17 +1,18 @@
-//! The features of real digits.
+//! The features of real pictures.
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::classifier::FEATURES;
+use super::origin::Files;
 use super::Moments;
-use super::classifier::{FEATURES, WEIGHTS};
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 
 /// Mean and covariance of two halves of the real digits.
-const HALVES: &[u8] = include_bytes!("../../../models/digit-classifier/halves.safetensors");
+pub(super) const HALVES: &[u8] = include_bytes!("../../../models/digit-classifier/halves.safetensors");
 
-/// Which of the 10,000 real digits generated ones are compared with.
+/// Which of the real pictures generated ones are compared with.
 ///
 /// Whoever searches for the best settings looks at one half, and tells the result by the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,19 +40,24 @@ impl Reference {
     }
 
     /// Mean and covariance of the features.
-    ///
-    /// # Errors
-    /// None, unless the program was built from damaged files.
-    pub fn moments(self) -> Result<Moments, BackendError> {
-        let (file, bytes, mean, covariance) = match self {
-            Self::All => ("the digit classifier", WEIGHTS, "reference.mean", "reference.cov"),
-            Self::First => ("the halves of the digits", HALVES, "first.mean", "first.cov"),
-            Self::Second => ("the halves of the digits", HALVES, "second.mean", "second.cov"),
+    pub(super) fn read(self, files: &mut Files) -> Result<Moments, BackendError> {
+        let (checkpoint, part) = match self {
+            Self::All => (&mut files.classifier, "reference"),
+            Self::First => (&mut files.halves, "first"),
+            Self::Second => (&mut files.halves, "second"),
         };
-        let mut checkpoint = Checkpoint::from_bytes(file, bytes)?;
-        let moments = Moments::new(checkpoint.read_f64(mean)?, checkpoint.read_f64(covariance)?)?;
-        debug_assert_eq!(moments.width(), FEATURES);
-        Ok(moments)
+        let mean = read(checkpoint, format!("{part}.mean"), &[FEATURES])?;
+        let covariance = read(checkpoint, format!("{part}.cov"), &[FEATURES, FEATURES])?;
+        Moments::new(mean, covariance)
+    }
+}
+
+fn read(checkpoint: &mut Checkpoint, name: String, expected: &[usize]) -> Result<Vec<f64>, BackendError> {
+    let (file, expected) = (checkpoint.name().to_owned(), expected.to_vec());
+    match checkpoint.info(&name).map(|info| info.shape.clone()) {
+        None => Err(BackendError::MissingTensor { file, name, expected, closest: None }),
+        Some(found) if found != expected => Err(BackendError::TensorShape { file, name, found, expected }),
+        Some(_) => checkpoint.read_f64(&name),
     }
 }
 

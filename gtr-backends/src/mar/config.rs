@@ -4,6 +4,7 @@ use gtr_core::cost::ArchSpec;
 use gtr_core::{Grid, GuidanceSchedule, Timestep, TimestepLimit};
 use serde::Deserialize;
 
+use super::class_names;
 use super::named::KL16_SCALE;
 use crate::BackendError;
 use crate::canvas::Tokens;
@@ -64,6 +65,8 @@ pub struct MarConfig {
     pub stride: usize,
     /// Classes.
     pub classes: usize,
+    /// What they are called, in order; empty where the configuration does not say.
+    pub class_names: Vec<String>,
     /// Tokens of the class in front of the sequence.
     pub buffer: usize,
     /// Width, heads and depth of the encoder.
@@ -172,6 +175,7 @@ struct Raw {
     decoder_num_heads: usize,
     mlp_ratio: f64,
     class_num: usize,
+    class_names: Option<Vec<String>>,
     buffer_size: usize,
     diffloss_d: usize,
     diffloss_w: usize,
@@ -211,13 +215,18 @@ impl Raw {
         if !(latent_scale.is_finite() && latent_scale > 0.0) {
             return Err(format!("`latent_scale` must be a number above 0, not {latent_scale}"));
         }
+        let classes = within("class_num", self.class_num, 1 << 20)?;
+        if let Some(names) = &self.class_names {
+            class_names::check(names, classes)?;
+        }
         let max_timestep = self.max_timestep.map(Timestep::new).transpose();
         let encoder = (self.encoder_embed_dim, self.encoder_num_heads, self.encoder_depth);
         let decoder = (self.decoder_embed_dim, self.decoder_num_heads, self.decoder_depth);
         Ok(MarConfig {
             encoder: Stack::checked("encoder", encoder.0, encoder.1, encoder.2, self.mlp_ratio)?,
             decoder: Stack::checked("decoder", decoder.0, decoder.1, decoder.2, self.mlp_ratio)?,
-            classes: within("class_num", self.class_num, 1 << 20)?,
+            classes,
+            class_names: self.class_names.unwrap_or_default(),
             buffer: within("buffer_size", self.buffer_size, 4096)?,
             head_depth: within("diffloss_d", self.diffloss_d, 128)?,
             head_width: within("diffloss_w", self.diffloss_w, 8192)?,

@@ -105,7 +105,7 @@ impl MarGenerator {
         [config.grid.height() as usize * side, config.grid.width() as usize * side, channels]
     }
 
-    /// The class of `ImageNet` with this name, for a model that has those.
+    /// The class of this model with this name, where its classes have names.
     ///
     /// # Errors
     /// As [`Class::named`].

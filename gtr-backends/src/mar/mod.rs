@@ -3,12 +3,14 @@
 //! # Source
 //! Autoregressive Image Generation without Vector Quantization, arXiv 2406.11838; LTH14/mar.
 
+mod class_names;
 mod config;
 mod generator;
-mod imagenet;
+
 mod model;
 mod named;
 mod open;
+mod wordnet;
 
 pub use self::config::{Class, ImageDecoder, MarConfig};
 pub use self::generator::MarGenerator;

@@ -41,6 +41,7 @@ impl MarConfig {
             latent_channels: 16,
             stride: 16,
             classes: 1000,
+            class_names: Vec::new(),
             buffer: 64,
             encoder: stack,
             decoder: stack,

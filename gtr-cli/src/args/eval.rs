@@ -11,10 +11,10 @@ use crate::error::CliError;
 
 /// Measure the quality of presets, with what they cost.
 ///
-/// Digits are generated, as many of each class, and a small classifier that is built in judges them: the Fréchet distance of
-/// its features from those of real digits, the share of images that it reads as what they were asked for, and an analogue of
-/// the inception score, each with its interval at 95 %. The distance depends on the number of images: only rows of as many
-/// images can be compared.
+/// Images are generated, as many of each class, and a small classifier judges them, that of the model or the one of digits
+/// that is built in: the Fréchet distance of its features from those of real pictures, the share of images that it reads as
+/// what they were asked for, and an analogue of the inception score, each with its interval at 95 %. The distance depends on
+/// the number of images: only rows of as many images can be compared.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct EvalArgs {
@@ -40,7 +40,7 @@ pub(crate) struct EvalArgs {
     /// Factor of the noise that is added while denoising.
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature)]
     pub(crate) temperature: f64,
-    /// The real digits to compare with: all, or one of two halves.
+    /// The real pictures to compare with: all, or one of two halves.
     #[arg(long, value_name = "WHICH", default_value_t = Reference::All, value_parser = reference())]
     pub(crate) reference: Reference,
     /// Leave out seconds, so that the same command prints the same bytes.

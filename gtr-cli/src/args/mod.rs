@@ -35,7 +35,7 @@ pub(crate) use going_on::GoingOnArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
 pub(crate) use merge::MergeArgs;
-pub(crate) use model::ModelArgs;
+pub(crate) use model::{DIGITS, ModelArgs};
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
 pub(crate) use schedule::{Chosen, ScheduleArgs};

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gtr_backends::{BackendError, Compute, Files, Precision};
+use gtr_backends::judge::Origin;
+use gtr_backends::{BackendError, Compute, Files, Judge, Precision};
 
 use super::whole_number;
 use crate::shell::Arguments;
 
+/// The model that is built in.
+pub(crate) const DIGITS: &str = "digits";
 /// Where models compute unless it is said.
 const CPU: &str = "cpu";
 
@@ -15,9 +18,9 @@ const CPU: &str = "cpu";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// The model: `digits`, which is built in; mar-b, mar-l, mar-h, lightgen-base, lightgen-large or lightgen-huge; or a
+    /// The model: `digits`, which is built in; `fashion`, in a clone of the repository; mar-b, mar-l, mar-h, lightgen-base, lightgen-large or lightgen-huge; or a
     /// checkpoint or folder with config.json.
-    #[arg(long, value_name = "NAME|PATH", default_value = "digits")]
+    #[arg(long, value_name = "NAME|PATH", default_value = DIGITS)]
     pub(crate) model: String,
     /// Weights: a published checkpoint (.pth) or safetensors [default: the model's own].
     #[arg(long, value_name = "FILE")]
@@ -63,6 +66,11 @@ impl ModelArgs {
             vae: self.vae.as_deref(),
             random: self.random_weights,
         }
+    }
+
+    /// The judge of its images: its own, or that of digits.
+    pub(crate) fn judge(&self) -> Result<Judge, BackendError> {
+        Judge::open(&Origin::of(&self.model)?)
     }
 
     /// The flags that ask for it again.

@@ -32,15 +32,16 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
         &[files("--images", &args.images), files("--plan", &args.plans), files("--schedule", &args.schedules)].concat(),
     )?;
     let plot = args.plot.as_deref().map(Plot::new).transpose()?;
+    let judge = args.model.judge()?;
     let scale = Scale {
-        reference: Frechet::from(&args.reference.moments()?),
+        reference: Frechet::from(judge.reference(args.reference)),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
     };
-    let outside = args.images.iter().map(|path| Row::outside(&Outside::read(path)?, &scale));
+    let outside = args.images.iter().map(|path| Row::outside(&Outside::read(path, &judge)?, &scale));
     let mut rows = outside.collect::<Result<Vec<_>, _>>()?;
     let mut settings = Map::new();
     if let Some(images) = images {
-        let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
+        let mut evaluator = Evaluator::open(&args.model, judge, series.store.as_deref(), series.batch)?;
         settings = evaluator.settings(&args.model);
         settings.insert("seeds".to_owned(), series.seeds.clone().into());
         let subjects = subjects(args, &evaluator)?;

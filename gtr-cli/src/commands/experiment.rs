@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gtr_backends::judge::{Bootstrap, Frechet, Reference};
+use gtr_backends::judge::{Bootstrap, Reference};
 use serde_json::json;
 
 use super::{eval, to_json};
@@ -38,11 +38,11 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
             ENDINGS.iter().try_for_each(|ending| Target::new(&file(out, experiment, ending)).map(|_| ()))?;
         }
     }
+    let mut evaluator = Evaluator::open(&args.model, args.model.judge()?, series.store.as_deref(), series.batch)?;
     let scale = Scale {
-        reference: Frechet::from(&Reference::All.moments()?),
+        reference: evaluator.reference(Reference::All),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
     };
-    let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
     for experiment in experiments {
         let subjects = subjects(experiment, &evaluator)?;
         let mut rows = match Row::all(&mut evaluator, &subjects, &images, &scale)? {
@@ -86,9 +86,13 @@ fn page<'a>(
     let mut settings = evaluator.settings(&args.model);
     let text = |part: &str| settings[part].as_str().unwrap_or_default();
     let (model, fingerprint) = (text("model"), text("model_sha256"));
+    let real = match evaluator.real() {
+        "digits" => "all 10,000 real digits".to_owned(),
+        other => format!("all real {other} of its judge"),
+    };
     let how = format!(
         "Model `{model}` (SHA-256 {}...; {}, {}) on {}, guidance {} ({}), temperature 1. {} a row, as many of each class, {}: \
-         {seeds}. Distances are from the features of all 10,000 real digits; intervals are at 95 %, by {} resamples. See \
+         {seeds}. Distances are from the features of {real}; intervals are at 95 %, by {} resamples. See \
          [docs/evaluation.md](../evaluation.md).",
         &fingerprint[..12.min(fingerprint.len())],
         text("dtype"),

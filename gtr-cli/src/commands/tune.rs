@@ -38,7 +38,7 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
     }
     let out = args.out.as_deref().map(Target::new).transpose()?;
 
-    let mut evaluator = Evaluator::open(&args.model, series.store.as_deref(), series.batch)?;
+    let mut evaluator = Evaluator::open(&args.model, args.model.judge()?, series.store.as_deref(), series.batch)?;
     let settings = settings(args, &evaluator);
     let guidance = evaluator.guidance(args.cfg)?;
     let mut search =
@@ -58,9 +58,10 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
     }
     let Ok([baseline, winner]) = <[_; 2]>::try_from(rows) else { return Ok(()) };
 
+    let real = evaluator.real();
     let budget = args.budget.to_string();
     let evidence =
-        Evidence { settings, budget, allowance, search: sight, candidates, rounds, unseen, baseline, winner };
+        Evidence { settings, budget, allowance, search: sight, candidates, rounds, unseen, baseline, winner, real };
     if let (Some(target), Some(path)) = (out, &args.out) {
         let name = path.file_stem().map_or_else(|| "tuned".to_owned(), |stem| stem.to_string_lossy().into_owned());
         if let Some(preset) = evidence.preset(&name, space.grid) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gtr_backends::judge::Judge;
+use gtr_backends::judge::{CLASSES, Frechet, Judge, Origin, Reference};
 use gtr_backends::mar::{Class, MarGenerator};
 use gtr_backends::{Picture, Verdict};
 use gtr_core::cost::{ArchSpec, Cost};
@@ -17,13 +17,13 @@ use super::progress::Progress;
 use super::record::Record;
 use super::store::{Entry, Grown, Store};
 use super::{Images, Subject};
-use crate::args::{Chosen, ModelArgs};
+use crate::args::{Chosen, DIGITS, ModelArgs};
 use crate::catalogue::CATALOGUE;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 use crate::signals::Stop;
 
-/// A model of digits, the judge of its images, and what that judge has seen.
+/// A model, the judge of its images, and what that judge has seen.
 pub(crate) struct Evaluator {
     generator: MarGenerator,
     prompts: Vec<Class>,
@@ -56,16 +56,16 @@ pub(crate) enum Outcome {
 }
 
 impl Evaluator {
-    /// Opens a model. What is seen is kept in the folder `store`, if there is to be one.
-    pub(crate) fn open(model: &ModelArgs, store: Option<&Path>, batch: u32) -> Result<Self, CliError> {
+    /// Opens a model, whose images `judge` is to judge. What is seen is kept in the folder `store`, if there is to be one.
+    pub(crate) fn open(model: &ModelArgs, judge: Judge, store: Option<&Path>, batch: u32) -> Result<Self, CliError> {
         let name = &model.model;
         // Before anyone is asked for weights.
         let Some(classes) = gtr_backends::spec(name)?.classes.filter(|_| model.text_encoder.is_none()) else {
-            return Err(CliError::usage(format_args!("the judge sees digits, `{name}` makes images of texts")));
+            return Err(CliError::usage(format_args!("the judge sees classes, `{name}` makes images of texts")));
         };
-        if classes != gtr_backends::judge::CLASSES {
+        if classes != CLASSES {
             return Err(CliError::usage(format_args!(
-                "the judge sees ten digits, `{name}` makes images of {classes} classes"
+                "the judge sees ten classes, `{name}` makes images of {classes} classes"
             )));
         }
         let store = store.map(Store::new).transpose()?;
@@ -78,22 +78,37 @@ impl Evaluator {
         let shape @ [height, width, channels] = generator.shape();
         if shape != SHAPE {
             return Err(CliError::usage(format_args!(
-                "the judge sees digits in grey pictures of 32x32 pixels: `{name}` makes {width}x{height} with {channels} channels"
+                "the judge sees grey pictures of 32x32 pixels: `{name}` makes {width}x{height} with {channels} channels"
             )));
+        }
+        if judge.origin() == &Origin::BuiltIn && name != DIGITS {
+            output::note(format_args!(
+                "`{name}` has no judge of its own, no folder `judge` beside its config.json: that of digits judges its images"
+            ));
         }
         let prompts = (0..10).map(|class| generator.class(class)).collect::<Result<_, _>>()?;
         let description = json!({
             "format_version": 1,
             "program": env!("CARGO_PKG_VERSION"),
             "model_sha256": gtr_backends::fingerprint(name, &model.files(), None)?,
-            "judge_sha256": gtr_backends::judge::fingerprint(),
+            "judge_sha256": judge.fingerprint(),
             "dtype": model.dtype.name(),
             "device": device,
         });
         let next =
             if store.is_some() { "the same command goes on from here" } else { "without --store nothing is kept" };
-        let (judge, stop) = (Judge::new()?, Stop::listen(next));
+        let stop = Stop::listen(next);
         Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
+    }
+
+    /// The features of the real pictures that the judge compares with.
+    pub(crate) fn reference(&self, which: Reference) -> Frechet {
+        Frechet::from(self.judge.reference(which))
+    }
+
+    /// What the real pictures are called.
+    pub(crate) fn real(&self) -> &'static str {
+        if self.judge.origin() == &Origin::BuiltIn { "digits" } else { "pictures" }
     }
 
     /// The model's token grid.

@@ -43,9 +43,8 @@ pub(super) fn picture(bytes: &[u8]) -> Result<Picture, BackendError> {
 
 impl Outside {
     /// Reads and judges them.
-    pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
-        let judge = Judge::new()?;
-        let (verdicts, labels) = if is_npz(path) { archive(path, &judge)? } else { folder(path, &judge)? };
+    pub(crate) fn read(path: &Path, judge: &Judge) -> Result<Self, CliError> {
+        let (verdicts, labels) = if is_npz(path) { archive(path, judge)? } else { folder(path, judge)? };
         if verdicts.len() < 2 {
             let images = count(verdicts.len(), "image");
             return Err(CliError::Failure(format!("{}: {images}, a distance takes two at least", path.display())));

@@ -3,6 +3,7 @@
 use gtr_core::GuidanceSchedule;
 
 use super::{GoingOn, Parameters, Subjects};
+use crate::args::DIGITS;
 use crate::shell::Arguments;
 
 impl Parameters {
@@ -30,7 +31,7 @@ impl Parameters {
             going_on: GoingOn { init, mask, dilate, reseed_reconstruction },
         } = self;
         let mut again = Arguments::default();
-        if model != "digits" {
+        if model != DIGITS {
             again.add("--model", model);
         }
         again.add_some("--weights", weights.as_ref());

@@ -28,6 +28,8 @@ pub(crate) struct Evidence {
     pub(crate) baseline: Row,
     /// The winner's final figures.
     pub(crate) winner: Row,
+    /// What the real pictures are called.
+    pub(crate) real: &'static str,
 }
 
 impl Evidence {
@@ -103,10 +105,11 @@ impl Evidence {
         let report = Report { settings: Value::Null, rows: vec![self.baseline.clone(), self.winner.clone()] };
         format!(
             "{tried} candidates of at most {operations:.3} * 10^9 operations an image\n\n{}\nFinal figure: {}, and the {} half of \
-             the real digits, which the search never saw\n\n{}\n{}\n",
+             the real {}, which the search never saw\n\n{}\n{}\n",
             self.table(),
             seeds(&sight.seeds),
             sight.reference,
+            self.real,
             report.text(),
             self.verdict()
         )

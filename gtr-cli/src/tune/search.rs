@@ -79,7 +79,7 @@ impl Search<'_> {
         halving: Halving,
         later: u64,
     ) -> Result<Vec<Round>, Halt> {
-        let reference = Frechet::from(&self.sight.reference.moments()?);
+        let reference = self.evaluator.reference(self.sight.reference);
         let rounds = halving.rounds().count();
         let mut round = 0;
         halving.run(|numbers, images, after| -> Result<_, Halt> {
@@ -117,7 +117,7 @@ impl Search<'_> {
         bootstrap: Bootstrap,
     ) -> Result<Vec<Row>, Halt> {
         let Sight { seeds, reference } = unseen.sight();
-        let scale = Scale { reference: Frechet::from(&reference.moments()?), bootstrap };
+        let scale = Scale { reference: self.evaluator.reference(*reference), bootstrap };
         let images = Images::new(count, seeds, CLASSES)?;
         output::note(format_args!("final figure: {} each", crate::table::count(count, "image")));
         self.evaluator.expect(0.0);

@@ -334,9 +334,10 @@ fn size(bytes: u64) -> String {
 impl From<BackendError> for CliError {
     fn from(error: BackendError) -> Self {
         match error {
-            BackendError::UnknownModel { .. } | BackendError::Class { .. } | BackendError::ClassName { .. } => {
-                Self::Usage(chain(&error))
-            }
+            BackendError::UnknownModel { .. }
+            | BackendError::NotHere { .. }
+            | BackendError::Class { .. }
+            | BackendError::ClassName { .. } => Self::Usage(chain(&error)),
             _ => Self::Failure(chain(&error)),
         }
     }

@@ -1,4 +1,4 @@
-//! `digits`: the built-in model.
+//! `digits`, `fashion`: models of the repository, by their names.
 
 use candle_core::Device;
 use gtr_core::{DiffusionSteps, MaskedGenerator, Timesteps};
@@ -11,8 +11,16 @@ use crate::BackendError;
 use crate::diffusion::{Conditions, sample};
 use crate::mar::MarGenerator;
 
-pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-    let generator = crate::open("digits", None, &Device::Cpu)?;
+pub(super) fn digits(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    check("digits", recording, checks)
+}
+
+pub(super) fn fashion(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    check("fashion", recording, checks)
+}
+
+fn check(model: &str, recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+    let generator = crate::open(model, None, &Device::Cpu)?;
     transformer::states(recording, &generator, checks)?;
     network(recording, &generator, checks)?;
     for steps in recording.between("loop", ".out")? {

@@ -1,24 +1,27 @@
-//! Names of the classes of `ImageNet`, in the order in which the published models count them, that of their WordNet ids.
+//! Names of classes: those that the configuration states, or `ImageNet`'s where there are a thousand.
+
+use std::collections::BTreeSet;
 
 use super::config::{Class, MarConfig};
+use super::wordnet;
 use crate::BackendError;
 
-/// One name a line; class n is line n, counted from 0.
+/// `ImageNet`'s, in the order in which the published models count them: one name a line; class n is line n, counted from 0.
 const NAMES: &str = include_str!("../../data/imagenet-classes.txt");
-/// The WordNet id of each class and all its names there, as `LOC_synset_mapping.txt` of `ImageNet` lists them.
-const SYNSETS: &str = include_str!("../../data/imagenet-synsets.txt");
-/// How many names of a model there must be.
+/// How many classes a model of `ImageNet` has.
 const CLASSES: usize = 1000;
 /// How many close names an error suggests.
 const SUGGESTIONS: usize = 3;
+/// Letters of a name.
+const LONGEST: usize = 64;
 
 impl Class {
-    /// The class of `ImageNet` with this name, for a model that has those: letters may be large or small, words may be
-    /// parted by underscores. A WordNet id names a class, too, and so does a name of WordNet that no other class has, or
-    /// all its names there with commas between.
+    /// The class of a model with this name: letters may be large or small, words may be parted by underscores. For a model of
+    /// `ImageNet` a WordNet id names a class, too, and so does a name of WordNet that no other class has, or all its names there
+    /// with commas between.
     ///
     /// # Errors
-    /// [`BackendError::ClassName`] if the model has other classes or none has this name; the names that are close are said.
+    /// [`BackendError::ClassName`] if the model's classes have no names or none has this one; the names that are close are said.
     ///
     /// # Examples
     /// ```
@@ -33,15 +36,12 @@ impl Class {
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
     pub fn named(name: &str, config: &MarConfig) -> Result<Self, BackendError> {
-        let wrong = |close| BackendError::ClassName { name: name.to_owned(), close };
-        if config.classes != CLASSES {
-            return Err(wrong(Vec::new()));
-        }
         let wanted = plain(name);
-        let by_name = NAMES.lines().zip(0..).find(|(known, _)| plain(known) == wanted).map(|(_, class)| class);
-        match by_name.or_else(|| in_wordnet(&wanted)) {
+        let by_name = names(config).zip(0..).find(|(known, _)| plain(known) == wanted).map(|(_, class)| class);
+        let by_wordnet = || if is_imagenet(config) { wordnet::class(&wanted, plain) } else { None };
+        match by_name.or_else(by_wordnet) {
             Some(class) => Self::new(class, config),
-            None => Err(wrong(close(&wanted))),
+            None => Err(BackendError::ClassName { name: name.to_owned(), close: close(&wanted, names(config)) }),
         }
     }
 
@@ -75,20 +75,41 @@ impl Class {
         Ok(classes)
     }
 
-    /// What the class is called, if it is one of `ImageNet`'s.
-    pub fn name(self, config: &MarConfig) -> Option<&'static str> {
-        NAMES.lines().nth(self.get() as usize).filter(|_| config.classes == CLASSES)
+    /// What the class is called, if the model's classes have names.
+    pub fn name(self, config: &MarConfig) -> Option<&str> {
+        names(config).nth(self.get() as usize)
     }
 }
 
-/// The class that WordNet knows by this id, or by this name or these names and no other class.
-fn in_wordnet(wanted: &str) -> Option<u32> {
-    let names_it = |synset: &str| {
-        let (id, names) = synset.split_once(' ').unwrap_or((synset, ""));
-        id == wanted || plain(names) == wanted || names.split(',').any(|name| plain(name) == wanted)
-    };
-    let mut classes = SYNSETS.lines().zip(0..).filter(|(synset, _)| names_it(synset)).map(|(_, class)| class);
-    classes.next().filter(|_| classes.next().is_none())
+/// The names of a model's classes, in order; none where they have no names.
+fn names(config: &MarConfig) -> impl Iterator<Item = &str> {
+    let published = if is_imagenet(config) { NAMES } else { "" };
+    config.class_names.iter().map(String::as_str).chain(published.lines())
+}
+
+/// Whether the classes are those of `ImageNet`.
+fn is_imagenet(config: &MarConfig) -> bool {
+    config.class_names.is_empty() && config.classes == CLASSES
+}
+
+/// Checks the names that a configuration states: one a class, none twice, and none that could be read as a number.
+pub(super) fn check(names: &[String], classes: usize) -> Result<(), String> {
+    if names.len() != classes {
+        return Err(format!("`class_names` has {} names for {classes} classes", names.len()));
+    }
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let fits = name.starts_with(char::is_alphabetic) && name.chars().count() <= LONGEST;
+        if !fits || name.contains(|letter: char| letter == ',' || letter.is_control()) {
+            return Err(format!(
+                "`class_names`: a name begins with a letter and has at most {LONGEST}, none of them a comma, not {name:?}"
+            ));
+        }
+        if !seen.insert(plain(name)) {
+            return Err(format!("`class_names` has {name:?} twice"));
+        }
+    }
+    Ok(())
 }
 
 fn plain(name: &str) -> String {
@@ -96,7 +117,7 @@ fn plain(name: &str) -> String {
 }
 
 /// The names most like `wanted`, best first.
-fn close(wanted: &str) -> Vec<&'static str> {
+fn close<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     // A prompt is no class name; comparing it would only take time.
     let wanted: String = wanted.chars().take(64).collect();
     let similarity = |name: &str| {
@@ -104,9 +125,9 @@ fn close(wanted: &str) -> Vec<&'static str> {
         let contained = if wanted.len() > 2 && name.contains(&wanted) { 1.0 } else { 0.0 };
         strsim::jaro_winkler(&wanted, &name) + contained
     };
-    let mut scored: Vec<_> = NAMES.lines().map(|name| (similarity(name), name)).collect();
+    let mut scored: Vec<_> = names.map(|name| (similarity(name), name)).collect();
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    scored.into_iter().take(SUGGESTIONS).filter(|(score, _)| *score > 0.7).map(|(_, name)| name).collect()
+    scored.into_iter().take(SUGGESTIONS).filter(|(score, _)| *score > 0.7).map(|(_, name)| name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -126,11 +147,11 @@ mod tests {
     #[test]
     fn every_synset_is_one_class() {
         let config = MarConfig::named("mar-h").unwrap();
-        let ids: Vec<&str> = SYNSETS.lines().map(|synset| synset.split_once(' ').unwrap().0).collect();
+        let ids: Vec<&str> = wordnet::SYNSETS.lines().map(|synset| synset.split_once(' ').unwrap().0).collect();
         assert_eq!(ids.len(), CLASSES);
         // The models count in this order.
         assert!(ids.is_sorted());
-        for ((synset, name), class) in SYNSETS.lines().zip(NAMES.lines()).zip(0..) {
+        for ((synset, name), class) in wordnet::SYNSETS.lines().zip(NAMES.lines()).zip(0..) {
             let (id, names) = synset.split_once(' ').unwrap();
             assert_eq!(Class::named(id, &config).unwrap().get(), class);
             // Two cranes and two maillots have names that tell them apart.
@@ -160,6 +181,20 @@ mod tests {
         let text = message("crane");
         assert!(text.contains("`crane (bird)`") && text.contains("`crane (machine)`"), "{text}");
         assert_eq!(message("?"), "no class is called `?`");
+    }
+
+    #[test]
+    fn a_configuration_names_its_classes() {
+        let names = ["T-shirt/top", "Ankle boot"].map(str::to_owned).to_vec();
+        let config = MarConfig { classes: 2, class_names: names.clone(), ..MarConfig::named("mar-b").unwrap() };
+        assert!(check(&names, 2).is_ok());
+        let boot = Class::named("ankle_boot", &config).unwrap();
+        assert_eq!((boot.get(), boot.name(&config)), (1, Some("Ankle boot")));
+        assert!(Class::named("boot", &config).unwrap_err().to_string().contains("`Ankle boot`"));
+        for wrong in [&["a"][..], &["a", "A"], &["a", "7"], &["a", ""], &["a", "b,c"], &["a", "b\n"]] {
+            let wrong: Vec<_> = wrong.iter().map(|&name| name.to_owned()).collect();
+            assert!(check(&wrong, 2).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,120 @@
+"""Models as files, in the layout that gtr-cli loads: weights, configuration and model card."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from .network import Sizes
+from .training import model_of
+
+
+def write(path, content):
+    """Writes bytes or text to PATH; a reader finds the old file or the whole new one."""
+    path = Path(path)
+    new = path.with_name(path.name + ".new")
+    with open(new, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+
+
+def configuration(sizes, name, top, guidance, class_names=None):
+    """`config.json`: the sizes, and how the model is used."""
+    config = {
+        "model": name,
+        "grid": [sizes.grid, sizes.grid],
+        "patch_size": sizes.patch,
+        "vae_embed_dim": sizes.channels,
+        "token_embed_dim": sizes.token_width,
+        "image": list(sizes.picture),
+        "encoder_embed_dim": sizes.width,
+        "encoder_depth": sizes.depth,
+        "encoder_num_heads": sizes.heads,
+        "decoder_embed_dim": sizes.width,
+        "decoder_depth": sizes.depth,
+        "decoder_num_heads": sizes.heads,
+        "mlp_ratio": 4,
+        "buffer_size": sizes.buffer,
+        "class_num": sizes.classes,
+        "diffloss_d": sizes.head_depth,
+        "diffloss_w": sizes.head_width,
+        "layer_norm_eps": 1e-06,
+        "noise_schedule": "cosine",
+        "diffusion_steps": 1000,
+        "max_timestep": top,
+        "cfg": guidance,
+        "cfg_schedule": "linear",
+        "latent_scale": 1.0,
+        "decoder": "identity: token channels are (row in patch, column in patch), pixel = clamp((x + 1) / 2, 0, 1)",
+    }
+    if class_names:
+        config["class_names"] = class_names
+    return config
+
+
+def sizes_of(config):
+    """The sizes that a `config.json` states."""
+    return Sizes(
+        grid=config["grid"][0],
+        patch=config["patch_size"],
+        channels=config["vae_embed_dim"],
+        classes=config["class_num"],
+        width=config["encoder_embed_dim"],
+        depth=config["encoder_depth"],
+        heads=config["encoder_num_heads"],
+        buffer=config["buffer_size"],
+        head_width=config["diffloss_w"],
+        head_depth=config["diffloss_d"],
+    )
+
+
+def pack(state, folder, name, top, guidance, class_names, source, licence, command):
+    """Writes the averaged weights of a training in half precision, with configuration and model card, to FOLDER."""
+    model = model_of(state)
+    sizes, recipe = model.sizes, state["recipe"]
+    config = configuration(sizes, name, top, guidance, class_names)
+    weights = {key: value.half().contiguous() for key, value in model.state_dict().items()}
+    unfit = [key for key, value in weights.items() if not torch.isfinite(value).all()]
+    if unfit:
+        raise ValueError(f"{unfit[0]} has numbers that half precision does not hold: the training has diverged")
+    content = save(weights, metadata={"format": "pt", "model": name, "steps": str(state["step"])})
+    folder.mkdir(parents=True, exist_ok=True)
+    # The configuration is last: with it, the folder is a model.
+    write(folder / f"{name}.safetensors", content)
+    write(folder / "README.md", card(name, sizes, recipe, state, len(content), source, licence, command))
+    write(folder / "config.json", json.dumps(config, indent=1) + "\n")
+
+
+def card(name, sizes, recipe, state, length, source, licence, command):
+    count = sum(value.numel() for value in state["average"].values())
+    colours = {1: "grey"}.get(sizes.channels, f"{sizes.channels}-channel")
+    weighting = (
+        "the error of the noise unweighted"
+        if recipe["weight_cap"] <= 1
+        else f"the error of the noise weighted by 1 / kept(t), at most {recipe['weight_cap']:g}"
+    )
+    return f"""# {name}: a small masked autoregressive model
+
+{count:,} parameters, f16 on disk ({length / 1e6:.1f} MB). {sizes.grid}x{sizes.grid} tokens of {sizes.patch}x{sizes.patch} pixels,
+{sizes.picture[0]}x{sizes.picture[1]} {colours} pictures, {sizes.classes} classes. Architecture and tensor names are those of the published MAR
+(arXiv 2406.11838, LTH14/mar); `config.json` holds the sizes: encoder and decoder of {sizes.depth} blocks of width {sizes.width} with
+{sizes.heads} heads, {sizes.buffer} class tokens, a diffusion head of {sizes.head_depth} blocks of width {sizes.head_width} with learned variance, cosine schedule.
+
+## Training
+
+- Data: {state["pictures"][0]:,} pictures of {state["pictures"][2]}x{state["pictures"][3]} pixels, {source}, moved by up to {recipe["shift"]} pixels.
+- Licence of the data: {licence}.
+- {state["step"]:,} of {recipe["steps"]:,} steps of {recipe["batch"]} pictures in {state["seconds"] / 3600:.1f} hours. AdamW, highest rate {recipe["rate"]:g},
+  which falls over the last {100 * recipe["cooldown"]:g} % of the steps; weight decay {recipe["decay"]:g}; gradients of at most length {recipe["clip"]:g}.
+- Masks: `{recipe["masks"]}`. Class left out in {100 * recipe["drop"]:g} %. {recipe["rows"]} tokens of a picture denoised a step, timesteps up to {recipe["top"]}, {weighting};
+  the variational bound of the variance weighs {recipe["variance_weight"]:g}.
+- Weights are averaged exponentially ({recipe["average"]:g}). Seed {recipe["seed"]}.
+
+```sh
+{command}
+```
+"""

@@ -1,0 +1,182 @@
+"""Training that goes on where it was, to the same bits: all chance is drawn from the seed and the number of the step."""
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from . import data, diffusion
+from .network import Mar, Sizes, tokens_of
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights, with the sizes and the pictures. `steps` may change when a training goes on."""
+
+    steps: int = 60_000
+    batch: int = 64
+    rate: float = 8e-4
+    warmup: int = 500
+    cooldown: float = 0.25
+    decay: float = 0.02
+    clip: float = 1.0
+    average: float = 0.9995
+    rows: int = 128
+    shift: int = 1
+    drop: float = 0.1
+    masks: str = "cosine"
+    top: int = 979
+    weight_cap: float = 20.0
+    variance_weight: float = 0.1
+    seed: int = 0
+
+    def rate_at(self, step):
+        """Rises, stays, and falls to 2 % as half a cosine over the last share of the steps."""
+        rate = self.rate * min(1.0, (step + 1) / self.warmup)
+        start = self.steps * (1 - self.cooldown)
+        if step <= start:
+            return rate
+        share = min(1.0, (step - start) / max(1.0, self.steps - start))
+        return rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+
+    def average_at(self, step):
+        """How much of the average stays: the first steps are forgotten soon."""
+        return min(self.average, (1 + step) / (10 + step))
+
+    def masked(self, tokens, generator):
+        """How many of a picture's tokens are masked."""
+        u = torch.rand((), generator=generator, dtype=torch.float64).item()
+        if self.masks == "cosine":
+            return max(1, math.ceil(tokens * math.cos(u * math.pi / 2)))
+        if self.masks == "uniform":
+            return max(1, math.ceil(tokens * u))
+        # Published: a normal distribution around 1 with a deviation of 0.25, cut to 0.7 to 1.
+        edge = 0.5 * (1 + math.erf((0.7 - 1) / 0.25 / math.sqrt(2)))
+        place = torch.special.ndtri(torch.tensor(edge + u * (0.5 - edge), dtype=torch.float64)).item()
+        return min(tokens, max(1, math.ceil(tokens * (1 + 0.25 * place))))
+
+
+class StateError(Exception):
+    """The state of a training can not be read, or is one of another training."""
+
+
+class Training:
+    def __init__(self, sizes, recipe, pictures, labels, device="cpu", half="none", compiled=False):
+        self.sizes, self.recipe, self.device = sizes, recipe, torch.device(device)
+        self.half = half
+        self.pictures, self.labels = data.scaled(pictures), labels
+        data.padded(self.pictures[:1], sizes.picture)
+        torch.manual_seed(recipe.seed)
+        self.model = Mar(sizes).to(self.device)
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.rate, betas=(0.9, 0.95), weight_decay=recipe.decay
+        )
+        self.loss = diffusion.Loss(recipe.top, recipe.weight_cap, recipe.variance_weight, self.device)
+        self.net = torch.compile(self.model.diffloss.net) if compiled else self.model.diffloss.net
+        self.step = 0
+        self.seconds = 0.0
+
+    def advance(self):
+        """One step; the error of the predicted noise."""
+        began = time.monotonic()
+        recipe = self.recipe
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.rate_at(self.step)
+        loss, error = self._loss(torch.Generator().manual_seed(recipe.seed * 2**40 + self.step))
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        self.optimizer.step()
+        kept = recipe.average_at(self.step)
+        with torch.no_grad():
+            names, values = zip(*self.model.named_parameters())
+            torch._foreach_lerp_([self.average[name] for name in names], [v.detach() for v in values], 1 - kept)
+        self.step += 1
+        self.seconds += time.monotonic() - began
+        return error.item()
+
+    def _loss(self, generator):
+        sizes, recipe, device = self.sizes, self.recipe, self.device
+        batch, length = recipe.batch, sizes.tokens
+        chosen = torch.randint(0, len(self.pictures), (batch,), generator=generator)
+        shifts = torch.randint(-recipe.shift, recipe.shift + 1, (batch, 2), generator=generator)
+        tokens = tokens_of(data.padded(self.pictures[chosen], sizes.picture, shifts), sizes).to(device)
+        masked = recipe.masked(length, generator)
+        order = torch.rand(batch, length, generator=generator).argsort(dim=1)
+        dropped = torch.rand(batch, generator=generator) < recipe.drop
+        # A token is denoised more than once, at several timesteps, so that what it costs does not depend on the mask.
+        rows = order[:, :masked].repeat(1, -(-recipe.rows // masked))[:, : recipe.rows].to(device)
+        timesteps = diffusion.stratified(batch * recipe.rows, recipe.top, generator).to(device)
+        noise = torch.randn(batch * recipe.rows, sizes.token_width, generator=generator).to(device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half != "none"):
+            classes = self.model.classes(self.labels[chosen].to(device), dropped.to(device))
+            z = self.model.condition(tokens, order[:, masked:].to(device), classes)
+        z = torch.gather(z.float(), 1, rows[:, :, None].expand(-1, -1, sizes.width)).flatten(0, 1)
+        x = torch.gather(tokens, 1, rows[:, :, None].expand(-1, -1, sizes.token_width)).flatten(0, 1)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half == "all"):
+            return self.loss(self.net, x, z, timesteps, noise)
+
+    def averaged(self):
+        """The model with the averaged weights."""
+        model = Mar(self.sizes).to(self.device)
+        model.load_state_dict(self.average)
+        return model.eval()
+
+    def save(self, path):
+        """Writes all that the next step depends on; a reader finds the old state or the new one."""
+        path = Path(path)
+        state = {
+            "sizes": asdict(self.sizes),
+            "recipe": asdict(self.recipe),
+            "pictures": list(self.pictures.shape),
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        new = path.with_name(path.name + ".new")
+        torch.save(state, new)
+        with open(new, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(new, path)
+
+    def resume(self, path):
+        """Goes on from PATH, which must be of the same sizes, recipe and pictures; the number of steps may be another."""
+        state = read_state(path)
+        recipe = {**state["recipe"], "steps": self.recipe.steps}
+        for what, theirs, ours in (
+            ("sizes", state["sizes"], asdict(self.sizes)),
+            ("recipe", recipe, asdict(self.recipe)),
+            ("pictures", state["pictures"], list(self.pictures.shape)),
+        ):
+            if theirs != ours:
+                raise StateError(f"{path}: of another training: its {what} are {json.dumps(theirs)}, not {json.dumps(ours)}")
+        self.model.load_state_dict(state["model"])
+        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def read_state(path):
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"sizes", "recipe", "pictures", "model", "average", "optimizer", "step", "seconds"} - set(state)
+    except Exception as error:
+        raise StateError(f"{path}: not the state of a training: {str(error).splitlines()[0]}") from error
+    if missing:
+        raise StateError(f"{path}: not the state of a training: {', '.join(sorted(missing))} missing")
+    return state
+
+
+def model_of(state):
+    """The model with the averaged weights of a state, rounded to half precision as they are written."""
+    model = Mar(Sizes(**state["sizes"]))
+    model.load_state_dict({name: value.half().float() for name, value in state["average"].items()})
+    return model.eval()

@@ -145,6 +145,14 @@ pub enum BackendError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file is no field, or its numbers are no covariance.
+    #[error("{file} is no field that can be read: {reason}")]
+    Field {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {

@@ -25,6 +25,8 @@ pub struct EmbeddedModel {
     pub card: &'static str,
     pub(crate) config: &'static str,
     pub(crate) weights: &'static [u8],
+    /// Its field, as `gtr-cli field` measured it.
+    pub(crate) field: Option<&'static [u8]>,
 }
 
 /// All models that are part of the program.
@@ -34,6 +36,7 @@ pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     card: include_str!("../../models/mar-digits/README.md"),
     config: include_str!("../../models/mar-digits/config.json"),
     weights: include_bytes!("../../models/mar-digits/mar-digits.safetensors"),
+    field: None,
 }];
 
 /// The published models that are known by name; their weights are not part of the program.
@@ -187,7 +190,8 @@ fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if path.extension().is_some_and(|extension| extension == "safetensors" || extension == "pth") {
+        let is_weights = path.extension().is_some_and(|extension| extension == "safetensors" || extension == "pth");
+        if is_weights && path.file_name().is_none_or(|name| name != crate::field::FILE) {
             found.push(path);
         }
     }

@@ -14,6 +14,7 @@ mod evaluation;
 mod experiment;
 mod figure;
 mod gaps;
+mod losses;
 mod memory;
 mod output;
 mod page;

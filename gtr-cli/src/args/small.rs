@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::LossArgs;
+
 /// Check plans against every rule of the plan format.
 ///
 /// The exit code is 0 only if every rule holds in every file.
@@ -82,6 +84,8 @@ pub(crate) struct PresetsArgs {
     /// How the list is written.
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
+    #[command(flatten)]
+    pub(crate) loss: LossArgs,
 }
 
 const PRESETS: &str = "\

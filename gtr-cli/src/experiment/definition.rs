@@ -44,7 +44,7 @@ macro_rules! experiments {
     };
 }
 
-experiments!["table-1", "table-3", "table-4", "table-5", "cuts", "steps"];
+experiments!["table-1", "table-3", "table-4", "table-5", "cuts", "steps", "loss", "cascade"];
 
 /// All experiments, in the order in which they are listed.
 pub(crate) fn all() -> &'static [Experiment] {

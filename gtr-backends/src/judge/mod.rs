@@ -6,6 +6,7 @@
 //! | `moments.rs`, `reference.rs` | mean and covariance of features, and those of real digits |
 //! | `frechet.rs`, `inception.rs`, `accuracy.rs` | the three scores |
 //! | `bootstrap.rs`, `measured.rs` | images drawn anew, and the intervals that come of it |
+//! | `rank.rs` | whether numbers that were predicted order what was measured |
 //! | `scores.rs` | all of it at once |
 
 mod accuracy;
@@ -15,6 +16,7 @@ mod frechet;
 mod inception;
 mod measured;
 mod moments;
+mod rank;
 mod reference;
 mod scores;
 
@@ -25,5 +27,6 @@ pub use self::frechet::Frechet;
 pub use self::inception::inception_score;
 pub use self::measured::{Interval, Measured};
 pub use self::moments::Moments;
+pub use self::rank::{spearman, spearman_interval};
 pub use self::reference::Reference;
 pub use self::scores::Scores;

@@ -7,8 +7,10 @@ mod classes;
 mod conform;
 mod convert;
 mod cost;
+mod design;
 mod eval;
 mod experiment;
+mod field;
 mod going_on;
 mod inspect;
 mod look;
@@ -30,8 +32,10 @@ pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
+pub(crate) use design::{DesignArgs, DesignFormat};
 pub(crate) use eval::{EvalArgs, EvalFormat, SeriesArgs};
 pub(crate) use experiment::ExperimentArgs;
+pub(crate) use field::FieldArgs;
 pub(crate) use going_on::GoingOnArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
@@ -79,6 +83,8 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     Verify(VerifyArgs),
     Cost(CostArgs),
+    Design(Box<DesignArgs>),
+    Field(FieldArgs),
     Eval(Box<EvalArgs>),
     Experiment(Box<ExperimentArgs>),
     Tune(Box<TuneArgs>),

@@ -172,3 +172,63 @@ pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], rows: 
     }
     svg.finish(left, SIZE.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use gtr_backends::judge::Scores;
+
+    use super::*;
+
+    /// An experiment of four rows in two groups.
+    fn experiment() -> Experiment {
+        let row = |name: &str, group: &str| json!({ "name": name, "group": group, "preset": "mar-16" });
+        let rows = json!([row("a", "chosen"), row("b", "drawn"), row("c", "chosen"), row("d", "chosen")]);
+        serde_json::from_value(json!({
+            "name": "x", "title": "X", "source": "ours", "varies": "nothing", "rows": rows, "claims": [],
+        }))
+        .unwrap()
+    }
+
+    fn rows(distances: [f64; 4]) -> Vec<Row> {
+        let measured = |value: f64| Measured::new(value, vec![value; 20]);
+        let row = |(name, distance): (&str, f64)| Row {
+            name: name.to_owned(),
+            scores: Scores { images: 10, frechet: measured(distance), accuracy: None, inception: measured(1.0) },
+            made: None,
+        };
+        ["a", "b", "c", "d"].into_iter().zip(distances).map(row).collect()
+    }
+
+    #[test]
+    fn groups_have_correlations_of_their_own() {
+        let experiment = experiment();
+        assert_eq!(groups(&experiment)[1..], [("chosen".to_owned(), vec![0, 2, 3]), ("drawn".to_owned(), vec![1])]);
+        let prediction = Prediction { field: "f".to_owned(), losses: vec![1.0, 2.0, 3.0, 4.0] };
+        let json = prediction.json(&experiment, &rows([1.0, 9.0, 2.0, 3.0]));
+        assert_eq!(json["rank_correlations"][0]["spearman"], 0.4);
+        assert_eq!(json["rank_correlations"][1]["spearman"], 1.0);
+        // One row has no order.
+        assert!(json["rank_correlations"][2]["spearman"].is_null());
+        assert_eq!(json["losses"]["d"], 4.0);
+    }
+
+    #[test]
+    fn what_is_predicted_worst_is_named() {
+        let experiment = experiment();
+        let prediction = Prediction { field: "f".to_owned(), losses: vec![1.0, 2.0, 3.0, 4.0] };
+        let right = section(&experiment, std::slice::from_ref(&prediction), &rows([1.0, 2.0, 3.0, 4.0]));
+        assert!(right.contains("| f | 1.00 (") && !right.contains("fails"), "{right}");
+        let wrong = section(&experiment, &[prediction], &rows([4.0, 2.0, 3.0, 1.0]));
+        assert!(wrong.contains("The field f fails most at: a (predicted rank 1, measured 4); d ("), "{wrong}");
+    }
+
+    #[test]
+    fn figures_number_the_rows() {
+        let predictions =
+            ["f", "g"].map(|field| Prediction { field: field.to_owned(), losses: vec![1.0, 2.0, 3.0, 4.0] });
+        let figure = figure(&experiment(), &predictions, &rows([1.0, 2.0, 3.0, 4.0]));
+        for text in ["Field f", "Field g", "chosen", "drawn", "4"] {
+            assert!(figure.contains(&format!(">{text}</text>")), "{text}");
+        }
+    }
+}

@@ -1,13 +1,17 @@
 //! `presets`: the named schedules.
 
+mod curve;
+
 use std::fmt::Write as _;
 
-use gtr_core::Seed;
 use gtr_core::preset::{self, Preset, Status};
+use gtr_core::{Grid, Seed};
 
 use crate::args::{Chosen, ListFormat, PresetsArgs};
+use crate::commands::plan::HOME;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
+use crate::evaluation::Plot;
 use crate::losses::Losses;
 use crate::output;
 use crate::table::wrap;
@@ -16,10 +20,19 @@ use crate::table::wrap;
 pub(super) fn run(args: &PresetsArgs) -> Result<ExitStatus, CliError> {
     let one = args.name.as_deref().map(preset::find).transpose()?;
     let wanted = one.map_or(preset::all(), std::slice::from_ref);
+    let plot = args.plot.as_deref().map(Plot::new).transpose()?;
+    let losses = args.loss.losses(None)?;
+    if let Some(plot) = plot {
+        let grid = match args.grid {
+            Some(grid) => grid,
+            None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
+        };
+        plot.save(&curve::figure(wanted, grid, &losses)?)?;
+        return Ok(ExitStatus::Success);
+    }
     output::print(&match args.format {
         ListFormat::Json => to_json(&wanted),
         ListFormat::Text => {
-            let losses = args.loss.losses(None)?;
             let mut text = wanted.iter().map(|preset| in_words(preset, &losses)).collect::<Result<String, _>>()?;
             if let Some(preset) = one {
                 // A String takes whatever is written.

@@ -42,7 +42,7 @@ impl Page<'_> {
         }
         if !self.predictions.is_empty() {
             text.push('\n');
-            text.push_str(&prediction::section(self.experiment, &self.predictions, &self.report.rows));
+            text.push_str(&prediction::section(self.experiment, &self.predictions, &self.distances()));
         }
         if let Some(again) = &self.again {
             text.push('\n');
@@ -52,12 +52,16 @@ impl Page<'_> {
         text
     }
 
+    fn distances(&self) -> Vec<Measured> {
+        self.report.rows.iter().map(|row| row.scores.frechet.clone()).collect()
+    }
+
     /// Figures besides that of distance against cost, and what is added to their name.
     pub(crate) fn figures(&self) -> Vec<(&'static str, String)> {
         let rows = &self.report.rows;
         let mut figures = Vec::new();
         if !self.predictions.is_empty() {
-            figures.push(("-loss", prediction::figure(self.experiment, &self.predictions, rows)));
+            figures.push(("-loss", prediction::figure(self.experiment, &self.predictions, &self.distances())));
         }
         if !self.experiment.curves.is_empty() {
             figures.push(("-steps", curves::figure(self.experiment, rows)));
@@ -70,7 +74,7 @@ impl Page<'_> {
         let mut json = self.report.json();
         if let Some(json) = json.as_object_mut() {
             if !self.predictions.is_empty() {
-                let of = |it: &Prediction| it.json(self.experiment, &self.report.rows);
+                let of = |it: &Prediction| it.json(self.experiment, &self.distances());
                 json.insert("predictions".to_owned(), self.predictions.iter().map(of).collect());
             }
             if let Some(again) = &self.again {

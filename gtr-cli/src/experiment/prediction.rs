@@ -12,7 +12,6 @@ use crate::draw::chart::{Axis, Chart, Marks, Point, Series};
 use crate::draw::palette::category;
 use crate::draw::svg::Svg;
 use crate::error::CliError;
-use crate::evaluation::Row;
 use crate::losses::{Losses, nats};
 
 /// Sides of a plot.
@@ -53,20 +52,20 @@ impl Prediction {
     }
 
     /// The rank correlation with the distances of some rows, and its interval.
-    fn correlation(&self, rows: &[Row], some: &[usize]) -> (f64, Interval) {
+    fn correlation(&self, distances: &[Measured], some: &[usize]) -> (f64, Interval) {
         let losses: Vec<f64> = some.iter().map(|&at| self.losses[at]).collect();
-        let measured: Vec<&Measured> = some.iter().map(|&at| &rows[at].scores.frechet).collect();
+        let measured: Vec<&Measured> = some.iter().map(|&at| &distances[at]).collect();
         let values: Vec<f64> = measured.iter().map(|it| it.value()).collect();
         (spearman(&losses, &values), spearman_interval(&losses, &measured, Seed(0)))
     }
 
     /// To be processed.
-    pub(crate) fn json(&self, experiment: &Experiment, rows: &[Row]) -> Value {
+    pub(crate) fn json(&self, experiment: &Experiment, distances: &[Measured]) -> Value {
         let names = experiment.rows.iter().map(|row| &row.name);
         let losses: serde_json::Map<String, Value> =
             names.zip(&self.losses).map(|(name, loss)| (name.clone(), json!(loss))).collect();
         let correlation = |(name, some): (String, Vec<usize>)| {
-            let (value, Interval { low, high }) = self.correlation(rows, &some);
+            let (value, Interval { low, high }) = self.correlation(distances, &some);
             json!({ "rows": name, "count": some.len(), "spearman": value, "low": low, "high": high })
         };
         let correlations: Vec<Value> = groups(experiment).into_iter().map(correlation).collect();
@@ -89,7 +88,7 @@ fn groups(experiment: &Experiment) -> Vec<(String, Vec<usize>)> {
 }
 
 /// The section of a page.
-pub(super) fn section(experiment: &Experiment, predictions: &[Prediction], rows: &[Row]) -> String {
+pub(super) fn section(experiment: &Experiment, predictions: &[Prediction], distances: &[Measured]) -> String {
     let mut text = "## Does the loss predict the distance?\n\nSpearman's rank correlation of the predicted loss and the measured \
                     distance, with its interval at 95 %: rows are drawn anew, and the images of each.\n\n| field |"
         .to_owned();
@@ -102,30 +101,30 @@ pub(super) fn section(experiment: &Experiment, predictions: &[Prediction], rows:
     for prediction in predictions {
         let _ = write!(text, "| {} |", prediction.field);
         for (_, some) in &groups {
-            let (value, Interval { low, high }) = prediction.correlation(rows, some);
+            let (value, Interval { low, high }) = prediction.correlation(distances, some);
             let _ = write!(text, " {value:.2} ({low:.2}..{high:.2}) |");
         }
         text.push('\n');
     }
     let _ = writeln!(text, "\n![Distance against predicted loss]({}-loss.svg)", experiment.name);
     for prediction in predictions {
-        text += &prediction.failures(experiment, rows);
+        text += &prediction.failures(experiment, distances);
     }
     text
 }
 
 impl Prediction {
     /// Where the prediction fails: the rows whose rank it misses by most.
-    fn failures(&self, experiment: &Experiment, rows: &[Row]) -> String {
-        let distances: Vec<f64> = rows.iter().map(|row| row.scores.frechet.value()).collect();
+    fn failures(&self, experiment: &Experiment, distances: &[Measured]) -> String {
+        let values: Vec<f64> = distances.iter().map(Measured::value).collect();
         let rank = |numbers: &[f64], at: usize| numbers.iter().filter(|number| **number < numbers[at]).count() + 1;
         let mut misses: Vec<(usize, usize, usize)> =
-            (0..rows.len()).map(|at| (at, rank(&self.losses, at), rank(&distances, at))).collect();
+            (0..values.len()).map(|at| (at, rank(&self.losses, at), rank(&values, at))).collect();
         misses.sort_by_key(|(at, predicted, measured)| (std::cmp::Reverse(predicted.abs_diff(*measured)), *at));
         let told: Vec<String> = misses
             .iter()
             .take(3)
-            .filter(|(_, predicted, measured)| predicted.abs_diff(*measured) > rows.len() / 4)
+            .filter(|(_, predicted, measured)| predicted.abs_diff(*measured) > values.len() / 4)
             .map(|(at, predicted, measured)| {
                 format!("{} (predicted rank {predicted}, measured {measured})", experiment.rows[*at].name)
             })
@@ -138,14 +137,14 @@ impl Prediction {
 }
 
 /// The figure: a plot for each field.
-pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], rows: &[Row]) -> String {
+pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], distances: &[Measured]) -> String {
     let mut svg = Svg::new(&experiment.title);
     let mut left = 0.0;
     for prediction in predictions {
         let series = groups(experiment);
         let groups = if series.len() > 1 { &series[1..] } else { &series[..] };
         let point = |&at: &usize| {
-            let measured = &rows[at].scores.frechet;
+            let measured = &distances[at];
             let Interval { low, high } = measured.interval();
             let point = Point::at(prediction.losses[at], measured.value()).label(&(at + 1).to_string());
             if low.is_finite() && high.is_finite() {
@@ -175,8 +174,6 @@ pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], rows: 
 
 #[cfg(test)]
 mod tests {
-    use gtr_backends::judge::Scores;
-
     use super::*;
 
     /// An experiment of four rows in two groups.
@@ -189,14 +186,8 @@ mod tests {
         .unwrap()
     }
 
-    fn rows(distances: [f64; 4]) -> Vec<Row> {
-        let measured = |value: f64| Measured::new(value, vec![value; 20]);
-        let row = |(name, distance): (&str, f64)| Row {
-            name: name.to_owned(),
-            scores: Scores { images: 10, frechet: measured(distance), accuracy: None, inception: measured(1.0) },
-            made: None,
-        };
-        ["a", "b", "c", "d"].into_iter().zip(distances).map(row).collect()
+    fn measured(distances: [f64; 4]) -> [Measured; 4] {
+        distances.map(|value| Measured::new(value, vec![value; 20]))
     }
 
     #[test]
@@ -204,7 +195,7 @@ mod tests {
         let experiment = experiment();
         assert_eq!(groups(&experiment)[1..], [("chosen".to_owned(), vec![0, 2, 3]), ("drawn".to_owned(), vec![1])]);
         let prediction = Prediction { field: "f".to_owned(), losses: vec![1.0, 2.0, 3.0, 4.0] };
-        let json = prediction.json(&experiment, &rows([1.0, 9.0, 2.0, 3.0]));
+        let json = prediction.json(&experiment, &measured([1.0, 9.0, 2.0, 3.0]));
         assert_eq!(json["rank_correlations"][0]["spearman"], 0.4);
         assert_eq!(json["rank_correlations"][1]["spearman"], 1.0);
         // One row has no order.
@@ -216,9 +207,9 @@ mod tests {
     fn what_is_predicted_worst_is_named() {
         let experiment = experiment();
         let prediction = Prediction { field: "f".to_owned(), losses: vec![1.0, 2.0, 3.0, 4.0] };
-        let right = section(&experiment, std::slice::from_ref(&prediction), &rows([1.0, 2.0, 3.0, 4.0]));
+        let right = section(&experiment, std::slice::from_ref(&prediction), &measured([1.0, 2.0, 3.0, 4.0]));
         assert!(right.contains("| f | 1.00 (") && !right.contains("fails"), "{right}");
-        let wrong = section(&experiment, &[prediction], &rows([4.0, 2.0, 3.0, 1.0]));
+        let wrong = section(&experiment, &[prediction], &measured([4.0, 2.0, 3.0, 1.0]));
         assert!(wrong.contains("The field f fails most at: a (predicted rank 1, measured 4); d ("), "{wrong}");
     }
 
@@ -226,7 +217,7 @@ mod tests {
     fn figures_number_the_rows() {
         let predictions =
             ["f", "g"].map(|field| Prediction { field: field.to_owned(), losses: vec![1.0, 2.0, 3.0, 4.0] });
-        let figure = figure(&experiment(), &predictions, &rows([1.0, 2.0, 3.0, 4.0]));
+        let figure = figure(&experiment(), &predictions, &measured([1.0, 2.0, 3.0, 4.0]));
         for text in ["Field f", "Field g", "chosen", "drawn", "4"] {
             assert!(figure.contains(&format!(">{text}</text>")), "{text}");
         }

@@ -36,7 +36,7 @@ pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     card: include_str!("../../models/mar-digits/README.md"),
     config: include_str!("../../models/mar-digits/config.json"),
     weights: include_bytes!("../../models/mar-digits/mar-digits.safetensors"),
-    field: None,
+    field: Some(include_bytes!("../../models/mar-digits/field.safetensors")),
 }];
 
 /// The published models that are known by name; their weights are not part of the program.

@@ -21,7 +21,7 @@ pub(super) fn run(args: &PresetsArgs) -> Result<ExitStatus, CliError> {
     let one = args.name.as_deref().map(preset::find).transpose()?;
     let wanted = one.map_or(preset::all(), std::slice::from_ref);
     let plot = args.plot.as_deref().map(Plot::new).transpose()?;
-    let losses = args.loss.losses(None)?;
+    let losses = args.loss.losses(None)?.roughly();
     if let Some(plot) = plot {
         let grid = match args.grid {
             Some(grid) => grid,

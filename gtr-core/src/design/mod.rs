@@ -1,16 +1,25 @@
 //! Design: the schedule that loses least.
 //!
-//! Searched are recursive bisections: both cuts, every number of levels, both orders within a stage, and every way to share the
-//! AR steps among the stages. What a stage loses depends on which tokens are known before it, not on how they were
-//! drawn, so the best sharing follows from a dynamic programme over the stages: it is exact for each cut, number of levels and
-//! order. [`free`] then moves single tokens between steps, whatever stage they belong to, to show how far the structured
-//! optimum is from partitions without structure.
+//! Searched are recursive bisections: both cuts, every number of stages (which says how many of the coarsest levels are drawn
+//! together), every order within a stage, and every way to share the AR steps among the stages. What a stage loses depends on
+//! which tokens are known before it, not on how they were drawn. So the best sharing follows from a dynamic programme over the
+//! stages, which is exact for each cut, number of stages and order. [`free`] then moves single tokens between steps, whatever
+//! stage they belong to, to show how far the structured optimum is from partitions without structure.
+
+mod family;
+mod free;
+mod runs;
+mod sharing;
+mod structured;
+mod swept;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use self::free::free;
+pub use self::structured::structured;
 use crate::loss::{Field, MeanLoss};
-use crate::{ArSteps, Config, Error, Grid, Schedule, Seed};
+use crate::{ArSteps, Config, Error, Grid, Plan, Schedule, Seed};
 
 /// What a schedule is designed for.
 #[derive(Clone, Debug)]
@@ -21,7 +30,7 @@ pub struct Problem {
     pub field: Field,
     /// Where the orders of the images come from that a random order is averaged over.
     pub seed: Seed,
-    /// How many images: 1 or more.
+    /// How many images: 2 or more.
     pub images: u64,
     /// The diffusion steps of the schedule; the loss does not depend on them.
     pub diffusion: Config,
@@ -30,10 +39,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// 16 images of seed 0, 20 diffusion steps each AR step, no detail.
+    /// 32 images of seed 0, 20 diffusion steps each AR step, no detail.
     pub fn new(grid: Grid, field: Field) -> Self {
-        let (diffusion, detail) = (Config::new("constant").with("steps", 20), Config::new("none"));
-        Self { grid, field, seed: Seed(0), images: 16, diffusion, detail }
+        let (diffusion, detail) = (Config::new("constant").with("t", 20), Config::new("none"));
+        Self { grid, field, seed: Seed(0), images: 32, diffusion, detail }
     }
 }
 
@@ -57,14 +66,14 @@ pub struct Design {
     pub loss: MeanLoss,
     /// The field that it was designed on.
     pub field: String,
-    /// Pairs of a family (cut, levels, order within the stages) and a sharing of steps that it beats; for a free design, the
-    /// moves that were tried.
+    /// How many schedules it was chosen from; for a free design, how many moves were weighed.
     pub candidates: u64,
-    /// The best of each family that can meet the goal, least loss first.
+    /// The best of each family that takes so many AR steps, least loss first. The first four were averaged over as many images
+    /// as the design itself, the others over [`Problem::images`].
     pub families: Vec<Family>,
 }
 
-/// The best schedule of a cut, a number of levels and an order within the stages.
+/// The best schedule of a cut, a number of stages and an order within the stages.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Family {
     /// The order.
@@ -76,19 +85,7 @@ pub struct Family {
     pub loss: f64,
 }
 
-/// The schedule of least loss among all recursive bisections.
-///
-/// # Errors
-/// [`Error::Field`] as for a loss; [`Error::Design`] if the goal cannot be met on this grid.
-pub fn structured(problem: &Problem, goal: Goal) -> Result<Design, Error> {
-    todo!()
-}
-
-/// Improves the steps of a design token by token, in at most `rounds` rounds over the grid, until no move of one token to another
-/// step and no exchange of two lowers the loss. The result is a schedule whose order is `listed`.
-///
-/// # Errors
-/// As [`structured`].
-pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design, Error> {
-    todo!()
+/// The AR steps of a plan.
+fn ar_steps(plan: &Plan) -> Result<ArSteps, Error> {
+    Ok(ArSteps::new(u32::try_from(plan.steps().len()).unwrap_or(u32::MAX))?)
 }

@@ -10,7 +10,7 @@ use super::{LossArgs, whole_number};
 /// Design the schedule that loses least.
 ///
 /// The loss is the information that drawing tokens together throws away, on a field. Searched are recursive bisections: both
-/// cuts, both colours, every number of levels, both orders within a stage, and every way to share the AR steps among the stages,
+/// cuts, every number of stages, every order within a stage, and every way to share the AR steps among the stages,
 /// of which a dynamic programme finds the best. --free then moves single tokens between steps, to show how far that is from
 /// steps without any structure. No image is made, and the same command writes the same bytes.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(crate) struct DesignArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole_number)]
     pub(crate) seed: u64,
     /// Images that a random order is averaged over.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(2..=4096))]
     pub(crate) images: u64,
     /// Design for this model: its grid, and its own field if it has one; no weights are needed.
     #[arg(long, value_name = "NAME|PATH")]

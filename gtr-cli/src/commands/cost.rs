@@ -13,8 +13,22 @@ use crate::output;
 use crate::table::{Align, Rows};
 
 /// The presets of the paper's table, then ours.
-const PRESETS: [&str; 10] =
-    ["mar-64", "mar-16", "mar-8", "halton-16", "halton-8", "disa-24", "disa-16", "gtr-paper", "gtr-16", "gtr-8"];
+const PRESETS: [&str; 14] = [
+    "mar-64",
+    "mar-16",
+    "mar-8",
+    "halton-16",
+    "halton-8",
+    "disa-24",
+    "disa-16",
+    "gtr-paper",
+    "gtr-16",
+    "gtr-8",
+    "cascade-16",
+    "cascade-12",
+    "cascade-8",
+    "cascade-6",
+];
 
 /// A preset, counted.
 #[derive(Debug, Serialize)]

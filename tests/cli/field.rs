@@ -66,6 +66,22 @@ fn classes_have_their_own_means() {
 }
 
 #[test]
+fn halves_are_half_as_large_and_predict_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path(), 6);
+    let lost = |flags: &str| {
+        gtr(folder.path(), &format!("field pictures --form full --nugget 0.1 {flags} --out f.safetensors")).succeeded();
+        let size = fs::metadata(folder.path().join("f.safetensors")).unwrap().len();
+        let told = gtr(folder.path(), "plan --preset gtr-8 --model digits --field f.safetensors --format summary").succeeded();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        (told["loss"]["nats"].as_f64().unwrap(), size)
+    };
+    let ((whole, large), (half, small)) = (lost(""), lost("--half"));
+    assert!((whole / half - 1.0).abs() < 0.01 && whole != half, "{whole} {half}");
+    assert!((2 * 1024 * 1024..2 * 1024 * 1024 + 4096).contains(&small) && large > 2 * small - 4096);
+}
+
+#[test]
 fn what_cannot_be_measured_is_one_line_and_no_file() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), 1);
@@ -90,6 +106,10 @@ fn what_cannot_be_measured_is_one_line_and_no_file() {
     assert!(message.contains("2 pictures of 2 classes show no spread"), "{message}");
     let message = gtr(folder.path(), "field pictures --components 17 --out f.safetensors").failed(2);
     assert!(message.contains("--components: "), "{message}");
+    fs::remove_dir_all(folder.path().join("pictures")).unwrap();
+    pictures(folder.path(), 2);
+    let message = gtr(folder.path(), "field pictures --nugget 1.5 --out f.safetensors").failed(2);
+    assert!(message.contains("--nugget: the nugget must be 0 to 1, not 1.5"), "{message}");
     assert!(!folder.path().join("f.safetensors").exists());
 }
 

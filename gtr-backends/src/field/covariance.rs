@@ -47,17 +47,23 @@ impl fmt::Display for Form {
 }
 
 impl Samples {
-    /// The field of the samples, within their classes, with what it was made of as its provenance.
+    /// The field of the samples, within their classes, with what it was made of as its provenance. A share `nugget` of the mean
+    /// variance is what each number has to itself.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for pictures that show no spread within a class, or too many values for a full covariance.
-    pub fn field(&self, form: Form) -> Result<FieldFile, BackendError> {
+    /// [`BackendError::Request`] for pictures that show no spread within a class, too many values for a full covariance, or a
+    /// nugget outside 0 to 1.
+    pub fn field(&self, form: Form, nugget: f64) -> Result<FieldFile, BackendError> {
+        if !(0.0..=1.0).contains(&nugget) {
+            return Err(BackendError::Request(format!("the nugget must be 0 to 1, not {nugget}")));
+        }
         let (values, freedom) = self.centred()?;
         let (dimensions, pictures) = (self.dimensions(), self.pictures());
         let mut provenance: BTreeMap<String, String> = [
             ("pictures", pictures.to_string()),
             ("means", self.classes().to_string()),
             ("degrees_of_freedom", freedom.to_string()),
+            ("nugget", nugget.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -73,9 +79,21 @@ impl Samples {
                 let share = shrink(&mut covariance, dimensions, freedom);
                 provenance.insert("shrinkage".to_owned(), "OAS (arXiv 0907.4698)".to_owned());
                 provenance.insert("shrinkage_share".to_owned(), share.to_string());
+                mix(&mut covariance, dimensions, nugget);
                 Numbers::Full(covariance)
             }
-            Form::Averaged => Numbers::Averaged(self.averaged(&values, freedom)),
+            Form::Averaged => {
+                let mut averaged = self.averaged(&values, freedom);
+                // The tokens' own block is the one in the middle.
+                let block = self.channels() * self.channels();
+                let middle = averaged.len() / block / 2 * block;
+                let trace: f64 = (0..self.channels()).map(|at| averaged[middle + at * (self.channels() + 1)]).sum();
+                averaged.iter_mut().for_each(|number| *number *= 1.0 - nugget);
+                for at in 0..self.channels() {
+                    averaged[middle + at * (self.channels() + 1)] += nugget * trace / gtr_core::cost::float(self.channels());
+                }
+                Numbers::Averaged(averaged)
+            }
         };
         FieldFile::new(self.grid(), self.channels(), numbers, provenance)
     }
@@ -145,16 +163,22 @@ fn full(values: &[f32], dimensions: usize, freedom: usize) -> Vec<f64> {
     sum.as_slice().to_vec()
 }
 
-/// Mixes a covariance with a multiple of the identity. The share of it.
+/// Mixes a covariance with a multiple of the identity by the rule of [`oas`]. The share of it.
 fn shrink(covariance: &mut [f64], dimensions: usize, samples: usize) -> f64 {
     let trace: f64 = (0..dimensions).map(|at| covariance[at * dimensions + at]).sum();
     let squares = covariance.iter().map(|number| number * number).sum();
     let share = oas(trace, squares, dimensions, samples);
+    mix(covariance, dimensions, share);
+    share
+}
+
+/// Mixes a covariance with a share of the multiple of the identity that has the same trace.
+fn mix(covariance: &mut [f64], dimensions: usize, share: f64) {
+    let trace: f64 = (0..dimensions).map(|at| covariance[at * dimensions + at]).sum();
     covariance.iter_mut().for_each(|number| *number *= 1.0 - share);
     for at in 0..dimensions {
         covariance[at * dimensions + at] += share * trace / gtr_core::cost::float(dimensions);
     }
-    share
 }
 
 #[cfg(test)]
@@ -213,14 +237,29 @@ mod tests {
 
     #[test]
     fn one_picture_a_class_shows_no_spread() {
-        let error = samples((2, 2), 2).field(Form::Averaged).unwrap_err().to_string();
+        let error = samples((2, 2), 2).field(Form::Averaged, 0.0).unwrap_err().to_string();
         assert!(error.contains("2 pictures of 2 classes show no spread"), "{error}");
     }
 
     #[test]
     fn few_pictures_are_shrunk_until_they_are_positive_definite() {
-        let field = samples((2, 3), 8).field(Form::Full).unwrap();
+        let field = samples((2, 3), 8).field(Form::Full, 0.0).unwrap();
         assert!(field.provenance()["shrinkage_share"].parse::<f64>().unwrap() > 0.05);
         field.check().unwrap();
+    }
+
+    #[test]
+    fn a_nugget_keeps_the_variance_and_is_the_same_in_both_forms() {
+        // On one token the forms are the same but for the shrinking.
+        let samples = samples((1, 1), 5000);
+        let [plain, mixed] = [0.0, 0.25].map(|nugget| {
+            let field = samples.field(Form::Averaged, nugget).unwrap().measured("x").unwrap();
+            field.classes()[0].clone()
+        });
+        assert!((plain[0] + plain[3] - mixed[0] - mixed[3]).abs() < 1e-6);
+        assert!((0.75 * plain[1] - mixed[1]).abs() < 1e-6);
+        let full = samples.field(Form::Full, 0.25).unwrap().measured("x").unwrap();
+        assert!(full.classes()[0].iter().zip(&mixed).all(|(a, b)| (a - b).abs() < 1e-3));
+        assert!(samples.field(Form::Full, 1.5).is_err());
     }
 }

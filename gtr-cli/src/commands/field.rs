@@ -31,7 +31,15 @@ pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
         samples = reduced;
         held = Some(share);
     }
-    let mut field = samples.field(args.form)?;
+    let mut field = samples.field(args.form, args.nugget).map_err(|error| match error {
+        BackendError::Request(reason) if !(0.0..=1.0).contains(&args.nugget) => {
+            CliError::usage(format_args!("--nugget: {reason}"))
+        }
+        error => error.into(),
+    })?;
+    if args.half {
+        field = field.halved();
+    }
     note_provenance(&mut field, args);
     if let Some(share) = held {
         field.note("components", &format!("{components} of {channels}, which hold {:.2} % of the variance", 100.0 * share));

@@ -96,6 +96,24 @@ fn a_loss_is_met_in_the_fewest_steps() {
 }
 
 #[test]
+fn a_preset_of_a_design_holds_its_evidence() {
+    let problem = problem(8, 8);
+    let design = structured(&problem, steps(6)).unwrap();
+    let freed = free(&problem, &design, 5).unwrap();
+    let preset = design.preset("mine", problem.grid, Some(&freed));
+    let written = serde_json::to_string(&preset).unwrap();
+    assert_eq!(serde_json::from_str::<preset::Preset>(&written).unwrap(), preset);
+    let evidence = preset.evidence.unwrap();
+    let gap = design.loss.mean.total - freed.loss.mean.total;
+    assert_eq!(
+        (evidence["free"]["gap_nats"].as_f64(), evidence["candidates"].as_u64()),
+        (Some(gap), Some(design.candidates))
+    );
+    assert_eq!(evidence["families"][0]["order"], serde_json::to_value(&design.schedule.order).unwrap());
+    assert!(preset.summary.ends_with("= 6 AR steps"), "{}", preset.summary);
+}
+
+#[test]
 fn designs_are_the_same_each_time() {
     let problem = problem(6, 9);
     let of = || structured(&problem, steps(5)).unwrap();
@@ -155,6 +173,11 @@ fn goals_that_cannot_be_met_say_why() {
     assert!(refused(&unknown, steps(3)).contains("there is no diffusion called `spiral`"));
     let large = problem(65, 64);
     assert!(refused(&large, steps(3)).contains("too large"));
+    let lines = problem(40, 40);
+    let mut design = structured(&small, steps(3)).unwrap();
+    design.schedule.order = Config::new("raster");
+    design.schedule.pace = Config::new("uniform").with("steps", 40);
+    assert!(free(&lines, &design, 1).unwrap_err().to_string().contains("40 steps takes more than 512 MiB"));
     let identity = (0..18 * 18).map(|at| if at % 19 == 0 { 1.0 } else { 0.0 }).collect();
     let coloured = Measured::new("coloured", small.grid, 2, vec![identity]).unwrap();
     let coloured = Problem { field: coloured.into(), ..small };

@@ -2,7 +2,7 @@
 
 use gtr_core::laws::loss::{self as laws, Case, LossOf};
 use gtr_core::loss::{Field, Isotropic, Loss, Measured, default_images, loss, loss_of_steps, mean_loss};
-use gtr_core::{Error, Grid, ImageIndex, Plan, Registry, Seed, TokenIndex, TokenSet, preset};
+use gtr_core::{Error, Grid, ImageIndex, Plan, Registry, Schedule, Seed, TokenIndex, TokenSet, preset};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -59,6 +59,47 @@ fn presets_lose_what_was_computed_elsewhere() {
     let raster = lost("raster-64");
     assert_eq!((raster.images, raster.standard_error), (1, 0.0));
     assert!((raster.mean.total / 14.5 - 1.0).abs() < 0.03);
+}
+
+/// The cascades' orders within their levels beat random ones by far.
+#[test]
+fn cascades_lose_little_and_lattices_are_why() {
+    let field = Field::default();
+    for (name, side, most) in [
+        ("cascade-6", 16, 0.59),
+        ("cascade-8", 16, 0.15),
+        ("cascade-12", 16, 0.04),
+        ("cascade-16", 16, 0.01),
+        ("cascade-lightgen-10", 32, 0.3),
+    ] {
+        let mut schedule = preset::find(name).unwrap().schedule.clone();
+        let grid = grid(side, side);
+        let lost = |schedule: &Schedule| {
+            let plan = schedule.plan(grid, &Registry::builtin()).unwrap().plan;
+            assert!(name.ends_with(&format!("-{}", plan.steps().len())), "{name}");
+            mean_loss(&plan, Seed(0), 8, &field).unwrap().mean.total
+        };
+        let lattice = lost(&schedule);
+        assert!(lattice < most, "{name}: {lattice}");
+        schedule.order = schedule.order.with("within", "random");
+        let random = lost(&schedule);
+        let share = if name == "cascade-6" { 0.9 } else { 0.5 };
+        assert!(lattice < share * random, "{name}: {lattice} {random}");
+    }
+}
+
+#[test]
+fn the_loss_of_a_conditional_field_is_the_average_over_its_classes() {
+    let grid = grid(1, 2);
+    let covariance = |of: f64| vec![1.0, of, of, 1.0];
+    let lost = |classes: Vec<Vec<f64>>| {
+        let field = Measured::new("classes", grid, 1, classes).unwrap();
+        loss_of_steps(&TokenSet::empty(grid), &[grid.iter().collect()], &field.into()).unwrap()
+    };
+    let (a, b) = (lost(vec![covariance(0.9)]), lost(vec![covariance(0.2)]));
+    let both = lost(vec![covariance(0.9), covariance(0.2)]);
+    assert!((both.total - (a.total + b.total) / 2.0).abs() < 1e-15);
+    assert!((both.tokens[1] - (a.tokens[1] + b.tokens[1]) / 2.0).abs() < 1e-15);
 }
 
 #[test]

@@ -9,6 +9,9 @@ use crate::{Component, Config, Error, ImageIndex, Plan, Registry, Schedule, Toke
 /// More stages than a bisection of any grid has whose loss can be computed.
 const MOST_STAGES: usize = 32;
 
+/// Above so many numbers, orders that are drawn by seed are not searched: each of their images takes a factorisation.
+const MOST_DRAWN: usize = 1024;
+
 /// A cut, a number of stages and an order within them, with what each stage loses.
 #[derive(Debug)]
 pub(super) struct Searched {
@@ -30,6 +33,15 @@ impl Problem {
         }
     }
 
+    /// The orders within a stage that are searched.
+    fn orders_within(&self) -> &'static [&'static str] {
+        if self.grid.tokens() * self.field.channels() <= MOST_DRAWN {
+            &["lattice", "farthest", "random"]
+        } else {
+            &["lattice"]
+        }
+    }
+
     /// All families that the grid has room for.
     ///
     /// # Errors
@@ -42,11 +54,11 @@ impl Problem {
             let least = if cut == Cut::Quincunx { 1 } else { 2 };
             let mut plans = Vec::new();
             for stages in least..=MOST_STAGES {
-                for within in ["lattice", "farthest", "random"] {
+                for within in self.orders_within() {
                     let order = Config::new(Bisection::KIND)
                         .with("cut", cut.name())
                         .with("stages", stages)
-                        .with("within", within);
+                        .with("within", *within);
                     match self.schedule(&order, &vec![1; stages]).plan(self.grid, &Registry::builtin()) {
                         Ok(planned) => plans.push((order, planned.plan)),
                         Err(error) => refused = Some(error),

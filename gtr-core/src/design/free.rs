@@ -6,6 +6,9 @@ use crate::loss::{covariances, loss, mean_loss};
 use crate::order::Levels;
 use crate::{Component, Config, Error, Grid, ImageIndex, Plan, Registry};
 
+/// A covariance a step is kept, together at most so many numbers.
+const MOST_NUMBERS: usize = 1 << 26;
+
 /// Less than this is rounding, in nats.
 const LEAST_GAIN: f64 = 1e-9;
 
@@ -16,8 +19,8 @@ const LEAST_GAIN: f64 = 1e-9;
 /// order `levels` with one AR step a stage.
 ///
 /// # Errors
-/// [`Error::Field`] as for a loss; [`Error::Design`] for a field of several channels, or a grid that is too large to be written
-/// out.
+/// [`Error::Field`] as for a loss; [`Error::Design`] for a field of several channels, or more tokens and steps than fit
+/// into 512 MiB.
 ///
 /// # Examples
 /// ```
@@ -38,6 +41,13 @@ pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design,
     }
     let registry = Registry::builtin();
     let plan = design.schedule.plan(grid, &registry)?.plan;
+    let numbers = grid.tokens().saturating_mul(grid.tokens()).saturating_mul(plan.steps().len());
+    if numbers > MOST_NUMBERS {
+        let steps = plan.steps().len();
+        return Err(Error::Design(format!(
+            "moving the tokens of a grid of {grid} among {steps} steps takes more than 512 MiB"
+        )));
+    }
     let start = best_image(problem, &plan)?;
     let mut search = Search::new(&start, plan.steps().len(), covariances(&problem.field, grid)?);
     for _ in 0..rounds {

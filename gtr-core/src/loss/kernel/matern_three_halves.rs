@@ -17,6 +17,8 @@ impl Kernel for MaternThreeHalves {
 
     fn correlation(&self, distance: f64) -> f64 {
         let scaled = 3.0_f64.sqrt() * distance;
-        (1.0 + scaled) * libm::exp(-scaled)
+        let decay = libm::exp(-scaled);
+        // An infinite distance times nothing is no number.
+        if decay == 0.0 { 0.0 } else { (1.0 + scaled) * decay }
     }
 }

@@ -58,6 +58,7 @@ mod tests {
             assert_eq!(kernel.correlation(0.0), 1.0, "{}", kernel.kind());
             let values: Vec<f64> = (0..40).map(|tenth| kernel.correlation(f64::from(tenth) / 10.0)).collect();
             assert!(values.is_sorted_by(|near, far| near > far && *far > 0.0), "{}: {values:?}", kernel.kind());
+            assert_eq!(kernel.correlation(f64::INFINITY), 0.0, "{}", kernel.kind());
             assert!(!kernel.summary().is_empty());
         }
     }

@@ -9,8 +9,7 @@ use crate::error::CliError;
 /// Of more numbers (tokens times channels) a loss is computed only where a field is asked for: it takes more than a second.
 const QUICK: usize = 1100;
 
-/// Images that a loss is averaged over at most, and where many plans are listed.
-const MOST_IMAGES: u64 = 256;
+/// Images that a loss is averaged over at most where many plans are listed.
 const FEW_IMAGES: u64 = 64;
 
 /// The field that losses are computed on.
@@ -19,8 +18,8 @@ pub(crate) struct Losses {
     field: Field,
     /// Whether someone named the field, and waits for as long as it takes.
     asked: bool,
-    /// Images that a loss is averaged over at most.
-    most_images: u64,
+    /// Whether many plans are listed, and fewer images do.
+    rough: bool,
 }
 
 /// What a plan loses, or why that is not known.
@@ -55,24 +54,24 @@ impl Losses {
     /// Losses on a field that was asked for, else on the model's own, else on the default.
     pub(crate) fn new(field: Option<&str>, model: Option<&str>) -> Result<Self, CliError> {
         if let Some(field) = field {
-            return Ok(Self { field: read(field)?, asked: true, most_images: MOST_IMAGES });
+            return Ok(Self { field: read(field)?, asked: true, rough: false });
         }
         let own = model.map(gtr_backends::field::of_model).transpose()?.flatten();
         let field = own.map_or_else(Field::default, Field::from);
-        Ok(Self { field, asked: false, most_images: MOST_IMAGES })
+        Ok(Self { field, asked: false, rough: false })
     }
 
     /// Losses on the field that a model brings along, as long as they take.
     pub(crate) fn own(model: &str) -> Result<Self, CliError> {
         let own = gtr_backends::field::of_model(model)?;
         let own = own.ok_or_else(|| CliError::usage(format_args!("{model} brings no field along: measure one with `field`")))?;
-        Ok(Self { field: own.into(), asked: true, most_images: MOST_IMAGES })
+        Ok(Self { field: own.into(), asked: true, rough: false })
     }
 
     /// The same of fewer images, for lists of many plans.
     #[must_use]
     pub(crate) fn roughly(self) -> Self {
-        Self { most_images: FEW_IMAGES, ..self }
+        Self { rough: true, ..self }
     }
 
     /// The field.
@@ -113,11 +112,9 @@ impl Losses {
         })
     }
 
-    /// As many images as take about half a second.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 256")]
     fn images(&self, grid: Grid) -> u64 {
-        let numbers = gtr_core::cost::float(self.numbers(grid));
-        (1e10 / (numbers * numbers * numbers)).clamp(1.0, self.most_images as f64) as u64
+        let images = loss::default_images(grid, &self.field);
+        if self.rough { images.min(FEW_IMAGES) } else { images }
     }
 }
 
@@ -224,7 +221,8 @@ mod tests {
     fn large_grids_wait_for_someone_who_asks() {
         let [small, large] = [(16, 16), (64, 64)].map(|(height, width)| Grid::new(height, width).unwrap());
         let losses = Losses::new(None, None).unwrap();
-        assert_eq!((losses.refusal(small), losses.images(small), losses.images(large)), (None, 256, 1));
+        assert_eq!((losses.refusal(small), losses.images(small)), (None, 512));
+        assert_eq!(losses.clone().roughly().images(small), FEW_IMAGES);
         assert!(losses.refusal(large).unwrap().contains("--field"));
         assert_eq!(Losses::new(Some("exponential:2"), None).unwrap().refusal(large), None);
     }

@@ -93,7 +93,7 @@ fn what_cannot_be_measured_is_one_line_and_no_file() {
         ("field nowhere --out f.safetensors", 1, "cannot read nowhere"),
         ("field no.npz --out f.safetensors", 1, "no archive of NumPy"),
         ("field pictures --out f.safetensors", 1, "has 30x32 pixels"),
-        ("field pictures --model none --out f.safetensors", 1, "there is no model `none`"),
+        ("field pictures --model none --out f.safetensors", 2, "there is no model `none`"),
         ("field pictures --model mar-h --out f.safetensors", 2, "--vae: mar-h generates latents"),
         ("field pictures --out no/f.safetensors", 1, "does not exist"),
     ] {

@@ -1,9 +1,8 @@
 //! `design`: the schedule that loses least.
 
 use gtr_core::design::{self, Design, Goal, Problem};
-use gtr_core::preset::{Preset, Status};
+use gtr_core::preset::Preset;
 use gtr_core::{Config, Grid, Seed};
-use serde_json::{Map, json};
 
 use super::plan::HOME;
 use super::to_json;
@@ -50,35 +49,24 @@ pub(super) fn run(args: &DesignArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-/// The schedule that was found as a preset, called after its file or its steps.
+/// The schedule that was found as a preset, called after its file or its steps: the free one where that was asked for.
 fn preset(args: &DesignArgs, grid: Grid, structured: &Design, free: Option<&Design>) -> Preset {
-    let found = free.unwrap_or(structured);
     let stem = args.out.as_deref().and_then(|path| path.file_stem());
-    let steps = found.ar_steps.get();
-    let mut evidence = Map::new();
-    evidence.insert("grid".to_owned(), json!(grid.to_string()));
-    evidence.insert("field".to_owned(), json!(found.field));
-    evidence.insert("seed".to_owned(), json!(args.seed));
-    evidence.insert("loss".to_owned(), json!(found.loss));
-    evidence.insert("candidates".to_owned(), json!(found.candidates));
-    evidence.insert("families".to_owned(), json!(structured.families));
-    if free.is_some() {
-        evidence.insert("structured_loss".to_owned(), json!(structured.loss));
+    let name = stem.map_or_else(
+        || format!("designed-{}", structured.ar_steps.get()),
+        |stem| stem.to_string_lossy().into_owned(),
+    );
+    let mut preset = structured.preset(&name, grid, free);
+    if let Some(free) = free {
+        preset.schedule = free.schedule.clone();
+        preset.summary = format!("Designed to lose little: {} of any tokens", count(free.ar_steps.get(), "AR step"));
+        preset.source =
+            format!("ours: loses {:.4} nats on the field {}; see the evidence", free.loss.mean.total, free.field);
     }
-    Preset {
-        name: stem.map_or_else(|| format!("designed-{steps}"), |stem| stem.to_string_lossy().into_owned()),
-        summary: format!(
-            "Designed for the least loss in {}: {} nats on {}",
-            count(steps, "AR step"),
-            nats(found.loss.mean.total),
-            found.field
-        ),
-        source: "gtr-cli design; see the evidence".to_owned(),
-        status: Status::Ours,
-        home_grid: grid,
-        schedule: found.schedule.clone(),
-        evidence: Some(evidence),
+    if let Some(evidence) = &mut preset.evidence {
+        evidence.insert("seed".to_owned(), args.seed.into());
     }
+    preset
 }
 
 fn text(grid: Grid, structured: &Design, free: Option<&Design>) -> String {

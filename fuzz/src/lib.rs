@@ -3,6 +3,7 @@
 //! libFuzzer calls them (`fuzz_targets/`), and `tests/replay.rs` does without a fuzzer, on the corpus and on edits of it.
 
 use gtr_backends::checkpoint::Checkpoint;
+use gtr_backends::field::FieldFile;
 use gtr_backends::lightgen::LightGenConfig;
 use gtr_backends::mar::MarConfig;
 use gtr_backends::raster::Raster;
@@ -58,6 +59,20 @@ pub fn grid_and_rates(bytes: &[u8]) {
         if let Ok(rate) = Rate::new(rate) {
             assert!(rate.get() > 0.0 && rate.get().is_finite());
         }
+    }
+}
+
+/// The file of a field: read, written again, and what is a covariance taken as one.
+///
+/// # Panics
+/// If writing and reading a field changes its sizes, or it gives a covariance of other sizes.
+pub fn field(bytes: &[u8]) {
+    let Ok(field) = FieldFile::from_bytes("fuzz", bytes.to_vec()) else { return };
+    let again = FieldFile::from_bytes("fuzz", field.bytes()).map(|again| (again.grid(), again.channels(), again.form()));
+    assert_eq!(again.ok(), Some((field.grid(), field.channels(), field.form())));
+    if let Ok(measured) = field.measured("fuzz") {
+        assert_eq!((measured.grid(), measured.channels()), (field.grid(), field.channels()));
+        let _ = field.check();
     }
 }
 

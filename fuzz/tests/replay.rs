@@ -81,6 +81,11 @@ fn grid_and_rates() {
 }
 
 #[test]
+fn field() {
+    replay("field", gtr_fuzz::field);
+}
+
+#[test]
 fn checkpoint() {
     replay("checkpoint", gtr_fuzz::checkpoint);
 }

@@ -166,6 +166,14 @@ pub enum BackendError {
         /// What is wrong with it, as the rest of a sentence.
         reason: String,
     },
+    /// A file is no field, or its numbers are no covariance.
+    #[error("{file}: it cannot be read as a field: {reason}")]
+    Field {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {

@@ -38,6 +38,7 @@ mod device;
 pub mod diffusion;
 mod error;
 mod executed;
+pub mod field;
 mod file;
 mod files;
 mod fingerprint;

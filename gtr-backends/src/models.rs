@@ -26,6 +26,8 @@ pub struct EmbeddedModel {
     pub card: &'static str,
     pub(crate) config: &'static str,
     pub(crate) weights: &'static [u8],
+    /// Its field, as `gtr-cli field` measured it.
+    pub(crate) field: Option<&'static [u8]>,
 }
 
 /// All models that are part of the program.
@@ -35,6 +37,7 @@ pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     card: include_str!("../../models/mar-digits/README.md"),
     config: include_str!("../../models/mar-digits/config.json"),
     weights: include_bytes!("../../models/mar-digits/mar-digits.safetensors"),
+    field: Some(include_bytes!("../../models/mar-digits/field.safetensors")),
 }];
 
 /// The published models that are known by name; their weights are not part of the program.
@@ -211,7 +214,8 @@ fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
     all.sort();
     let ends = |path: &&PathBuf, endings: &[&str]| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        endings.iter().any(|ending| name.ends_with(ending) && !name.starts_with('.'))
+        // A field may lie beside the weights.
+        endings.iter().any(|ending| name.ends_with(ending) && !name.starts_with('.') && name != crate::field::FILE)
     };
     let found = ENDINGS.iter().map(|endings| all.iter().filter(|path| ends(path, endings)).collect::<Vec<_>>());
     let found = found.into_iter().find(|found| !found.is_empty()).unwrap_or_default();

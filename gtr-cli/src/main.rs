@@ -16,6 +16,7 @@ mod experiment;
 mod figure;
 mod gaps;
 mod input;
+mod losses;
 mod memory;
 mod output;
 mod page;

@@ -294,7 +294,7 @@ fn an_experiment_is_a_page_and_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let names = gtr(folder, "experiment").succeeded();
-    for name in ["table-1", "table-3", "table-4", "table-5", "cuts", "steps"] {
+    for name in ["table-1", "table-3", "table-4", "table-5", "cuts", "steps", "loss", "cascade"] {
         assert!(names.contains(name), "{names}");
     }
     fs::create_dir(folder.join("results")).unwrap();

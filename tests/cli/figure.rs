@@ -41,7 +41,7 @@ fn figures_of_all_sizes_are_small() {
 #[test]
 fn what_is_left_out_is_said() {
     assert!(svg("--grid 1024x1024").contains(">the upper left 64x64 of 1024x1024</text>"));
-    assert!(svg("--preset mar-64").contains(">(e) Known after 33 of 64 AR steps</text>"));
+    assert!(svg("--preset mar-64").contains(">(f) Known after 33 of 64 AR steps</text>"));
     assert!(svg("--pace uniform --steps 1000 --order random --grid 64x64").contains("one of 3 drawn"));
 }
 

@@ -13,6 +13,8 @@ fn help_reads_well() {
         "merge",
         "verify",
         "cost",
+        "design",
+        "field",
         "eval",
         "experiment",
         "tune",

@@ -5,11 +5,13 @@ mod animate;
 mod bench;
 mod bulk;
 mod cost;
+mod design;
 #[cfg(unix)]
 mod documented;
 mod errors;
 mod eval;
 mod faults;
+mod field;
 mod figure;
 mod going_on;
 mod help;
@@ -18,6 +20,7 @@ mod judge;
 mod layouts;
 #[cfg(target_os = "linux")]
 mod locks;
+mod loss;
 mod models;
 mod own_judge;
 mod page;

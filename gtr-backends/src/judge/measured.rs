@@ -30,6 +30,20 @@ impl Measured {
         Self { value, resamples }
     }
 
+    /// What it came to when images were drawn anew.
+    pub(super) fn resamples(&self) -> &[f64] {
+        &self.resamples
+    }
+
+    /// The middle 95 % of numbers, all there are of none.
+    pub(super) fn percentiles(mut numbers: Vec<f64>) -> Interval {
+        numbers.sort_by(f64::total_cmp);
+        if numbers.is_empty() {
+            return Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+        }
+        Interval { low: quantile(&numbers, 0.025), high: quantile(&numbers, 0.975) }
+    }
+
     /// The number.
     pub fn value(&self) -> f64 {
         self.value

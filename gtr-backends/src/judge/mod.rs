@@ -7,6 +7,7 @@
 //! | `moments.rs`, `reference.rs` | mean and covariance of features, and those of real pictures |
 //! | `frechet.rs`, `inception.rs`, `accuracy.rs` | the three scores |
 //! | `bootstrap.rs`, `measured.rs` | images drawn anew, and the intervals that come of it |
+//! | `rank.rs` | whether numbers that were predicted order what was measured |
 //! | `scores.rs` | all of it at once |
 
 mod accuracy;
@@ -17,6 +18,7 @@ mod inception;
 mod measured;
 mod moments;
 mod origin;
+mod rank;
 mod reference;
 mod scores;
 
@@ -28,5 +30,6 @@ pub use self::inception::inception_score;
 pub use self::measured::{Interval, Measured};
 pub use self::moments::Moments;
 pub use self::origin::Origin;
+pub use self::rank::{spearman, spearman_interval};
 pub use self::reference::Reference;
 pub use self::scores::Scores;

@@ -3,11 +3,13 @@
 use clap::{Args, ValueEnum};
 use gtr_core::Grid;
 
+use super::LossArgs;
+
 /// Count what presets cost on a model, in operations.
 ///
 /// Counted is the published arithmetic, from the plans: the encoder over the known tokens, the decoder over all of them, the
 /// diffusion head for each token and diffusion step, all twice with guidance. Where the paper has a figure for the same model
-/// and preset, it stands beside.
+/// and preset, it stands beside. The loss is the information that drawing tokens together throws away.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CostArgs {
@@ -26,6 +28,8 @@ pub(crate) struct CostArgs {
     /// Count images without classifier-free guidance.
     #[arg(long)]
     pub(crate) unguided: bool,
+    #[command(flatten)]
+    pub(crate) loss: LossArgs,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t = CostFormat::Text)]
     pub(crate) format: CostFormat,
@@ -45,4 +49,5 @@ Examples:
   gtr-cli cost --model mar-h
   gtr-cli cost --model mar-b --preset gtr-16,gtr-8 --preset mar-64
   gtr-cli cost --model lightgen-large --preset gtr-lightgen --baseline mar-32
+  gtr-cli cost --model mar-b --preset mar-64,gtr-16 --field exponential:3
   gtr-cli cost --model digits --unguided --format json";

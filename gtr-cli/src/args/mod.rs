@@ -7,11 +7,14 @@ mod classes;
 mod conform;
 mod convert;
 mod cost;
+mod design;
 mod eval;
 mod experiment;
+mod field;
 mod going_on;
 mod inspect;
 mod look;
+mod loss;
 mod merge;
 mod model;
 mod plan;
@@ -29,11 +32,14 @@ pub(crate) use classes::{ClassName, Classes};
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
+pub(crate) use design::{DesignArgs, DesignFormat};
 pub(crate) use eval::{EvalArgs, EvalFormat, SeriesArgs};
 pub(crate) use experiment::ExperimentArgs;
+pub(crate) use field::FieldArgs;
 pub(crate) use going_on::GoingOnArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
+pub(crate) use loss::LossArgs;
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::{DIGITS, ModelArgs};
 pub(crate) use plan::{PlanArgs, PlanFormat};
@@ -77,6 +83,8 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     Verify(VerifyArgs),
     Cost(CostArgs),
+    Design(Box<DesignArgs>),
+    Field(FieldArgs),
     Eval(Box<EvalArgs>),
     Experiment(Box<ExperimentArgs>),
     Tune(Box<TuneArgs>),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_core::Grid;
 
-use super::{ScheduleArgs, whole_number};
+use super::{LossArgs, ScheduleArgs, whole_number};
 use crate::ending;
 use crate::error::CliError;
 
@@ -13,7 +13,7 @@ use crate::error::CliError;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct PlanArgs {
-    /// Token grid, rows first [default: the home grid of the preset].
+    /// Token grid, rows first [default: that of --model, else the home grid of the preset].
     #[arg(long, value_name = "HxW")]
     pub(crate) grid: Option<Grid>,
     /// Show this plan, as `--format json` or `inspect --plan-out` wrote it; `-` is standard input.
@@ -34,6 +34,11 @@ pub(crate) struct PlanArgs {
     /// Show these presets side by side, in place of a plan.
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub(crate) compare: Vec<String>,
+    /// Plan as this model runs it: on its grid, over its timesteps, with the loss on its own field; no weights are needed.
+    #[arg(long, value_name = "NAME|PATH", conflicts_with = "plan")]
+    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) loss: LossArgs,
     #[command(flatten)]
     pub(crate) schedule: ScheduleArgs,
 }
@@ -60,6 +65,8 @@ pub(crate) enum PlanFormat {
     Table,
     /// The plan format, for `verify` and `sample --plan`.
     Json,
+    /// What the table says, as JSON, with the loss of each stage, AR step and token.
+    Summary,
     /// A figure of the grid, the curves and what is known after each step.
     Svg,
     /// The same figure in pixels.
@@ -77,6 +84,8 @@ Examples:
   gtr-cli plan --preset gtr-16 --grid 8x8 --format json --out p.json
   gtr-cli plan --preset gtr-16 --out gtr-16.svg
   gtr-cli plan --plan p.json --out p.png
+  gtr-cli plan --preset gtr-16 --model digits
+  gtr-cli plan --preset mar-64 --field matern-3/2:3 --format summary
   gtr-cli plan --compare gtr-paper,mar-64,disa-24
   gtr-cli plan --preset gtr-16 --out plan.html
   gtr-cli plan --compare gtr-16,mar-64 --out both.html

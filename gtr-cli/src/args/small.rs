@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gtr_core::Grid;
+
+use super::LossArgs;
 
 use crate::ending;
 use crate::error::CliError;
@@ -97,12 +100,22 @@ pub(crate) struct PresetsArgs {
     /// How the list is written.
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
+    /// Draw the loss of the presets over their AR steps to this file, .svg or .png, in place of the list.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// The grid of --plot, rows first [default: 16x16].
+    #[arg(long, value_name = "HxW", requires = "plot")]
+    pub(crate) grid: Option<Grid>,
+    #[command(flatten)]
+    pub(crate) loss: LossArgs,
 }
 
 const PRESETS: &str = "\
 Examples:
   gtr-cli presets
-  gtr-cli presets gtr-paper";
+  gtr-cli presets gtr-paper
+  gtr-cli presets --plot loss.svg
+  gtr-cli presets gtr-16 --field matern-3/2:3";
 
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::eval::SeriesArgs;
-use super::{ModelArgs, seed, temperature};
+use super::{LossArgs, ModelArgs, seed, temperature, whole_number};
 use crate::tune::Budget;
 
 /// Search the schedule with the best measured quality under a budget.
 ///
-/// Candidates are drawn around the known presets and anywhere else: how many stages, AR steps of each, diffusion steps and beta,
-/// with as many AR steps as the budget affords. All are measured on a few images, the better half on twice as many, and so
+/// Candidates are drawn around the known presets and anywhere else: the cut, how many stages, AR steps of each, diffusion steps
+/// and beta, with as many AR steps as the budget affords; of three times as many, those that lose least by `plan` go on, before
+/// any image is made. All of these are measured on a few images, the better half on twice as many, and so
 /// on; `gtr-16` in as many steps as the budget affords is always one of them. What is found is then compared with it on
 /// images of other seeds and another half of the real digits, neither of which the search has seen: --count and --seeds are
 /// of this comparison.
@@ -34,6 +35,8 @@ pub(crate) struct TuneArgs {
     /// Write what is found as a preset, with the evidence: for --schedule of `sample`, `plan` and `eval`.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) loss: LossArgs,
     #[command(flatten)]
     pub(crate) series: SeriesArgs,
     /// Scale of classifier-free guidance [default: the model's].

@@ -9,6 +9,7 @@ use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::figure::{self, Shown};
 use crate::gaps::{Gap, gaps, is_landmark, is_measured};
+use crate::losses::{self, Losses, Lost};
 use crate::output;
 use crate::page;
 use crate::table::{Align, Rows, length};
@@ -23,58 +24,96 @@ struct Side {
     network_evaluations: usize,
     /// The largest gap of the tokens known after AR steps.
     gaps: Vec<Gap>,
+    /// The loss, with what stages and AR steps contribute.
+    loss: losses::Summary,
+    #[serde(skip)]
+    lost: Lost,
+    #[serde(skip)]
+    lost_stages: Vec<String>,
 }
 
 /// Carries out the command.
 pub(super) fn run(args: &PlanArgs, format: PlanFormat) -> Result<ExitStatus, CliError> {
     args.schedule.refuse("each preset of --compare")?;
     let presets = args.compare.iter().map(|name| preset::find(name.trim())).collect::<Result<Vec<_>, _>>()?;
-    let Some(grid) = args.grid.or(presets.first().map(|preset| preset.home_grid)) else {
+    let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
+    let losses = args.loss.losses(args.model.as_deref())?;
+    let home = spec.as_ref().map(|spec| spec.grid);
+    let Some(grid) = args.grid.or(home).or(presets.first().map(|preset| preset.home_grid)) else {
         return Err(CliError::usage("--compare needs a preset at least"));
     };
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
     let plans = presets.iter().map(|preset| {
-        let (name, schedule) = (preset.name.clone(), preset.schedule.clone());
+        let (name, mut schedule) = (preset.name.clone(), preset.schedule.clone());
+        if let Some(spec) = &spec {
+            schedule.set_default_timestep_limit(spec.timestep_limit)?;
+        }
         let plan = Chosen { name, home_grid: None, schedule }.plan(grid)?.plan;
         Ok((preset.name.clone(), plan))
     });
     let plans = plans.collect::<Result<Vec<_>, CliError>>()?;
     let sides = |shown: fn(&Plan, usize) -> bool| -> Vec<Side> {
-        plans.iter().map(|(name, plan)| side(name, plan, order, shown)).collect()
+        plans.iter().map(|(name, plan)| side(name, plan, order, &losses, shown)).collect()
     };
-    let figure =
-        || figure::compare(&plans.iter().map(|(name, plan)| Shown::new(name, plan, order)).collect::<Vec<_>>());
+    let figure = || {
+        let shown = plans.iter().map(|(name, plan)| Shown::new(name, plan, order).with_loss(&losses));
+        figure::compare(&shown.collect::<Vec<_>>())
+    };
     match format {
-        PlanFormat::Json => output::write(&to_json(&sides(is_measured)), args.out.as_deref())?,
-        PlanFormat::Table => output::write(&table(grid, &sides(is_landmark), order), args.out.as_deref())?,
+        PlanFormat::Json | PlanFormat::Summary => output::write(&to_json(&sides(is_measured)), args.out.as_deref())?,
+        PlanFormat::Table => output::write(&table(grid, &sides(is_landmark), order, &losses), args.out.as_deref())?,
         PlanFormat::Svg => output::write(&figure()?, args.out.as_deref())?,
         PlanFormat::Png => paint(args, figure)?,
         PlanFormat::Html => {
             let names: Vec<&str> = plans.iter().map(|(name, _)| name.as_str()).collect();
-            let page = page::plans(&format!("{} on {grid}", names.join(" and ")), &plans, order)?;
+            let page = page::plans(&format!("{} on {grid}", names.join(" and ")), &plans, order, &losses)?;
             output::write(&page, args.out.as_deref())?;
         }
     }
     Ok(ExitStatus::Success)
 }
 
-fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), shown: fn(&Plan, usize) -> bool) -> Side {
+fn side(
+    name: &str,
+    plan: &Plan,
+    order: (Seed, ImageIndex),
+    losses: &Losses,
+    shown: fn(&Plan, usize) -> bool,
+) -> Side {
     let summary = plan.summary();
+    let lost = losses.of(plan, order.0);
     Side {
         preset: name.to_owned(),
         grid: plan.grid(),
         network_evaluations: summary.network_evaluations(),
         summary,
         gaps: gaps(plan, order, |step| shown(plan, step)),
+        loss: lost.summary(losses, Some(plan)),
+        lost_stages: lost.stages(plan),
+        lost,
     }
 }
 
-fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex)) -> String {
+fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex), losses: &Losses) -> String {
     format!(
-        "Presets on {grid}\n\n{}\nStages\n\n{}\nLargest gap after AR step, image {image} under seed {seed}\n\n{}",
+        "Presets on {grid}\n\n{}{}\nStages\n\n{}\nLargest gap after AR step, image {image} under seed {seed}\n\n{}",
         totals(sides),
+        on_what(sides, losses),
         stages(sides),
         landmarks(sides)
+    )
+}
+
+/// What the losses are of, or why there are none.
+fn on_what(sides: &[Side], losses: &Losses) -> String {
+    let why = sides.iter().find_map(|side| match &side.lost {
+        Lost::Unknown(why) => Some(why),
+        Lost::Known(_) => None,
+    });
+    let field = losses.field();
+    why.map_or_else(
+        || format!("\nLosses are on the field {field}.\n"),
+        |why| format!("\nLosses are not computed on the field {field}: {why}.\n"),
     )
 }
 
@@ -87,11 +126,13 @@ fn totals(sides: &[Side]) -> String {
         ("head\nevaluations", Right),
         ("network\nevaluations", Right),
         ("head evaluations\nof all tokens", Right),
+        ("loss\nnats", Right),
     ]);
     for side in sides {
         let Summary { tokens, ar_steps, head_evaluations, token_evaluations, .. } = &side.summary;
         let numbers = [*tokens, *ar_steps, *head_evaluations, side.network_evaluations, *token_evaluations];
-        rows.add(std::iter::once(side.preset.clone()).chain(numbers.map(|number| number.to_string())));
+        let numbers = numbers.map(|number| number.to_string());
+        rows.add(std::iter::once(side.preset.clone()).chain(numbers).chain([side.lost.cell()]));
     }
     rows.text()
 }
@@ -105,9 +146,10 @@ fn stages(sides: &[Side]) -> String {
         ("AR\nsteps", Right),
         ("closest\npair", Right),
         ("largest\ngap", Right),
+        ("loss\nnats", Right),
     ]);
     for side in sides {
-        for (position, stage) in side.summary.stages.iter().enumerate() {
+        for ((position, stage), lost) in side.summary.stages.iter().enumerate().zip(&side.lost_stages) {
             rows.add([
                 if position == 0 { side.preset.clone() } else { String::new() },
                 format!("{} {}", position + 1, stage.role),
@@ -115,6 +157,7 @@ fn stages(sides: &[Side]) -> String {
                 stage.ar_steps.to_string(),
                 length(stage.spread.closest_pair),
                 length(stage.spread.covering_radius),
+                lost.clone(),
             ]);
         }
     }

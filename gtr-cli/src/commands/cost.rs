@@ -2,18 +2,33 @@
 
 use gtr_backends::ModelSpec;
 use gtr_core::cost::{Cost, Published, published};
-use gtr_core::{Grid, preset};
+use gtr_core::{Grid, Seed, preset};
 use serde::Serialize;
 
 use super::to_json;
 use crate::args::{Chosen, CostArgs, CostFormat};
 use crate::error::{CliError, ExitStatus};
+use crate::losses::{self, Losses, Lost};
 use crate::output;
 use crate::table::{Align, Rows};
 
 /// The presets of the paper's table, then ours.
-const PRESETS: [&str; 10] =
-    ["mar-64", "mar-16", "mar-8", "halton-16", "halton-8", "disa-24", "disa-16", "gtr-paper", "gtr-16", "gtr-8"];
+const PRESETS: [&str; 14] = [
+    "mar-64",
+    "mar-16",
+    "mar-8",
+    "halton-16",
+    "halton-8",
+    "disa-24",
+    "disa-16",
+    "gtr-paper",
+    "gtr-16",
+    "gtr-8",
+    "cascade-16",
+    "cascade-12",
+    "cascade-8",
+    "cascade-6",
+];
 
 /// From so many tokens on, planning takes seconds a preset.
 const LARGE: usize = 1 << 20;
@@ -33,6 +48,10 @@ struct Counted {
     /// What the paper says.
     #[serde(skip_serializing_if = "Option::is_none")]
     published: Option<Published>,
+    /// What the plan loses.
+    loss: losses::Summary,
+    #[serde(skip)]
+    lost: Lost,
 }
 
 /// Carries out the command.
@@ -42,14 +61,15 @@ pub(super) fn run(args: &CostArgs) -> Result<ExitStatus, CliError> {
     if grid.tokens() >= LARGE {
         output::note(format_args!("planning on {grid} takes a while"));
     }
-    let baseline = count(args, &spec, grid, &args.baseline, None)?.total;
+    let losses = args.loss.losses(Some(&args.model))?;
+    let baseline = count(args, &spec, grid, &args.baseline, None, &losses)?.total;
     let names: Vec<&str> =
         if args.presets.is_empty() { PRESETS.to_vec() } else { args.presets.iter().map(|name| name.trim()).collect() };
-    let counted = names.into_iter().map(|name| count(args, &spec, grid, name, Some(baseline)));
+    let counted = names.into_iter().map(|name| count(args, &spec, grid, name, Some(baseline), &losses));
     let counted = counted.collect::<Result<Vec<_>, _>>()?;
     let text = match args.format {
         CostFormat::Json => to_json(&counted),
-        CostFormat::Text => table(args, grid, &counted),
+        CostFormat::Text => table(args, grid, &counted, &losses),
     };
     output::print(&text)?;
     Ok(ExitStatus::Success)
@@ -61,6 +81,7 @@ fn count(
     grid: Grid,
     name: &str,
     baseline: Option<f64>,
+    losses: &Losses,
 ) -> Result<Counted, CliError> {
     let preset = preset::find(name)?;
     if grid.tokens() >= LARGE {
@@ -69,6 +90,7 @@ fn count(
     let mut schedule = preset.schedule.clone();
     schedule.set_default_timestep_limit(spec.timestep_limit)?;
     let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(grid)?.plan;
+    let lost = losses.of(&plan, Seed(0));
     let cost = spec.arch.cost(&plan, !args.unguided);
     let total = cost.total();
     let summary = plan.summary();
@@ -82,10 +104,12 @@ fn count(
         total,
         speed: baseline.unwrap_or(total) / total,
         published: published(&args.model, name).filter(|_| comparable),
+        loss: lost.summary(losses, None),
+        lost,
     })
 }
 
-fn table(args: &CostArgs, grid: Grid, counted: &[Counted]) -> String {
+fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> String {
     use Align::{Left, Right};
     let papers = counted.iter().any(|it| it.published.is_some());
     let mut columns = vec![
@@ -97,6 +121,7 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted]) -> String {
         ("diffusion\nhead", Right),
         ("\ntotal", Right),
         ("\nspeed", Right),
+        ("loss\nnats", Right),
     ];
     if papers {
         columns.extend([("paper:\ntotal", Right), ("\nspeed", Right)]);
@@ -113,6 +138,7 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted]) -> String {
             tera(it.cost.head),
             tera(it.total),
             format!("{:.2}", it.speed),
+            it.lost.cell(),
         ];
         if papers {
             let of = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -125,7 +151,8 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted]) -> String {
     let guidance = if args.unguided { "without guidance" } else { "with guidance" };
     let (model, unit, baseline) = (&args.model, unit(counted).1, &args.baseline);
     let mut text = format!(
-        "{model} on {grid}, one image {guidance}, in 10^{unit} operations; speed: {baseline} is 1\n\n{}",
+        "{model} on {grid}, one image {guidance}, in 10^{unit} operations; speed: {baseline} is 1;\nloss: {}\n\n{}",
+        on_what(counted, losses),
         rows.text()
     );
     if counted.iter().any(|it| it.published.is_some_and(|it| !it.fits)) {
@@ -135,6 +162,16 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted]) -> String {
         );
     }
     text
+}
+
+/// What the losses are of, or why there are none.
+fn on_what(counted: &[Counted], losses: &Losses) -> String {
+    let field = losses.field();
+    let why = counted.iter().find_map(|it| match &it.lost {
+        Lost::Unknown(why) => Some(why),
+        Lost::Known(_) => None,
+    });
+    why.map_or_else(|| format!("on the field {field}"), |why| format!("not computed on the field {field}: {why}"))
 }
 
 /// The unit in which the largest cost is readable, and its power of ten.

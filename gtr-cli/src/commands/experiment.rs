@@ -9,7 +9,7 @@ use super::{eval, to_json};
 use crate::args::ExperimentArgs;
 use crate::error::{CliError, ExitStatus};
 use crate::evaluation::{Evaluator, Images, Report, Row, Scale, Subject, figure};
-use crate::experiment::{self, Experiment, Page};
+use crate::experiment::{self, Experiment, MoreSeeds, Page, Prediction};
 use crate::output::{self, Target, check_folder, make_folder};
 use crate::shell::{Arguments, quoted};
 use crate::table::{Align, Rows, count};
@@ -49,11 +49,55 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
             Ok(rows) => rows,
             Err(status) => return Ok(eval::stopped(status, series.store.is_some())),
         };
-        rows.iter_mut().filter_map(|row| row.made.as_mut()).for_each(|made| made.seconds = None);
-        let page = page(args, experiment, rows, &evaluator)?;
+        untimed(&mut rows);
+        let plans: Vec<_> = subjects.iter().map(|subject| subject.plan.clone()).collect();
+        let predictions = Prediction::all(experiment, &args.model.model, &plans)?;
+        let again = match again(experiment, &mut evaluator, &subjects, (&images, &scale))? {
+            Ok(again) => again,
+            Err(status) => return Ok(eval::stopped(status, series.store.is_some())),
+        };
+        let page = Page { predictions, again, ..page(args, experiment, rows, &evaluator)? };
         write(args, &page)?;
     }
     Ok(ExitStatus::Success)
+}
+
+/// Nothing that is written depends on the clock.
+fn untimed(rows: &mut [Row]) {
+    rows.iter_mut().filter_map(|row| row.made.as_mut()).for_each(|made| made.seconds = None);
+}
+
+/// The rows that an experiment asks for again, of more seeds.
+fn again(
+    experiment: &Experiment,
+    evaluator: &mut Evaluator,
+    subjects: &[Subject],
+    (images, scale): (&Images, &Scale),
+) -> Result<Result<Option<MoreSeeds>, ExitStatus>, CliError> {
+    let Some(asked) = &experiment.again else { return Ok(Ok(None)) };
+    let named = |name: &String| subjects.iter().find(|subject| subject.name == *name).cloned();
+    let some: Vec<Subject> = asked.rows.iter().filter_map(named).collect();
+    let count = images.each() * images.seeds().len() as u64;
+    let mut measure = |seeds: &[u64]| -> Result<Result<Vec<Row>, ExitStatus>, CliError> {
+        let images = Images::new(count * seeds.len() as u64, seeds, 10)?;
+        let mut rows = Row::all(evaluator, &some, &images, scale)?;
+        if let Ok(rows) = &mut rows {
+            untimed(rows);
+        }
+        Ok(rows)
+    };
+    let rows = match measure(&asked.seeds)? {
+        Ok(rows) => rows,
+        Err(status) => return Ok(Err(status)),
+    };
+    let mut each = Vec::new();
+    for &seed in &asked.seeds {
+        match measure(&[seed])? {
+            Ok(rows) => each.push(rows),
+            Err(status) => return Ok(Err(status)),
+        }
+    }
+    Ok(Ok(Some(MoreSeeds { seeds: asked.seeds.clone(), rows, each })))
 }
 
 fn subjects(experiment: &Experiment, evaluator: &Evaluator) -> Result<Vec<Subject>, CliError> {
@@ -113,7 +157,8 @@ fn page<'a>(
     ] {
         settings.insert(name.to_owned(), value);
     }
-    Ok(Page { experiment, report: Report { settings: settings.into(), rows }, command, how })
+    let report = Report { settings: settings.into(), rows };
+    Ok(Page { experiment, report, predictions: Vec::new(), again: None, command, how })
 }
 
 /// Writes a page and its data, or prints the page.
@@ -121,10 +166,14 @@ fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
     let Some(out) = &args.out else { return output::print(&page.markdown()) };
     let texts = [
         page.report.csv(),
-        to_json(&page.report.json()),
+        to_json(&page.json()),
         figure(&page.experiment.title, &page.report.rows),
         page.markdown(),
     ];
+    for (added, figure) in page.figures() {
+        let file = out.join(format!("{}{added}.svg", page.experiment.name));
+        output::write(&figure, Some(&file))?;
+    }
     for (ending, text) in ENDINGS.iter().zip(texts) {
         output::write(&text, Some(&file(out, page.experiment, ending)))?;
     }

@@ -6,8 +6,10 @@ mod completions;
 mod conform;
 mod convert;
 mod cost;
+mod design;
 mod eval;
 mod experiment;
+mod field;
 mod inspect;
 mod merge;
 mod plan;
@@ -32,6 +34,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Merge(args) => merge::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Cost(args) => cost::run(args),
+        Command::Design(args) => design::run(args),
+        Command::Field(args) => field::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Experiment(args) => experiment::run(args),
         Command::Tune(args) => tune::run(args),

@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed};
+use serde::Serialize;
 
 use crate::args::{PlanArgs, PlanFormat};
-use crate::commands::{compare, verify};
+use crate::commands::{compare, to_json, verify};
 use crate::draw::{self, Room, png};
 use crate::error::{CliError, ExitStatus};
 use crate::figure::{self, Shown};
 use crate::input::is_stream;
+use crate::losses::{self, Losses, Lost};
 use crate::output;
 use crate::page;
 use crate::table::{self, Align, Rows, count, range};
@@ -31,8 +33,10 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     if !args.compare.is_empty() {
         return compare::run(args, format);
     }
+    let losses = args.loss.losses(args.model.as_deref())?;
     let (name, plan) = planned(args)?;
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
+    let figure = || figure::plan(&Shown::new(&name, &plan, order).with_loss(&losses));
     match format {
         PlanFormat::Json => {
             if args.seed.is_some() {
@@ -43,23 +47,53 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         PlanFormat::Table => {
             let to_file = args.out.as_deref().is_some_and(|out| !is_stream(out));
             let room = if to_file { Room::FILE } else { Room::of_stdout() };
-            output::write(&told(&name, &plan, args.seed.map(|_| order), room), args.out.as_deref())?;
+            let lost = losses.of(&plan, order.0);
+            let text = told(&name, &plan, (&lost, &losses), args.seed.map(|_| order), room);
+            output::write(&text, args.out.as_deref())?;
+        }
+        PlanFormat::Summary => {
+            let lost = losses.of(&plan, order.0).summary(&losses, Some(&plan));
+            output::write(&to_json(&Told::new(&name, &plan, lost)), args.out.as_deref())?;
         }
         PlanFormat::Html => {
-            let page = page::plans(&format!("{name} on {}", plan.grid()), &[(name, plan)], order)?;
+            let page = page::plans(&format!("{name} on {}", plan.grid()), &[(name, plan)], order, &losses)?;
             output::write(&page, args.out.as_deref())?;
         }
-        PlanFormat::Svg => output::write(&figure::plan(&Shown::new(&name, &plan, order)), args.out.as_deref())?,
-        PlanFormat::Png => paint(args, || Ok(figure::plan(&Shown::new(&name, &plan, order))))?,
+        PlanFormat::Svg => output::write(&figure(), args.out.as_deref())?,
+        PlanFormat::Png => paint(args, || Ok(figure()))?,
     }
     Ok(ExitStatus::Success)
+}
+
+/// What is read off a plan, to be processed.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    name: &'a str,
+    grid: Grid,
+    schedule: &'a Schedule,
+    #[serde(flatten)]
+    summary: gtr_core::Summary,
+    network_evaluations: usize,
+    loss: losses::Summary,
+}
+
+impl<'a> Told<'a> {
+    fn new(name: &'a str, plan: &'a Plan, loss: losses::Summary) -> Self {
+        let summary = plan.summary();
+        let network_evaluations = summary.network_evaluations();
+        Self { name, grid: plan.grid(), schedule: plan.schedule(), summary, network_evaluations, loss }
+    }
 }
 
 /// The plan to show, and what it is called.
 fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
     let Some(path) = &args.plan else {
-        let chosen = args.schedule.choose()?;
-        let grid = match args.grid.or(chosen.home_grid) {
+        let mut chosen = args.schedule.choose()?;
+        let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
+        if let Some(spec) = &spec {
+            chosen.schedule.set_default_timestep_limit(spec.timestep_limit)?;
+        }
+        let grid = match args.grid.or(spec.map(|spec| spec.grid)).or(chosen.home_grid) {
             Some(grid) => grid,
             None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
         };
@@ -78,9 +112,15 @@ pub(super) fn paint(args: &PlanArgs, figure: impl FnOnce() -> Result<String, Cli
 }
 
 /// All that can be read off a plan.
-fn told(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room) -> String {
+fn told(
+    name: &str,
+    plan: &Plan,
+    (lost, losses): (&Lost, &Losses),
+    order: Option<(Seed, ImageIndex)>,
+    room: Room,
+) -> String {
     let mut text = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
-    text.push_str(&stages(plan));
+    text.push_str(&stages(plan, lost));
     let summary = plan.summary();
     // A String takes whatever is written.
     let _ = writeln!(
@@ -91,6 +131,7 @@ fn told(name: &str, plan: &Plan, order: Option<(Seed, ImageIndex)>, room: Room) 
         count(summary.head_evaluations, "head evaluation"),
         count(summary.network_evaluations(), "network evaluation"),
     );
+    let _ = writeln!(text, "{}", lost.line(losses));
     let _ = write!(text, "\n{}", draw::stages(plan, room));
     if let Some((seed, image)) = order {
         let _ = write!(text, "\n{}", draw::steps(plan, seed, image, room));
@@ -104,7 +145,7 @@ fn choices(schedule: &Schedule) -> String {
     AxisName::ALL.map(line).join("\n") + "\n"
 }
 
-fn stages(plan: &Plan) -> String {
+fn stages(plan: &Plan, lost: &Lost) -> String {
     use Align::{Left, Right};
     let mut rows = Rows::new([
         ("\nstage", Left),
@@ -114,10 +155,11 @@ fn stages(plan: &Plan) -> String {
         ("mean\ngap", Right),
         ("AR\nsteps", Right),
         ("diffusion\nsteps", Right),
+        ("loss\nnats", Right),
         ("detail\nin a step", Left),
     ]);
-    for (position, stage) in plan.summary().stages.iter().enumerate() {
-        rows.add(table::stage(position, stage).into_iter().chain([detail(plan, position)]));
+    for ((position, stage), lost) in plan.summary().stages.iter().enumerate().zip(lost.stages(plan)) {
+        rows.add(table::stage(position, stage).into_iter().chain([lost, detail(plan, position)]));
     }
     rows.text()
 }

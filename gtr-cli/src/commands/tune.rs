@@ -10,7 +10,7 @@ use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::evaluation::{Evaluator, Images};
 use crate::output::{self, Target};
-use crate::tune::{Evidence, Halt, Halving, Search, Sight, Unseen};
+use crate::tune::{Evidence, Halt, Halving, Search, Sieved, Sight, Unseen};
 
 /// Carries out the command.
 pub(super) fn run(args: &TuneArgs) -> Result<ExitStatus, CliError> {
@@ -37,15 +37,17 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
         ending::check("--out", out, "a preset", &["json"])?;
     }
     let out = args.out.as_deref().map(Target::new).transpose()?;
+    let field = args.loss.losses(None)?.field().clone();
 
     let mut evaluator = Evaluator::open(&args.model, args.model.judge()?, series.store.as_deref(), series.batch)?;
     let settings = settings(args, &evaluator);
     let guidance = evaluator.guidance(args.cfg)?;
-    let mut search =
-        Search { evaluator: &mut evaluator, guidance, temperature: args.temperature, sight: sight.clone() };
+    let (temperature, name) = (args.temperature, field.to_string());
+    let mut search = Search { evaluator: &mut evaluator, guidance, temperature, sight: sight.clone(), field };
     let allowance = search.allowance(&args.budget, first_count)?;
     let space = search.space();
-    let candidates = space.candidates(allowance.operations, Seed(args.seed), args.candidates as usize)?;
+    let Sieved { candidates, thrown_out } =
+        space.candidates(allowance.operations, Seed(args.seed), args.candidates as usize)?;
     let halving = Halving { candidates: candidates.len(), images: first_count };
     let rounds = search.halve(&candidates, &allowance, halving, 2 * series.count)?;
     let best = Evidence::best(&candidates, &rounds).and_then(|(best, _)| candidates.get(best));
@@ -60,8 +62,20 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
 
     let real = evaluator.real();
     let budget = args.budget.to_string();
-    let evidence =
-        Evidence { settings, budget, allowance, search: sight, candidates, rounds, unseen, baseline, winner, real };
+    let evidence = Evidence {
+        settings,
+        budget,
+        allowance,
+        search: sight,
+        field: name,
+        candidates,
+        thrown_out,
+        rounds,
+        unseen,
+        baseline,
+        winner,
+        real,
+    };
     if let (Some(target), Some(path)) = (out, &args.out) {
         let name = path.file_stem().map_or_else(|| "tuned".to_owned(), |stem| stem.to_string_lossy().into_owned());
         if let Some(preset) = evidence.preset(&name, space.grid) {

@@ -19,11 +19,13 @@ use crate::table::count;
 use gtr_core::unmarked;
 
 /// More pictures than this are refused.
-const MOST: u64 = 1 << 20;
+pub(super) const MOST: u64 = 1 << 20;
 /// Pictures that are judged at once.
 const BATCH: usize = 256;
 /// Side of a picture, and its pixels.
 const SIDE: usize = 32;
+/// Classes of digits.
+const DIGITS: u32 = 10;
 const PIXELS: usize = SIDE * SIDE;
 
 /// What the judge sees in pictures that were made elsewhere.
@@ -83,7 +85,7 @@ fn archive(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     }
     array.ended()?;
     drop(array);
-    let labels = npz.has("arr_1").then(|| classes(npz.array("arr_1")?, verdicts.len())).transpose()?;
+    let labels = npz.has("arr_1").then(|| classes(npz.array("arr_1")?, verdicts.len(), DIGITS.into())).transpose()?;
     Ok((verdicts, labels))
 }
 
@@ -92,8 +94,8 @@ fn greys(colours: &[u8]) -> Vec<u8> {
     colours.as_chunks().0.iter().map(|&colour| brightness(colour)).collect()
 }
 
-/// As many classes as there are images.
-fn classes(mut array: Array<'_>, images: usize) -> Result<Vec<u32>, CliError> {
+/// As many classes as there are images, each below `number`.
+pub(super) fn classes(mut array: Array<'_>, images: usize, number: u64) -> Result<Vec<u32>, CliError> {
     let size = match array.header.descr.as_str() {
         "|u1" | "|i1" => 1,
         "<i4" | "<u4" => 4,
@@ -109,9 +111,9 @@ fn classes(mut array: Array<'_>, images: usize) -> Result<Vec<u32>, CliError> {
         let mut bytes = [0; 8];
         array.fill(&mut bytes[..size])?;
         match u64::from_le_bytes(bytes) {
-            #[expect(clippy::cast_possible_truncation, reason = "a digit")]
-            class @ 0..10 => classes.push(class as u32),
-            _ => return Err(array.wrong(&format!("the class of image {image} is none of 0 to 9"))),
+            #[expect(clippy::cast_possible_truncation, reason = "numbers of classes are of 32 bits")]
+            class if class < number => classes.push(class as u32),
+            _ => return Err(array.wrong(&format!("the class of image {image} is none of 0 to {}", number - 1))),
         }
     }
     array.ended()?;
@@ -130,7 +132,7 @@ fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     let list = path.join(LABELS);
     let all = pictures_in(path)?;
     let (files, labels, unnamed) = if list.is_file() {
-        let (files, labels) = labelled(&list)?;
+        let (files, labels) = labelled(&list, DIGITS)?;
         let named: BTreeSet<&PathBuf> = files.iter().collect();
         let unnamed = all.iter().filter(|file| !named.contains(file)).count();
         (files, labels, unnamed)
@@ -159,19 +161,20 @@ fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
 /// A line of labels is refused beyond this length.
 const LONGEST: u64 = 1 << 16;
 
-fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
+/// The files that a list names and their classes, each below `number`, if all have one.
+pub(super) fn labelled(list: &Path, number: u32) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
     let shown = list.display();
     let cannot = |error: &dyn std::error::Error| reading::failed(list, error);
     let mut file = BufReader::new(File::open(list).map_err(|error| cannot(&error))?);
     let (mut files, mut classes, mut named) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut line = String::new();
-    for number in 1.. {
+    for at in 1.. {
         line.clear();
         let length = (&mut file).take(LONGEST).read_line(&mut line).map_err(|error| cannot(&error))?;
         if length == 0 {
             break;
         }
-        let wrong = |reason: String| CliError::Failure(format!("{shown}, line {number}: {reason}"));
+        let wrong = |reason: String| CliError::Failure(format!("{shown}, line {at}: {reason}"));
         if length as u64 == LONGEST && !line.ends_with('\n') {
             return Err(wrong(format!("it is longer than {LONGEST} bytes")));
         }
@@ -184,8 +187,8 @@ fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
         if !inside || label.file.as_os_str().is_empty() {
             return Err(wrong(format!("{} is no file in this folder", label.file.display())));
         }
-        if label.class.is_some_and(|class| class > 9) {
-            return Err(wrong("a class is one of 0 to 9".to_owned()));
+        if label.class.is_some_and(|class| class >= number) {
+            return Err(wrong(format!("a class is one of 0 to {}", number - 1)));
         }
         if files.len() as u64 == MOST {
             return Err(wrong(format!("more than {MOST} images")));
@@ -201,7 +204,7 @@ fn labelled(list: &Path) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), CliError> {
 }
 
 /// The names of all PNG files in a folder, in order.
-fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+pub(super) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let shown = folder.display();
     let cannot = |error: &std::io::Error| reading::failed(folder, error);
     let mut files = Vec::new();

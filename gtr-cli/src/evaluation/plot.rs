@@ -37,8 +37,12 @@ impl<'a> Plot<'a> {
 
     /// Draws the rows whose cost is known.
     pub(crate) fn write(&self, title: &str, rows: &[Row]) -> Result<(), CliError> {
-        let svg = figure(title, rows);
-        if self.png { output::save(&png::render(&svg)?, Some(self.path)) } else { output::write(&svg, Some(self.path)) }
+        self.save(&figure(title, rows))
+    }
+
+    /// Writes a figure that is drawn already.
+    pub(crate) fn save(&self, svg: &str) -> Result<(), CliError> {
+        if self.png { output::save(&png::render(svg)?, Some(self.path)) } else { output::write(svg, Some(self.path)) }
     }
 }
 

@@ -24,6 +24,32 @@ pub(crate) struct Experiment {
     pub(crate) rows: Vec<Variant>,
     /// What the paper says of the rows.
     pub(crate) claims: Vec<Claim>,
+    /// The fields on which the losses of the rows are predicted: as `--field` takes them, or `own`, that of the model.
+    #[serde(default)]
+    pub(crate) predict: Vec<String>,
+    /// Rows of which there are images of more seeds.
+    pub(crate) again: Option<Again>,
+    /// The lines of a figure of the distance over the AR steps.
+    #[serde(default)]
+    pub(crate) curves: Vec<Curve>,
+}
+
+/// Rows that are made again from other seeds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Again {
+    /// Of each there are as many images as of a row.
+    pub(crate) seeds: Vec<u64>,
+    /// The first is what the others are compared with.
+    pub(crate) rows: Vec<String>,
+}
+
+/// Rows that are a line of a figure.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Curve {
+    pub(crate) name: String,
+    pub(crate) rows: Vec<String>,
 }
 
 /// A preset, of which some axes are replaced.
@@ -31,6 +57,8 @@ pub(crate) struct Experiment {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variant {
     pub(crate) name: String,
+    /// Rows of a group have a rank correlation of their own.
+    pub(crate) group: Option<String>,
     preset: String,
     order: Option<Config>,
     pace: Option<Config>,
@@ -44,7 +72,7 @@ macro_rules! experiments {
     };
 }
 
-experiments!["table-1", "table-3", "table-4", "table-5", "cuts", "steps"];
+experiments!["table-1", "table-3", "table-4", "table-5", "cuts", "steps", "loss", "cascade"];
 
 /// All experiments, in the order in which they are listed.
 pub(crate) fn all() -> &'static [Experiment] {
@@ -104,6 +132,10 @@ mod tests {
             for (at, row) in experiment.rows.iter().enumerate() {
                 row.chosen().unwrap().plan(Grid::new(8, 8).unwrap()).unwrap();
                 assert!(!names[..at].contains(&row.name.as_str()), "{file} has {} twice", row.name);
+            }
+            let others = experiment.again.iter().flat_map(|again| &again.rows);
+            for row in others.chain(experiment.curves.iter().flat_map(|curve| &curve.rows)) {
+                assert!(names.contains(&row.as_str()), "{file} has no row {row}");
             }
             for claim in &experiment.claims {
                 assert!(

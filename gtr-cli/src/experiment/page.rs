@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use gtr_backends::judge::{Interval, Measured};
+use serde_json::Value;
 
-use super::Experiment;
 use super::claim::Finding;
+use super::{Experiment, MoreSeeds, Prediction, curves, prediction};
 use crate::evaluation::{Report, Row, told};
 use crate::table::count;
 
@@ -14,6 +15,10 @@ use crate::table::count;
 pub(crate) struct Page<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) report: Report,
+    /// What fields predict of the rows.
+    pub(crate) predictions: Vec<Prediction>,
+    /// Some rows again, if the experiment asks for that.
+    pub(crate) again: Option<MoreSeeds>,
     /// The command that makes the page.
     pub(crate) command: String,
     /// How the images were made and compared, in a sentence or two.
@@ -32,15 +37,61 @@ impl Page<'_> {
         );
         let _ = writeln!(text, "![Distance against cost, the Pareto front marked]({name}.svg)\n");
         text.push_str(&self.conclusion());
+        if !self.experiment.curves.is_empty() {
+            let _ = writeln!(text, "\n![Distance over the AR steps]({name}-steps.svg)");
+        }
+        if !self.predictions.is_empty() {
+            text.push('\n');
+            text.push_str(&prediction::section(self.experiment, &self.predictions, &self.distances()));
+        }
+        if let Some(again) = &self.again {
+            text.push('\n');
+            text.push_str(&again.section());
+        }
         let _ = writeln!(text, "\nThe same to be processed: [{name}.csv]({name}.csv), [{name}.json]({name}.json).");
         text
     }
 
+    fn distances(&self) -> Vec<Measured> {
+        self.report.rows.iter().map(|row| row.scores.frechet.clone()).collect()
+    }
+
+    /// Figures besides that of distance against cost, and what is added to their name.
+    pub(crate) fn figures(&self) -> Vec<(&'static str, String)> {
+        let rows = &self.report.rows;
+        let mut figures = Vec::new();
+        if !self.predictions.is_empty() {
+            figures.push(("-loss", prediction::figure(self.experiment, &self.predictions, &self.distances())));
+        }
+        if !self.experiment.curves.is_empty() {
+            figures.push(("-steps", curves::figure(self.experiment, rows)));
+        }
+        figures
+    }
+
+    /// All of it, to be processed.
+    pub(crate) fn json(&self) -> Value {
+        let mut json = self.report.json();
+        if let Some(json) = json.as_object_mut() {
+            if !self.predictions.is_empty() {
+                let of = |it: &Prediction| it.json(self.experiment, &self.distances());
+                json.insert("predictions".to_owned(), self.predictions.iter().map(of).collect());
+            }
+            if let Some(again) = &self.again {
+                json.insert("again".to_owned(), again.json());
+            }
+        }
+        json
+    }
+
     fn table(&self) -> String {
         let first = self.experiment.rows.first().map_or("", |row| row.name.as_str());
+        let numbered = !self.predictions.is_empty();
+        let heads: String = self.predictions.iter().map(|it| format!(" {} |", it.head())).collect();
+        let rules = "--:|".repeat(self.predictions.len());
         let mut text = format!(
             "| row | Fr\u{e9}chet distance | against {first} | | class accuracy | inception score | AR steps | network evaluations \
-             | 10^9 operations |\n|---|---|---|---|---|---|--:|--:|--:|\n"
+             | 10^9 operations |{heads}\n|---|---|---|---|---|---|--:|--:|--:|{rules}\n"
         );
         for (at, row) in self.report.rows.iter().enumerate() {
             let against = self.report.rows.first().filter(|_| at > 0).and_then(|first| row.beyond(first));
@@ -54,8 +105,11 @@ impl Page<'_> {
             let cost = row.made.as_ref().map_or_else(String::new, |it| {
                 format!("{} | {} | {:.2}", it.ar_steps, it.network_evaluations, it.operations / 1e9)
             });
+            // The figure of the losses has the numbers.
+            let name = if numbered { format!("{}: {}", at + 1, row.name) } else { row.name.clone() };
+            let losses: String = self.predictions.iter().map(|it| format!(" {} |", it.cell(at))).collect();
             let _ =
-                writeln!(text, "| {} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |", row.name);
+                writeln!(text, "| {name} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |{losses}");
         }
         text
     }

@@ -1,4 +1,4 @@
-//! Curves over the AR steps: pace, diffusion steps and guidance.
+//! Curves over the AR steps: pace, diffusion steps, guidance and loss.
 
 use gtr_core::{Guidance, GuidanceSchedule};
 
@@ -26,6 +26,7 @@ pub(super) struct Ends {
     steps: usize,
     tokens: usize,
     diffusion: u32,
+    loss: f64,
 }
 
 impl Ends {
@@ -38,6 +39,7 @@ impl Ends {
             steps: plans.iter().map(|shown| shown.plan.steps().len()).max().unwrap_or(1),
             tokens: steps().map(gtr_core::Step::tokens).max().unwrap_or(1),
             diffusion: diffusion.flatten().map(gtr_core::DiffusionSteps::get).max().unwrap_or(1),
+            loss: plans.iter().filter_map(Shown::loss).flat_map(|loss| &loss.steps).copied().fold(0.0, f64::max),
         }
     }
 
@@ -48,15 +50,17 @@ impl Ends {
 }
 
 /// Draws the curves below each other.
-pub(super) fn draw(svg: &mut Svg, shown: &Shown<'_>, ends: Ends, area: Area, letters: [&str; 3]) {
+pub(super) fn draw(svg: &mut Svg, shown: &Shown<'_>, ends: Ends, area: Area, letters: [&str; 4]) {
     let chosen = chosen(shown.plan.steps().len());
     let gap = 8.0;
-    let height = (area.height - FOOT - 2.0 * gap) / 3.0;
+    let mut charts =
+        vec![tokens(shown, ends, &chosen), diffusion(shown, ends, &chosen), guidance(shown, ends, &chosen)];
+    charts.extend(loss(shown, ends, &chosen));
+    let count = charts.len();
+    let height = (area.height - FOOT - real(count - 1) * gap) / real(count);
     let mut top = area.top;
-    let [pace, diffusion, guidance] = letters;
-    let charts =
-        [tokens(shown, ends, &chosen), self::diffusion(shown, ends, &chosen), self::guidance(shown, ends, &chosen)];
-    for ((mut chart, letter), last) in charts.into_iter().zip([pace, diffusion, guidance]).zip([false, false, true]) {
+    for (at, (mut chart, letter)) in (1..).zip(charts.into_iter().zip(letters)) {
+        let last = at == count;
         let every = every(shown.plan.steps().len());
         let some = if every == 1 { String::new() } else { format!(", one of {every} drawn") };
         chart.title = super::lettered(letter, &format!("{}{some}", chart.title));
@@ -144,6 +148,26 @@ fn guidance(shown: &Shown<'_>, _: Ends, chosen: &[usize]) -> Chart {
         bands: bands(shown),
         ..Chart::default()
     }
+}
+
+/// The loss of each AR step, where it is computed.
+fn loss(shown: &Shown<'_>, ends: Ends, chosen: &[usize]) -> Option<Chart> {
+    let loss = shown.loss()?;
+    let steps = loss.steps.len();
+    let is_narrow = steps > MOST_BARS;
+    let series = if is_narrow {
+        Series::new("", Marks::Steps, INK).with(held(chosen, steps, |step| loss.steps[step]))
+    } else {
+        let bar = |&step: &usize| Point::at(real(step + 1), loss.steps[step]).colour(shown.step_colour(step));
+        Series::new("", Marks::Bars, INK).with(chosen.iter().map(bar))
+    };
+    Some(Chart {
+        title: format!("Loss of an AR step, of {} nats", crate::losses::nats(loss.total)),
+        y: Axis::new("").range(0.0, if ends.loss > 0.0 { ends.loss * 1.08 } else { 1.0 }),
+        series: vec![series],
+        bands: if is_narrow { bands(shown) } else { Vec::new() },
+        ..Chart::default()
+    })
 }
 
 /// A curve that holds each step's value over the step's width.

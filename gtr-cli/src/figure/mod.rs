@@ -1,8 +1,10 @@
-//! Plans as figures: the grid with its AR steps, the curves over them, what is known when, and how the stages are spread.
+//! Plans as figures: the grid with its AR steps, the curves over them, what is known when, what is lost where, and how the
+//! stages are spread.
 
 mod cells;
 mod curves;
 mod growth;
+mod heat;
 mod shown;
 mod stages;
 
@@ -47,19 +49,24 @@ pub(crate) fn plan(shown: &Shown<'_>) -> String {
     let left = wide.max(NARROWEST);
     let curves = (860.0 - left - GUTTER).clamp(380.0, 480.0);
     let width = left + GUTTER + curves;
-    let high_curves = high.clamp(300.0, 620.0);
+    let high_curves = high.clamp(if shown.loss().is_some() { 400.0 } else { 300.0 }, 620.0);
     let mut svg = Svg::new(&format!("{} on {}", shown.name, shown.plan.grid()));
     let mut top = MARGIN + head(&mut svg, shown, (MARGIN, MARGIN), width) + 16.0;
 
     let beside = grid(&mut svg, shown, (MARGIN, top), side, left, "a");
     let area = Area::new(MARGIN + width - curves, top, curves, HEAD + high_curves + curves::FOOT);
-    curves::draw(&mut svg, shown, Ends::of(std::slice::from_ref(shown)), area, ["b", "c", "d"]);
+    curves::draw(&mut svg, shown, Ends::of(std::slice::from_ref(shown)), area, ["b", "c", "d", "e"]);
     top += beside.max(area.height) + GAP;
 
-    top += growth(&mut svg, shown, Area::new(MARGIN, top, width, 0.0), usize::MAX, "e") + GAP;
-    heading(&mut svg, (MARGIN, top), "f", "Spread of the stages, in cells");
+    let [known, spread, lost] = if shown.loss().is_some() { ["f", "g", "h"] } else { ["e", "f", ""] };
+    top += growth(&mut svg, shown, Area::new(MARGIN, top, width, 0.0), usize::MAX, known) + GAP;
+    heading(&mut svg, (MARGIN, top), spread, "Spread of the stages, in cells");
     stages::table(&mut svg, shown, (MARGIN, top + HEAD - 6.0), width);
     top += HEAD - 6.0 + stages::height(shown.plan);
+    if shown.loss().is_some() {
+        top += GAP;
+        top += heat(&mut svg, shown, (MARGIN, top), heat::most(std::slice::from_ref(shown)), width, lost);
+    }
     svg.finish(width + 2.0 * MARGIN, top + MARGIN - 8.0)
 }
 
@@ -89,8 +96,9 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
     row(
         &mut svg,
         &|svg, shown, (left, top)| {
-            let area = Area::new(left, top, width, 3.0 * 106.0 + curves::FOOT);
-            curves::draw(svg, shown, ends, area, [""; 3]);
+            let charts = if shown.loss().is_some() { 4.0 } else { 3.0 };
+            let area = Area::new(left, top, width, charts * 106.0 + curves::FOOT);
+            curves::draw(svg, shown, ends, area, [""; 4]);
             area.height
         },
         GAP,
@@ -105,6 +113,11 @@ pub(crate) fn compare(plans: &[Shown<'_>]) -> Result<String, CliError> {
         },
         0.0,
     );
+    if plans.iter().any(|shown| shown.loss().is_some()) {
+        let most = heat::most(plans);
+        row(&mut svg, &|_, _, _| 0.0, GAP);
+        row(&mut svg, &|svg, shown, at| heat(svg, shown, at, most, width, ""), 0.0);
+    }
     let columns = lefts().nth(plans.len()).unwrap_or(MARGIN);
     Ok(svg.finish(columns - GUTTER + MARGIN, top + MARGIN - 8.0))
 }
@@ -160,6 +173,16 @@ fn grid(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), side: f64, wi
     }
     bottom += stages::legend(svg, shown, (left, bottom), width.max(wide));
     bottom - top
+}
+
+/// The panel of what is lost where. Its height.
+fn heat(svg: &mut Svg, shown: &Shown<'_>, (left, top): (f64, f64), most: f64, width: f64, letter: &str) -> f64 {
+    if shown.loss().is_none() {
+        return 0.0;
+    }
+    let title = format!("Loss of each token, on the field {}", shown.field());
+    heading(svg, (left, top), letter, &Type::new(12.0).bold().cut(&title, width));
+    HEAD + heat::draw(svg, shown, (left, top + HEAD), most)
 }
 
 /// The panel of what is known when. Its height.

@@ -1,8 +1,10 @@
 //! What a figure shows: a plan, and which AR step generates which token of an image.
 
+use gtr_core::loss::Loss;
 use gtr_core::{ImageIndex, Plan, Seed, TokenIndex};
 
 use crate::draw::palette::{self, Colour};
+use crate::losses::Losses;
 
 /// Of a larger grid the upper left corner is drawn.
 pub(super) const MOST_CELLS: u32 = 64;
@@ -22,6 +24,8 @@ pub(crate) struct Shown<'a> {
     step_of_token: Vec<Option<usize>>,
     /// The first AR step of each stage, and how many it has.
     spans: Vec<(usize, usize)>,
+    /// What the plan loses on the image and the field that this is computed on, where it is.
+    loss: Option<(Loss, String)>,
 }
 
 impl<'a> Shown<'a> {
@@ -42,7 +46,31 @@ impl<'a> Shown<'a> {
             }
             *steps += 1;
         }
-        Self { name, plan, seed, image, step_of_token, spans }
+        Self { name, plan, seed, image, step_of_token, spans, loss: None }
+    }
+
+    /// The same with what the plan loses on the image, where that is computed.
+    #[must_use]
+    pub(crate) fn with_loss(mut self, losses: &Losses) -> Self {
+        let lost = losses.of_image(self.plan, (self.seed, self.image));
+        self.loss = lost.ok().map(|loss| (loss, losses.field().to_string()));
+        self
+    }
+
+    /// What the plan loses on the image.
+    pub(super) fn loss(&self) -> Option<&Loss> {
+        self.loss.as_ref().map(|(loss, _)| loss)
+    }
+
+    /// The field that the loss is computed on.
+    pub(super) fn field(&self) -> &str {
+        self.loss.as_ref().map_or("", |(_, field)| field)
+    }
+
+    /// What a cell that is drawn contributes to the loss.
+    pub(super) fn loss_at(&self, row: u32, column: u32) -> Option<f64> {
+        let token = self.plan.grid().at(row, column)?;
+        self.loss()?.tokens.get(token.get()).copied()
     }
 
     /// Rows and columns that are drawn.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{check, page};
 use crate::error::CliError;
 use crate::gaps::{gaps, is_measured};
+use crate::losses::Losses;
 use crate::words::in_words;
 
 pub(super) const SCRIPT: &str = include_str!("assets/plan.js");
@@ -37,6 +38,20 @@ struct Side {
     guidance: Vec<f64>,
     /// The largest gap after each step; none where it was not measured.
     gaps: Vec<Option<f64>>,
+    /// What the image loses, where that is computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<Lost>,
+}
+
+/// What a plan loses on the image, in nats.
+#[derive(Serialize)]
+struct Lost {
+    field: String,
+    total: f64,
+    /// Of each AR step.
+    steps: Vec<f64>,
+    /// Of each token of the grid.
+    tokens: Vec<f64>,
 }
 
 /// Evaluations of the head in an AR step.
@@ -56,6 +71,7 @@ pub(crate) fn plans(
     title: &str,
     plans: &[(String, Plan)],
     (seed, image): (Seed, ImageIndex),
+    losses: &Losses,
 ) -> Result<String, CliError> {
     if plans.len() > MOST {
         let found = plans.len();
@@ -67,13 +83,13 @@ pub(crate) fn plans(
     let data = Data {
         seed: seed.to_string(),
         image: image.to_string(),
-        plans: plans.iter().map(|(name, plan)| Side::new(name, plan, (seed, image))).collect(),
+        plans: plans.iter().map(|(name, plan)| Side::new(name, plan, (seed, image), losses)).collect(),
     };
     Ok(page(title, SCRIPT, &data))
 }
 
 impl Side {
-    fn new(name: &str, plan: &Plan, order: (Seed, ImageIndex)) -> Self {
+    fn new(name: &str, plan: &Plan, order: (Seed, ImageIndex), losses: &Losses) -> Self {
         let mut after_steps = vec![None; plan.steps().len()];
         for gap in gaps(plan, order, |step| is_measured(plan, step)) {
             after_steps[gap.ar_step - 1] = gap.largest_gap;
@@ -87,7 +103,15 @@ impl Side {
             evaluations: plan.steps().iter().map(|step| Evaluations::of(plan, step)).collect(),
             guidance: guidance(plan),
             gaps: after_steps,
+            loss: Lost::of(plan, order, losses),
         }
+    }
+}
+
+impl Lost {
+    fn of(plan: &Plan, order: (Seed, ImageIndex), losses: &Losses) -> Option<Self> {
+        let loss = losses.of_image(plan, order).ok()?;
+        Some(Self { field: losses.field().to_string(), total: loss.total, steps: loss.steps, tokens: loss.tokens })
     }
 }
 

@@ -5,9 +5,11 @@ use std::cmp::Ordering;
 use gtr_core::{AxisName, Config, Schedule, Stream};
 use serde_json::Value;
 
-/// What a schedule of *Generation then Reconstruction* is like, but for how many AR steps it has.
+/// What a schedule of *Generation then Reconstruction*, or a cascade, is like, but for how many AR steps it has.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
+    /// How the stages are cut.
+    pub(super) cut: Cut,
     /// The stages' shares of the AR steps, one value each.
     pub(super) shares: Vec<u64>,
     /// Diffusion steps of the first generation step.
@@ -20,8 +22,28 @@ pub(super) struct Draft {
     pub(super) beta: u64,
 }
 
-/// Stages of a new draft.
+/// How stages are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// As published: few stages, most of the steps in the first.
+    Diagonal,
+    /// A cascade: levels from coarse to fine, more of the steps in the last.
+    Quincunx,
+}
+
+impl Cut {
+    /// As schedules call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Diagonal => "diagonal",
+            Self::Quincunx => "quincunx",
+        }
+    }
+}
+
+/// Stages of a new draft, and levels of a new cascade.
 const STAGES: [u64; 4] = [2, 3, 4, 5];
+const LEVELS: [u64; 6] = [3, 4, 5, 6, 7, 8];
 /// Shares, diffusion steps and percentages are rungs of these ladders: neighbours differ by what may matter.
 const SHARES: [u64; 11] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48];
 const DIFFUSION: [u64; 15] = [4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100];
@@ -30,10 +52,25 @@ const BETA: [u64; 6] = [0, 5, 10, 20, 30, 50];
 const T_DETAIL: u64 = 50;
 
 impl Draft {
-    /// The known schedules from which others are drawn: those of `gtr-16`, `gtr-8` and `gtr-lightgen`.
+    /// The known schedules from which others are drawn: those of `gtr-16`, `gtr-8` and `gtr-lightgen`, and cascades of a step a
+    /// level and of more steps late.
     pub(super) fn known() -> Vec<Self> {
-        let known = |shares: &[u64]| Self { shares: shares.to_vec(), t_max: 50, t_min: 20, t_rec: 20, beta: 10 };
-        vec![known(&[12, 3, 1]), known(&[6, 1, 1]), known(&[8, 4, 2, 2])]
+        let known = |shares: &[u64]| Self {
+            cut: Cut::Diagonal,
+            shares: shares.to_vec(),
+            t_max: 50,
+            t_min: 20,
+            t_rec: 20,
+            beta: 10,
+        };
+        let cascade = |shares: &[u64]| Self { cut: Cut::Quincunx, t_max: 20, beta: 0, ..known(shares) };
+        vec![
+            known(&[12, 3, 1]),
+            known(&[6, 1, 1]),
+            known(&[8, 4, 2, 2]),
+            cascade(&[1, 1, 1, 1, 1]),
+            cascade(&[1, 1, 1, 1, 2, 2]),
+        ]
     }
 
     /// A draft that is drawn: every other time anywhere, else beside a known one.
@@ -46,11 +83,20 @@ impl Draft {
     }
 
     fn anywhere(stream: &mut Stream) -> Self {
-        // Later stages know more and need fewer steps: shares fall.
-        let mut shares: Vec<u64> = (0..one_of(stream, &STAGES)).map(|_| one_of(stream, &SHARES)).collect();
-        shares.sort_unstable_by(|a, b| b.cmp(a));
+        let cut = one_of(stream, &[Cut::Diagonal, Cut::Quincunx]);
+        let stages = match cut {
+            Cut::Diagonal => one_of(stream, &STAGES),
+            Cut::Quincunx => one_of(stream, &LEVELS),
+        };
+        let mut shares: Vec<u64> = (0..stages).map(|_| one_of(stream, &SHARES)).collect();
+        match cut {
+            // Later stages know more and need fewer steps: shares fall.
+            Cut::Diagonal => shares.sort_unstable_by(|a, b| b.cmp(a)),
+            // Later levels have more tokens to lose: shares grow.
+            Cut::Quincunx => shares.sort_unstable(),
+        }
         let [t_max, t_min, t_rec] = [(); 3].map(|()| one_of(stream, &DIFFUSION));
-        Self { shares, t_max, t_min, t_rec, beta: one_of(stream, &BETA) }.ordered()
+        Self { cut, shares, t_max, t_min, t_rec, beta: one_of(stream, &BETA) }.ordered()
     }
 
     /// At most two rungs away in everything; one time in four with a stage more or less.
@@ -65,7 +111,7 @@ impl Draft {
             *share = neighbour(stream, &SHARES, *share);
         }
         let [t_max, t_min, t_rec] = [self.t_max, self.t_min, self.t_rec].map(|t| neighbour(stream, &DIFFUSION, t));
-        Self { shares, t_max, t_min, t_rec, beta: neighbour(stream, &BETA, self.beta) }.ordered()
+        Self { cut: self.cut, shares, t_max, t_min, t_rec, beta: neighbour(stream, &BETA, self.beta) }.ordered()
     }
 
     /// Diffusion steps fall over the generation.
@@ -76,8 +122,8 @@ impl Draft {
     /// The schedule of so many AR steps, where the stages have so many tokens; none, if these do not take as many steps.
     pub(super) fn schedule(&self, steps: u64, tokens: &[u64]) -> Option<Schedule> {
         let steps = share_out(steps, &self.shares, tokens)?;
-        let order =
-            Config::new("bisection").with("cut", "diagonal").with("stages", steps.len()).with("within", "random");
+        let order = Config::new("bisection").with("cut", self.cut.name());
+        let order = order.with("stages", steps.len()).with("within", "random");
         let diffusion = Config::new("stage-aware").with("t_max", self.t_max).with("t_min", self.t_min);
         #[expect(clippy::cast_precision_loss, reason = "a percentage")]
         let beta = self.beta as f64 / 100.0;
@@ -98,7 +144,8 @@ impl Draft {
         let steps = schedule.pace.params.get("steps").and_then(Value::as_array);
         let steps: Vec<String> = steps.into_iter().flatten().map(Value::to_string).collect();
         let Self { t_max, t_min, t_rec, beta, .. } = self;
-        format!("{} steps, T {t_max}..{t_min}/{t_rec}, beta 0.{beta:02}", steps.join("+"))
+        let cascade = if self.cut == Cut::Quincunx { "quincunx " } else { "" };
+        format!("{cascade}{} steps, T {t_max}..{t_min}/{t_rec}, beta 0.{beta:02}", steps.join("+"))
     }
 }
 
@@ -176,12 +223,13 @@ mod tests {
         assert!((0..200).rev().zip(drafts.iter().rev()).all(|(number, it)| draw(3, number) == *it));
         assert_ne!(drafts, (0..200).map(|number| draw(4, number)).collect::<Vec<_>>());
         for draft in &drafts {
-            assert!((2..=5).contains(&draft.shares.len()) && draft.t_max >= draft.t_min, "{draft:?}");
+            assert!((2..=9).contains(&draft.shares.len()) && draft.t_max >= draft.t_min, "{draft:?}");
             assert!(draft.shares.iter().all(|share| SHARES.contains(share)), "{draft:?}");
             assert!([draft.t_max, draft.t_min, draft.t_rec].iter().all(|t| DIFFUSION.contains(t)), "{draft:?}");
             assert!(BETA.contains(&draft.beta), "{draft:?}");
         }
         let stages = |stages| drafts.iter().any(|draft| draft.shares.len() == stages);
-        assert!((2..=5).all(stages));
+        assert!((2..=8).all(stages));
+        assert!([Cut::Diagonal, Cut::Quincunx].iter().all(|cut| drafts.iter().any(|draft| draft.cut == *cut)));
     }
 }

@@ -20,8 +20,12 @@ pub(crate) struct Evidence {
     pub(crate) budget: String,
     pub(crate) allowance: Allowance,
     pub(crate) search: Sight,
+    /// The field that candidates lose on.
+    pub(crate) field: String,
     /// The first is the baseline.
     pub(crate) candidates: Vec<Candidate>,
+    /// How many others lost too much to be measured.
+    pub(crate) thrown_out: usize,
     pub(crate) rounds: Vec<Round>,
     pub(crate) unseen: Unseen,
     /// The baseline's final figures.
@@ -59,8 +63,10 @@ impl Evidence {
         let name = |candidate: &usize| self.candidates.get(*candidate).map(|it| &it.name);
         let round = |round: &Round| {
             let ranking = round.ranking.iter().map(|(candidate, score)| {
-                let operations = self.candidates.get(*candidate).map(|it| it.operations);
-                let mut row = json!({ "candidate": name(candidate), "operations": operations, "frechet": score });
+                let candidate = self.candidates.get(*candidate);
+                let (name, operations) = (candidate.map(|it| &it.name), candidate.map(|it| it.operations));
+                let loss = candidate.map(|it| it.loss);
+                let mut row = json!({ "candidate": name, "operations": operations, "loss": loss, "frechet": score });
                 if let (Some(row), f64::INFINITY) = (row.as_object_mut(), *score) {
                     row.insert("too_slow".to_owned(), true.into());
                 }
@@ -80,6 +86,8 @@ impl Evidence {
             json!({
                 "image_seeds": self.search.seeds,
                 "reference": self.search.reference.name(),
+                "field": self.field,
+                "thrown_out_by_loss": self.thrown_out,
                 "candidates": self.candidates.len(),
                 "rounds": self.rounds.iter().map(round).collect::<Value>(),
                 "best": name(&best),
@@ -104,8 +112,10 @@ impl Evidence {
         let sight = self.unseen.sight();
         let report = Report { settings: Value::Null, rows: vec![self.baseline.clone(), self.winner.clone()] };
         format!(
-            "{tried} candidates of at most {operations:.3} * 10^9 operations an image\n\n{}\nFinal figure: {}, and the {} half of \
+            "{tried} candidates of at most {operations:.3} * 10^9 operations an image; {} others lose too much on the field {}\n\n{}\nFinal figure: {}, and the {} half of \
              the real {}, which the search never saw\n\n{}\n{}\n",
+            self.thrown_out,
+            self.field,
             self.table(),
             seeds(&sight.seeds),
             sight.reference,

@@ -3,6 +3,7 @@
 use gtr_backends::BackendError;
 use gtr_backends::judge::{Bootstrap, FEATURES, Frechet, Moments};
 use gtr_core::Guidance;
+use gtr_core::loss::Field;
 
 use super::budget::{Allowance, Budget};
 use super::halving::{Halving, Round};
@@ -43,6 +44,8 @@ pub(crate) struct Search<'a> {
     pub(crate) guidance: Guidance,
     pub(crate) temperature: f64,
     pub(crate) sight: Sight,
+    /// The field that candidates lose on.
+    pub(crate) field: Field,
 }
 
 impl Search<'_> {
@@ -53,6 +56,7 @@ impl Search<'_> {
             limit: self.evaluator.timestep_limit(),
             arch: self.evaluator.arch(),
             guided: self.guidance.is_guided(),
+            field: self.field.clone(),
         }
     }
 

@@ -45,6 +45,14 @@ class PlanView {
         scrub,
       }),
     ];
+    if (this.loss !== undefined) {
+      const lost = new Chart("Loss, in nats", [{ values: this.loss.steps, kind: "bars" }], {
+        most: shared((side) => side.loss?.steps ?? []),
+        digits: 3,
+        scrub,
+      });
+      charts.push(lost);
+    }
     return steps.length === 0 ? [] : charts;
   }
 
@@ -58,17 +66,18 @@ class PlanView {
       return { fill: null };
     }
     return {
-      fill: this.colour(this.walk.step(token), number),
+      fill: this.colour(this.walk.step(token), number, token),
       text: String(number),
       fresh: number === this.at && this.at < this.walk.steps.length,
     };
   }
 
-  colour(step, number) {
+  colour(step, number, token) {
     return {
       stage: () => stageColour(step.stage),
       step: () => ramp((number - 1) / Math.max(this.walk.steps.length - 1, 1)),
       diffusion: () => ramp(step.diffusion_steps / mostDiffusionSteps),
+      loss: () => ramp((this.loss?.tokens[token] ?? 0) / Math.max(mostLoss, Number.MIN_VALUE)),
     }[colouring]();
   }
 
@@ -110,6 +119,9 @@ class PlanView {
         `${detail.tokens} of the ${tokens} in this step get ${more}, chosen while sampling`,
       ]);
     }
+    if (this.loss !== undefined) {
+      facts.push(["Loss", `${short(this.loss.tokens[token], 4)} of ${short(this.loss.total, 3)} nats`]);
+    }
     return facts;
   }
 
@@ -121,6 +133,7 @@ class PlanView {
       stage: () => this.plan.stages.map(stage),
       step: () => [rampPatch("AR step 1", String(this.walk.steps.length))],
       diffusion: () => [rampPatch("Diffusion steps 0", String(mostDiffusionSteps))],
+      loss: () => [rampPatch("Loss 0", `${short(mostLoss, 4)} nats`)],
     }[colouring]();
     this.legend.replaceChildren(...colours, ...known, patch(null, "not known yet", "unknown"));
   }
@@ -135,6 +148,9 @@ class PlanView {
     ];
     if (known > 0) {
       parts.splice(1, 0, `${known} of them known from the start`);
+    }
+    if (this.loss !== undefined) {
+      parts.push(`loss ${short(this.loss.total, 3)} nats on the field ${this.loss.field}`);
     }
     const name = data.plans.length > 1 ? [html("h2", {}, this.name)] : [];
     return html(
@@ -183,6 +199,7 @@ class PlanView {
 const mostDiffusionSteps = largest(
   data.plans.flatMap((side) => side.plan.steps.flatMap((step) => [step.diffusion_steps, step.detail?.diffusion_steps])),
 );
+const mostLoss = largest(data.plans.flatMap((side) => side.loss?.tokens ?? []));
 let colouring = "stage";
 let pace = "progress";
 const views = [];
@@ -246,6 +263,7 @@ const toolbar = html(
       ["stage", "stage"],
       ["step", "AR step"],
       ["diffusion", "diffusion steps"],
+      ...(data.plans.some((side) => side.loss !== undefined) ? [["loss", "loss"]] : []),
     ],
     colouring,
     recolour,

@@ -1,12 +1,18 @@
 //! `presets`: the named schedules.
 
+mod curve;
+
 use std::fmt::Write as _;
 
 use gtr_core::preset::{self, Preset, Status};
+use gtr_core::{Grid, Seed};
 
-use crate::args::{ListFormat, PresetsArgs};
+use crate::args::{Chosen, ListFormat, PresetsArgs};
+use crate::commands::plan::HOME;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
+use crate::evaluation::Plot;
+use crate::losses::Losses;
 use crate::output;
 use crate::table::wrap;
 
@@ -14,10 +20,20 @@ use crate::table::wrap;
 pub(super) fn run(args: &PresetsArgs) -> Result<ExitStatus, CliError> {
     let one = args.name.as_deref().map(preset::find).transpose()?;
     let wanted = one.map_or(preset::all(), std::slice::from_ref);
+    let plot = args.plot.as_deref().map(Plot::new).transpose()?;
+    let losses = args.loss.losses(None)?.roughly();
+    if let Some(plot) = plot {
+        let grid = match args.grid {
+            Some(grid) => grid,
+            None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
+        };
+        plot.save(&curve::figure(wanted, grid, &losses)?)?;
+        return Ok(ExitStatus::Success);
+    }
     output::print(&match args.format {
         ListFormat::Json => to_json(&wanted),
         ListFormat::Text => {
-            let mut text: String = wanted.iter().map(in_words).collect();
+            let mut text = wanted.iter().map(|preset| in_words(preset, &losses)).collect::<Result<String, _>>()?;
             if let Some(preset) = one {
                 // A String takes whatever is written.
                 let _ = write!(text, "\n{}", to_json(&preset.schedule));
@@ -28,12 +44,14 @@ pub(super) fn run(args: &PresetsArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-fn in_words(preset: &Preset) -> String {
+fn in_words(preset: &Preset, losses: &Losses) -> Result<String, CliError> {
     let status = match preset.status {
         Status::Published => "published",
         Status::Ours => "ours",
     };
     let Preset { name, summary, source, home_grid, .. } = preset;
     let source = wrap(&format!("Source: {source}"), 4, 2);
-    format!("{name} ({home_grid}, {status})\n{}{source}", wrap(summary, 4, 0))
+    let chosen = Chosen { name: name.clone(), home_grid: None, schedule: preset.schedule.clone() };
+    let lost = losses.of(&chosen.plan(*home_grid)?.plan, Seed(0)).line(losses);
+    Ok(format!("{name} ({home_grid}, {status})\n{}{source}{}", wrap(summary, 4, 0), wrap(&lost, 4, 2)))
 }

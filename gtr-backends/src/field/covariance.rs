@@ -1,0 +1,265 @@
+//! The covariance of samples.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::file::Numbers;
+use super::{FieldFile, Samples, oas};
+use crate::BackendError;
+
+/// Pictures whose products are summed at once.
+const CHUNK: usize = 512;
+
+/// More values of a picture than this have no full covariance: it would take more than 2 GiB.
+const MOST: usize = 1 << 14;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// All pairs of values, each by itself; shrunk by [`oas`].
+    Full,
+    /// Pairs of tokens at equal displacements on average: far fewer numbers, for few pictures or a small file. The sum over the
+    /// pairs is divided by the number of all tokens, so that a displacement of (r, c) counts (1 - r/height)(1 - c/width) times:
+    /// that keeps the covariance positive definite, as it does for time series.
+    Averaged,
+}
+
+impl Form {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Full, Self::Averaged];
+
+    /// The name in files and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Averaged => "averaged",
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Samples {
+    /// The field of the samples, within their classes, with what it was made of as its provenance. A share `nugget` of the mean
+    /// variance is what each number has to itself.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for pictures that show no spread within a class, too many values for a full covariance, or a
+    /// nugget outside 0 to 1.
+    pub fn field(&self, form: Form, nugget: f64) -> Result<FieldFile, BackendError> {
+        if !(0.0..=1.0).contains(&nugget) {
+            return Err(BackendError::Request(format!("the nugget must be 0 to 1, not {nugget}")));
+        }
+        let (values, freedom) = self.centred()?;
+        let (dimensions, pictures) = (self.dimensions(), self.pictures());
+        let mut provenance: BTreeMap<String, String> = [
+            ("pictures", pictures.to_string()),
+            ("means", self.classes().to_string()),
+            ("degrees_of_freedom", freedom.to_string()),
+            ("nugget", nugget.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let numbers = match form {
+            Form::Full if dimensions > MOST => {
+                return Err(BackendError::Request(format!(
+                    "{dimensions} values of a picture are too many for a full covariance, at most {MOST}: average it over \
+                     equal displacements"
+                )));
+            }
+            Form::Full => {
+                let mut covariance = full(&values, dimensions, freedom);
+                let share = shrink(&mut covariance, dimensions, freedom);
+                provenance.insert("shrinkage".to_owned(), "OAS (arXiv 0907.4698)".to_owned());
+                provenance.insert("shrinkage_share".to_owned(), share.to_string());
+                mix(&mut covariance, dimensions, nugget);
+                Numbers::Full(covariance)
+            }
+            Form::Averaged => {
+                let mut averaged = self.averaged(&values, freedom);
+                // The tokens' own block is the one in the middle.
+                let block = self.channels() * self.channels();
+                let middle = averaged.len() / block / 2 * block;
+                let trace: f64 = (0..self.channels()).map(|at| averaged[middle + at * (self.channels() + 1)]).sum();
+                averaged.iter_mut().for_each(|number| *number *= 1.0 - nugget);
+                for at in 0..self.channels() {
+                    averaged[middle + at * (self.channels() + 1)] += nugget * trace / gtr_core::cost::float(self.channels());
+                }
+                Numbers::Averaged(averaged)
+            }
+        };
+        FieldFile::new(self.grid(), self.channels(), numbers, provenance)
+    }
+
+    /// `[2 height - 1, 2 width - 1, channels, channels]`: of tokens so many rows and columns apart, less height - 1 and
+    /// width - 1.
+    fn averaged(&self, values: &[f32], freedom: usize) -> Vec<f64> {
+        let (height, width, channels) = (self.grid().height() as usize, self.grid().width() as usize, self.channels());
+        let (rows, columns) = (2 * height - 1, 2 * width - 1);
+        let block = channels * channels;
+        let scale = 1.0 / gtr_core::cost::float(freedom * self.grid().tokens());
+        // The other half mirrors this one.
+        let half = rows * columns / 2;
+        let later: Vec<Vec<f64>> = (half..rows * columns)
+            .into_par_iter()
+            .map(|place| {
+                let (down, right) = (place / columns + 1 - height, place % columns);
+                let mut sums = vec![0.0; block];
+                for picture in values.chunks_exact(self.dimensions()) {
+                    let token = |row: usize, column: usize| &picture[(row * width + column) * channels..][..channels];
+                    for row in 0..height - down {
+                        for column in 0..width {
+                            // Columns may be to the left.
+                            let Some(to) = (column + right).checked_sub(width - 1).filter(|to| *to < width) else {
+                                continue;
+                            };
+                            add_product(&mut sums, token(row, column), token(row + down, to));
+                        }
+                    }
+                }
+                sums.iter_mut().for_each(|sum| *sum *= scale);
+                sums
+            })
+            .collect();
+        let mirrored = later.iter().skip(1).rev().map(|sums| transposed(sums, channels));
+        mirrored.chain(std::iter::once(symmetric(&later[0], channels))).chain(later.iter().skip(1).cloned()).flatten().collect()
+    }
+}
+
+fn add_product(sums: &mut [f64], a: &[f32], b: &[f32]) {
+    for (sums, a) in sums.chunks_exact_mut(b.len()).zip(a) {
+        for (sum, b) in sums.iter_mut().zip(b) {
+            *sum += f64::from(*a) * f64::from(*b);
+        }
+    }
+}
+
+fn transposed(block: &[f64], channels: usize) -> Vec<f64> {
+    (0..block.len()).map(|at| block[at % channels * channels + at / channels]).collect()
+}
+
+/// At displacement 0 a block is symmetric, up to rounding.
+fn symmetric(block: &[f64], channels: usize) -> Vec<f64> {
+    block.iter().zip(transposed(block, channels)).map(|(a, b)| f64::midpoint(*a, b)).collect()
+}
+
+/// The covariance of centred values, `[dimensions, dimensions]`.
+fn full(values: &[f32], dimensions: usize, freedom: usize) -> Vec<f64> {
+    let mut sum = DMatrix::<f64>::zeros(dimensions, dimensions);
+    for pictures in values.chunks(CHUNK * dimensions) {
+        let columns = pictures.len() / dimensions;
+        let samples = DMatrix::from_iterator(dimensions, columns, pictures.iter().map(|value| f64::from(*value)));
+        sum.gemm(1.0, &samples, &samples.transpose(), 1.0);
+    }
+    sum /= gtr_core::cost::float(freedom);
+    sum.fill_lower_triangle_with_upper_triangle();
+    sum.as_slice().to_vec()
+}
+
+/// Mixes a covariance with a multiple of the identity by the rule of [`oas`]. The share of it.
+fn shrink(covariance: &mut [f64], dimensions: usize, samples: usize) -> f64 {
+    let trace: f64 = (0..dimensions).map(|at| covariance[at * dimensions + at]).sum();
+    let squares = covariance.iter().map(|number| number * number).sum();
+    let share = oas(trace, squares, dimensions, samples);
+    mix(covariance, dimensions, share);
+    share
+}
+
+/// Mixes a covariance with a share of the multiple of the identity that has the same trace.
+fn mix(covariance: &mut [f64], dimensions: usize, share: f64) {
+    let trace: f64 = (0..dimensions).map(|at| covariance[at * dimensions + at]).sum();
+    covariance.iter_mut().for_each(|number| *number *= 1.0 - share);
+    for at in 0..dimensions {
+        covariance[at * dimensions + at] += share * trace / gtr_core::cost::float(dimensions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gtr_core::Grid;
+
+    use super::*;
+
+    /// Pictures of two channels, drawn by a simple rule.
+    fn samples(grid: (u32, u32), pictures: u32) -> Samples {
+        let mut samples = Samples::new(Grid::new(grid.0, grid.1).unwrap(), 2);
+        let count = u32::try_from(samples.dimensions()).unwrap();
+        for picture in 0..pictures {
+            let value = |at: u32| f64::from((picture * 7919 + at * 104_729 + picture * at * 31) % 1009) / 1009.0;
+            #[expect(clippy::cast_possible_truncation, reason = "a test")]
+            let values: Vec<f32> = (0..count).map(|at| value(at) as f32).collect();
+            samples.add(&values, Some(picture % 2)).unwrap();
+        }
+        samples
+    }
+
+    #[test]
+    fn full_is_the_covariance_within_classes() {
+        let samples = samples((2, 2), 40);
+        let (values, freedom) = samples.centred().unwrap();
+        assert_eq!(freedom, 38);
+        let ours = full(&values, 8, freedom);
+        for (row, column) in [(0, 0), (1, 5), (7, 2)] {
+            let by_hand: f64 = values.chunks_exact(8).map(|it| f64::from(it[row]) * f64::from(it[column])).sum();
+            assert!((ours[row * 8 + column] - by_hand / 38.0).abs() < 1e-12);
+        }
+        assert!((0..64).all(|at| ours[at] == ours[at % 8 * 8 + at / 8]));
+    }
+
+    #[test]
+    fn averaged_is_the_tapered_mean_over_displacements() {
+        let samples = samples((3, 4), 30);
+        let (values, freedom) = samples.centred().unwrap();
+        let (all, averaged) = (full(&values, 24, freedom), samples.averaged(&values, freedom));
+        assert_eq!(averaged.len(), 5 * 7 * 4);
+        for (down, right) in [(0_i32, 0_i32), (1, -2), (-2, 3), (2, 0), (0, -1)] {
+            for (k, l) in [(0, 0), (0, 1), (1, 0)] {
+                let mut sum = 0.0;
+                for a in 0..12_i32 {
+                    let (row, column) = (a / 4 + down, a % 4 + right);
+                    if (0..3).contains(&row) && (0..4).contains(&column) {
+                        let at = (a * 2 + k) * 24 + (row * 4 + column) * 2 + l;
+                        sum += all[usize::try_from(at).unwrap()];
+                    }
+                }
+                let at = usize::try_from(((down + 2) * 7 + right + 3) * 4 + k * 2 + l).unwrap();
+                assert!((averaged[at] - sum / 12.0).abs() < 1e-12, "{down} {right} {k} {l}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_picture_a_class_shows_no_spread() {
+        let error = samples((2, 2), 2).field(Form::Averaged, 0.0).unwrap_err().to_string();
+        assert!(error.contains("2 pictures of 2 classes show no spread"), "{error}");
+    }
+
+    #[test]
+    fn few_pictures_are_shrunk_until_they_are_positive_definite() {
+        let field = samples((2, 3), 8).field(Form::Full, 0.0).unwrap();
+        assert!(field.provenance()["shrinkage_share"].parse::<f64>().unwrap() > 0.05);
+        field.check().unwrap();
+    }
+
+    #[test]
+    fn a_nugget_keeps_the_variance_and_is_the_same_in_both_forms() {
+        // On one token the forms are the same but for the shrinking.
+        let samples = samples((1, 1), 5000);
+        let [plain, mixed] = [0.0, 0.25].map(|nugget| {
+            let field = samples.field(Form::Averaged, nugget).unwrap().measured("x").unwrap();
+            field.classes()[0].clone()
+        });
+        assert!((plain[0] + plain[3] - mixed[0] - mixed[3]).abs() < 1e-6);
+        assert!((0.75 * plain[1] - mixed[1]).abs() < 1e-6);
+        let full = samples.field(Form::Full, 0.25).unwrap().measured("x").unwrap();
+        assert!(full.classes()[0].iter().zip(&mixed).all(|(a, b)| (a - b).abs() < 1e-3));
+        assert!(samples.field(Form::Full, 1.5).is_err());
+    }
+}

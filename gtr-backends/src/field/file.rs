@@ -1,0 +1,322 @@
+//! The file of a field.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gtr_core::loss::{self, Field, Measured};
+use gtr_core::{Grid, TokenSet};
+
+use super::Form;
+use crate::BackendError;
+use crate::checkpoint::header::Header;
+use crate::checkpoint::{Checkpoint, Dtype};
+
+/// What files say that they are.
+const FORMAT: (&str, &str) = ("format", "gtr-field");
+/// The version of what they say.
+const VERSION: (&str, &str) = ("format_version", "1");
+
+/// The numbers of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Numbers {
+    /// `[tokens * channels, tokens * channels]`.
+    Full(Vec<f64>),
+    /// `[2 height - 1, 2 width - 1, channels, channels]`.
+    Averaged(Vec<f64>),
+}
+
+/// A measured field as it is kept in a file: safetensors with one tensor, `covariance` or `displacements`, in f32 or f16, and
+/// its provenance as metadata.
+///
+/// # Shapes
+/// - `covariance`: `[tokens * channels, tokens * channels]`, the channels of a token side by side.
+/// - `displacements`: `[2 height - 1, 2 width - 1, channels, channels]`: at `[r + height - 1, c + width - 1]` the covariance of a
+///   token (rows) with the one that lies r rows below and c columns to the right of it (columns).
+///
+/// # Examples
+/// ```
+/// use gtr_backends::field::{FieldFile, Form, Samples};
+/// use gtr_core::Grid;
+/// let mut samples = Samples::new(Grid::new(1, 2)?, 1);
+/// for values in [[0.0, 1.0], [1.0, 1.0], [2.0, 3.0], [0.5, 0.0]] {
+///     samples.add(&values, None)?;
+/// }
+/// let file = samples.field(Form::Averaged, 0.01)?;
+/// let again = FieldFile::from_bytes("four.safetensors", file.bytes())?;
+/// assert_eq!(again.measured("four")?.classes().len(), 1);
+/// assert_eq!(again.provenance()["pictures"], "4");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldFile {
+    grid: Grid,
+    channels: usize,
+    numbers: Numbers,
+    /// Whether the numbers are those of 16 bits.
+    half: bool,
+    provenance: BTreeMap<String, String>,
+}
+
+impl FieldFile {
+    /// A field that was measured. Its numbers are rounded to what the file holds.
+    pub(super) fn new(
+        grid: Grid,
+        channels: usize,
+        mut numbers: Numbers,
+        provenance: BTreeMap<String, String>,
+    ) -> Result<Self, BackendError> {
+        let (Numbers::Full(values) | Numbers::Averaged(values)) = &mut numbers;
+        #[expect(clippy::cast_possible_truncation, reason = "the precision of files")]
+        values.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(BackendError::Request("the covariance is too large for numbers of 32 bits".to_owned()));
+        }
+        Ok(Self { grid, channels, numbers, half: false, provenance })
+    }
+
+    /// The same in numbers of 16 bits: half the file, and an error of up to 0.05 % of each number, which a field needs a nugget
+    /// to bear.
+    #[must_use]
+    pub fn halved(mut self) -> Self {
+        let (Numbers::Full(values) | Numbers::Averaged(values)) = &mut self.numbers;
+        values.iter_mut().for_each(|value| *value = half::f16::from_f64(*value).to_f64());
+        Self { half: true, ..self }
+    }
+
+    /// The token grid that it was measured on.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// Channels of a token.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// What is kept of the covariance.
+    pub fn form(&self) -> Form {
+        match self.numbers {
+            Numbers::Full(_) => Form::Full,
+            Numbers::Averaged(_) => Form::Averaged,
+        }
+    }
+
+    /// What it was made of, by what, as texts.
+    pub fn provenance(&self) -> &BTreeMap<String, String> {
+        &self.provenance
+    }
+
+    /// Adds to the provenance.
+    pub fn note(&mut self, name: &str, says: &str) {
+        self.provenance.insert(name.to_owned(), says.to_owned());
+    }
+
+    /// Reads a file. Nothing in it is trusted: its sizes are checked before its numbers are read.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and [`BackendError::Field`] for a file that is no field, or a field of more numbers than a loss
+    /// is computed of.
+    pub fn read(path: &Path) -> Result<Self, BackendError> {
+        Self::from_checkpoint(Checkpoint::open(path)?)
+    }
+
+    /// Reads a file that is in memory.
+    ///
+    /// # Errors
+    /// As [`FieldFile::read`].
+    pub fn from_bytes(
+        name: &str,
+        bytes: impl Into<std::borrow::Cow<'static, [u8]>>,
+    ) -> Result<Self, BackendError> {
+        Self::from_checkpoint(Checkpoint::from_bytes(name, bytes)?)
+    }
+
+    fn from_checkpoint(mut checkpoint: Checkpoint) -> Result<Self, BackendError> {
+        let file = checkpoint.name().to_owned();
+        let wrong = |reason: String| BackendError::Field { file: file.clone(), reason };
+        let mut provenance: BTreeMap<String, String> =
+            checkpoint.metadata().into_iter().map(|(name, says)| (name.to_owned(), says.to_owned())).collect();
+        for (name, expected) in [FORMAT, VERSION] {
+            match provenance.remove(name) {
+                Some(found) if found == expected => {}
+                found => {
+                    let found = found.map_or_else(|| "not there".to_owned(), |found| format!("`{}`", short(&found)));
+                    return Err(wrong(format!("its metadata should say {name} `{expected}`, that is {found}")));
+                }
+            }
+        }
+        let mut number = |name: &str| {
+            let text = provenance.remove(name).unwrap_or_default();
+            text.parse::<u32>().map_err(|_| wrong(format!("its metadata should say {name} as a whole number")))
+        };
+        let [height, width, channels] = [number("height")?, number("width")?, number("channels")?];
+        let grid = Grid::new(height, width).map_err(|error| wrong(error.to_string()))?;
+        let channels = channels as usize;
+        let side = grid.tokens().saturating_mul(channels);
+        if channels == 0 || side > loss::LARGEST {
+            return Err(wrong(format!(
+                "{grid} tokens of {channels} channels: a loss is computed of 1 to {} numbers",
+                loss::LARGEST
+            )));
+        }
+        let rows = |side: u32| 2 * side as usize - 1;
+        let forms = [
+            ("covariance", vec![side, side]),
+            ("displacements", vec![rows(height), rows(width), channels, channels]),
+        ];
+        let Some((name, shape)) = forms.iter().find(|(name, _)| checkpoint.info(name).is_some()) else {
+            return Err(wrong("it has neither a tensor `covariance` nor `displacements`".to_owned()));
+        };
+        let found = checkpoint.info(name).map(|info| info.shape.clone()).unwrap_or_default();
+        if found != *shape {
+            return Err(wrong(format!("tensor `{name}` is {found:?}, it should be {shape:?}")));
+        }
+        let values = checkpoint.read_f64(name)?;
+        let numbers = if *name == "covariance" { Numbers::Full(values) } else { Numbers::Averaged(values) };
+        let half = checkpoint.info(name).is_some_and(|info| info.dtype == Some(Dtype::F16));
+        Ok(Self { grid, channels, numbers, half, provenance })
+    }
+
+    /// The bytes of the file.
+    pub fn bytes(&self) -> Vec<u8> {
+        let (height, width) = (self.grid.height(), self.grid.width());
+        let mut metadata = self.provenance.clone();
+        let said = [
+            (FORMAT.0, FORMAT.1.to_owned()),
+            (VERSION.0, VERSION.1.to_owned()),
+            ("height", height.to_string()),
+            ("width", width.to_string()),
+            ("channels", self.channels.to_string()),
+            ("form", self.form().name().to_owned()),
+        ];
+        metadata.extend(said.map(|(name, says)| (name.to_owned(), says)));
+        let side = self.grid.tokens() * self.channels;
+        let rows = |side: u32| 2 * side as usize - 1;
+        let mut header = Header::default();
+        let dtype = if self.half { Dtype::F16 } else { Dtype::F32 };
+        let values = match &self.numbers {
+            Numbers::Full(values) => {
+                header.add("covariance", dtype, &[side, side]);
+                values
+            }
+            Numbers::Averaged(values) => {
+                header.add("displacements", dtype, &[rows(height), rows(width), self.channels, self.channels]);
+                values
+            }
+        };
+        let mut bytes = header.bytes(&metadata);
+        for value in values {
+            if self.half {
+                bytes.extend(half::f16::from_f64(*value).to_le_bytes());
+            } else {
+                #[expect(clippy::cast_possible_truncation, reason = "the precision of files")]
+                bytes.extend((*value as f32).to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    /// The field to compute losses on, called `name`.
+    ///
+    /// # Errors
+    /// [`BackendError::Field`] if its numbers are no covariance, or more than a loss is computed of.
+    pub fn measured(&self, name: &str) -> Result<Measured, BackendError> {
+        let wrong = |reason: String| BackendError::Field { file: name.to_owned(), reason };
+        let side = self.grid.tokens() * self.channels;
+        if side > loss::LARGEST {
+            return Err(wrong(format!("a loss is computed of at most {} numbers, these are {side}", loss::LARGEST)));
+        }
+        let covariance = match &self.numbers {
+            Numbers::Full(values) => values.clone(),
+            Numbers::Averaged(values) => self.spread_out(values),
+        };
+        Measured::new(name, self.grid, self.channels, vec![covariance]).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Whether losses can be computed on it.
+    ///
+    /// # Errors
+    /// [`BackendError::Field`] if it is no covariance or not positive definite.
+    pub fn check(&self) -> Result<(), BackendError> {
+        let field = Field::from(self.measured("the measured field")?);
+        let one_by_one: Vec<_> = self.grid.iter().map(|token| vec![token]).collect();
+        let computed = loss::loss_of_steps(&TokenSet::empty(self.grid), &one_by_one, &field);
+        computed
+            .map(drop)
+            .map_err(|error| BackendError::Field { file: "the measured field".to_owned(), reason: error.to_string() })
+    }
+
+    /// Every pair of tokens by its displacement.
+    fn spread_out(&self, values: &[f64]) -> Vec<f64> {
+        let (height, width, channels) = (self.grid.height() as usize, self.grid.width() as usize, self.channels);
+        let (tokens, block) = (self.grid.tokens(), channels * channels);
+        let side = tokens * channels;
+        let mut covariance = vec![0.0; side * side];
+        for a in 0..tokens {
+            for b in 0..tokens {
+                let (row, column) = (b / width + height - 1 - a / width, b % width + width - 1 - a % width);
+                let from = &values[(row * (2 * width - 1) + column) * block..][..block];
+                for (k, from) in from.chunks_exact(channels).enumerate() {
+                    let at = (a * channels + k) * side + b * channels;
+                    covariance[at..at + channels].copy_from_slice(from);
+                }
+            }
+        }
+        covariance
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(numbers: Numbers) -> FieldFile {
+        FieldFile::new(Grid::new(1, 2).unwrap(), 1, numbers, BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for numbers in [Numbers::Full(vec![1.0, 0.5, 0.5, 1.0]), Numbers::Averaged(vec![0.5, 1.0, 0.5])] {
+            let mut file = file(numbers);
+            file.note("source", "two tokens");
+            let again = FieldFile::from_bytes("x", file.bytes()).unwrap();
+            assert_eq!(again, file);
+            let half = file.clone().halved();
+            assert_eq!(FieldFile::from_bytes("x", half.bytes()).unwrap(), half);
+            assert!(half.bytes().len() < file.bytes().len());
+            assert_eq!(again.provenance()["source"], "two tokens");
+            assert_eq!(again.measured("x").unwrap().classes(), [vec![1.0, 0.5, 0.5, 1.0]]);
+            again.check().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_no_field_is_refused() {
+        let good = file(Numbers::Full(vec![1.0, 0.5, 0.5, 1.0])).bytes();
+        let changed = |from: &str, to: &str| {
+            let text = String::from_utf8_lossy(&good).into_owned();
+            let at = text.find(from).unwrap();
+            let mut bytes = good.clone();
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+            FieldFile::from_bytes("x", bytes).unwrap_err().to_string()
+        };
+        assert!(changed("gtr-field", "gtr-fjeld").contains("format `gtr-field`, that is `gtr-fjeld`"));
+        assert!(changed(r#""height":"1""#, r#""height":"9""#).contains("it should be [18, 18]"));
+        assert!(changed(r#""width":"2""#, r#""width":"x""#).contains("width as a whole number"));
+        assert!(changed(r#""channels":"1""#, r#""channels":"0""#).contains("1 to 4096 numbers"));
+        assert!(changed(r#""covariance":"#, r#""covarianze":"#).contains("neither a tensor"));
+        assert!(FieldFile::from_bytes("x", good[..good.len() - 1].to_vec()).is_err());
+    }
+
+    #[test]
+    fn a_covariance_that_is_none_is_refused() {
+        let indefinite = file(Numbers::Full(vec![1.0, 2.0, 2.0, 1.0]));
+        assert!(indefinite.check().is_err());
+        let lopsided = file(Numbers::Averaged(vec![0.5, 1.0, 0.25]));
+        assert!(lopsided.measured("x").unwrap_err().to_string().contains("not symmetric"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Tokens in fewer channels.
+
+use nalgebra::DMatrix;
+
+use super::Samples;
+use crate::BackendError;
+
+impl Samples {
+    /// The samples with each token in its leading principal components, and the share of the variance within classes that these
+    /// hold. A loss on them is one of the images as far as they are seen in these components.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for more components than channels or none, or pictures that show no spread within a class.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::field::Samples;
+    /// use gtr_core::Grid;
+    /// let mut samples = Samples::new(Grid::new(1, 1)?, 2);
+    /// for value in [0.0, 1.0, 3.0] {
+    ///     samples.add(&[value, 2.0 * value], None)?;
+    /// }
+    /// // The channels are multiples of each other: one component holds all.
+    /// let (one, share) = samples.principal(1)?;
+    /// assert_eq!(one.channels(), 1);
+    /// assert!((share - 1.0).abs() < 1e-9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn principal(&self, components: usize) -> Result<(Self, f64), BackendError> {
+        let channels = self.channels();
+        if components == 0 || components > channels {
+            return Err(BackendError::Request(format!(
+                "tokens of {channels} channels have 1 to {channels} components, not {components}"
+            )));
+        }
+        let (values, _) = self.centred()?;
+        let mut covariance = DMatrix::<f64>::zeros(channels, channels);
+        for token in values.chunks_exact(channels) {
+            for (row, a) in token.iter().enumerate() {
+                for (column, b) in token.iter().enumerate() {
+                    covariance[(row, column)] += f64::from(*a) * f64::from(*b);
+                }
+            }
+        }
+        let eigen = covariance.symmetric_eigen();
+        let mut order: Vec<usize> = (0..channels).collect();
+        order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
+        order.truncate(components);
+        let held: f64 = order.iter().map(|&at| eigen.eigenvalues[at]).sum();
+        let mut reduced = Self::new(self.grid(), components);
+        for (picture, label) in self.each() {
+            let tokens = picture.chunks_exact(channels);
+            #[expect(clippy::cast_possible_truncation, reason = "the type of the values")]
+            let component = |token: &[f32], at: usize| -> f32 {
+                let vector = eigen.eigenvectors.column(at);
+                token.iter().zip(vector.iter()).map(|(value, part)| f64::from(*value) * part).sum::<f64>() as f32
+            };
+            let values: Vec<f32> =
+                tokens.flat_map(|token| order.iter().map(move |&at| component(token, at))).collect();
+            reduced.add(&values, label)?;
+        }
+        Ok((reduced, held / eigen.eigenvalues.sum()))
+    }
+}

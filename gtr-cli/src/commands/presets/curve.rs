@@ -1,0 +1,58 @@
+//! The loss of the presets over their AR steps.
+
+use gtr_core::preset::Preset;
+use gtr_core::{Grid, Seed};
+
+use crate::args::Chosen;
+use crate::draw::chart::{Axis, Chart, Marks, Point, Series};
+use crate::draw::palette::category;
+use crate::error::CliError;
+use crate::losses::Losses;
+
+/// Sides of the figure.
+const SIZE: (f64, f64) = (760.0, 480.0);
+
+/// The figure as SVG: presets that are called alike are joined by a line. A preset that loses nothing has no place on it.
+pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses) -> Result<String, CliError> {
+    let mut families: Vec<(String, Vec<(f64, f64, String)>)> = Vec::new();
+    for preset in presets {
+        let chosen = Chosen { name: preset.name.clone(), home_grid: None, schedule: preset.schedule.clone() };
+        let plan = chosen.plan(grid)?.plan;
+        let Some(loss) = losses.of(&plan, Seed(0)).total() else { continue };
+        let steps = gtr_core::cost::float(plan.steps().len());
+        let family = family(&preset.name);
+        let place = families.iter().position(|(name, _)| name == family).unwrap_or_else(|| {
+            families.push((family.to_owned(), Vec::new()));
+            families.len() - 1
+        });
+        families[place].1.push((steps, loss, preset.name.clone()));
+    }
+    let mut series = Vec::new();
+    for (at, (_, points)) in families.iter_mut().enumerate() {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if points.len() > 1 {
+            let line = points.iter().map(|(steps, loss, _)| (*steps, *loss));
+            series.push(Series::new("", Marks::Line, category(at)).with(line));
+        }
+    }
+    for (at, (name, points)) in families.iter().enumerate() {
+        let points = points.iter().map(|(steps, loss, name)| Point::at(*steps, *loss).label(name));
+        series.push(Series::new(name, Marks::Points, category(at)).with(points));
+    }
+    let chart = Chart {
+        title: format!("What presets lose on {grid}, on the field {}", losses.field()),
+        x: Axis::new("AR steps").log(),
+        y: Axis::new("loss, in nats").log(),
+        series,
+        ..Chart::default()
+    };
+    Ok(chart.figure(SIZE.0, SIZE.1))
+}
+
+/// What presets are called alike by: all but the number of steps.
+fn family(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((family, _)) => family,
+        None => name,
+    }
+}

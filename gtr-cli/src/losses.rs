@@ -1,0 +1,235 @@
+//! What plans lose, wherever plans are shown.
+
+use gtr_core::loss::{self, Field, Loss, MeanLoss};
+use gtr_core::{Grid, ImageIndex, Plan, Seed};
+use serde::Serialize;
+
+use crate::error::CliError;
+
+/// Of more numbers (tokens times channels) a loss is computed only where a field is asked for: it takes more than a second.
+const QUICK: usize = 1100;
+
+/// Images that a loss is averaged over at most where many plans are listed.
+const FEW_IMAGES: u64 = 64;
+
+/// The field that losses are computed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Losses {
+    field: Field,
+    /// Whether someone named the field, and waits for as long as it takes.
+    asked: bool,
+    /// Whether many plans are listed, and fewer images do.
+    rough: bool,
+}
+
+/// What a plan loses, or why that is not known.
+#[derive(Clone, Debug)]
+pub(crate) enum Lost {
+    Known(MeanLoss),
+    Unknown(String),
+}
+
+/// What a plan loses, to be processed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Summary {
+    /// The field that it is computed on.
+    field: String,
+    /// In nats; none where it is not computed.
+    nats: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standard_error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl Losses {
+    /// Losses on a field that was asked for, else on the model's own, else on the default.
+    pub(crate) fn new(field: Option<&str>, model: Option<&str>) -> Result<Self, CliError> {
+        if let Some(field) = field {
+            return Ok(Self { field: read(field)?, asked: true, rough: false });
+        }
+        let own = model.map(gtr_backends::field::of_model).transpose()?.flatten();
+        let field = own.map_or_else(Field::default, Field::from);
+        Ok(Self { field, asked: false, rough: false })
+    }
+
+    /// Losses on the field that a model brings along, as long as they take.
+    pub(crate) fn own(model: &str) -> Result<Self, CliError> {
+        let own = gtr_backends::field::of_model(model)?;
+        let own = own.ok_or_else(|| CliError::usage(format_args!("{model} brings no field along: measure one with `field`")))?;
+        Ok(Self { field: own.into(), asked: true, rough: false })
+    }
+
+    /// The same of fewer images, for lists of many plans.
+    #[must_use]
+    pub(crate) fn roughly(self) -> Self {
+        Self { rough: true, ..self }
+    }
+
+    /// The field.
+    pub(crate) fn field(&self) -> &Field {
+        &self.field
+    }
+
+    /// What a plan loses on average over images of a seed.
+    pub(crate) fn of(&self, plan: &Plan, seed: Seed) -> Lost {
+        if let Some(why) = self.refusal(plan.grid()) {
+            return Lost::Unknown(why);
+        }
+        match loss::mean_loss(plan, seed, self.images(plan.grid()), &self.field) {
+            Ok(lost) => Lost::Known(lost),
+            Err(error) => Lost::Unknown(error.to_string()),
+        }
+    }
+
+    /// What a plan loses on one image.
+    pub(crate) fn of_image(&self, plan: &Plan, (seed, image): (Seed, ImageIndex)) -> Result<Loss, String> {
+        if let Some(why) = self.refusal(plan.grid()) {
+            return Err(why);
+        }
+        loss::loss(plan, seed, image, &self.field).map_err(|error| error.to_string())
+    }
+
+    fn numbers(&self, grid: Grid) -> usize {
+        grid.tokens().saturating_mul(self.field.channels())
+    }
+
+    fn refusal(&self, grid: Grid) -> Option<String> {
+        let numbers = self.numbers(grid);
+        (!self.asked && numbers > QUICK).then(|| {
+            format!(
+                "{numbers} numbers take longer than a second: name a --field to compute it of up to {}",
+                loss::LARGEST
+            )
+        })
+    }
+
+    fn images(&self, grid: Grid) -> u64 {
+        let images = loss::default_images(grid, &self.field);
+        if self.rough { images.min(FEW_IMAGES) } else { images }
+    }
+}
+
+/// An isotropic field, or one in a file.
+fn read(text: &str) -> Result<Field, CliError> {
+    let path = std::path::Path::new(text);
+    if path.exists() {
+        let file = gtr_backends::field::FieldFile::read(path)?;
+        return Ok(file.measured(text)?.into());
+    }
+    text.parse().map_err(|error| CliError::usage(format_args!("--field: {error}, or the name of a file of `field`")))
+}
+
+impl Lost {
+    /// In a line.
+    pub(crate) fn line(&self, losses: &Losses) -> String {
+        let field = losses.field();
+        match self {
+            Self::Known(lost) if lost.images > 1 => format!(
+                "Loss: {} nats (standard error {} of {} images) on the field {field}",
+                nats(lost.mean.total),
+                nats(lost.standard_error),
+                lost.images
+            ),
+            Self::Known(lost) => format!("Loss: {} nats on the field {field}", nats(lost.mean.total)),
+            Self::Unknown(why) => format!("Loss: not computed on the field {field}: {why}"),
+        }
+    }
+
+    /// In a cell of a table.
+    pub(crate) fn cell(&self) -> String {
+        self.total().map_or_else(|| "-".to_owned(), nats)
+    }
+
+    /// The total, if it is known.
+    pub(crate) fn total(&self) -> Option<f64> {
+        match self {
+            Self::Known(lost) => Some(lost.mean.total),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Of each stage of the plan, in a cell of a table.
+    pub(crate) fn stages(&self, plan: &Plan) -> Vec<String> {
+        match self {
+            Self::Known(lost) => lost.mean.stages(plan).into_iter().map(nats).collect(),
+            Self::Unknown(_) => vec!["-".to_owned(); plan.stages().len()],
+        }
+    }
+
+    /// To be processed: in short, or with what each stage, AR step and token contributes.
+    pub(crate) fn summary(&self, losses: &Losses, whole: Option<&Plan>) -> Summary {
+        let field = losses.field().to_string();
+        match self {
+            Self::Known(MeanLoss { mean, standard_error, images }) => Summary {
+                field,
+                nats: Some(mean.total),
+                standard_error: Some(*standard_error),
+                images: Some(*images),
+                stages: whole.map(|plan| mean.stages(plan)),
+                steps: whole.map(|_| mean.steps.clone()),
+                tokens: whole.map(|_| mean.tokens.clone()),
+                why: None,
+            },
+            Self::Unknown(why) => Summary {
+                field,
+                nats: None,
+                standard_error: None,
+                images: None,
+                stages: None,
+                steps: None,
+                tokens: None,
+                why: Some(why.clone()),
+            },
+        }
+    }
+}
+
+/// A loss in words: three digits, as far as they tell something.
+pub(crate) fn nats(loss: f64) -> String {
+    match loss.abs() {
+        0.0 => "0".to_owned(),
+        100.0.. => format!("{loss:.0}"),
+        10.0.. => format!("{loss:.1}"),
+        1.0.. => format!("{loss:.2}"),
+        0.0005.. => format!("{loss:.3}"),
+        _ => "< 0.001".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_have_three_digits() {
+        assert_eq!(
+            [0.0, 0.0001, 0.394, 1.384, 14.52, 123.4].map(nats),
+            ["0", "< 0.001", "0.394", "1.38", "14.5", "123"]
+        );
+    }
+
+    #[test]
+    fn large_grids_wait_for_someone_who_asks() {
+        let [small, large] = [(16, 16), (64, 64)].map(|(height, width)| Grid::new(height, width).unwrap());
+        let losses = Losses::new(None, None).unwrap();
+        assert_eq!((losses.refusal(small), losses.images(small)), (None, 512));
+        assert_eq!(losses.clone().roughly().images(small), FEW_IMAGES);
+        assert!(losses.refusal(large).unwrap().contains("--field"));
+        assert_eq!(Losses::new(Some("exponential:2"), None).unwrap().refusal(large), None);
+    }
+
+    #[test]
+    fn fields_that_are_none_are_refused() {
+        let error = Losses::new(Some("nothing"), None).unwrap_err().to_string();
+        assert!(error.starts_with("--field: ") && error.contains("exponential:2:0.01"), "{error}");
+    }
+}

@@ -8,11 +8,10 @@
 import argparse
 from pathlib import Path
 
-import mar
-
 import gtr
 import gtr.png
 import gtr.torch
+import mar
 
 DIGITS = Path(__file__).parents[2] / "models" / "mar-digits"
 

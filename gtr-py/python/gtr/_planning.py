@@ -73,8 +73,9 @@ def plan(
 def make(schedule: Mapping[str, Any], sides: tuple[int, int], known: Iterable[int]) -> Plan:
     """Plans a whole schedule, whose orders and paces may be written in Python."""
     known = [int(token) for token in known]
-    text = json.dumps(schedule)
+    # An order says in its configuration how tokens are ordered within a stage, for those who read the plan.
     stages = _schedulers.stages(schedule["order"], sides) if "order" in schedule else None
+    text = json.dumps(schedule)
     steps = None
     if "pace" in schedule and _schedulers.is_python(schedule["pace"], "pace"):
         steps = _schedulers.steps(schedule["pace"], _gtr.stage_sizes(text, sides, known, stages))
@@ -143,9 +144,9 @@ def _apply(schedule: dict[str, Any], choices: Mapping[str, Axis | None]) -> set[
         config = _config(axis, choice)
         listed |= axis == "pace" and any(name in config for name in ("rates", "steps"))
         kind = config.pop("kind", None)
-        if kind is not None and kind != schedule.get(axis, {}).get("kind"):
-            schedule[axis] = {"kind": kind, **config}
-        elif isinstance(choice, Mapping) and kind is not None:
+        if (kind is not None and kind != schedule.get(axis, {}).get("kind")) or (
+            isinstance(choice, Mapping) and kind is not None
+        ):
             schedule[axis] = {"kind": kind, **config}
         else:
             _insert(schedule[axis], config)

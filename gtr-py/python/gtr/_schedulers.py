@@ -45,6 +45,7 @@ class Pace(Protocol):
         """The token counts of the steps of each stage, of which `stages` has the numbers of tokens."""
 
 
+_A = {"order": "an order", "pace": "a pace"}
 _METHODS = {"order": "partition", "pace": "steps"}
 _REGISTERED: dict[tuple[str, str], type] = {}
 
@@ -76,7 +77,7 @@ def register(scheduler: C) -> C:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", kind):
         raise ValueError(f"`{kind}` is not a name in kebab-case: lower-case words joined by hyphens")
     if any(it["axis"] == axis and it["kind"] == kind for it in _gtr.schedulers()):
-        raise ValueError(f"there is a {axis} called `{kind}` in gtr: choose another name")
+        raise ValueError(f"gtr has {_A[axis]} called `{kind}`: choose another name")
     _REGISTERED[axis, kind] = scheduler
     return scheduler
 
@@ -107,7 +108,7 @@ def config(axis: str, scheduler: object) -> dict[str, Any]:
     instance = scheduler() if isinstance(scheduler, type) else scheduler
     found = _axis(instance)
     if found != axis:
-        raise TypeError(f"{type(instance).__name__} is no {axis}, but a {found}")
+        raise TypeError(f"{type(instance).__name__} is not {_A[axis]}, but {_A[found]}")
     register(type(instance))
     return {"kind": kind_of(type(instance)), **_parameters(instance)}
 

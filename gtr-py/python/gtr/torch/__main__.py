@@ -19,7 +19,7 @@ import gtr
 from gtr import png
 from gtr.torch import ModelError, SampleError, sample
 from gtr.torch._official import LoadError, autoencoder, decode, mar
-from gtr.torch._parts import Part, PartError, Shard, digest, open_part, parse
+from gtr.torch._parts import Part, PartError, digest, open_part, parse
 
 EXAMPLES = """
 examples:
@@ -65,7 +65,9 @@ def _add_sample(commands: Any) -> None:
     command.add_argument("--temperature", type=float, default=1.0)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--batch", type=int, default=64, help="images at the same time [64]")
-    command.add_argument("--shard", default="auto", help="I/N, a part; auto: by torchrun or Slurm, else the whole [auto]")
+    command.add_argument(
+        "--shard", default="auto", help="I/N, a part; auto: by torchrun or Slurm, else the whole [auto]"
+    )
     command.add_argument("--resume", action="store_true", help="continue a part that was begun")
     command.add_argument("--device", help="cpu, cuda:1, ... [the rank's own]")
     command.add_argument("--autocast", choices=["none", "bf16", "f16"], default="none", help="lower precision [none]")
@@ -101,9 +103,7 @@ def _sample(given: argparse.Namespace) -> int:
     return 128 + signals.caught if signals.caught and len(part.finished) < wanted else 0
 
 
-def _batch(
-    part: Part, positions: list[int], model: Any, vae: Any, plan: gtr.Plan, given: argparse.Namespace
-) -> None:
+def _batch(part: Part, positions: list[int], model: Any, vae: Any, plan: gtr.Plan, given: argparse.Namespace) -> None:
     classes = part.run["subjects"]["classes"]
     labels = [classes[position % len(classes)] for position in positions]
     device = next(model.parameters()).device

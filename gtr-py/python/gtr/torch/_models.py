@@ -171,7 +171,9 @@ class LightGenDriver(Driver):
         else:
             if texts.dim() != 3:
                 shape = tuple(texts.shape)
-                raise ModelError(f"texts are vectors [batch, length, width], as the text encoder made them, not {shape}")
+                raise ModelError(
+                    f"texts are vectors [batch, length, width], as the text encoder made them, not {shape}"
+                )
             count = _count(count, len(texts), "texts")
             given = self.model.text_emb(texts.to(self.device, self.dtype))
         both = [given, without.expand(count, given.shape[1], without.shape[-1])]

@@ -117,14 +117,18 @@ def open_part(folder: Path, shard: Shard, run: dict[str, Any], *, resume: bool) 
                 raise PartError(f"{folder} has a run in another number of parts ({other.stem}): name another folder")
             difference = _difference(_read(other)["run"], run)
             if difference is not None:
-                raise PartError(f"{other.stem} in {folder} is of another run: {difference} differs; name another folder")
+                raise PartError(
+                    f"{other.stem} in {folder} is of another run: {difference} differs; name another folder"
+                )
         part = Part(folder, shard, run)
         manifest = _manifest(folder, shard)
         if manifest.exists():
             if not resume:
                 raise PartError(f"part {shard} in {folder} was begun before: continue it with --resume")
             before = {int(position): str(digest) for position, digest in _read(manifest)["finished"].items()}
-            part.finished = {position: digest for position, digest in before.items() if _is_there(part, position, digest)}
+            part.finished = {
+                position: digest for position, digest in before.items() if _is_there(part, position, digest)
+            }
         part.save()
         yield part
 

@@ -48,7 +48,9 @@ class Process:
     def __len__(self) -> int:
         return len(self.timesteps)
 
-    def back(self, index: int, x: Tensor, predicted: Tensor, v: Tensor, noise: Tensor | None, temperature: float) -> Tensor:
+    def back(
+        self, index: int, x: Tensor, predicted: Tensor, v: Tensor, noise: Tensor | None, temperature: float
+    ) -> Tensor:
         """Takes values one step back.
 
         `x`, `predicted` (the noise that the head predicts), `v` (the place of the log-variance between its bounds, from -1 to

@@ -135,7 +135,10 @@ class _Run:
     noise: NoiseSource
 
     def images_from(
-        self, init: Tensor | None, callback: Callable[[Step], object] | None, bar: Callable[[Sequence[Any]], Iterable[Any]]
+        self,
+        init: Tensor | None,
+        callback: Callable[[Step], object] | None,
+        bar: Callable[[Sequence[Any]], Iterable[Any]],
     ) -> Tensor:
         """Takes all steps."""
         canvas, mask = self._begin(init)
@@ -168,7 +171,9 @@ class _Run:
                 raise ValueError("no token of the plan is known from the start: plan with known=..., or leave init out")
             return canvas, mask
         if init is None:
-            raise ValueError(f"{len(known)} tokens of the plan are known from the start: give init, the latents that have them")
+            raise ValueError(
+                f"{len(known)} tokens of the plan are known from the start: give init, the latents that have them"
+            )
         if not callable(getattr(driver.model, "patchify", None)):
             raise TypeError("init is turned into tokens by the model's `patchify`, which it lacks")
         values = driver.model.patchify(init.to(driver.device, dtype))

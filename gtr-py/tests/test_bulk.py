@@ -162,13 +162,18 @@ def test_parts_cover_a_run() -> None:
         assert positions == list(range(count))
 
 
-def test_what_cannot_be_loaded_is_named(official: list[object], tmp_path: Path) -> None:
+def test_what_cannot_be_loaded_is_named(
+    official: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gtr.torch.__main__ import main
+
     def error(*changes: object) -> str:
-        done = run(*official, "--count", 2, "--out", tmp_path / "out", *changes)
-        assert done.returncode == 1
-        assert done.stderr.count("\n") == 1, done.stderr
+        arguments = ["sample", *official, "--count", 2, "--out", tmp_path / "out", *changes]
+        assert main([str(it) for it in arguments]) == 1
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1, told
         assert not (tmp_path / "out").exists()
-        return done.stderr
+        return told
 
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"no checkpoint")

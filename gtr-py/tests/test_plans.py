@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 from collections.abc import Callable
@@ -79,7 +80,7 @@ def test_orders_and_masks_agree_with_steps(preset: str, grid: Any) -> None:
         assert np.array_equal(orders[image], order)
         assert np.array_equal(np.sort(order), np.arange(grid[0] * grid[1]))
         done = 0
-        for step, (before, after) in zip(plan.steps, zip(masks, masks[1:], strict=False), strict=True):
+        for step, (before, after) in zip(plan.steps, itertools.pairwise(masks), strict=True):
             generated = np.flatnonzero(before & ~after)
             assert np.array_equal(generated, np.sort(order[done : done + step["tokens"]]))
             done += step["tokens"]

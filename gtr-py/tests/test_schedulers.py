@@ -178,7 +178,7 @@ def test_what_is_no_scheduler_is_refused() -> None:
     with pytest.raises(ValueError, match="gtr has an order called `raster`: choose another name"):
         gtr.register(Raster)
     gtr.register(Spiral)
-    with pytest.raises(gtr.PlanError, match="order `spiral`: .*unexpected keyword argument 'inwards'"):
+    with pytest.raises(gtr.PlanError, match=r"order `spiral`: .*unexpected keyword argument 'inwards'"):
         gtr.plan("mar-8", order={"kind": "spiral", "inwards": True})
 
 

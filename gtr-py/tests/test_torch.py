@@ -110,44 +110,20 @@ def test_a_run_of_the_command_line_comes_out_again(
     assert np.abs(model.patchify(again).numpy() - batch.tokens).max() <= 1e-4 * scale
 
 
-def bare(torch: Any, model: Any, plan: gtr.Plan, labels: list[int], cfg: float, seed: int) -> Any:
-    """The loop of the published code, its steps and orders replaced by the plan's: guided, one group of rows a step."""
-    from gtr.torch._process import process
-
-    count = len(labels)
-    tokens = torch.zeros(count, plan.grid[0] * plan.grid[1], model.diffloss.net.in_channels)
-    mask = torch.ones(tokens.shape[:2])
-    classes = torch.cat([model.class_emb(torch.tensor(labels)), model.fake_latent.repeat(count, 1)])
-    orders, scales, done = plan.orders(seed, range(count)), plan.guidance(cfg), 0
-    for index, step in enumerate(plan.steps):
-        z = model.forward_mae_decoder(
-            model.forward_mae_encoder(tokens.repeat(2, 1, 1), mask.repeat(2, 1), classes), mask.repeat(2, 1)
-        )
-        targets = torch.zeros(mask.shape, dtype=torch.bool)
-        targets.scatter_(1, torch.from_numpy(orders[:, done : done + step["tokens"]]), True)
-        done += step["tokens"]
-        rows = [int(token) for token in targets.nonzero()[:, 1]]
-        chain = process(tuple(plan.timesteps(index)[0].tolist()))
-        images = [image for image in range(count) for _ in range(step["tokens"])]
-        noise = torch.from_numpy(gtr.noises(seed, images, rows, len(chain), tokens.shape[-1]))
-        x, z = noise[0], z[targets.repeat(2, 1)]
-        for left in range(len(chain), 0, -1):
-            t = torch.full((2 * len(rows),), int(chain.timesteps[left - 1]))
-            out = model.diffloss.net.forward_with_cfg(torch.cat([x, x]), t, z, float(scales[index]))[: len(rows)]
-            added = noise[len(chain) - left + 1] if left > 1 else None
-            x = chain.back(left - 1, x, *out.chunk(2, dim=1), added, 1.0)
-        tokens[targets], mask[targets] = x, 0.0
-    return model.unpatchify(tokens)
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_runs_as_a_loop_written_out(torch: Any, model: Any, preset: str) -> None:
+    import bare
     import gtr.torch
 
     plan = gtr.plan(preset, grid=(4, 4), diffusion={"kind": "constant", "t": 6}, detail="none", max_timestep=900)
     asked = {"labels": [3, 7], "cfg": 2.0, "seed": 4}
+
+    def draw(tokens: np.ndarray, count: int, channels: int) -> Any:
+        images = np.repeat([0, 1], tokens.shape[1])
+        return torch.from_numpy(gtr.noises(4, images, tokens.ravel(), count, channels))
+
     with torch.no_grad():
-        expected = bare(torch, model, plan, [3, 7], 2.0, 4)
+        expected = bare.sample(model, plan, [3, 7], 2.0, plan.orders(4, range(2)), draw)
     found = gtr.torch.sample(model, plan, **asked)
     assert torch.isfinite(found).all()
     assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()

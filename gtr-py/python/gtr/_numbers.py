@@ -36,7 +36,8 @@ def noise(seed: int, image: int, token: int, draw: int, channels: int = 16) -> N
     >>> gtr.noise(seed=0, image=0, token=0, draw=0, channels=4).round(3).tolist()
     [-0.404, -0.439, 1.263, 1.151]
     """
-    return _gtr.normals(seed, [image], [token], (draw, draw + 1), channels)[0, 0]
+    values: NDArray[np.float32] = _gtr.normals(seed, [image], [token], (draw, draw + 1), channels)[0, 0]
+    return values
 
 
 def noises(

@@ -52,7 +52,7 @@ class Trace:
         if (end - begin) != kind.itemsize * int(np.prod(entry["shape"], dtype=np.int64)):
             raise ValueError(f"the tensor {name} of {self._path} is not as long as its shape says")
         count = (end - begin) // kind.itemsize
-        values = np.fromfile(self._path, dtype=kind, count=count, offset=self._begin + begin)
+        values: NDArray[Any] = np.fromfile(self._path, dtype=kind, count=count, offset=self._begin + begin)
         return values.reshape(entry["shape"])
 
     def batch(self, number: int = 0) -> Batch:

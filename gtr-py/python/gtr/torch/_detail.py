@@ -20,11 +20,18 @@ def fts_scores(features: Tensor) -> Tensor:
     vectors = features.cpu() if features.device.type == "mps" else features
     amplitudes = torch.fft.rfft(vectors.double(), dim=-1).abs()[..., 1 : half + 1]
     weights = 1 + torch.arange(1, half + 1, device=amplitudes.device, dtype=torch.float64) / max(half, 1)
-    return (amplitudes * weights).sum(dim=-1)
+    scores: Tensor = (amplitudes * weights).sum(dim=-1)
+    return scores
 
 
 def pick(
-    plan: Plan, step: int, count: int, seed: int, images: NDArray[np.int64], tokens: NDArray[np.int64], features: Tensor
+    plan: Plan,
+    step: int,
+    count: int,
+    seed: int,
+    images: NDArray[np.uint64],
+    tokens: NDArray[np.int64],
+    features: Tensor,
 ) -> NDArray[np.int64]:
     """Positions, among each image's ascending tokens [batch, m], of those that the plan's rule picks: [batch, count].
 

@@ -57,10 +57,7 @@ def denoise(
         x = values[0] if len(values) == 1 else torch.cat(values)
         rows = [steps[left - 1].expand(group.rows) for steps, group in zip(timesteps, active, strict=False)]
         t = rows[0] if len(rows) == 1 else torch.cat(rows)
-        if guided:
-            out = net.forward_with_cfg(torch.cat([x, x]), torch.cat([t, t]), given, guidance)[: len(x)]
-        else:
-            out = net(x, t, given)
+        out = _guided(net, x, t, given, guidance) if guided else net(x, t, given)
         predicted, v = out.to(dtype).split(out.shape[-1] // 2, dim=-1)
         begin = 0
         for place, group in enumerate(active):
@@ -72,6 +69,11 @@ def denoise(
             values[place] = group.process.back(left - 1, *part, noise, temperature)
             begin = end
     return values[0] if len(values) == 1 else torch.cat(values)
+
+
+def _guided(net: Any, x: Tensor, t: Tensor, given: Tensor, guidance: Any) -> Tensor:
+    out: Tensor = net.forward_with_cfg(torch.cat([x, x]), torch.cat([t, t]), given, guidance)
+    return out[: len(x)]
 
 
 def _to(noise: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -155,7 +155,8 @@ class MarDriver(Driver):
 
     def conditions(self, tokens: Tensor, mask: Tensor) -> Tensor:
         encoded = self.model.forward_mae_encoder(tokens, mask, self._classes)
-        return self.model.forward_mae_decoder(encoded, mask)
+        conditions: Tensor = self.model.forward_mae_decoder(encoded, mask)
+        return conditions
 
 
 class LightGenDriver(Driver):
@@ -183,7 +184,8 @@ class LightGenDriver(Driver):
     def conditions(self, tokens: Tensor, mask: Tensor) -> Tensor:
         encoded = self.model.forward_fluid_encoder(tokens, mask)
         decoded = self.model.forward_fluid_decoder(encoded, mask)
-        return self.model.forward_fluid_text_decoder(decoded, self._texts)
+        conditions: Tensor = self.model.forward_fluid_text_decoder(decoded, self._texts)
+        return conditions
 
     @contextmanager
     def at(self, grid: tuple[int, int]) -> Iterator[None]:

@@ -18,7 +18,7 @@ class NoiseSource(Protocol):
     """Gives the standard normal values that a step's tokens are drawn with."""
 
     def draws(
-        self, step: int, images: NDArray[np.int64], tokens: NDArray[np.int64], count: int, channels: int
+        self, step: int, images: NDArray[np.uint64], tokens: NDArray[np.int64], count: int, channels: int
     ) -> Sequence[Tensor] | Tensor:
         """Values of the tokens `[batch, m]` of an AR step: item k, for k below `count`, is of the shape [batch * m, channels].
 
@@ -36,7 +36,7 @@ class AddressedNoise:
         self.seed = seed
 
     def draws(
-        self, step: int, images: NDArray[np.int64], tokens: NDArray[np.int64], count: int, channels: int
+        self, step: int, images: NDArray[np.uint64], tokens: NDArray[np.int64], count: int, channels: int
     ) -> Tensor:
         rows = np.repeat(images, tokens.shape[1])
         return torch.from_numpy(_gtr.normals(self.seed, rows.tolist(), tokens.ravel().tolist(), (0, count), channels))
@@ -55,7 +55,7 @@ class GeneratorNoise:
         self._generator = generator
 
     def draws(
-        self, step: int, images: NDArray[np.int64], tokens: NDArray[np.int64], count: int, channels: int
+        self, step: int, images: NDArray[np.uint64], tokens: NDArray[np.int64], count: int, channels: int
     ) -> Sequence[Tensor]:
         return _Drawn(self, tokens.size, count, channels)
 

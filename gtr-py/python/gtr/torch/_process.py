@@ -20,7 +20,7 @@ def _cosine_products() -> NDArray[np.float64]:
         return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
 
     betas = [min(1 - bar((step + 1) / STEPS) / bar(step / STEPS), 0.999) for step in range(STEPS)]
-    return np.cumprod(1.0 - np.array(betas))
+    return np.cumprod(1.0 - np.array(betas, dtype=np.float64), dtype=np.float64)
 
 
 class Process:
@@ -66,7 +66,7 @@ class Process:
 
 
 def _floats(values: NDArray[np.float64]) -> list[float]:
-    return values.astype(np.float32).tolist()
+    return [float(value) for value in values.astype(np.float32)]
 
 
 @lru_cache(maxsize=1024)

@@ -156,7 +156,8 @@ class _Run:
             if callback is not None:
                 scale = float(self.scales[index])
                 callback(Step(index, len(steps), tokens, picked, scale, features, values, canvas))
-        return self.driver.model.unpatchify(canvas)
+        latents: Tensor = self.driver.model.unpatchify(canvas)
+        return latents
 
     def _begin(self, init: Tensor | None) -> tuple[Tensor, Tensor]:
         """Empty images but for the tokens that are known."""
@@ -281,7 +282,8 @@ def _as_published(plan: Plan, scale: float, schedule: str, device: torch.device)
     left = tokens - len(plan.known) - np.cumsum([step["tokens"] for step in plan.steps])
     masked = torch.from_numpy(np.maximum(left, 1)).float()
     scales = 1 + (scale - 1) * (tokens - masked) / tokens
-    return list(scales.to(device).split(1))
+    scales = scales.to(device)
+    return [scales[step : step + 1] for step in range(len(scales))]
 
 
 def _precision(driver: Driver) -> contextlib.AbstractContextManager[Any]:

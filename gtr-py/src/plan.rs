@@ -135,6 +135,7 @@ impl PyPlan {
     }
 
     /// The orders of images, given by their numbers: `int64[images, tokens left]`.
+    #[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
     fn orders<'py>(&self, py: Python<'py>, seed: Whole, images: Wholes) -> PyResult<Bound<'py, PyArray2<i64>>> {
         let left = self.plan.grid().tokens() - self.plan.known().len();
         let values: Vec<i64> = py.detach(|| {
@@ -156,7 +157,9 @@ impl PyPlan {
                 rest = &rest[known..];
                 let begin = values.len();
                 values.resize(begin + tokens, false);
-                rest.iter().for_each(|token| values[begin + token.get()] = true);
+                for token in rest {
+                    values[begin + token.get()] = true;
+                }
             }
             values
         });

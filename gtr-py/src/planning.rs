@@ -23,16 +23,19 @@ fn parse_grid(text: &str) -> PyResult<(u32, u32)> {
     Ok((grid.height(), grid.width()))
 }
 
+/// A schedule as a dictionary, and the sides of the grid that it is meant for, if there is one.
+type Chosen<'py> = (Bound<'py, PyAny>, Option<(u32, u32)>);
+
 /// The schedule of a preset and its home grid.
 #[pyfunction]
-fn preset_schedule<'py>(py: Python<'py>, name: &str) -> PyResult<(Bound<'py, PyAny>, (u32, u32))> {
+fn preset_schedule<'py>(py: Python<'py>, name: &str) -> PyResult<Chosen<'py>> {
     let preset = preset::find(name).map_err(Failure::from)?;
-    Ok((to_python(py, &preset.schedule)?, (preset.home_grid.height(), preset.home_grid.width())))
+    Ok((to_python(py, &preset.schedule)?, Some((preset.home_grid.height(), preset.home_grid.width()))))
 }
 
 /// The schedule in JSON, which may be that of a preset and then has a home grid.
 #[pyfunction]
-fn read_schedule<'py>(py: Python<'py>, text: &str) -> PyResult<(Bound<'py, PyAny>, Option<(u32, u32)>)> {
+fn read_schedule<'py>(py: Python<'py>, text: &str) -> PyResult<Chosen<'py>> {
     let wrong = |error: serde_json::Error| PlanError::new_err(format!("not a schedule: {error}"));
     let value: Value = serde_json::from_str(text).map_err(wrong)?;
     if value.get("schedule").is_some() {
@@ -85,7 +88,7 @@ fn stage_sizes(
     let (schedule, grid) = (schedule(schedule_json)?, grid(sides)?);
     let known = TokenSet::of(grid, known.tokens(grid)?);
     let order = order.map(given_order).transpose()?;
-    let sizes = py.detach(|| {
+    let counted = py.detach(|| {
         let partition = match order {
             Some(order) => order.partition(grid)?,
             None => Registry::builtin().build_order(&schedule.order)?.partition(grid)?,
@@ -93,7 +96,7 @@ fn stage_sizes(
         let left = |stage: &Vec<_>| stage.iter().filter(|&&token| !known.contains(token)).count();
         Ok::<_, Error>(partition.subsets().iter().map(left).filter(|&tokens| tokens > 0).collect())
     });
-    Ok(sizes.map_err(Failure::from)?)
+    Ok(counted.map_err(Failure::from)?)
 }
 
 /// Plans a schedule; an order or a pace that Python made takes the place of the one that the schedule names.

@@ -20,12 +20,12 @@ fn any_grid() -> PyResult<Grid> {
 /// The timesteps of a number of diffusion steps, ascending.
 #[pyfunction]
 #[pyo3(signature = (steps, *, max_timestep=None, clip_timestep=None))]
-fn timesteps<'py>(
-    py: Python<'py>,
+fn timesteps(
+    py: Python<'_>,
     steps: Whole,
     max_timestep: Option<Whole>,
     clip_timestep: Option<Whole>,
-) -> PyResult<Bound<'py, PyArray1<i64>>> {
+) -> PyResult<Bound<'_, PyArray1<i64>>> {
     let small = |Whole(number): Whole| u32::try_from(number).unwrap_or(u32::MAX);
     let timestep = |number: Whole| Timestep::new(small(number)).map_err(|error| out_of_range(&error));
     let limit = match (max_timestep, clip_timestep) {
@@ -53,14 +53,15 @@ const A_THREAD: usize = 1 << 16;
 
 /// Standard normal values of rows, each an image's token: `float32[draws, rows, channels]`.
 #[pyfunction]
-fn normals<'py>(
-    py: Python<'py>,
+#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+fn normals(
+    py: Python<'_>,
     seed: Whole,
     images: Wholes,
     tokens: Wholes,
     draws: (u32, u32),
     channels: usize,
-) -> PyResult<Bound<'py, PyArray3<f32>>> {
+) -> PyResult<Bound<'_, PyArray3<f32>>> {
     let grid = any_grid()?;
     if images.0.len() != tokens.0.len() {
         let (images, tokens) = (images.0.len(), tokens.0.len());
@@ -108,6 +109,7 @@ fn fill(noise: Noise, rows: &[(ImageIndex, TokenIndex)], first: u32, numbers: us
 
 /// By what FTS ranks conditioning vectors: a number a row.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
 fn fts_scores<'py>(py: Python<'py>, features: PyReadonlyArray2<'py, f32>) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let width = features.shape()[1];
     let values = features.as_slice()?;

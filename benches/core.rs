@@ -2,7 +2,9 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use gtr_core::{Grid, ImageIndex, Plan, Registry, Schedule, Seed, Spread, TokenSet, preset, verify};
+use gtr_core::design::{Goal, Problem, structured};
+use gtr_core::loss::{Field, loss};
+use gtr_core::{ArSteps, Grid, ImageIndex, Plan, Registry, Schedule, Seed, Spread, TokenSet, preset, verify};
 
 fn main() {
     divan::main();
@@ -34,6 +36,19 @@ fn plan(bencher: Bencher<'_, '_>, side: u32) {
 fn verify_a_plan(bencher: Bencher<'_, '_>, side: u32) {
     let (document, registry) = (planned(side).to_document(), Registry::builtin());
     bencher.counter(tokens(side)).bench_local(|| verify(black_box(&document), &registry));
+}
+
+#[divan::bench(args = [16, 32, 64])]
+fn loss_of_an_image(bencher: Bencher<'_, '_>, side: u32) {
+    let (plan, field) = (planned(side), Field::default());
+    bencher.counter(tokens(side)).bench_local(|| loss(black_box(&plan), Seed(0), ImageIndex(0), &field));
+}
+
+#[divan::bench(args = [16, 32])]
+fn design_in_eight_steps(bencher: Bencher<'_, '_>, side: u32) {
+    let problem = Problem::new(planned(side).grid(), Field::default());
+    let goal = Goal::ArSteps(ArSteps::new(8).expect("above 0"));
+    bencher.bench_local(|| structured(black_box(&problem), goal));
 }
 
 #[divan::bench(args = SIDES)]

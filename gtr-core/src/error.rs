@@ -55,6 +55,12 @@ pub enum Error {
     /// A plan for the rest of an image of which nothing is left.
     #[error("every token of the grid of {0} is known: nothing is left to generate")]
     NothingLeft(Grid),
+    /// A field that is none, or that a loss cannot be computed on.
+    #[error("field: {0}")]
+    Field(String),
+    /// A design that cannot be made.
+    #[error("design: {0}")]
+    Design(String),
     /// There is no preset of this name.
     #[error("there is no preset called `{name}`: choose one of {known}")]
     UnknownPreset {

@@ -3,6 +3,8 @@
 //! Register an implementation, draw cases with the strategies of this module, and pass them to the checks:
 //! `examples/custom_order.rs` does it. A law never looks at the name of an implementation.
 
+pub mod loss;
+
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 

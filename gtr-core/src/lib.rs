@@ -23,10 +23,12 @@
 #![warn(clippy::disallowed_methods)]
 
 pub mod cost;
+pub mod design;
 pub mod detail;
 pub mod diffusion;
 #[cfg(any(test, feature = "testing"))]
 pub mod laws;
+pub mod loss;
 pub mod order;
 pub mod pace;
 pub mod preset;

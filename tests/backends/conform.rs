@@ -90,7 +90,7 @@ fn all_recordings_are_met() {
             count += 1;
         }
     }
-    assert_eq!((count, compared.len()), (24, 24));
+    assert_eq!((count, compared.len()), (25, 25));
     let has = |recording: &str, name: &str| {
         assert!(report.quantities.iter().any(|it| it.recording == recording && it.name == name), "{recording} {name}");
     };
@@ -261,6 +261,46 @@ fn respacings_out_of_scope_are_skipped_and_named() {
     }
 }
 
+/// Losses on other grids and of other kernels, made by another program.
+const LOSSES: &str = r#"{"cases": [
+    {"grid": {"height": 3, "width": 7}, "field": {"kind": "matern-3/2", "length": 1.7, "nugget": 0.05},
+     "steps": [[0, 3, 6, 9, 12, 15, 18], [2, 5, 8, 11, 14, 17, 20], [1, 4, 7, 10, 13, 16, 19]],
+     "loss_nats": 0.9952478697463987, "per_step": [0.9018331730239468, 0.08652321584314526, 0.006891480879306577]},
+    {"grid": {"height": 6, "width": 2}, "field": {"kind": "gaussian", "length": 0.8, "nugget": 0.2},
+     "steps": [[0, 3, 6, 9], [2, 5, 8, 11], [1, 4, 7, 10]],
+     "loss_nats": 0.035894176565229155}]}"#;
+
+#[test]
+fn losses_recorded_elsewhere_are_met_and_changes_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("loss-elsewhere.json");
+    let report = |change: &dyn Fn(&mut Value)| {
+        let mut recorded: Value = serde_json::from_str(LOSSES).unwrap();
+        change(&mut recorded);
+        fs::write(&file, recorded.to_string()).unwrap();
+        check(folder.path())
+    };
+    let met = report(&|_| ());
+    assert!(met.passed(), "{met}");
+    let names: Vec<&str> = met.quantities.iter().map(|quantity| quantity.name.as_str()).collect();
+    assert_eq!(names, ["matern-3/2 3x7", "matern-3/2 3x7 by step", "gaussian 6x2"]);
+    for (pointer, value) in [
+        ("/cases/0/loss_nats", json!(0.995_247_90)),
+        ("/cases/0/per_step/2", json!(0.0)),
+        ("/cases/1/field/nugget", json!(0.201)),
+        ("/cases/1/steps/0/0", json!(2)),
+        ("/cases/0/field/kind", json!("cubic")),
+        ("/cases/0/field/length", json!("long")),
+        ("/cases/0/grid/height", json!(700)),
+        ("/cases/0/steps/1", json!([])),
+        ("/cases/0/field", json!({"kind": "measured", "tensor": "none"})),
+    ] {
+        let changed = report(&|recorded| *recorded.pointer_mut(pointer).unwrap() = value.clone());
+        assert!(!changed.passed(), "{pointer}: {changed}");
+        assert!(changed.problems.iter().all(|problem| !problem.text.contains('\n')), "{changed}");
+    }
+}
+
 #[test]
 fn a_recording_that_is_wrong_gets_one_line() {
     let problem = |copy: &Copy, stem: &str| {
@@ -334,6 +374,7 @@ fn damaged_recordings_never_panic() {
         ("halton", [r#"{"grids": {"4096": {"size": 4096}}}"#, r#"{"grids": {"a": [1]}}"#, r#"{"grids": {"0": [1]}}"#]),
         ("disa", [r#"{"runs": [{"num_iter": 1e300}]}"#, r#"{"runs": [], "timestep_map_clip": {"5": []}}"#, "null"]),
         ("judge", ["{}", "0", "[[]]"]),
+        ("loss", [r#"{"cases": [{"grid": {"height": 9e9, "width": 1}}]}"#, r#"{"cases": 1}"#, r#"{"cases": [[]]}"#]),
     ] {
         for text in texts {
             let file = copy.path().join(format!("{name}.json"));

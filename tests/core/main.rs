@@ -9,9 +9,11 @@
 
 mod broken;
 mod cost;
+mod design;
 mod golden;
 mod hostile;
 mod laws;
+mod loss;
 mod mutations;
 mod numbers;
 mod properties;

@@ -99,11 +99,11 @@ fn things_say_what_they_are() {
 fn a_registry_describes_and_replaces() {
     let registry = Registry::default();
     let described = registry.describe();
-    assert_eq!(described.len(), 17);
+    assert_eq!(described.len(), 18);
     let fts = described.iter().find(|it| it.kind == "fts").unwrap();
     assert!(fts.source.contains("equation 5") && fts.parameters.len() == 2);
     let schemas = registry.schemas(&mut schemars::SchemaGenerator::default());
-    assert_eq!(schemas.len(), 17);
+    assert_eq!(schemas.len(), 18);
     assert_eq!(registry.orders()[0].source(), described[0].source);
     let again = registry.with_order::<gtr_core::order::Raster>();
     assert_eq!(again.orders().len(), 6);

@@ -3,7 +3,7 @@
 use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent, run};
 use gtr_core::{
     Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Role, Sampler,
-    Seed, Stream, TokenSet, Within, laws, preset,
+    Seed, Stream, TokenIndex, TokenSet, Within, laws, preset,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -39,6 +39,21 @@ fn go_on(plan: &Plan, toy: &mut Toy, jobs: &[Job<f32>], settings: &Settings) -> 
     Sampler::new(plan, &Registry::builtin()).unwrap().run_from(toy, jobs, &from, settings, &mut ()).unwrap()
 }
 
+/// What level `level` of the quincunx keeps, then what it cuts off, each ordered by the levels that follow.
+fn halves(grid: Grid, tokens: Vec<TokenIndex>, level: u32) -> Vec<TokenIndex> {
+    if tokens.len() < 2 {
+        return tokens;
+    }
+    let size = 1 << (level / 2);
+    let kept = |token: &TokenIndex| {
+        let at = grid.position(*token);
+        let (row, column) = (at.row / size, at.column / size);
+        if level % 2 == 0 { (row + column) % 2 == 0 } else { row % 2 == 0 }
+    };
+    let (first, second) = tokens.into_iter().partition(kept);
+    [halves(grid, first, level + 1), halves(grid, second, level + 1)].concat()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -48,7 +63,9 @@ proptest! {
         let mut expected = Vec::new();
         for (position, stage) in plan.stages().iter().enumerate() {
             let mut tokens = stage.tokens().to_vec();
-            if plan.within() != Within::Listed {
+            if plan.within() == Within::Lattice {
+                tokens = halves(plan.grid(), tokens, 0);
+            } else if plan.within() != Within::Listed {
                 let mut stream = Stream::new(Seed(seed), Purpose::TokenOrder, ImageIndex(image), position as u64);
                 for last in (1..tokens.len()).rev() {
                     tokens.swap(last, stream.below(last as u64 + 1) as usize);

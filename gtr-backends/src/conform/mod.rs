@@ -19,6 +19,7 @@
 //! | `vae_kl16_*/` | `weights_decoder`, `weights_encoder`, `golden` | decoder, encoder, mean and variance |
 //! | `diffusion_coefs` | | coefficients of the denoising process, timesteps |
 //! | `fts`, `halton`, `disa` | | scores, token orders, diffusion step counts |
+//! | `loss` | | what steps lose on Gaussian fields |
 //! | `digits`, `judge` | | the built-in models |
 //! | `*.safetensors` with the metadata of a [trace](crate::trace) | | a run of this program, made again |
 //!
@@ -43,6 +44,7 @@ mod head;
 mod judge;
 mod kl16;
 mod lightgen;
+mod loss;
 mod mar;
 mod noise;
 mod recording;
@@ -123,6 +125,7 @@ const FILES: &[FileKind] = &[
     FileKind { prefix: "fts", check: fts::check },
     FileKind { prefix: "halton", check: halton::check },
     FileKind { prefix: "disa", check: disa::check },
+    FileKind { prefix: "loss", check: loss::check },
     FileKind { prefix: "digits", check: digits::check },
     FileKind { prefix: "judge", check: judge::check },
 ];

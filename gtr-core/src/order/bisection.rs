@@ -18,7 +18,7 @@ pub struct Bisection {
     pub cut: Cut,
     /// Number of stages, 1 to 64; the last of two or more reconstructs.
     pub stages: Stages,
-    /// Order of the tokens within a stage: `random` or `farthest`.
+    /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
     pub within: Within,
     /// The colour of the checkerboard that is generated: `even`, as published and where nothing is said, or `odd`.
     #[serde(skip_serializing_if = "Parity::is_even")]
@@ -62,8 +62,16 @@ pub enum Cut {
 }
 
 impl Cut {
+    /// The name as it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Diagonal => "diagonal",
+            Self::Quincunx => "quincunx",
+        }
+    }
+
     /// Whether the cut of `level` (0 is the first) keeps a token that all earlier levels kept.
-    fn keeps(self, level: u32, Position { row, column }: Position) -> bool {
+    pub(super) fn keeps(self, level: u32, Position { row, column }: Position) -> bool {
         match self {
             Self::Diagonal => (u64::from(row) + u64::from(column)) >> level & 1 == 0,
             Self::Quincunx => {
@@ -126,13 +134,14 @@ impl Default for Bisection {
 
 impl Component for Bisection {
     const KIND: &'static str = "bisection";
-    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx`, the order `farthest` and `first` are ours";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2, Algorithm 1; the cut `quincunx`, the orders `farthest` and `lattice` and `first` are ours";
 
     fn examples() -> Vec<(&'static str, Self)> {
         let default = Self::default();
         vec![
             ("quincunx", Self { cut: Cut::Quincunx, stages: Stages(4), ..default.clone() }),
             ("farthest", Self { within: Within::Farthest, ..default.clone() }),
+            ("lattice", Self { cut: Cut::Quincunx, within: Within::Lattice, ..default.clone() }),
             ("odd", Self { first: Parity::Odd, ..default.clone() }),
             ("default", default),
         ]
@@ -142,7 +151,7 @@ impl Component for Bisection {
     fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
         use proptest::prelude::*;
         let cut = prop_oneof![Just(Cut::Diagonal), Just(Cut::Quincunx)];
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest)];
+        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
         let first = prop_oneof![Just(Parity::Even), Just(Parity::Odd)];
         (cut, 1..8u32, within, first)
             .prop_map(|(cut, stages, within, first)| Self { cut, stages: Stages(stages), within, first })

@@ -16,7 +16,7 @@ use crate::{Component, Error, Grid, Partition, TokenIndex};
 pub struct Block {
     /// Number of stages, 1 to 64; the last of two or more reconstructs.
     pub stages: Stages,
-    /// Order of the tokens within a stage: `random` or `farthest`.
+    /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
     pub within: Within,
 }
 
@@ -28,7 +28,7 @@ impl Component for Block {
     #[cfg(any(test, feature = "testing"))]
     fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
         use proptest::prelude::*;
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest)];
+        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
         let stages = (1..8u32).prop_filter_map("is possible", |stages| Stages::new(stages).ok());
         (stages, within).prop_map(|(stages, within)| Self { stages, within }).boxed()
     }

@@ -1,6 +1,7 @@
 //! Order: in which order, and in which stages, are tokens generated?
 
 mod farthest;
+mod lattice;
 mod within;
 
 use std::fmt::Debug;
@@ -41,6 +42,7 @@ implementations! { dyn Order:
     bisection::Bisection,
     block::Block,
     halton::Halton,
+    levels::Levels,
     random::Random,
     raster::Raster,
     subsample::Subsample,

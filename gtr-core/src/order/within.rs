@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::farthest::farthest;
+use super::lattice::lattice;
 use crate::{Grid, ImageIndex, Purpose, Seed, Stream, TokenIndex};
 
 /// In which order the tokens of a stage are generated.
@@ -16,6 +17,8 @@ pub enum Within {
     /// The token that is farthest from all tokens generated so far comes next; ties, and the first token of an image, are
     /// drawn by seed.
     Farthest,
+    /// Sub-lattice by sub-lattice, all images alike: each half of the stage is spread like the stage, and so is each half of it.
+    Lattice,
     /// As the plan lists them, all images alike.
     #[serde(skip)]
     Listed,
@@ -33,10 +36,21 @@ impl Within {
         known: &[TokenIndex],
         tokens: &[TokenIndex],
     ) -> Vec<TokenIndex> {
-        let mut order = tokens.to_vec();
-        if self != Self::Listed {
+        let shuffled = || {
+            let mut order = tokens.to_vec();
             Stream::new(seed, Purpose::TokenOrder, image, stage as u64).shuffle(&mut order);
+            order
+        };
+        match self {
+            Self::Random => shuffled(),
+            Self::Farthest => farthest(grid, known, &shuffled()),
+            Self::Lattice => lattice(grid, tokens),
+            Self::Listed => tokens.to_vec(),
         }
-        if self == Self::Farthest { farthest(grid, known, &order) } else { order }
+    }
+
+    /// Whether the order is drawn by seed, each image its own.
+    pub fn is_drawn(self) -> bool {
+        matches!(self, Self::Random | Self::Farthest)
     }
 }

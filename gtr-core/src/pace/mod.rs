@@ -55,6 +55,6 @@ implementations! { dyn Pace:
 pub use rates::per_stage;
 
 /// `tokens` in `steps` steps whose sizes differ by at most one: step s gets floor(n(s+1)/N) - floor(n s/N).
-fn even(tokens: usize, steps: usize) -> Vec<usize> {
+pub(crate) fn even(tokens: usize, steps: usize) -> Vec<usize> {
     (0..steps).map(|step| tokens * (step + 1) / steps - tokens * step / steps).collect()
 }

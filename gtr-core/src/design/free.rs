@@ -1,0 +1,243 @@
+//! Partitions without structure.
+
+use super::swept::Swept;
+use super::{Design, Family, Problem, ar_steps};
+use crate::loss::{covariances, loss, mean_loss};
+use crate::order::Levels;
+use crate::{Component, Config, Error, Grid, ImageIndex, Plan, Registry};
+
+/// A covariance a step is kept, together at most so many numbers.
+const MOST_NUMBERS: usize = 1 << 26;
+
+/// Less than this is rounding, in nats.
+const LEAST_GAIN: f64 = 1e-9;
+
+/// Moves single tokens of a design to other steps, as long as that lowers the loss, in at most `rounds` rounds over the grid.
+///
+/// The search begins with the best image of the design, and keeps its number of AR steps. The result is a local optimum, or
+/// what was reached after the last round: its distance from the design shows how much structure costs. It is a schedule of the
+/// order `levels` with one AR step a stage.
+///
+/// # Errors
+/// [`Error::Field`] as for a loss; [`Error::Design`] for a field of several channels, or more tokens and steps than fit
+/// into 512 MiB.
+///
+/// # Examples
+/// ```
+/// use gtr_core::design::{Goal, Problem, free, structured};
+/// use gtr_core::loss::Field;
+/// use gtr_core::{ArSteps, Grid};
+/// let problem = Problem { images: 4, ..Problem::new(Grid::new(6, 6)?, Field::default()) };
+/// let structured = structured(&problem, Goal::ArSteps(ArSteps::new(4)?))?;
+/// let free = free(&problem, &structured, 2)?;
+/// assert_eq!(free.schedule.order.kind, "levels");
+/// assert!(free.loss.mean.total <= structured.loss.mean.total);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design, Error> {
+    let grid = problem.grid;
+    if problem.field.channels() > 1 {
+        return Err(Error::Design("tokens are moved on fields of one channel alone".to_owned()));
+    }
+    let registry = Registry::builtin();
+    let plan = design.schedule.plan(grid, &registry)?.plan;
+    let numbers = grid.tokens().saturating_mul(grid.tokens()).saturating_mul(plan.steps().len());
+    if numbers > MOST_NUMBERS {
+        let steps = plan.steps().len();
+        return Err(Error::Design(format!(
+            "moving the tokens of a grid of {grid} among {steps} steps takes more than 512 MiB"
+        )));
+    }
+    let start = best_image(problem, &plan)?;
+    let mut search = Search::new(&start, plan.steps().len(), covariances(&problem.field, grid)?);
+    for _ in 0..rounds {
+        if !search.round() {
+            break;
+        }
+    }
+    let order = search.order(grid)?;
+    let steps = vec![1; plan.steps().len()];
+    let plan = problem.schedule(&order, &steps).plan(grid, &registry)?.plan;
+    let loss = mean_loss(&plan, problem.seed, problem.images, &problem.field)?;
+    Ok(Design {
+        schedule: plan.schedule().clone(),
+        ar_steps: ar_steps(&plan)?,
+        field: problem.field.to_string(),
+        candidates: search.tried,
+        families: vec![Family { order, steps, loss: loss.mean.total }],
+        loss,
+    })
+}
+
+/// The step of each token in the image that loses least.
+fn best_image(problem: &Problem, plan: &Plan) -> Result<Vec<usize>, Error> {
+    let mut best: Option<(f64, ImageIndex)> = None;
+    for image in (0..problem.images).map(ImageIndex) {
+        let total = loss(plan, problem.seed, image, &problem.field)?.total;
+        if best.is_none_or(|(least, _)| total < least) {
+            best = Some((total, image));
+        }
+    }
+    let image = best.map_or(ImageIndex(0), |(_, image)| image);
+    let mut steps = vec![0; plan.grid().tokens()];
+    let mut order = plan.order(problem.seed, image).into_iter();
+    for (number, step) in plan.steps().iter().enumerate() {
+        for token in order.by_ref().take(step.tokens()) {
+            steps[token.get()] = number;
+        }
+    }
+    Ok(steps)
+}
+
+/// A partition into steps, and how each token is tied to those before it.
+#[derive(Debug)]
+struct Search {
+    /// The step of each token.
+    step_of: Vec<usize>,
+    /// The tokens of each step.
+    steps: Vec<Vec<usize>>,
+    /// The covariance of each class.
+    classes: Vec<nalgebra::DMatrix<f64>>,
+    /// Moves that were weighed.
+    tried: u64,
+}
+
+impl Search {
+    fn new(step_of: &[usize], count: usize, classes: Vec<nalgebra::DMatrix<f64>>) -> Self {
+        let mut steps = vec![Vec::new(); count];
+        for (token, &step) in step_of.iter().enumerate() {
+            steps[step].push(token);
+        }
+        Self { step_of: step_of.to_vec(), steps, classes, tried: 0 }
+    }
+
+    /// Moves each token to the step where it costs least. Whether any was moved.
+    fn round(&mut self) -> bool {
+        // Swept anew each round, so that rounding does not grow.
+        let mut before: Vec<Vec<Swept>> = self.classes.iter().map(|class| self.before(class)).collect();
+        let mut moved = false;
+        for token in 0..self.step_of.len() {
+            let from = self.step_of[token];
+            if self.steps[from].len() == 1 {
+                continue;
+            }
+            let mut best = (-LEAST_GAIN, from);
+            for to in (0..self.steps.len()).filter(|&to| to != from) {
+                self.tried += 1;
+                let change: f64 = before.iter().map(|before| self.change(before, token, to)).sum();
+                if change < best.0 {
+                    best = (change, to);
+                }
+            }
+            if best.1 != from {
+                for class in &mut before {
+                    for swept in &mut class[from.min(best.1) + 1..=from.max(best.1)] {
+                        swept.toggle(token);
+                    }
+                }
+                self.steps[from].retain(|&other| other != token);
+                self.steps[best.1].push(token);
+                self.step_of[token] = best.1;
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    /// The covariance given what is known before each step.
+    fn before(&self, class: &nalgebra::DMatrix<f64>) -> Vec<Swept> {
+        let mut swept = Swept::new(class.clone());
+        let mut all = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            all.push(swept.clone());
+            step.iter().for_each(|&token| swept.toggle(token));
+        }
+        all
+    }
+
+    /// By how much the loss grows when a token moves to another step, in nats.
+    fn change(&self, before: &[Swept], token: usize, to: usize) -> f64 {
+        let from = self.step_of[token];
+        let mut ratio = Product::of(before[to].variance(token) / before[from].variance(token));
+        for step in from.min(to) + 1..=from.max(to) {
+            let swept = &before[step];
+            for &other in self.steps[step].iter().filter(|&&other| other != token) {
+                ratio.times(swept.variance_without_or_with(other, token) / swept.variance(other));
+            }
+        }
+        0.5 * ratio.logarithm()
+    }
+
+    /// The partition as an order.
+    fn order(&self, grid: Grid) -> Result<Config, Error> {
+        let rows: Vec<Vec<usize>> = self.step_of.chunks(grid.width() as usize).map(<[usize]>::to_vec).collect();
+        let order = Config::new(Levels::KIND).with("rows", rows);
+        Registry::builtin().build_order(&order)?;
+        Ok(order)
+    }
+}
+
+/// A product of many positive numbers, whose logarithm is taken rarely.
+#[derive(Debug)]
+struct Product {
+    number: f64,
+    logarithm: f64,
+}
+
+impl Product {
+    fn of(number: f64) -> Self {
+        Self { number, logarithm: 0.0 }
+    }
+
+    fn times(&mut self, factor: f64) {
+        self.number *= factor;
+        if !(1e-100..1e100).contains(&self.number) {
+            self.logarithm += libm::log(self.number);
+            self.number = 1.0;
+        }
+    }
+
+    fn logarithm(&self) -> f64 {
+        self.logarithm + libm::log(self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::{Field, loss_of_steps};
+    use crate::{TokenIndex, TokenSet};
+
+    fn total(grid: Grid, search: &Search) -> f64 {
+        let token = |&token: &usize| grid.token(token).unwrap();
+        let steps: Vec<Vec<TokenIndex>> = search.steps.iter().map(|step| step.iter().map(token).collect()).collect();
+        loss_of_steps(&TokenSet::empty(grid), &steps, &Field::default()).unwrap().total
+    }
+
+    #[test]
+    fn changes_are_those_of_the_loss() {
+        let grid = Grid::new(4, 5).unwrap();
+        let step_of: Vec<usize> = (0..20).map(|token| token * 7 % 4).collect();
+        let classes = covariances(&Field::default(), grid).unwrap();
+        let mut search = Search::new(&step_of, 4, classes);
+        let before = search.before(&search.classes[0]);
+        let whole = total(grid, &search);
+        for (token, to) in [(0, 3), (3, 0), (6, 1), (13, 2), (11, 0)] {
+            let from = search.step_of[token];
+            let expected = {
+                let mut moved = search.step_of.clone();
+                moved[token] = to;
+                total(grid, &Search::new(&moved, 4, Vec::new())) - whole
+            };
+            let found = search.change(&before, token, to);
+            assert!((found - expected).abs() < 1e-10, "{token} from {from} to {to}: {found} {expected}");
+        }
+        let mut last = whole;
+        while search.round() {
+            let now = total(grid, &search);
+            assert!(now < last);
+            last = now;
+        }
+        assert!(search.tried > 0 && last < 0.9 * whole);
+    }
+}

@@ -1,0 +1,277 @@
+//! The laws of a plan's loss, as checks of any function that claims to compute it.
+
+use nalgebra::DMatrix;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use super::{Law, grids, some_known};
+use crate::loss::{Field, Isotropic, Loss, Measured, kernels};
+use crate::{Error, Grid, ImageIndex, Purpose, Seed, Stream, TokenIndex, TokenSet};
+
+/// A function that computes the loss of steps beside known tokens, as [`crate::loss::loss_of_steps`] does.
+pub type LossOf<'a> = &'a dyn Fn(&TokenSet, &[Vec<TokenIndex>], &Field) -> Result<Loss, Error>;
+
+/// What a loss is computed of.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The tokens that are known from the start.
+    pub known: TokenSet,
+    /// The tokens of each step.
+    pub steps: Vec<Vec<TokenIndex>>,
+    /// The field.
+    pub field: Field,
+}
+
+impl Case {
+    fn grid(&self) -> Grid {
+        self.known.grid()
+    }
+
+    fn of(&self, of: LossOf<'_>) -> Result<Loss, TestCaseError> {
+        computed(of, &self.known, &self.steps, &self.field)
+    }
+
+    /// All tokens of the steps, in order.
+    fn tokens(&self) -> Vec<TokenIndex> {
+        self.steps.concat()
+    }
+}
+
+fn computed(of: LossOf<'_>, known: &TokenSet, steps: &[Vec<TokenIndex>], field: &Field) -> Result<Loss, TestCaseError> {
+    of(known, steps, field).map_err(|error| TestCaseError::fail(error.to_string()))
+}
+
+/// Equal but for rounding.
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
+}
+
+/// Isotropic fields of every kernel.
+pub fn isotropic() -> BoxedStrategy<Isotropic> {
+    let field = |(kernel, length, nugget): (usize, f64, f64)| {
+        let kind = kernels()[kernel].kind();
+        Isotropic::new(kind, length, nugget).unwrap_or_else(|_| unreachable!("in range"))
+    };
+    (0..kernels().len(), 0.3..6.0f64, 0.01..1.0f64).prop_map(field).boxed()
+}
+
+/// Measured fields of one to three channels and one or two classes on a grid.
+pub fn measured(grid: Grid) -> BoxedStrategy<Measured> {
+    let field = move |(channels, classes, seed): (usize, u64, u64)| {
+        let side = grid.tokens() * channels;
+        let covariance = |class| {
+            let mut numbers = vec![0.0; side * 2 * side];
+            Stream::new(Seed(seed), Purpose::TokenNoise, ImageIndex(class), 0).fill_normal(&mut numbers);
+            let factor = DMatrix::from_iterator(side, 2 * side, numbers.into_iter().map(f64::from));
+            (&factor * factor.transpose()).as_slice().to_vec()
+        };
+        let field = Measured::new("drawn", grid, channels, (0..classes).map(covariance).collect());
+        field.unwrap_or_else(|error| unreachable!("a product with its transpose: {error}"))
+    };
+    (1..4usize, 1..3u64, any::<u64>()).prop_map(field).boxed()
+}
+
+/// Cases on grids of up to 576 tokens for isotropic fields, on small ones for measured fields.
+pub fn cases() -> BoxedStrategy<Case> {
+    let small = (1..5u32, 1..5u32)
+        .prop_map(|(height, width)| Grid::new(height, width).unwrap_or_else(|_| unreachable!("small sides above 0")));
+    let isotropic = (grids(), isotropic().prop_map(Field::from));
+    let measured = small.prop_flat_map(|grid| (Just(grid), measured(grid).prop_map(Field::from)));
+    let drawn = prop_oneof![isotropic, measured];
+    (drawn, any::<u64>(), 0.0..1.0f64, 0.0..0.6f64)
+        .prop_map(|((grid, field), seed, together, share)| case(grid, field, Seed(seed), together, share))
+        .boxed()
+}
+
+/// Tokens in random order, each drawn with the one before it in a share `together` of all cases; a share is known.
+fn case(grid: Grid, field: Field, seed: Seed, together: f64, share: f64) -> Case {
+    let none = TokenSet::empty(grid);
+    let known = if share < 0.3 { none } else { some_known(grid, seed, share - 0.3).unwrap_or(none) };
+    let mut tokens: Vec<TokenIndex> = known.complement().iter().collect();
+    let mut stream = Stream::new(seed, Purpose::TokenOrder, ImageIndex(1), 0);
+    stream.shuffle(&mut tokens);
+    let mut steps: Vec<Vec<TokenIndex>> = Vec::new();
+    for token in tokens {
+        #[expect(clippy::cast_precision_loss, reason = "a number below 1000")]
+        let joins = stream.below(1000) as f64 / 1000.0 < together;
+        match steps.last_mut() {
+            Some(step) if joins => step.push(token),
+            _ => steps.push(vec![token]),
+        }
+    }
+    Case { known, steps, field }
+}
+
+/// No number is negative, and steps and tokens add up to the total.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn never_negative(of: LossOf<'_>, case: &Case) -> Law {
+    let loss = case.of(of)?;
+    prop_assert_eq!(loss.steps.len(), case.steps.len());
+    prop_assert_eq!(loss.tokens.len(), case.grid().tokens());
+    let numbers = std::iter::once(&loss.total).chain(&loss.steps).chain(&loss.tokens);
+    prop_assert!(numbers.clone().all(|number| number.is_finite() && *number >= 0.0), "a negative loss: {loss:?}");
+    for (what, sum) in [("steps", loss.steps.iter().sum::<f64>()), ("tokens", loss.tokens.iter().sum::<f64>())] {
+        prop_assert!(close(sum, loss.total), "the {what} add up to {sum}, not to {}", loss.total);
+    }
+    for token in case.known.iter() {
+        prop_assert_eq!(loss.tokens[token.get()], 0.0, "a known token loses something");
+    }
+    Ok(())
+}
+
+/// One token after the other loses nothing.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn nothing_one_by_one(of: LossOf<'_>, case: &Case) -> Law {
+    let steps: Vec<_> = case.tokens().into_iter().map(|token| vec![token]).collect();
+    let loss = computed(of, &case.known, &steps, &case.field)?;
+    prop_assert_eq!(loss.total, 0.0, "one by one loses something");
+    Ok(())
+}
+
+/// All tokens at once lose the total correlation of the field, which is computed here from determinants.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn everything_at_once(of: LossOf<'_>, grid: Grid, field: &Field) -> Law {
+    let none = TokenSet::empty(grid);
+    let loss = computed(of, &none, &[grid.iter().collect()], field)?;
+    let expected = total_correlation(grid, field);
+    prop_assert!(close(loss.total, expected), "all at once loses {}, the total correlation is {expected}", loss.total);
+    Ok(())
+}
+
+/// Half the sum of the logarithms of the tokens' determinants, less half that of the whole.
+fn total_correlation(grid: Grid, field: &Field) -> f64 {
+    let correlation = |covariance: &DMatrix<f64>, channels: usize| {
+        let log_determinant = |matrix: DMatrix<f64>| {
+            let eigenvalues = matrix.symmetric_eigenvalues();
+            eigenvalues.iter().map(|value| value.ln()).sum::<f64>()
+        };
+        let token = |token: usize| {
+            let (start, size) = ((token * channels, token * channels), (channels, channels));
+            log_determinant(covariance.view(start, size).into_owned())
+        };
+        0.5 * ((0..grid.tokens()).map(token).sum::<f64>() - log_determinant(covariance.clone()))
+    };
+    match field {
+        Field::Isotropic(_) => correlation(&dense(grid, field)[0], 1),
+        Field::Measured(measured) => {
+            let all: Vec<f64> =
+                dense(grid, field).iter().map(|covariance| correlation(covariance, measured.channels())).collect();
+            #[expect(clippy::cast_precision_loss, reason = "a few classes")]
+            let count = all.len() as f64;
+            all.iter().sum::<f64>() / count
+        }
+    }
+}
+
+/// The covariance of each class, written out.
+fn dense(grid: Grid, field: &Field) -> Vec<DMatrix<f64>> {
+    match field {
+        Field::Isotropic(field) => {
+            let positions: Vec<_> = grid.iter().map(|token| grid.position(token)).collect();
+            let side = positions.len();
+            vec![DMatrix::from_fn(side, side, |row, column| field.covariance(positions[row], positions[column]))]
+        }
+        Field::Measured(field) => {
+            let side = grid.tokens() * field.channels();
+            field.classes().iter().map(|numbers| DMatrix::from_row_slice(side, side, numbers)).collect()
+        }
+    }
+}
+
+/// Drawing a step as two, wherever it is cut, never loses more.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn splitting_never_raises(of: LossOf<'_>, case: &Case) -> Law {
+    let whole = case.of(of)?;
+    for (position, step) in case.steps.iter().enumerate().filter(|(_, step)| step.len() > 1).take(3) {
+        let (first, second) = step.split_at(1 + position % (step.len() - 1));
+        let mut steps = case.steps.clone();
+        steps.splice(position..=position, [first.to_vec(), second.to_vec()]);
+        let split = computed(of, &case.known, &steps, &case.field)?;
+        let bound = whole.total + 1e-9 * (1.0 + whole.total);
+        prop_assert!(split.total <= bound, "step {position} in two loses {}, in one {}", split.total, whole.total);
+    }
+    Ok(())
+}
+
+/// The order of the tokens within a step changes nothing.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn order_within_a_step_is_nothing(of: LossOf<'_>, case: &Case) -> Law {
+    let loss = case.of(of)?;
+    let turned: Vec<Vec<TokenIndex>> = case.steps.iter().map(|step| step.iter().rev().copied().collect()).collect();
+    let other = computed(of, &case.known, &turned, &case.field)?;
+    let pairs = loss.steps.iter().zip(&other.steps).chain(loss.tokens.iter().zip(&other.tokens));
+    for (a, b) in pairs.chain([(&loss.total, &other.total)]) {
+        prop_assert!(close(*a, *b), "the order within a step changes {a} to {b}");
+    }
+    Ok(())
+}
+
+/// Independent tokens lose nothing, however they are drawn.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn nothing_where_independent(of: LossOf<'_>, case: &Case) -> Law {
+    for kernel in kernels() {
+        let field = Isotropic::new(kernel.kind(), 2.0, 1.0).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let loss = computed(of, &case.known, &case.steps, &field.into())?;
+        prop_assert_eq!(loss.total, 0.0, "independent tokens lose something");
+    }
+    Ok(())
+}
+
+/// A measured field with the covariance of an isotropic one loses the same.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn measured_as_isotropic(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law {
+    let (grid, field) = (case.grid(), field.into());
+    let numbers = dense(grid, &field)[0].as_slice().to_vec();
+    let measured = Measured::new("written out", grid, 1, vec![numbers.clone(), numbers])
+        .map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let expected = computed(of, &case.known, &case.steps, &field)?;
+    let found = computed(of, &case.known, &case.steps, &measured.into())?;
+    for (expected, found) in expected.steps.iter().zip(&found.steps) {
+        prop_assert!(close(*expected, *found), "isotropic loses {expected}, measured {found}");
+    }
+    Ok(())
+}
+
+/// Turning an isotropic grid and its steps by a quarter, or mirroring both, changes nothing.
+///
+/// # Errors
+/// The law that does not hold.
+pub fn turned_or_mirrored(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law {
+    let (grid, field) = (case.grid(), field.into());
+    let expected = computed(of, &case.known, &case.steps, &field)?;
+    let turned = Grid::new(grid.width(), grid.height()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    type Image = fn(Grid, u32, u32) -> (u32, u32);
+    let mirror: Image = |grid, row, column| (row, grid.width() - 1 - column);
+    let quarter: Image = |grid, row, column| (column, grid.height() - 1 - row);
+    for (what, to, image) in [("mirrored", grid, mirror), ("turned", turned, quarter)] {
+        let moved = |token: TokenIndex| {
+            let position = grid.position(token);
+            let (row, column) = image(grid, position.row, position.column);
+            to.at(row, column).unwrap_or_else(|| unreachable!("inside"))
+        };
+        let known = TokenSet::of(to, case.known.iter().map(moved));
+        let steps: Vec<Vec<TokenIndex>> =
+            case.steps.iter().map(|step| step.iter().map(|&token| moved(token)).collect()).collect();
+        let found = computed(of, &known, &steps, &field)?;
+        prop_assert!(close(expected.total, found.total), "{what} it loses {}, not {}", found.total, expected.total);
+        for token in grid.iter() {
+            let (a, b) = (expected.tokens[token.get()], found.tokens[moved(token).get()]);
+            prop_assert!(close(a, b), "{what}, token {token} loses {b}, not {a}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The order of generation of a plan, step by step.
+
+use nalgebra::DMatrix;
+
+use super::covariance::Covariance;
+use super::factor::{Degenerate, Factor};
+use super::{Field, Loss};
+use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
+
+/// Tokens in the order of generation: the known ones, then those of each step.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    grid: Grid,
+    tokens: Vec<TokenIndex>,
+    /// How many tokens are known before each step, and at last all.
+    bounds: Vec<usize>,
+}
+
+impl Order {
+    /// That of an image of a plan.
+    pub(super) fn of_plan(plan: &Plan, seed: Seed, image: ImageIndex) -> Self {
+        let mut tokens = plan.known().to_vec();
+        let mut bounds = vec![tokens.len()];
+        tokens.extend(plan.order(seed, image));
+        for step in plan.steps() {
+            bounds.push(bounds[bounds.len() - 1] + step.tokens());
+        }
+        Self { grid: plan.grid(), tokens, bounds }
+    }
+
+    /// That of steps which are written out.
+    pub(super) fn of_steps(known: &TokenSet, steps: &[Vec<TokenIndex>]) -> Result<Self, Error> {
+        let grid = known.grid();
+        let mut tokens: Vec<TokenIndex> = known.iter().collect();
+        let mut bounds = vec![tokens.len()];
+        for step in steps {
+            tokens.extend(step);
+            bounds.push(tokens.len());
+        }
+        let partition = crate::Partition::whole(grid, tokens)?;
+        Ok(Self { grid, tokens: partition.into_subsets().swap_remove(0), bounds })
+    }
+
+    /// What is lost, on average over the classes of the field.
+    pub(super) fn loss(&self, field: &Field) -> Result<Loss, Error> {
+        let mut mean = super::Mean::default();
+        for factor in factors(field, self.grid, &self.tokens)? {
+            mean.add(&self.loss_of_class(&factor?));
+        }
+        Ok(mean.finish().0)
+    }
+
+    fn loss_of_class(&self, factor: &Factor) -> Loss {
+        let mut tokens = vec![0.0; self.grid.tokens()];
+        let mut steps = Vec::with_capacity(self.bounds.len() - 1);
+        for bounds in self.bounds.windows(2) {
+            let (first, end) = (bounds[0], bounds[1]);
+            let together = |position: usize| {
+                let mut together = factor.together(position);
+                together.extend(first);
+                together.nats()
+            };
+            let step: f64 = (first..end).map(together).sum();
+            steps.push(step);
+            if step > 0.0 {
+                let shared = factor.shared_in_step(first, end);
+                let all: f64 = shared.iter().sum();
+                // Of a loss at the level of rounding nobody knows whose it is.
+                let equal = 1.0 / crate::cost::float(end - first);
+                for (token, shared) in self.tokens[first..end].iter().zip(shared) {
+                    tokens[token.get()] = step * if all > 0.0 { shared / all } else { equal };
+                }
+            }
+        }
+        Loss { total: steps.iter().sum(), steps, tokens }
+    }
+}
+
+/// The factor of each class's covariance of `order`, one after the other.
+pub(crate) fn factors<'a>(
+    field: &'a Field,
+    grid: Grid,
+    order: &'a [TokenIndex],
+) -> Result<impl Iterator<Item = Result<Factor, Error>> + 'a, Error> {
+    let classes = field.covariances(grid)?;
+    Ok(classes.into_iter().map(move |covariance| {
+        Factor::of(&covariance, field.channels(), order).map_err(|at| at.in_order(field, order))
+    }))
+}
+
+/// The covariance of each class, written out.
+pub(crate) fn covariances(field: &Field, grid: Grid) -> Result<Vec<DMatrix<f64>>, Error> {
+    let side = grid.tokens() * field.channels();
+    let dense = |class: &Covariance<'_>| DMatrix::from_fn(side, side, |row, column| class.at(row, column));
+    Ok(field.covariances(grid)?.iter().map(dense).collect())
+}
+
+impl Degenerate {
+    /// Says which token is at fault.
+    pub(crate) fn in_order(self, field: &Field, order: &[TokenIndex]) -> Error {
+        let token = order[self.0];
+        Error::Field(format!(
+            "`{field}` is not positive definite: nothing is left of token {token} once the tokens before it are known; a \
+             larger nugget, or a covariance of more pictures, would help"
+        ))
+    }
+}

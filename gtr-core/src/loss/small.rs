@@ -1,0 +1,72 @@
+//! Symmetric matrices with a row a channel.
+
+/// A symmetric positive semidefinite matrix of a few rows.
+#[derive(Clone, Debug)]
+pub(super) struct Symmetric {
+    side: usize,
+    /// Row by row; only the lower half is used.
+    numbers: Vec<f64>,
+}
+
+impl Symmetric {
+    pub(super) fn zero(side: usize) -> Self {
+        Self { side, numbers: vec![0.0; side * side] }
+    }
+
+    /// Adds the product of a column with itself.
+    pub(super) fn add_square(&mut self, column: impl Fn(usize) -> f64) {
+        for row in 0..self.side {
+            for other in 0..=row {
+                self.numbers[row * self.side + other] += column(row) * column(other);
+            }
+        }
+    }
+
+    /// The logarithm of its determinant.
+    pub(super) fn log_determinant(&self) -> f64 {
+        self.pivots(0.0).into_iter().map(libm::log).sum()
+    }
+
+    /// The logarithm of the determinant of its sum with the unit matrix, 0 or more.
+    pub(super) fn log_determinant_of_one_more(&self) -> f64 {
+        match *self.numbers.as_slice() {
+            [number] => libm::log1p(number),
+            // Pivots are at least 1 but for rounding.
+            _ => self.pivots(1.0).into_iter().map(|pivot| libm::log(pivot).max(0.0)).sum(),
+        }
+    }
+
+    /// The squares of the diagonal of the Cholesky factor of its sum with a multiple of the unit matrix.
+    fn pivots(&self, more: f64) -> Vec<f64> {
+        let (side, mut rest) = (self.side, self.numbers.clone());
+        for row in 0..side {
+            rest[row * side + row] += more;
+        }
+        for pivot in 0..side {
+            for row in pivot + 1..side {
+                let factor = rest[row * side + pivot] / rest[pivot * side + pivot];
+                for column in pivot + 1..=row {
+                    rest[row * side + column] -= factor * rest[column * side + pivot];
+                }
+            }
+        }
+        (0..side).map(|row| rest[row * side + row]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn determinants_are_those_written_out() {
+        let mut matrix = Symmetric::zero(2);
+        for column in [[1.0, 2.0], [3.0, -1.0]] {
+            matrix.add_square(|row| column[row]);
+        }
+        // [[10, -1], [-1, 5]], and [[11, -1], [-1, 6]].
+        assert!((matrix.log_determinant() - 49.0_f64.ln()).abs() < 1e-14);
+        assert!((matrix.log_determinant_of_one_more() - 65.0_f64.ln()).abs() < 1e-14);
+        assert_eq!(Symmetric::zero(3).log_determinant_of_one_more(), 0.0);
+    }
+}

@@ -1,0 +1,50 @@
+//! Sub-lattice by sub-lattice.
+
+use super::bisection::Cut;
+use crate::{Grid, Position, TokenIndex};
+
+/// Orders tokens so that any half of them, quarter, and so on, is spread like the whole: by the halves of the quincunx cut to
+/// which they belong, the coarsest cut first.
+pub(super) fn lattice(grid: Grid, tokens: &[TokenIndex]) -> Vec<TokenIndex> {
+    let mut order = tokens.to_vec();
+    order.sort_by_key(|&token| key(grid, grid.position(token)));
+    order
+}
+
+/// A bit a level of the cut, the first level highest: whether the level cuts the cell off. No two cells of a grid have the same.
+fn key(grid: Grid, position: Position) -> u64 {
+    let side = grid.height().max(grid.width());
+    let levels = 2 * (u32::BITS - side.leading_zeros()) + 1;
+    (0..levels).fold(0, |key, level| key << 1 | u64::from(!Cut::Quincunx.keeps(level, position)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Spread, TokenSet};
+
+    #[test]
+    fn parts_of_a_colour_are_spread_evenly() {
+        let grid = Grid::new(16, 16).unwrap();
+        let odd: Vec<TokenIndex> =
+            grid.iter().filter(|&token| (grid.position(token).row + grid.position(token).column) % 2 == 1).collect();
+        let order = lattice(grid, &odd);
+        for (parts, closest) in [(1, 2.0_f64.sqrt()), (2, 2.0), (4, 8.0_f64.sqrt()), (8, 4.0)] {
+            for part in order.chunks(128 / parts) {
+                let spread = Spread::of(&TokenSet::of(grid, part.iter().copied()));
+                assert_eq!(spread.closest_pair, Some(closest), "1 of {parts}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_cell_has_a_place_of_its_own() {
+        for (height, width) in [(1, 1), (1, 9), (5, 3), (16, 16), (33, 7)] {
+            let grid = Grid::new(height, width).unwrap();
+            let mut keys: Vec<u64> = grid.iter().map(|token| key(grid, grid.position(token))).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), grid.tokens(), "{grid}");
+        }
+    }
+}

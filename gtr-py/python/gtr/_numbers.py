@@ -1,0 +1,95 @@
+"""What a sampling loop asks for besides the plan, as NumPy arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gtr import _gtr
+
+
+def timesteps(steps: int, *, max_timestep: int | None = None, clip_timestep: int | None = None) -> NDArray[np.int64]:
+    """The timesteps of a number of diffusion steps, ascending: `int64[T]`; sampling walks them from the last to the first.
+
+    With `max_timestep` they are spaced evenly from 0 to it; with `clip_timestep` from 0 to 999, those above it merged.
+
+    Raises ValueError if `steps` is not 1 to 1000, or does not fit the limit.
+
+    >>> import gtr
+    >>> gtr.timesteps(5).tolist()
+    [0, 250, 500, 749, 999]
+    """
+    return _gtr.timesteps(steps, max_timestep=max_timestep, clip_timestep=clip_timestep)
+
+
+def noise(seed: int, image: int, token: int, draw: int, channels: int = 16) -> NDArray[np.float32]:
+    """The standard normal values of one token at one draw: `float32[channels]`.
+
+    Draw 0 is what the token's diffusion starts from, draw k is added after its k-th evaluation. The values depend on the
+    arguments alone: an image has the same noise in any batch and on any machine.
+
+    >>> import gtr
+    >>> gtr.noise(seed=0, image=0, token=0, draw=0, channels=4).round(3).tolist()
+    [-0.404, -0.439, 1.263, 1.151]
+    """
+    values: NDArray[np.float32] = _gtr.normals(seed, [image], [token], (draw, draw + 1), channels)[0, 0]
+    return values
+
+
+def noises(
+    seed: int, images: Iterable[int], tokens: Iterable[int], draws: int, channels: int = 16
+) -> NDArray[np.float32]:
+    """The noise of rows, each an image's token, at draws 0 to `draws - 1`: `float32[draws, rows, channels]`."""
+    return _gtr.normals(seed, images, tokens, (0, draws), channels)
+
+
+def fts_scores(features: ArrayLike) -> NDArray[np.float64]:
+    """By what frequency-weighted token selection ranks conditioning vectors: `float64[rows]` of `features[rows, width]`.
+
+    The sum of the amplitudes of each vector's spectrum without its mean, the higher frequencies weighing more.
+
+    >>> import gtr
+    >>> gtr.fts_scores([[1, 1, 1, 1], [1, -1, 1, -1]]).tolist()
+    [0.0, 8.0]
+    """
+    return _gtr.fts_scores(matrix(features))
+
+
+def pick(
+    rule: str | Mapping[str, Any],
+    tokens: Iterable[int],
+    features: ArrayLike | None = None,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    image: int = 0,
+    step: int = 0,
+) -> NDArray[np.int64]:
+    """Positions in `tokens` of those that a detail rule picks, ascending: `int64[picked]`.
+
+    Arguments:
+        rule: its name, or a dictionary with its parameters, as `{"kind": "fts", "beta": 0.1}`.
+        tokens: the tokens of one image that a step generates.
+        features: their conditioning vectors, `[tokens, width]`, where the rule ranks them.
+        count: how many to pick; without it, as many as the rule says.
+        seed, image, step: the address of a random rule's numbers.
+
+    >>> import gtr
+    >>> gtr.pick("fts", [3, 5], [[1, 1, 1, 1], [1, -1, 1, -1]], count=1).tolist()
+    [1]
+    """
+    config = {"kind": rule} if isinstance(rule, str) else dict(rule)
+    rows = None if features is None else matrix(features)
+    return _gtr.pick(json.dumps(config), tokens, rows, seed, image, step, count)
+
+
+def matrix(features: ArrayLike) -> NDArray[np.float32]:
+    """Vectors as the Rust half reads them."""
+    rows = np.ascontiguousarray(features, dtype=np.float32)
+    if rows.ndim != 2:
+        raise ValueError(f"features are vectors in rows, an array of two dimensions, not of {rows.ndim}")
+    return rows

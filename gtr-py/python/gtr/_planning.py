@@ -1,0 +1,174 @@
+"""From a schedule to a plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from gtr import _gtr, _schedulers
+from gtr._gtr import Plan
+
+Axis: TypeAlias = "str | Mapping[str, Any] | object"
+
+AXES = ("order", "pace", "diffusion", "detail")
+
+_HOME = (16, 16)
+
+# Two ways to say the same: one takes the place of the other.
+_EXCLUSIVE = (("rates", "steps"), ("max_timestep", "clip_timestep"))
+
+
+def plan(
+    schedule: str | Mapping[str, Any] = "gtr-paper",
+    grid: tuple[int, int] | str | None = None,
+    *,
+    order: Axis | None = None,
+    pace: Axis | None = None,
+    diffusion: Axis | None = None,
+    detail: Axis | None = None,
+    max_timestep: int | None = None,
+    clip_timestep: int | None = None,
+    known: Iterable[int] = (),
+) -> Plan:
+    """Plans a schedule on a grid of tokens.
+
+    Arguments:
+        schedule: the name of a preset (`gtr.presets()`), a dictionary with a choice on each axis, or either of them as JSON.
+        grid: rows and columns of tokens, `(16, 16)` or `"16x16"`; without it, the home grid of the preset.
+        order, pace, diffusion, detail: take the place of the schedule's choice on that axis. A name (`"halton"`), a dictionary
+            (`{"kind": "uniform", "steps": 12}`), a dictionary without a `kind`, which changes parameters of the schedule's
+            own choice (`{"stages": 4}`), or a scheduler written in Python (`gtr.register`).
+        max_timestep, clip_timestep: the upper end of the timesteps, 0 to 999; at most one of them.
+        known: tokens that are known before the first step, as for inpainting; the plan is for the others.
+
+    A preset adapts to a grid that cannot meet it, and `Plan.adaptations` says how; an axis that is given here does not.
+
+    Raises:
+        gtr.PlanError: an unknown name, a wrong parameter, or a wish that the grid cannot meet.
+        ValueError: a grid or a number out of range.
+
+    Examples:
+        >>> import gtr
+        >>> gtr.plan("gtr-16", grid=(16, 16))
+        <gtr.Plan of 16x16 tokens in 16 AR steps: bisection, rates, stage-aware, fts>
+        >>> gtr.plan("mar-16", "8x8", order="halton", pace={"steps": 4})
+        <gtr.Plan of 8x8 tokens in 4 AR steps: halton, cosine, constant, none>
+        >>> gtr.plan("gtr-16", grid=(0, 4))
+        Traceback (most recent call last):
+        ValueError: a grid of 0x4 tokens is not possible: each side must be at least 1, the whole at most 16777216 tokens
+    """
+    chosen, home = _choose(schedule)
+    sides = _sides(grid, home)
+    touched = _apply(chosen, {"order": order, "pace": pace, "diffusion": diffusion, "detail": detail})
+    for name, timestep in (("max_timestep", max_timestep), ("clip_timestep", clip_timestep)):
+        if timestep is not None:
+            touched.add("diffusion")
+            _insert(chosen["diffusion"], {name: timestep})
+    if "adapt" in chosen:
+        chosen["adapt"] = [axis for axis in chosen["adapt"] if axis not in touched]
+    return make(chosen, sides, known)
+
+
+def make(schedule: Mapping[str, Any], sides: tuple[int, int], known: Iterable[int]) -> Plan:
+    """Plans a whole schedule, whose orders and paces may be written in Python."""
+    known = [int(token) for token in known]
+    # An order says in its configuration how tokens are ordered within a stage, for those who read the plan.
+    stages = _schedulers.stages(schedule["order"], sides) if "order" in schedule else None
+    text = json.dumps(schedule)
+    steps = None
+    if "pace" in schedule and _schedulers.is_python(schedule["pace"], "pace"):
+        steps = _schedulers.steps(schedule["pace"], _gtr.stage_sizes(text, sides, known, stages))
+    return _gtr.make_plan(text, sides, known, stages, steps)
+
+
+def with_default_max_timestep(plan: Plan, timestep: int) -> Plan:
+    """The same plan up to a timestep, unless its schedule names one: what a model needs that is not exact beyond."""
+    schedule = plan.schedule
+    if any(name in schedule["diffusion"] for name in ("max_timestep", "clip_timestep")):
+        return plan
+    if plan.unknown:
+        document = json.loads(plan.to_json())
+        document["schedule"]["diffusion"]["max_timestep"] = timestep
+        return Plan.from_json(json.dumps(document))
+    schedule["diffusion"]["max_timestep"] = timestep
+    return make(schedule, plan.grid, plan.known.tolist())
+
+
+def _choose(schedule: str | Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, int] | None]:
+    if isinstance(schedule, str) and not schedule.lstrip().startswith("{"):
+        return _gtr.preset_schedule(schedule)
+    if isinstance(schedule, str):
+        return _gtr.read_schedule(schedule)
+    if not isinstance(schedule, Mapping):
+        found = type(schedule).__name__
+        raise TypeError(f"a schedule is the name of a preset, a dictionary or JSON, not {found}")
+    choices = {axis: _config(axis, choice) if axis in AXES else choice for axis, choice in schedule.items()}
+    return _gtr.read_schedule(json.dumps(choices))
+
+
+def _sides(grid: tuple[int, int] | str | None, home: tuple[int, int] | None) -> tuple[int, int]:
+    if grid is None:
+        return home or _HOME
+    if isinstance(grid, str):
+        return _gtr.parse_grid(grid)
+    try:
+        height, width = (int(side) for side in grid)
+    except (TypeError, ValueError):
+        raise TypeError(f"a grid is (height, width) or 'HEIGHTxWIDTH', not {grid!r}") from None
+    if not all(0 <= side < 2**32 for side in (height, width)):
+        raise ValueError(
+            f"a grid of {height}x{width} tokens is not possible: each side must be at least 1, "
+            "the whole at most 16777216 tokens"
+        )
+    return height, width
+
+
+def _config(axis: str, choice: Axis) -> dict[str, Any]:
+    if isinstance(choice, str):
+        return {"kind": choice}
+    if isinstance(choice, Mapping):
+        return dict(choice)
+    return _schedulers.config(axis, choice)
+
+
+def _apply(schedule: dict[str, Any], choices: Mapping[str, Axis | None]) -> set[str]:
+    """Makes changes; returns the axes that were touched, which adapt no longer."""
+    touched = set()
+    stages = schedule.get("order", {}).get("stages")
+    listed = False
+    for axis, choice in choices.items():
+        if choice is None:
+            continue
+        touched.add(axis)
+        config = _config(axis, choice)
+        listed |= axis == "pace" and any(name in config for name in ("rates", "steps"))
+        kind = config.pop("kind", None)
+        if (kind is not None and kind != schedule.get(axis, {}).get("kind")) or (
+            isinstance(choice, Mapping) and kind is not None
+        ):
+            schedule[axis] = {"kind": kind, **config}
+        else:
+            _insert(schedule[axis], config)
+    if not listed and schedule.get("order", {}).get("stages") != stages:
+        _one_value_a_stage(schedule)
+    return touched
+
+
+def _insert(config: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        for pair in _EXCLUSIVE:
+            if name in pair:
+                config.pop(pair[1 - pair.index(name)], None)
+        config[name] = value
+
+
+def _one_value_a_stage(schedule: dict[str, Any]) -> None:
+    """Fits what the pace lists a stage to another number of stages."""
+    stages = schedule["order"].get("stages", 1)
+    if not isinstance(stages, int) or not 1 <= stages <= 64:
+        return  # It is refused later, by its own name.
+    for name in ("rates", "steps"):
+        values = schedule["pace"].get(name)
+        if isinstance(values, list) and values:
+            schedule["pace"][name] = [values[position] for position in _gtr.per_stage(len(values), stages)]

@@ -1,0 +1,77 @@
+//! An order and a pace that are given as their results: what a scheduler written in Python made.
+//!
+//! Planning takes them like any others. The plan is then given the name that the scheduler has in Python, under which it is
+//! one that nobody but that process knows.
+
+use gtr_core::pace::StageSizes;
+use gtr_core::{AxisName, Component, Error, Fit, Grid, Order, Pace, Partition, Within};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Stages as they are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenOrder {
+    /// The tokens of each stage.
+    pub(crate) stages: Vec<Vec<u64>>,
+    /// How they are ordered within a stage; as they are listed, where nothing is said.
+    pub(crate) within: Option<Within>,
+    /// Whether the last stage reconstructs.
+    pub(crate) reconstructs: bool,
+}
+
+impl Component for GivenOrder {
+    const KIND: &'static str = "given-order";
+    const SOURCE: &'static str = "gtr-py";
+}
+
+impl Order for GivenOrder {
+    fn partition(&self, grid: Grid) -> Result<Partition, Error> {
+        let token = |&token: &u64| grid.token(usize::try_from(token).unwrap_or(usize::MAX));
+        let stage = |stage: &Vec<u64>| stage.iter().map(token).collect::<Result<Vec<_>, _>>();
+        Partition::new(grid, self.stages.iter().map(stage).collect::<Result<_, _>>()?)
+    }
+
+    fn reconstructs(&self) -> bool {
+        self.reconstructs
+    }
+
+    fn within(&self) -> Within {
+        self.within.unwrap_or(Within::Listed)
+    }
+}
+
+/// Steps as they are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenPace {
+    /// The token counts of each stage's steps.
+    pub(crate) steps: Vec<Vec<u64>>,
+}
+
+impl Component for GivenPace {
+    const KIND: &'static str = "given-pace";
+    const SOURCE: &'static str = "gtr-py";
+}
+
+impl Pace for GivenPace {
+    fn steps(&self, stages: &StageSizes, _fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+        let refused = |message: String| Error::DoesNotFit { axis: AxisName::Pace, message };
+        let (found, wanted) = (self.steps.len(), stages.stages.len());
+        if found != wanted {
+            return Err(refused(format!("there are steps for {found} stages: give a list for each of the {wanted}")));
+        }
+        let counts = self.steps.iter().zip(&stages.stages).map(|(steps, stage)| {
+            let (number, tokens) = (stage.number + 1, stage.tokens);
+            let counts: Vec<usize> = steps.iter().map(|&count| usize::try_from(count).unwrap_or(usize::MAX)).collect();
+            if counts.contains(&0) {
+                return Err(refused(format!("a step of stage {number} generates no token: each needs at least one")));
+            }
+            match counts.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count)) {
+                Some(sum) if sum == tokens => Ok(counts),
+                _ => Err(refused(format!("the steps of stage {number} do not add up to its {tokens} tokens"))),
+            }
+        });
+        counts.collect()
+    }
+}

@@ -1,0 +1,286 @@
+//! A plan as a Python object.
+
+use gtr_core::{
+    AxisName, Capability, Detail, Guidance, GuidanceSchedule, ImageIndex, Plan, PlanDocument, Registry, Seed, Step,
+    Timesteps, TokenIndex,
+};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::arguments::{Whole, Wholes, to_python};
+use crate::errors::{Failure, PlanError, out_of_range};
+use crate::{cost, sampling};
+
+/// A sampling plan: which tokens of an image are generated when, and with how much computation.
+///
+/// Made by `gtr.plan` or `Plan.from_json`; it cannot be changed. Two plans are equal if their documents are. In a notebook
+/// a plan draws itself.
+#[pyclass(name = "Plan", module = "gtr", frozen)]
+#[derive(Debug)]
+pub(crate) struct PyPlan {
+    plan: Plan,
+    adaptations: Vec<String>,
+}
+
+impl PyPlan {
+    pub(crate) fn new(plan: Plan, adaptations: Vec<String>) -> Self {
+        Self { plan, adaptations }
+    }
+
+    fn step(&self, index: usize) -> PyResult<&Step> {
+        let steps = self.plan.steps();
+        steps.get(index).ok_or_else(|| PyIndexError::new_err(format!("there is no AR step {index} of {}", steps.len())))
+    }
+
+    /// The rule that picks tokens; a plan may name one that nobody knows here.
+    fn rule(&self) -> PyResult<Box<dyn Detail>> {
+        Ok(Registry::builtin().build_detail(self.plan.detail()).map_err(Failure::from)?)
+    }
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "tokens are below 2^24")]
+fn number(token: TokenIndex) -> i64 {
+    token.get() as i64
+}
+
+fn numbers<'py>(py: Python<'py>, tokens: &[TokenIndex]) -> Bound<'py, PyArray1<i64>> {
+    PyArray1::from_iter(py, tokens.iter().copied().map(number))
+}
+
+/// The axes of a plan whose implementation is not one of this package.
+fn unknown(plan: &Plan) -> Vec<String> {
+    let name = |axis: AxisName| format!("{axis} `{}`", plan.schedule().axis(axis).kind);
+    plan.schedule().unknown(&Registry::builtin()).into_iter().map(name).collect()
+}
+
+#[pymethods]
+impl PyPlan {
+    /// Reads a plan from JSON, as `to_json` or `gtr-cli plan --format json` writes it, and checks every rule.
+    ///
+    /// Raises `gtr.PlanError` with the broken rules.
+    #[staticmethod]
+    fn from_json(py: Python<'_>, text: &str) -> PyResult<Self> {
+        let read = py.detach(|| {
+            let document = PlanDocument::parse(text).map_err(|violation| violation.to_string())?;
+            Plan::from_document(&document, &Registry::builtin()).map_err(|error| error.to_string())
+        });
+        Ok(Self::new(read.map_err(PlanError::new_err)?, Vec::new()))
+    }
+
+    /// The plan as JSON, byte for byte as `gtr-cli plan --format json` writes it.
+    fn to_json(&self) -> String {
+        self.plan.to_document().to_json()
+    }
+
+    /// Rows and columns of tokens.
+    #[getter]
+    fn grid(&self) -> (u32, u32) {
+        (self.plan.grid().height(), self.plan.grid().width())
+    }
+
+    /// The schedule that the plan came from, every parameter written out: a dictionary with the keys `order`, `pace`,
+    /// `diffusion`, `detail`, and `adapt` where an axis was adapted.
+    #[getter]
+    fn schedule<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, self.plan.schedule())
+    }
+
+    /// The stages, first to last: dictionaries with `role` (`generation` or `reconstruction`) and `tokens`.
+    #[getter]
+    fn stages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &self.plan.to_document().stages)
+    }
+
+    /// The AR steps, in order: dictionaries with `stage`, `tokens`, `diffusion_steps`, and `detail` where a rule picks.
+    #[getter]
+    fn steps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &self.plan.to_document().steps)
+    }
+
+    /// The tokens that are known before the first step, ascending: `int64[known]`.
+    #[getter]
+    fn known<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        numbers(py, self.plan.known())
+    }
+
+    /// What of the schedule the grid could not meet, and what was done instead, in words.
+    #[getter]
+    fn adaptations(&self) -> Vec<String> {
+        self.adaptations.clone()
+    }
+
+    /// The axes whose implementation this package does not know, in words: those written in Python, or elsewhere.
+    #[getter]
+    fn unknown(&self) -> Vec<String> {
+        unknown(&self.plan)
+    }
+
+    /// The plan in numbers: a dictionary of tokens, steps, evaluations and the spread of each stage.
+    fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let summary = py.detach(|| self.plan.summary());
+        to_python(py, &summary)
+    }
+
+    /// The order in which the tokens of an image are generated: `int64[tokens left]`.
+    ///
+    /// The first step takes its number of tokens from the front, the next one those that follow. Tokens that are known
+    /// from the start are not in it. A pure function of plan, seed and image, whoever asks for it.
+    #[pyo3(signature = (seed=Whole(0), image=Whole(0)))]
+    fn order<'py>(&self, py: Python<'py>, seed: Whole, image: Whole) -> Bound<'py, PyArray1<i64>> {
+        let order = py.detach(|| self.plan.order(Seed(seed.0), ImageIndex(image.0)));
+        numbers(py, &order)
+    }
+
+    /// The orders of images, given by their numbers: `int64[images, tokens left]`.
+    #[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+    fn orders<'py>(&self, py: Python<'py>, seed: Whole, images: Wholes) -> PyResult<Bound<'py, PyArray2<i64>>> {
+        let left = self.plan.grid().tokens() - self.plan.known().len();
+        let values: Vec<i64> = py.detach(|| {
+            let order = |&image: &u64| self.plan.order(Seed(seed.0), ImageIndex(image)).into_iter().map(number);
+            images.0.iter().flat_map(order).collect()
+        });
+        PyArray1::from_vec(py, values).reshape([images.0.len(), left])
+    }
+
+    /// What of an image is unknown before each AR step, and after the last: `bool[steps + 1, tokens]`.
+    #[pyo3(signature = (seed=Whole(0), image=Whole(0)))]
+    fn masks<'py>(&self, py: Python<'py>, seed: Whole, image: Whole) -> PyResult<Bound<'py, PyArray2<bool>>> {
+        let (tokens, steps) = (self.plan.grid().tokens(), self.plan.steps());
+        let values = py.detach(|| {
+            let order = self.plan.order(Seed(seed.0), ImageIndex(image.0));
+            let mut rest = order.as_slice();
+            let mut values = Vec::with_capacity((steps.len() + 1) * tokens);
+            for known in std::iter::once(0).chain(steps.iter().map(Step::tokens)) {
+                rest = &rest[known..];
+                let begin = values.len();
+                values.resize(begin + tokens, false);
+                for token in rest {
+                    values[begin + token.get()] = true;
+                }
+            }
+            values
+        });
+        PyArray1::from_vec(py, values).reshape([steps.len() + 1, tokens])
+    }
+
+    /// The timesteps of an AR step, ascending: `int64[T]` of its plain tokens and, where the step has detail, those of the
+    /// tokens that are picked. Sampling walks them from the last to the first.
+    fn timesteps<'py>(&self, py: Python<'py>, step: usize) -> PyResult<Bound<'py, PyTuple>> {
+        let step = self.step(step)?;
+        let detail = step.detail().map(|detail| detail.diffusion_steps);
+        let groups = std::iter::once(step.diffusion_steps()).chain(detail).map(|steps| {
+            let timesteps = Timesteps::new(steps, self.plan.timestep_limit()).map_err(Failure::from)?;
+            Ok(sampling::array(py, &timesteps))
+        });
+        PyTuple::new(py, groups.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// The scale of classifier-free guidance in each AR step: `float64[steps]`.
+    ///
+    /// `schedule` is `linear`, which grows with the share of tokens that are known after the step, or `constant`.
+    #[pyo3(signature = (scale, schedule="linear"))]
+    fn guidance<'py>(&self, py: Python<'py>, scale: f64, schedule: &str) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let schedule = match schedule {
+            "linear" => GuidanceSchedule::Linear,
+            "constant" => GuidanceSchedule::Constant,
+            other => {
+                let message = format!("a guidance schedule must be linear or constant, not {other}");
+                return Err(PyValueError::new_err(message));
+            }
+        };
+        let guidance = Guidance::new(scale, schedule).map_err(|error| out_of_range(&error))?;
+        let tokens = self.plan.grid().tokens();
+        let mut left = tokens - self.plan.known().len();
+        let scales = self.plan.steps().iter().map(|step| {
+            left -= step.tokens();
+            guidance.at(tokens, left)
+        });
+        Ok(PyArray1::from_iter(py, scales))
+    }
+
+    /// Whether the detail rule ranks tokens by their conditioning vectors.
+    #[getter]
+    fn ranks_features(&self) -> PyResult<bool> {
+        let picks = self.plan.steps().iter().any(|step| step.detail().is_some());
+        Ok(picks && self.rule()?.needs().contains(&Capability::HostFeatures))
+    }
+
+    /// Positions, among an image's tokens of an AR step, of those that the detail rule picks, ascending: `int64[picked]`.
+    ///
+    /// `features` are the conditioning vectors of the tokens as the head gets them, `float32[tokens, width]`; only a rule
+    /// that ranks them needs them.
+    #[pyo3(signature = (step, tokens, features=None, *, seed=Whole(0), image=Whole(0)))]
+    #[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+    fn pick<'py>(
+        &self,
+        py: Python<'py>,
+        step: usize,
+        tokens: Wholes,
+        features: Option<PyReadonlyArray2<'py, f32>>,
+        seed: Whole,
+        image: Whole,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let Some(detail) = self.step(step)?.detail() else { return Ok(PyArray1::from_vec(py, Vec::new())) };
+        let rows = features.as_ref().map(|features| Ok::<_, PyErr>((features.as_slice()?, features.shape()[1])));
+        let address = (seed, image, Whole(step as u64));
+        let picked = sampling::picks(self.rule()?.as_ref(), &tokens, rows.transpose()?, address, Some(detail.tokens))?;
+        Ok(PyArray1::from_iter(py, picked.into_iter().map(|position| i64::try_from(position).unwrap_or(i64::MAX))))
+    }
+
+    fn _cost<'py>(&self, py: Python<'py>, architecture_json: &str, guided: bool) -> PyResult<Bound<'py, PyDict>> {
+        let architecture = cost::architecture(architecture_json)?;
+        let parts = PyDict::new(py);
+        for (name, operations) in cost::parts(&architecture.cost(&self.plan, guided)) {
+            parts.set_item(name, operations)?;
+        }
+        Ok(parts)
+    }
+
+    /// Operations of an image on an architecture, by part, and their `total`: a name as `mar-h`, or a dictionary as those of
+    /// `gtr.ARCHITECTURES`. With guidance everything but the text is computed twice.
+    #[pyo3(signature = (architecture, *, guided=true))]
+    fn cost<'py>(
+        slf: &Bound<'py, Self>,
+        architecture: &Bound<'py, PyAny>,
+        guided: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("gtr._architectures")?.call_method1("cost", (slf, architecture, guided))
+    }
+
+    fn _repr_svg_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("gtr._draw")?.call_method1("svg", (slf,))
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("gtr._draw")?.call_method1("html", (slf,))
+    }
+
+    fn __repr__(&self) -> String {
+        let schedule = self.plan.schedule();
+        let kinds = AxisName::ALL.map(|axis| schedule.axis(axis).kind.as_str()).join(", ");
+        let (grid, steps) = (self.plan.grid(), self.plan.steps().len());
+        format!("<gtr.Plan of {grid} tokens in {steps} AR steps: {kinds}>")
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().plan == self.plan)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.to_json().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((slf.get_type().getattr("from_json")?, (slf.get().to_json(),)))
+    }
+}
+
+/// The class of the module.
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyPlan>()
+}

@@ -1,0 +1,182 @@
+//! What a sampling loop asks for besides the plan: timesteps, noise, and the tokens that a detail rule picks.
+
+use gtr_core::detail::Candidates;
+use gtr_core::{
+    Capability, Config, Detail, DiffusionSteps, Grid, ImageIndex, Noise, NoiseSource, Purpose, Registry, Seed, Spectrum,
+    Stream, Timestep, TimestepLimit, Timesteps, TokenIndex,
+};
+use numpy::{PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::arguments::{Whole, Wholes, token};
+use crate::errors::{Failure, PlanError, out_of_range};
+
+/// The largest grid: noise is addressed by tokens of any grid.
+fn any_grid() -> PyResult<Grid> {
+    Ok(Grid::new(4096, 4096).map_err(Failure::from)?)
+}
+
+/// The timesteps of a number of diffusion steps, ascending.
+#[pyfunction]
+#[pyo3(signature = (steps, *, max_timestep=None, clip_timestep=None))]
+fn timesteps(
+    py: Python<'_>,
+    steps: Whole,
+    max_timestep: Option<Whole>,
+    clip_timestep: Option<Whole>,
+) -> PyResult<Bound<'_, PyArray1<i64>>> {
+    let small = |Whole(number): Whole| u32::try_from(number).unwrap_or(u32::MAX);
+    let timestep = |number: Whole| Timestep::new(small(number)).map_err(|error| out_of_range(&error));
+    let limit = match (max_timestep, clip_timestep) {
+        (Some(_), Some(_)) => {
+            return Err(PyValueError::new_err("max_timestep and clip_timestep exclude each other: give one of them"));
+        }
+        (Some(max), None) => TimestepLimit::Max(timestep(max)?),
+        (None, Some(clip)) => TimestepLimit::Clip(timestep(clip)?),
+        (None, None) => TimestepLimit::NONE,
+    };
+    let steps = DiffusionSteps::new(small(steps)).map_err(|error| out_of_range(&error))?;
+    Ok(array(py, &Timesteps::new(steps, limit).map_err(Failure::from)?))
+}
+
+/// Timesteps as an array.
+pub(crate) fn array<'py>(py: Python<'py>, timesteps: &Timesteps) -> Bound<'py, PyArray1<i64>> {
+    PyArray1::from_iter(py, timesteps.values().iter().map(|&timestep| i64::from(timestep)))
+}
+
+/// More numbers than this are not drawn at once.
+const MOST_NUMBERS: usize = 1 << 31;
+
+/// So many numbers are worth a thread of their own.
+const A_THREAD: usize = 1 << 16;
+
+/// Standard normal values of rows, each an image's token: `float32[draws, rows, channels]`.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+fn normals(
+    py: Python<'_>,
+    seed: Whole,
+    images: Wholes,
+    tokens: Wholes,
+    draws: (u32, u32),
+    channels: usize,
+) -> PyResult<Bound<'_, PyArray3<f32>>> {
+    let grid = any_grid()?;
+    if images.0.len() != tokens.0.len() {
+        let (images, tokens) = (images.0.len(), tokens.0.len());
+        return Err(PyValueError::new_err(format!("a row is an image and a token: {images} images, {tokens} tokens")));
+    }
+    let tokens = tokens.tokens(grid)?;
+    let rows: Vec<_> = images.0.into_iter().map(ImageIndex).zip(tokens).collect();
+    let (first, count) = (draws.0, draws.1.saturating_sub(draws.0) as usize);
+    let width = rows.len().checked_mul(channels);
+    let numbers = width.and_then(|width| width.checked_mul(count)).filter(|&numbers| numbers <= MOST_NUMBERS);
+    let Some(numbers) = numbers else {
+        return Err(PyValueError::new_err(format!("at most {MOST_NUMBERS} normal values are drawn at once")));
+    };
+    let values = py.detach(|| fill(Noise::new(Seed(seed.0)), &rows, first, numbers, channels));
+    PyArray1::from_vec(py, values).reshape([count, rows.len(), channels])
+}
+
+/// Fills rows of values, draw after draw, on as many threads as are worth it: the values depend on their addresses alone.
+fn fill(noise: Noise, rows: &[(ImageIndex, TokenIndex)], first: u32, numbers: usize, channels: usize) -> Vec<f32> {
+    let mut values = vec![0.0; numbers];
+    if numbers == 0 {
+        return values;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = (numbers / A_THREAD).clamp(1, cores);
+    let share = (numbers / channels).div_ceil(threads);
+    let fill_some = |chunk: &mut [f32], begin: usize| {
+        for (place, out) in (begin..).zip(chunk.chunks_exact_mut(channels)) {
+            let (image, token) = rows[place % rows.len()];
+            let draw = u32::try_from(place / rows.len()).unwrap_or(u32::MAX);
+            noise.fill_normal(image, token, first.saturating_add(draw), out);
+        }
+    };
+    if threads == 1 {
+        fill_some(&mut values, 0);
+        return values;
+    }
+    std::thread::scope(|scope| {
+        for (number, chunk) in values.chunks_mut(share * channels).enumerate() {
+            scope.spawn(move || fill_some(chunk, number * share));
+        }
+    });
+    values
+}
+
+/// By what FTS ranks conditioning vectors: a number a row.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+fn fts_scores<'py>(py: Python<'py>, features: PyReadonlyArray2<'py, f32>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let width = features.shape()[1];
+    let values = features.as_slice()?;
+    let scores: Vec<f64> = py.detach(|| {
+        let mut spectrum = Spectrum::new(width);
+        values.chunks_exact(width.max(1)).map(|vector| spectrum.score(vector)).collect()
+    });
+    Ok(PyArray1::from_vec(py, scores))
+}
+
+/// Positions of the tokens that a detail rule picks; of an image's tokens in one step.
+#[pyfunction]
+#[pyo3(signature = (rule_json, tokens, features, seed, image, step, count=None))]
+#[expect(clippy::too_many_arguments, reason = "what a rule may look at")]
+#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+fn pick<'py>(
+    py: Python<'py>,
+    rule_json: &str,
+    tokens: Wholes,
+    features: Option<PyReadonlyArray2<'py, f32>>,
+    seed: Whole,
+    image: Whole,
+    step: Whole,
+    count: Option<usize>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let config: Config = serde_json::from_str(rule_json)
+        .map_err(|error| PlanError::new_err(format!("not a detail rule: {error}")))?;
+    let rule = Registry::builtin().build_detail(&config).map_err(Failure::from)?;
+    let rows = features.as_ref().map(|features| Ok::<_, PyErr>((features.as_slice()?, features.shape()[1])));
+    let picked = picks(rule.as_ref(), &tokens, rows.transpose()?, (seed, image, step), count)?;
+    Ok(PyArray1::from_iter(py, picked.into_iter().map(|position| i64::try_from(position).unwrap_or(i64::MAX))))
+}
+
+/// What a rule picks; without a count, as many as it says.
+pub(crate) fn picks(
+    rule: &dyn Detail,
+    tokens: &Wholes,
+    features: Option<(&[f32], usize)>,
+    (Whole(seed), Whole(image), Whole(step)): (Whole, Whole, Whole),
+    count: Option<usize>,
+) -> PyResult<Vec<usize>> {
+    let grid = any_grid()?;
+    let tokens = tokens.0.iter().map(|&number| token(grid, number)).collect::<PyResult<Vec<_>>>()?;
+    let Some(count) = count.or_else(|| rule.share(tokens.len()).map(|share| share.tokens)) else {
+        return Ok(Vec::new());
+    };
+    if count > tokens.len() {
+        let most = tokens.len();
+        return Err(PyValueError::new_err(format!("{count} of {most} tokens cannot be picked")));
+    }
+    let (features, width) = match (features, rule.needs().contains(&Capability::HostFeatures)) {
+        (_, false) => (&[][..], 0),
+        (None, true) => return Err(PyValueError::new_err("this rule ranks conditioning vectors: give features")),
+        (Some((values, width)), true) if width * tokens.len() == values.len() => (values, width),
+        (Some((values, width)), true) => {
+            let (rows, tokens) = (values.len() / width.max(1), tokens.len());
+            return Err(PyValueError::new_err(format!("features have {rows} rows for {tokens} tokens: give one each")));
+        }
+    };
+    let stream = Stream::new(Seed(seed), Purpose::Detail, ImageIndex(image), step);
+    Ok(rule.pick(Candidates { tokens: &tokens, width, features, stream }, count))
+}
+
+/// The functions of the module.
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(timesteps, module)?)?;
+    module.add_function(wrap_pyfunction!(normals, module)?)?;
+    module.add_function(wrap_pyfunction!(fts_scores, module)?)?;
+    module.add_function(wrap_pyfunction!(pick, module)?)
+}

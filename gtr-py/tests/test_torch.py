@@ -1,0 +1,312 @@
+"""`gtr.torch.sample`: against gtr-cli, against a loop written out, and against wrong use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gtr
+from conftest import PRESETS, mar_model
+
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch")]
+
+# As `models/mar-digits/config.json`: tokens of 16 channels are patches of a grey picture.
+CONFIG = {
+    "model": "small",
+    "grid": [8, 8],
+    "patch_size": 4,
+    "vae_embed_dim": 1,
+    "token_embed_dim": 16,
+    "image": [32, 32],
+    "encoder_embed_dim": 32,
+    "encoder_depth": 2,
+    "encoder_num_heads": 4,
+    "decoder_embed_dim": 32,
+    "decoder_depth": 2,
+    "decoder_num_heads": 4,
+    "mlp_ratio": 4,
+    "buffer_size": 8,
+    "class_num": 10,
+    "diffloss_d": 2,
+    "diffloss_w": 32,
+    "layer_norm_eps": 1e-06,
+    "noise_schedule": "cosine",
+    "diffusion_steps": 1000,
+    "latent_scale": 1.0,
+    "decoder": "identity: token channels are (row in patch, column in patch), pixel = clamp((x + 1) / 2, 0, 1)",
+}
+
+PLANS = {
+    "fts": ["--preset", "gtr-16", "--max-timestep", "900"],
+    "random picks": ["--preset", "gtr-16", "--detail", "random", "--max-timestep", "900"],
+    "low frequency": ["--preset", "gtr-8", "--detail", "low-frequency", "--max-timestep", "900"],
+    "annealed": ["--preset", "disa-16"],
+    "halton": ["--preset", "halton-8", "--diffusion", "constant", "--t", "8", "--max-timestep", "900"],
+}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory, torch: Any) -> tuple[Any, Path]:
+    """A model, and its weights as the published code saves them."""
+    import mar
+
+    torch.manual_seed(0)
+    model = mar.Mar((8, 8), channels=1, patch=4).eval()
+    folder = tmp_path_factory.mktemp("model")
+    torch.save({"model_ema": model.state_dict(), "epoch": 1}, folder / "checkpoint-last.pth")
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    return model, folder
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("flags", PLANS.values(), ids=PLANS.keys())
+@pytest.mark.parametrize("guidance", [(2.9, "linear"), (1.0, "linear"), (4.0, "constant")])
+def test_a_run_of_the_command_line_comes_out_again(
+    cli: Callable[..., str], saved: tuple[Any, Path], tmp_path: Path, flags: list[str], guidance: tuple[float, str]
+) -> None:
+    import gtr.torch
+    import gtr.trace
+
+    (model, folder), (cfg, schedule) = saved, guidance
+    out = tmp_path / "run.trace"
+    settings = ["--cfg", cfg, "--cfg-schedule", schedule, "--temperature", "0.9", "--seed", 5]
+    cli("sample", "--model", folder, "--class", "3,7", *flags, *settings, "--trace", out, "--out", tmp_path / "run.png")
+    trace = gtr.trace.Trace(out)
+    batch = trace.batch()
+    steps: list[gtr.torch.Step] = []
+    gtr.torch.sample(
+        model,
+        trace.plan,
+        labels=batch.labels.tolist(),
+        cfg=trace.cfg,
+        cfg_schedule=trace.cfg_schedule,
+        temperature=trace.temperature,
+        seed=trace.seed,
+        images=batch.images.tolist(),
+        noise=batch.noise,
+        callback=steps.append,
+    )
+    scale = np.abs(batch.tokens).max()
+    assert len(steps) == len(trace.plan.steps)
+    for index, step in enumerate(steps):
+        targets = batch.tensor(f"step{index}.targets")
+        order = np.argsort(targets, axis=1)
+        assert np.array_equal(step.tokens, np.take_along_axis(targets, order, axis=1))
+        groups = np.take_along_axis(batch.tensor(f"step{index}.groups"), order, axis=1)
+        assert np.array_equal(step.picked, groups == 1)
+        assert step.guidance == batch.tensor(f"step{index}.guidance")[0]
+        sampled = batch.tensor(f"step{index}.sampled").reshape(*targets.shape, -1)
+        sampled = np.take_along_axis(sampled, order[..., None], axis=1)
+        assert np.abs(step.values.numpy() - sampled).max() <= 1e-4 * scale, f"step {index}"
+    assert np.abs(steps[-1].canvas.numpy() - batch.tokens).max() <= 1e-4 * scale
+    # The seed alone makes the same noise and the same orders.
+    asked = {"labels": batch.labels.tolist(), "cfg": cfg, "cfg_schedule": schedule, "temperature": 0.9, "seed": 5}
+    again = gtr.torch.sample(model, trace.plan, **asked)
+    assert np.abs(model.patchify(again).numpy() - batch.tokens).max() <= 1e-4 * scale
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_runs_as_a_loop_written_out(torch: Any, model: Any, preset: str) -> None:
+    import bare
+    import gtr.torch
+
+    plan = gtr.plan(preset, grid=(4, 4), diffusion={"kind": "constant", "t": 6}, detail="none", max_timestep=900)
+    asked = {"labels": [3, 7], "cfg": 2.0, "seed": 4}
+
+    def draw(tokens: np.ndarray, count: int, channels: int) -> Any:
+        images = np.repeat([0, 1], tokens.shape[1])
+        return torch.from_numpy(gtr.noises(4, images, tokens.ravel(), count, channels))
+
+    with torch.no_grad():
+        expected = bare.sample(model, plan, [3, 7], 2.0, plan.orders(4, range(2)), draw)
+    found = gtr.torch.sample(model, plan, **asked)
+    assert torch.isfinite(found).all()
+    assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
+    # And as it is, with its detail rule.
+    assert gtr.torch.sample(model, gtr.plan(preset, grid=(4, 4)), **asked).shape == found.shape
+
+
+def test_an_image_does_not_depend_on_its_batch(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    plan = gtr.plan("gtr-8", grid=(4, 4), diffusion={"t_max": 8, "t_min": 4, "t_rec": 4}, detail={"t_detail": 8})
+    together = gtr.torch.sample(model, plan, labels=[1, 2, 3], cfg=2.0, images=[5, 0, 9])
+    alone = gtr.torch.sample(model, plan, labels=[3], cfg=2.0, first_image=9)
+    assert (together[2:] - alone).abs().max() <= 1e-5 * together.abs().max()
+    assert not torch.allclose(gtr.torch.sample(model, plan, labels=[3], cfg=2.0, first_image=8), alone)
+    assert not torch.allclose(gtr.torch.sample(model, plan, labels=[3], cfg=2.0, first_image=9, seed=1), alone)
+
+
+def test_joined_chains_are_separate_chains(torch: Any, model: Any) -> None:
+    """A row that walks fewer timesteps joins the others, and ends where it ends alone."""
+    from gtr.torch._head import Conditions, Group, denoise
+    from gtr.torch._process import process
+
+    torch.manual_seed(3)
+    chains = [process(tuple(gtr.timesteps(steps, max_timestep=900).tolist())) for steps in (9, 4)]
+    z = torch.randn(2, 5, 32)
+    noises = [torch.randn(len(chain), rows, 4) for chain, rows in zip(chains, (2, 3), strict=True)]
+    groups = [Group(chain, noise.shape[1], noise) for chain, noise in zip(chains, noises, strict=True)]
+    with torch.no_grad():
+        together = denoise(model.diffloss.net, groups, Conditions(*z), 2.0, 1.0, torch.float32)
+        for group, rows in zip(groups, (slice(0, 2), slice(2, 5)), strict=True):
+            given = Conditions(z[0, rows], z[1, rows])
+            alone = denoise(model.diffloss.net, [group], given, 2.0, 1.0, torch.float32)
+            assert (together[rows] - alone).abs().max() < 1e-5
+
+
+def test_known_tokens_stay(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    plan = gtr.plan("gtr-8", grid=(4, 4), known=range(8))
+    init = torch.randn(2, 4, 4, 4)
+    made = gtr.torch.sample(model, plan, labels=[1, 2], init=init)
+    assert torch.equal(made[:, :, :2], init[:, :, :2])
+    assert not torch.allclose(made[:, :, 2:], init[:, :, 2:])
+    with pytest.raises(ValueError, match="8 tokens of the plan are known from the start: give init"):
+        gtr.torch.sample(model, plan, labels=[1, 2])
+    with pytest.raises(ValueError, match="no token of the plan is known from the start"):
+        gtr.torch.sample(model, gtr.plan("gtr-8", grid=(4, 4)), labels=[1, 2], init=init)
+    with pytest.raises(ValueError, match="init has tokens of the shape"):
+        gtr.torch.sample(model, plan, labels=[1, 2, 3], init=init)
+
+
+def test_noise_of_torch_follows_its_generator(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    plan = gtr.plan("mar-8", grid=(4, 4), diffusion={"kind": "constant", "t": 5})
+
+    def run(seed: int) -> Any:
+        generator = torch.Generator().manual_seed(seed)
+        return gtr.torch.sample(model, plan, labels=[1], cfg=2.0, noise="torch", generator=generator)
+
+    assert torch.equal(run(1), run(1))
+    assert not torch.equal(run(1), run(2))
+
+
+def test_lower_precision_is_near(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    plan = gtr.plan("gtr-8", grid=(4, 4), diffusion={"kind": "constant", "t": 8}, detail="none")
+    exact = gtr.torch.sample(model, plan, labels=[1, 2], cfg=2.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        near = gtr.torch.sample(model, plan, labels=[1, 2], cfg=2.0)
+    double = gtr.torch.sample(model.double(), plan, labels=[1, 2], cfg=2.0)
+    assert double.dtype == torch.float64
+    assert (double - exact).abs().max() <= 1e-4 * exact.abs().max()
+    half = gtr.torch.sample(model.bfloat16(), plan, labels=[1, 2], cfg=2.0)
+    for found in (near, half):
+        assert not torch.equal(found, exact)
+        assert (found - exact).abs().mean() <= 0.1 * exact.abs().mean()
+
+
+def test_a_compiled_model_makes_the_same(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    plan = gtr.plan("gtr-8", grid=(4, 4), diffusion={"kind": "constant", "t": 4}, detail="none")
+    exact = gtr.torch.sample(model, plan, labels=[1], cfg=2.0)
+    # The graph is traced, and run by PyTorch itself: no compiler is needed.
+    compiled = torch.compile(model.diffloss.net.forward_with_cfg, backend="aot_eager", dynamic=True)
+    model.diffloss.net.forward_with_cfg = compiled
+    model.forward_mae_decoder = torch.compile(model.forward_mae_decoder, backend="aot_eager")
+    found = gtr.torch.sample(model, plan, labels=[1], cfg=2.0)
+    assert (found - exact).abs().max() <= 1e-4 * exact.abs().max()
+
+
+def test_a_device_if_one_is_at_hand(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    plan = gtr.plan("gtr-8", grid=(4, 4))
+    exact = gtr.torch.sample(model, plan, labels=[1, 2], cfg=2.0)
+    found = gtr.torch.sample(model.cuda(), plan, labels=[1, 2], cfg=2.0)
+    assert found.device.type == "cuda"
+    assert (found.cpu() - exact).abs().max() <= 1e-3 * exact.abs().max()
+
+
+def test_wrong_use_is_named(torch: Any, model: Any) -> None:
+    import gtr.torch
+    import mar
+
+    plan = gtr.plan("gtr-8", grid=(4, 4))
+    error = gtr.torch.ModelError
+
+    def refused(kind: type[Exception], message: str, subject: Any = model, plan: gtr.Plan = plan, **asked: Any) -> None:
+        with pytest.raises(kind, match=message):
+            gtr.torch.sample(subject, plan, **{"labels": [1], **asked})
+
+    refused(error, r"the plan is for a grid of 8x8, the model for one of 4x4", plan=gtr.plan("gtr-8", grid=(8, 8)))
+    refused(error, "Linear is no MAR model: it lacks `forward_mae_encoder`", subject=torch.nn.Linear(1, 1))
+    refused(error, "this is a model of classes", texts=torch.zeros(1, 2, 3))
+    refused(error, "training mode", subject=mar_model(torch, mar, (4, 4)).train())
+    refused(ValueError, "there is no class 10: choose one of 0 to 9", labels=[10])
+    refused(TypeError, "labels are whole numbers", labels=[1.5])
+    refused(ValueError, "there are 1 labels for 2 images", count=2)
+    refused(ValueError, "there are no labels", labels=[])
+    refused(ValueError, "there are 2 image numbers for 1 images", images=[1, 2])
+    refused(ValueError, "the number of an image must be", first_image=-1)
+    refused(ValueError, "a guidance scale must be", cfg=float("nan"))
+    refused(ValueError, "a temperature must be 0 to 100", temperature=-1)
+    refused(ValueError, "noise is `gtr`, `torch`", noise="white")
+    refused(ValueError, "a generator is what noise=", generator=torch.Generator())
+    refused(ValueError, "orders are of the shape", orders=[[0, 1]])
+    refused(ValueError, "orders do not hold each token of stage 1 once", orders=[list(range(16))])
+    part = mar_model(torch, mar, (4, 4))
+    del part.class_emb
+    refused(error, "it lacks `class_emb`", subject=part)
+
+
+def test_weights_that_are_not_finite_are_found(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    plan = gtr.plan("gtr-8", grid=(4, 4))
+    with torch.no_grad():
+        model.diffloss.net.final_layer.linear.bias[0] = float("nan")
+    with pytest.raises(gtr.torch.SampleError, match=r"token \d+ of image 7 came out not finite in AR step 1 of \d"):
+        gtr.torch.sample(model, plan, labels=[1], first_image=7)
+
+
+def test_an_exception_in_a_callback_ends_the_run_and_nothing_else(torch: Any, model: Any) -> None:
+    import gtr.torch
+
+    plan = gtr.plan("gtr-8", grid=(4, 4))
+    seen = []
+
+    def stop(step: gtr.torch.Step) -> None:
+        seen.append(step.index)
+        if step.index == 1:
+            raise KeyError("enough")
+
+    before = gtr.torch.sample(model, plan, labels=[1])
+    with pytest.raises(KeyError, match="enough"):
+        gtr.torch.sample(model, plan, labels=[1], callback=stop)
+    assert seen == [0, 1]
+    assert torch.equal(gtr.torch.sample(model, plan, labels=[1]), before)
+
+
+def test_scores_on_the_device_are_those_of_the_library(torch: Any) -> None:
+    from gtr.torch._detail import fts_scores
+
+    for width in (1, 2, 31, 64):
+        rows = torch.randn(5, 3, width)
+        expected = gtr.fts_scores(rows.reshape(15, width).numpy())
+        assert np.allclose(fts_scores(rows).numpy().ravel(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_an_order_of_python_is_sampled(torch: Any, model: Any, unregistered: None) -> None:
+    import gtr.torch
+
+    class Columns:
+        def partition(self, grid: gtr.Grid) -> list[list[int]]:
+            return [[row * grid.width + column for column in range(grid.width) for row in range(grid.height)]]
+
+    steps: list[gtr.torch.Step] = []
+    plan = gtr.plan("mar-8", grid=(4, 4), order=Columns(), pace={"kind": "uniform", "steps": 4}, max_timestep=900)
+    assert torch.isfinite(gtr.torch.sample(model, plan, labels=[1], callback=steps.append)).all()
+    assert [step.tokens[0].tolist() for step in steps] == [[c, c + 4, c + 8, c + 12] for c in range(4)]

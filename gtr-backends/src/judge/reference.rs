@@ -55,7 +55,7 @@ impl Reference {
 fn read(checkpoint: &mut Checkpoint, name: String, expected: &[usize]) -> Result<Vec<f64>, BackendError> {
     let (file, expected) = (checkpoint.name().to_owned(), expected.to_vec());
     match checkpoint.info(&name).map(|info| info.shape.clone()) {
-        None => Err(BackendError::MissingTensor { file, name, expected, closest: None }),
+        None => Err(BackendError::MissingTensor { file, name, expected, hint: None, closest: None }),
         Some(found) if found != expected => Err(BackendError::TensorShape { file, name, found, expected }),
         Some(_) => checkpoint.read_f64(&name),
     }

@@ -11,6 +11,7 @@ mod golden;
 mod hostile;
 mod judge;
 mod lightgen;
+mod masks;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mutation;

@@ -53,7 +53,12 @@ impl Lock {
     /// The same, by the way to lock a file that is given.
     fn try_take_by(path: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Taken, CliError> {
         let shown = path.display();
-        let file = File::options().create(true).append(true).open(path);
+        // A pipe would be waited for, until somebody reads it.
+        let file = if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            Err(io::Error::other("it is not a regular file"))
+        } else {
+            File::options().create(true).append(true).open(path)
+        };
         let file = file.map_err(|error| CliError::failure(format_args!("cannot write {shown}"), &error))?;
         match lock(&file) {
             Ok(()) => Ok(Taken::Ours(Self { _file: file, _claim: None })),

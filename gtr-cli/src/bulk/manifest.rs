@@ -1,7 +1,6 @@
 //! What is known of a part: which run it belongs to, and which of its images are finished.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use super::checksum::Checksum;
 use super::layout::Layout;
 use super::shard::Shard;
+use super::store::open_regular;
 use crate::error::CliError;
 use crate::output::{self, Target};
 use crate::series::{Numbering, Subjects};
@@ -130,7 +130,7 @@ impl Manifest {
             ))
         };
         let mut text = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut text));
+        let read = open_regular(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut text));
         read.map_err(|error| CliError::failure(format_args!("cannot read {}", path.display()), &error))?;
         if text.len() as u64 > MOST_BYTES {
             return Err(wrong(&format!("it has more than {} MB", MOST_BYTES >> 20)));

@@ -33,7 +33,7 @@ pub(crate) use self::part::Part;
 pub(crate) use self::place::Place;
 pub(crate) use self::shard::ShardFlag;
 pub(crate) use self::signals::Stop;
-pub(crate) use self::store::{is_companion, make_folder};
+pub(crate) use self::store::{is_companion, make_folder, open_regular};
 use crate::error::CliError;
 
 /// Batches that may wait to be written: more would only take memory.

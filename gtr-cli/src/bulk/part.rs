@@ -1,6 +1,5 @@
 //! A part of a run in the making.
 
-use std::fs;
 use std::io;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use super::checksum::Checksum;
 use super::lock::Lock;
 use super::manifest::{Manifest, Run};
 use super::shard::Shard;
-use super::store::{Store, make_folder};
+use super::store::{Store, make_folder, read_regular};
 use crate::args::BulkArgs;
 use crate::error::CliError;
 use crate::output::{self, Target};
@@ -79,7 +78,7 @@ impl Part {
         let (folder, run) = (self.store.folder(), &self.manifest.run);
         self.manifest.finished.retain(|position, checksum| {
             let file = folder.join(run.file(*position));
-            let lost = match fs::read(&file) {
+            let lost = match read_regular(&file) {
                 Ok(bytes) if Checksum::of(&bytes) == *checksum => return true,
                 Ok(_) => "was changed",
                 Err(error) if error.kind() == io::ErrorKind::NotFound => "was deleted",

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::store::is_companion;
+use super::store::{is_companion, open_regular};
 use crate::error::CliError;
 
 /// A file, or all files of a folder, of more bytes than this are refused.
@@ -33,7 +33,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
     let prompts = if path.is_dir() {
         folder(path)?
     } else {
-        let text = text(path, MOST_BYTES)?;
+        let text = text(path, File::open(path), MOST_BYTES)?;
         let is_text = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
         if is_text {
             lines(&text)
@@ -50,10 +50,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
 }
 
 /// The text of a file of at most so many bytes.
-fn text(path: &Path, most: u64) -> Result<String, CliError> {
+fn text(path: &Path, file: io::Result<File>, most: u64) -> Result<String, CliError> {
     let shown = path.display();
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_string(&mut text));
+    let read = file.and_then(|file| file.take(most + 1).read_to_string(&mut text));
     read.map_err(|error| CliError::failure(format_args!("cannot read {shown}"), &error))?;
     if text.len() as u64 > most {
         return Err(CliError::Failure(format!("{shown} has more than {} MB: give fewer prompts", MOST_BYTES >> 20)));
@@ -76,7 +76,7 @@ fn folder(path: &Path) -> Result<Vec<Prompt>, CliError> {
     files.sort();
     let (mut prompts, mut left) = (Vec::with_capacity(files.len()), MOST_BYTES);
     for file in files {
-        let text = text(&file, left)?;
+        let text = text(&file, open_regular(&file), left)?;
         left = left.saturating_sub(text.len() as u64);
         let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) else {
             return Err(CliError::Failure(format!("{} has a name that is not UTF-8: rename it", file.display())));

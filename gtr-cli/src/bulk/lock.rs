@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Once;
 
-use super::holder::{Claim, Holder};
+use super::holder::{Claim, Claimed, Holder};
 use crate::error::CliError;
 use crate::output;
 
@@ -64,9 +64,8 @@ impl Lock {
             Ok(()) => Ok(Taken::Ours(Self { _file: file, _claim: None })),
             Err(TryLockError::WouldBlock) => Ok(Taken::Theirs(None)),
             Err(TryLockError::Error(error)) if has_no_locks(&error) => {
-                let claimed = Claim::new(&path.with_extension("holder"))?;
-                Ok(match claimed {
-                    Ok(claim) => {
+                Ok(match Claim::new(&path.with_extension("holder"))? {
+                    Claimed::Ours(claim) => {
                         let place = claim.path().display();
                         TOLD.call_once(|| {
                             output::note(format_args!(
@@ -75,7 +74,7 @@ impl Lock {
                         });
                         Taken::Ours(Self { _file: file, _claim: Some(claim) })
                     }
-                    Err(holder) => Taken::Theirs(Some(holder)),
+                    Claimed::Theirs(holder) => Taken::Theirs(Some(holder)),
                 })
             }
             Err(TryLockError::Error(error)) => Err(CliError::failure(format_args!("cannot lock {shown}"), &error)),

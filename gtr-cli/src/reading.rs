@@ -43,8 +43,13 @@ pub(crate) fn instead(path: &Path) -> Option<String> {
 
 /// The bytes of a text file of at most `most`, without a byte order mark.
 pub(crate) fn text(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
+    text_of(path, input::open(path)?, most)
+}
+
+/// The same of a file that is open.
+pub(crate) fn text_of(path: &Path, file: impl Read, most: u64) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
-    let read = input::open(path)?.take(most + 1).read_to_end(&mut bytes);
+    let read = file.take(most + 1).read_to_end(&mut bytes);
     read.map_err(|error| failed(path, &error))?;
     let wrong = |what: String| CliError::Failure(format!("{}: {what}", path.display()));
     if bytes.len() as u64 > most {

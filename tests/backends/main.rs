@@ -12,6 +12,7 @@ mod golden;
 mod hostile;
 mod judge;
 mod lightgen;
+mod masks;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mutation;

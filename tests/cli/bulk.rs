@@ -205,6 +205,30 @@ fn a_full_disk_and_a_folder_that_takes_no_files_are_one_line() {
     assert!(told.contains("12 images, 7 made now, "), "{told}");
 }
 
+/// Opening a pipe would wait for whoever writes to it.
+#[cfg(unix)]
+#[test]
+fn pipes_among_the_files_of_a_run_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    gtr(folder, &format!("{TWELVE} --out a")).succeeded();
+    let replace = |name: &str| {
+        fs::remove_file(folder.join(name)).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(folder.join(name)).status().unwrap().success());
+    };
+    replace("a/00003.png");
+    let error = gtr(folder, "merge a").failed(1);
+    assert!(error.contains("cannot read a/00003.png: it is not a regular file"), "{error}");
+    let error = gtr(folder, "eval --images a").failed(1);
+    assert!(error.contains("cannot read a/00003.png: it is not a regular file"), "{error}");
+    replace("a/shards/0-of-1.lock");
+    let error = gtr(folder, &format!("{TWELVE} --out a --resume")).failed(1);
+    assert_eq!(error, "error: cannot write a/shards/0-of-1.lock: it is not a regular file\n");
+    replace("a/shards/0-of-1.json");
+    let error = gtr(folder, "merge a").failed(1);
+    assert_eq!(error, "error: cannot read a/shards/0-of-1.json: it is not a regular file\n");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_the_run_after_the_images_in_hand() {

@@ -105,7 +105,7 @@ mod tests {
     use super::super::tests::raster;
     use super::*;
 
-    fn tokens(mask: &Mask) -> Vec<u32> {
+    fn tokens(mask: &Mask) -> Vec<usize> {
         mask.tokens.iter().map(TokenIndex::get).collect()
     }
 

@@ -39,7 +39,7 @@ impl Raster {
         File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(wrong)?;
         let name = path.display().to_string();
         if bytes.len() as u64 > MOST_BYTES {
-            let reason = format!("it has more than {} MB, which no picture needs", MOST_BYTES >> 20);
+            let reason = format!("has more than {} MB, which no picture needs", MOST_BYTES >> 20);
             return Err(BackendError::Image { file: name, reason });
         }
         Self::from_png(&name, &bytes)
@@ -54,12 +54,12 @@ impl Raster {
     /// ```
     /// use gtr_backends::raster::Raster;
     /// let error = Raster::from_png("cat.png", b"\xff\xd8\xff\xe0").unwrap_err();
-    /// assert_eq!(error.to_string(), "cat.png cannot be read as PNG: it is a JPEG file; save it as PNG");
+    /// assert_eq!(error.to_string(), "cat.png cannot be read as PNG: it is a JPEG file");
     /// ```
     pub fn from_png(name: &str, bytes: &[u8]) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Image { file: name.to_owned(), reason };
         if let Some(kind) = other_kind(bytes) {
-            return Err(wrong(format!("cannot be read as PNG: it is {kind}; save it as PNG")));
+            return Err(wrong(format!("cannot be read as PNG: it is {kind}")));
         }
         Self::decode(name, Cursor::new(bytes)).map_err(|error| match error {
             Undecoded::TooLarge(width, height) => {
@@ -139,7 +139,7 @@ impl Raster {
                 pixels.extend(sums[..channels].iter().map(|&sum| share(sum, times)));
             }
         }
-        Ok(Picture::new(width, height, channels, pixels)?)
+        Picture::new(width, height, channels, pixels)
     }
 
     /// The picture, which must have this size as it is.
@@ -195,6 +195,7 @@ fn other_kind(bytes: &[u8]) -> Option<&'static str> {
         [b'B', b'M', ..] => Some("a BMP file"),
         [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("a TIFF file"),
         [] => Some("empty"),
+        _ if !bytes.starts_with(b"\x89PNG") => Some("not a PNG file"),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct BulkArgs {
     #[arg(long, value_enum, value_name = "HOW", conflicts_with_all = ["prompt", "prompts", "trace"])]
     pub(crate) classes: Option<Balance>,
     /// Prompts from a file of JSON lines, each with a `prompt`, as metadata.jsonl of GenEval; from the lines of a .txt, as those of
-    /// T2I-CompBench; or from a folder with a .txt a prompt, as dpg_bench/prompts of DPG-Bench.
+    /// T2I-CompBench; or from a folder with a .txt a prompt, as `dpg_bench/prompts` of DPG-Bench.
     #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["class", "prompt"])]
     pub(crate) prompts: Option<PathBuf>,
     /// How the folder is laid out [default: flat].

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::checksum::Checksum;
 use super::manifest::{Manifest, Run};
 use super::shard::Shard;
-use super::store::Store;
+use super::store::{Store, read_regular};
 use crate::error::CliError;
 use crate::reading;
 use crate::table::count;
@@ -35,7 +35,7 @@ impl Finished {
     /// The bytes of the file.
     pub(crate) fn read(&self) -> Result<Vec<u8>, CliError> {
         let shown = self.path.display();
-        let bytes = fs::read(&self.path).map_err(|error| match error.kind() {
+        let bytes = read_regular(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => CliError::Failure(format!("{shown} was deleted")),
             _ => reading::failed(&self.path, &error),
         })?;

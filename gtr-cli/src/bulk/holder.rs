@@ -65,6 +65,13 @@ pub(crate) struct Holder {
 #[derive(Debug)]
 pub(crate) struct Claim(PathBuf);
 
+/// What came of trying to claim a file.
+#[derive(Debug)]
+pub(crate) enum Claimed {
+    Ours(Claim),
+    Theirs(Holder),
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         // What stays is known to be of a process that has ended.
@@ -74,27 +81,31 @@ impl Drop for Claim {
 
 impl Claim {
     /// Creates the file, or says who has it.
-    pub(crate) fn new(path: &Path) -> Result<Result<Self, Holder>, CliError> {
+    pub(crate) fn new(path: &Path) -> Result<Claimed, CliError> {
         let ours = Process::this();
         let wrong = |error: &io::Error| CliError::failure(format_args!("cannot write {}", path.display()), error);
         // Once more where the file goes away between two looks.
         for _ in 0..PATIENCE.0 {
             if write_new(path, &ours).map_err(|error| wrong(&error))? {
-                return Ok(Ok(Self(path.to_owned())));
+                return Ok(Claimed::Ours(Self(path.to_owned())));
             }
-            let Some(theirs) = read(path).map_err(|error| wrong(&error))? else { continue };
-            let holder = Holder { path: path.to_owned(), process: theirs };
-            if !holder.process.as_ref().is_some_and(|process| process.has_ended(&ours)) {
-                return Ok(Err(holder));
-            }
-            return if replace(path, &holder, &ours).map_err(|error| wrong(&error))? {
+            let process = match read(path).map_err(|error| wrong(&error))? {
+                Named::NoFile => continue,
+                Named::Nobody => None,
+                Named::Holder(process) => Some(process),
+            };
+            let holder = Holder { path: path.to_owned(), process };
+            let Some(ended) = holder.process.as_ref().filter(|process| process.has_ended(&ours)) else {
+                return Ok(Claimed::Theirs(holder));
+            };
+            return if replace(path, ended, &ours).map_err(|error| wrong(&error))? {
                 output::note(format_args!("{holder} has ended: its part is taken over"));
-                Ok(Ok(Self(path.to_owned())))
+                Ok(Claimed::Ours(Self(path.to_owned())))
             } else {
-                Ok(Err(holder))
+                Ok(Claimed::Theirs(holder))
             };
         }
-        Ok(Err(Holder { path: path.to_owned(), process: None }))
+        Ok(Claimed::Theirs(Holder { path: path.to_owned(), process: None }))
     }
 
     /// The file.
@@ -192,40 +203,50 @@ fn write_new(path: &Path, process: &Process) -> io::Result<bool> {
     written.map(|()| true)
 }
 
-/// Whom a file names: nothing if there is no file, nobody if it does not say so.
-fn read(path: &Path) -> io::Result<Option<Option<Process>>> {
+/// Whom a file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Named {
+    /// There is no file.
+    NoFile,
+    /// It does not say who it is of.
+    Nobody,
+    Holder(Process),
+}
+
+fn read(path: &Path) -> io::Result<Named> {
     for _ in 0..PATIENCE.0 {
         let mut text = Vec::new();
         match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Named::NoFile),
             read => drop(read?),
         }
         if let Ok(process) = serde_json::from_slice(&text) {
-            return Ok(Some(Some(process)));
+            return Ok(Named::Holder(process));
         }
         // It may be in the middle of being written.
         thread::sleep(PATIENCE.1);
     }
-    Ok(Some(None))
+    Ok(Named::Nobody)
 }
 
 /// Puts this process in the place of one that has ended; false if another did that first. Who replaces the file holds another
 /// one, so that the file that is replaced is the one that was looked at.
-fn replace(path: &Path, holder: &Holder, ours: &Process) -> io::Result<bool> {
+fn replace(path: &Path, ended: &Process, ours: &Process) -> io::Result<bool> {
     let next = path.with_extension("next-holder");
     if !write_new(&next, ours)? {
         return Ok(false);
     }
-    let still = read(path)?.flatten() == holder.process;
+    let still = read(path)? == Named::Holder(ended.clone());
     if still {
-        fs::rename(&next, path)?
+        fs::rename(&next, path)?;
     } else {
-        fs::remove_file(&next)?
+        fs::remove_file(&next)?;
     }
     Ok(still)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 
@@ -241,7 +262,7 @@ mod tests {
     fn is_taken_over(edit: impl Fn(&mut Process)) -> bool {
         let (folder, path) = holder(edit);
         let claimed = Claim::new(&path).unwrap();
-        let over = claimed.is_ok();
+        let over = matches!(claimed, Claimed::Ours(_));
         drop(claimed);
         // Nothing stays but the file of a process that may be alive.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), usize::from(!over));
@@ -287,7 +308,7 @@ mod tests {
         let path = folder.path().join("0-of-1.holder");
         for text in ["", "{", "{\"host\": 3}"] {
             fs::write(&path, text).unwrap();
-            let holder = Claim::new(&path).unwrap().unwrap_err();
+            let Claimed::Theirs(holder) = Claim::new(&path).unwrap() else { panic!("{text} was taken over") };
             assert_eq!(holder.to_string(), "another process");
             assert!(holder.advice().ends_with(&format!("remove {}", path.display())));
         }
@@ -302,7 +323,7 @@ mod tests {
                 let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| Claim::new(&path).unwrap())).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
-            assert_eq!(claims.iter().filter(|claim| claim.is_ok()).count(), 1);
+            assert_eq!(claims.iter().filter(|claim| matches!(claim, Claimed::Ours(_))).count(), 1);
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) enum Layout {
     Flat,
     /// 00000/metadata.jsonl and 00000/samples/0000.png, a folder a prompt, as the scorer of GenEval reads it.
     Geneval,
-    /// samples/PROMPT_000000.png, as the scorers of T2I-CompBench read it.
+    /// `samples/PROMPT_000000.png`, as the scorers of T2I-CompBench read it.
     Compbench,
     /// NAME.png, a grid of the four images of the prompt NAME.txt, as the scorer of DPG-Bench reads it.
     Dpg,

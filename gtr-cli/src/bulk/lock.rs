@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Once;
 
-use super::holder::{Claim, Holder};
+use super::holder::{Claim, Claimed, Holder};
 use crate::error::CliError;
 use crate::output;
 
@@ -53,15 +53,19 @@ impl Lock {
     /// The same, by the way to lock a file that is given.
     fn try_take_by(path: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Taken, CliError> {
         let shown = path.display();
-        let file = File::options().create(true).append(true).open(path);
+        // A pipe would be waited for, until somebody reads it.
+        let file = if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            Err(io::Error::other("it is not a regular file"))
+        } else {
+            File::options().create(true).append(true).open(path)
+        };
         let file = file.map_err(|error| CliError::failure(format_args!("cannot write {shown}"), &error))?;
         match lock(&file) {
             Ok(()) => Ok(Taken::Ours(Self { _file: file, _claim: None })),
             Err(TryLockError::WouldBlock) => Ok(Taken::Theirs(None)),
             Err(TryLockError::Error(error)) if has_no_locks(&error) => {
-                let claimed = Claim::new(&path.with_extension("holder"))?;
-                Ok(match claimed {
-                    Ok(claim) => {
+                Ok(match Claim::new(&path.with_extension("holder"))? {
+                    Claimed::Ours(claim) => {
                         let place = claim.path().display();
                         TOLD.call_once(|| {
                             output::note(format_args!(
@@ -70,7 +74,7 @@ impl Lock {
                         });
                         Taken::Ours(Self { _file: file, _claim: Some(claim) })
                     }
-                    Err(holder) => Taken::Theirs(Some(holder)),
+                    Claimed::Theirs(holder) => Taken::Theirs(Some(holder)),
                 })
             }
             Err(TryLockError::Error(error)) => Err(CliError::failure(format_args!("cannot lock {shown}"), &error)),

@@ -1,7 +1,6 @@
 //! What is known of a part: which run it belongs to, and which of its images are finished.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use super::checksum::Checksum;
 use super::layout::Layout;
 use super::shard::Shard;
+use super::store::open_regular;
 use crate::error::CliError;
 use crate::output::{self, Target};
 use crate::reading;
@@ -130,7 +130,8 @@ impl Manifest {
                 path.display()
             ))
         };
-        let text = reading::text(path, MOST_BYTES)?;
+        let file = open_regular(path).map_err(|error| reading::failed(path, &error))?;
+        let text = reading::text_of(path, file, MOST_BYTES)?;
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
         if manifest.format_version != VERSION {
             return Err(wrong(&format!("its format_version is {}, not {VERSION}", manifest.format_version)));

@@ -31,7 +31,7 @@ pub(crate) use self::manifest::Run;
 pub(crate) use self::part::{Before, Part};
 pub(crate) use self::place::Place;
 pub(crate) use self::shard::ShardFlag;
-pub(crate) use self::store::{Store, is_companion};
+pub(crate) use self::store::{Store, is_companion, open_regular};
 use crate::error::CliError;
 use crate::signals::Stop;
 

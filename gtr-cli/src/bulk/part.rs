@@ -1,6 +1,5 @@
 //! A part of a run in the making.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -14,7 +13,7 @@ use super::lock::Lock;
 use super::manifest::{Manifest, Run};
 use super::place::Place;
 use super::shard::Shard;
-use super::store::Store;
+use super::store::{Store, read_regular};
 use crate::error::CliError;
 use crate::output::{self, Target, make_folder};
 use crate::series::{Recipe, earlier};
@@ -123,7 +122,7 @@ impl Part {
         let (folder, run) = (self.store.folder(), &self.manifest.run);
         self.manifest.finished.retain(|position, checksum| {
             let file = folder.join(run.file(*position));
-            let lost = match fs::read(&file) {
+            let lost = match read_regular(&file) {
                 Ok(bytes) if Checksum::of(&bytes) == *checksum => return true,
                 Ok(_) => "was changed",
                 Err(error) if error.kind() == io::ErrorKind::NotFound => "was deleted",

@@ -35,11 +35,11 @@ impl Place {
     pub(crate) fn new(args: &SampleArgs) -> Result<Option<Self>, CliError> {
         let (bulk, out) = (&args.bulk, &args.out);
         let npz = is_npz(out);
-        if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
-            return Ok(None);
-        }
         if !npz && bulk.channels.is_some() {
             return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
+        }
+        if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
+            return Ok(None);
         }
         let layout = bulk.layout.unwrap_or(Layout::Flat);
         if layout != Layout::Flat && npz {

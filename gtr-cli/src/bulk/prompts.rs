@@ -1,13 +1,14 @@
 //! Prompts in files: JSON lines, lines of text, or a folder with a text file each.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::store::is_companion;
+use super::store::{is_companion, open_regular};
 use crate::error::CliError;
+use crate::input;
 use crate::reading;
 
 /// A file, or all files of a folder, of more bytes than this are refused.
@@ -35,7 +36,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
     let prompts = if path.is_dir() {
         folder(path)?
     } else {
-        let text = text(path, MOST_BYTES)?;
+        let text = text(path, input::open(path)?, MOST_BYTES)?;
         let is_text = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
         if is_text { lines(&text) } else { parse(&text).map_err(wrong)? }
     };
@@ -48,9 +49,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
 }
 
 /// The text of a file of at most so many bytes.
-fn text(path: &Path, most: u64) -> Result<String, CliError> {
+fn text(path: &Path, file: impl Read, most: u64) -> Result<String, CliError> {
     let shown = path.display();
-    let text = reading::text(path, most)?;
+    let text = reading::text_of(path, file, most)?;
     String::from_utf8(text)
         .map_err(|error| CliError::Failure(format!("{shown}: it is not text in UTF-8: {}", error.utf8_error())))
 }
@@ -70,7 +71,8 @@ fn folder(path: &Path) -> Result<Vec<Prompt>, CliError> {
     files.sort();
     let (mut prompts, mut left) = (Vec::with_capacity(files.len()), MOST_BYTES);
     for file in files {
-        let text = text(&file, left)?;
+        let opened = open_regular(&file).map_err(|error| reading::failed(&file, &error))?;
+        let text = text(&file, opened, left)?;
         left = left.saturating_sub(text.len() as u64);
         let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) else {
             return Err(CliError::Failure(format!("{} has a name that is not UTF-8: rename it", file.display())));

@@ -140,8 +140,12 @@ impl ShardFlag {
                 ));
             }
         };
-        Shard::new(index, of)
-            .ok_or_else(|| CliError::usage(format_args!("--shard auto: task {index} is not one of 0 to {}", of - 1)))
+        Shard::new(index, of).ok_or_else(|| {
+            CliError::usage(format_args!(
+                "--shard auto: task {index} is not one of 0 to {}: auto/{of} takes a part of an array that counts from 0",
+                of - 1
+            ))
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The folder in which images gather.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
@@ -98,6 +98,18 @@ fn remove(file: &Path) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Opens a file in a folder that others may have filled: opening a pipe there would wait for whoever writes to it.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// The bytes of such a file.
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether a file is one that systems put beside others unasked: hidden ones, as `._00000.png` and `.DS_Store` of macOS, and those of

@@ -11,7 +11,7 @@ use gtr_backends::{BackendError, Picture, Verdict};
 use serde::Deserialize;
 
 use super::npz::{Array, Npz};
-use crate::bulk::{LABELS, is_companion, is_npz};
+use crate::bulk::{LABELS, is_companion, is_npz, open_regular};
 use crate::error::CliError;
 use crate::output;
 use crate::reading;
@@ -144,7 +144,11 @@ fn folder(path: &Path, judge: &Judge) -> Result<Judged, CliError> {
     }
     let mut verdicts = Vec::with_capacity(files.len());
     for files in files.chunks(BATCH) {
-        let read = |file: &PathBuf| Raster::read(&path.join(file))?.exactly([SIDE, SIDE, 1]);
+        let read = |file: &PathBuf| {
+            let file = path.join(file);
+            open_regular(&file).map_err(|source| BackendError::Read { path: file.clone(), source })?;
+            Raster::read(&file)?.exactly([SIDE, SIDE, 1])
+        };
         verdicts.extend(judge.judge(&files.iter().map(read).collect::<Result<Vec<_>, _>>()?)?);
     }
     if unnamed > 0 {

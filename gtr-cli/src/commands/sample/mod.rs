@@ -160,7 +160,12 @@ where
     let recipe = Recipe::new(args, subjects, &plan, &settings);
     let samplers = samplers(args, &plan)?;
     let (numbering, place) = match destination {
-        Destination::Series(numbering, place) => (numbering, place),
+        Destination::Series(numbering, place) if numbering.subjects() == prompts.len() => (numbering, place),
+        // Only the model knows which names with commas are one class.
+        Destination::Series(..) => {
+            let numbering = Numbering::of(args, prompts.len())?;
+            (numbering, Place::new(args, numbering)?)
+        }
         Destination::Bulk(place) => {
             let (numbering, sampler) = (Numbering::of(args, prompts.len())?, Sampler::new(&plan, &CATALOGUE.registry)?);
             batch::check(args, &plan, shape, numbering)?;

@@ -153,7 +153,9 @@ impl Search {
         let mut all = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             all.push(swept.clone());
-            step.iter().for_each(|&token| swept.toggle(token));
+            for &token in step {
+                swept.toggle(token);
+            }
         }
         all
     }
@@ -162,9 +164,9 @@ impl Search {
     fn change(&self, before: &[Swept], token: usize, to: usize) -> f64 {
         let from = self.step_of[token];
         let mut ratio = Product::of(before[to].variance(token) / before[from].variance(token));
-        for step in from.min(to) + 1..=from.max(to) {
-            let swept = &before[step];
-            for &other in self.steps[step].iter().filter(|&&other| other != token) {
+        let between = from.min(to) + 1..=from.max(to);
+        for (swept, step) in before[between.clone()].iter().zip(&self.steps[between]) {
+            for &other in step.iter().filter(|&&other| other != token) {
                 ratio.times(swept.variance_without_or_with(other, token) / swept.variance(other));
             }
         }

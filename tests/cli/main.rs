@@ -7,6 +7,7 @@ mod bulk;
 mod cost;
 mod errors;
 mod eval;
+mod files;
 mod figure;
 mod going_on;
 mod help;

@@ -12,6 +12,7 @@ mod errors;
 mod eval;
 mod faults;
 mod field;
+mod files;
 mod figure;
 mod going_on;
 mod help;

@@ -204,7 +204,9 @@ fn overlaps(a: &Candidate<'_>, b: &Candidate<'_>) -> bool {
 /// All collections that hold tensors, and those that lie side by side in one, told apart by the beginnings of names.
 fn candidates<'a>(collections: &[Collection<'a>]) -> Vec<Candidate<'a>> {
     let mut all = Vec::new();
-    for (number, collection) in collections.iter().enumerate().filter(|(_, it)| !it.tensors.is_empty()) {
+    // A file of one collection may have none.
+    let held = |it: &Collection<'_>| !it.tensors.is_empty() || collections.len() == 1;
+    for (number, collection) in collections.iter().enumerate().filter(|(_, it)| held(it)) {
         let (path, tensors) = (collection.path.clone(), collection.tensors.clone());
         let whole = Candidate { collection: number, path, prefix: String::new(), tensors };
         // A collection that is a model, or a wrapped one, has no parts to choose from.

@@ -99,8 +99,9 @@ fn folder(
     let mut folders = Vec::new();
     for entry in fs::read_dir(whole).map_err(read)?.take(MOST_ENTRIES) {
         let path = entry.map_err(read)?.path();
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden && path.is_dir() {
+        // The files of other libraries record nothing.
+        let other = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.') || name == "files");
+        if !other && path.is_dir() {
             folders.push(path);
         }
     }

@@ -69,6 +69,11 @@ pub(crate) fn config(model: &str) -> Result<MarConfig, BackendError> {
 
 fn parts(model: &str, files: &Files<'_>) -> Result<(MarConfig, Checkpoint), BackendError> {
     let (config, embedded, is_published) = (config(model)?, embedded(model), MarConfig::named(model).is_some());
+    if let (Some(section), None, Some(_)) = (files.section, files.weights, embedded) {
+        return Err(BackendError::Request(format!(
+            "there is no section `{section}` to choose: the weights of {model} are part of the program"
+        )));
+    }
     let wanted = Wanted::named_or(files.section, Wanted::Averaged);
     let checkpoint = match (files.random, files.weights, embedded) {
         (Some(seed), ..) => Checkpoint::random(model, &MarModel::layout(&config), seed),

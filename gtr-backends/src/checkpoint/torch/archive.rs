@@ -1,7 +1,7 @@
 //! The zip archives that `torch.save` writes since 1.6: a pickle and an entry for each storage.
 
 use std::collections::HashSet;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use zip::{CompressionMethod, ZipArchive};
 
@@ -86,23 +86,31 @@ impl Archive {
             text => wrong(text),
         };
         let index = self.zip.index_for_name(&path).ok_or_else(|| wrong("there is none".into()))?;
-        let (packed, size, unchecked) = {
+        let (packed, size, unchecked, stored) = {
             let entry = self.zip.by_index_raw(index).map_err(|error| wrong(error.to_string()))?;
             // `torch.serialization.set_crc32_options(False)` writes 0 in place of each checksum.
-            let unchecked = entry.crc32() == 0 && entry.compression() == CompressionMethod::Stored;
-            (entry.compressed_size(), entry.size(), unchecked)
+            let stored = entry.compression() == CompressionMethod::Stored;
+            (entry.compressed_size(), entry.size(), stored && entry.crc32() == 0, stored)
         };
         if packed > self.length || size > packed.saturating_mul(LARGEST_RATIO).saturating_add(64) {
             return Err(wrong(format!("{packed} packed bytes cannot hold {size}")));
         }
-        let entry = if unchecked { self.zip.by_index_raw(index) } else { self.zip.by_index(index) };
-        let mut entry = entry.map_err(|error| wrong(error.to_string()))?;
-        let skipped = io::copy(&mut entry.by_ref().take(start), &mut io::sink()).map_err(failed)?;
         bytes.clear();
+        let verified = unchecked || self.verified.contains(&index);
+        if verified && stored {
+            let mut entry = self.zip.by_index_seek(index).map_err(|error| wrong(error.to_string()))?;
+            if start < size {
+                entry.seek(SeekFrom::Start(start)).map_err(failed)?;
+                entry.take(limit).read_to_end(bytes).map_err(failed)?;
+            }
+            return Ok(());
+        }
+        let mut entry = self.zip.by_index(index).map_err(|error| wrong(error.to_string()))?;
+        let skipped = io::copy(&mut entry.by_ref().take(start), &mut io::sink()).map_err(failed)?;
         if skipped == start {
             entry.by_ref().take(limit).read_to_end(bytes).map_err(failed)?;
         }
-        if !unchecked && !self.verified.contains(&index) {
+        if !verified {
             io::copy(&mut entry, &mut io::sink()).map_err(failed)?;
             self.verified.insert(index);
         }

@@ -41,7 +41,7 @@ impl Legacy {
         let length = source.len().map_err(|error| error.to_string())?;
         let mut start = Vec::new();
         #[expect(clippy::cast_possible_truncation, reason = "bounded")]
-        let head = length.min(4 * LARGEST_PICKLE) as usize;
+        let head = length.min(2 * LARGEST_PICKLE) as usize;
         source.read_at(0, head, &mut start).map_err(|error| error.to_string())?;
         let mut rest = &start[..];
         let mut next = |what: &str| -> Result<Pickle, String> {

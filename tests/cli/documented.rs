@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::models::{Models, golden};
-use crate::support::{gtr, run_in};
 use crate::support::write_tiny_model;
+use crate::support::{gtr, run_in};
 
 /// The pages that show commands, beside those of `docs/results`, which the experiments write.
 const PAGES: [&str; 16] = [

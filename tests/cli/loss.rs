@@ -33,7 +33,8 @@ fn a_plan_says_what_it_loses_and_on_which_field() {
     assert!(one_by_one.contains("\nLoss: 0 nats on the field gaussian:1:0.1\n"), "{one_by_one}");
 
     let told = json("plan --preset gtr-16 --grid 8x8 --format summary");
-    let sum = |name: &str| -> f64 { told["loss"][name].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).sum() };
+    let sum =
+        |name: &str| -> f64 { told["loss"][name].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).sum() };
     let total = told["loss"]["nats"].as_f64().unwrap();
     for (name, count) in [("stages", 3), ("steps", 16), ("tokens", 64)] {
         assert_eq!(told["loss"][name].as_array().unwrap().len(), count, "{name}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::eval::SeriesArgs;
-use super::{LossArgs, ModelArgs, seed, temperature, whole_number};
+use super::{LossArgs, ModelArgs, seed, temperature};
 use crate::tune::Budget;
 
 /// Search the schedule with the best measured quality under a budget.

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use gtr_backends::Picture;
+use gtr_backends::raster::Raster;
 
 use super::npz::Npz;
 use super::outside::{MOST, classes, labelled, pictures_in};
 use crate::bulk::{LABELS, is_npz};
 use crate::error::CliError;
-use crate::raster::Raster;
 
 /// A class is below this.
 const CLASSES: u32 = 1 << 20;

@@ -56,7 +56,6 @@ pub(super) fn generate(
     mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
 ) -> Result<ExitStatus, CliError> {
     let started = std::time::Instant::now();
-    let started = std::time::Instant::now();
     if place.npz.is_some() {
         run.warn_of_order();
     }

@@ -90,11 +90,7 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
 }
 
 /// What a run remembers of its prompts for the layout. Refuses prompts that do not fit it, before a model is loaded.
-fn metadata(
-    args: &SampleArgs,
-    texts: &[String],
-    listed: Option<Vec<Prompt>>,
-) -> Result<Option<Vec<String>>, CliError> {
+fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) -> Result<Option<Vec<String>>, CliError> {
     let Some(layout) = args.bulk.layout else { return Ok(None) };
     let metadata = layout.metadata(listed.unwrap_or_default()).filter(|metadata| !metadata.is_empty());
     let subjects = match texts {

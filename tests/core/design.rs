@@ -177,7 +177,11 @@ fn goals_that_cannot_be_met_say_why() {
     let mut design = structured(&small, steps(3)).unwrap();
     design.schedule.order = Config::new("raster");
     design.schedule.pace = Config::new("uniform").with("steps", 40);
-    assert!(free(&lines, &design, 1).unwrap_err().to_string().contains("40 steps takes more than 512 MiB"));
+    assert!(free(&lines, &design, 1).unwrap_err().to_string().contains("40 AR steps takes more than 512 MiB"));
+    design.schedule.pace = Config::new("uniform").with("steps", 53);
+    assert!(
+        free(&problem(8, 8), &design, 1).unwrap_err().to_string().contains("53 AR steps are more than the 52 stages")
+    );
     let identity = (0..18 * 18).map(|at| if at % 19 == 0 { 1.0 } else { 0.0 }).collect();
     let coloured = Measured::new("coloured", small.grid, 2, vec![identity]).unwrap();
     let coloured = Problem { field: coloured.into(), ..small };

@@ -49,14 +49,14 @@ fn isotropic_losses_are_the_recorded_ones() {
 #[test]
 fn presets_lose_what_was_computed_elsewhere() {
     let (grid, field) = (grid(16, 16), Field::default());
-    let lost = |name: &str| mean_loss(&plan(name, grid), Seed(0), default_images(grid, &field), &field).unwrap();
+    let of = |name: &str| mean_loss(&plan(name, grid), Seed(0), default_images(grid, &field), &field).unwrap();
     for (name, expected) in [("mar-64", 0.63), ("mar-16", 3.2), ("gtr-paper", 0.62), ("gtr-16", 1.38), ("gtr-8", 3.3)] {
-        let loss = lost(name);
+        let loss = of(name);
         assert!((loss.mean.total / expected - 1.0).abs() < 0.03, "{name}: {}", loss.mean.total);
         assert_eq!(loss.images, 512);
         assert!(loss.standard_error < 0.02 * loss.mean.total, "{name}: {}", loss.standard_error);
     }
-    let raster = lost("raster-64");
+    let raster = of("raster-64");
     assert_eq!((raster.images, raster.standard_error), (1, 0.0));
     assert!((raster.mean.total / 14.5 - 1.0).abs() < 0.03);
 }
@@ -98,8 +98,8 @@ fn the_loss_of_a_conditional_field_is_the_average_over_its_classes() {
     };
     let (a, b) = (lost(vec![covariance(0.9)]), lost(vec![covariance(0.2)]));
     let both = lost(vec![covariance(0.9), covariance(0.2)]);
-    assert!((both.total - (a.total + b.total) / 2.0).abs() < 1e-15);
-    assert!((both.tokens[1] - (a.tokens[1] + b.tokens[1]) / 2.0).abs() < 1e-15);
+    assert!((both.total - a.total.midpoint(b.total)).abs() < 1e-15);
+    assert!((both.tokens[1] - a.tokens[1].midpoint(b.tokens[1])).abs() < 1e-15);
 }
 
 #[test]

@@ -106,6 +106,6 @@ fn a_registry_describes_and_replaces() {
     assert_eq!(schemas.len(), 18);
     assert_eq!(registry.orders()[0].source(), described[0].source);
     let again = registry.with_order::<gtr_core::order::Raster>();
-    assert_eq!(again.orders().len(), 6);
+    assert_eq!(again.orders().len(), 7);
     assert_eq!(again.orders().last().map(gtr_core::Entry::kind), Some("raster"));
 }

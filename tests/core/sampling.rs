@@ -48,7 +48,7 @@ fn halves(grid: Grid, tokens: Vec<TokenIndex>, level: u32) -> Vec<TokenIndex> {
     let kept = |token: &TokenIndex| {
         let at = grid.position(*token);
         let (row, column) = (at.row / size, at.column / size);
-        if level % 2 == 0 { (row + column) % 2 == 0 } else { row % 2 == 0 }
+        if level.is_multiple_of(2) { (row + column) % 2 == 0 } else { row % 2 == 0 }
     };
     let (first, second) = tokens.into_iter().partition(kept);
     [halves(grid, first, level + 1), halves(grid, second, level + 1)].concat()

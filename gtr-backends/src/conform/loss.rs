@@ -14,15 +14,15 @@ const TOLERANCE: Tolerance = Tolerance::Relative(1e-8);
 
 pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     let cases = recording.value("/cases")?.as_array().ok_or_else(|| recording.wrong("`cases` is not a list"))?;
-    for (number, case) in cases.iter().enumerate() {
-        let case = Case { recording, number, case };
+    for (number, value) in cases.iter().enumerate() {
+        let case = Case { recording, number, value };
         let grid = case.grid()?;
         let field = case.field(grid)?;
         let loss = loss_of_steps(&TokenSet::empty(grid), &case.steps(grid)?, &field)
             .map_err(|error| case.wrong(&error.to_string()))?;
         let kind = case.text("/field/kind")?;
         checks.numbers(&format!("{kind} {grid}"), &[loss.total], &[case.number("/loss_nats")?], TOLERANCE);
-        if let Some(steps) = case.case.get("per_step") {
+        if let Some(steps) = case.value.get("per_step") {
             let expected: Option<Vec<f64>> =
                 steps.as_array().and_then(|steps| steps.iter().map(Value::as_f64).collect());
             let expected = expected.ok_or_else(|| case.wrong("`per_step` is not a list of numbers"))?;
@@ -36,7 +36,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
 struct Case<'a> {
     recording: &'a Recording,
     number: usize,
-    case: &'a Value,
+    value: &'a Value,
 }
 
 impl Case<'_> {
@@ -44,16 +44,16 @@ impl Case<'_> {
         self.recording.wrong(format!("case {}: {reason}", self.number))
     }
 
-    fn value(&self, pointer: &str) -> Result<&Value, BackendError> {
-        self.case.pointer(pointer).ok_or_else(|| self.wrong(&format!("it does not say `{pointer}`")))
+    fn said(&self, pointer: &str) -> Result<&Value, BackendError> {
+        self.value.pointer(pointer).ok_or_else(|| self.wrong(&format!("it does not say `{pointer}`")))
     }
 
     fn number(&self, pointer: &str) -> Result<f64, BackendError> {
-        self.value(pointer)?.as_f64().ok_or_else(|| self.wrong(&format!("`{pointer}` is not a number")))
+        self.said(pointer)?.as_f64().ok_or_else(|| self.wrong(&format!("`{pointer}` is not a number")))
     }
 
     fn text(&self, pointer: &str) -> Result<&str, BackendError> {
-        self.value(pointer)?.as_str().ok_or_else(|| self.wrong(&format!("`{pointer}` is not a text")))
+        self.said(pointer)?.as_str().ok_or_else(|| self.wrong(&format!("`{pointer}` is not a text")))
     }
 
     fn whole(&self, pointer: &str) -> Result<usize, BackendError> {
@@ -76,7 +76,7 @@ impl Case<'_> {
             let tokens = whole_list(step).ok_or_else(wrong)?;
             tokens.into_iter().map(|token| grid.token(token).map_err(|_| wrong())).collect()
         };
-        self.value("/steps")?.as_array().ok_or_else(wrong)?.iter().map(step).collect()
+        self.said("/steps")?.as_array().ok_or_else(wrong)?.iter().map(step).collect()
     }
 
     fn field(&self, grid: Grid) -> Result<Field, BackendError> {
@@ -86,7 +86,7 @@ impl Case<'_> {
             let (length, nugget) = (self.number("/field/length")?, self.number("/field/nugget")?);
             return Ok(Isotropic::new(kind, length, nugget).map_err(wrong)?.into());
         }
-        let channels = self.case.get("channels").map_or(Ok(1), |_| self.whole("/channels"))?;
+        let channels = self.value.get("channels").map_or(Ok(1), |_| self.whole("/channels"))?;
         let tensor = self.text("/field/tensor")?;
         let covariance = self.recording.f64s(tensor)?;
         Ok(Measured::new(tensor, grid, channels, vec![covariance]).map_err(wrong)?.into())

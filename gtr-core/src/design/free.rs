@@ -19,8 +19,8 @@ const LEAST_GAIN: f64 = 1e-9;
 /// order `levels` with one AR step a stage.
 ///
 /// # Errors
-/// [`Error::Field`] as for a loss; [`Error::Design`] for a field of several channels, or more tokens and steps than fit
-/// into 512 MiB.
+/// [`Error::Field`] as for a loss; [`Error::Design`] for a field of several channels, more than 52 AR steps, or more
+/// tokens and steps than fit into 512 MiB.
 ///
 /// # Examples
 /// ```
@@ -41,22 +41,25 @@ pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design,
     }
     let registry = Registry::builtin();
     let plan = design.schedule.plan(grid, &registry)?.plan;
-    let numbers = grid.tokens().saturating_mul(grid.tokens()).saturating_mul(plan.steps().len());
-    if numbers > MOST_NUMBERS {
-        let steps = plan.steps().len();
+    let steps = plan.steps().len();
+    if steps > Levels::MOST_STAGES {
+        let most = Levels::MOST_STAGES;
+        return Err(Error::Design(format!("{steps} AR steps are more than the {most} stages that can be written out")));
+    }
+    if grid.tokens().saturating_mul(grid.tokens()).saturating_mul(steps) > MOST_NUMBERS {
         return Err(Error::Design(format!(
-            "moving the tokens of a grid of {grid} among {steps} steps takes more than 512 MiB"
+            "moving the tokens of a grid of {grid} among {steps} AR steps takes more than 512 MiB"
         )));
     }
     let start = best_image(problem, &plan)?;
-    let mut search = Search::new(&start, plan.steps().len(), covariances(&problem.field, grid)?);
+    let mut search = Search::new(&start, steps, covariances(&problem.field, grid)?);
     for _ in 0..rounds {
         if !search.round() {
             break;
         }
     }
     let order = search.order(grid)?;
-    let steps = vec![1; plan.steps().len()];
+    let steps = vec![1; steps];
     let plan = problem.schedule(&order, &steps).plan(grid, &registry)?.plan;
     let loss = mean_loss(&plan, problem.seed, problem.images, &problem.field)?;
     Ok(Design {
@@ -150,7 +153,9 @@ impl Search {
         let mut all = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             all.push(swept.clone());
-            step.iter().for_each(|&token| swept.toggle(token));
+            for &token in step {
+                swept.toggle(token);
+            }
         }
         all
     }
@@ -159,9 +164,9 @@ impl Search {
     fn change(&self, before: &[Swept], token: usize, to: usize) -> f64 {
         let from = self.step_of[token];
         let mut ratio = Product::of(before[to].variance(token) / before[from].variance(token));
-        for step in from.min(to) + 1..=from.max(to) {
-            let swept = &before[step];
-            for &other in self.steps[step].iter().filter(|&&other| other != token) {
+        let between = from.min(to) + 1..=from.max(to);
+        for (swept, step) in before[between.clone()].iter().zip(&self.steps[between]) {
+            for &other in step.iter().filter(|&&other| other != token) {
                 ratio.times(swept.variance_without_or_with(other, token) / swept.variance(other));
             }
         }
@@ -170,7 +175,9 @@ impl Search {
 
     /// The partition as an order.
     fn order(&self, grid: Grid) -> Result<Config, Error> {
-        let rows: Vec<Vec<usize>> = self.step_of.chunks(grid.width() as usize).map(<[usize]>::to_vec).collect();
+        let letter = |&step: &usize| Levels::letter(step);
+        let row = |steps: &[usize]| steps.iter().filter_map(letter).collect();
+        let rows: Vec<String> = self.step_of.chunks(grid.width() as usize).map(row).collect();
         let order = Config::new(Levels::KIND).with("rows", rows);
         Registry::builtin().build_order(&order)?;
         Ok(order)

@@ -246,6 +246,9 @@ pub fn measured_as_isotropic(of: LossOf<'_>, case: &Case, field: Isotropic) -> L
     Ok(())
 }
 
+/// Where a cell of a grid goes.
+type Image = fn(Grid, u32, u32) -> (u32, u32);
+
 /// Turning an isotropic grid and its steps by a quarter, or mirroring both, changes nothing.
 ///
 /// # Errors
@@ -254,7 +257,6 @@ pub fn turned_or_mirrored(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law 
     let (grid, field) = (case.grid(), field.into());
     let expected = computed(of, &case.known, &case.steps, &field)?;
     let turned = Grid::new(grid.width(), grid.height()).map_err(|error| TestCaseError::fail(error.to_string()))?;
-    type Image = fn(Grid, u32, u32) -> (u32, u32);
     let mirror: Image = |grid, row, column| (row, grid.width() - 1 - column);
     let quarter: Image = |grid, row, column| (column, grid.height() - 1 - row);
     for (what, to, image) in [("mirrored", grid, mirror), ("turned", turned, quarter)] {

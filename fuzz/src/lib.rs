@@ -67,7 +67,8 @@ pub fn grid_and_rates(bytes: &[u8]) {
 /// If writing and reading a field changes its sizes, or it gives a covariance of other sizes.
 pub fn field(bytes: &[u8]) {
     let Ok(field) = FieldFile::from_bytes("fuzz", bytes.to_vec()) else { return };
-    let again = FieldFile::from_bytes("fuzz", field.bytes()).map(|again| (again.grid(), again.channels(), again.form()));
+    let again =
+        FieldFile::from_bytes("fuzz", field.bytes()).map(|again| (again.grid(), again.channels(), again.form()));
     assert_eq!(again.ok(), Some((field.grid(), field.channels(), field.form())));
     if let Ok(measured) = field.measured("fuzz") {
         assert_eq!((measured.grid(), measured.channels()), (field.grid(), field.channels()));

@@ -64,7 +64,8 @@ impl Losses {
     /// Losses on the field that a model brings along, as long as they take.
     pub(crate) fn own(model: &str) -> Result<Self, CliError> {
         let own = gtr_backends::field::of_model(model)?;
-        let own = own.ok_or_else(|| CliError::usage(format_args!("{model} brings no field along: measure one with `field`")))?;
+        let own = own
+            .ok_or_else(|| CliError::usage(format_args!("{model} brings no field along: measure one with `field`")))?;
         Ok(Self { field: own.into(), asked: true, rough: false })
     }
 

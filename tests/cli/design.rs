@@ -30,7 +30,8 @@ fn what_is_designed_loses_less_than_the_presets_and_the_same_again() {
 #[test]
 fn a_target_takes_the_fewest_steps_that_meet_it() {
     let design = json("design --grid 8x8 --loss 0.3");
-    let steps = design["schedule"]["pace"]["steps"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap()).sum::<u64>();
+    let steps =
+        design["schedule"]["pace"]["steps"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap()).sum::<u64>();
     assert!(nats(&design) <= 0.3);
     assert!(nats(&json(&format!("design --grid 8x8 --ar-steps {}", steps - 1))) > 0.3);
     assert!(gtr("design --grid 8x8 --ar-steps 65").failed(2).contains("65"));
@@ -48,8 +49,7 @@ fn free_steps_lose_no_more_and_are_a_sound_plan() {
     run("plan --schedule free.json --grid 6x6 --format json --out plan.json");
     run("verify plan.json");
     // What the file says is what the plan loses.
-    let told: Value =
-        serde_json::from_str(&run("plan --schedule free.json --grid 6x6 --format summary")).unwrap();
+    let told: Value = serde_json::from_str(&run("plan --schedule free.json --grid 6x6 --format summary")).unwrap();
     assert!((told["loss"]["nats"].as_f64().unwrap() - nats(&free)).abs() < 1e-9);
 }
 

@@ -33,7 +33,8 @@ fn what_is_measured_can_be_planned_with() {
     pictures(folder.path(), 8);
     for form in ["averaged", "full"] {
         let told = gtr(folder.path(), &format!("field pictures --form {form} --out f.safetensors")).succeeded();
-        let starts = format!("f.safetensors: the {form} covariance of 8x8 tokens of 16 channels, of 16 pictures, 2 means taken");
+        let starts =
+            format!("f.safetensors: the {form} covariance of 8x8 tokens of 16 channels, of 16 pictures, 2 means taken");
         assert!(told.starts_with(&starts), "{told}");
         assert_eq!(told.contains("(OAS)"), form == "full", "{told}");
         let plan = gtr(folder.path(), "plan --preset gtr-8 --model digits --field f.safetensors --format summary");
@@ -72,7 +73,8 @@ fn halves_are_half_as_large_and_predict_alike() {
     let lost = |flags: &str| {
         gtr(folder.path(), &format!("field pictures --form full --nugget 0.1 {flags} --out f.safetensors")).succeeded();
         let size = fs::metadata(folder.path().join("f.safetensors")).unwrap().len();
-        let told = gtr(folder.path(), "plan --preset gtr-8 --model digits --field f.safetensors --format summary").succeeded();
+        let told =
+            gtr(folder.path(), "plan --preset gtr-8 --model digits --field f.safetensors --format summary").succeeded();
         let told: Value = serde_json::from_str(&told).unwrap();
         (told["loss"]["nats"].as_f64().unwrap(), size)
     };

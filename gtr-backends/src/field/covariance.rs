@@ -90,7 +90,8 @@ impl Samples {
                 let trace: f64 = (0..self.channels()).map(|at| averaged[middle + at * (self.channels() + 1)]).sum();
                 averaged.iter_mut().for_each(|number| *number *= 1.0 - nugget);
                 for at in 0..self.channels() {
-                    averaged[middle + at * (self.channels() + 1)] += nugget * trace / gtr_core::cost::float(self.channels());
+                    averaged[middle + at * (self.channels() + 1)] +=
+                        nugget * trace / gtr_core::cost::float(self.channels());
                 }
                 Numbers::Averaged(averaged)
             }
@@ -129,7 +130,11 @@ impl Samples {
             })
             .collect();
         let mirrored = later.iter().skip(1).rev().map(|sums| transposed(sums, channels));
-        mirrored.chain(std::iter::once(symmetric(&later[0], channels))).chain(later.iter().skip(1).cloned()).flatten().collect()
+        mirrored
+            .chain(std::iter::once(symmetric(&later[0], channels)))
+            .chain(later.iter().skip(1).cloned())
+            .flatten()
+            .collect()
     }
 }
 

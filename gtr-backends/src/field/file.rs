@@ -124,10 +124,7 @@ impl FieldFile {
     ///
     /// # Errors
     /// As [`FieldFile::read`].
-    pub fn from_bytes(
-        name: &str,
-        bytes: impl Into<std::borrow::Cow<'static, [u8]>>,
-    ) -> Result<Self, BackendError> {
+    pub fn from_bytes(name: &str, bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Result<Self, BackendError> {
         Self::from_checkpoint(Checkpoint::from_bytes(name, bytes)?)
     }
 
@@ -160,10 +157,8 @@ impl FieldFile {
             )));
         }
         let rows = |side: u32| 2 * side as usize - 1;
-        let forms = [
-            ("covariance", vec![side, side]),
-            ("displacements", vec![rows(height), rows(width), channels, channels]),
-        ];
+        let forms =
+            [("covariance", vec![side, side]), ("displacements", vec![rows(height), rows(width), channels, channels])];
         let Some((name, shape)) = forms.iter().find(|(name, _)| checkpoint.info(name).is_some()) else {
             return Err(wrong("it has neither a tensor `covariance` nor `displacements`".to_owned()));
         };

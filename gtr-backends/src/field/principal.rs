@@ -55,8 +55,7 @@ impl Samples {
                 let vector = eigen.eigenvectors.column(at);
                 token.iter().zip(vector.iter()).map(|(value, part)| f64::from(*value) * part).sum::<f64>() as f32
             };
-            let values: Vec<f32> =
-                tokens.flat_map(|token| order.iter().map(move |&at| component(token, at))).collect();
+            let values: Vec<f32> = tokens.flat_map(|token| order.iter().map(move |&at| component(token, at))).collect();
             reduced.add(&values, label)?;
         }
         Ok((reduced, held / eigen.eigenvalues.sum()))

@@ -65,8 +65,7 @@ impl PictureTokens {
                 let layout = Tokens { grid: config.grid, channels: config.latent_channels, patch: config.patch };
                 let (vae, encoder) = needed()?;
                 encoder.check(&config.name, config.latent_channels, config.stride)?;
-                let scale =
-                    if vae.is_dir() { open_diffusers(vae, device)?.1 } else { LatentScale::STABLE_DIFFUSION_3 };
+                let scale = if vae.is_dir() { open_diffusers(vae, device)?.1 } else { LatentScale::STABLE_DIFFUSION_3 };
                 let shape = sides(layout, config.stride, 3);
                 Ok(Self { layout, encoder: Some(encoder), scale, shape, device: device.clone() })
             }

@@ -80,7 +80,8 @@ mod tests {
         let predicted: Vec<f64> = (0..12).map(f64::from).collect();
         let measured = |noise: f64| -> Vec<Measured> {
             let wobble = move |pair: u32, draw: u32| noise * f64::from((pair * 37 + draw * 101) % 17);
-            let one = |pair: u32| Measured::new(pair.into(), (0..200).map(|it| f64::from(pair) + wobble(pair, it)).collect());
+            let one =
+                |pair: u32| Measured::new(pair.into(), (0..200).map(|it| f64::from(pair) + wobble(pair, it)).collect());
             (0..12).map(one).collect()
         };
         let interval = |measured: &[Measured], pairs: usize| {

@@ -73,13 +73,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-fn side(
-    name: &str,
-    plan: &Plan,
-    order: (Seed, ImageIndex),
-    losses: &Losses,
-    shown: fn(&Plan, usize) -> bool,
-) -> Side {
+fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), losses: &Losses, shown: fn(&Plan, usize) -> bool) -> Side {
     let summary = plan.summary();
     let lost = losses.of(plan, order.0);
     Side {

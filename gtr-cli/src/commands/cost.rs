@@ -55,7 +55,7 @@ struct Counted {
 pub(super) fn run(args: &CostArgs) -> Result<ExitStatus, CliError> {
     let spec = gtr_backends::spec(&args.model)?;
     let grid = args.grid.unwrap_or(spec.grid);
-    let losses = args.loss.losses(Some(&args.model))?;
+    let losses = args.loss.losses(Some(&args.model))?.roughly();
     let baseline = count(args, &spec, grid, &args.baseline, None, &losses)?.total;
     let names: Vec<&str> =
         if args.presets.is_empty() { PRESETS.to_vec() } else { args.presets.iter().map(|name| name.trim()).collect() };

@@ -52,10 +52,8 @@ pub(super) fn run(args: &DesignArgs) -> Result<ExitStatus, CliError> {
 /// The schedule that was found as a preset, called after its file or its steps: the free one where that was asked for.
 fn preset(args: &DesignArgs, grid: Grid, structured: &Design, free: Option<&Design>) -> Preset {
     let stem = args.out.as_deref().and_then(|path| path.file_stem());
-    let name = stem.map_or_else(
-        || format!("designed-{}", structured.ar_steps.get()),
-        |stem| stem.to_string_lossy().into_owned(),
-    );
+    let name = stem
+        .map_or_else(|| format!("designed-{}", structured.ar_steps.get()), |stem| stem.to_string_lossy().into_owned());
     let mut preset = structured.preset(&name, grid, free);
     if let Some(free) = free {
         preset.schedule = free.schedule.clone();

@@ -158,12 +158,8 @@ fn page<'a>(
 /// Writes a page and its data, or prints the page.
 fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
     let Some(out) = &args.out else { return output::print(&page.markdown()) };
-    let texts = [
-        page.report.csv(),
-        to_json(&page.json()),
-        figure(&page.experiment.title, &page.report.rows),
-        page.markdown(),
-    ];
+    let texts =
+        [page.report.csv(), to_json(&page.json()), figure(&page.experiment.title, &page.report.rows), page.markdown()];
     for (added, figure) in page.figures() {
         let file = out.join(format!("{}{added}.svg", page.experiment.name));
         output::write(&figure, Some(&file))?;

@@ -27,7 +27,8 @@ pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
     let components = args.components.unwrap_or_else(|| channels.min((loss::LARGEST / samples.grid().tokens()).max(1)));
     let mut held = None;
     if components < channels || args.components.is_some() {
-        let (reduced, share) = samples.principal(components).map_err(|error| CliError::usage(format_args!("--components: {error}")))?;
+        let (reduced, share) =
+            samples.principal(components).map_err(|error| CliError::usage(format_args!("--components: {error}")))?;
         samples = reduced;
         held = Some(share);
     }
@@ -42,7 +43,10 @@ pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
     }
     note_provenance(&mut field, args);
     if let Some(share) = held {
-        field.note("components", &format!("{components} of {channels}, which hold {:.2} % of the variance", 100.0 * share));
+        field.note(
+            "components",
+            &format!("{components} of {channels}, which hold {:.2} % of the variance", 100.0 * share),
+        );
     }
     // A field that no loss can be computed on is not written.
     field.check()?;

@@ -108,8 +108,10 @@ impl Page<'_> {
             // The figure of the losses has the numbers.
             let name = if numbered { format!("{}: {}", at + 1, row.name) } else { row.name.clone() };
             let losses: String = self.predictions.iter().map(|it| format!(" {} |", it.cell(at))).collect();
-            let _ =
-                writeln!(text, "| {name} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |{losses}");
+            let _ = writeln!(
+                text,
+                "| {name} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |{losses}"
+            );
         }
         text
     }

@@ -33,7 +33,11 @@ impl Prediction {
             let losses = if name == "own" { Losses::own(model) } else { Losses::new(Some(name), None) }?;
             let of = |plan: &Plan| {
                 losses.of(plan, Seed(0)).total().ok_or_else(|| {
-                    CliError::usage(format_args!("`{}` predicts no loss on the field {}", experiment.name, losses.field()))
+                    CliError::usage(format_args!(
+                        "`{}` predicts no loss on the field {}",
+                        experiment.name,
+                        losses.field()
+                    ))
                 })
             };
             Ok(Self { field: losses.field().to_string(), losses: plans.iter().map(of).collect::<Result<_, _>>()? })
@@ -89,9 +93,10 @@ fn groups(experiment: &Experiment) -> Vec<(String, Vec<usize>)> {
 
 /// The section of a page.
 pub(super) fn section(experiment: &Experiment, predictions: &[Prediction], distances: &[Measured]) -> String {
-    let mut text = "## Does the loss predict the distance?\n\nSpearman's rank correlation of the predicted loss and the measured \
+    let mut text =
+        "## Does the loss predict the distance?\n\nSpearman's rank correlation of the predicted loss and the measured \
                     distance, with its interval at 95 %: rows are drawn anew, and the images of each.\n\n| field |"
-        .to_owned();
+            .to_owned();
     let groups = groups(experiment);
     // A String takes whatever is written.
     for (name, some) in &groups {
@@ -160,9 +165,7 @@ pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], distan
             series: groups
                 .iter()
                 .enumerate()
-                .map(|(at, (name, some))| {
-                    Series::new(name, Marks::Points, category(at)).with(some.iter().map(point))
-                })
+                .map(|(at, (name, some))| Series::new(name, Marks::Points, category(at)).with(some.iter().map(point)))
                 .collect(),
             ..Chart::default()
         };

@@ -3,7 +3,7 @@
 //! Searched are recursive bisections: both cuts, every number of stages (which says how many of the coarsest levels are drawn
 //! together), every order within a stage (above 1024 numbers `lattice` alone, which needs no average), and every way to share the AR steps among the stages. What a stage loses depends on
 //! which tokens are known before it, not on how they were drawn. So the best sharing follows from a dynamic programme over the
-//! stages, which is exact for each cut, number of stages and order. [`free`] then moves single tokens between steps, whatever
+//! stages, which is exact for each cut, number of stages and order. [`free()`] then moves single tokens between steps, whatever
 //! stage they belong to, to show how far the structured optimum is from partitions without structure.
 
 mod evidence;

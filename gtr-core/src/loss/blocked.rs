@@ -1,7 +1,9 @@
 //! Triangular factors by halves.
 //!
 //! nalgebra factorises column by column, which waits for memory. Here a matrix is cut in two until it fits the nearest cache,
-//! and all the rest is nalgebra's products: seven times as fast on 2048 rows, in one order of summation on one thread.
+//! and all the rest is nalgebra's products, on one thread in one order of summation. On 4096 rows that takes a ninth of
+//! nalgebra's time and 1.3 times that of faer (side by side on two cores of an x86 server), which would add some twenty crates
+//! to the build.
 
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 

@@ -114,11 +114,12 @@ pub fn loss(plan: &Plan, seed: Seed, image: ImageIndex, field: &Field) -> Result
 ///
 /// # Examples
 /// ```
-/// use gtr_core::loss::{Field, mean_loss};
+/// use gtr_core::loss::{Field, default_images, mean_loss};
 /// use gtr_core::{Grid, Registry, Seed, preset};
-/// let plan = preset::find("mar-16")?.schedule.plan(Grid::new(8, 8)?, &Registry::builtin())?.plan;
-/// let loss = mean_loss(&plan, Seed(0), 8, &Field::default())?;
-/// assert!(loss.standard_error > 0.0 && loss.standard_error < loss.mean.total / 10.0);
+/// let (grid, field) = (Grid::new(8, 8)?, Field::default());
+/// let plan = preset::find("mar-16")?.schedule.plan(grid, &Registry::builtin())?.plan;
+/// let loss = mean_loss(&plan, Seed(0), default_images(grid, &field), &field)?;
+/// assert!(loss.standard_error > 0.0 && loss.standard_error < 0.05 * loss.mean.total);
 /// # Ok::<(), gtr_core::Error>(())
 /// ```
 pub fn mean_loss(plan: &Plan, seed: Seed, images: u64, field: &Field) -> Result<MeanLoss, Error> {

@@ -13,6 +13,7 @@ plans() {
   "$gtr" plan --compare gtr-16,mar-16,disa-16 --grid 8x8 --out "$images/presets.svg"
   "$gtr" plan --stages 5 --cut diagonal --out "$images/diagonal.svg"
   "$gtr" plan --stages 5 --cut quincunx --out "$images/quincunx.svg"
+  "$gtr" presets --plot "$images/loss.svg"
 }
 
 # The same bytes for the same program on the same kind of processor; elsewhere a few pixels may differ by a shade.

@@ -17,9 +17,10 @@ fn compared(presets: &str, flags: &str) -> Vec<f64> {
 #[test]
 fn losses_are_those_that_were_worked_out_by_hand() {
     let found = compared("mar-64,mar-16,gtr-paper,gtr-16,gtr-8", "--grid 16x16 --field exponential:2:0.01");
-    for (found, expected) in found.iter().zip([0.63, 3.2, 0.62, 1.38, 3.34]) {
+    for (found, expected) in found.iter().zip([0.63, 3.2, 0.62, 1.38, 3.3]) {
         assert!((found / expected - 1.0).abs() < 0.03, "{found} {expected}");
     }
+    assert!(compared("cascade-8", "--grid 16x16 --field exponential:2:0.01")[0] <= 0.40);
     // Another field, another loss.
     assert_ne!(compared("mar-16", "--grid 16x16 --field exponential:3:0.01")[0], found[1]);
 }

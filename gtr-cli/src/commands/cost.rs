@@ -61,7 +61,7 @@ pub(super) fn run(args: &CostArgs) -> Result<ExitStatus, CliError> {
     if grid.tokens() >= LARGE {
         output::note(format_args!("planning on {grid} takes a while"));
     }
-    let losses = args.loss.losses(Some(&args.model))?;
+    let losses = args.loss.losses(Some(&args.model))?.roughly();
     let baseline = count(args, &spec, grid, &args.baseline, None, &losses)?.total;
     let names: Vec<&str> =
         if args.presets.is_empty() { PRESETS.to_vec() } else { args.presets.iter().map(|name| name.trim()).collect() };

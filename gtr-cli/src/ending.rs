@@ -17,10 +17,15 @@ pub(crate) fn is_free(path: &Path) -> bool {
     is_stream(path) || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
+/// Whether the ending of a name says what is written there. Of a folder, whoever writes tells that it is one.
+fn says(path: &Path) -> bool {
+    !is_free(path) && !path.is_dir()
+}
+
 /// Checks the name of a file that is written in one format.
 pub(crate) fn check(flag: impl Display, path: &Path, what: &str, endings: &[&str]) -> Result<(), CliError> {
     match of(path) {
-        _ if is_free(path) => Ok(()),
+        _ if !says(path) => Ok(()),
         Some(ending) if endings.contains(&ending.as_str()) => Ok(()),
         _ => Err(CliError::usage(format_args!(
             "{flag} {}: {what} is written to a file that ends in .{}: choose such a name",
@@ -38,7 +43,7 @@ pub(crate) fn decide<T: Copy + PartialEq>(
     endings: &[(&str, T)],
     default: T,
 ) -> Result<T, CliError> {
-    let Some(path) = path.filter(|path| !is_free(path)) else { return Ok(said.unwrap_or(default)) };
+    let Some(path) = path.filter(|path| says(path)) else { return Ok(said.unwrap_or(default)) };
     let ending = of(path).unwrap_or_default();
     let named = endings.iter().find(|(name, _)| *name == ending).map(|(_, format)| *format);
     let shown = path.display();

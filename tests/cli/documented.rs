@@ -43,7 +43,7 @@ fn commands_in(text: &str) -> BTreeSet<String> {
         let run = line.replace("cargo run --release -p gtr-cli -- ", "gtr-cli ");
         run.replace("cargo run -p gtr-cli -- ", "gtr-cli ")
     };
-    lines.map(program).filter(|line| line.starts_with("gtr-cli ")).collect()
+    lines.map(program).filter(|line| line.starts_with("gtr-cli ") && !line.starts_with("gtr-cli  ")).collect()
 }
 
 /// What stands between fences.
@@ -132,7 +132,10 @@ fn prepared() -> Models {
 }
 
 /// What stands for what is large: files of published models, their classes, and sizes.
-const STANDS_FOR: [(&str, &str); 14] = [
+const STANDS_FOR: [(&str, &str); 16] = [
+    // The trace is one of the small model, and the machine may be slow.
+    ("conform seven.safetensors", "conform seven.safetensors --model tiny --random-weights"),
+    ("--budget 0.5s", "--budget 60s"),
     ("--model mar-h --weights checkpoint-last.pth --vae kl16.ckpt", "--model mar --vae kl16.safetensors"),
     ("--class 'golden retriever,207,88..91'", "--class 3,1,0..2"),
     ("--class 'golden retriever'", "--class 3"),

@@ -211,7 +211,7 @@ fn what_cannot_be_judged_is_refused() {
         assert!(error.contains(expected), "{line}: {error}");
     }
     assert!(gtr(folder, "eval --count 20 --out none/x.csv").failed(1).contains("does not exist"));
-    assert!(gtr(folder, "experiment table-4 --count 20 --out none").failed(1).contains("does not exist"));
+    assert!(gtr(folder, "experiment table-4 --count 20 --out none/none").failed(1).contains("does not exist"));
     fs::write(folder.join("plan.json"), "{}").unwrap();
     assert!(gtr(folder, "eval --plan plan.json --count 20").failed(1).contains("not a sound plan"));
     assert_eq!(files(folder), ["plan.json"]);

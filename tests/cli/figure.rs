@@ -61,7 +61,7 @@ fn a_png_file_is_painted_with_its_text() {
 }
 
 #[test]
-fn the_name_of_the_file_tells_the_format_unless_it_is_said() {
+fn the_name_of_the_file_tells_the_format() {
     let folder = tempfile::tempdir().unwrap();
     let begins = |name: &str, format: &[&str]| {
         run_in(folder.path(), &[&["plan", "--grid", "4x4", "--out", name], format].concat()).succeeded();
@@ -71,7 +71,9 @@ fn the_name_of_the_file_tells_the_format_unless_it_is_said() {
     assert_eq!(begins("p.png", &[]), b"\x89PNG");
     assert_eq!(begins("p.json", &[]), b"{\n  ");
     assert_eq!(begins("p.txt", &[]), b"gtr-");
-    assert_eq!(begins("q.svg", &["--format", "table"]), b"gtr-");
+    assert_eq!(begins("q", &["--format", "table"]), b"gtr-");
+    let error = run_in(folder.path(), &["plan", "--grid", "4x4", "--out", "q.svg", "--format", "table"]).failed(2);
+    assert!(error.contains("--out q.svg and --format are at odds"), "{error}");
 }
 
 #[test]

@@ -214,10 +214,10 @@ fn pictures_are_not_trusted() {
 fn files_of_one_name_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    sample(folder, &format!("--class 3 {QUICK} --out a.png --trace a.st"));
+    sample(folder, &format!("--class 3 {QUICK} --out a.png --trace a.safetensors"));
     fs::write(folder.join("p.json"), plan_json(&format!("--grid 8x8 {QUICK}")).to_string()).unwrap();
     fs::create_dir(folder.join("b")).unwrap();
-    let names = ["a.png", "a.st", "p.json"];
+    let names = ["a.png", "a.safetensors", "p.json"];
     let before = names.map(|name| read(folder, name));
     for line in [
         "sample --class 3 --out y.png --trace y.png",
@@ -226,7 +226,7 @@ fn files_of_one_name_are_refused() {
         "sample --class 3 --init a.png --mask a.png --out a.png",
         "inspect a.png --out a.png",
         "inspect a.png --plan-out ./a.png",
-        "inspect a.st --format html --out a.st",
+        "inspect a.safetensors --format html --out a.safetensors",
         "inspect a.png --format json --out o.json --plan-out o.json",
         "eval --out x.svg --plot x.svg",
         "eval --plan p.json --out p.json",
@@ -236,5 +236,5 @@ fn files_of_one_name_are_refused() {
         assert!(error.contains("name the same file"), "{line}: {error}");
     }
     assert_eq!(names.map(|name| read(folder, name)), before);
-    assert_eq!(crate::support::files(folder), ["a.png", "a.st", "b", "p.json"]);
+    assert_eq!(crate::support::files(folder), ["a.png", "a.safetensors", "b", "p.json"]);
 }

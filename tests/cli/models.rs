@@ -259,7 +259,7 @@ fn what_does_not_fit_is_one_line() {
         (1, "convert none.pth out.safetensors"),
         (1, "convert cut.pth out.safetensors"),
         (1, "convert mar/checkpoint-last.pth none/out.safetensors"),
-        (1, "convert mar/checkpoint-last.pth mar/checkpoint-last.pth"),
+        (1, "convert kl16.safetensors kl16.safetensors"),
         (2, "convert mar/checkpoint-last.pth out.safetensors --dtype i8"),
     ] {
         let args: Vec<&str> = line.split(' ').collect();

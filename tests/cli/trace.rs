@@ -22,7 +22,7 @@ fn traced() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     sample(
         folder.path(),
-        &format!("--class 3 --count 3 --batch 2 --seed 5 --cfg 2 {QUICK} --trace run.trace --out run.png"),
+        &format!("--class 3 --count 3 --batch 2 --seed 5 --cfg 2 {QUICK} --trace run.safetensors --out run.png"),
     );
     folder
 }
@@ -71,7 +71,7 @@ impl Parts {
 #[test]
 fn a_run_is_summed_up_step_by_step() {
     let folder = traced();
-    let text = inspect(folder.path(), &["run.trace"]);
+    let text = inspect(folder.path(), &["run.safetensors"]);
     // Times differ from run to run: of the table's last two columns, the total, only what must hold.
     let (mut masked, mut seconds, mut shares) = (String::new(), 0.0, 0.0);
     for line in text.lines() {
@@ -95,7 +95,7 @@ fn a_run_is_summed_up_step_by_step() {
 #[test]
 fn what_was_decided_can_be_processed() {
     let folder = traced();
-    let run: Value = serde_json::from_str(&inspect(folder.path(), &["run.trace", "--format", "json"])).unwrap();
+    let run: Value = serde_json::from_str(&inspect(folder.path(), &["run.safetensors", "--format", "json"])).unwrap();
     let plan = run["plan"].clone();
     assert_eq!(run["images"].as_array().unwrap().len(), 3);
     for (number, image) in run["images"].as_array().unwrap().iter().enumerate() {
@@ -108,7 +108,7 @@ fn what_was_decided_can_be_processed() {
         assert_eq!(image["picked"].as_array().unwrap().len() as u64, picked);
         assert_eq!(image["picture"], Value::Null);
     }
-    inspect(folder.path(), &["run.trace", "--plan-out", "p.json"]);
+    inspect(folder.path(), &["run.safetensors", "--plan-out", "p.json"]);
     let saved: Value = serde_json::from_slice(&fs::read(folder.path().join("p.json")).unwrap()).unwrap();
     assert_eq!(saved, plan);
     assert_eq!(saved["steps"], plan_json(&format!("--grid 8x8 {QUICK}"))["steps"]);
@@ -117,11 +117,11 @@ fn what_was_decided_can_be_processed() {
 #[test]
 fn a_page_shows_a_run() {
     let folder = traced();
-    assert_eq!(inspect(folder.path(), &["run.trace", "--format", "html", "--out", "run.html"]), "");
+    assert_eq!(inspect(folder.path(), &["run.safetensors", "--format", "html", "--out", "run.html"]), "");
     let page = fs::read_to_string(folder.path().join("run.html")).unwrap();
     asks_for_nothing(&page);
     let shown = data(&page);
-    let run: Value = serde_json::from_str(&inspect(folder.path(), &["run.trace", "--format", "json"])).unwrap();
+    let run: Value = serde_json::from_str(&inspect(folder.path(), &["run.safetensors", "--format", "json"])).unwrap();
     let mut plain = shown.clone();
     for image in plain["images"].as_array_mut().unwrap() {
         let picture = image.as_object_mut().unwrap().remove("picture").unwrap();
@@ -133,7 +133,7 @@ fn a_page_shows_a_run() {
 #[test]
 fn a_trace_may_lack_what_is_optional() {
     let folder = traced();
-    let mut parts = Parts::read(&folder.path().join("run.trace"));
+    let mut parts = Parts::read(&folder.path().join("run.safetensors"));
     parts.tensors.retain(|name, _| !name.ends_with("seconds") && !name.ends_with("pictures"));
     parts.texts.remove("weights");
     // Names from outside stay names.
@@ -154,8 +154,8 @@ fn a_trace_may_lack_what_is_optional() {
 fn a_page_shows_no_more_images_than_can_be_chosen_from() {
     let folder = tempfile::tempdir().unwrap();
     let flags = "--preset gtr-8 --diffusion constant --t 1 --detail none --count 66 --class 1 --batch 33";
-    sample(folder.path(), &format!("{flags} --trace many.trace --out many.png"));
-    let run = run_in(folder.path(), &["inspect", "many.trace", "--format", "html"]);
+    sample(folder.path(), &format!("{flags} --trace many.safetensors --out many.png"));
+    let run = run_in(folder.path(), &["inspect", "many.safetensors", "--format", "html"]);
     assert_eq!(run.stderr, "note: the page shows the first 64 images, not 2 more\n");
     let shown = data(&run.succeeded());
     assert_eq!((shown["images"].as_array().unwrap().len(), &shown["left_out"]), (64, &2.into()));
@@ -166,7 +166,7 @@ fn a_page_shows_no_more_images_than_can_be_chosen_from() {
 #[test]
 fn traces_are_not_trusted() {
     let folder = traced();
-    let whole = Parts::read(&folder.path().join("run.trace"));
+    let whole = Parts::read(&folder.path().join("run.safetensors"));
     let mut lines = String::new();
     let mut refused = |what: &str, change: &dyn Fn(&mut Parts)| {
         let mut parts = whole.clone();
@@ -215,7 +215,7 @@ fn traces_are_not_trusted() {
     refused("no pixels", &|parts| {
         *parts.tensor("batch0.pictures") = ("U8".into(), json!([2, 0, 32, 1]), Vec::new());
     });
-    let bytes = fs::read(folder.path().join("run.trace")).unwrap();
+    let bytes = fs::read(folder.path().join("run.safetensors")).unwrap();
     for (what, length) in [("cut in the header", 300), ("cut in the values", bytes.len() - 7)] {
         fs::write(folder.path().join("t"), &bytes[..length]).unwrap();
         let _ = write!(lines, "{what}\n  {}", run_in(folder.path(), &["inspect", "t"]).failed(1));

@@ -52,6 +52,6 @@ fn tolerance(text: &str) -> Result<f64, String> {
 const EXAMPLES: &str = "\
 Examples:
   gtr-cli conform recordings/
-  gtr-cli conform recordings/mar_tiny --tolerance 1e-3
+  gtr-cli conform recordings/vae_kl16_tiny --tolerance 1e-3
   gtr-cli sample --class 7 --out seven.png --trace seven.safetensors
   gtr-cli conform seven.safetensors";

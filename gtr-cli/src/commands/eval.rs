@@ -17,6 +17,10 @@ const PRESETS: [&str; 3] = ["mar-16", "gtr-16", "gtr-8"];
 
 /// Carries out the command.
 pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
+    output::apart(
+        &[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())],
+        &[files("--images", &args.images), files("--plan", &args.plans), files("--schedule", &args.schedules)].concat(),
+    )?;
     let (series, format) = (&args.series, args.format()?);
     let named = !args.presets.is_empty() || !args.schedules.is_empty() || !args.plans.is_empty();
     let generating = named || args.images.is_empty();
@@ -27,10 +31,6 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     if let Some(out) = &args.out {
         Target::new(out)?;
     }
-    output::apart(
-        &[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())],
-        &[files("--images", &args.images), files("--plan", &args.plans), files("--schedule", &args.schedules)].concat(),
-    )?;
     let plot = args.plot.as_deref().map(Plot::new).transpose()?;
     let judge = args.model.judge()?;
     let scale = Scale {

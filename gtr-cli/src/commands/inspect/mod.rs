@@ -19,11 +19,11 @@ use crate::{output, reading};
 
 /// Carries out the command.
 pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
-    let format = args.format()?;
     output::apart(
         &[("--out", args.out.as_deref()), ("--plan-out", args.plan_out.as_deref())],
         &[("the file that is inspected", Some(&args.file))],
     )?;
+    let format = args.format()?;
     if let Some(path) = &args.plan_out {
         ending::check("--plan-out", path, "a plan", &["json"])?;
     }

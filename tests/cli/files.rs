@@ -123,7 +123,16 @@ fn byte_order_marks_change_nothing_and_utf_16_is_named() {
         plan_of("--schedule", "wide_schedule.json"),
         run_in(
             folder.path(),
-            &["sample", "--model", "lightgen-base", "--random-weights", "--prompts", "wide_prompts.jsonl", "--out", "x.npz"],
+            &[
+                "sample",
+                "--model",
+                "lightgen-base",
+                "--random-weights",
+                "--prompts",
+                "wide_prompts.jsonl",
+                "--out",
+                "x.npz",
+            ],
         ),
     ] {
         assert_eq!(wrong.code, 1);

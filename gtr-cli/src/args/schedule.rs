@@ -1,7 +1,5 @@
 //! The schedule that flags ask for.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;

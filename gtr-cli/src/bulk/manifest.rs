@@ -1,8 +1,6 @@
 //! What is known of a part: which run it belongs to, and which of its images are finished.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 

@@ -154,6 +154,26 @@ fn weights_may_be_spread_over_files() {
 }
 
 #[test]
+fn an_encoder_alone_has_the_other_name_of_the_table_and_needs_no_decoder() {
+    let folder = tempfile::tempdir().unwrap();
+    write_text_encoder(folder.path());
+    let expected = open(folder.path()).encode("the cat").unwrap().vectors;
+    let at = |name: &str| folder.path().join(name);
+    let mut tensors = candle_core::safetensors::load(at("model.safetensors"), &Device::Cpu).unwrap();
+    let table = tensors.remove("shared.weight").unwrap();
+    tensors.insert("encoder.embed_tokens.weight".into(), table);
+    candle_core::safetensors::save(&tensors, at("model.safetensors")).unwrap();
+    assert_near("encoder alone", &open(folder.path()).encode("the cat").unwrap().vectors, &expected, 0.0);
+    // Of the files that an index names, that of the decoder is missing.
+    fs::rename(at("model.safetensors"), at("model-00001-of-00002.safetensors")).unwrap();
+    let mut map: serde_json::Map<String, serde_json::Value> =
+        tensors.keys().map(|name| (name.clone(), "model-00001-of-00002.safetensors".into())).collect();
+    map.insert("decoder.final_layer_norm.weight".into(), "model-00002-of-00002.safetensors".into());
+    fs::write(at("model.safetensors.index.json"), serde_json::json!({ "weight_map": map }).to_string()).unwrap();
+    assert_near("parts of it", &open(folder.path()).encode("the cat").unwrap().vectors, &expected, 0.0);
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let refuse = || TextEncoder::open(folder.path(), 128, None, &Device::Cpu).unwrap_err().to_string();
@@ -163,7 +183,10 @@ fn what_is_missing_or_wrong_is_told_in_one_line() {
     fs::write(folder.path().join("config.json"), t5_config("gated-silu")).unwrap();
     assert!(refuse().contains("`feed_forward_proj` `gated-silu` is not known"), "{}", refuse());
     fs::write(folder.path().join("config.json"), t5_config("gated-gelu")).unwrap();
-    assert!(refuse().ends_with("tokenizer.json"), "{}", refuse());
+    assert!(refuse().ends_with("tokenizer.json: cannot be read"), "{}", refuse());
+    fs::write(folder.path().join("spiece.model"), "").unwrap();
+    assert!(refuse().contains("only the older form spiece.model is; make it with `python -c"), "{}", refuse());
+    fs::remove_file(folder.path().join("spiece.model")).unwrap();
     fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
     assert!(refuse().contains("it is no tokenizer"), "{}", refuse());
     fs::write(folder.path().join("tokenizer.json"), tokenizer()).unwrap();

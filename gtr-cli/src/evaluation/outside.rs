@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use gtr_backends::judge::Judge;
 use gtr_backends::raster::{Raster, brightness};
 use gtr_backends::{BackendError, Picture, Verdict};
+use gtr_core::unmarked;
 use serde::Deserialize;
 
 use super::npz::{Array, Npz};
@@ -16,7 +17,6 @@ use crate::error::CliError;
 use crate::output;
 use crate::reading;
 use crate::table::count;
-use gtr_core::unmarked;
 
 /// More pictures than this are refused.
 pub(super) const MOST: u64 = 1 << 20;

@@ -50,9 +50,8 @@ fn tell(file: &str, inventory: &Inventory) -> String {
     let mut text = format!("{file}: {}, {}\n", inventory.format, could_be(inventory));
     // A String takes whatever is written.
     let _ = match &inventory.taken {
-        Ok(section) => {
-            writeln!(text, "taken: {section}{}", section.note().map_or_else(String::new, |it| format!("; {it}")))
-        }
+        Ok(section) if section.prefix().is_empty() => writeln!(text, "taken: {section}"),
+        Ok(section) => writeln!(text, "taken: {section}, without the prefix `{}`", section.prefix()),
         Err(reason) => writeln!(text, "taken: nothing; {reason}"),
     };
     for section in &inventory.sections {

@@ -19,9 +19,7 @@ fn pictures(folder: &Path, each: u32) {
         for picture in 0..each {
             write_grey(&place.join(format!("{picture:03}.png")), 32, 32, |row, column| {
                 let number = picture * 7919 + class * 613 + row * 37 + column * 101 + picture * row * column;
-                #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-                let grey = (number % 251) as u8;
-                grey
+                u8::try_from(number % 251).unwrap()
             });
         }
     }

@@ -88,7 +88,9 @@ impl Samples {
                 let block = self.channels() * self.channels();
                 let middle = averaged.len() / block / 2 * block;
                 let trace: f64 = (0..self.channels()).map(|at| averaged[middle + at * (self.channels() + 1)]).sum();
-                averaged.iter_mut().for_each(|number| *number *= 1.0 - nugget);
+                for number in &mut averaged {
+                    *number *= 1.0 - nugget;
+                }
                 for at in 0..self.channels() {
                     averaged[middle + at * (self.channels() + 1)] +=
                         nugget * trace / gtr_core::cost::float(self.channels());
@@ -125,7 +127,9 @@ impl Samples {
                         }
                     }
                 }
-                sums.iter_mut().for_each(|sum| *sum *= scale);
+                for sum in &mut sums {
+                    *sum *= scale;
+                }
                 sums
             })
             .collect();
@@ -180,7 +184,9 @@ fn shrink(covariance: &mut [f64], dimensions: usize, samples: usize) -> f64 {
 /// Mixes a covariance with a share of the multiple of the identity that has the same trace.
 fn mix(covariance: &mut [f64], dimensions: usize, share: f64) {
     let trace: f64 = (0..dimensions).map(|at| covariance[at * dimensions + at]).sum();
-    covariance.iter_mut().for_each(|number| *number *= 1.0 - share);
+    for number in covariance.iter_mut() {
+        *number *= 1.0 - share;
+    }
     for at in 0..dimensions {
         covariance[at * dimensions + at] += share * trace / gtr_core::cost::float(dimensions);
     }

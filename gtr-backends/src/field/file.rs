@@ -67,7 +67,9 @@ impl FieldFile {
     ) -> Result<Self, BackendError> {
         let (Numbers::Full(values) | Numbers::Averaged(values)) = &mut numbers;
         #[expect(clippy::cast_possible_truncation, reason = "the precision of files")]
-        values.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+        for value in values.iter_mut() {
+            *value = f64::from(*value as f32);
+        }
         if values.iter().any(|value| !value.is_finite()) {
             return Err(BackendError::Request("the covariance is too large for numbers of 32 bits".to_owned()));
         }
@@ -79,7 +81,9 @@ impl FieldFile {
     #[must_use]
     pub fn halved(mut self) -> Self {
         let (Numbers::Full(values) | Numbers::Averaged(values)) = &mut self.numbers;
-        values.iter_mut().for_each(|value| *value = half::f16::from_f64(*value).to_f64());
+        for value in values.iter_mut() {
+            *value = half::f16::from_f64(*value).to_f64();
+        }
         Self { half: true, ..self }
     }
 

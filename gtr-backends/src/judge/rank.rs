@@ -20,7 +20,7 @@ use super::{Interval, Measured};
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "each number of a list has one in the other");
     let (a, b) = (ranks(a), ranks(b));
-    let middle = (super::moments::float(a.len() as u64) + 1.0) / 2.0;
+    let middle = f64::midpoint(super::moments::float(a.len() as u64), 1.0);
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum::<f64>();
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
@@ -40,9 +40,9 @@ pub fn spearman_interval(predicted: &[f64], measured: &[&Measured], seed: Seed) 
         // A group that no image is in.
         let mut stream = Stream::new(seed, Purpose::Resampling, ImageIndex(draw as u64), u64::MAX);
         #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
-        let drawn: Vec<usize> = (0..pairs).map(|_| stream.below(pairs as u64) as usize).collect();
+        let places: Vec<usize> = (0..pairs).map(|_| stream.below(pairs as u64) as usize).collect();
         let of = |at: &usize| (predicted[*at], measured[*at].resamples()[draw]);
-        let (a, b): (Vec<f64>, Vec<f64>) = drawn.iter().map(of).unzip();
+        let (a, b): (Vec<f64>, Vec<f64>) = places.iter().map(of).unzip();
         correlations.push(spearman(&a, &b));
     }
     // Draws of one pair alone have no order.

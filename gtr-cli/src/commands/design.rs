@@ -1,5 +1,7 @@
 //! `design`: the schedule that loses least.
 
+use std::fmt::Write as _;
+
 use gtr_core::design::{self, Design, Goal, Problem};
 use gtr_core::preset::Preset;
 use gtr_core::{Config, Grid, Seed};
@@ -85,12 +87,14 @@ fn text(grid: Grid, structured: &Design, free: Option<&Design>) -> String {
     }
     text.push_str(&rows.text());
     if families.len() > FAMILIES {
-        text += &format!("and {} more\n", families.len() - FAMILIES);
+        // A String takes whatever is written.
+        let _ = writeln!(text, "and {} more", families.len() - FAMILIES);
     }
     if let Some(free) = free {
         let (before, after) = (loss.mean.total, free.loss.mean.total);
-        text += &format!(
-            "\nWith steps of any tokens: {} nats after {}, {:.1} % less\n",
+        let _ = writeln!(
+            text,
+            "\nWith steps of any tokens: {} nats after {}, {:.1} % less",
             nats(after),
             count(free.candidates, "move"),
             if before > 0.0 { 100.0 * (1.0 - after / before) } else { 0.0 }

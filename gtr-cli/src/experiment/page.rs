@@ -87,7 +87,7 @@ impl Page<'_> {
     fn table(&self) -> String {
         let first = self.experiment.rows.first().map_or("", |row| row.name.as_str());
         let numbered = !self.predictions.is_empty();
-        let heads: String = self.predictions.iter().map(|it| format!(" {} |", it.head())).collect();
+        let heads = cells(self.predictions.iter().map(Prediction::head));
         let rules = "--:|".repeat(self.predictions.len());
         let mut text = format!(
             "| row | Fr\u{e9}chet distance | against {first} | | class accuracy | inception score | AR steps | network evaluations \
@@ -107,7 +107,7 @@ impl Page<'_> {
             });
             // The figure of the losses has the numbers.
             let name = if numbered { format!("{}: {}", at + 1, row.name) } else { row.name.clone() };
-            let losses: String = self.predictions.iter().map(|it| format!(" {} |", it.cell(at))).collect();
+            let losses = cells(self.predictions.iter().map(|it| it.cell(at)));
             let _ = writeln!(
                 text,
                 "| {name} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |{losses}"
@@ -166,6 +166,11 @@ impl Page<'_> {
             named("not told apart")
         )
     }
+}
+
+/// Further cells of a row.
+fn cells(texts: impl Iterator<Item = String>) -> String {
+    texts.flat_map(|text| [" ".to_owned(), text, " |".to_owned()]).collect()
 }
 
 fn number(measured: &Measured) -> String {

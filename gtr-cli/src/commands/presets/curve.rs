@@ -12,9 +12,12 @@ use crate::losses::Losses;
 /// Sides of the figure.
 const SIZE: (f64, f64) = (760.0, 480.0);
 
+/// A preset: its AR steps, its loss and its name.
+type Place = (f64, f64, String);
+
 /// The figure as SVG: presets that are called alike are joined by a line. A preset that loses nothing has no place on it.
 pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses) -> Result<String, CliError> {
-    let mut families: Vec<(String, Vec<(f64, f64, String)>)> = Vec::new();
+    let mut families: Vec<(String, Vec<Place>)> = Vec::new();
     for preset in presets {
         let chosen = Chosen { name: preset.name.clone(), home_grid: None, schedule: preset.schedule.clone() };
         let plan = chosen.plan(grid)?.plan;

@@ -2,8 +2,8 @@
 
 use gtr_core::detail::Candidates;
 use gtr_core::{
-    Capability, Config, Detail, DiffusionSteps, Grid, ImageIndex, Noise, NoiseSource, Purpose, Registry, Seed, Spectrum,
-    Stream, Timestep, TimestepLimit, Timesteps, TokenIndex,
+    Capability, Config, Detail, DiffusionSteps, Grid, ImageIndex, Noise, NoiseSource, Purpose, Registry, Seed,
+    Spectrum, Stream, Timestep, TimestepLimit, Timesteps, TokenIndex,
 };
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -135,8 +135,8 @@ fn pick<'py>(
     step: Whole,
     count: Option<usize>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let config: Config = serde_json::from_str(rule_json)
-        .map_err(|error| PlanError::new_err(format!("not a detail rule: {error}")))?;
+    let config: Config =
+        serde_json::from_str(rule_json).map_err(|error| PlanError::new_err(format!("not a detail rule: {error}")))?;
     let rule = Registry::builtin().build_detail(&config).map_err(Failure::from)?;
     let rows = features.as_ref().map(|features| Ok::<_, PyErr>((features.as_slice()?, features.shape()[1])));
     let picked = picks(rule.as_ref(), &tokens, rows.transpose()?, (seed, image, step), count)?;

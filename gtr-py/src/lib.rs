@@ -9,6 +9,7 @@ mod catalogue;
 mod cost;
 mod errors;
 mod given;
+mod loss;
 mod plan;
 mod planning;
 mod sampling;
@@ -24,6 +25,7 @@ fn _gtr(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plan::add(module)?;
     planning::add(module)?;
     sampling::add(module)?;
+    loss::add(module)?;
     catalogue::add(module)?;
     verification::add(module)
 }

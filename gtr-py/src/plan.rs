@@ -7,11 +7,12 @@ use gtr_core::{
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::arguments::{Whole, Wholes, to_python};
 use crate::errors::{Failure, PlanError, out_of_range};
+use crate::loss::{self, FieldArgument};
 use crate::{cost, sampling};
 
 /// A sampling plan: which tokens of an image are generated when, and with how much computation.
@@ -248,6 +249,36 @@ impl PyPlan {
         guided: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("gtr._architectures")?.call_method1("cost", (slf, architecture, guided))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+    fn _loss<'py>(
+        &self,
+        py: Python<'py>,
+        field: FieldArgument<'py>,
+        seed: Whole,
+        images: Option<Whole>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        loss::of_plan(py, &self.plan, &field, seed, images)
+    }
+
+    /// What the plan loses by drawing the tokens of a step independently of each other, in nats, on a field whose conditionals
+    /// are known: a dictionary of `total`, `steps` (`float64[steps]`), `tokens` (`float64[height, width]`), and the
+    /// `standard_error` of the average over `images`.
+    ///
+    /// `field` is `KIND:LENGTH` or `KIND:LENGTH:NUGGET`, as `exponential:2`, or a covariance `[n, n]`, or `[classes, n, n]`, n the
+    /// tokens times their channels, the channels of a token side by side.
+    #[pyo3(signature = (field=None, *, seed=Whole(0), images=None))]
+    fn loss<'py>(
+        slf: &Bound<'py, Self>,
+        field: Option<Bound<'py, PyAny>>,
+        seed: Whole,
+        images: Option<Whole>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let field = field.unwrap_or_else(|| PyString::new(py, "exponential:2").into_any());
+        let field = py.import("gtr._design")?.call_method1("covariance", (field,))?;
+        slf.call_method1("_loss", (field, seed.0, images.map(|Whole(images)| images)))
     }
 
     fn _repr_svg_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

@@ -65,10 +65,10 @@ type Stages = (Vec<Wholes>, String, bool);
 fn given_order((stages, within, reconstructs): Stages) -> PyResult<GivenOrder> {
     let within = match within.as_str() {
         "listed" => None,
-        "random" => Some(Within::Random),
-        "farthest" => Some(Within::Farthest),
         other => {
-            return Err(PyValueError::new_err(format!("`within` must be listed, random or farthest, not {other}")));
+            let known: Result<Within, _> = serde_json::from_value(Value::from(other));
+            let wrong = |error| PyValueError::new_err(format!("`within` is `listed` or another order: {error}"));
+            Some(known.map_err(wrong)?)
         }
     };
     Ok(GivenOrder { stages: stages.into_iter().map(|Wholes(tokens)| tokens).collect(), within, reconstructs })

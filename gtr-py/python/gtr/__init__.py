@@ -15,6 +15,7 @@ only when asked for.
 from gtr import laws
 from gtr._architectures import ARCHITECTURES
 from gtr._catalogue import Preset, Scheduler, presets, schedulers
+from gtr._design import Design, design
 from gtr._gtr import Plan, PlanError, __version__
 from gtr._numbers import fts_scores, noise, noises, pick, timesteps
 from gtr._planning import plan
@@ -23,6 +24,7 @@ from gtr._verification import Verification, Violation, verify
 
 __all__ = [
     "ARCHITECTURES",
+    "Design",
     "Grid",
     "Plan",
     "PlanError",
@@ -31,6 +33,7 @@ __all__ = [
     "Verification",
     "Violation",
     "__version__",
+    "design",
     "fts_scores",
     "laws",
     "noise",

@@ -91,5 +91,4 @@ fn report(halves: &[(&str, Moments, usize); 2], reference: &Moments) {
     }
     println!("{} and {} digits; together, at most {means:.1e} from the mean", halves[0].2, halves[1].2);
     println!("and {covariances:.1e} from the covariance of the reference");
-    Ok(())
 }

@@ -59,8 +59,9 @@ fn scores_are_as_recorded() {
     let [a, b] = [a, b].map(|set| Moments::of(&set, 8).unwrap());
     close(Frechet::from(&a).to(&b).unwrap(), number("frechet_a_b"), 1e-9);
     close(Frechet::from(&b).to(&a).unwrap(), number("frechet_a_b"), 1e-9);
-    let verdicts = Judge::new().unwrap().judge(&pictures(&golden)).unwrap();
-    let reference = Frechet::from(&Judge::new().unwrap().reference(Reference::All));
+    let judge = Judge::new().unwrap();
+    let verdicts = judge.judge(&pictures(&golden)).unwrap();
+    let reference = Frechet::from(judge.reference(Reference::All));
     let seen = Moments::of(&features(&verdicts), FEATURES).unwrap();
     close(reference.to(&seen).unwrap(), number("frechet_64_digits_vs_reference"), 1e-5);
     let logits: Vec<_> = verdicts.iter().map(|verdict| verdict.logits).collect();
@@ -78,12 +79,13 @@ fn scores_are_as_recorded() {
 fn halves_make_the_whole() {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/digit-classifier/halves.safetensors"));
     let mut file = Checkpoint::from_bytes("halves", bytes.unwrap()).unwrap();
+    let judge = Judge::new().unwrap();
     let mut half = |name: &str, reference: Reference| {
         let count = file.read_f64(&format!("{name}.count")).unwrap()[0];
-        (count, reference.moments().unwrap())
+        (count, judge.reference(reference))
     };
     let halves = [half("first", Reference::First), half("second", Reference::Second)];
-    let whole = Judge::new().unwrap().reference(Reference::All);
+    let whole = judge.reference(Reference::All);
     let all: f64 = halves.iter().map(|(count, _)| count).sum();
     assert_eq!(all, 10_000.0);
     let mean = |place: usize| halves.iter().map(|(count, half)| half.mean()[place] * count).sum::<f64>() / all;
@@ -99,7 +101,7 @@ fn halves_make_the_whole() {
         }
     }
     // As far apart as the halves of real digits are, and not the same.
-    let apart = Frechet::from(&halves[0].1).to(&halves[1].1).unwrap();
+    let apart = Frechet::from(halves[0].1).to(halves[1].1).unwrap();
     assert!((0.1..2.0).contains(&apart), "{apart}");
 }
 

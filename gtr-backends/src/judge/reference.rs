@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Moments;
 use super::classifier::FEATURES;
 use super::origin::Files;
-use super::Moments;
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 

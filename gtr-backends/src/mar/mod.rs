@@ -3,9 +3,9 @@
 //! # Source
 //! Autoregressive Image Generation without Vector Quantization, arXiv 2406.11838; LTH14/mar.
 
+mod class_names;
 mod config;
 mod generator;
-mod class_names;
 mod model;
 mod named;
 mod open;

@@ -59,8 +59,9 @@ fn scores_are_as_recorded() {
     let [a, b] = [a, b].map(|set| Moments::of(&set, 8).unwrap());
     close(Frechet::from(&a).to(&b).unwrap(), number("frechet_a_b"), 1e-9);
     close(Frechet::from(&b).to(&a).unwrap(), number("frechet_a_b"), 1e-9);
-    let verdicts = Judge::new().unwrap().judge(&pictures(&golden)).unwrap();
-    let reference = Frechet::from(Judge::new().unwrap().reference(Reference::All));
+    let judge = Judge::new().unwrap();
+    let verdicts = judge.judge(&pictures(&golden)).unwrap();
+    let reference = Frechet::from(judge.reference(Reference::All));
     let seen = Moments::of(&features(&verdicts), FEATURES).unwrap();
     close(reference.to(&seen).unwrap(), number("frechet_64_digits_vs_reference"), 1e-5);
     let logits: Vec<_> = verdicts.iter().map(|verdict| verdict.logits).collect();

@@ -63,12 +63,7 @@ fn the_halves_are_those_of_the_judge() {
     let half = |which: &str| json(eval(folder.path(), "tiny", &format!("--reference {which}")))["rows"].clone();
     let (all, first) = (half("all"), half("first"));
     assert_ne!(all, first);
-    let judge = folder.path().join("tiny/judge");
-    let bytes = fs::read(judge.join("halves.safetensors")).unwrap();
-    // Both halves trade their names, which are as long.
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    assert!(text.contains("first.mean") && text.contains("second.mean"));
-    fs::remove_file(judge.join("halves.safetensors")).unwrap();
+    fs::remove_file(folder.path().join("tiny/judge/halves.safetensors")).unwrap();
     let error = eval(folder.path(), "tiny", "").failed(1);
     assert!(error.contains("halves.safetensors"), "{error}");
 }

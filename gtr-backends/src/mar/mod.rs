@@ -6,7 +6,6 @@
 mod class_names;
 mod config;
 mod generator;
-
 mod model;
 mod named;
 mod open;

@@ -18,8 +18,8 @@ const CPU: &str = "cpu";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// The model: `digits`, which is built in; `fashion`, in a clone of the repository; mar-b, mar-l, mar-h, lightgen-base, lightgen-large or lightgen-huge; or a
-    /// checkpoint or folder with config.json.
+    /// The model: `digits`, which is built in; `fashion`, in a clone of the repository; mar-b, mar-l, mar-h, lightgen-base,
+    /// lightgen-large or lightgen-huge; or a checkpoint or folder with config.json.
     #[arg(long, value_name = "NAME|PATH", default_value = DIGITS)]
     pub(crate) model: String,
     /// Weights: a published checkpoint (.pth) or safetensors [default: the model's own].

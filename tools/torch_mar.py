@@ -115,7 +115,7 @@ class Mar(nn.Module):
             x = block(x)
         x = self.between(self.encoder_norm(x))
         whole = self.mask.expand(batch, BUFFER + count, -1).clone()
-        whole[:, seen] = x
+        whole[:, seen] = x.to(whole.dtype)
         x = whole + self.decoder_positions
         for block in self.decoder:
             x = block(x)
@@ -220,6 +220,12 @@ def autoencoder():
     return nn.Sequential(*layers, nn.GroupNorm(32, width, eps=EPS), nn.SiLU(), convolution(width, 3))
 
 
+def settle():
+    """Waits for the device: its work is asynchronous."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 class Clock:
     """Seconds by part."""
 
@@ -227,8 +233,10 @@ class Clock:
         self.parts = {"transformer": 0.0, "head": 0.0, "decode": 0.0}
 
     def time(self, part, call):
+        settle()
         started = time.perf_counter()
         result = call()
+        settle()
         self.parts[part] += time.perf_counter() - started
         return result
 
@@ -256,7 +264,7 @@ def generate(model, decoder, plan, images, guidance):
             if len(targets[part]):
                 rows = z[:, part].reshape(-1, width)
                 values = clock.time("head", lambda: draw(model.head, rows, Process(steps, limit), scale))
-                tokens[:, targets[part]] = values.reshape(images, -1, CHANNELS)
+                tokens[:, targets[part]] = values.reshape(images, -1, CHANNELS).to(dtype)
         known[targets] = True
     latents = tokens.transpose(1, 2).reshape(images, CHANNELS, side, -1).float() / 0.2325
     pictures = clock.time("decode", lambda: torch.cat([decoder(one[None]) for one in latents]))
@@ -272,6 +280,7 @@ def matrix_rate(sides=(1024, 2048), times=12):
         for _ in range(times):
             started = time.perf_counter()
             a @ b
+            settle()
             best = max(best, 2 * side**3 / (time.perf_counter() - started) / 1e9)
     return round(best, 1)
 
@@ -284,25 +293,32 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--cfg", type=float, default=2.9)
-    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="of everything but the autoencoder")
+    parser.add_argument("--dtype", choices=["f32", "bf16", "f16"], default="f32", help="of all but the autoencoder")
+    parser.add_argument("--autocast", choices=["bf16", "f16"], help="weights stay f32, products are cast: LTH14/mar has f16")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    torch.set_default_device(arguments.device)
     torch.manual_seed(0)
     if not arguments.plan:
         print(json.dumps({"threads": arguments.threads, "matrix_product_gflops": matrix_rate()}))
         return
     with open(arguments.plan, encoding="utf-8") as file:
         plan = json.load(file)
-    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[arguments.dtype]
+    types = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+    dtype = types[arguments.dtype]
     tokens = plan["grid"]["height"] * plan["grid"]["width"]
-    with torch.inference_mode():
+    kind, cast_type = arguments.device.split(":")[0], types[arguments.autocast or "bf16"]
+    cast = torch.autocast(kind, cast_type, enabled=arguments.autocast is not None)
+    with torch.inference_mode(), cast:
         model, decoder = Mar(arguments.model, tokens).to(dtype).eval(), autoencoder().eval()
         rounds = [generate(model, decoder, plan, arguments.count, arguments.cfg) for _ in range(arguments.rounds)]
         rate = matrix_rate()
     median = lambda part: statistics.median(part(parts) for parts in rounds) / arguments.count
     report = {part: round(median(lambda parts: parts[part]), 3) for part in rounds[0]}
     report["seconds_per_image"] = round(median(lambda parts: sum(parts.values())), 3)
-    setting = {"model": arguments.model, "dtype": arguments.dtype, "threads": arguments.threads}
+    names = ["model", "dtype", "autocast", "device", "threads"]
+    setting = {name: getattr(arguments, name) for name in names}
     print(json.dumps({**setting, "torch": torch.__version__, "count": arguments.count, **report,
                       "matrix_product_gflops": rate}))
 

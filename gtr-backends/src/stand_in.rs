@@ -78,13 +78,15 @@ fn text(start: &[u8]) -> Option<String> {
     })
 }
 
-/// What a small JSON object says of an error, as the interfaces of web sites do.
+/// What a small JSON object says of an error, as the interfaces of web sites do. Schedules and steps have a `detail`, too, which
+/// is an object.
 fn json_error(text: &str) -> Option<String> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text.trim_end()).ok()?;
     if object.len() > 4 {
         return None;
     }
-    let field = ["error", "message", "detail", "errors", "error_message"].iter().find_map(|name| object.get(*name))?;
+    let field = ["error", "message", "errors", "error_message"].iter().find_map(|name| object.get(*name));
+    let field = field.or_else(|| object.get("detail").filter(|detail| !detail.is_object()))?;
     Some(short(field.as_str().map_or_else(|| field.to_string(), str::to_owned).as_str()))
 }
 

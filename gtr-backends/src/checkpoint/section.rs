@@ -16,6 +16,8 @@ pub enum Wanted {
     Raw,
     /// The section of this name; `whole` is the outermost one.
     Named(String),
+    /// Every tensor outside of sections under its own name: a file that is no model's weights, whose names mean nothing here.
+    AsWritten,
 }
 
 impl Wanted {
@@ -173,8 +175,14 @@ impl Candidate<'_> {
 
 /// Chooses among the collections of a file.
 pub(super) fn choose(collections: &[Collection<'_>], wanted: &Wanted) -> Result<Choice, String> {
+    if *wanted == Wanted::AsWritten
+        && let Some(collection) = collections.iter().position(|it| it.path.is_empty())
+    {
+        return Ok(Choice { collection, prefix: String::new(), section: Section::whole() });
+    }
     let all = candidates(collections);
     let found = match wanted {
+        Wanted::AsWritten => None,
         Wanted::Named(name) => named(&all, name),
         Wanted::Averaged => by_meaning(&all, [Meaning::Averaged, Meaning::Trained, Meaning::Weights]),
         Wanted::Raw => by_meaning(&all, [Meaning::Trained, Meaning::Weights, Meaning::Averaged]),
@@ -282,7 +290,7 @@ fn by_meaning<'b, 'a>(all: &'b [Candidate<'a>], preferred: [Meaning; 3]) -> Opti
 /// The one candidate that is a model by its tensors, whatever it is called.
 fn only_model<'b, 'a>(all: &'b [Candidate<'a>], wanted: &Wanted) -> Option<&'b Candidate<'a>> {
     let mut models = all.iter().filter(|it| it.kind().is_some() && *wanted != Wanted::Named(it.name()));
-    models.next().filter(|_| models.next().is_none() && !matches!(wanted, Wanted::Named(_)))
+    models.next().filter(|_| models.next().is_none() && !matches!(wanted, Wanted::Named(_) | Wanted::AsWritten))
 }
 
 fn refusal(collections: &[Collection<'_>], all: &[Candidate<'_>], wanted: &Wanted) -> String {

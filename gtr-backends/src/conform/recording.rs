@@ -11,7 +11,7 @@ use gtr_core::unmarked;
 use serde_json::Value;
 
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, TensorInfo};
+use crate::checkpoint::{Checkpoint, TensorInfo, Wanted};
 use crate::error::Context;
 
 /// A description larger than this is refused before it is read whole.
@@ -32,7 +32,7 @@ impl Recording {
     pub(super) fn open(path: &Path) -> Result<Self, BackendError> {
         let (json, tensors) = (ending(path, "json"), ending(path, "safetensors"));
         let value = if json.exists() { read_json(&json)? } else { Value::Null };
-        let tensors = tensors.exists().then(|| Checkpoint::open(&tensors)).transpose()?;
+        let tensors = tensors.exists().then(|| Checkpoint::open_section(&tensors, &Wanted::AsWritten)).transpose()?;
         Ok(Self {
             name: path.display().to_string(),
             json: value,

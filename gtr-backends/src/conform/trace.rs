@@ -14,7 +14,7 @@ use super::noise::RecordedNoise;
 use super::recording::{Recording, magnitude};
 use super::report::Tolerance;
 use super::runs::Replay;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Wanted};
 use crate::diffusion::Conditions;
 use crate::error::Context;
 use crate::lightgen::{LightGenGenerator, TextFeatures};
@@ -30,12 +30,12 @@ const VALUES: f64 = 1e-3;
 
 /// Whether a file says of itself that it is a trace.
 pub(super) fn is_trace(path: &Path) -> bool {
-    path.is_file() && Checkpoint::open(path).is_ok_and(|file| file.metadata().get("format") == Some(&FORMAT))
+    path.is_file() && Checkpoint::open_section(path, &Wanted::AsWritten).is_ok_and(|file| file.metadata().get("format") == Some(&FORMAT))
 }
 
 pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     let recording = Recording::open(&path.with_extension(""))?;
-    let description = Description::read(&Checkpoint::open(path)?)?;
+    let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?)?;
     let compute = Compute::from(&Device::Cpu).with_precision(description.precision);
     let model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
     let Description { plan, guidance, temperature, seed, batches, .. } = description;

@@ -9,7 +9,7 @@ use gtr_core::{Grid, TokenSet};
 use super::Form;
 use crate::BackendError;
 use crate::checkpoint::header::Header;
-use crate::checkpoint::{Checkpoint, Dtype};
+use crate::checkpoint::{Checkpoint, Dtype, Wanted};
 
 /// What files say that they are.
 const FORMAT: (&str, &str) = ("format", "gtr-field");
@@ -121,7 +121,7 @@ impl FieldFile {
     /// As [`Checkpoint::open`], and [`BackendError::Field`] for a file that is no field, or a field of more numbers than a loss
     /// is computed of.
     pub fn read(path: &Path) -> Result<Self, BackendError> {
-        Self::from_checkpoint(Checkpoint::open(path)?)
+        Self::from_checkpoint(Checkpoint::open_section(path, &Wanted::AsWritten)?)
     }
 
     /// Reads a file that is in memory.

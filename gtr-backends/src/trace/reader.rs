@@ -6,7 +6,7 @@ use gtr_core::detail::Candidates;
 use gtr_core::{Detail, ImageIndex, Purpose, Registry, Stream, TokenIndex};
 
 use super::Description;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Wanted};
 use crate::{BackendError, Picture};
 
 /// An open trace. Its tensors are read when they are asked for.
@@ -63,7 +63,7 @@ impl Trace {
     /// # Errors
     /// Those of [`Checkpoint::open`] and [`Description::read`].
     pub fn open(path: &Path) -> Result<Self, BackendError> {
-        let file = Checkpoint::open(path)?;
+        let file = Checkpoint::open_section(path, &Wanted::AsWritten)?;
         let description = Description::read(&file)?;
         let detail = Registry::builtin().build_detail(description.plan.detail()).ok();
         Ok(Self { file, description, detail })

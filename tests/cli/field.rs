@@ -119,9 +119,8 @@ fn damaged_fields_are_refused() {
     pictures(folder.path(), 4);
     gtr(folder.path(), "field pictures --out f.safetensors").succeeded();
     let good = fs::read(folder.path().join("f.safetensors")).unwrap();
-    let text = String::from_utf8_lossy(&good[..400]).into_owned();
     let changed = |from: &str, to: &str| {
-        let at = text.find(from).unwrap();
+        let at = good.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
         let mut bytes = good.clone();
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         bytes

@@ -161,7 +161,7 @@ pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], distan
         let chart = Chart {
             title: format!("Field {}", prediction.field),
             x: Axis::new("predicted loss, in nats").log(),
-            y: Axis::new("Fr\u{e9}chet distance (less is better)"),
+            y: Axis::new("Fr\u{e9}chet distance (less is better)").log(),
             series: groups
                 .iter()
                 .enumerate()

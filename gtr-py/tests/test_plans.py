@@ -186,7 +186,7 @@ def test_verification() -> None:
 def test_catalogues_show_themselves() -> None:
     assert [preset.name for preset in gtr.presets()] != []
     assert sorted(preset.name for preset in gtr.presets()) == PRESETS
-    assert "gtr-paper     16x16  published" in repr(gtr.presets())
+    assert repr(gtr.presets()).split()[:3] == ["gtr-paper", "16x16", "published"]
     assert {it.axis for it in gtr.schedulers()} == {"order", "pace", "diffusion", "detail"}
     assert repr(gtr.schedulers("order")).startswith("order  bisection")
     with pytest.raises(ValueError, match="there is no axis `orders`"):

@@ -196,9 +196,6 @@ def test_lower_precision_is_near(torch: Any, model: Any) -> None:
     exact = gtr.torch.sample(model, plan, labels=[1, 2], cfg=2.0)
     with torch.autocast("cpu", torch.bfloat16):
         near = gtr.torch.sample(model, plan, labels=[1, 2], cfg=2.0)
-    double = gtr.torch.sample(model.double(), plan, labels=[1, 2], cfg=2.0)
-    assert double.dtype == torch.float64
-    assert (double - exact).abs().max() <= 1e-4 * exact.abs().max()
     half = gtr.torch.sample(model.bfloat16(), plan, labels=[1, 2], cfg=2.0)
     for found in (near, half):
         assert not torch.equal(found, exact)

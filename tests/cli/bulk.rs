@@ -218,9 +218,9 @@ fn pipes_among_the_files_of_a_run_are_told() {
     };
     replace("a/00003.png");
     let error = gtr(folder, "merge a").failed(1);
-    assert!(error.contains("cannot read a/00003.png: it is not a regular file"), "{error}");
+    assert!(error.contains("a/00003.png: cannot be read: it is not a regular file"), "{error}");
     let error = gtr(folder, "eval --images a").failed(1);
-    assert!(error.contains("cannot read a/00003.png: it is not a regular file"), "{error}");
+    assert!(error.contains("a/00003.png: cannot be read: it is not a regular file"), "{error}");
     replace("a/shards/0-of-1.lock");
     let error = gtr(folder, &format!("{TWELVE} --out a --resume")).failed(1);
     assert_eq!(error, "error: cannot write a/shards/0-of-1.lock: it is not a regular file\n");

@@ -11,7 +11,7 @@ use crate::support::write_tiny_model;
 use crate::support::{gtr, run_in};
 
 /// The pages that show commands, beside those of `docs/results`, which the experiments write.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "README.md",
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
@@ -24,6 +24,7 @@ const PAGES: [&str; 16] = [
     "docs/pages.md",
     "docs/performance.md",
     "docs/schedulers.md",
+    "docs/theory.md",
     "docs/tuning.md",
     "docs/results/README.md",
     "models/mar-digits/README.md",
@@ -87,6 +88,10 @@ fn prepared() -> Models {
         "docs",
         "docs/images",
         "docs/results",
+        "dpg_bench/prompts",
+        "examples/dataset",
+        "models/mar-digits",
+        "pictures",
         "spec",
         "spec/schema",
         "tests",
@@ -128,11 +133,22 @@ fn prepared() -> Models {
             run(&format!("sample {quick} --classes balanced --count 10 --shard {part}/2 --out {folder}"));
         }
     }
+    fs::write(path("dpg_bench/prompts/0.txt"), "a cat").unwrap();
+    fs::write(path("examples/dataset/color_val.txt"), "a red cat\n").unwrap();
+    for number in 0..3_u32 {
+        let shade = move |row: u32, column: u32| ((row * 40 + column * 9 + number * 31) % 256) as u8;
+        crate::support::write_grey(&path(&format!("pictures/{number}.png")), 32, 32, shade);
+    }
+    let lightgen = "--model lightgen --random-weights --text-encoder t5/ --diffusion constant --t 2 --detail none";
+    run(&format!("sample {lightgen} --prompts dpg_bench/prompts --layout dpg --samples 4 --out parts/"));
+    run("field digits.npz --form averaged --out digits.safetensors");
+    run("design --grid 8x8 --ar-steps 4 --out eight.json");
     models
 }
 
 /// What stands for what is large: files of published models, their classes, and sizes.
-const STANDS_FOR: [(&str, &str); 16] = [
+const STANDS_FOR: [(&str, &str); 17] = [
+    ("--model mar-h --vae kl16.ckpt", "--model mar --vae kl16.safetensors"),
     // The trace is one of the small model, and the machine may be slow.
     ("conform seven.safetensors", "conform seven.safetensors --model tiny --random-weights"),
     ("--budget 0.5s", "--budget 60s"),

@@ -149,7 +149,7 @@ fn foreign_files_are_refused_in_one_line() {
         (&[], "arr_0"),
         (&[("arr_0", "|u1", "(2, 28, 28, 1)", &black)], "the shape [2, 28, 28, 1]"),
         (&[("arr_0", "<f4", "(2, 32, 32, 1)", &black)], "elements of `<f4`"),
-        (&[("arr_0", "|u1", "(3, 32, 32, 1)", &black)], "cannot read arr_0"),
+        (&[("arr_0", "|u1", "(3, 32, 32, 1)", &black)], "arr_0 cannot be read"),
         (&[("arr_0", "|u1", "(1, 32, 32, 1)", &black)], "more elements than its header says"),
         (&[("arr_0", "|u1", "(18446744073709551615, 32, 32, 1)", &black)], "at most"),
         (&[("arr_0", "|u1", "(-2, 32, 32, 1)", &black)], "its header"),

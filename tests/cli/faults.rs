@@ -187,7 +187,11 @@ fn a_pipe_holds_a_picture_and_no_trace() {
     let folder = folder.path();
     gtr(folder, &format!("sample --class 1 {QUICK} --trace t.safetensors --out x.png")).succeeded();
     let trace = fs::read(folder.join("t.safetensors")).unwrap();
-    assert!(run_with_input(&["inspect", "-"], &trace).failed(1).contains("a trace cannot be read from a pipe"));
+    assert!(
+        run_with_input(&["inspect", "-"], &trace)
+            .failed(1)
+            .contains("tensors cannot be read from a pipe; name their file")
+    );
     for nothing in [&b""[..], b"\x89PNG\r\n\x1a\n", b"GIF89a"] {
         run_with_input(&["inspect", "-"], nothing).failed(1);
     }

@@ -83,11 +83,7 @@ fn a_published_checkpoint_makes_pictures() {
     assert_eq!(decode(&models.path("x.png")).2, bytes);
     assert_ne!(fs::read(models.path("x.png")).unwrap(), before, "the file says which weights it is of");
     let narrow = ["convert", "mar/checkpoint-last.pth", "half.safetensors", "--dtype", "bf16", "--section", "model"];
-    assert!(
-        run_in(models.0.path(), &narrow)
-            .succeeded()
-            .ends_with("from model (raw weights: the checkpoint has no averaged ones)\n")
-    );
+    assert!(run_in(models.0.path(), &narrow).succeeded().ends_with("from model (the section that was asked for)\n"));
 }
 
 /// The checkpoint with another name for a section of as many letters.
@@ -117,7 +113,8 @@ fn without_averaged_weights_the_raw_ones_are_used_and_it_says_so() {
     let raw = renamed(&models.path("mar/checkpoint-last.pth"), b"model_ema", b"model_old");
     fs::write(models.path("raw.pth"), raw).unwrap();
     let run = models.sample("--model mar --weights raw.pth --vae kl16.safetensors --class 3", &[]);
-    let expected = "note: raw.pth has no averaged weights (model_ema): the raw ones (model) are used\n";
+    let expected = "note: raw.pth: it has no averaged weights, the raw ones (`model`) are taken; it also has `model_old`, which --section \
+         takes\n";
     assert_eq!((run.code, run.stderr.as_str()), (0, expected));
 }
 

@@ -96,7 +96,7 @@ fn a_schedule_is_an_object() {
     let values: Value = schedule.as_object().unwrap().values().cloned().collect();
     std::fs::write(folder.path().join("s.json"), values.to_string()).unwrap();
     let error = run_in(folder.path(), &["plan", "--schedule", "s.json"]).failed(1);
-    assert!(error.contains("s.json is no schedule: it is an array, not an object"), "{error}");
+    assert!(error.contains("s.json: it is no schedule: it is an array, not an object"), "{error}");
 }
 
 #[test]

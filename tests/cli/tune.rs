@@ -201,7 +201,7 @@ fn a_store_that_was_tampered_with_is_refused_or_made_again() {
     let refused = tune(folder.path(), "--out b.json --store seen");
     assert_eq!(refused.code, 1);
     let last = refused.stderr.lines().last().unwrap_or_default();
-    assert!(last.starts_with("error: cannot read ") && last.contains("it has more than"), "{}", refused.stderr);
+    assert!(last.contains(".verdicts: cannot be read: it has more than"), "{}", refused.stderr);
     assert!(!path("b.json").exists());
 }
 
@@ -209,10 +209,10 @@ fn a_store_that_was_tampered_with_is_refused_or_made_again() {
 fn a_file_that_is_no_preset_is_refused_by_name() {
     let folder = folder();
     for (text, said) in [
-        (r#"{"schedule": {}}"#, "p.json is no schedule: "),
-        (r#"{"schedule": 1, "name": "x"}"#, "p.json is no schedule: "),
-        (r#"{"name": "x"}"#, "p.json is no schedule: "),
-        ("[", "p.json is no schedule: "),
+        (r#"{"schedule": {}}"#, "p.json: it is no schedule: "),
+        (r#"{"schedule": 1, "name": "x"}"#, "p.json: it is no schedule: "),
+        (r#"{"name": "x"}"#, "p.json: it is no schedule: "),
+        ("[", "p.json: it is no schedule: "),
     ] {
         fs::write(folder.path().join("p.json"), text).unwrap();
         let error = run_in(folder.path(), &["plan", "--schedule", "p.json"]).failed(1);

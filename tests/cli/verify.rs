@@ -45,7 +45,7 @@ fn what_cannot_be_read_is_no_sound_plan() {
     assert!(github.code == 1 && github.stdout.starts_with("::error file=none.json"), "{}", github.stdout);
     let text = gtr("verify none.json");
     assert_eq!((text.code, text.stdout.as_str()), (1, ""));
-    assert!(text.stderr.starts_with("error: cannot read none.json"), "{}", text.stderr);
+    assert!(text.stderr.starts_with("error: none.json: cannot be read"), "{}", text.stderr);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn every_file_is_checked_even_after_a_bad_one() {
     write("bad, new.json", &plan.replace("\"format_version\": 1", "\"format_version\": 2"));
     let run = run_in(folder.path(), &["verify", "none.json", "bad, new.json", "good.json"]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.starts_with("error: cannot read none.json: "), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: none.json: cannot be read: "), "{}", run.stderr);
     assert_eq!(
         run.stdout,
         "good.json: sound, 4x4, 3 stages, 3 AR steps\nbad, new.json: R2 version at format_version: found 2, \

@@ -30,7 +30,9 @@ const VALUES: f64 = 1e-3;
 
 /// Whether a file says of itself that it is a trace.
 pub(super) fn is_trace(path: &Path) -> bool {
-    path.is_file() && Checkpoint::open_section(path, &Wanted::AsWritten).is_ok_and(|file| file.metadata().get("format") == Some(&FORMAT))
+    path.is_file()
+        && Checkpoint::open_section(path, &Wanted::AsWritten)
+            .is_ok_and(|file| file.metadata().get("format") == Some(&FORMAT))
 }
 
 pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {

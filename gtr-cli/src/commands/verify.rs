@@ -50,7 +50,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
                 });
             }
             Ok(Err(mut violation)) => {
-                if let Some(what) = reading::instead(path).filter(|_| violation.rule == Rule::Document) {
+                if let Some(what) = reading::instead(path).filter(|_| is_no_plan(&violation)) {
                     violation.found = what;
                 }
                 findings.push(Finding { file: name, violation });
@@ -118,10 +118,15 @@ pub(super) fn sound(path: &Path) -> Result<Plan, CliError> {
 pub(super) fn read_document(path: &Path) -> Result<PlanDocument, CliError> {
     let name = path.display();
     let read = read(path).map_err(|error| reading::failed(path, &error))?;
-    read.map_err(|violation| match reading::instead(path).filter(|_| violation.rule == Rule::Document) {
+    read.map_err(|violation| match reading::instead(path).filter(|_| is_no_plan(&violation)) {
         Some(what) => CliError::Failure(format!("{name}: {what}")),
         None => CliError::Failure(format!("{name}: not a sound plan: {violation}")),
     })
+}
+
+/// Whether the content is what is wrong, and not the size.
+fn is_no_plan(violation: &Violation) -> bool {
+    violation.rule == Rule::Document && violation.place != "the file"
 }
 
 /// Checks a document; whether it is sound.

@@ -21,7 +21,9 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatu
     let text = match format {
         InspectFormat::Text => tell(&file, &inventory),
         InspectFormat::Json => to_json(&data(&file, &inventory)),
-        InspectFormat::Html => return Err(CliError::usage("--format html: a checkpoint has no page, a trace has")),
+        InspectFormat::Html => {
+            return Err(CliError::Failure(format!("{file}: it is a checkpoint, which has no page; a trace has")));
+        }
     };
     output::write(&text, args.out.as_deref())?;
     Ok(ExitStatus::Success)

@@ -42,7 +42,8 @@ def design(
     """The schedule that loses least at `steps` AR steps, or that takes the fewest steps to lose at most `loss` nats.
 
     The loss is that of `Plan.loss`, on `field`, averaged over `images` images where orders are drawn by `seed`. Diffusion steps and
-    detail, which it does not depend on, are left at 20 steps and none: `gtr.plan(design.schedule, grid, diffusion=...)` changes them.
+    detail, which it does not depend on, are left at 20 steps and none; `gtr.plan(design.schedule, grid, diffusion=...)` changes
+    them.
 
     Raises `gtr.PlanError` if the goal cannot be met.
 

@@ -226,7 +226,7 @@ fn pipes_among_the_files_of_a_run_are_told() {
     assert_eq!(error, "error: cannot write a/shards/0-of-1.lock: it is not a regular file\n");
     replace("a/shards/0-of-1.json");
     let error = gtr(folder, "merge a").failed(1);
-    assert_eq!(error, "error: cannot read a/shards/0-of-1.json: it is not a regular file\n");
+    assert_eq!(error, "error: a/shards/0-of-1.json: cannot be read: it is not a regular file\n");
 }
 
 #[cfg(unix)]

@@ -163,8 +163,8 @@ fn foreign_files_are_refused_in_one_line() {
         assert!(error.contains(expected), "{expected}: {error}");
     }
     fs::write(folder.join("b.npz"), b"PK\x03\x04 and nothing more").unwrap();
-    assert!(eval("b.npz").contains("no archive of NumPy"));
-    assert!(eval("none").contains("cannot read none"));
+    assert!(eval("b.npz").contains("cannot be read as an archive of NumPy"));
+    assert!(eval("none").contains("none: cannot be read"));
     fs::create_dir(folder.join("c")).unwrap();
     assert!(eval("c").contains("c has no PNG files"));
     write_grey(&folder.join("c/0.png"), 64, 64, |_, _| 0);
@@ -177,7 +177,7 @@ fn foreign_files_are_refused_in_one_line() {
         (r#"{"file":"../a.npz","class":1}"#, "line 1: ../a.npz is no file in this folder"),
         (r#"{"file":"/etc/hostname","class":1}"#, "is no file in this folder"),
         (r#"{"file":"0.png","class":10}"#, "a class is one of 0 to 9"),
-        (r#"{"file":"1.png","class":1}"#, "cannot read c/1.png"),
+        (r#"{"file":"1.png","class":1}"#, "c/1.png: cannot be read"),
         ("{\"file\":\"0.png\"}\n{\"file\":\"0.png\"}", "line 2: 0.png is named before"),
         (&format!("{{\"file\":\"{}\"}}", "0".repeat(1 << 16)), "line 1: it is longer than 65536 bytes"),
         ("{", "line 1"),

@@ -34,9 +34,9 @@ pub enum BackendError {
         /// The shape that the model needs.
         expected: Vec<usize>,
         /// The most similar name among the tensors that the model has no use for.
-        closest: Option<String>,
+        closest: Option<Box<str>>,
         /// Where it is instead, if that is known.
-        hint: Option<String>,
+        hint: Option<Box<str>>,
     },
     /// A tensor has another shape than the model needs.
     #[error("{file}: tensor `{name}` is {found:?}, it should be {expected:?}")]

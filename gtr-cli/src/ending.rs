@@ -54,10 +54,10 @@ pub(crate) fn decide<T: Copy + PartialEq>(
         ))),
         (Some(said), _) => Ok(said),
         (None, None) => {
-            let names: Vec<String> = endings.iter().map(|(name, _)| format!(".{name}")).collect();
+            let choices: Vec<String> = endings.iter().map(|(name, _)| format!(".{name}")).collect();
             Err(CliError::usage(format_args!(
                 "--out {shown}: the ending decides what is written, and this one is unknown: choose one of {}",
-                names.join(", ")
+                choices.join(", ")
             )))
         }
     }

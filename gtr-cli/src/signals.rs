@@ -122,6 +122,7 @@ impl Stop {
     }
 
     /// How the program is to end, if it was asked to.
+    #[expect(clippy::unused_self, reason = "only who has said what comes next may ask")]
     pub(crate) fn asked(self) -> Option<ExitStatus> {
         let first = STATE.first.load(Ordering::SeqCst);
         let signal = if first == 0 { STATE.received.load(Ordering::SeqCst) } else { first };

@@ -23,8 +23,7 @@ pub struct Utf16;
 pub fn unmarked(bytes: &[u8]) -> Result<&[u8], Utf16> {
     match bytes {
         // The mark, or one character of ASCII in two bytes.
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err(Utf16),
-        [0, b'{' | b'[' | b' ', ..] | [b'{' | b'[' | b' ', 0, ..] => Err(Utf16),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{' | b'[' | b' ', ..] | [b'{' | b'[' | b' ', 0, ..] => Err(Utf16),
         _ => Ok(bytes.strip_prefix(UTF_8).unwrap_or(bytes)),
     }
 }

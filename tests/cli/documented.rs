@@ -136,7 +136,7 @@ fn prepared() -> Models {
     fs::write(path("dpg_bench/prompts/0.txt"), "a cat").unwrap();
     fs::write(path("examples/dataset/color_val.txt"), "a red cat\n").unwrap();
     for number in 0..3_u32 {
-        let shade = move |row: u32, column: u32| ((row * 40 + column * 9 + number * 31) % 256) as u8;
+        let shade = move |row: u32, column: u32| (row * 40 + column * 9 + number * 31).to_le_bytes()[0];
         crate::support::write_grey(&path(&format!("pictures/{number}.png")), 128, 128, shade);
     }
     let lightgen = "--model lightgen --random-weights --text-encoder t5/ --diffusion constant --t 2 --detail none";

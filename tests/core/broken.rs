@@ -194,7 +194,9 @@ impl MaskedGenerator for Faulty {
     fn denoise(&mut self, features: &FeatureRows, request: &Denoise<'_>) -> Result<Vec<f32>, Self::Error> {
         let mut values = self.0.denoise(features, request)?;
         if let Fault::Crowded = self.1 {
-            values.iter_mut().for_each(|value| *value += request.rows.len() as f32);
+            for value in &mut values {
+                *value += request.rows.len() as f32;
+            }
         }
         Ok(values)
     }

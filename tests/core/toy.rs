@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex,
+    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, Timesteps, TokenIndex,
 };
 
 /// Conditions a token on the sum of the known tokens around it; its head adds some of the token's own noise.
@@ -95,7 +95,7 @@ impl MaskedGenerator for Toy {
         self.calls.push(Call {
             rows: request.rows.len(),
             evaluations: request.timesteps.iter().map(gtr_core::Timesteps::evaluations).collect(),
-            highest: request.timesteps.iter().flat_map(|it| it.values()).copied().max().unwrap_or_default(),
+            highest: request.timesteps.iter().flat_map(Timesteps::values).copied().max().unwrap_or_default(),
             guidance: request.guidance,
             detail_rows: request.rows.iter().filter(|row| row.group == 1).count(),
         });

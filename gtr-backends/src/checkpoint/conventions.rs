@@ -17,8 +17,8 @@ pub(super) enum Meaning {
 
 /// The names of sections; where a file has several of one meaning, the first of this table is taken.
 ///
-/// The names are those of MAR and DiT (`model_ema`, `ema`), timm (`state_dict_ema`), BasicSR (`params_ema`),
-/// ema-pytorch (`ema_model`, `online_model`), Lightning (`state_dict`), DeepSpeed (`module`) and their relatives.
+/// The names are those of MAR and `DiT` (`model_ema`, `ema`), timm (`state_dict_ema`), `BasicSR` (`params_ema`),
+/// ema-pytorch (`ema_model`, `online_model`), Lightning (`state_dict`), `DeepSpeed` (`module`) and their relatives.
 const SECTIONS: [(&str, Meaning); 39] = [
     ("model_ema", Meaning::Averaged),
     ("ema", Meaning::Averaged),

@@ -81,8 +81,8 @@ impl Weights {
                     file: file(),
                     name: name.clone(),
                     expected: expected.clone(),
-                    closest: closest(name, &unexpected),
-                    hint: checkpoint.hint(name),
+                    closest: closest(name, &unexpected).map(String::into_boxed_str),
+                    hint: checkpoint.hint(name).map(String::into_boxed_str),
                 });
             };
             if info.dtype.is_some() && info.shape != *expected {

@@ -138,7 +138,7 @@ fn weights_of(folder: &Path) -> Option<PathBuf> {
     WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists())
 }
 
-/// Says how to make the tokenizer of a folder that has only that of SentencePiece.
+/// Says how to make the tokenizer of a folder that has only that of `SentencePiece`.
 fn only_slow(folder: &Path, tokenizer: &Path) -> Result<(), BackendError> {
     if !folder.join("spiece.model").exists() {
         return Ok(());

@@ -81,7 +81,7 @@ impl Drop for Claim {
 
 impl Claim {
     /// Creates the file, or says who has it.
-    pub(crate) fn new(path: &Path) -> Result<Claimed, CliError> {
+    pub(crate) fn create(path: &Path) -> Result<Claimed, CliError> {
         let ours = Process::this();
         let wrong = |error: &io::Error| CliError::failure(format_args!("cannot write {}", path.display()), error);
         // Once more where the file goes away between two looks.
@@ -261,7 +261,7 @@ mod tests {
 
     fn is_taken_over(edit: impl Fn(&mut Process)) -> bool {
         let (folder, path) = holder(edit);
-        let claimed = Claim::new(&path).unwrap();
+        let claimed = Claim::create(&path).unwrap();
         let over = matches!(claimed, Claimed::Ours(_));
         drop(claimed);
         // Nothing stays but the file of a process that may be alive.
@@ -308,7 +308,7 @@ mod tests {
         let path = folder.path().join("0-of-1.holder");
         for text in ["", "{", "{\"host\": 3}"] {
             fs::write(&path, text).unwrap();
-            let Claimed::Theirs(holder) = Claim::new(&path).unwrap() else { panic!("{text} was taken over") };
+            let Claimed::Theirs(holder) = Claim::create(&path).unwrap() else { panic!("{text} was taken over") };
             assert_eq!(holder.to_string(), "another process");
             assert!(holder.advice().ends_with(&format!("remove {}", path.display())));
         }
@@ -320,7 +320,7 @@ mod tests {
         for _ in 0..20 {
             let (_folder, path) = holder(|process| process.pid = u32::MAX);
             let claims: Vec<_> = thread::scope(|scope| {
-                let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| Claim::new(&path).unwrap())).collect();
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| Claim::create(&path).unwrap())).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert_eq!(claims.iter().filter(|claim| matches!(claim, Claimed::Ours(_))).count(), 1);

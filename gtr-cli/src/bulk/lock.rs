@@ -64,7 +64,7 @@ impl Lock {
             Ok(()) => Ok(Taken::Ours(Self { _file: file, _claim: None })),
             Err(TryLockError::WouldBlock) => Ok(Taken::Theirs(None)),
             Err(TryLockError::Error(error)) if has_no_locks(&error) => {
-                Ok(match Claim::new(&path.with_extension("holder"))? {
+                Ok(match Claim::create(&path.with_extension("holder"))? {
                     Claimed::Ours(claim) => {
                         let place = claim.path().display();
                         TOLD.call_once(|| {

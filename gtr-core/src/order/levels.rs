@@ -164,6 +164,6 @@ mod tests {
         for row in ["a0", "a,", "a\u{e9}", "\u{161}a"] {
             assert!(refused(&["ab", row]).contains("row 1 of `rows` has a '"), "{row}");
         }
-        assert_eq!(refused(&["a"; 4001]), "`rows` has 4001 rows: at most 4000");
+        assert_eq!(refused(&vec!["a"; 4001]), "`rows` has 4001 rows: at most 4000");
     }
 }

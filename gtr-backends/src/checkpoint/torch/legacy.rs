@@ -26,9 +26,8 @@ pub(super) struct Legacy {
 /// Whether a file begins so.
 pub(super) fn begins(start: &[u8]) -> bool {
     // From protocol 4 on, the length of a frame stands between.
-    let rest = match start {
-        [0x80, 2 | 3, rest @ ..] | [0x80, 4 | 5, 0x95, _, _, _, _, _, _, _, _, rest @ ..] => rest,
-        _ => return false,
+    let ([0x80, 2 | 3, rest @ ..] | [0x80, 4 | 5, 0x95, _, _, _, _, _, _, _, _, rest @ ..]) = start else {
+        return false;
     };
     // The first bytes may be all that is known of the file.
     let known = rest.len().min(MAGIC.len());
@@ -40,8 +39,7 @@ impl Legacy {
     pub(super) fn open(mut source: Source) -> Result<(Self, Pickle), String> {
         let length = source.len().map_err(|error| error.to_string())?;
         let mut start = Vec::new();
-        #[expect(clippy::cast_possible_truncation, reason = "bounded")]
-        let head = length.min(2 * LARGEST_PICKLE) as usize;
+        let head = usize::try_from(length.min(2 * LARGEST_PICKLE)).unwrap_or(usize::MAX);
         source.read_at(0, head, &mut start).map_err(|error| error.to_string())?;
         let mut rest = &start[..];
         let mut next = |what: &str| -> Result<Pickle, String> {

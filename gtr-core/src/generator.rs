@@ -198,7 +198,7 @@ pub trait MaskedGenerator {
     -> Result<(), Self::Error>;
 
     /// Whether a token of the image in a slot of the batch is known: was committed. The laws of models ask, to see that nothing
-    /// else than the targets of a step became known ([`crate::laws::generator`], with the feature `testing`).
+    /// else than the targets of a step became known (`gtr_core::laws::generator`, with the feature `testing`).
     fn is_known(&self, canvas: &Self::Canvas, slot: usize, token: TokenIndex) -> bool;
 
     /// Whether token values lie in host memory, so that looking at them after every step costs nothing. Otherwise the loop

@@ -49,7 +49,10 @@ impl File {
         if stated < there {
             return Err(format!("its header describes {stated} bytes of tensors, {there} follow: it is damaged"));
         }
-        let names = metadata.tensors().into_keys().collect();
+        // As they lie in the file: the order of a map would change from run to run.
+        let mut placed: Vec<_> = metadata.tensors().into_iter().map(|(name, info)| (info.data_offsets, name)).collect();
+        placed.sort_unstable();
+        let names = placed.into_iter().map(|(_, name)| name).collect();
         Ok(Self { source, data_start, metadata, names })
     }
 

@@ -88,8 +88,7 @@ fn a_part_of_a_process_elsewhere_is_not_taken() {
     assert_eq!(run_with(folder, &words(&format!("{line} --out a --no-lock")), &preload).stderr, "");
     assert!(holder.exists());
     // Stores go without locks as well.
-    let eval =
-        "eval --presets gtr-8 --diffusion constant --t 1 --detail none --count 10 --resamples 20 --untimed --store seen";
+    let eval = "eval --presets gtr-8 --diffusion constant --t 1 --detail none --count 10 --resamples 20 --untimed --store seen";
     let plain = run_with(folder, &words(eval), &preload).succeeded();
     assert_eq!(run_in(folder, &words(eval)).succeeded(), plain);
 }

@@ -27,7 +27,7 @@ C
 cc -shared -fPIC -o "$work/flock.so" "$work/flock.c"
 
 all=(sample --classes balanced --count "$images" --batch 1 "${flags[@]}")
-finished() { find "$work/parts" -name '[0-9]*.png' 2> /dev/null | wc -l; }
+finished() { { find "$work/parts" -name "[0-9]*.png" 2> /dev/null || true; } | wc -l; }
 short() { sed "s|$work/||g"; }
 
 echo "one process:"

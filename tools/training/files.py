@@ -81,7 +81,8 @@ def pack(state, folder, name, top, guidance, class_names, source, licence, comma
     unfit = [key for key, value in weights.items() if not torch.isfinite(value).all()]
     if unfit:
         raise ValueError(f"{unfit[0]} has numbers that half precision does not hold: the training has diverged")
-    content = save(weights, metadata={"format": "pt", "model": name, "steps": str(state["step"])})
+    # One entry: the library writes several in any order, and the same weights are to make the same bytes.
+    content = save(weights, metadata={"format": "pt"})
     folder.mkdir(parents=True, exist_ok=True)
     # The configuration is last: with it, the folder is a model.
     write(folder / f"{name}.safetensors", content)

@@ -86,7 +86,7 @@ cp -r "$work/whole" "$work/clone/models/mar-fashion"
 "$python" tools/record_mar.py "$work/whole" "$work/clone/fashion"
 (cd "$work/clone" && "$gtr_cli" conform fashion.safetensors | tail -n 1)
 
-"$python" tools/train_judge.py "$work/pictures.npz" "$work/whole/judge" --epochs 2 --threads 1
+"$python" tools/train_judge.py "$work/pictures.npz" "$work/whole/judge" --epochs 40 --threads 1
 "$gtr_cli" sample --model "$work/whole" --class three,4 --preset gtr-8 --out "$work/sheet.png"
 "$gtr_cli" eval --model "$work/whole" --presets gtr-16,gtr-8 --count 20 --resamples 20 --untimed 2> "$work/notes"
 if grep -q 'no judge of its own' "$work/notes"; then fail "$(cat "$work/notes")"; fi

@@ -1,6 +1,5 @@
 """Training that goes on where it was, to the same bits: all chance is drawn from the seed and the number of the step."""
 
-import json
 import math
 import os
 import time
@@ -151,13 +150,11 @@ class Training:
         """Goes on from PATH, which must be of the same sizes, recipe and pictures; the number of steps may be another."""
         state = read_state(path)
         recipe = {**state["recipe"], "steps": self.recipe.steps}
-        for what, theirs, ours in (
-            ("sizes", state["sizes"], asdict(self.sizes)),
-            ("recipe", recipe, asdict(self.recipe)),
-            ("pictures", state["pictures"], list(self.pictures.shape)),
-        ):
-            if theirs != ours:
-                raise StateError(f"{path}: of another training: its {what} are {json.dumps(theirs)}, not {json.dumps(ours)}")
+        theirs = state["sizes"] | recipe | {"pictures": state["pictures"]}
+        ours = asdict(self.sizes) | asdict(self.recipe) | {"pictures": list(self.pictures.shape)}
+        for what, value in ours.items():
+            if theirs.get(what) != value:
+                raise StateError(f"{path}: of another training: its {what} is {theirs.get(what)}, not {value}")
         self.model.load_state_dict(state["model"])
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
@@ -169,7 +166,7 @@ def read_state(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
         missing = {"sizes", "recipe", "pictures", "model", "average", "optimizer", "step", "seconds"} - set(state)
     except Exception as error:
-        raise StateError(f"{path}: not the state of a training: {str(error).splitlines()[0]}") from error
+        raise StateError(f"{path}: not the state of a training, or damaged ({type(error).__name__})") from error
     if missing:
         raise StateError(f"{path}: not the state of a training: {', '.join(sorted(missing))} missing")
     return state

@@ -73,7 +73,7 @@ def test_a_run_of_the_command_line_comes_out_again(
     import gtr.trace
 
     (model, folder), (cfg, schedule) = saved, guidance
-    out = tmp_path / "run.trace"
+    out = tmp_path / "run.safetensors"
     settings = ["--cfg", cfg, "--cfg-schedule", schedule, "--temperature", "0.9", "--seed", 5]
     cli("sample", "--model", folder, "--class", "3,7", *flags, *settings, "--trace", out, "--out", tmp_path / "run.png")
     trace = gtr.trace.Trace(out)

@@ -90,7 +90,7 @@ test("the curves of both have one scale", () =>
           chart.querySelector("text").textContent,
         ]),
       );
-    assert.equal(tops.length, 8);
-    assert.deepEqual(tops.slice(0, 4), tops.slice(4));
+    assert.equal(tops.length, 10);
+    assert.deepEqual(tops.slice(0, 5), tops.slice(5));
     assert.deepEqual(tops[1], ["Diffusion steps", "100"]);
   }));

@@ -10,7 +10,7 @@ use crate::error::CliError;
 const QUICK: usize = 1100;
 
 /// Images that a loss is averaged over at most where many plans are listed.
-const FEW_IMAGES: u64 = 64;
+pub(crate) const FEW_IMAGES: u64 = 64;
 
 /// The field that losses are computed on.
 #[derive(Clone, Debug)]

@@ -95,7 +95,7 @@ fn costs_and_presets_have_their_losses_beside_them() {
     let [many, few] = [0, 1].map(|at| counted[at]["loss"]["nats"].as_f64().unwrap());
     assert!(few > many && many > 0.0);
     let text = gtr("cost --model digits --preset gtr-8").succeeded();
-    assert!(text.contains("loss: on the field digits\n"), "{text}");
+    assert!(text.contains("loss: on the field digits, the mean of at most 64 images\n"), "{text}");
     let presets = gtr("presets gtr-16 --field exponential:2:0.01").succeeded();
     assert!(presets.contains("    Loss: 1.3") && presets.contains(" of 64 images) on the field\n"), "{presets}");
 }

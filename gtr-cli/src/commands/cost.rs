@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::to_json;
 use crate::args::{Chosen, CostArgs, CostFormat};
 use crate::error::{CliError, ExitStatus};
-use crate::losses::{self, Losses, Lost};
+use crate::losses::{self, FEW_IMAGES, Losses, Lost};
 use crate::output;
 use crate::table::{Align, Rows};
 
@@ -171,7 +171,10 @@ fn on_what(counted: &[Counted], losses: &Losses) -> String {
         Lost::Unknown(why) => Some(why),
         Lost::Known(_) => None,
     });
-    why.map_or_else(|| format!("on the field {field}"), |why| format!("not computed on the field {field}: {why}"))
+    why.map_or_else(
+        || format!("on the field {field}, the mean of at most {FEW_IMAGES} images"),
+        |why| format!("not computed on the field {field}: {why}"),
+    )
 }
 
 /// The unit in which the largest cost is readable, and its power of ten.

@@ -31,7 +31,8 @@ def main():
     parser.add_argument("data", type=Path)
     given = parser.parse_args()
     sizes = sizes_of(json.loads((given.model / "config.json").read_text()))
-    weights = list(given.model.glob("*.safetensors"))
+    # A field for losses may lie beside the weights.
+    weights = [file for file in given.model.glob("*.safetensors") if file.name != "field.safetensors"]
     if len(weights) != 1:
         sys.exit(f"error: {given.model} holds {len(weights)} files of weights, not one")
     model = Mar(sizes)

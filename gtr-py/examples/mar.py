@@ -205,7 +205,8 @@ def load(folder: Path) -> Mar:
         head_width=config["diffloss_w"],
         head_depth=config["diffloss_d"],
     )
-    weights = next(folder.glob("*.safetensors"))
+    # A field for losses may lie beside the weights.
+    weights = next(file for file in sorted(folder.glob("*.safetensors")) if file.name != "field.safetensors")
     model.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
     model.max_timestep = config["max_timestep"]
     return model.eval()

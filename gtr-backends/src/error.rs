@@ -159,11 +159,11 @@ pub enum BackendError {
         reason: String,
     },
     /// A picture cannot be read, or does not fit.
-    #[error("{file} {reason}")]
+    #[error("{file}: {reason}")]
     Image {
         /// The file.
         file: String,
-        /// What is wrong with it, as the rest of a sentence.
+        /// What is wrong with it, and what would be right.
         reason: String,
     },
     /// A file is no field, or its numbers are no covariance.

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
+use gtr_backends::raster::Raster;
+
 use crate::error::CliError;
 use crate::reading;
 
@@ -41,4 +43,14 @@ pub(crate) fn seekable(path: &Path) -> Result<Box<dyn Seekable>, CliError> {
         return Err(CliError::Failure(format!("{} is no file and has more than {most} MB", path.display())));
     }
     Ok(Box::new(Cursor::new(bytes)))
+}
+
+/// Reads a picture from a file or from standard input.
+pub(crate) fn picture(path: &Path) -> Result<Raster, CliError> {
+    if !is_stream(path) {
+        return Ok(Raster::read(path)?);
+    }
+    let mut bytes = Vec::new();
+    seekable(path)?.read_to_end(&mut bytes).map_err(|error| reading::failed(path, &error))?;
+    Ok(Raster::from_png("-", &bytes)?)
 }

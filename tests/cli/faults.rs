@@ -198,6 +198,26 @@ fn a_pipe_holds_a_picture_and_no_trace() {
 }
 
 #[test]
+fn a_picture_to_go_on_from_may_come_from_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    gtr(folder.path(), &format!("sample --class 3 {QUICK} --scale 1 --out a.png")).succeeded();
+    crate::support::write_grey(&folder.path().join("m.png"), 32, 32, |row, _| if row < 16 { 255 } else { 0 });
+    let run = |init: &str, out: &str| {
+        let line = format!("sample --class 3 {QUICK} --init {init} --mask {} --out {}", path("m.png"), path(out));
+        run_with_input(&line.split(' ').collect::<Vec<_>>(), &fs::read(path("a.png")).unwrap())
+    };
+    run("-", "b.png").succeeded();
+    run(&path("a.png"), "c.png").succeeded();
+    let pixels = |name: &str| crate::support::decode(Path::new(&path(name)));
+    assert_eq!(pixels("b.png"), pixels("c.png"));
+    let mask = path("m.png");
+    let nothing =
+        run_with_input(&["sample", "--class", "3", "--init", "-", "--mask", &mask, "--out", &path("x.png")], b"");
+    assert!(nothing.failed(1).contains("-: it is empty"));
+}
+
+#[test]
 fn a_batch_that_no_machine_holds_is_refused_before_it_begins() {
     let folder = tempfile::tempdir().unwrap();
     for out in ["--out a/", "--classes balanced --out b"] {

@@ -44,7 +44,7 @@ impl Raster {
         let (rows, columns) = (grid.height() as usize, grid.width() as usize);
         if !self.height.is_multiple_of(rows) || !self.width.is_multiple_of(columns) {
             return Err(self.wrong(format!(
-                "has {}x{} pixels, which are not a whole number for each token of a grid of {grid}",
+                "it has {}x{} pixels, which are not a whole number for each token of a grid of {grid}",
                 self.width, self.height
             )));
         }

@@ -7,7 +7,7 @@ use std::io::{BufRead, Cursor, Read, Seek};
 use std::path::Path;
 
 pub use self::mask::{Mask, MaskSource};
-use crate::{BackendError, Picture};
+use crate::{BackendError, Picture, stand_in};
 
 /// A picture of more pixels than this is refused before it is unpacked.
 const MOST_PIXELS: u64 = 1 << 26;
@@ -39,7 +39,7 @@ impl Raster {
         File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(wrong)?;
         let name = path.display().to_string();
         if bytes.len() as u64 > MOST_BYTES {
-            let reason = format!("has more than {} MB, which no picture needs", MOST_BYTES >> 20);
+            let reason = format!("it has more than {} MB, which no picture needs", MOST_BYTES >> 20);
             return Err(BackendError::Image { file: name, reason });
         }
         Self::from_png(&name, &bytes)
@@ -54,18 +54,21 @@ impl Raster {
     /// ```
     /// use gtr_backends::raster::Raster;
     /// let error = Raster::from_png("cat.png", b"\xff\xd8\xff\xe0").unwrap_err();
-    /// assert_eq!(error.to_string(), "cat.png cannot be read as PNG: it is a JPEG file");
+    /// assert_eq!(error.to_string(), "cat.png: it is a JPEG picture; convert it to PNG where a picture is wanted");
     /// ```
     pub fn from_png(name: &str, bytes: &[u8]) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Image { file: name.to_owned(), reason };
+        if let Some(what) = stand_in(bytes) {
+            return Err(wrong(what));
+        }
         if let Some(kind) = other_kind(bytes) {
-            return Err(wrong(format!("cannot be read as PNG: it is {kind}")));
+            return Err(wrong(format!("it cannot be read as PNG: it is {kind}")));
         }
         Self::decode(name, Cursor::new(bytes)).map_err(|error| match error {
             Undecoded::TooLarge(width, height) => {
-                wrong(format!("has {width}x{height} pixels: at most {MOST_PIXELS} are read"))
+                wrong(format!("it has {width}x{height} pixels: at most {MOST_PIXELS} are read"))
             }
-            Undecoded::Png(error) => wrong(format!("cannot be read as PNG: {error}")),
+            Undecoded::Png(error) => wrong(format!("it cannot be read as PNG: {error}")),
         })
     }
 
@@ -123,7 +126,7 @@ impl Raster {
         let times = self.height.checked_div(height).unwrap_or(0);
         if times == 0 || (self.height, self.width) != (times * height, times * width) {
             return Err(self.wrong(format!(
-                "has {}x{} pixels, the model makes {width}x{height}: give it that size or a whole multiple of it",
+                "it has {}x{} pixels, the model makes {width}x{height}: give it that size or a whole multiple of it",
                 self.width, self.height
             )));
         }
@@ -152,7 +155,7 @@ impl Raster {
     pub fn exactly(&self, shape: [usize; 3]) -> Result<Picture, BackendError> {
         let [height, width, _] = shape;
         if (self.height, self.width) != (height, width) {
-            return Err(self.wrong(format!("has {}x{} pixels, not {width}x{height}", self.width, self.height)));
+            return Err(self.wrong(format!("it has {}x{} pixels, not {width}x{height}", self.width, self.height)));
         }
         self.picture(shape)
     }
@@ -166,7 +169,7 @@ impl Raster {
             return Ok(self);
         }
         Err(self.wrong(format!(
-            "has {}x{} pixels, {} has {}x{}: give both the same size",
+            "it has {}x{} pixels, {} has {}x{}: give both the same size",
             self.width, self.height, other.name, other.width, other.height
         )))
     }
@@ -186,16 +189,13 @@ impl From<png::DecodingError> for Undecoded {
     }
 }
 
-/// What a picture of another kind is, by how it begins.
+/// What a file is that is no PNG file, by how it begins, as far as [`stand_in`] does not know it.
 fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
-        [0xff, 0xd8, 0xff, ..] => Some("a JPEG file"),
-        [b'G', b'I', b'F', b'8', ..] => Some("a GIF file"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("a WebP file"),
-        [b'B', b'M', ..] => Some("a BMP file"),
-        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("a TIFF file"),
-        [] => Some("empty"),
-        _ if !bytes.starts_with(b"\x89PNG") => Some("not a PNG file"),
+        [b'G', b'I', b'F', b'8', ..] => Some("a GIF picture"),
+        [b'B', b'M', ..] => Some("a BMP picture"),
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("a TIFF picture"),
+        _ if !bytes.starts_with(b"\x89PNG") => Some("no PNG file"),
         _ => None,
     }
 }

@@ -131,7 +131,10 @@ fn dictionaries(pickle: &Pickle) -> Result<Vec<Dictionary>, String> {
         Object::Tensor(_) => return Err("it holds one tensor without a name, no checkpoint".into()),
         _ => return Err("its pickle holds no dictionary of tensors".into()),
     }
-    let (mut found, mut seen, mut strange) = (Vec::<Dictionary>::new(), HashSet::new(), None);
+    let (mut found, mut seen) = (Vec::<Dictionary>::new(), HashSet::new());
+    let mut strange: Option<(Arc<str>, Arc<str>)> = None;
+    // A tensor of a form that is not known tells more than the settings of a training.
+    let is_of_torch = |what: &str| what.contains("`torch.");
     let mut waiting: Vec<(Vec<Arc<str>>, Id)> = vec![(Vec::new(), pickle.root)];
     while let Some((path, id)) = waiting.pop() {
         if !seen.insert(id) || found.len() == MOST_DICTIONARIES {
@@ -143,7 +146,9 @@ fn dictionaries(pickle: &Pickle) -> Result<Vec<Dictionary>, String> {
             match pickle.object(value) {
                 Object::Tensor(view) => drop(tensors.insert(Arc::clone(name), Ok(Arc::clone(view)))),
                 Object::Placeholder(what) => {
-                    strange.get_or_insert_with(|| (Arc::clone(name), Arc::clone(what)));
+                    if strange.as_ref().is_none_or(|(_, first)| is_of_torch(what) && !is_of_torch(first)) {
+                        strange = Some((Arc::clone(name), Arc::clone(what)));
+                    }
                     tensors.insert(Arc::clone(name), Err(Arc::clone(what)));
                 }
                 Object::Dict(_)

@@ -6,6 +6,7 @@ use gtr_core::{Grid, Plan, TokenSet};
 
 use crate::args::SampleArgs;
 use crate::error::CliError;
+use crate::input;
 use crate::output;
 
 /// The picture that a run goes on from.
@@ -19,10 +20,10 @@ impl Begin {
     /// Reads what was named; `shape` is that of the model's pictures, `[height, width, channels]`.
     pub(super) fn read(args: &SampleArgs, grid: Grid, shape: [usize; 3]) -> Result<Option<Self>, CliError> {
         let Some(path) = &args.going_on.init else { return Ok(None) };
-        let raster = Raster::read(path)?;
+        let raster = input::picture(path)?;
         let picture = raster.picture(shape)?;
         let known = match (&args.going_on.mask, &args.plan) {
-            (Some(mask), _) => Some(known(&Raster::read(mask)?.like(&raster)?, grid, args)?),
+            (Some(mask), _) => Some(known(&input::picture(mask)?.like(&raster)?, grid, args)?),
             (None, Some(_)) => None,
             (None, None) => {
                 return Err(CliError::usage(

@@ -189,7 +189,7 @@ impl From<png::DecodingError> for Undecoded {
     }
 }
 
-/// What a file is that is no PNG file, by how it begins, as far as [`stand_in`] does not know it.
+/// What a file is that is no PNG file, by how it begins, as far as [`stand_in()`] does not know it.
 fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [b'G', b'I', b'F', b'8', ..] => Some("a GIF picture"),

@@ -2,7 +2,8 @@
 
 use crate::{AxisName, Error};
 
-/// What becomes of a wish that the grid cannot meet: an explicit one is refused, a preset's is adapted and noted.
+/// Handles settings of one axis that the grid cannot satisfy: returns an error for explicit settings, adapts those of a
+/// preset and records the change.
 #[derive(Clone, Debug)]
 pub struct Fit {
     axis: AxisName,
@@ -11,29 +12,29 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Refuses what cannot be met.
+    /// Returns an error for each setting that cannot be satisfied.
     pub fn strict(axis: AxisName) -> Self {
         Self { axis, lenient: false, notes: Vec::new() }
     }
 
-    /// Adapts what cannot be met, and notes it.
+    /// Adapts settings that cannot be satisfied and records each change.
     pub fn lenient(axis: AxisName) -> Self {
         Self { axis, lenient: true, notes: Vec::new() }
     }
 
-    /// `what` cannot be met; `instead` is done in its place, where that is allowed.
+    /// Reports a setting that cannot be satisfied. `what` describes the problem and `instead` the adaptation.
     ///
     /// # Errors
-    /// [`Error::DoesNotFit`] where it is not.
+    /// [`Error::DoesNotFit`] if adaptation is not allowed ([`Fit::strict`]).
     pub fn instead(&mut self, what: String, instead: &str) -> Result<(), Error> {
         if !self.lenient {
             return Err(Error::DoesNotFit { axis: self.axis, message: what });
         }
-        self.notes.push(format!("{}: {what}: {instead}", self.axis));
+        self.notes.push(format!("{}: {what}; {instead}", self.axis));
         Ok(())
     }
 
-    /// What was adapted, in words.
+    /// Returns the recorded adaptations, one line each.
     pub fn into_notes(self) -> Vec<String> {
         self.notes
     }

@@ -66,7 +66,7 @@ def test_timesteps_as_recorded() -> None:
 def test_timesteps_are_bounded() -> None:
     with pytest.raises(ValueError, match="a number of diffusion steps must be 1 to 1000, not 0"):
         gtr.timesteps(0)
-    with pytest.raises(ValueError, match="20 diffusion steps do not fit the timesteps 0 to 9: at most 10 do"):
+    with pytest.raises(ValueError, match="20 diffusion steps exceed the 10 timesteps from 0 to 9"):
         gtr.timesteps(20, max_timestep=9)
     with pytest.raises(ValueError, match="exclude each other"):
         gtr.timesteps(5, max_timestep=900, clip_timestep=900)

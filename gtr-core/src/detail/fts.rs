@@ -7,10 +7,11 @@ use super::spectrum::scores;
 use super::{Candidates, Detail, DetailShare, Part, first_by};
 use crate::{Capability, Component};
 
-/// Frequency-weighted token selection (FTS): the tokens whose conditioning vectors carry the most high-frequency energy.
+/// Frequency-weighted token selection (FTS): selects the tokens whose conditioning vectors have the most high-frequency
+/// energy.
 ///
-/// Of each image's tokens in a reconstruction step the share `beta` with the highest scores is picked, ties to the lower
-/// token index.
+/// In each reconstruction step, and for each image, the fraction `beta` of the tokens with the highest scores is selected.
+/// Ties go to the lower token index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Fts(Part);

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{Candidates, Detail, DetailShare};
 use crate::{Component, DiffusionSteps};
 
-/// Every token of the reconstruction gets the extra diffusion steps, for comparison.
+/// Selects every token of the reconstruction, as a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Full {
-    /// Diffusion steps of the reconstruction's tokens.
+    /// Number of diffusion steps for the tokens of the reconstruction.
     pub t_detail: DiffusionSteps,
 }
 

@@ -1,4 +1,4 @@
-//! The tokens of the lowest frequency scores.
+//! Selection of the tokens with the lowest frequency scores.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use super::spectrum::scores;
 use super::{Candidates, Detail, DetailShare, Part, first_by};
 use crate::{Capability, Component};
 
-/// The opposite of `fts`, for comparison: the share `beta` with the lowest scores.
+/// The opposite of `fts`, as a baseline: selects the fraction `beta` of the tokens with the lowest scores.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct LowFrequency(Part);

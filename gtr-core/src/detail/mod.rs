@@ -1,4 +1,4 @@
-//! Detail: which tokens of a step get extra diffusion steps, and how many?
+//! The detail axis: the tokens of a step that get extra diffusion steps, and their number of diffusion steps.
 
 pub(crate) mod spectrum;
 
@@ -10,49 +10,51 @@ use serde::{Deserialize, Serialize};
 use crate::registry::implementations;
 use crate::{Capability, DiffusionSteps, Share, Stream, TokenIndex};
 
-/// How many tokens of a step a detail rule picks, and what they get.
+/// Number of tokens of a step that a detail rule selects, and their diffusion steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DetailShare {
-    /// Tokens picked of each image.
+    /// Number of tokens selected per image.
     pub tokens: usize,
-    /// Their diffusion steps.
+    /// Number of diffusion steps for each selected token.
     pub diffusion_steps: DiffusionSteps,
 }
 
-/// The tokens of one image that a step generates.
+/// The tokens that a step generates in one image, from which a detail rule selects.
 #[derive(Debug)]
 pub struct Candidates<'a> {
-    /// The tokens.
+    /// The tokens, in generation order.
     pub tokens: &'a [TokenIndex],
-    /// Length of a conditioning vector; 0 if the rule does not ask for them.
+    /// Length of a conditioning vector; 0 if the rule does not require them.
     pub width: usize,
-    /// Their conditioning vectors, one after the other; empty if the rule does not ask for them.
+    /// The conditioning vectors, `[tokens, width]`; empty if the rule does not require them.
     pub features: &'a [f32],
-    /// Random numbers of this image and step.
+    /// Random stream of this image and step.
     pub stream: Stream,
 }
 
-/// Picks tokens of the reconstruction for extra diffusion steps.
+/// Selects tokens of the reconstruction for extra diffusion steps.
 pub trait Detail: Debug + Send + Sync {
-    /// What a reconstruction step of `tokens` tokens spends; `None` for nothing.
+    /// Returns the number of tokens that a reconstruction step of `tokens` tokens selects, and their diffusion steps;
+    /// `None` if it selects none.
     fn share(&self, tokens: usize) -> Option<DetailShare>;
 
-    /// Whether the rule can pick at all: a rule that can is refused for a plan without a reconstruction stage.
+    /// Returns true if the rule can select tokens. Planning rejects such a rule, or drops it if the schedule adapts, if the
+    /// plan has no reconstruction stage.
     fn picks(&self) -> bool {
         true
     }
 
-    /// What a model must offer so that the rule can pick.
+    /// Returns the capabilities that the rule requires of a model.
     fn needs(&self) -> &'static [Capability] {
         &[]
     }
 
-    /// By what the rule ranks tokens, a number each; `None` if not by a number.
+    /// Returns the score of each token by which the rule ranks them; `None` if it does not rank by score.
     fn scores(&self, _candidates: &Candidates<'_>) -> Option<Vec<f64>> {
         None
     }
 
-    /// Positions in `candidates.tokens` of the `count` tokens picked, ascending and without repetition.
+    /// Returns the positions in `candidates.tokens` of the `count` selected tokens, ascending and without duplicates.
     fn pick(&self, candidates: Candidates<'_>, count: usize) -> Vec<usize>;
 }
 
@@ -64,14 +66,14 @@ implementations! { dyn Detail:
     random::Random,
 }
 
-/// The parameters that rules for a share of the tokens have in common.
+/// Parameters shared by all rules that select a fraction of the tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(inline)]
 struct Part {
-    /// Share of a reconstruction step's tokens that are picked, 0 to 1; the number is rounded, half away from zero.
+    /// Fraction of the tokens of each reconstruction step to select, 0 to 1. The count is rounded half away from zero.
     beta: Share,
-    /// Diffusion steps of the tokens picked.
+    /// Number of diffusion steps for each selected token.
     t_detail: DiffusionSteps,
 }
 
@@ -95,7 +97,7 @@ impl Part {
     }
 }
 
-/// Positions of the `count` tokens that come first by `key`, ties to the lower token, ascending.
+/// Returns the positions of the `count` tokens with the smallest `key`, ascending. Ties go to the lower token index.
 fn first_by(candidates: &Candidates<'_>, count: usize, key: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut ranked: Vec<(f64, TokenIndex, usize)> =
         candidates.tokens.iter().enumerate().map(|(position, &token)| (key(position), token, position)).collect();

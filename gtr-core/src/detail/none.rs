@@ -1,4 +1,4 @@
-//! No token.
+//! No selection.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

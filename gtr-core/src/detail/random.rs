@@ -1,4 +1,4 @@
-//! A random share of the tokens.
+//! Random selection.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Candidates, Detail, DetailShare, Part};
 use crate::Component;
 
-/// A random share `beta` of the tokens, drawn by seed, for comparison.
+/// Selects a random fraction `beta` of the tokens, drawn from the seed, as a baseline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Random(Part);
@@ -27,7 +27,7 @@ impl Detail for Random {
     }
 
     fn pick(&self, mut candidates: Candidates<'_>, count: usize) -> Vec<usize> {
-        // Positions in ascending order of token, so that the draw does not depend on the order of generation.
+        // Sorted by token, so that the selection does not depend on the generation order.
         let mut positions: Vec<usize> = (0..candidates.tokens.len()).collect();
         positions.sort_unstable_by_key(|&position| candidates.tokens[position]);
         candidates.stream.shuffle(&mut positions);

@@ -1,4 +1,4 @@
-//! The importance of a token by the spectrum of its conditioning vector.
+//! Importance score of a token, computed from the spectrum of its conditioning vector.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// Scores conditioning vectors of one length.
+/// Scores conditioning vectors of a fixed length by their spectrum.
 ///
 /// With F the discrete Fourier transform of a vector of length D, h = floor(D / 2) and A(n) = |F(n)|, the score is the sum
-/// over n = 1..h of A(n) (1 + n / h): amplitudes, the higher frequencies weighing more. The mean (n = 0) does not count.
-/// Vectors of length 0 and 1 score 0.
+/// over n = 1..h (inclusive) of A(n) (1 + n / h): a sum of amplitudes that gives higher frequencies more weight. The mean
+/// (n = 0) is ignored. Vectors of length 0 and 1 score 0.
 ///
 /// # Examples
 /// ```
@@ -34,17 +34,17 @@ impl fmt::Debug for Spectrum {
 }
 
 impl Spectrum {
-    /// A scorer of vectors of length `width`.
+    /// Creates a scorer for vectors of length `width`.
     pub fn new(width: usize) -> Self {
         let transform = FftPlanner::new().plan_fft_forward(width);
         let zero = Complex::new(0.0, 0.0);
         Self { values: vec![zero; width], scratch: vec![zero; transform.get_inplace_scratch_len()], transform }
     }
 
-    /// The score of one vector.
+    /// Returns the score of one vector.
     ///
     /// # Panics
-    /// If the vector's length is not the one that this was made for.
+    /// Panics if the length of `vector` is not the `width` passed to [`Spectrum::new`].
     #[expect(clippy::cast_precision_loss, reason = "conditioning vectors are far shorter than 2^53")]
     pub fn score(&mut self, vector: &[f32]) -> f64 {
         assert_eq!(vector.len(), self.values.len(), "the length of the conditioning vector");
@@ -60,7 +60,7 @@ impl Spectrum {
     }
 }
 
-/// The scores of vectors that stand one after the other.
+/// Returns the score of each row of `features`, which has shape `[rows, width]`.
 pub(super) fn scores(features: &[f32], width: usize) -> Vec<f64> {
     let mut spectrum = Spectrum::new(width);
     features.chunks_exact(width.max(1)).map(|vector| spectrum.score(vector)).collect()

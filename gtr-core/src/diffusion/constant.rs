@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{Diffusion, StepShape};
 use crate::{Component, DiffusionSteps};
 
-/// Every AR step gets the same number of diffusion steps.
+/// The same number of diffusion steps for every AR step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Constant {
-    /// Diffusion steps of every AR step.
+    /// Number of diffusion steps per AR step, 1 to 1000.
     pub t: DiffusionSteps,
 }
 

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::{Diffusion, StepShape, check_ends};
 use crate::{Component, DiffusionSteps, Timestep, TimestepLimit};
 
-/// Diffusion-step annealing (DiSA): the diffusion steps fall over all AR steps.
+/// Diffusion step annealing (DiSA): the number of diffusion steps decreases over the AR steps.
 ///
-/// Fractions are truncated, as in the reference. A single AR step, where the reference divides by zero, gets `t_max`.
-/// Timesteps are clipped at 950 unless the schedule or the model names a limit.
+/// Fractions are truncated, as in the reference implementation. A single AR step gets `t_max`, where the reference divides
+/// by zero. Timesteps are clipped at 950 unless the schedule or the model sets a limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Disa {
-    /// How the steps fall: `linear`, `cosine`, `two-stage`, or `constant`, which is `t_min` throughout.
+    /// Shape of the decrease: `linear`, `cosine`, `two-stage` or `constant` (`t_min` throughout).
     pub strategy: Annealing,
     /// Diffusion steps of the first AR step.
     pub t_max: DiffusionSteps,
@@ -23,14 +23,14 @@ pub struct Disa {
     pub t_min: DiffusionSteps,
 }
 
-/// How diffusion steps fall over the AR steps.
+/// Shape of the decrease of the diffusion steps over the AR steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Annealing {
-    /// Linearly.
+    /// Linear from `t_max` to `t_min`.
     #[default]
     Linear,
-    /// Along half a cosine wave.
+    /// Half a cosine wave from `t_max` to `t_min`.
     Cosine,
     /// `t_max` in the first half, `t_min` in the second.
     TwoStage,
@@ -87,7 +87,7 @@ impl Diffusion for Disa {
 }
 
 impl Disa {
-    /// Diffusion steps of AR step `step` of `steps`, in the reference's order of operations.
+    /// Returns the diffusion steps of AR step `step` of `steps`, with the order of operations of the reference.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -105,7 +105,7 @@ impl Disa {
             Annealing::TwoStage if step < last / 2.0 => range,
             Annealing::TwoStage => 0.0,
         };
-        // Between two valid numbers, so it is one.
+        // Between two valid values, so the fallback is never used.
         DiffusionSteps::new(self.t_min.get() + above.trunc() as u32).unwrap_or(self.t_min)
     }
 }

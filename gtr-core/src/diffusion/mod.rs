@@ -1,4 +1,4 @@
-//! Diffusion: how many diffusion steps does each AR step get, over which timesteps?
+//! The diffusion axis: the number of diffusion steps of each AR step, and the timesteps that they use.
 
 pub(crate) mod timesteps;
 
@@ -7,23 +7,23 @@ use std::fmt::Debug;
 use crate::registry::implementations;
 use crate::{DiffusionSteps, Role, TimestepLimit};
 
-/// An AR step, as a diffusion curve sees it.
+/// The properties of an AR step that a diffusion curve can depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepShape {
-    /// Position of its stage.
+    /// Index of the step's stage, from 0.
     pub stage: usize,
-    /// Role of its stage.
+    /// Role of the step's stage.
     pub role: Role,
-    /// How many tokens it generates.
+    /// Number of tokens that the step generates.
     pub tokens: usize,
 }
 
-/// Gives each AR step its number of diffusion steps.
+/// Sets the number of diffusion steps of each AR step.
 pub trait Diffusion: Debug + Send + Sync {
-    /// The diffusion steps of each AR step, as many as there are steps.
+    /// Returns the number of diffusion steps of each AR step, one value per element of `steps`.
     fn curve(&self, steps: &[StepShape]) -> Vec<DiffusionSteps>;
 
-    /// The upper end of the timesteps where neither the schedule nor the model says one.
+    /// Returns the timestep limit that applies if neither the schedule nor the model sets one.
     fn limit(&self) -> TimestepLimit {
         TimestepLimit::NONE
     }
@@ -37,11 +37,7 @@ implementations! { dyn Diffusion:
 
 pub use disa::Annealing;
 
-/// The check of `t_min <= t_max` that several curves share.
+/// Checks `t_min <= t_max`.
 fn check_ends(t_max: DiffusionSteps, t_min: DiffusionSteps) -> Result<(), String> {
-    if t_min <= t_max {
-        Ok(())
-    } else {
-        Err(format!("`t_min` is {t_min}, more than `t_max`, which is {t_max}: the curve falls"))
-    }
+    if t_min <= t_max { Ok(()) } else { Err(format!("`t_min` must be at most `t_max`, found {t_min} and {t_max}")) }
 }

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::{Diffusion, StepShape, check_ends};
 use crate::{Component, DiffusionSteps, Role};
 
-/// Diffusion steps fall linearly over the generation steps; the reconstruction has its own number.
+/// Diffusion steps that decrease linearly over the generation steps, with a separate number for the reconstruction.
 ///
-/// Of G generation steps, step g gets round(T_max - (T_max - T_min) g / (G - 1)); a single one gets T_max.
+/// Generation step g of G (g = 0 to G - 1) gets round(T_max - (T_max - T_min) g / (G - 1)). A single generation step gets
+/// T_max.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::doc_markdown, reason = "symbols of a formula, read on the command line too")]
+#[expect(clippy::doc_markdown, reason = "symbols of a formula, which the command line also prints")]
 pub struct StageAware {
     /// Diffusion steps of the first generation step.
     pub t_max: DiffusionSteps,
@@ -30,7 +31,7 @@ impl Default for StageAware {
 
 impl Component for StageAware {
     const KIND: &'static str = "stage-aware";
-    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2; by AR step and rounding are ours";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2; the dependence on the AR step and the rounding are ours";
 
     fn check(&self) -> Result<(), String> {
         check_ends(self.t_max, self.t_min)
@@ -66,7 +67,7 @@ impl Diffusion for StageAware {
 }
 
 impl StageAware {
-    /// Diffusion steps of generation step `step` of `steps`.
+    /// Returns the diffusion steps of generation step `step` of `steps`.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -76,7 +77,7 @@ impl StageAware {
     fn at(&self, step: usize, steps: usize) -> DiffusionSteps {
         let (max, min) = (f64::from(self.t_max.get()), f64::from(self.t_min.get()));
         let fallen = if steps > 1 { (max - min) * step as f64 / (steps - 1) as f64 } else { 0.0 };
-        // Between two valid numbers, so it is one.
+        // Between two valid values, so the fallback is never used.
         DiffusionSteps::new((max - fallen).round() as u32).unwrap_or(self.t_min)
     }
 }

@@ -1,13 +1,13 @@
-//! Which timesteps of the 1000-step process the evaluations of a token use.
+//! The timesteps of the 1000-step process at which the head is evaluated for a token.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::{DiffusionSteps, Timestep};
 
-/// The upper end of the timesteps: how a plan, or a model, keeps the head away from where it is not exact enough.
+/// Upper limit of the timesteps, set by a plan or a model to avoid timesteps at which the head is not accurate enough.
 ///
-/// At timestep 999 of the cosine process a head's error reaches the estimated token multiplied by about 2e4.
+/// At timestep 999 of the cosine process, an error of the head is amplified about 2e4 times in the estimated token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestepLimit {
     /// Timesteps are spaced evenly from 0 to this one (`max_timestep`).
@@ -31,17 +31,17 @@ impl fmt::Display for TimestepLimit {
     }
 }
 
-/// More timesteps were asked for than lie below the limit.
+/// Error for more diffusion steps than there are timesteps below the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{steps} diffusion steps do not fit the timesteps 0 to {max}: at most {} do", max.get() + 1)]
+#[error("{steps} diffusion steps exceed the {} timesteps from 0 to {max}", max.get() + 1)]
 pub struct TooManyDiffusionSteps {
-    /// Diffusion steps asked for.
+    /// Number of diffusion steps requested.
     pub steps: DiffusionSteps,
-    /// The highest timestep allowed.
+    /// Highest timestep allowed.
     pub max: Timestep,
 }
 
-/// The timesteps of a token's evaluations, ascending; sampling walks them from the last to the first.
+/// The timesteps at which the head is evaluated for a token, ascending. Sampling visits them in descending order.
 ///
 /// # Examples
 /// ```
@@ -54,17 +54,17 @@ pub struct TooManyDiffusionSteps {
 pub struct Timesteps(Arc<[u32]>);
 
 impl Timesteps {
-    /// The timesteps of `steps` diffusion steps: the stride is accumulated in f64 and each sum rounded half to even, as
-    /// the reference does. One step is the highest timestep alone; there the head's estimate of the clean token is the
-    /// result, without noise.
+    /// Returns the timesteps of `steps` diffusion steps. As in the reference, the stride is accumulated in f64 and each sum
+    /// is rounded half to even. A single step uses only the highest timestep; its result is the head's estimate of the clean
+    /// token, without added noise.
     ///
-    /// With [`TimestepLimit::Clip`] there may be fewer timesteps than `steps`.
+    /// [`TimestepLimit::Clip`] may give fewer timesteps than `steps`.
     ///
     /// # Errors
     /// [`TooManyDiffusionSteps`] if [`TimestepLimit::Max`] leaves fewer timesteps than `steps`.
     ///
     /// # Source
-    /// Respacing of LTH14/mar (`space_timesteps`); the clip is `DiSA`'s.
+    /// Respacing of LTH14/mar (`space_timesteps`); the clip is from `DiSA`.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 999")]
     pub fn new(steps: DiffusionSteps, limit: TimestepLimit) -> Result<Self, TooManyDiffusionSteps> {
         let (last, clip) = match limit {
@@ -88,10 +88,10 @@ impl Timesteps {
         Ok(Self(values.into()))
     }
 
-    /// Timesteps recorded elsewhere.
+    /// Checks timesteps from a recording.
     ///
     /// # Errors
-    /// The first timestep that is above 999 or not above the one before it; `None` where there is no timestep at all.
+    /// Returns the first timestep that is above 999 or not greater than the one before it, or `None` if `values` is empty.
     pub fn from_values(values: &[u32]) -> Result<Self, Option<u32>> {
         let mut previous = None;
         for &value in values {
@@ -103,12 +103,12 @@ impl Timesteps {
         if values.is_empty() { Err(None) } else { Ok(Self(values.into())) }
     }
 
-    /// The timesteps, ascending.
+    /// Returns the timesteps, ascending.
     pub fn values(&self) -> &[u32] {
         &self.0
     }
 
-    /// How many evaluations of the head they cost: at least 1.
+    /// Returns the number of evaluations of the head, at least 1.
     pub fn evaluations(&self) -> usize {
         self.0.len()
     }
@@ -137,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_merges_what_lies_above_it() {
+    fn a_clip_merges_timesteps_above_it() {
         let clip = TimestepLimit::Clip(Timestep::literal(950));
         assert_eq!(timesteps(5, clip), [0, 250, 500, 749, 950]);
         assert_eq!(timesteps(50, clip).len(), 48);
     }
 
     #[test]
-    fn all_counts_that_fit_give_as_many_distinct_timesteps() {
+    fn valid_step_counts_give_distinct_timesteps() {
         for max in [0, 1, 5, 499, 949, 999] {
             let limit = TimestepLimit::Max(Timestep::new(max).unwrap());
             for steps in 1..=max + 1 {

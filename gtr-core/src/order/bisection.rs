@@ -6,63 +6,63 @@ use serde::{Deserialize, Serialize};
 use super::{Order, Within};
 use crate::{Component, Error, Grid, OutOfRange, Partition, Position, TokenIndex};
 
-/// Recursive bisection of the checkerboard: each cut sets half of the remaining tokens aside for a later stage.
+/// Recursive bisection of a checkerboard: each cut assigns half of the remaining tokens to a later stage.
 ///
-/// The odd cells (row + column odd) are cut off first and become the last stage, the reconstruction; what is left after the
-/// last cut is generated first. Every odd cell touches even cells only, so the reconstruction sees known neighbours on all
-/// sides. With `first` `odd` the two colours change places.
+/// The first cut takes the odd cells (row + column odd), which become the last stage, the reconstruction. The tokens that
+/// remain after the last cut form the first stage. All direct neighbours of an odd cell are even, so each token of the
+/// reconstruction has known neighbours on all sides. `first = odd` swaps the two colours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bisection {
-    /// How a level is cut in two: `diagonal` as published, or `quincunx`.
+    /// How each level is cut in two: `diagonal` (as published) or `quincunx`.
     pub cut: Cut,
-    /// Number of stages, 1 to 64; the last of two or more reconstructs.
+    /// Number of stages, 1 to 64. With two or more, the last stage is the reconstruction.
     pub stages: Stages,
     /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
     pub within: Within,
-    /// The colour of the checkerboard that is generated: `even`, as published and where nothing is said, or `odd`.
+    /// Colour of the checkerboard that the generation stages cover: `even` (as published, the default) or `odd`.
     #[serde(skip_serializing_if = "Parity::is_even")]
     pub first: Parity,
 }
 
-/// A colour of the checkerboard: row + column even, or odd.
+/// Colour of the checkerboard: cells with row + column even, or odd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Parity {
-    /// As published: the odd cells are reconstructed.
+    /// Generates the even cells and reconstructs the odd cells, as published.
     #[default]
     Even,
-    /// Ours: the even cells are reconstructed. All cuts are those of a grid that begins one column to the left.
+    /// Generates the odd cells and reconstructs the even cells (ours). All cuts are shifted by one column to the left.
     Odd,
 }
 
 impl Parity {
-    /// What is not said is even.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    /// Returns true for the default, which is not serialised.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that `skip_serializing_if` requires")]
     fn is_even(&self) -> bool {
         *self == Self::Even
     }
 
-    /// Where the cuts see a cell.
+    /// Returns the position that the cuts are evaluated at for a cell.
     fn moved(self, Position { row, column }: Position) -> Position {
         Position { row, column: column + u32::from(self == Self::Odd) }
     }
 }
 
-/// How a level of the bisection is cut.
+/// Rule that cuts a level of the bisection in two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cut {
-    /// As published (Algorithm 1): level k keeps the tokens with row + column divisible by 2^k, which are diagonals.
+    /// Diagonals, as published (Algorithm 1): level k keeps the tokens with row + column divisible by 2^k.
     #[default]
     Diagonal,
-    /// Ours: levels alternate between checkerboards and rows of growing size, so that the distance of the closest tokens
-    /// grows by the square root of 2 with each.
+    /// Quincunx sub-lattices (ours): levels alternate between checkerboards and rows of increasing size. The distance
+    /// between the closest tokens grows by a factor of sqrt(2) per level.
     Quincunx,
 }
 
 impl Cut {
-    /// The name as it is written.
+    /// Returns the serialised name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Diagonal => "diagonal",
@@ -70,7 +70,7 @@ impl Cut {
         }
     }
 
-    /// Whether the cut of `level` (0 is the first) keeps a token that all earlier levels kept.
+    /// Returns true if the cut of `level` (0 is the first) keeps a token that all earlier levels kept.
     pub(super) fn keeps(self, level: u32, Position { row, column }: Position) -> bool {
         match self {
             Self::Diagonal => (u64::from(row) + u64::from(column)) >> level & 1 == 0,
@@ -83,13 +83,15 @@ impl Cut {
     }
 }
 
-/// A number of stages, 1 to 64.
+/// Number of stages, 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u32", into = "u32")]
 #[schemars(extend("minimum" = 1, "maximum" = 64))]
 pub struct Stages(u32);
 
 impl Stages {
+    /// Checks the range.
+    ///
     /// # Errors
     /// [`OutOfRange`] unless `stages` is 1 to 64.
     pub fn new(stages: u32) -> Result<Self, OutOfRange> {
@@ -100,7 +102,7 @@ impl Stages {
         }
     }
 
-    /// The number.
+    /// Returns the number of stages.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -204,7 +206,7 @@ mod tests {
 
     /// First stages on 16x16: tokens, closest pair, largest gap.
     #[test]
-    fn first_stages_are_spread_as_derived() {
+    fn first_stages_have_the_derived_spread() {
         let first = |cut, stages| spreads(cut, stages)[0];
         assert_eq!(first(Cut::Diagonal, 2), (128, Some(1.414), Some(1.0)));
         assert_eq!(first(Cut::Diagonal, 3), (64, Some(1.414), Some(1.414)));
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_colour_is_generated_where_that_is_asked_for() {
+    fn first_odd_swaps_the_colours() {
         let grid = Grid::new(4, 4).unwrap();
         let stages = |first, cut| {
             let order = Bisection { cut, first, ..Bisection::default() };
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn plans_of_the_published_colour_are_written_as_ever() {
+    fn the_default_colour_is_not_serialised() {
         let json = serde_json::to_string(&Bisection::default()).unwrap();
         assert_eq!(json, r#"{"cut":"diagonal","stages":3,"within":"random"}"#);
         let odd: Bisection = serde_json::from_str(r#"{"first":"odd"}"#).unwrap();

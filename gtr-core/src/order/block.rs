@@ -7,14 +7,14 @@ use super::bisection::Stages;
 use super::{Order, Within};
 use crate::{Component, Error, Grid, Partition, TokenIndex};
 
-/// Contiguous blocks from the top down: each cut sets the lower half of the remaining tokens aside for a later stage.
+/// Contiguous blocks from top to bottom: each cut assigns the lower half of the remaining tokens to a later stage.
 ///
-/// The sizes of the stages are those of the bisection, so that the same paces fit. What differs is where the tokens lie: the
-/// reconstruction is the lower half of the image, of which nothing is known when it begins.
+/// The stages have the same sizes as those of `bisection`, so the same paces fit. The reconstruction is the lower half of
+/// the image: when it starts, only the tokens at its upper edge have known neighbours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Block {
-    /// Number of stages, 1 to 64; the last of two or more reconstructs.
+    /// Number of stages, 1 to 64. With two or more, the last stage is the reconstruction.
     pub stages: Stages,
     /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
     pub within: Within,
@@ -29,7 +29,7 @@ impl Component for Block {
     fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
         use proptest::prelude::*;
         let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
-        let stages = (1..8u32).prop_filter_map("is possible", |stages| Stages::new(stages).ok());
+        let stages = (1..8u32).prop_filter_map("1 to 64 stages", |stages| Stages::new(stages).ok());
         (stages, within).prop_map(|(stages, within)| Self { stages, within }).boxed()
     }
 }

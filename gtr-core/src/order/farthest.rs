@@ -6,14 +6,14 @@ use std::collections::BinaryHeap;
 use crate::spread::{squared_distance, squared_distances};
 use crate::{Grid, Position, TokenIndex, TokenSet};
 
-/// Orders `candidates` so that each next token is the farthest from all before it and from all `known` ones. Among equally
-/// far tokens the one that stands first in `candidates` wins.
+/// Orders `candidates` so that each token is the one farthest from the `known` tokens and all tokens before it. Ties go to
+/// the token that comes first in `candidates`.
 ///
-/// A token can only come nearer to the chosen ones, and the one just chosen was the farthest: so only tokens within that
-/// distance of it change. The circles shrink as the tokens fill the grid, which makes the whole near O(n log n).
+/// Distances to the chosen tokens only decrease, and the token just chosen had the largest distance. Therefore only tokens
+/// within that distance of it need an update. The circles shrink as the grid fills up, so the total is close to O(n log n).
 pub(super) fn farthest(grid: Grid, known: &[TokenIndex], candidates: &[TokenIndex]) -> Vec<TokenIndex> {
     const CHOSEN: u64 = u64::MAX;
-    // Rank of a candidate by token; other tokens have none.
+    // Rank of each candidate, indexed by token; `None` for other tokens.
     let mut ranks = vec![None; grid.tokens()];
     for (rank, token) in candidates.iter().enumerate() {
         ranks[token.get()] = Some(rank);
@@ -45,7 +45,7 @@ pub(super) fn farthest(grid: Grid, known: &[TokenIndex], candidates: &[TokenInde
     order
 }
 
-/// The cells nearer to `centre` than the square root of `squared_radius`, with their squared distances.
+/// Returns the cells closer to `centre` than the square root of `squared_radius`, with their squared distances.
 fn circle(grid: Grid, centre: Position, squared_radius: u64) -> impl Iterator<Item = (TokenIndex, u64)> {
     let radius = u32::try_from(squared_radius.isqrt()).unwrap_or(u32::MAX);
     let span =

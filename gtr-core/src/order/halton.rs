@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::Order;
 use crate::{Component, Error, Grid, Partition, TokenSet};
 
-/// The Halton sequence, base 2 for rows and base 3 for columns, each cell where it is first met: low-discrepancy and the
-/// same for all images.
+/// Halton sequence with base 2 for rows and base 3 for columns: a low-discrepancy order, the same for all images.
+///
+/// Each cell takes the position of its first occurrence in the sequence.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Halton {}
@@ -35,7 +36,7 @@ impl Order for Halton {
     }
 }
 
-/// Floor of the radical inverse of `index` in `base`, times `side`: in integers, so that no rounding moves a cell.
+/// Returns floor(`side` * radical inverse of `index` in `base`), computed in integers to avoid rounding errors.
 #[expect(clippy::cast_possible_truncation, reason = "the quotient is below the side")]
 fn cell(mut index: u64, base: u64, side: u32) -> u32 {
     let (mut reversed, mut scale) = (0, 1);
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_is_met() {
+    fn every_cell_is_visited() {
         for (height, width) in [(1, 1), (1, 7), (9, 1), (5, 9), (16, 16)] {
             let grid = Grid::new(height, width).unwrap();
             assert_eq!(Halton {}.partition(grid).unwrap().subsets()[0].len(), grid.tokens());

@@ -1,17 +1,18 @@
-//! Sub-lattice by sub-lattice.
+//! Order by quincunx sub-lattices.
 
 use super::bisection::Cut;
 use crate::{Grid, Position, TokenIndex};
 
-/// Orders tokens so that any half of them, quarter, and so on, is spread like the whole: by the halves of the quincunx cut to
-/// which they belong, the coarsest cut first.
+/// Orders tokens by the quincunx sub-lattices that contain them, coarsest first. Each half of the order, each quarter and
+/// so on is spread as evenly as the whole.
 pub(super) fn lattice(grid: Grid, tokens: &[TokenIndex]) -> Vec<TokenIndex> {
     let mut order = tokens.to_vec();
     order.sort_by_key(|&token| key(grid, grid.position(token)));
     order
 }
 
-/// A bit a level of the cut, the first level highest: whether the level cuts the cell off. No two cells of a grid have the same.
+/// Returns the sort key of a cell: one bit per level, the first level in the highest bit, set if that level's cut removes
+/// the cell. Keys are unique within a grid.
 fn key(grid: Grid, position: Position) -> u64 {
     let side = grid.height().max(grid.width());
     let levels = 2 * (u32::BITS - side.leading_zeros()) + 1;
@@ -24,7 +25,7 @@ mod tests {
     use crate::{Spread, TokenSet};
 
     #[test]
-    fn parts_of_a_colour_are_spread_evenly() {
+    fn fractions_of_a_colour_are_evenly_spread() {
         let grid = Grid::new(16, 16).unwrap();
         let odd: Vec<TokenIndex> =
             grid.iter().filter(|&token| (grid.position(token).row + grid.position(token).column) % 2 == 1).collect();
@@ -38,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_has_a_place_of_its_own() {
+    fn keys_are_unique() {
         for (height, width) in [(1, 1), (1, 9), (5, 3), (16, 16), (33, 7)] {
             let grid = Grid::new(height, width).unwrap();
             let mut keys: Vec<u64> = grid.iter().map(|token| key(grid, grid.position(token))).collect();

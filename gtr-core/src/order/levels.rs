@@ -1,4 +1,4 @@
-//! Levels that are written out.
+//! Stages given cell by cell.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,48 +6,48 @@ use serde::{Deserialize, Serialize};
 use super::{Order, Within};
 use crate::{Component, Error, Grid, Partition, TokenIndex};
 
-/// Stages that the schedule writes out, cell by cell, as a pattern that is repeated over the grid.
+/// Stages given cell by cell, as a pattern of letters that repeats over the grid.
 ///
-/// The pattern may be as large as the grid, so that any partition can be written. A grid that is smaller than the pattern
-/// takes its top left corner, which may leave stages empty.
+/// A pattern as large as the grid can express any partition. A grid smaller than the pattern uses the top left corner of
+/// the pattern, which may leave stages empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Levels {
-    /// Rows of the pattern, all of the same length, a letter a cell: `a` is the first stage, `z` the 26th, `A` the 27th, `Z` the
-    /// 52nd and last. No stage before the last that occurs is left out.
+    /// Rows of the pattern, all of the same length, one letter per cell: `a` is stage 1, `z` stage 26, `A` stage 27 and `Z`
+    /// stage 52, the maximum. Every stage up to the highest one used must occur.
     pub rows: Vec<String>,
     /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
     pub within: Within,
 }
 
-/// The most rows of a pattern: the configuration of an axis may hold 4096 values.
+/// Maximum number of rows of a pattern; the configuration of an axis is limited to 4096 values.
 const MOST_ROWS: usize = 4000;
 
-/// The letters of the stages, first to last.
+/// Letters of the stages, first to last.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 impl Levels {
-    /// The most stages that can be written.
+    /// Maximum number of stages, one per letter.
     pub const MOST_STAGES: usize = LETTERS.len();
 
-    /// The letter of a stage, counted from 0.
+    /// Returns the letter of a stage, counted from 0.
     pub(crate) fn letter(stage: usize) -> Option<char> {
         LETTERS.get(stage).map(|&letter| char::from(letter))
     }
 
-    /// The stage of a letter.
+    /// Returns the stage of a letter, counted from 0.
     fn stage(letter: u8) -> Option<usize> {
         LETTERS.iter().position(|&other| other == letter)
     }
 
-    /// Number of stages.
+    /// Returns the number of stages.
     fn stages(&self) -> usize {
         let letters = self.rows.iter().flat_map(|row| row.bytes());
         letters.filter_map(Self::stage).max().map_or(0, |last| last + 1)
     }
 }
 
-/// Four stages of two by two cells, the second diagonal to the first.
+/// Four stages on 2x2 cells; stage 2 is diagonal to stage 1.
 impl Default for Levels {
     fn default() -> Self {
         Self { rows: ["ac", "db"].map(String::from).to_vec(), within: Within::Random }
@@ -61,25 +61,25 @@ impl Component for Levels {
     fn check(&self) -> Result<(), String> {
         let width = self.rows.first().map_or(0, String::len);
         if width == 0 {
-            return Err("`rows` is empty: give at least one row of one letter".to_owned());
+            return Err("`rows` is empty; expected at least one row of one letter".to_owned());
         }
         if self.rows.len() > MOST_ROWS {
-            return Err(format!("`rows` has {} rows: at most {MOST_ROWS}", self.rows.len()));
+            return Err(format!("`rows` has {} rows; the maximum is {MOST_ROWS}", self.rows.len()));
         }
         let mut met = vec![false; self.stages()];
         for (number, row) in self.rows.iter().enumerate() {
             for letter in row.chars() {
                 let stage = u8::try_from(letter).ok().and_then(Self::stage);
                 *stage.and_then(|stage| met.get_mut(stage)).ok_or_else(|| {
-                    format!("row {number} of `rows` has a {letter:?}: write the letter of a stage, a to z, then A to Z")
+                    format!("row {number} of `rows` contains {letter:?}; expected only letters a to z and A to Z")
                 })? = true;
             }
             if row.len() != width {
-                return Err(format!("row {number} of `rows` has {} letters, the first has {width}", row.len()));
+                return Err(format!("row {number} of `rows` has length {}; expected {width}, as in row 0", row.len()));
             }
         }
         match met.iter().position(|met| !met).and_then(Self::letter) {
-            Some(letter) => Err(format!("`rows` has no {letter:?}, but later stages: leave none out")),
+            Some(letter) => Err(format!("`rows` skips stage {letter:?}; every stage up to the highest must occur")),
             None => Ok(()),
         }
     }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_is_repeated_and_cut_off() {
+    fn the_pattern_is_tiled_and_cropped() {
         let grid = |height, width| Grid::new(height, width).unwrap();
         assert_eq!(stages(&["ba", "ac"], grid(2, 3)), [vec![1, 3, 5], vec![0, 2], vec![4]]);
         assert_eq!(stages(&["ba", "ac"], grid(1, 2)), [vec![1], vec![0], vec![]]);
@@ -159,11 +159,11 @@ mod tests {
         let refused = |rows: &[&str]| levels(rows).check().unwrap_err();
         assert!(refused(&[]).contains("at least one row"));
         assert!(refused(&[""]).contains("at least one row"));
-        assert_eq!(refused(&["ab", "a"]), "row 1 of `rows` has 1 letters, the first has 2");
-        assert_eq!(refused(&["ac"]), "`rows` has no 'b', but later stages: leave none out");
+        assert_eq!(refused(&["ab", "a"]), "row 1 of `rows` has length 1; expected 2, as in row 0");
+        assert_eq!(refused(&["ac"]), "`rows` skips stage 'b'; every stage up to the highest must occur");
         for row in ["a0", "a,", "a\u{e9}", "\u{161}a"] {
-            assert!(refused(&["ab", row]).contains("row 1 of `rows` has a '"), "{row}");
+            assert!(refused(&["ab", row]).contains("row 1 of `rows` contains '"), "{row}");
         }
-        assert_eq!(refused(&vec!["a"; 4001]), "`rows` has 4001 rows: at most 4000");
+        assert_eq!(refused(&vec!["a"; 4001]), "`rows` has 4001 rows; the maximum is 4000");
     }
 }

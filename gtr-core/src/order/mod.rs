@@ -1,4 +1,4 @@
-//! Order: in which order, and in which stages, are tokens generated?
+//! The order axis: the order, and the stages, in which tokens are generated.
 
 mod farthest;
 mod lattice;
@@ -11,28 +11,28 @@ pub use within::Within;
 use crate::registry::implementations;
 use crate::{Error, Grid, Partition};
 
-/// Cuts a grid into stages.
+/// Divides a grid into stages.
 ///
 /// # For implementors
-/// The partition depends on the grid and the parameters alone. A subset lists its tokens ascending where the order within
-/// it is drawn by seed, in generation order where it is [`Within::Listed`].
+/// The partition must depend only on the grid and the parameters. Each subset lists its tokens in generation order if the
+/// order within stages is [`Within::Listed`], and in ascending order if it is drawn from the seed.
 ///
-/// Whoever reads the plan elsewhere may not have this implementation: an order whose [`Order::within`] is not `Listed`
-/// says so in a parameter called `within`.
+/// A plan may be read by a program that does not have this implementation. An order whose [`Order::within`] is not
+/// `Listed` must therefore state it in a parameter called `within`.
 pub trait Order: Debug + Send + Sync {
-    /// The stages, first to last. A subset may be empty where the grid leaves nothing for it: planning drops it, or
-    /// refuses, as the schedule says.
+    /// Returns the stages, first to last. A subset is empty if the grid is too small for it; planning then drops the
+    /// stage or fails, depending on [`Schedule::adapt`](crate::Schedule::adapt).
     ///
     /// # Errors
-    /// A grid that this order cannot cut as its parameters ask.
+    /// Returns an error if the grid cannot be divided as the parameters require.
     fn partition(&self, grid: Grid) -> Result<Partition, Error>;
 
-    /// Whether the last of two or more stages reconstructs, rather than generates.
+    /// Returns true if the last of two or more stages is a reconstruction stage.
     fn reconstructs(&self) -> bool {
         false
     }
 
-    /// The order of the tokens within a stage.
+    /// Returns the order of the tokens within a stage.
     fn within(&self) -> Within {
         Within::Listed
     }

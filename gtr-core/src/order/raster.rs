@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Order;
 use crate::{Component, Error, Grid, Partition};
 
-/// Row by row from the top, each left to right.
+/// Row by row from top to bottom, each row left to right.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Raster {}

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::Order;
 use crate::{Component, Error, Grid, Partition, TokenIndex};
 
-/// The four quadrants walked in raster order at the same time: one token of the top left, top right, bottom left and
-/// bottom right in turn.
+/// Interleaved raster order of the four quadrants: one token each of the top left, top right, bottom left and bottom right
+/// in turn.
 ///
-/// Quadrants are cut at half the height and half the width, rounded down; one that has no token left is passed over.
+/// The quadrants are divided at half the height and half the width, rounded down. A quadrant without remaining tokens is
+/// skipped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Subsample {}
@@ -17,7 +18,7 @@ pub struct Subsample {}
 impl Component for Subsample {
     const KIND: &'static str = "subsample";
     const SOURCE: &'static str =
-        "GtR (arXiv 2510.17171), table 5, which says only \"4-quadrant raster\"; this reading is ours";
+        "GtR (arXiv 2510.17171), table 5, which only says \"4-quadrant raster\"; this interpretation is ours";
 }
 
 impl Order for Subsample {
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn exhausted_quadrants_are_passed_over() {
+    fn exhausted_quadrants_are_skipped() {
         // Cut at row 1 and column 1: quadrants of 1, 2, 2 and 4 tokens.
         assert_eq!(order(3, 3), [0, 1, 3, 4, 2, 6, 5, 7, 8]);
         assert_eq!(order(1, 3), [0, 1, 2]);

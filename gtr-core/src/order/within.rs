@@ -7,28 +7,29 @@ use super::farthest::farthest;
 use super::lattice::lattice;
 use crate::{Grid, ImageIndex, Purpose, Seed, Stream, TokenIndex};
 
-/// In which order the tokens of a stage are generated.
+/// Order of the tokens within a stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Within {
-    /// At random, each image its own order.
+    /// Random order, different for each image.
     #[default]
     Random,
-    /// The token that is farthest from all tokens generated so far comes next; ties, and the first token of an image, are
-    /// drawn by seed.
+    /// Farthest-point order: the next token is the one farthest from all tokens generated so far. Ties, and the first token
+    /// of an image, are drawn from the seed.
     Farthest,
-    /// Sub-lattice by sub-lattice, all images alike: each half of the stage is spread like the stage, and so is each half of it.
+    /// Sub-lattice by sub-lattice, the same for all images: each half of the stage, each quarter and so on is spread as
+    /// evenly as the stage.
     Lattice,
-    /// As the plan lists them, all images alike.
+    /// The order in which the plan lists the tokens, the same for all images.
     #[serde(skip)]
     Listed,
 }
 
 impl Within {
-    /// The order of one stage's tokens.
+    /// Returns the tokens of one stage in generation order.
     ///
-    /// `stage` is the position of the stage in the plan, `tokens` its tokens as the plan lists them, `known` the tokens of
-    /// the stages before.
+    /// `stage` is the index of the stage in the plan, `tokens` lists its tokens as the plan does, and `known` holds the
+    /// tokens of all earlier stages.
     pub fn arrange(
         self,
         grid: Grid,
@@ -49,7 +50,7 @@ impl Within {
         }
     }
 
-    /// Whether the order is drawn by seed, each image its own.
+    /// Returns true if the order is drawn from the seed and differs between images.
     pub fn is_drawn(self) -> bool {
         matches!(self, Self::Random | Self::Farthest)
     }

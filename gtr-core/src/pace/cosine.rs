@@ -7,14 +7,15 @@ use super::share::among_stages;
 use super::{Pace, StageSizes};
 use crate::{ArSteps, Component, Error, Fit};
 
-/// A number of steps whose sizes grow along a cosine: few tokens first, many last.
+/// Step sizes that grow along a cosine: few tokens in the first steps, many in the last.
 ///
-/// After step s of N, floor(n cos(pi/2 (s+1)/N)) of n tokens stay masked, at least one until the last step, and each step
-/// generates at least one. Stages share the steps in proportion to their tokens, cosine inside each.
+/// After step s of N (s = 0 to N - 1), floor(n cos(pi/2 (s+1)/N)) of n tokens remain masked. Each step generates at least
+/// one token, and at least one token remains until the last step. Steps are divided among the stages in proportion to
+/// their tokens; within each stage the sizes follow the cosine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cosine {
-    /// AR steps in all.
+    /// Total number of AR steps.
     pub steps: ArSteps,
 }
 
@@ -42,7 +43,7 @@ impl Pace for Cosine {
     }
 }
 
-/// Step sizes of a stage of `tokens` in `steps` steps, at most as many as tokens.
+/// Returns the step sizes of a stage; `steps` is at most `tokens`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_steps_as_tokens_give_one_token_each() {
+    fn one_step_per_token_gives_one_token_each() {
         for tokens in 1..300 {
             assert_eq!(cosine(tokens, tokens), vec![1; tokens], "{tokens}");
         }

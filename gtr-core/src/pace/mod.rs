@@ -1,4 +1,4 @@
-//! Pace: how many tokens does each AR step generate?
+//! The pace axis: the number of tokens that each AR step generates.
 
 mod share;
 
@@ -7,42 +7,43 @@ use std::fmt::Debug;
 use crate::registry::implementations;
 use crate::{Error, Fit};
 
-/// A stage that has tokens.
+/// A non-empty stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageSize {
-    /// Its number among the stages that the order asks for, from 0; stages that the grid leaves empty have one too.
+    /// Index among the stages that the order requests, from 0, counting empty stages.
     pub number: usize,
-    /// How many tokens it has: at least one.
+    /// Number of tokens, at least 1.
     pub tokens: usize,
 }
 
-/// The stages that a pace cuts into steps.
+/// The stages that a pace divides into steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageSizes {
-    /// How many stages the order asks for, empty ones included.
+    /// Number of stages that the order requests, including empty ones.
     pub asked: usize,
-    /// Those that have tokens, in order.
+    /// The non-empty stages, in order.
     pub stages: Vec<StageSize>,
 }
 
 impl StageSizes {
-    /// Tokens of all stages.
+    /// Returns the total number of tokens.
     pub fn tokens(&self) -> usize {
         self.stages.iter().map(|stage| stage.tokens).sum()
     }
 }
 
-/// Cuts stages into AR steps.
+/// Divides stages into AR steps.
 ///
 /// # For implementors
-/// Every stage gets at least one step, every step at least one token, and the steps of a stage together all of its tokens.
+/// Every stage needs at least one step and every step at least one token. The steps of a stage must add up to its tokens.
 pub trait Pace: Debug + Send + Sync {
-    /// The token counts of each stage's steps.
+    /// Returns the token counts of the steps, one list per stage in [`StageSizes::stages`].
     ///
-    /// What the grid cannot meet goes through [`Fit::instead`], which refuses it or notes what is done instead.
+    /// Report a parameter that the grid cannot satisfy through [`Fit::instead`], which either returns an error or records
+    /// the adaptation.
     ///
     /// # Errors
-    /// Stages that cannot be cut as the parameters ask.
+    /// Returns an error if the stages cannot be divided as the parameters require.
     fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error>;
 }
 
@@ -54,7 +55,7 @@ implementations! { dyn Pace:
 
 pub use rates::per_stage;
 
-/// `tokens` in `steps` steps whose sizes differ by at most one: step s gets floor(n(s+1)/N) - floor(n s/N).
+/// Divides `tokens` into `steps` sizes that differ by at most one: step s gets floor(n(s+1)/N) - floor(n s/N).
 pub(crate) fn even(tokens: usize, steps: usize) -> Vec<usize> {
     (0..steps).map(|step| tokens * (step + 1) / steps - tokens * step / steps).collect()
 }

@@ -1,4 +1,4 @@
-//! Pace by generation rates, or by steps per stage.
+//! Pace by generation rate, or by number of steps, per stage.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 use super::{Pace, StageSizes, even};
 use crate::{ArSteps, Component, Error, Fit, Rate};
 
-/// Each stage has its own generation rate, or its own number of steps.
+/// Generation rate, or number of steps, set separately for each stage.
 ///
-/// A stage of n tokens at rate r takes round(n / r) steps, at least 1 and at most n, whose sizes differ by at most one.
-/// Give `rates` or `steps`, one value a stage.
+/// A stage of n tokens at rate r takes round(n / r) steps, clamped to 1..n. The sizes of its steps differ by at most one.
+/// Set either `rates` or `steps`, with one value per stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {
-    /// Tokens per AR step of each stage, first to last.
+    /// Mean number of tokens per AR step for each stage, first to last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<Vec<Rate>>,
-    /// AR steps of each stage, first to last.
+    /// Number of AR steps for each stage, first to last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<ArSteps>>,
 }
@@ -29,14 +29,14 @@ impl Default for Rates {
 
 impl Component for Rates {
     const KIND: &'static str = "rates";
-    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.1; sizes within a stage are ours";
+    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.1; the step sizes within a stage are ours";
 
     fn check(&self) -> Result<(), String> {
         match (&self.rates, &self.steps) {
-            (Some(_), Some(_)) => Err("`rates` and `steps` exclude each other: give one of them".to_owned()),
-            (None, None) => Err("needs `rates` or `steps`, one value a stage".to_owned()),
-            (Some(rates), None) if rates.is_empty() => Err("`rates` is empty: give one value a stage".to_owned()),
-            (None, Some(steps)) if steps.is_empty() => Err("`steps` is empty: give one value a stage".to_owned()),
+            (Some(_), Some(_)) => Err("`rates` and `steps` are mutually exclusive".to_owned()),
+            (None, None) => Err("missing `rates` or `steps`, with one value per stage".to_owned()),
+            (Some(rates), None) if rates.is_empty() => Err("`rates` is empty; expected one value per stage".to_owned()),
+            (None, Some(steps)) if steps.is_empty() => Err("`steps` is empty; expected one value per stage".to_owned()),
             _ => Ok(()),
         }
     }
@@ -72,7 +72,7 @@ impl Pace for Rates {
     }
 }
 
-/// N = round(n / r), half away from zero, at least 1 and at most n.
+/// Returns round(n / r), half away from zero, clamped to 1..=n.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -88,7 +88,7 @@ fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut Fit) -> Result<
     let empty = stages.asked - stages.stages.len();
     if empty > 0 {
         fit.instead(
-            format!("steps are given for {} stages, of which the grid leaves {empty} empty", stages.asked),
+            format!("`steps` has values for {} stages, but the grid leaves {empty} of them empty", stages.asked),
             "the steps of the empty stages are dropped",
         )?;
     }
@@ -97,7 +97,7 @@ fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut Fit) -> Result<
         let (steps, tokens) = (steps[stage.number].get(), stage.tokens);
         if steps > tokens {
             let what = format!("stage {} has {}, too few for {steps} steps", stage.number + 1, plural(tokens, "token"));
-            fit.instead(what, &format!("takes {tokens}"))?;
+            fit.instead(what, &format!("using {tokens}"))?;
         }
         counts.push(steps.min(tokens));
     }
@@ -108,8 +108,8 @@ fn for_stages<T: Copy>(what: &str, values: &[T], stages: &StageSizes, fit: &mut 
     let (given, asked) = (values.len(), stages.asked);
     if given != asked {
         fit.instead(
-            format!("{what}: {} given for {}", plural(given, "value"), plural(asked, "stage")),
-            "the first serves every stage but the last two, which keep theirs",
+            format!("`{what}` has {} for {}", plural(given, "value"), plural(asked, "stage")),
+            "the last two stages use the last two values, all others the first",
         )?;
     }
     Ok(per_stage(values, asked))
@@ -119,7 +119,8 @@ fn plural(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Values of one stage count, for another: the first value for every stage but the last two, which keep theirs.
+/// Adapts per-stage values to another number of stages: the last two stages use the last two values, all earlier stages
+/// the first value. Returns the values unchanged if the counts agree.
 ///
 /// # Examples
 /// ```
@@ -129,7 +130,7 @@ fn plural(count: usize, one: &str) -> String {
 /// ```
 ///
 /// # Panics
-/// If there is no value.
+/// Panics if `values` is empty.
 pub fn per_stage<T: Copy>(values: &[T], stages: usize) -> Vec<T> {
     (0..stages)
         .map(|stage| match stages - stage {
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_follow_stages_that_stay() {
+    fn empty_stages_skip_their_rate() {
         let mut fit = Fit::strict(AxisName::Pace);
         assert_eq!(counts(&Rates::default(), &[1, 0, 1], &mut fit), Ok(vec![1, 1]));
         assert_eq!(counts(&Rates::default(), &[64, 0, 128], &mut fit), Ok(vec![24, 2]));
@@ -181,16 +182,16 @@ mod tests {
         assert_eq!(error.to_string(), "pace: stage 1 has 8 tokens, too few for 9 steps");
         let mut fit = Fit::lenient(AxisName::Pace);
         assert_eq!(counts(&by_steps(&[9, 1]), &[8, 8], &mut fit), Ok(vec![8, 1]));
-        assert_eq!(fit.into_notes(), ["pace: stage 1 has 8 tokens, too few for 9 steps: takes 8"]);
+        assert_eq!(fit.into_notes(), ["pace: stage 1 has 8 tokens, too few for 9 steps; using 8"]);
         let error = counts(&by_steps(&[2, 1]), &[1, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
         assert_eq!(error.to_string(), "pace: stage 1 has 1 token, too few for 2 steps");
         assert!(counts(&by_steps(&[1, 1, 1]), &[1, 0, 0], &mut Fit::strict(AxisName::Pace)).is_err());
     }
 
     #[test]
-    fn one_value_a_stage() {
+    fn one_value_per_stage() {
         let error = counts(&by_steps(&[4]), &[8, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
-        assert_eq!(error.to_string(), "pace: steps: 1 value given for 2 stages");
+        assert_eq!(error.to_string(), "pace: `steps` has 1 value for 2 stages");
         assert_eq!(per_stage(&[12, 3, 1], 1), [1]);
         assert_eq!(per_stage(&[12, 3, 1], 3), [12, 3, 1]);
         assert_eq!(per_stage(&[16, 32, 128, 256], 4), [16, 32, 128, 256]);

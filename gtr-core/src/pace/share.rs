@@ -1,22 +1,19 @@
-//! Sharing a number of steps among stages.
+//! Dividing a number of steps among stages.
 
 use super::StageSizes;
 use crate::{ArSteps, Error, Fit};
 
-/// Shares `steps` among the stages in proportion to their tokens: largest remainder, ties to the earlier stage, at least
-/// one step each, which the stage with the most steps gives.
+/// Divides `steps` among the stages in proportion to their tokens by the largest-remainder method; ties go to the earlier
+/// stage. A stage that would get no step takes one from the stage with the most.
 pub(super) fn among_stages(steps: ArSteps, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<usize>, Error> {
     let (tokens, least) = (stages.tokens(), stages.stages.len());
     let mut steps = steps.get();
     if steps > tokens {
-        fit.instead(
-            format!("{steps} steps are more than the {tokens} tokens of the grid"),
-            &format!("takes {tokens}"),
-        )?;
+        fit.instead(format!("{steps} steps exceed the {tokens} tokens of the grid"), &format!("using {tokens}"))?;
         steps = tokens;
     }
     if steps < least {
-        fit.instead(format!("{steps} steps are fewer than the {least} stages"), &format!("takes {least}"))?;
+        fit.instead(format!("{steps} steps are fewer than the {least} stages"), &format!("using {least}"))?;
         steps = least;
     }
     let mut shares: Vec<usize> = stages.stages.iter().map(|stage| steps * stage.tokens / tokens).collect();
@@ -27,7 +24,7 @@ pub(super) fn among_stages(steps: ArSteps, stages: &StageSizes, fit: &mut Fit) -
         shares[stage] += 1;
     }
     while let Some(empty) = shares.iter().position(|&share| share == 0) {
-        // The last of the largest: `steps` is at least the number of stages, so it has two or more.
+        // The largest share is two or more, because `steps` is at least the number of stages.
         if let Some(largest) = (0..least).max_by_key(|&stage| shares[stage]) {
             shares[largest] -= 1;
             shares[empty] += 1;

@@ -7,13 +7,13 @@ use super::share::among_stages;
 use super::{Pace, StageSizes, even};
 use crate::{ArSteps, Component, Error, Fit};
 
-/// A number of steps of even size.
+/// Steps of equal size.
 ///
-/// Stages share the steps in proportion to their tokens; within a stage the sizes differ by at most one.
+/// Steps are divided among the stages in proportion to their tokens; within a stage the sizes differ by at most one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Uniform {
-    /// AR steps in all.
+    /// Total number of AR steps.
     pub steps: ArSteps,
 }
 
@@ -25,7 +25,7 @@ impl Default for Uniform {
 
 impl Component for Uniform {
     const KIND: &'static str = "uniform";
-    const SOURCE: &'static str = "ours, the plainest baseline";
+    const SOURCE: &'static str = "ours, as the simplest baseline";
 
     #[cfg(any(test, feature = "testing"))]
     fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {

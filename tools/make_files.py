@@ -92,7 +92,7 @@ def sections(out):
     expect(path, "module", raw)
     path = out / "two_models.pth"
     torch.save({"left": {"x": torch.ones(1)}, "right": {"y": torch.ones(2)}, "history": {}}, path)
-    refuse(path, "`left` (1 tensor), `right` (1 tensor), `history` (0 tensors); name one with --section")
+    refuse(path, "`left` (1 tensor), `right` (1 tensor), `history` (0 tensors); select one with --section")
 
 
 def prefixes(out):
@@ -214,26 +214,26 @@ def strangers(out):
         (out / name).write_text(text)
         refuse(out / name, says)
     numpy.savez(out / "arrays.npz", x=numpy.ones(2))
-    refuse(out / "arrays.npz", "an archive of NumPy")
+    refuse(out / "arrays.npz", "a NumPy archive")
     numpy.save(out / "array.npy", numpy.ones(2))
-    refuse(out / "array.npy", "an array of NumPy")
+    refuse(out / "array.npy", "a NumPy array")
     Image.new("RGB", (2, 2)).save(out / "picture.png")
-    refuse(out / "picture.png", "a PNG picture")
+    refuse(out / "picture.png", "a PNG image")
     Image.new("RGB", (2, 2)).save(out / "picture.jpg")
     refuse(out / "picture.jpg", "a JPEG picture")
     whole = (out / "types.pth").read_bytes()
     (out / "half.pth").write_bytes(whole[: len(whole) // 2])
-    refuse(out / "half.pth", "half a file")
+    refuse(out / "half.pth", "truncated")
     whole = (out / "views_legacy.pth").read_bytes()
     (out / "half_legacy.pth").write_bytes(whole[:-8])
-    refuse(out / "half_legacy.pth", "half a file")
+    refuse(out / "half_legacy.pth", "truncated")
     whole = (out / "types.safetensors").read_bytes()
     (out / "half.safetensors").write_bytes(whole[:-8])
-    refuse(out / "half.safetensors", "half a file")
+    refuse(out / "half.safetensors", "truncated")
     import pickle
 
     (out / "plain.pkl").write_bytes(pickle.dumps({"x": [1.0]}))
-    refuse(out / "plain.pkl", "a Python pickle, but none of torch.save")
+    refuse(out / "plain.pkl", "a Python pickle, but not from torch.save")
 
 
 def main():

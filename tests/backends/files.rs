@@ -77,10 +77,10 @@ fn averaged_weights_are_told_from_raw_ones_and_any_section_can_be_named() {
     let (mut raw, mut named) = (open(&Wanted::Raw), open(&Wanted::Named("model".into())));
     assert_eq!(raw.read_f32("mask_token").unwrap(), named.read_f32("mask_token").unwrap());
     let note = open(&Wanted::Averaged).section().note().unwrap();
-    let says = "the averaged weights (`state_dict_ema`) are taken; it also has `model`, which --section takes";
+    let says = "using the averaged weights (`state_dict_ema`); select another section with --section: `model`";
     assert_eq!(note, says);
     let note = Checkpoint::open(&file("prefix_both.pth")).unwrap().section().note().unwrap();
-    assert!(note.ends_with("the prefix `module._orig_mod.` of all names is left out"), "{note}");
+    assert!(note.ends_with("ignoring the prefix `module._orig_mod.` of all names"), "{note}");
     let error = Checkpoint::open_section(&archive, &Wanted::Named("emma".into())).unwrap_err().to_string();
     assert!(error.contains("it has no section `emma` with tensors: it has `model`"), "{error}");
 }
@@ -95,7 +95,7 @@ fn an_inventory_lists_all_sections_without_the_tensors() {
     assert_eq!(inventory.taken.unwrap().name(), "ema");
     assert_eq!(inventory.kind.unwrap().to_string(), "a MAR model");
     let undecided = Inventory::open(&file("two_models.pth")).unwrap();
-    assert!(undecided.taken.unwrap_err().contains("name one with --section"));
+    assert!(undecided.taken.unwrap_err().contains("select one with --section"));
     assert_eq!(Inventory::open(&file("model.safetensors.index.json")).unwrap().sections[0].tensors.len(), 3);
 }
 
@@ -107,7 +107,7 @@ fn of_an_index_the_files_that_are_needed_must_be_there() {
         ("model.safetensors.index.json", ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]);
     fs::copy(file(index), at(index)).unwrap();
     let error = Checkpoint::open(&at(index)).unwrap_err().to_string();
-    assert!(error.contains("none of its files lies beside it, the first is `model-00001-of-00002"), "{error}");
+    assert!(error.contains("none of its files is next to it, the first is `model-00001-of-00002"), "{error}");
     fs::copy(file(parts[0]), at(parts[0])).unwrap();
     let mut checkpoint = Checkpoint::open(&at(index)).unwrap();
     assert_eq!(checkpoint.tensors().len(), 2);
@@ -122,12 +122,12 @@ fn of_an_index_the_files_that_are_needed_must_be_there() {
     let error = layout(checkpoint);
     assert!(
         error.ends_with(
-            "it is in `model-00002-of-00002.safetensors`, which does not lie beside the index: download that too"
+            "it is in `model-00002-of-00002.safetensors`, which is not next to the index: download that file too"
         ),
         "{error}"
     );
     let error = layout(Checkpoint::open(&at(parts[0])).unwrap());
-    assert!(error.ends_with(&format!("the file is one of several: name {} instead", at(index).display())), "{error}");
+    assert!(error.ends_with(&format!("the file is one of several: use {} instead", at(index).display())), "{error}");
 }
 
 /// Everything that a checkpoint holds, or why it cannot be read.

@@ -146,11 +146,11 @@ fn weights_may_be_spread_over_files() {
     let mut wrong = map.clone();
     wrong.insert("shared.weight".into(), serde_json::json!("../model-0.safetensors"));
     write(&wrong);
-    assert!(refuse().contains("which does not lie beside it"), "{}", refuse());
+    assert!(refuse().contains("which is not in the same folder"), "{}", refuse());
     let mut wrong = map.clone();
     wrong.insert("encoder.more".into(), serde_json::json!("model-0.safetensors"));
     write(&wrong);
-    assert!(refuse().contains("`encoder.more` is not in `model-0.safetensors`"), "{}", refuse());
+    assert!(refuse().contains("`encoder.more` is missing in `model-0.safetensors`"), "{}", refuse());
 }
 
 #[test]

@@ -67,7 +67,11 @@ impl Models {
 fn a_published_checkpoint_makes_pictures() {
     let models = Models::new();
     let run = models.sample("--model mar --vae kl16.safetensors --class 3", &[]);
-    assert!(run.stderr.contains("the averaged weights (`model_ema`) are taken; it also has `model`"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("using the averaged weights (`model_ema`); select another section with --section: `model`"),
+        "{}",
+        run.stderr
+    );
     let summary: Value = serde_json::from_str(&run.succeeded()).unwrap();
     assert!(summary["peak_memory_bytes"].as_u64().is_none_or(|bytes| bytes > 1 << 20));
     assert_eq!(summary["parameters"]["vae"], "kl16.safetensors");
@@ -83,7 +87,7 @@ fn a_published_checkpoint_makes_pictures() {
     assert_eq!(decode(&models.path("x.png")).2, bytes);
     assert_ne!(fs::read(models.path("x.png")).unwrap(), before, "the file says which weights it is of");
     let narrow = ["convert", "mar/checkpoint-last.pth", "half.safetensors", "--dtype", "bf16", "--section", "model"];
-    assert!(run_in(models.0.path(), &narrow).succeeded().ends_with("from model (the section that was asked for)\n"));
+    assert!(run_in(models.0.path(), &narrow).succeeded().ends_with("from model (the requested section)\n"));
 }
 
 /// The checkpoint with another name for a section of as many letters.
@@ -113,8 +117,8 @@ fn without_averaged_weights_the_raw_ones_are_used_and_it_says_so() {
     let raw = renamed(&models.path("mar/checkpoint-last.pth"), b"model_ema", b"model_old");
     fs::write(models.path("raw.pth"), raw).unwrap();
     let run = models.sample("--model mar --weights raw.pth --vae kl16.safetensors --class 3", &[]);
-    let expected = "note: raw.pth: it has no averaged weights, the raw ones (`model`) are taken; it also has `model_old`, which --section \
-         takes\n";
+    let expected = "note: raw.pth: using the raw weights (`model`): there are no averaged weights; select another section with \
+         --section: `model_old`\n";
     assert_eq!((run.code, run.stderr.as_str()), (0, expected));
 }
 

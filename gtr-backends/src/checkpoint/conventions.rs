@@ -1,21 +1,21 @@
-//! What the names in checkpoints mean, as the people who write them use them.
+//! Naming conventions of checkpoints.
 //!
-//! A checkpoint of a training run holds several collections of tensors, its *sections*: averaged weights, the weights
-//! as they were trained, the state of an optimizer. Programs that wrap a model put a *prefix* before each name. Both are
-//! told by their names, which stand in the tables of this file: a new convention is a line here.
+//! A training checkpoint holds several collections of tensors, its *sections*: averaged (EMA) weights, the raw weights,
+//! the optimizer state. Code that wraps a model adds a *prefix* to each name. Both are recognised by name. The tables in
+//! this file list the known names; add a line for a new convention.
 
-/// What the name of a section says of its weights.
+/// Meaning of a section's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Weights averaged over the training, those to sample with.
+    /// Weights averaged over the training (EMA), used for sampling.
     Averaged,
-    /// Weights as they were trained last.
+    /// Raw weights of the last training step.
     Trained,
-    /// Weights of whatever meaning what stands around it has.
+    /// Weights; the enclosing sections decide whether they are averaged or raw.
     Weights,
 }
 
-/// The names of sections; where a file has several of one meaning, the first of this table is taken.
+/// Names of sections. If a file has several with the same meaning, the first in this table is selected.
 ///
 /// The names are those of MAR and `DiT` (`model_ema`, `ema`), timm (`state_dict_ema`), `BasicSR` (`params_ema`),
 /// ema-pytorch (`ema_model`, `online_model`), Lightning (`state_dict`), `DeepSpeed` (`module`) and their relatives.
@@ -61,10 +61,10 @@ const SECTIONS: [(&str, Meaning); 39] = [
     ("parameters", Meaning::Weights),
 ];
 
-/// What stands before the names of a model that is wrapped in another, each with a dot after it.
+/// Prefixes of the tensor names of a wrapped model, without the dot that follows.
 ///
-/// `module` is put there by `DistributedDataParallel` and `DataParallel`, `_orig_mod` by `torch.compile`, the two of FSDP
-/// by its wrappers; the others are what people call the field that holds their model.
+/// `DistributedDataParallel` and `DataParallel` add `module`, `torch.compile` adds `_orig_mod`, and the FSDP wrappers add
+/// two. The others are common names of the attribute that holds a model.
 const WRAPPERS: [&str; 18] = [
     "module",
     "_orig_mod",
@@ -86,8 +86,8 @@ const WRAPPERS: [&str; 18] = [
     "vae",
 ];
 
-/// What the name of a section means: that of the innermost part which says more than that there are weights; `None` where
-/// a part is not known. Also the place in the order in which sections are preferred.
+/// Returns the meaning of a section's path and its rank in the table (lower is preferred). The innermost part that is
+/// more specific than [`Meaning::Weights`] decides. Returns `None` if any part is unknown.
 pub(super) fn meaning(parts: &[&str]) -> Option<(Meaning, usize)> {
     let known = |part: &&str| SECTIONS.iter().position(|(name, _)| name == part);
     let places = parts.iter().map(known).collect::<Option<Vec<usize>>>()?;
@@ -95,7 +95,7 @@ pub(super) fn meaning(parts: &[&str]) -> Option<(Meaning, usize)> {
     Some((SECTIONS[*deciding].1, *deciding))
 }
 
-/// Whether it stands before names without being a part of a model.
+/// Returns true for the name of a wrapper, which is not part of the model itself.
 pub(super) fn is_wrapper(part: &str) -> bool {
     WRAPPERS.contains(&part)
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_innermost_name_that_says_something_decides() {
+    fn the_innermost_specific_name_decides() {
         let meaning = |parts: &[&str]| meaning(parts).map(|(meaning, _)| meaning);
         assert_eq!(meaning(&["ema"]), Some(Meaning::Averaged));
         assert_eq!(meaning(&["ema", "module"]), Some(Meaning::Averaged));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_stands_in_its_table_once() {
+    fn each_name_is_in_its_table_once() {
         for (place, (name, _)) in SECTIONS.iter().enumerate() {
             assert!(SECTIONS[..place].iter().all(|(other, _)| other != name), "{name}");
         }

@@ -1,4 +1,4 @@
-//! From any checkpoint to safetensors, tensor by tensor.
+//! Converts any checkpoint to safetensors, one tensor at a time.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,13 +9,14 @@ use super::{Checkpoint, Dtype, Section, Wanted};
 use crate::BackendError;
 use crate::file::Partial;
 
-/// What is converted, and into what.
+/// Options of [`convert`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvertOptions {
-    /// The part of the checkpoint.
+    /// Section of the checkpoint to convert.
     pub section: Wanted,
-    /// The type of the weights; `None`: each keeps its own. Whole numbers keep theirs in any case.
+    /// Type of the converted weights: f32, f16 or bf16. `None` keeps the type of each tensor. Integer and boolean tensors
+    /// always keep their type.
     pub dtype: Option<Dtype>,
 }
 
@@ -35,28 +36,28 @@ impl ConvertOptions {
     }
 }
 
-/// What was converted.
+/// Result of [`convert`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Converted {
-    /// The part of the checkpoint that the tensors come from.
+    /// Section of the checkpoint that was converted.
     pub section: Section,
-    /// Tensors.
+    /// Number of tensors.
     pub tensors: usize,
-    /// Numbers in all tensors.
+    /// Number of values in all tensors.
     pub parameters: usize,
 }
 
-/// A piece of a tensor that is converted at once: as many numbers.
+/// Number of values that are converted at a time.
 const PIECE: usize = 1 << 16;
 
-/// Writes the tensors of a checkpoint into a safetensors file. No more than one tensor is in memory at a
-/// time. The file appears when it is complete; one of that name is replaced. Its metadata names the section (`section`).
+/// Writes the tensors of a checkpoint to a safetensors file. At most one tensor is in memory at a time. The output file
+/// appears only when it is complete; an existing file is replaced. The metadata key `section` holds the section's name.
 ///
 /// # Errors
-/// As [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a number that is too
-/// large for the new type; [`BackendError::Request`] for a type that is not f32, f16 or bf16, or if the file would replace
-/// its own source; [`BackendError::Write`].
+/// Those of [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a value that
+/// is too large for the new type; [`BackendError::Request`] for a type other than f32, f16 or bf16, or if `output` is
+/// `input`; [`BackendError::Write`] if the output cannot be written.
 ///
 /// # Examples
 /// ```no_run
@@ -68,12 +69,13 @@ const PIECE: usize = 1 << 16;
 /// ```
 pub fn convert(input: &Path, output: &Path, options: &ConvertOptions) -> Result<Converted, BackendError> {
     if let Some(dtype) = options.dtype.filter(|dtype| !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)) {
-        return Err(BackendError::Request(format!("weights are converted to f32, f16 or bf16, not to {dtype}")));
+        return Err(BackendError::Request(format!("expected f32, f16 or bf16 as the type of weights, found {dtype}")));
     }
     if let (Ok(from), Ok(to)) = (input.canonicalize(), output.canonicalize())
         && from == to
     {
-        return Err(BackendError::Request(format!("{} cannot be replaced while it is read", input.display())));
+        let shown = input.display();
+        return Err(BackendError::Request(format!("{shown} is both input and output: choose another output")));
     }
     let mut checkpoint = Checkpoint::open_section(input, &options.section)?;
     let mut header = Header::default();
@@ -81,9 +83,9 @@ pub fn convert(input: &Path, output: &Path, options: &ConvertOptions) -> Result<
     let mut parameters = 0_usize;
     for (name, info) in &checkpoint.tensors {
         let Some(from) = info.dtype else {
-            // Reading it says why it can not be read.
+            // Reading the tensor returns the specific error.
             let name = name.clone();
-            let reason = "its type is not read".to_owned();
+            let reason = "its type is not supported".to_owned();
             return Err(checkpoint.read_f32(&name).err().unwrap_or_else(|| checkpoint.wrong(&name, reason)));
         };
         let to = options.dtype.filter(|_| !from.is_whole()).unwrap_or(from);
@@ -92,7 +94,7 @@ pub fn convert(input: &Path, output: &Path, options: &ConvertOptions) -> Result<
         parameters = total.ok_or_else(|| checkpoint.wrong(name, "it is too large".into()))?;
         types.push((name.clone(), to));
     }
-    // Large numbers first, so that all are aligned.
+    // Wide types first, so that all tensors are aligned.
     types.sort_by_key(|(_, dtype)| std::cmp::Reverse(dtype.size()));
     for (name, dtype) in &types {
         header.add(name, *dtype, &checkpoint.tensors[name].shape);
@@ -133,7 +135,7 @@ fn copy(checkpoint: &mut Checkpoint, name: &str, to: Dtype, file: &mut Partial) 
     Ok(())
 }
 
-/// Adds a number in its new type, unless it was finite and is so no more.
+/// Appends a value in its new type. Returns false if the value was finite and overflows in the new type.
 fn narrowed(value: f64, to: Dtype, bytes: &mut Vec<u8>) -> bool {
     #[expect(clippy::cast_possible_truncation, reason = "what is asked for")]
     let single = value as f32;

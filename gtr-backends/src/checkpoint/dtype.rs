@@ -1,14 +1,14 @@
-//! The types of a tensor's elements, and their values.
+//! Element types of tensors, and decoding of their values.
 
 use std::fmt;
 
 use half::{bf16, f16};
 
-/// The type of a tensor's elements.
+/// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dtype {
-    /// True or false, a byte each.
+    /// Boolean, one byte per element.
     Bool,
     /// 8-bit unsigned integer.
     U8,
@@ -26,9 +26,9 @@ pub enum Dtype {
     U64,
     /// 64-bit integer.
     I64,
-    /// 8-bit floating point with 4 bits of exponent: up to 448, no infinity.
+    /// 8-bit floating point with a 4-bit exponent: largest value 448, no infinity.
     F8E4M3,
-    /// 8-bit floating point with 5 bits of exponent: the upper half of `F16`.
+    /// 8-bit floating point with a 5-bit exponent: the upper byte of an `F16`.
     F8E5M2,
     /// 16-bit floating point.
     F16,
@@ -40,14 +40,14 @@ pub enum Dtype {
     F64,
 }
 
-/// What a type is called: here, in safetensors, and in Python.
+/// Names of a type: in this program, in safetensors and in Python.
 struct Names {
     dtype: Dtype,
     ours: &'static str,
     safetensors: &'static str,
     /// `torch.float32`
     torch: &'static str,
-    /// The class of its storages in `torch`, where it has one.
+    /// Class of its storages in `torch`, if there is one.
     storage: Option<&'static str>,
 }
 
@@ -80,7 +80,7 @@ const fn names(
 }
 
 impl Dtype {
-    /// Bytes of an element.
+    /// Size of an element in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 | Self::F8E4M3 | Self::F8E5M2 => 1,
@@ -90,29 +90,29 @@ impl Dtype {
         }
     }
 
-    /// Whether elements are whole numbers, or true and false: converting weights leaves them as they are.
+    /// Returns true for integers and booleans, which a conversion of weights leaves unchanged.
     pub fn is_whole(self) -> bool {
         !matches!(self, Self::F8E4M3 | Self::F8E5M2 | Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
     }
 
-    /// What safetensors calls it.
+    /// Name of the type in safetensors.
     pub(crate) fn code(self) -> &'static str {
         self.names().safetensors
     }
 
-    /// The type that safetensors calls so.
+    /// Returns the type with this name in safetensors.
     pub(super) fn of_code(code: &str) -> Option<Self> {
         NAMES.iter().find(|names| names.safetensors == code).map(|names| names.dtype)
     }
 
-    /// The type of a Python name, `torch.float32` or `torch.FloatStorage`.
+    /// Returns the type of a Python name, such as `torch.float32` or `torch.FloatStorage`.
     pub(super) fn of_python(name: &str) -> Option<Self> {
         let name = name.strip_prefix("torch.")?;
         NAMES.iter().find(|names| names.torch == name || names.storage == Some(name)).map(|names| names.dtype)
     }
 
     fn names(self) -> &'static Names {
-        // The table holds every type, which a test checks.
+        // A test checks that the table holds every type.
         NAMES.iter().find(|names| names.dtype == self).unwrap_or(&NAMES[0])
     }
 }
@@ -123,8 +123,8 @@ impl fmt::Display for Dtype {
     }
 }
 
-/// Elements, little endian, as f32.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "what is asked for")]
+/// Decodes little-endian elements as f32.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the conversion is intended")]
 pub(super) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
     match dtype {
         Dtype::Bool => elements(bytes, |[b]| f32::from(b != 0)),
@@ -145,8 +145,8 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
     }
 }
 
-/// Elements, little endian, as f64.
-#[expect(clippy::cast_precision_loss, reason = "what is asked for")]
+/// Decodes little-endian elements as f64.
+#[expect(clippy::cast_precision_loss, reason = "the conversion is intended")]
 pub(super) fn to_f64(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
     match dtype {
         Dtype::U32 => elements(bytes, |b| f64::from(u32::from_le_bytes(b))),
@@ -154,7 +154,7 @@ pub(super) fn to_f64(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
         Dtype::U64 => elements(bytes, |b| u64::from_le_bytes(b) as f64),
         Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f64),
         Dtype::F64 => elements(bytes, f64::from_le_bytes),
-        // All others are f32 without a loss.
+        // All other types convert to f32 without loss.
         _ => to_f32(dtype, bytes).into_iter().map(f64::from).collect(),
     }
 }
@@ -163,7 +163,7 @@ fn elements<const N: usize, T>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> Ve
     bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)).collect()
 }
 
-/// A sign, 4 bits of exponent with bias 7, 3 bits of mantissa; all bits set are no number, and nothing is infinite.
+/// Decodes 1 sign bit, 4 exponent bits with bias 7 and 3 mantissa bits. All bits set means NaN; there is no infinity.
 fn e4m3(byte: u8) -> f32 {
     let (exponent, mantissa) = (i32::from(byte >> 3 & 15), f32::from(byte & 7));
     let size = match (exponent, byte & 7) {

@@ -1,4 +1,4 @@
-//! The formats of checkpoints, told by their first bytes.
+//! Formats of checkpoints, detected from the first bytes of a file.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use super::section::Collection;
 use super::{Dtype, Layout, Source, TensorInfo, parts, random, safetensors, torch};
 use crate::stand_in::{STAND_IN_BYTES, stand_in};
 
-/// An open file: its collections of tensors by number, and their tensors by the names that the file gives them.
+/// An open file. Collections of tensors are addressed by index, tensors by their name in the file.
 pub(super) enum Format {
     Safetensors(safetensors::File),
     Torch(Box<torch::File>),
@@ -15,14 +15,14 @@ pub(super) enum Format {
     Random(Random),
 }
 
-/// Weights that are in no file.
+/// Weights generated from a seed, without a file.
 pub(super) struct Random {
     seed: u64,
     tensors: BTreeMap<String, TensorInfo>,
 }
 
 impl Format {
-    /// Opens a file.
+    /// Detects the format and opens the file.
     pub(super) fn open(mut source: Source) -> Result<Self, String> {
         let length = source.len().map_err(|error| error.to_string())?;
         let mut start = Vec::new();
@@ -36,7 +36,7 @@ impl Format {
             return Ok(Self::Torch(torch::File::open_legacy(source)?.into()));
         }
         let file = safetensors::File::open(source);
-        // Whatever else it is, one that can be read is a checkpoint.
+        // Other file types are diagnosed only after safetensors has failed.
         file.map(Self::Safetensors).map_err(|reason| stand_in(&start).or_else(|| other(&start)).unwrap_or(reason))
     }
 
@@ -46,7 +46,7 @@ impl Format {
         Self::Random(Random { seed, tensors })
     }
 
-    /// What it is called.
+    /// Name of the format, as a noun phrase.
     pub(super) fn name(&self) -> Cow<'static, str> {
         match self {
             Self::Safetensors(_) => "safetensors".into(),
@@ -56,7 +56,7 @@ impl Format {
         }
     }
 
-    /// All collections, the outermost first.
+    /// All collections, outermost first.
     pub(super) fn collections(&self) -> Vec<Collection<'_>> {
         let outermost = |tensors| vec![Collection { path: Vec::new(), tensors }];
         match self {
@@ -74,7 +74,7 @@ impl Format {
         }
     }
 
-    /// What is known of a tensor.
+    /// Shape and type of a tensor.
     pub(super) fn info(&self, collection: usize, name: &str) -> Option<TensorInfo> {
         match self {
             Self::Safetensors(file) => file.info(name),
@@ -84,7 +84,7 @@ impl Format {
         }
     }
 
-    /// Makes `bytes` hold the elements of a tensor, little endian, row by row.
+    /// Reads the elements of a tensor into `bytes` (little endian, row-major).
     pub(super) fn read(&mut self, collection: usize, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, String> {
         match self {
             Self::Safetensors(file) => file.read(name, bytes),
@@ -100,17 +100,17 @@ impl Format {
     }
 }
 
-/// Files that are no checkpoints, though people have them beside theirs.
+/// Identifies files that are often confused with checkpoints.
 fn other(start: &[u8]) -> Option<String> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     match start {
         [0x80, 2..=5, ..] => Some(
-            "it is a Python pickle, but none of torch.save; save its tensors with torch.save or safetensors".into(),
+            "it is a Python pickle, but not from torch.save; save its tensors with torch.save or safetensors".into(),
         ),
-        _ if start.starts_with(b"\x93NUMPY") => Some("it is an array of NumPy, not a checkpoint".into()),
-        _ if start.starts_with(b"\x89PNG") => Some("it is a PNG picture, not a checkpoint".into()),
+        _ if start.starts_with(b"\x93NUMPY") => Some("it is a NumPy array, not a checkpoint".into()),
+        _ if start.starts_with(b"\x89PNG") => Some("it is a PNG image, not a checkpoint".into()),
         _ if text.starts_with(b"{") => {
-            Some("it is JSON text, not a checkpoint; name the file that holds the weights".into())
+            Some("it is JSON text, not a checkpoint; give the file that holds the weights".into())
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! What a checkpoint holds, told without reading more than its headers.
+//! Lists the contents of a checkpoint without reading the tensors.
 
 use std::path::Path;
 
@@ -13,15 +13,15 @@ use crate::mar::{self, MarConfig, Stack};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Inventory {
-    /// What format it has, in words.
+    /// Name of the format.
     pub format: String,
-    /// Its collections of tensors, the outermost first.
+    /// Sections of the checkpoint, outermost first.
     pub sections: Vec<SectionInventory>,
-    /// Which of them is taken where nothing is asked for, or why none is.
+    /// Section selected by default, or the reason why none is.
     pub taken: Result<Section, String>,
-    /// What the one that is taken is a checkpoint of, if that can be told.
+    /// Kind of model in the selected section, if it is recognised.
     pub kind: Option<Kind>,
-    /// The published models of that kind whose sizes it has.
+    /// Published models of that kind with the same encoder size.
     pub models: Vec<&'static str>,
 }
 
@@ -29,30 +29,30 @@ pub struct Inventory {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SectionInventory {
-    /// What it is called: `whole` for the outermost.
+    /// Name of the section; `whole` for the outermost.
     pub name: String,
-    /// Its tensors by their names in the file.
+    /// Tensors with their names in the file.
     pub tensors: Vec<(String, TensorInfo)>,
 }
 
 impl TensorInfo {
-    /// Bytes of its elements; `None` where their type is not read.
+    /// Size in bytes; `None` if the type is not supported or the size overflows.
     pub fn bytes(&self) -> Option<usize> {
         let elements = self.elements()?;
         elements.checked_mul(self.dtype?.size())
     }
 
-    /// Its elements, if as many can be counted.
+    /// Number of elements; `None` if it overflows.
     pub fn elements(&self) -> Option<usize> {
         self.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side))
     }
 }
 
 impl Inventory {
-    /// Looks at a file, or at the files that an index names.
+    /// Reads the headers of a file, or of all files that an index names.
     ///
     /// # Errors
-    /// [`BackendError::Read`] if a file can not be read, [`BackendError::Checkpoint`] if it is not a checkpoint.
+    /// [`BackendError::Read`] if a file cannot be read, [`BackendError::Checkpoint`] if it is not a checkpoint.
     ///
     /// # Examples
     /// ```no_run
@@ -97,7 +97,7 @@ impl Inventory {
     }
 }
 
-/// The published models of a kind whose encoder has the size of this one's.
+/// Returns the published models of a kind whose encoder has the same width and depth.
 fn published(checkpoint: &Checkpoint, kind: Option<Kind>) -> Vec<&'static str> {
     let encoder = |name: &&'static str| -> Option<Stack> {
         match kind? {

@@ -1,8 +1,8 @@
-//! Checkpoints: named tensors in a file, of which nothing is trusted.
+//! Checkpoints: named tensors in a file. Files are untrusted input; every field is checked.
 //!
-//! Three formats are read: safetensors, and both of `torch.save`. Tensors are read one at a time, so that a checkpoint
-//! never lies in memory as a whole, and every length that a file states is compared with what the file holds before memory
-//! is reserved for it. What the names in a file mean stands in `conventions.rs`.
+//! Three formats are supported: safetensors and the two formats of `torch.save`. Tensors are read one at a time, so a
+//! checkpoint is never in memory as a whole. Every length that a file states is checked against the size of the file before
+//! memory is allocated. `conventions.rs` defines the meaning of the names in a file.
 
 mod conventions;
 mod convert;
@@ -35,12 +35,12 @@ pub use self::source::Source;
 pub use self::weights::{Layout, Weights};
 use crate::BackendError;
 
-/// What a checkpoint says of a tensor.
+/// Shape and element type of a tensor in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its shape.
+    /// Size of each dimension, outermost first.
     pub shape: Vec<usize>,
-    /// The type of its elements; `None` for a tensor that can not be read (another type, or built by unknown code).
+    /// Element type; `None` for a tensor that cannot be read (an unsupported type, or built by unknown code).
     pub dtype: Option<Dtype>,
 }
 
@@ -58,17 +58,17 @@ pub struct TensorInfo {
 /// ```
 pub struct Checkpoint {
     name: String,
-    /// By their names without the prefix.
+    /// Keyed by name without the prefix.
     tensors: BTreeMap<String, TensorInfo>,
     section: Section,
     format: Format,
-    /// The number of the collection in the file.
+    /// Index of the collection in the file.
     collection: usize,
-    /// What names begin with in the file.
+    /// Prefix of the names in the file.
     prefix: String,
-    /// The index beside a file that is one of several.
+    /// Path of the index file, if this file is one of several.
     index: Option<String>,
-    /// The bytes of the tensor read last: reading one after the other then leaves no holes in memory.
+    /// Bytes of the last tensor read. Reusing the buffer avoids memory fragmentation.
     buffer: Vec<u8>,
 }
 
@@ -79,7 +79,7 @@ impl fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
-    /// The tensors of a file that are wanted.
+    /// Selects the wanted tensors of a file.
     fn new(name: String, format: Format, wanted: &Wanted) -> Result<Self, BackendError> {
         let choice = {
             let collections = format.collections();
@@ -98,21 +98,21 @@ impl Checkpoint {
         Ok(Self { name, tensors, section, format, collection, prefix, index, buffer })
     }
 
-    /// Opens a file; the format is recognised by its content. An index of files (`model.safetensors.index.json`) stands for
-    /// the files that it names. Of several sections the averaged weights are taken if there are some, else the raw ones, as
-    /// their names tell; [`Checkpoint::section`] says which, and what else there is.
+    /// Opens a file and detects its format from its content. An index file (`model.safetensors.index.json`) opens all files
+    /// that it names. If the file has several sections, the averaged weights are selected, or the raw weights if there are no
+    /// averaged ones; the names of the sections decide. [`Checkpoint::section`] returns the selected section and the others.
     ///
     /// # Errors
-    /// [`BackendError::Read`] if the file can not be read, [`BackendError::Checkpoint`] if it is not a checkpoint, or if none
-    /// of its sections has a name that is known for weights.
+    /// [`BackendError::Read`] if the file cannot be read; [`BackendError::Checkpoint`] if it is not a checkpoint, or if no
+    /// section has a known name.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         Self::open_section(path, &Wanted::Averaged)
     }
 
-    /// Opens a file and takes the tensors of the section that is wanted.
+    /// Opens a file and selects the tensors of the wanted section.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the file has no such section.
+    /// Those of [`Checkpoint::open`], and [`BackendError::Checkpoint`] if the file has no such section.
     pub fn open_section(path: &Path, wanted: &Wanted) -> Result<Self, BackendError> {
         if parts::is_index(path) {
             return Self::new(path.display().to_string(), Format::Parts(parts::Parts::open(path)?), wanted);
@@ -122,7 +122,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// A checkpoint with the tensors of `layout`, whose values come from a seed when they are read.
+    /// Creates a checkpoint with the tensors of `layout`. The values are generated from `seed` when they are read.
     ///
     /// # Examples
     /// ```
@@ -143,10 +143,10 @@ impl Checkpoint {
         Self { name, tensors, section, format, collection, prefix, index, buffer }
     }
 
-    /// A checkpoint that is part of the program.
+    /// Opens a checkpoint from bytes in memory. `name` is used in messages.
     ///
     /// # Errors
-    /// [`BackendError::Checkpoint`] if it is not one.
+    /// [`BackendError::Checkpoint`] if the bytes are not a checkpoint.
     pub fn from_bytes(name: &str, bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Result<Self, BackendError> {
         Self::from_source(name.to_owned(), Source::from(bytes.into()), &Wanted::Averaged)
     }
@@ -157,22 +157,22 @@ impl Checkpoint {
         Self::new(name, format, wanted)
     }
 
-    /// The file's name, for messages.
+    /// Name of the file, for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where in the file the tensors come from.
+    /// Section of the file that the tensors come from.
     pub fn section(&self) -> &Section {
         &self.section
     }
 
-    /// All tensors, by name.
+    /// All tensors, sorted by name.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &TensorInfo)> {
         self.tensors.iter().map(|(name, info)| (name.as_str(), info))
     }
 
-    /// The texts that a safetensors file holds beside its tensors; a `torch.save` archive has none.
+    /// Metadata of a safetensors file, by key; empty for all other formats.
     pub fn metadata(&self) -> BTreeMap<&str, &str> {
         match &self.format {
             Format::Safetensors(file) => file.texts(),
@@ -180,28 +180,28 @@ impl Checkpoint {
         }
     }
 
-    /// What is known of a tensor.
+    /// Shape and type of a tensor; `None` if there is no such tensor.
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
     }
 
-    /// What to do about a tensor that is not there, where something is known.
+    /// Advice for a missing tensor, if the checkpoint is split into several files.
     pub(crate) fn hint(&self, tensor: &str) -> Option<String> {
         if let Format::Parts(parts) = &self.format
             && let Some(file) = parts.absent(&format!("{}{tensor}", self.prefix))
         {
-            return Some(format!("it is in `{file}`, which does not lie beside the index: download that too"));
+            return Some(format!("it is in `{file}`, which is not next to the index: download that file too"));
         }
         let index = self.index.as_ref()?;
-        Some(format!("the file is one of several: name {index} instead"))
+        Some(format!("the file is one of several: use {index} instead"))
     }
 
-    /// The size of a tensor in one dimension.
+    /// Size of one dimension of a tensor.
     pub(crate) fn dimension(&self, name: &str, dimension: usize) -> Option<usize> {
         self.info(name)?.shape.get(dimension).copied()
     }
 
-    /// How many blocks there are whose tensors begin with `name` and a number.
+    /// Number of consecutive blocks `name.0.`, `name.1.`, and so on.
     pub(crate) fn blocks(&self, name: &str) -> usize {
         let holds = |block: &usize| {
             let start = format!("{name}.{block}.");
@@ -210,23 +210,23 @@ impl Checkpoint {
         (0..self.tensors.len()).take_while(holds).count()
     }
 
-    /// The values of a tensor as f32, row by row.
+    /// Reads the values of a tensor as f32, in row-major order.
     ///
     /// # Errors
-    /// [`BackendError::Tensor`] if there is no such tensor or it can not be read.
+    /// [`BackendError::Tensor`] if there is no such tensor or it cannot be read.
     pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, BackendError> {
         self.decode(name, to_f32)
     }
 
-    /// The values of a tensor as f64, row by row.
+    /// Reads the values of a tensor as f64, in row-major order.
     ///
     /// # Errors
-    /// [`BackendError::Tensor`] if there is no such tensor or it can not be read.
+    /// [`BackendError::Tensor`] if there is no such tensor or it cannot be read.
     pub fn read_f64(&mut self, name: &str) -> Result<Vec<f64>, BackendError> {
         self.decode(name, to_f64)
     }
 
-    /// What `decode` makes of the elements of a tensor, little endian, row by row.
+    /// Reads a tensor and applies `decode` to its elements (little endian, row-major).
     fn decode<T>(&mut self, name: &str, decode: impl FnOnce(Dtype, &[u8]) -> T) -> Result<T, BackendError> {
         let mut bytes = std::mem::take(&mut self.buffer);
         let decoded = self.raw(name, &mut bytes).map(|dtype| decode(dtype, &bytes));
@@ -234,7 +234,7 @@ impl Checkpoint {
         decoded
     }
 
-    /// Makes `bytes` hold the elements of a tensor, little endian, row by row.
+    /// Reads the elements of a tensor into `bytes` (little endian, row-major).
     fn raw(&mut self, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, BackendError> {
         let read = self.format.read(self.collection, &format!("{}{name}", self.prefix), bytes);
         read.map_err(|reason| self.wrong(name, reason))

@@ -1,4 +1,4 @@
-//! Matrices in the type of a run, made from the bytes of a checkpoint without a copy in between.
+//! Converts the bytes of a checkpoint to matrices in the precision of a run, without an intermediate copy.
 
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
@@ -8,45 +8,45 @@ use gtr_kernels::PackedShape;
 use super::dtype::{Dtype, to_f32};
 use crate::Precision;
 
-/// Rows that are widened at once; more would only take memory.
+/// Rows that are converted to f32 at a time. More rows only use more memory.
 const ROWS: usize = 16;
 
-/// Rows of a checkpoint's tensor, to be read as a matrix.
+/// Consecutive rows of a tensor, to be read as a matrix.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix {
-    /// Rows and columns as they are stored.
+    /// Number of rows and columns as stored.
     pub(super) shape: [usize; 2],
-    /// The first of the rows.
+    /// Index of the first row.
     pub(super) first: usize,
-    /// In which order its numbers are wanted.
+    /// Order of the values in the result.
     pub(super) order: Order,
 }
 
-/// The order of the numbers of a matrix.
+/// Order of the values of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Row by row, as they are stored.
+    /// Row-major, as stored.
     Rows,
-    /// Column by column.
+    /// Column-major.
     Columns,
-    /// As [`gtr_kernels`] takes weights whose outputs are the rows.
+    /// Packed for [`gtr_kernels`]; the rows are the outputs.
     Blocks,
 }
 
-/// The numbers of a matrix.
+/// Values of a matrix in one of the precisions.
 pub(super) enum Packed {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
     F16(Vec<f16>),
 }
 
-/// Rows and columns of a tensor: its first dimension and all others.
+/// Number of rows (first dimension) and columns (product of all other dimensions) of a tensor.
 pub(super) fn matrix_shape(shape: &[usize]) -> [usize; 2] {
     [shape.first().copied().unwrap_or(1), shape.iter().skip(1).product()]
 }
 
 impl Matrix {
-    /// The numbers in their order, or the place and the value of one that is not finite in this precision.
+    /// Converts and reorders the values. The error is the index and value of one that is not finite in this precision.
     pub(super) fn pack(self, dtype: Dtype, bytes: &[u8], precision: Precision) -> Result<Packed, (usize, f32)> {
         Ok(match precision {
             Precision::F32 => Packed::F32(self.numbers(dtype, bytes, |value| value)?),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_chosen_and_turned() {
+    fn rows_are_selected_and_transposed() {
         let values: Vec<f32> = (0_u8..200).map(f32::from).collect();
         for precision in Precision::ALL {
             let plain = Matrix { shape: [40, 5], first: 0, order: Order::Rows };
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_do_not_fit_are_named() {
+    fn values_that_overflow_are_reported() {
         let matrix = Matrix { shape: [1, 3], first: 1, order: Order::Columns };
         let values = [f32::NAN, 0.0, 0.0, 1.0, 2.0, 1e5];
         assert_eq!(pack(&values, matrix, Precision::Bf16).unwrap(), [1.0, 2.0, 99_840.0]);

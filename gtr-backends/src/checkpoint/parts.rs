@@ -1,4 +1,4 @@
-//! Checkpoints that are spread over several files, as Hugging Face writes large ones.
+//! Checkpoints that are split into several files with an index, as on Hugging Face.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,9 +11,9 @@ use super::{Dtype, Source, TensorInfo};
 use crate::BackendError;
 use crate::files::read_bounded;
 
-/// An index larger than this is refused before it is read.
+/// Largest accepted index, in bytes.
 const LARGEST_INDEX: u64 = 64 << 20;
-/// More files than this no checkpoint has.
+/// Largest accepted number of files.
 const MOST_FILES: usize = 1024;
 
 /// `model.safetensors.index.json`.
@@ -23,20 +23,20 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The open files, and which of them holds a tensor.
+/// Open files, and the file that holds each tensor.
 pub(super) struct Parts {
     files: Vec<(String, Format)>,
     places: BTreeMap<String, usize>,
-    /// The tensors of files that are not there, and the names of these: often nobody needs them.
+    /// Tensors of missing files, with the names of these files. A model may not need them.
     absent: BTreeMap<String, String>,
 }
 
-/// Whether a file is an index by its name.
+/// Returns true if the file name is that of an index.
 pub(super) fn is_index(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".index.json"))
 }
 
-/// The index of a file that is one of several by its name, `model-00001-of-00002.safetensors`, if it lies beside it.
+/// Returns the index next to a file that is one of several by its name, such as `model-00001-of-00002.safetensors`.
 pub(super) fn index_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let (start, ending) = name.rsplit_once('.')?;
@@ -50,12 +50,12 @@ pub(super) fn index_of(path: &Path) -> Option<String> {
 }
 
 impl Parts {
-    /// Opens the files that an index names; they lie beside it.
+    /// Opens the files that an index names, in the folder of the index.
     pub(super) fn open(index: &Path) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Checkpoint { file: index.display().to_string(), reason };
         let bytes = read_bounded(index, LARGEST_INDEX)?;
         let map: Index =
-            serde_json::from_slice(&bytes).map_err(|error| wrong(format!("it is no index of files: {error}")))?;
+            serde_json::from_slice(&bytes).map_err(|error| wrong(format!("it is not an index of files: {error}")))?;
         let folder = index.parent().unwrap_or(Path::new(""));
         let mut numbers: BTreeMap<String, Option<usize>> = BTreeMap::new();
         let mut parts = Self { files: Vec::new(), places: BTreeMap::new(), absent: BTreeMap::new() };
@@ -65,7 +65,7 @@ impl Parts {
             } else {
                 let mut components = Path::new(&name).components();
                 if !matches!((components.next(), components.next()), (Some(Component::Normal(_)), None)) {
-                    return Err(wrong(format!("it names the file `{name}`, which does not lie beside it")));
+                    return Err(wrong(format!("it names the file `{name}`, which is not in the same folder")));
                 }
                 if numbers.len() == MOST_FILES {
                     return Err(wrong(format!("it names more than {MOST_FILES} files")));
@@ -79,20 +79,20 @@ impl Parts {
                 continue;
             };
             if parts.files[number].1.info(0, &tensor).is_none() {
-                return Err(wrong(format!("`{tensor}` is not in `{name}`, where it should be")));
+                return Err(wrong(format!("`{tensor}` is missing in `{name}`, where the index places it")));
             }
             parts.places.insert(tensor, number);
         }
         match numbers.iter().next() {
             None => Err(wrong("it names no files".into())),
             Some((name, _)) if parts.files.is_empty() => {
-                Err(wrong(format!("none of its files lies beside it, the first is `{name}`: download them too")))
+                Err(wrong(format!("none of its files is next to it, the first is `{name}`: download them too")))
             }
             Some(_) => Ok(parts),
         }
     }
 
-    /// Opens a file and gives its number, `None` if it is not there.
+    /// Opens a file and returns its index, or `None` if it does not exist.
     fn add(&mut self, path: &Path, name: &str) -> Result<Option<usize>, BackendError> {
         let source = match Source::open(path) {
             Err(BackendError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -104,7 +104,7 @@ impl Parts {
         Ok(Some(self.files.len() - 1))
     }
 
-    /// How many files are there.
+    /// Number of open files.
     pub(super) fn count(&self) -> usize {
         self.files.len()
     }
@@ -113,7 +113,7 @@ impl Parts {
         self.places.keys().map(String::as_str)
     }
 
-    /// The file that should hold a tensor and is not there.
+    /// Name of the missing file that should hold a tensor.
     pub(super) fn absent(&self, tensor: &str) -> Option<&str> {
         self.absent.get(tensor).map(String::as_str)
     }
@@ -122,7 +122,7 @@ impl Parts {
         self.files.get(*self.places.get(tensor)?)?.1.info(0, tensor)
     }
 
-    /// Makes `bytes` hold the elements of a tensor.
+    /// Reads the elements of a tensor into `bytes`.
     pub(super) fn read(&mut self, tensor: &str, bytes: &mut Vec<u8>) -> Result<Dtype, String> {
         let number = *self.places.get(tensor).ok_or("there is no such tensor")?;
         let (name, format) = self.files.get_mut(number).ok_or("there is no such tensor")?;

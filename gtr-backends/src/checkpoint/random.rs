@@ -1,14 +1,14 @@
-//! Weights from a seed, to try and to time a model without a checkpoint.
+//! Random weights from a seed, to test and benchmark a model without a checkpoint.
 
-/// The values of a tensor, row by row: those of vectors are 1, those of biases 0, all others are uniform with the variance that keeps
-/// values at their scale through a product.
+/// Returns the values of a tensor, row-major. Biases are 0 and other vectors are 1. All other values are uniform, with the
+/// variance that preserves the scale of activations through a matrix product.
 ///
-/// They depend on seed, name and shape alone.
+/// The values depend only on seed, name and shape.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "24 bits of a hash; sizes are small")]
 pub(super) fn values(seed: u64, name: &str, shape: &[usize]) -> impl Iterator<Item = f32> + use<> {
     let count: usize = shape.iter().product();
     let constant = (shape.len() < 2).then_some(if name.ends_with("bias") { 0.0 } else { 1.0 });
-    // A table or a token, whose first dimension is 1, is small as where it is trained from.
+    // Embedding tables and tokens have a first dimension of 1 and start with small values, as in training.
     let fan_in: usize = shape.iter().skip(1).product();
     let deviation = if shape.first() == Some(&1) { 0.02 } else { (fan_in.max(1) as f64).sqrt().recip() };
     let bound = (deviation * 3.0_f64.sqrt()) as f32;
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_have_the_scale_of_their_shape() {
+    fn the_variance_follows_the_shape() {
         let values: Vec<f32> = values(3, "fc1.weight", &[64, 400]).collect();
         let mean = values.iter().sum::<f32>() / 25_600.0;
         let variance = values.iter().map(|value| value * value).sum::<f32>() / 25_600.0;

@@ -1,4 +1,4 @@
-//! The safetensors format: a header in JSON, then the tensors one after the other.
+//! Reads the safetensors format: a JSON header, followed by the tensors.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use safetensors::tensor::{Metadata, TensorInfo as Entry};
 
 use super::{Dtype, Source, TensorInfo};
 
-/// Headers of real checkpoints stay below a few hundred kilobytes.
+/// Largest accepted header, in bytes. Real checkpoints have at most a few hundred kilobytes.
 const LARGEST_HEADER: u64 = 16 << 20;
 
 pub(super) struct File {
@@ -27,12 +27,12 @@ impl File {
         let mut text = Vec::new();
         source.read_at(8, usize::from(length > 8), &mut text).map_err(|error| error.to_string())?;
         if header > LARGEST_HEADER || header > length - 8 {
-            // The header of a file that is cut inside it begins as it should.
+            // A truncated file still starts with a plausible length and an opening brace.
             let cut = header <= LARGEST_HEADER && text == b"{";
             return Err(if cut {
-                format!("it ends inside its header of {header} bytes: it is half a file; download or copy it again")
+                format!("it ends inside its header of {header} bytes: the file is truncated; download or copy it again")
             } else {
-                "it is no checkpoint: it begins neither as safetensors nor as a file of torch.save does".to_owned()
+                "it is not a checkpoint: expected a file of safetensors or torch.save".to_owned()
             });
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most LARGEST_HEADER")]
@@ -43,25 +43,25 @@ impl File {
         let (stated, there) = (metadata.data_len() as u64, length - data_start);
         if stated > there {
             return Err(format!(
-                "its header describes {stated} bytes of tensors, {there} follow: it is half a file; download or copy it again"
+                "its header describes {stated} bytes of tensors, {there} follow: it is truncated; download or copy it again"
             ));
         }
         if stated < there {
             return Err(format!("its header describes {stated} bytes of tensors, {there} follow: it is damaged"));
         }
-        // As they lie in the file: the order of a map would change from run to run.
+        // Sort by position in the file: the iteration order of a map differs between runs.
         let mut placed: Vec<_> = metadata.tensors().into_iter().map(|(name, info)| (info.data_offsets, name)).collect();
         placed.sort_unstable();
         let names = placed.into_iter().map(|(_, name)| name).collect();
         Ok(Self { source, data_start, metadata, names })
     }
 
-    /// The names of all tensors.
+    /// Names of all tensors, in file order.
     pub(super) fn names(&self) -> Vec<&str> {
         self.names.iter().map(String::as_str).collect()
     }
 
-    /// What the header says of a tensor.
+    /// Shape and type of a tensor.
     pub(super) fn info(&self, name: &str) -> Option<TensorInfo> {
         let entry: &Entry = self.metadata.info(name)?;
         Some(TensorInfo { shape: entry.shape.clone(), dtype: dtype(entry) })
@@ -72,11 +72,11 @@ impl File {
         texts.map(|(name, text)| (name.as_str(), text.as_str())).collect()
     }
 
-    /// Makes `bytes` hold the elements of a tensor.
+    /// Reads the elements of a tensor into `bytes`.
     pub(super) fn read(&mut self, name: &str, bytes: &mut Vec<u8>) -> Result<Dtype, String> {
         let entry = self.metadata.info(name).ok_or("there is no such tensor")?;
-        let dtype = dtype(entry).ok_or_else(|| format!("elements of type {} are not read", entry.dtype))?;
-        // The header was checked: the ranges lie end to end, fit the shapes, and end where the file ends.
+        let dtype = dtype(entry).ok_or_else(|| format!("elements of type {} are not supported", entry.dtype))?;
+        // `Metadata` has checked the header: the ranges are contiguous, match the shapes and end with the file.
         let (start, end) = entry.data_offsets;
         let read = self.source.read_at(self.data_start + start as u64, end - start, bytes);
         read.map_err(|error| error.to_string())?;

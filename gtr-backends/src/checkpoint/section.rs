@@ -1,53 +1,53 @@
-//! Which tensors of a file are taken: those of one section, without what a wrapper put before their names.
+//! Selects the tensors of one section of a file and strips the prefix of a wrapper from their names.
 
 use std::fmt;
 
 use super::conventions::{self, Meaning};
 use super::kind::Kind;
 
-/// Which section of a checkpoint is wanted.
+/// Section to select from a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wanted {
-    /// Averaged weights if there are some, else raw ones.
+    /// Averaged weights, or raw weights if there are no averaged ones.
     #[default]
     Averaged,
-    /// Raw weights if there are some, else averaged ones: some models are published so.
+    /// Raw weights, or averaged weights if there are no raw ones. Some models are published with raw weights.
     Raw,
-    /// The section of this name; `whole` is the outermost one.
+    /// The section with this name; `whole` is the outermost one.
     Named(String),
-    /// Every tensor outside of sections under its own name: a file that is no model's weights, whose names mean nothing here.
+    /// All tensors outside of sections, with their names unchanged. For files that are not weights of a model.
     AsWritten,
 }
 
 impl Wanted {
-    /// The section of a name, or else what `otherwise` says.
+    /// Returns [`Wanted::Named`] if there is a name, otherwise `otherwise`.
     pub fn named_or(name: Option<&str>, otherwise: Self) -> Self {
         name.map_or(otherwise, |name| Self::Named(name.to_owned()))
     }
 }
 
-/// What kind of weights a section holds.
+/// Kind of weights in a section, and how the section was selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeightsKind {
-    /// Averaged over the training.
+    /// Averaged over the training (EMA).
     Averaged,
-    /// As they were trained last.
+    /// Weights of the last training step.
     Raw,
-    /// The same, for a model that is published with them.
+    /// Weights of the last training step, for a model that is published with them.
     RawAsPublished,
-    /// Those of the section that was asked for by name.
+    /// Weights of the section that was requested by name.
     Asked,
-    /// Those of the only section that is a model, whose name says nothing.
+    /// Weights of the only section with the tensors of a model; the name of the section is unknown.
     OnlyModel,
-    /// The file is a plain collection of tensors.
+    /// All tensors of a file without sections.
     Whole,
-    /// No file: weights from a seed, which generate nothing that could be recognised.
+    /// Random weights from a seed, without a file. Such a model generates noise.
     Random,
 }
 
-/// Where in a checkpoint the tensors come from, and what else there is.
+/// The selected section of a checkpoint, and the names of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     name: String,
@@ -56,41 +56,41 @@ pub struct Section {
     others: Vec<String>,
 }
 
-/// The name of the outermost collection of a file.
+/// Name of the outermost collection of a file.
 pub(super) const WHOLE: &str = "whole";
 
 impl Section {
-    /// A plain collection of tensors.
+    /// The whole file, without a prefix or other sections.
     pub fn whole() -> Self {
         Self { name: WHOLE.into(), weights: WeightsKind::Whole, prefix: String::new(), others: Vec::new() }
     }
 
-    /// Weights from a seed.
+    /// Random weights from a seed.
     pub fn random() -> Self {
         Self { name: "random".into(), weights: WeightsKind::Random, ..Self::whole() }
     }
 
-    /// What it is called in the file and on the command line: `model_ema`, or `state_dict.model` where it lies in another.
+    /// Name in the file and on the command line: `model_ema`, or `state_dict.model` for a nested section.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What kind of weights it holds.
+    /// Kind of weights in this section.
     pub fn weights(&self) -> WeightsKind {
         self.weights
     }
 
-    /// What stood before the name of every tensor and was left out: `module.`; empty where nothing did.
+    /// Prefix that was stripped from the name of every tensor, such as `module.`; empty if there was none.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The other sections that hold tensors.
+    /// Names of the other sections that hold tensors.
     pub fn others(&self) -> &[String] {
         &self.others
     }
 
-    /// What a user should know of the choice, in one line; `None` for a file that left nothing to choose.
+    /// One-line note for the user about the selection; `None` for a file without sections and prefixes.
     ///
     /// # Examples
     /// ```
@@ -101,18 +101,18 @@ impl Section {
         let mut parts = Vec::new();
         let name = &self.name;
         match self.weights {
-            WeightsKind::Averaged => parts.push(format!("the averaged weights (`{name}`) are taken")),
-            WeightsKind::Raw => parts.push(format!("it has no averaged weights, the raw ones (`{name}`) are taken")),
-            WeightsKind::RawAsPublished => parts.push(format!("the raw weights (`{name}`) are taken, as published")),
-            WeightsKind::OnlyModel => parts.push(format!("`{name}` is taken, its only section that is a model")),
+            WeightsKind::Averaged => parts.push(format!("using the averaged weights (`{name}`)")),
+            WeightsKind::Raw => parts.push(format!("using the raw weights (`{name}`): there are no averaged weights")),
+            WeightsKind::RawAsPublished => parts.push(format!("using the raw weights (`{name}`), as published")),
+            WeightsKind::OnlyModel => parts.push(format!("using `{name}`, the only section that is a model")),
             WeightsKind::Asked | WeightsKind::Whole | WeightsKind::Random => {}
         }
         if !self.prefix.is_empty() {
-            parts.push(format!("the prefix `{}` of all names is left out", self.prefix));
+            parts.push(format!("ignoring the prefix `{}` of all names", self.prefix));
         }
         if !self.others.is_empty() && self.weights != WeightsKind::Asked {
             let others = listed(self.others.iter().map(|name| format!("`{name}`")));
-            parts.push(format!("it also has {others}, which --section takes"));
+            parts.push(format!("select another section with --section: {others}"));
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
@@ -123,9 +123,9 @@ impl fmt::Display for Section {
         let name = &self.name;
         match self.weights {
             WeightsKind::Averaged => write!(f, "{name} (averaged weights)"),
-            WeightsKind::Raw => write!(f, "{name} (raw weights: the checkpoint has no averaged ones)"),
+            WeightsKind::Raw => write!(f, "{name} (raw weights: the checkpoint has no averaged weights)"),
             WeightsKind::RawAsPublished => write!(f, "{name} (raw weights, as published)"),
-            WeightsKind::Asked => write!(f, "{name} (the section that was asked for)"),
+            WeightsKind::Asked => write!(f, "{name} (the requested section)"),
             WeightsKind::OnlyModel => write!(f, "{name} (the only section that is a model)"),
             WeightsKind::Whole => f.write_str("the whole file"),
             WeightsKind::Random => f.write_str("random weights"),
@@ -133,28 +133,28 @@ impl fmt::Display for Section {
     }
 }
 
-/// A collection of a file: where it lies, outermost name first, and the names of its tensors.
+/// A collection of tensors in a file: its path, outermost name first, and the names of its tensors.
 #[derive(Debug)]
 pub(super) struct Collection<'a> {
     pub(super) path: Vec<&'a str>,
     pub(super) tensors: Vec<&'a str>,
 }
 
-/// What was chosen: a collection by its number, and the names of it that begin with the prefix.
+/// The selection: the index of a collection, and the prefix of the selected names in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) collection: usize,
-    /// What the wanted names begin with in the file.
+    /// Prefix of the selected names in the file.
     pub(super) prefix: String,
     pub(super) section: Section,
 }
 
-/// Something that can be chosen: a collection, or the part of one whose names begin alike.
+/// A collection that can be selected, or the part of one whose names share a prefix.
 #[derive(Clone)]
 struct Candidate<'a> {
     collection: usize,
     path: Vec<&'a str>,
-    /// The part of its path that stands before the names of tensors.
+    /// Part of the path that is a prefix of the tensor names.
     prefix: String,
     tensors: Vec<&'a str>,
 }
@@ -173,7 +173,7 @@ impl Candidate<'_> {
     }
 }
 
-/// Chooses among the collections of a file.
+/// Selects one of the collections of a file.
 pub(super) fn choose(collections: &[Collection<'_>], wanted: &Wanted) -> Result<Choice, String> {
     if *wanted == Wanted::AsWritten
         && let Some(collection) = collections.iter().position(|it| it.path.is_empty())
@@ -204,20 +204,20 @@ pub(super) fn choose(collections: &[Collection<'_>], wanted: &Wanted) -> Result<
     Ok(Choice { collection: chosen.collection, prefix: format!("{}{wrapper}", chosen.prefix), section })
 }
 
-/// Whether two candidates share tensors.
+/// Returns true if two candidates share tensors.
 fn overlaps(a: &Candidate<'_>, b: &Candidate<'_>) -> bool {
     a.collection == b.collection && (a.prefix.starts_with(&b.prefix) || b.prefix.starts_with(&a.prefix))
 }
 
-/// All collections that hold tensors, and those that lie side by side in one, told apart by the beginnings of names.
+/// Returns all collections that hold tensors, and the models inside one collection that differ by prefix.
 fn candidates<'a>(collections: &[Collection<'a>]) -> Vec<Candidate<'a>> {
     let mut all = Vec::new();
-    // A file of one collection may have none.
+    // The only collection of a file may be empty.
     let held = |it: &Collection<'_>| !it.tensors.is_empty() || collections.len() == 1;
     for (number, collection) in collections.iter().enumerate().filter(|(_, it)| held(it)) {
         let (path, tensors) = (collection.path.clone(), collection.tensors.clone());
         let whole = Candidate { collection: number, path, prefix: String::new(), tensors };
-        // A collection that is a model, or a wrapped one, has no parts to choose from.
+        // A collection that is a model, wrapped or not, has no parts to select from.
         if kind_of(&whole.tensors, &wrapper(&whole.tensors)).is_none() || starts_averaged(&whole.tensors) {
             all.extend(parts(&whole));
         }
@@ -226,12 +226,12 @@ fn candidates<'a>(collections: &[Collection<'a>]) -> Vec<Candidate<'a>> {
     all
 }
 
-/// Whether all names begin with one that means averaged weights.
+/// Returns true if all names share a prefix that means averaged weights.
 fn starts_averaged(tensors: &[&str]) -> bool {
     shared(tensors, "").is_some_and(|part| matches!(conventions::meaning(&[part]), Some((Meaning::Averaged, _))))
 }
 
-/// The parts of a collection that are models by their names.
+/// Returns the parts of a collection whose tensor names are those of a model.
 fn parts<'a>(whole: &Candidate<'a>) -> Vec<Candidate<'a>> {
     let mut starts: Vec<&str> = whole.tensors.iter().filter_map(|name| Some(name.split_once('.')?.0)).collect();
     starts.sort_unstable();
@@ -249,7 +249,7 @@ fn parts<'a>(whole: &Candidate<'a>) -> Vec<Candidate<'a>> {
     starts.into_iter().filter_map(part).collect()
 }
 
-/// Of a collection with more different beginnings than this no parts are looked for.
+/// Collections with more distinct prefixes than this are not searched for parts.
 const MOST_PARTS: usize = 64;
 
 fn named<'b, 'a>(all: &'b [Candidate<'a>], name: &str) -> Option<&'b Candidate<'a>> {
@@ -257,18 +257,18 @@ fn named<'b, 'a>(all: &'b [Candidate<'a>], name: &str) -> Option<&'b Candidate<'
         return all.iter().find(|it| it.path.is_empty());
     }
     let exact = all.iter().find(|it| !it.path.is_empty() && it.name() == name);
-    // The last part of a path is enough where no other path ends so.
+    // The last part of a path is sufficient if it is unique.
     let mut ends = all.iter().filter(|it| it.path.last().is_some_and(|last| *last == name));
     exact.or_else(|| ends.next().filter(|_| ends.next().is_none()))
 }
 
-/// The best by what its name means: the meanings in order of preference, then the order of the table; else the outermost
-/// collection. Of a collection and a part of it, the part; of parts that no name tells from each other, none.
+/// Selects the best candidate by the meaning of its name, then by the order of the table; otherwise the outermost
+/// collection. A part is preferred to the collection that contains it. Returns `None` if several parts are equally good.
 fn by_meaning<'b, 'a>(all: &'b [Candidate<'a>], preferred: [Meaning; 3]) -> Option<&'b Candidate<'a>> {
     let rank = |it: &&Candidate<'_>| {
         let (meaning, place) = it.meaning()?;
         let preference = match (preferred[0], meaning) {
-            // Raw weights have either name.
+            // Both names stand for raw weights.
             (Meaning::Trained, Meaning::Weights) => 0,
             _ => preferred.iter().position(|other| *other == meaning)?,
         };
@@ -287,7 +287,7 @@ fn by_meaning<'b, 'a>(all: &'b [Candidate<'a>], preferred: [Meaning; 3]) -> Opti
     }
 }
 
-/// The one candidate that is a model by its tensors, whatever it is called.
+/// Returns the only candidate with the tensors of a model, regardless of its name.
 fn only_model<'b, 'a>(all: &'b [Candidate<'a>], wanted: &Wanted) -> Option<&'b Candidate<'a>> {
     let mut models = all.iter().filter(|it| it.kind().is_some() && *wanted != Wanted::Named(it.name()));
     models.next().filter(|_| models.next().is_none() && !matches!(wanted, Wanted::Named(_) | Wanted::AsWritten))
@@ -306,11 +306,11 @@ fn refusal(collections: &[Collection<'_>], all: &[Candidate<'_>], wanted: &Wante
         Wanted::Named(name) if name == WHOLE => format!("it holds no tensors outside of sections: {list}"),
         Wanted::Named(name) => format!("it has no section `{name}` with tensors: {list}"),
         _ if collections.iter().all(|it| it.tensors.is_empty()) => format!("it holds no tensors in sections: {list}"),
-        _ => format!("none of its sections has a name that is known for weights: {list}; name one with --section"),
+        _ => format!("no section has a known name for weights: {list}; select one with --section"),
     }
 }
 
-/// At most eight of them, joined.
+/// Joins at most eight items and counts the others.
 pub(super) fn listed(all: impl Iterator<Item = String>) -> String {
     let mut all: Vec<String> = all.collect();
     let more = all.len().saturating_sub(8);
@@ -325,18 +325,18 @@ fn kind_of(tensors: &[&str], prefix: &str) -> Option<Kind> {
     Kind::of_names(|name| tensors.iter().any(|other| other.strip_prefix(prefix) == Some(name)))
 }
 
-/// The first part of all names, which come after `prefix`, if they share it.
+/// Returns the first part of all names after `prefix`, if they share it.
 fn shared<'a>(tensors: &[&'a str], prefix: &str) -> Option<&'a str> {
     let mut parts = tensors.iter().map(|name| Some(name.strip_prefix(prefix)?.split_once('.')?.0));
     let first = parts.next()??;
     parts.all(|part| part == Some(first)).then_some(first)
 }
 
-/// What all names begin with without being called so by a model: wrappers by their names, and whatever else a model
-/// stands behind.
+/// Returns the prefix of all names that is not part of a model: names of known wrappers, and any prefix followed by the
+/// names of a model.
 fn wrapper(tensors: &[&str]) -> String {
     let mut prefix = String::new();
-    // No one wraps a model more often.
+    // More nested wrappers do not occur.
     for _ in 0..8 {
         if kind_of(tensors, &prefix).is_some() {
             break;
@@ -369,7 +369,7 @@ mod tests {
     const MAR: &[&str] = &["class_emb.weight", "encoder_norm.weight"];
 
     #[test]
-    fn averaged_weights_come_first_and_raw_ones_where_they_are_wanted() {
+    fn averaged_weights_are_the_default_and_raw_ones_on_request() {
         use WeightsKind::{Averaged, Raw, RawAsPublished, Whole};
         let both: [(&[&str], &[&str]); 4] = [(&[], &[]), (&["ema"], MAR), (&["model"], MAR), (&["opt"], &["exp"])];
         let text = String::from;
@@ -380,14 +380,14 @@ mod tests {
         assert_eq!(averaged(&[(&["ema", "module"], MAR), (&["model"], MAR)]).0, "ema.module");
         assert_eq!(averaged(&[(&["strange"], MAR), (&["opt"], &["exp"])]).0, "strange");
         let refused = chosen(&[(&["a"], &["x"]), (&["b"], &["y"])], &Wanted::Averaged).unwrap_err();
-        assert!(refused.contains("`a` (1 tensor), `b` (1 tensor); name one with --section"), "{refused}");
+        assert!(refused.contains("`a` (1 tensor), `b` (1 tensor); select one with --section"), "{refused}");
         let named = |name: &str| chosen(&both, &Wanted::Named(name.into()));
         assert_eq!(named("opt").unwrap().0, "opt");
         assert!(named("whole").is_err() && named("none").unwrap_err().contains("`opt` (1 tensor)"));
     }
 
     #[test]
-    fn what_wraps_a_model_is_left_out() {
+    fn prefixes_of_wrappers_are_stripped() {
         let prefix = |tensors: &[&str]| averaged(&[(&[], tensors)]).1;
         assert_eq!(prefix(&["module._orig_mod.class_emb.weight", "module._orig_mod.x"]), "module._orig_mod.");
         assert_eq!(prefix(&["anything.class_emb.weight", "anything.x"]), "anything.");
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn models_that_lie_side_by_side_are_told_apart() {
+    fn models_in_one_collection_are_distinguished() {
         let both = ["ema_model.class_emb.weight", "online_model.class_emb.weight", "step"];
         assert_eq!(averaged(&[(&["ema"], &both)]).0, "ema.ema_model");
         assert_eq!(chosen(&[(&["ema"], &both)], &Wanted::Raw).unwrap().0, "ema.online_model");

@@ -1,4 +1,4 @@
-//! Where the bytes of a checkpoint come from.
+//! Source of the bytes of a checkpoint: a file or memory.
 
 use std::borrow::Cow;
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::BackendError;
 
-/// Bytes of a file, or bytes that are part of the program.
+/// Bytes of a file, or bytes in memory.
 #[derive(Debug)]
 pub enum Source {
-    /// A file, read piece by piece.
+    /// A file, read on demand.
     File(io::BufReader<fs::File>),
     /// Bytes in memory.
     Memory(Cursor<Cow<'static, [u8]>>),
@@ -23,8 +23,10 @@ impl From<Cow<'static, [u8]>> for Source {
 }
 
 impl Source {
+    /// Opens a file.
+    ///
     /// # Errors
-    /// [`BackendError::Read`] if the file can not be opened or is a folder.
+    /// [`BackendError::Read`] if the file cannot be opened or is a folder.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         let wrong = |source| BackendError::Read { path: path.to_owned(), source };
         let file = fs::File::open(path).map_err(wrong)?;
@@ -34,12 +36,12 @@ impl Source {
         Ok(Self::File(io::BufReader::new(file)))
     }
 
-    /// Number of bytes.
+    /// Length in bytes.
     pub(super) fn len(&mut self) -> io::Result<u64> {
         self.seek(SeekFrom::End(0))
     }
 
-    /// The first bytes, at most eight.
+    /// Reads the first eight bytes, or fewer if the source is shorter.
     pub(super) fn start(&mut self) -> io::Result<Vec<u8>> {
         self.rewind()?;
         let mut start = Vec::with_capacity(8);
@@ -48,7 +50,7 @@ impl Source {
         Ok(start)
     }
 
-    /// Makes `bytes` hold `length` bytes from `offset`, which the caller has compared with [`Source::len`].
+    /// Reads `length` bytes from `offset` into `bytes`. The caller must have checked both against [`Source::len`].
     pub(super) fn read_at(&mut self, offset: u64, length: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         self.seek(SeekFrom::Start(offset))?;
         bytes.clear();

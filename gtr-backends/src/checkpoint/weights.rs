@@ -1,4 +1,4 @@
-//! From a checkpoint to the tensors of a model, complete and checked.
+//! Reads the tensors of a model from a checkpoint and checks that they are complete.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::packed::{Matrix, Order, Packed, matrix_shape};
 use crate::error::Context;
 use crate::{BackendError, Compute, Precision};
 
-/// The tensors that a model consists of: names and shapes.
+/// Names and shapes of the tensors of a model.
 ///
-/// The layers of a model declare what they need, so that a checkpoint can be compared as a whole before anything is read
-/// from it, and a misnamed tensor can be told from a missing one.
+/// The layers of a model declare the tensors that they need. A checkpoint is then compared with the whole layout before any
+/// tensor is read, and messages can distinguish a misnamed tensor from a missing one.
 #[derive(Clone, Debug, Default)]
 pub struct Layout(BTreeMap<String, Vec<usize>>);
 
@@ -23,25 +23,25 @@ impl Layout {
         self.0.insert(name.into(), shape.to_vec());
     }
 
-    /// Declares a tensor under another name.
+    /// Changes the name of a declared tensor.
     pub(crate) fn rename(&mut self, name: &str, other: &str) {
         if let Some(shape) = self.0.remove(name) {
             self.0.insert(other.to_owned(), shape);
         }
     }
 
-    /// All names and shapes.
+    /// Names and shapes of all declared tensors.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &[usize])> {
         self.0.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
     }
 
-    /// Number of weights.
+    /// Total number of values in all declared tensors.
     pub fn parameters(&self) -> usize {
         self.0.values().map(|shape| shape.iter().product::<usize>()).sum()
     }
 }
 
-/// The weights of a model, handed out one tensor at a time.
+/// Weights of a model, read one tensor at a time.
 #[derive(Debug)]
 pub struct Weights {
     checkpoint: Checkpoint,
@@ -50,19 +50,19 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Compares a checkpoint with what a model needs: every tensor with its shape, and no others.
+    /// Checks that a checkpoint has exactly the tensors of the layout, with their shapes.
     ///
     /// # Errors
-    /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`], each naming
-    /// the file and the tensor.
+    /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`]. Each names the
+    /// file and the tensor.
     pub fn new(checkpoint: Checkpoint, layout: Layout, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Self::with_others(checkpoint, layout, |_| false, compute)
     }
 
-    /// As [`Weights::new`], for a checkpoint that holds more than the model: `other` tells the names of what is left alone.
+    /// Like [`Weights::new`], for a checkpoint with additional tensors: those for which `other` returns true are ignored.
     ///
     /// # Errors
-    /// As [`Weights::new`].
+    /// Those of [`Weights::new`].
     pub fn with_others(
         checkpoint: Checkpoint,
         layout: Layout,
@@ -97,21 +97,21 @@ impl Weights {
         Ok(Self { checkpoint, layout, compute: compute.into() })
     }
 
-    /// Where the weights are put.
+    /// Device of the weights.
     pub fn device(&self) -> &Device {
         self.compute.device()
     }
 
-    /// In which type matrices are kept.
+    /// Precision of matrices.
     pub fn precision(&self) -> Precision {
         self.compute.precision()
     }
 
-    /// Reads a tensor as f32; each can be had once.
+    /// Reads a tensor as f32. Each tensor can be taken once.
     ///
     /// # Errors
-    /// [`BackendError::Tensor`] if it can not be read or was not declared, [`BackendError::NonFiniteWeight`] if it holds a
-    /// value that is not a finite number.
+    /// [`BackendError::Tensor`] if it cannot be read, is not declared or was taken before;
+    /// [`BackendError::NonFiniteWeight`] if it holds a value that is not finite.
     pub fn take(&mut self, name: &str) -> Result<Tensor, BackendError> {
         let shape = self.claim(name)?;
         let values = self.checkpoint.read_f32(name)?;
@@ -120,10 +120,10 @@ impl Weights {
         Tensor::from_vec(values, shape, self.device()).context("moving weights to the device")
     }
 
-    /// Reads a matrix in the model's precision; each can be had once.
+    /// Reads a matrix in the precision of the model. Each tensor can be taken once.
     ///
     /// # Errors
-    /// As [`Weights::take`]; [`BackendError::NonFiniteWeight`] for a value that the precision can not hold, too.
+    /// Those of [`Weights::take`]; also [`BackendError::NonFiniteWeight`] for a value that overflows in the precision.
     pub fn take_matrix(&mut self, name: &str) -> Result<Tensor, BackendError> {
         let shape = self.claim(name)?;
         let matrix = Matrix { shape: matrix_shape(&shape), first: 0, order: Order::Rows };
@@ -132,12 +132,12 @@ impl Weights {
         self.tensor(name, packed, &shape)
     }
 
-    /// Rows of a declared matrix.
+    /// Number of rows of a declared matrix; 0 if it is not declared.
     pub(crate) fn rows(&self, name: &str) -> usize {
         self.layout.0.get(name).and_then(|shape| shape.first()).copied().unwrap_or(0)
     }
 
-    /// Reads a matrix `[outputs, inputs]` as the weights of [`crate::product::linear`]; as [`Weights::take_matrix`] else.
+    /// Like [`Weights::take_matrix`], for a matrix `[outputs, inputs]` used by [`crate::product::linear`].
     pub(crate) fn take_linear(&mut self, name: &str) -> Result<Tensor, BackendError> {
         let [rows, columns] = matrix_shape(&self.claim(name)?);
         let (precision, order) = (self.precision(), self.order());
@@ -146,7 +146,7 @@ impl Weights {
         self.tensor(name, packed, &linear_shape(order, rows, columns))
     }
 
-    /// As [`Weights::take_linear`], for the first `rows` outputs and for the others.
+    /// Like [`Weights::take_linear`], split into the first `rows` outputs and the others.
     pub(crate) fn take_linear_parts(&mut self, name: &str, rows: usize) -> Result<(Tensor, Tensor), BackendError> {
         let [all, columns] = matrix_shape(&self.claim(name)?);
         let rest = all.saturating_sub(rows);
@@ -159,17 +159,17 @@ impl Weights {
         Ok((self.tensor(name, first, &shape(rows))?, self.tensor(name, second, &shape(rest))?))
     }
 
-    /// The order in which products take weights here.
+    /// Order of the weights in matrix products on this device.
     fn order(&self) -> Order {
         if self.device().is_cpu() { Order::Blocks } else { Order::Columns }
     }
 
-    /// The declared shape of a tensor that nothing has taken yet.
+    /// Removes a tensor from the layout and returns its shape.
     fn claim(&mut self, name: &str) -> Result<Vec<usize>, BackendError> {
         self.layout.0.remove(name).ok_or_else(|| BackendError::Tensor {
             file: self.checkpoint.name().to_owned(),
             name: name.to_owned(),
-            reason: "the model has not declared it, or has it already".to_owned(),
+            reason: "the model has not declared it, or has already taken it".to_owned(),
         })
     }
 
@@ -187,13 +187,13 @@ impl Weights {
         BackendError::NonFiniteWeight { file: self.checkpoint.name().to_owned(), name: name.to_owned(), index, value }
     }
 
-    /// The declared tensors that nothing has taken: none, unless a model declares what it does not use.
+    /// Returns the names of declared tensors that were not taken. Empty unless a model declares unused tensors.
     pub fn finish(self) -> Vec<String> {
         self.layout.0.into_keys().collect()
     }
 }
 
-/// The shape of weights from `inputs` to `outputs`.
+/// Shape of the weights of a linear layer in an order.
 fn linear_shape(order: Order, outputs: usize, inputs: usize) -> Vec<usize> {
     match order {
         Order::Rows => vec![outputs, inputs],
@@ -202,7 +202,7 @@ fn linear_shape(order: Order, outputs: usize, inputs: usize) -> Vec<usize> {
     }
 }
 
-/// The most similar of `names`, if one is similar at all.
+/// Returns the most similar of `names`, if its Jaro-Winkler similarity exceeds 0.8.
 fn closest(name: &str, names: &[&str]) -> Option<String> {
     let similarity = |other: &str| strsim::jaro_winkler(name, other);
     let best = names.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;

@@ -1,4 +1,4 @@
-//! The zip archives that `torch.save` writes since 1.6: a pickle and an entry for each storage.
+//! Zip archives, which `torch.save` writes since 1.6: a pickle, and one entry per storage.
 
 use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -7,63 +7,68 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::checkpoint::Source;
 
-/// Pickles of real checkpoints stay below a few megabytes.
+/// Largest accepted pickle, in bytes. Real checkpoints have at most a few megabytes.
 pub(super) const LARGEST_PICKLE: u64 = 16 << 20;
-/// An archive with more entries than this is not a checkpoint.
+/// Largest accepted number of entries.
 const MOST_ENTRIES: usize = 1 << 18;
-/// Deflate can not do better than this.
+/// Largest compression ratio of deflate.
 const LARGEST_RATIO: u64 = 1032;
 
 pub(super) struct Archive {
     zip: ZipArchive<Source>,
     length: u64,
-    /// Folder inside the archive: `checkpoint-last/`.
+    /// Folder inside the archive, such as `checkpoint-last/`.
     folder: String,
     pub(super) big_endian: bool,
-    /// The entries whose bytes were compared with their checksums.
+    /// Entries whose checksum was verified.
     verified: HashSet<usize>,
 }
 
 impl Archive {
-    /// Opens an archive; also gives its pickle.
+    /// Opens an archive and returns it with its pickle.
     pub(super) fn open(mut source: Source) -> Result<(Self, Vec<u8>), String> {
         let length = source.len().map_err(|error| error.to_string())?;
         let zip = ZipArchive::new(source).map_err(|error| {
             format!(
-                "its zip directory, which stands at the end, is damaged or missing ({error}): it may be half a file; \
-                 download or copy it again"
+                "the zip directory at its end is damaged or missing ({error}): the file may be truncated; download or \
+                 copy it again"
             )
         })?;
         if zip.len() > MOST_ENTRIES {
-            return Err(format!("it has {} entries, a checkpoint at most {MOST_ENTRIES}", zip.len()));
+            return Err(format!("it has {} entries, expected at most {MOST_ENTRIES}", zip.len()));
         }
         let names = || zip.file_names().flatten();
         let folder = names()
             .filter_map(|name| name.strip_suffix("data.pkl").map(str::to_owned))
             .find(|folder| folder.is_empty() || folder.ends_with('/'));
         let Some(folder) = folder else {
-            let what = if names().any(|name| name.ends_with(".npy")) { "an archive of NumPy" } else { "a zip archive" };
-            return Err(format!("it is {what} without `data.pkl`, not one of torch.save; unpack it if it holds one"));
+            let what = if names().any(|name| name.ends_with(".npy")) { "a NumPy archive" } else { "a zip archive" };
+            return Err(format!(
+                "it is {what} without `data.pkl`, not one of torch.save; if it contains a checkpoint, extract it"
+            ));
         };
         let mut archive = Self { zip, length, folder, big_endian: false, verified: HashSet::new() };
         if archive.zip.index_for_name(&format!("{}constants.pkl", archive.folder)).is_some() {
             return Err(
-                "it is a program of torch.jit.save, not a checkpoint; save its `state_dict()` with torch.save".into()
+                "it is a TorchScript program (torch.jit.save), not a checkpoint; save its `state_dict()` with torch.save".into()
             );
         }
-        // Archives of old versions have no such entry; they are little endian.
+        // Archives of old versions have no such entry and are little endian.
         if archive.zip.index_for_name(&format!("{}byteorder", archive.folder)).is_some() {
             archive.big_endian = match archive.whole("byteorder", 16)?.as_slice() {
                 b"little" => false,
                 b"big" => true,
-                other => return Err(format!("its byte order is `{}`", String::from_utf8_lossy(other))),
+                other => {
+                    let other = String::from_utf8_lossy(other);
+                    return Err(format!("expected little or big as its byte order, found `{other}`"));
+                }
             };
         }
         let pickle = archive.whole("data.pkl", LARGEST_PICKLE)?;
         Ok((archive, pickle))
     }
 
-    /// The bytes of an entry of less than `limit`.
+    /// Reads a whole entry of fewer than `limit` bytes.
     fn whole(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         self.read(name, 0, limit, &mut bytes)?;
@@ -74,18 +79,18 @@ impl Archive {
         Ok(bytes)
     }
 
-    /// Makes `bytes` hold at most `limit` bytes of an entry, from `start`. Memory grows with what is really there. When an
-    /// entry is read first, all of it is compared with its checksum.
+    /// Reads at most `limit` bytes of an entry from `start` into `bytes`. Memory use grows with the actual data, not with
+    /// stated sizes. The first read of an entry verifies the checksum of the whole entry.
     pub(super) fn read(&mut self, name: &str, start: u64, limit: u64, bytes: &mut Vec<u8>) -> Result<(), String> {
         let path = format!("{}{name}", self.folder);
         let wrong = |reason: String| format!("its entry `{path}` cannot be read: {reason}");
         let failed = |error: io::Error| match error.to_string() {
             text if text.contains("checksum") => {
-                wrong("its bytes differ from their checksum: the file is damaged, download or copy it again".into())
+                wrong("its checksum does not match: the file is damaged; download or copy it again".into())
             }
             text => wrong(text),
         };
-        let index = self.zip.index_for_name(&path).ok_or_else(|| wrong("there is none".into()))?;
+        let index = self.zip.index_for_name(&path).ok_or_else(|| wrong("it does not exist".into()))?;
         let (packed, size, unchecked, stored) = {
             let entry = self.zip.by_index_raw(index).map_err(|error| wrong(error.to_string()))?;
             // `torch.serialization.set_crc32_options(False)` writes 0 in place of each checksum.
@@ -93,7 +98,7 @@ impl Archive {
             (entry.compressed_size(), entry.size(), stored && entry.crc32() == 0, stored)
         };
         if packed > self.length || size > packed.saturating_mul(LARGEST_RATIO).saturating_add(64) {
-            return Err(wrong(format!("{packed} packed bytes cannot hold {size}")));
+            return Err(wrong(format!("{packed} compressed bytes cannot hold {size} bytes")));
         }
         bytes.clear();
         let verified = unchecked || self.verified.contains(&index);

@@ -1,7 +1,7 @@
-//! What `torch.save` wrote before 1.6, and still does where it is told so: pickles one after the other, then the storages.
+//! The format of `torch.save` before 1.6, still available as an option: consecutive pickles, then the storages.
 //!
-//! The pickles are a number that marks the format, its version, what the machine was, the object, and the keys of the
-//! storages. Of each storage follow the number of its elements, 8 bytes, and its elements, all little endian.
+//! The pickles are the magic number, the protocol version, a description of the machine, the object, and the keys of the
+//! storages. Each storage is the number of its elements (8 bytes) followed by the elements, all little endian.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,32 +10,32 @@ use super::archive::LARGEST_PICKLE;
 use super::pickle::{Object, Pickle};
 use crate::checkpoint::{Dtype, Source};
 
-/// The number that marks the format, as a pickle holds it.
+/// Magic number of the format, as an encoded pickle integer.
 const MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-/// The only version that there is.
+/// The only protocol version.
 const VERSION: i64 = 1001;
-/// More storages than this no checkpoint has.
+/// Largest accepted number of storages.
 const MOST_STORAGES: usize = 1 << 18;
 
 pub(super) struct Legacy {
     source: Source,
-    /// Where the elements of a storage begin, and how many bytes they have.
+    /// Offset and length in bytes of the elements of each storage.
     places: HashMap<Arc<str>, (u64, u64)>,
 }
 
-/// Whether a file begins so.
+/// Returns true if a file starts with the magic number.
 pub(super) fn begins(start: &[u8]) -> bool {
-    // From protocol 4 on, the length of a frame stands between.
+    // Since pickle protocol 4, a frame header precedes the number.
     let ([0x80, 2 | 3, rest @ ..] | [0x80, 4 | 5, 0x95, _, _, _, _, _, _, _, _, rest @ ..]) = start else {
         return false;
     };
-    // The first bytes may be all that is known of the file.
+    // `start` may end inside the magic number.
     let known = rest.len().min(MAGIC.len());
     known >= 4 && rest[..known] == MAGIC[..known]
 }
 
 impl Legacy {
-    /// Opens a file; also gives the pickle of the object.
+    /// Opens a file and returns it with the pickle of the object.
     pub(super) fn open(mut source: Source) -> Result<(Self, Pickle), String> {
         let length = source.len().map_err(|error| error.to_string())?;
         let mut start = Vec::new();
@@ -44,15 +44,15 @@ impl Legacy {
         let mut rest = &start[..];
         let mut next = |what: &str| -> Result<Pickle, String> {
             let pickle = Pickle::parse(rest).map_err(|reason| {
-                format!("its {what} cannot be read: {reason}; it may be half a file, download or copy it again")
+                format!("its {what} cannot be read: {reason}; the file may be truncated: download or copy it again")
             })?;
             rest = &rest[pickle.length..];
             Ok(pickle)
         };
-        next("mark")?;
+        next("magic number")?;
         let version = next("version")?;
         if !matches!(version.object(version.root), Object::Int(VERSION)) {
-            return Err("its version of the format of torch.save before 1.6 is not known; save it again".into());
+            return Err("unknown version of the torch.save format before 1.6; save it again with a new PyTorch".into());
         }
         next("description of the machine")?;
         let object = next("object")?;
@@ -60,15 +60,14 @@ impl Legacy {
         let mut at = (head - rest.len()) as u64;
         let mut file = Self { source, places: HashMap::new() };
         let sizes = element_sizes(&object);
-        let Object::List(keys_of) = keys.object(keys.root) else { return Err("its list of storages is none".into()) };
+        let Object::List(keys_of) = keys.object(keys.root) else { return Err("its storages are not a list".into()) };
         if keys_of.len() > MOST_STORAGES {
-            return Err(format!("it has {} storages, a checkpoint at most {MOST_STORAGES}", keys_of.len()));
+            return Err(format!("it has {} storages, expected at most {MOST_STORAGES}", keys_of.len()));
         }
         for &key in keys_of {
-            let Object::Text(key) = keys.object(key) else { return Err("a storage has no text as its key".into()) };
-            let size = *sizes.get(key).ok_or_else(|| format!("elements of storage `{key}` are of no known size"))?;
-            let cut =
-                || format!("it ends before its storage `{key}` does: it is half a file; download or copy it again");
+            let Object::Text(key) = keys.object(key) else { return Err("the key of a storage is not a string".into()) };
+            let size = *sizes.get(key).ok_or_else(|| format!("unknown element size of storage `{key}`"))?;
+            let cut = || format!("it ends inside storage `{key}`: the file is truncated; download or copy it again");
             let begin = at.checked_add(8).filter(|begin| *begin <= length).ok_or_else(cut)?;
             let mut count = Vec::new();
             file.source.read_at(at, 8, &mut count).map_err(|error| error.to_string())?;
@@ -78,21 +77,21 @@ impl Legacy {
             file.places.insert(Arc::clone(key), (begin, bytes));
         }
         if at != length {
-            return Err(format!("{} bytes follow its last storage, none should", length - at));
+            return Err(format!("expected no bytes after its last storage, found {}", length - at));
         }
         Ok((file, object))
     }
 
-    /// Makes `bytes` hold bytes `start..start + limit` of a storage, or those of them that there are.
+    /// Reads bytes `start..start + limit` of a storage into `bytes`, or fewer if the storage is shorter.
     pub(super) fn read(&mut self, key: &str, start: u64, limit: u64, bytes: &mut Vec<u8>) -> Result<(), String> {
-        let (place, length) = *self.places.get(key).ok_or_else(|| format!("its storage `{key}` is not there"))?;
+        let (place, length) = *self.places.get(key).ok_or_else(|| format!("its storage `{key}` is missing"))?;
         let there = length.saturating_sub(start).min(limit);
         let there = usize::try_from(there).map_err(|error| error.to_string())?;
         self.source.read_at(place.saturating_add(start), there, bytes).map_err(|error| error.to_string())
     }
 }
 
-/// Bytes of an element of each storage that an object refers to.
+/// Returns the element size in bytes of each storage that an object refers to.
 fn element_sizes(object: &Pickle) -> HashMap<Arc<str>, u64> {
     let storages = object.objects().iter().filter_map(|object| match object {
         Object::Storage(storage) => Some(storage),
@@ -100,7 +99,7 @@ fn element_sizes(object: &Pickle) -> HashMap<Arc<str>, u64> {
     });
     let size = |dtype: &Result<Dtype, Arc<str>>| match dtype {
         Ok(dtype) => Some(dtype.size() as u64),
-        // Types that are not read are passed over.
+        // Sizes of unsupported types, to skip their storages.
         Err(class) => match &**class {
             "torch.QInt8Storage" | "torch.QUInt8Storage" => Some(1),
             "torch.QInt32Storage" => Some(4),
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_told_by_its_first_bytes() {
+    fn the_format_is_detected_from_its_first_bytes() {
         let of = |start: &[u8]| begins(&[start, MAGIC].concat());
         assert!(of(b"\x80\x02") && of(b"\x80\x04\x95\x0e\0\0\0\0\0\0\0"));
         assert!(!of(b"\x80\x07") && !begins(b"\x80\x02}q\x00.") && !begins(b""));

@@ -1,4 +1,4 @@
-//! The files of `torch.save`, of both formats: dictionaries of tensors, whose elements lie in storages.
+//! Files of `torch.save` in both formats: dictionaries of tensors, whose elements are in storages.
 
 mod archive;
 mod legacy;
@@ -14,14 +14,14 @@ use self::pickle::{Id, Object, Pickle};
 use self::view::{Span, TensorView, gather};
 use super::{Dtype, Source, TensorInfo};
 
-/// Dictionaries that lie deeper in others are not looked into.
+/// Maximum nesting depth of the dictionaries that are searched.
 const DEEPEST: usize = 4;
-/// More dictionaries than this are not looked into.
+/// Maximum number of dictionaries that are searched.
 const MOST_DICTIONARIES: usize = 1024;
-/// A name that is longer is none of a section.
+/// Maximum length of the name of a section, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Whether a file begins as those of before 1.6 do.
+/// Returns true if a file starts like one of `torch.save` before 1.6.
 pub(super) fn begins_legacy(start: &[u8]) -> bool {
     legacy::begins(start)
 }
@@ -31,19 +31,19 @@ pub(super) struct File {
     dictionaries: Vec<Dictionary>,
 }
 
-/// A dictionary of a file: where it lies, outermost name first, and what its names stand for.
+/// A dictionary of a file: its path, outermost name first, and its tensors by name.
 pub(super) struct Dictionary {
     pub(super) path: Vec<Arc<str>>,
     tensors: BTreeMap<Arc<str>, Tensor>,
 }
 
 impl Dictionary {
-    /// The names of its tensors.
+    /// Names of the tensors.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(|name| &**name)
     }
 
-    /// What is known of a tensor.
+    /// Shape and type of a tensor.
     pub(super) fn info(&self, name: &str) -> Option<TensorInfo> {
         Some(match self.tensors.get(name)? {
             Ok(view) => TensorInfo { shape: view.shape.clone(), dtype: view.storage.dtype.clone().ok() },
@@ -52,7 +52,7 @@ impl Dictionary {
     }
 }
 
-/// A tensor, or why there is none.
+/// A tensor, or the reason why it cannot be read.
 type Tensor = Result<Arc<TensorView>, Arc<str>>;
 
 enum Storages {
@@ -72,11 +72,11 @@ impl File {
         Ok(Self { storages: Storages::Legacy(legacy), dictionaries: dictionaries(&pickle)? })
     }
 
-    /// Which of the two formats it is.
+    /// Name of the format.
     pub(super) fn format(&self) -> &'static str {
         match self.storages {
-            Storages::Archive(_) => "an archive of torch.save",
-            Storages::Legacy(_) => "a file of torch.save before 1.6",
+            Storages::Archive(_) => "a torch.save archive",
+            Storages::Legacy(_) => "a torch.save file before 1.6",
         }
     }
 
@@ -84,11 +84,11 @@ impl File {
         &self.dictionaries
     }
 
-    /// Makes `stored` hold the elements of a tensor, little endian, row by row.
+    /// Reads the elements of a tensor into `stored` (little endian, row-major).
     pub(super) fn read(&mut self, dictionary: usize, name: &str, stored: &mut Vec<u8>) -> Result<Dtype, String> {
         let tensor = self.dictionaries.get(dictionary).and_then(|it| it.tensors.get(name));
         let view = tensor.ok_or("there is no such tensor")?.clone().map_err(|reason| reason.to_string())?;
-        let dtype = view.storage.dtype.clone().map_err(|class| format!("elements of `{class}` are not read"))?;
+        let dtype = view.storage.dtype.clone().map_err(|class| format!("elements of `{class}` are not supported"))?;
         let span = Span::of(&view)?;
         let size = dtype.size() as u64;
         let first = (view.storage.first as u64).checked_add(view.offset as u64);
@@ -107,7 +107,7 @@ impl File {
             }
         };
         if stored.len() as u64 != bytes {
-            return Err(format!("{bytes} bytes are needed from `{place}`, {} are there", stored.len()));
+            return Err(format!("expected {bytes} bytes in `{place}`, found {}", stored.len()));
         }
         if big_endian {
             stored.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
@@ -119,21 +119,21 @@ impl File {
     }
 }
 
-/// All dictionaries of a pickle that may be collections of tensors, the outermost first, each once.
+/// Returns all dictionaries of a pickle that may be collections of tensors, outermost first, each once.
 fn dictionaries(pickle: &Pickle) -> Result<Vec<Dictionary>, String> {
     match pickle.object(pickle.root) {
         Object::Dict(_) => {}
         Object::Placeholder(what) => {
             return Err(format!(
-                "it holds a whole Python object, {what}: save its weights in Python, `torch.save(model.state_dict(), FILE)`"
+                "it holds a whole Python object, {what}: save only the weights, `torch.save(model.state_dict(), FILE)`"
             ));
         }
-        Object::Tensor(_) => return Err("it holds one tensor without a name, no checkpoint".into()),
+        Object::Tensor(_) => return Err("it holds one tensor without a name, expected a dictionary of tensors".into()),
         _ => return Err("its pickle holds no dictionary of tensors".into()),
     }
     let (mut found, mut seen) = (Vec::<Dictionary>::new(), HashSet::new());
     let mut strange: Option<(Arc<str>, Arc<str>)> = None;
-    // A tensor of a form that is not known tells more than the settings of a training.
+    // An unknown kind of tensor is more informative than the settings of a training.
     let is_of_torch = |what: &str| what.contains("`torch.");
     let mut waiting: Vec<(Vec<Arc<str>>, Id)> = vec![(Vec::new(), pickle.root)];
     while let Some((path, id)) = waiting.pop() {
@@ -159,19 +159,18 @@ fn dictionaries(pickle: &Pickle) -> Result<Vec<Dictionary>, String> {
                 _ => drop(tensors.remove(name)),
             }
         }
-        // Without tensors these are settings.
+        // A dictionary without tensors holds settings.
         if tensors.values().all(Result::is_err) {
             tensors.clear();
         }
         found.push(Dictionary { path, tensors });
-        // The first is looked into next.
+        // Visit the first one next.
         waiting.extend(inner.into_iter().rev());
     }
     if found.iter().all(|dictionary| dictionary.tensors.is_empty()) {
         let name: String = strange.iter().flat_map(|(name, _)| name.chars()).take(LONGEST_NAME).collect();
-        let what = strange.map_or_else(String::new, |(_, what)| {
-            format!("; `{name}` is {what}: save a `state_dict()` in Python, which holds tensors")
-        });
+        let what = strange
+            .map_or_else(String::new, |(_, what)| format!("; `{name}` is {what}: save a `state_dict()` in Python"));
         return Err(format!("its pickle holds no tensors{what}"));
     }
     Ok(found)

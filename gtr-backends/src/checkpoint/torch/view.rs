@@ -1,4 +1,4 @@
-//! Tensors as `torch.save` describes them: views of storages, with an offset, a shape and strides.
+//! Tensors of `torch.save`: views of storages with an offset, a shape and strides.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use crate::checkpoint::Dtype;
 /// A storage: the elements of one or more tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Storage {
-    /// What the file calls it.
+    /// Key in the file.
     pub(super) key: Arc<str>,
-    /// The element of what the file calls so at which it begins.
+    /// Index of the first element, for a storage that is part of another.
     pub(super) first: usize,
     pub(super) elements: usize,
-    /// The type, or the Python class whose elements are not read.
+    /// Element type, or the Python class of an unsupported type.
     pub(super) dtype: Result<Dtype, Arc<str>>,
 }
 
@@ -25,16 +25,16 @@ pub(super) struct TensorView {
     pub(super) strides: Vec<usize>,
 }
 
-/// What a tensor takes of its storage.
+/// Range of the storage that a tensor uses.
 #[derive(Debug)]
 pub(super) struct Span {
-    /// Elements from the first to the last, both included.
+    /// Number of elements from the first to the last, both included.
     pub(super) length: usize,
     pub(super) contiguous: bool,
 }
 
-/// A view may repeat elements of its storage, as expanded tensors do, until it has as many; more is more memory than a
-/// small file should ask for.
+/// Largest number of elements of a view that repeats elements of its storage, as expanded tensors do. The limit keeps a
+/// small file from allocating much memory.
 const MOST_REPEATED: usize = 1 << 24;
 
 impl Span {
@@ -61,15 +61,13 @@ impl Span {
             ));
         }
         if elements > length && elements > MOST_REPEATED {
-            return Err(format!(
-                "it repeats {length} elements until there are {elements}, at most {MOST_REPEATED} are read"
-            ));
+            return Err(format!("it expands {length} elements to {elements}, expected at most {MOST_REPEATED}"));
         }
         Ok(Self { length, contiguous })
     }
 }
 
-/// Puts the elements of a strided view in order.
+/// Copies the elements of a strided view in row-major order.
 pub(super) fn gather(view: &TensorView, stored: &[u8], size: usize) -> Vec<u8> {
     let elements: usize = view.shape.iter().product();
     let mut ordered = Vec::with_capacity(elements * size);
@@ -98,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn strided_views_are_put_in_order() {
+    fn strided_views_become_row_major() {
         let transposed = view(&[2, 3], &[1, 2], 0, 6);
         assert!(!Span::of(&transposed).unwrap().contiguous);
         assert_eq!(gather(&transposed, &[0, 1, 2, 3, 4, 5], 1), [0, 2, 4, 1, 3, 5]);
@@ -111,7 +109,7 @@ mod tests {
         let span = Span::of(&expanded).unwrap();
         assert_eq!((span.length, span.contiguous), (3, false));
         assert_eq!(gather(&expanded, &[7, 8, 9], 1), [7, 8, 9, 7, 8, 9]);
-        assert!(Span::of(&view(&[1 << 12, 1 << 13], &[0, 0], 0, 6)).unwrap_err().contains("it repeats 1 elements"));
+        assert!(Span::of(&view(&[1 << 12, 1 << 13], &[0, 0], 0, 6)).unwrap_err().contains("it expands 1 elements"));
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The stack machine: one step an opcode.
+//! The stack machine of pickles. Each step runs one opcode.
 
 use std::collections::HashMap;
 
 use super::{Id, Object};
 
-/// A pickle with more objects than this is not a checkpoint.
+/// Largest accepted number of objects.
 const MOST_OBJECTS: usize = 4 << 20;
-/// Python names of more bytes mean nothing here.
+/// Largest length of a Python name, in bytes.
 const LONGEST_NAME: usize = 200;
 
 pub(super) struct Machine<'a> {
@@ -14,10 +14,10 @@ pub(super) struct Machine<'a> {
     at: usize,
     objects: Vec<Object>,
     stack: Vec<Id>,
-    /// Heights of the stack at the marks.
+    /// Heights of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    /// How many items calls may still copy from one object into another.
+    /// Number of items that calls may still copy between objects.
     pub(super) copies: usize,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Machine<'a> {
         Self { bytes, at: 0, objects: Vec::new(), stack, marks, memo, copies: MOST_OBJECTS }
     }
 
-    /// The objects, and how many bytes the program has.
+    /// Returns the objects and the length of the program in bytes.
     pub(super) fn finish(self) -> (Vec<Object>, usize) {
         (self.objects, self.at)
     }
@@ -43,14 +43,14 @@ impl<'a> Machine<'a> {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one line an opcode")]
+    #[expect(clippy::too_many_lines, reason = "one arm per opcode")]
     fn step(&mut self, opcode: u8) -> Result<(), String> {
         match opcode {
-            // Protocol and framing say nothing about the objects.
+            // Protocol version and frames do not affect the objects.
             0x80 => drop(self.array::<1>()?),
             0x95 => drop(self.array::<8>()?),
             b'(' => self.marks.push(self.stack.len()),
-            // Also the state of an object: only dictionaries and tensors count here, and theirs is not part of the values.
+            // `b` sets the state of an object. For dictionaries and tensors it is not part of the values.
             b'0' | b'b' => drop(self.pop()?),
             b'1' => drop(self.since_mark()?),
             b'2' => {
@@ -88,7 +88,7 @@ impl<'a> Machine<'a> {
                 let length = self.length4()?;
                 self.text(length)?;
             }
-            // The second is what Python 2 wrote names as.
+            // Python 2 wrote names with `U`.
             0x8c | b'U' => {
                 let [length] = self.array()?;
                 self.text(length.into())?;
@@ -97,7 +97,7 @@ impl<'a> Machine<'a> {
                 let length = self.length8()?;
                 self.text(length)?;
             }
-            // Byte strings have no meaning here.
+            // Byte strings are not used.
             b'T' | b'B' => {
                 let length = self.length4()?;
                 self.take(length)?;
@@ -160,7 +160,7 @@ impl<'a> Machine<'a> {
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Object::Text(module), Object::Text(name)) = (self.object(module), self.object(name)) else {
-                    return Err("a global is not named by text".into());
+                    return Err("the name of a global is not a string".into());
                 };
                 let global = global(module, name);
                 self.push(global)?;
@@ -200,7 +200,7 @@ impl<'a> Machine<'a> {
                 let index = u32::from_le_bytes(self.array()?);
                 self.recall(index)?;
             }
-            _ => return Err(format!("opcode {opcode:#04x} is not one that torch.save writes")),
+            _ => return Err(format!("torch.save never writes opcode {opcode:#04x}")),
         }
         Ok(())
     }
@@ -248,7 +248,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Takes the top, which must lie above the last mark.
+    /// Pops the top, which must be above the last mark.
     fn pop(&mut self) -> Result<Id, String> {
         if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
             return Err("the stack is empty".into());
@@ -274,7 +274,7 @@ impl<'a> Machine<'a> {
         match self.top()? {
             Object::List(list) => list.extend_from_slice(items),
             Object::Placeholder(_) => {}
-            _ => return Err("items are added to something that is not a list".into()),
+            _ => return Err("it appends items to something that is not a list".into()),
         }
         Ok(())
     }
@@ -283,7 +283,7 @@ impl<'a> Machine<'a> {
         match self.top()? {
             Object::Dict(dict) => dict.extend_from_slice(items),
             Object::Placeholder(_) => {}
-            _ => return Err("entries are added to something that is not a dictionary".into()),
+            _ => return Err("it adds entries to something that is not a dictionary".into()),
         }
         Ok(())
     }
@@ -295,21 +295,21 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, index: u32) -> Result<(), String> {
-        let id = *self.memo.get(&index).ok_or_else(|| format!("nothing was remembered as {index}"))?;
+        let id = *self.memo.get(&index).ok_or_else(|| format!("memo {index} is not set"))?;
         self.stack.push(id);
         Ok(())
     }
 }
 
-/// A Python name; one that is too long for any is none.
+/// Returns a Python name, or a placeholder if it is too long.
 fn global(module: &str, name: &str) -> Object {
     if module.len() + name.len() > LONGEST_NAME {
-        return Object::placeholder("built by something with a very long name, which is not called");
+        return Object::placeholder("built by something with a very long name, which is never called");
     }
     Object::Global(format!("{module}.{name}").into())
 }
 
-/// A whole number, little endian in two's complement; those beyond 64 bits have no meaning here.
+/// Decodes a little-endian integer in two's complement. Integers of more than 64 bits become [`Object::Plain`].
 fn long(digits: &[u8]) -> Object {
     if digits.len() > 8 {
         return Object::Plain;
@@ -375,17 +375,17 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_and_cycles_are_only_numbers() {
+    fn deep_nesting_and_cycles_do_not_recurse() {
         let mut deep = vec![b']'; 200_000];
         deep.extend(vec![b'a'; 199_999]);
         deep.push(b'.');
         assert!(Pickle::parse(&deep).is_ok());
-        // A list that holds itself.
+        // A list that contains itself.
         assert!(Pickle::parse(b"]q\x00h\x00a.").is_ok());
     }
 
     #[test]
-    fn whole_numbers_have_a_sign() {
+    fn integers_are_signed() {
         assert!(matches!(long(&[]), Object::Int(0)));
         assert!(matches!(long(&[0xff]), Object::Int(-1)));
         assert!(matches!(long(&[0xff, 0]), Object::Int(255)));

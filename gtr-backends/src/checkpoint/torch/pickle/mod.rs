@@ -1,10 +1,10 @@
-//! A reader for the pickles of `torch.save`, which can build tensors and nothing else.
+//! A reader for the pickles of `torch.save`. It builds tensors and calls no code.
 //!
-//! A pickle is a program for a stack machine that may call any Python function. This machine knows the calls that
-//! rebuild tensors; what any other call would give becomes a placeholder that says what it was, since published
-//! checkpoints carry such things (`argparse.Namespace`). Objects lie in one list and refer to each other by number, so
-//! neither cycles nor deep nesting can exhaust the stack of this program. Each opcode adds at most one object, and what is
-//! copied from object to object is bounded, so what a pickle can make of memory is bounded by its length.
+//! A pickle is a program for a stack machine that can call any Python function. This machine emulates only the calls that
+//! rebuild tensors. The result of any other call is a placeholder with a description, because published checkpoints
+//! contain such objects (`argparse.Namespace`). All objects are in one list and refer to each other by index, so neither
+//! cycles nor deep nesting can overflow the stack. Each opcode adds at most one object and copies between objects are
+//! bounded, so the memory use of a pickle is bounded by its length.
 
 mod machine;
 mod rebuild;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 use self::machine::Machine;
 use super::view::{Storage, TensorView};
 
-/// The number of an object.
+/// Index of an object.
 pub(super) type Id = u32;
 
-/// What a pickle builds.
+/// An object that a pickle builds.
 #[derive(Clone, Debug)]
 pub(super) enum Object {
-    /// Numbers that are not whole, none, and whatever has no meaning here.
+    /// A value that is not used: `None`, booleans, floats, bytes, large integers.
     Plain,
     Int(i64),
     Text(Arc<str>),
@@ -31,7 +31,7 @@ pub(super) enum Object {
     Global(Arc<str>),
     Storage(Arc<Storage>),
     Tensor(Arc<TensorView>),
-    /// Something that is not understood, and what it is.
+    /// An unsupported object, with a description.
     Placeholder(Arc<str>),
 }
 
@@ -45,14 +45,14 @@ impl Object {
 #[derive(Debug)]
 pub(super) struct Pickle {
     objects: Vec<Object>,
-    /// What the pickle is of.
+    /// Result of the program.
     pub(super) root: Id,
-    /// How many bytes the program has.
+    /// Length of the program in bytes.
     pub(super) length: usize,
 }
 
 impl Pickle {
-    /// Runs the program that `bytes` begin with.
+    /// Runs the program at the start of `bytes`.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let mut machine = Machine::new(bytes);
         let root = machine.run()?;
@@ -64,12 +64,12 @@ impl Pickle {
         &self.objects[id as usize]
     }
 
-    /// Everything that was built.
+    /// All objects that were built.
     pub(super) fn objects(&self) -> &[Object] {
         &self.objects
     }
 
-    /// The items of a dictionary whose keys are text; of a key that occurs twice the last counts.
+    /// Items of a dictionary with string keys, in order. If a key is repeated, the last item is valid.
     pub(super) fn entries(&self, id: Id) -> impl Iterator<Item = (&Arc<str>, Id)> {
         let items: &[(Id, Id)] = if let Object::Dict(items) = self.object(id) { items } else { &[] };
         items.iter().filter_map(|&(key, value)| match self.object(key) {

@@ -1,4 +1,4 @@
-//! The calls that are understood: those that `torch.save` writes to have tensors rebuilt. Nothing is called.
+//! Emulates the calls that `torch.save` writes to rebuild tensors. No Python code is called.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use super::machine::Machine;
 use super::{Id, Object};
 use crate::checkpoint::Dtype;
 
-/// A tensor of more dimensions is none of a model.
+/// Largest accepted number of dimensions.
 const MOST_DIMENSIONS: usize = 8;
-/// Keys of storages are short.
+/// Largest length of the key of a storage, in bytes.
 const LONGEST_KEY: usize = 200;
-/// A storage of bytes, whose elements have the type that the tensor says.
+/// A storage of bytes. The tensor states the element type.
 const UNTYPED: &str = "torch.storage.UntypedStorage";
 
 impl Machine<'_> {
-    /// What calling `callee` gives. What is not understood is a placeholder, never an error: it may not be wanted.
+    /// Returns the result of a call. Unsupported calls return a placeholder, not an error: the result may not be needed.
     pub(super) fn call(&mut self, callee: Id, arguments: Id) -> Object {
         let Object::Global(name) = self.object(callee) else {
             return Object::placeholder("the result of a call of something that is not a name");
@@ -24,7 +24,7 @@ impl Machine<'_> {
         let made = if &*name == "collections.OrderedDict" {
             self.ordered_dict(arguments)
         } else if &*name == "torch._tensor._rebuild_from_type_v2" {
-            // Of a tensor that is of another Python class: function, class, arguments, state.
+            // A tensor of a subclass: function, class, arguments, state.
             let [function, _class, arguments, _state] = self.tuple(arguments)[..] else {
                 return misused(&name);
             };
@@ -35,7 +35,7 @@ impl Machine<'_> {
         } else if is_rebuild(&name) {
             self.rebuilt(&name, self.tuple(arguments))
         } else {
-            return Object::placeholder(format!("built by `{}`, which is not called", shortened(&name)));
+            return Object::placeholder(format!("built by `{}`, which is never called", shortened(&name)));
         };
         made.unwrap_or_else(|| misused(&name))
     }
@@ -47,13 +47,12 @@ impl Machine<'_> {
     fn rebuilt(&self, name: &str, arguments: &[Id]) -> Option<Object> {
         match name {
             "torch._utils._rebuild_tensor_v2" => self.tensor(arguments, None),
-            // With its type, for types that have no class of storages: storage, offset, shape, strides, whether it is
-            // trained, hooks, type, metadata.
+            // For types without a storage class: storage, offset, shape, strides, requires_grad, hooks, type, metadata.
             "torch._utils._rebuild_tensor_v3" => {
                 let Object::Global(dtype) = self.object(*arguments.get(6)?) else { return None };
                 self.tensor(arguments, Some(dtype))
             }
-            // The tensor, and things that do not touch its values.
+            // The other arguments do not affect the values.
             "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
                 match self.object(*arguments.first()?) {
                     Object::Tensor(tensor) => Some(Object::Tensor(Arc::clone(tensor))),
@@ -78,7 +77,7 @@ impl Machine<'_> {
         made
     }
 
-    /// Arguments: storage, offset, shape, strides, and things that do not touch the values.
+    /// Arguments: storage, offset, shape, strides, and others that do not affect the values.
     fn tensor(&self, arguments: &[Id], dtype: Option<&Arc<str>>) -> Option<Object> {
         let [storage, offset, shape, strides, ..] = *arguments else { return None };
         let Object::Storage(storage) = self.object(storage) else { return None };
@@ -93,9 +92,10 @@ impl Machine<'_> {
         (view.shape.len() == view.strides.len()).then(|| Object::Tensor(view.into()))
     }
 
-    /// A reference to a storage: ("storage", class, key, device, elements), and before 1.6 what part of another it is.
+    /// Decodes a reference to a storage: ("storage", class, key, device, elements); before 1.6 also the view of another
+    /// storage.
     pub(super) fn storage(&self, id: Id) -> Object {
-        let unknown = || Object::placeholder("an outside object that is not a storage");
+        let unknown = || Object::placeholder("a persistent object that is not a storage");
         let Object::Tuple(parts) = self.object(id) else { return unknown() };
         let [kind, class, key, _device, elements, ref view @ ..] = parts[..] else { return unknown() };
         let (Object::Text(kind), Object::Global(class), Object::Text(key), Some(elements)) =
@@ -109,7 +109,7 @@ impl Machine<'_> {
         let dtype = if &**class == UNTYPED { Some(Dtype::U8) } else { Dtype::of_python(class) };
         let dtype = dtype.ok_or_else(|| shortened(class).into());
         let mut storage = Storage { key: Arc::clone(key), first: 0, elements, dtype };
-        // The key of the part, where it begins, and its length; `elements` is then that of the whole.
+        // A view is (key, offset, length); `elements` is then the size of the whole storage.
         if let Some(&view) = view.first()
             && let [_, first, length] = *self.tuple(view)
         {
@@ -139,10 +139,10 @@ fn is_rebuild(name: &str) -> bool {
 }
 
 fn misused(name: &str) -> Object {
-    Object::placeholder(format!("built by `{}` from arguments that make no sense", shortened(name)))
+    Object::placeholder(format!("built by `{}` from invalid arguments", shortened(name)))
 }
 
-/// A name from outside, short enough for a message.
+/// Shortens an untrusted name for a message.
 fn shortened(name: &str) -> String {
     name.chars().take(80).collect()
 }

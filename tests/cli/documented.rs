@@ -11,10 +11,11 @@ use crate::support::write_tiny_model;
 use crate::support::{gtr, run_in};
 
 /// The pages that show commands, beside those of `docs/results`, which the experiments write.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 19] = [
     "README.md",
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
+    "docs/commands.md",
     "docs/evaluation.md",
     "docs/figure-3.md",
     "docs/gallery.md",
@@ -23,6 +24,7 @@ const PAGES: [&str; 17] = [
     "docs/models.md",
     "docs/pages.md",
     "docs/performance.md",
+    "docs/plans.md",
     "docs/schedulers.md",
     "docs/theory.md",
     "docs/tuning.md",

@@ -103,7 +103,7 @@ fn what_cannot_be_measured_is_one_line_and_no_file() {
     }
     fs::remove_file(folder.path().join("pictures/0/odd.png")).unwrap();
     let message = gtr(folder.path(), "field pictures --out f.safetensors").failed(1);
-    assert!(message.contains("2 pictures of 2 classes show no spread"), "{message}");
+    assert!(message.contains("found 2 images of 2 classes"), "{message}");
     let message = gtr(folder.path(), "field pictures --components 17 --out f.safetensors").failed(2);
     assert!(message.contains("--components: "), "{message}");
     fs::remove_dir_all(folder.path().join("pictures")).unwrap();
@@ -127,7 +127,7 @@ fn damaged_fields_are_refused() {
     };
     for (bytes, says) in [
         (good[..good.len() - 4].to_vec(), "bytes of tensors"),
-        (changed("gtr-field", "gtr-fjeld"), "should say format `gtr-field`"),
+        (changed("gtr-field", "gtr-fjeld"), "expected format `gtr-field`"),
         (changed(r#""height":"8""#, r#""height":"9""#), "it should be [17, 15, 16, 16]"),
     ] {
         fs::write(folder.path().join("bad.safetensors"), bytes).unwrap();

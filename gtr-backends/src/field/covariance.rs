@@ -1,4 +1,4 @@
-//! The covariance of samples.
+//! Estimates the covariance of samples.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,28 +10,28 @@ use super::file::Numbers;
 use super::{FieldFile, Samples, oas};
 use crate::BackendError;
 
-/// Pictures whose products are summed at once.
+/// Number of images whose products are summed at a time.
 const CHUNK: usize = 512;
 
-/// More values of a picture than this have no full covariance: it would take more than 2 GiB.
+/// Largest number of values of an image for a full covariance, which then takes 2 GiB.
 const MOST: usize = 1 << 14;
 
-/// What is measured.
+/// Form of a covariance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// All pairs of values, each by itself; shrunk by [`oas`].
+    /// One value for each pair of token values, shrunk by [`oas`].
     Full,
-    /// Pairs of tokens at equal displacements on average: far fewer numbers, for few pictures or a small file. The sum over the
-    /// pairs is divided by the number of all tokens, so that a displacement of (r, c) counts (1 - r/height)(1 - c/width) times:
-    /// that keeps the covariance positive definite, as it does for time series.
+    /// The average over all pairs of tokens with the same displacement. It has far fewer values, for few images or a small
+    /// file. The sum over the pairs is divided by the number of all tokens, so a displacement (r, c) has weight
+    /// (1 - r/height)(1 - c/width). This taper keeps the covariance positive definite, as for time series.
     Averaged,
 }
 
 impl Form {
-    /// Both.
+    /// Both forms.
     pub const ALL: [Self; 2] = [Self::Full, Self::Averaged];
 
-    /// The name in files and on command lines.
+    /// Name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -47,12 +47,12 @@ impl fmt::Display for Form {
 }
 
 impl Samples {
-    /// The field of the samples, within their classes, with what it was made of as its provenance. A share `nugget` of the mean
-    /// variance is what each number has to itself.
+    /// Estimates the field of the samples from their covariance within classes, and records its provenance. `nugget` (0 to 1)
+    /// is the share of the mean variance that is independent noise of each value.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for pictures that show no spread within a class, too many values for a full covariance, or a
-    /// nugget outside 0 to 1.
+    /// [`BackendError::Request`] if no class has two images, if there are too many values for a full covariance, or if the
+    /// nugget is outside 0 to 1.
     pub fn field(&self, form: Form, nugget: f64) -> Result<FieldFile, BackendError> {
         if !(0.0..=1.0).contains(&nugget) {
             return Err(BackendError::Request(format!("the nugget must be 0 to 1, not {nugget}")));
@@ -70,8 +70,8 @@ impl Samples {
         let numbers = match form {
             Form::Full if dimensions > MOST => {
                 return Err(BackendError::Request(format!(
-                    "{dimensions} values of a picture are too many for a full covariance, at most {MOST}: average it over \
-                     equal displacements"
+                    "a full covariance has at most {MOST} values per image, found {dimensions}: average it over \
+                     displacements"
                 )));
             }
             Form::Full => {
@@ -84,7 +84,7 @@ impl Samples {
             }
             Form::Averaged => {
                 let mut averaged = self.averaged(&values, freedom);
-                // The tokens' own block is the one in the middle.
+                // The block of displacement 0 is in the middle.
                 let block = self.channels() * self.channels();
                 let middle = averaged.len() / block / 2 * block;
                 let trace: f64 = (0..self.channels()).map(|at| averaged[middle + at * (self.channels() + 1)]).sum();
@@ -101,14 +101,13 @@ impl Samples {
         FieldFile::new(self.grid(), self.channels(), numbers, provenance)
     }
 
-    /// `[2 height - 1, 2 width - 1, channels, channels]`: of tokens so many rows and columns apart, less height - 1 and
-    /// width - 1.
+    /// Returns `[2 height - 1, 2 width - 1, channels, channels]`, indexed by displacement plus (height - 1, width - 1).
     fn averaged(&self, values: &[f32], freedom: usize) -> Vec<f64> {
         let (height, width, channels) = (self.grid().height() as usize, self.grid().width() as usize, self.channels());
         let (rows, columns) = (2 * height - 1, 2 * width - 1);
         let block = channels * channels;
         let scale = 1.0 / gtr_core::cost::float(freedom * self.grid().tokens());
-        // The other half mirrors this one.
+        // The other half is the mirror image.
         let half = rows * columns / 2;
         let later: Vec<Vec<f64>> = (half..rows * columns)
             .into_par_iter()
@@ -119,7 +118,7 @@ impl Samples {
                     let token = |row: usize, column: usize| &picture[(row * width + column) * channels..][..channels];
                     for row in 0..height - down {
                         for column in 0..width {
-                            // Columns may be to the left.
+                            // A displacement may point left.
                             let Some(to) = (column + right).checked_sub(width - 1).filter(|to| *to < width) else {
                                 continue;
                             };
@@ -154,12 +153,12 @@ fn transposed(block: &[f64], channels: usize) -> Vec<f64> {
     (0..block.len()).map(|at| block[at % channels * channels + at / channels]).collect()
 }
 
-/// At displacement 0 a block is symmetric, up to rounding.
+/// Symmetrises the block of displacement 0, which is symmetric up to rounding.
 fn symmetric(block: &[f64], channels: usize) -> Vec<f64> {
     block.iter().zip(transposed(block, channels)).map(|(a, b)| f64::midpoint(*a, b)).collect()
 }
 
-/// The covariance of centred values, `[dimensions, dimensions]`.
+/// Covariance of centred values, `[dimensions, dimensions]`.
 fn full(values: &[f32], dimensions: usize, freedom: usize) -> Vec<f64> {
     let mut sum = DMatrix::<f64>::zeros(dimensions, dimensions);
     for pictures in values.chunks(CHUNK * dimensions) {
@@ -172,7 +171,7 @@ fn full(values: &[f32], dimensions: usize, freedom: usize) -> Vec<f64> {
     sum.as_slice().to_vec()
 }
 
-/// Mixes a covariance with a multiple of the identity by the rule of [`oas`]. The share of it.
+/// Mixes a covariance with a multiple of the identity, using the share of [`oas`]. Returns the share.
 fn shrink(covariance: &mut [f64], dimensions: usize, samples: usize) -> f64 {
     let trace: f64 = (0..dimensions).map(|at| covariance[at * dimensions + at]).sum();
     let squares = covariance.iter().map(|number| number * number).sum();
@@ -181,7 +180,7 @@ fn shrink(covariance: &mut [f64], dimensions: usize, samples: usize) -> f64 {
     share
 }
 
-/// Mixes a covariance with a share of the multiple of the identity that has the same trace.
+/// Mixes a covariance with the multiple of the identity that has the same trace; `share` is the weight of the identity.
 fn mix(covariance: &mut [f64], dimensions: usize, share: f64) {
     let trace: f64 = (0..dimensions).map(|at| covariance[at * dimensions + at]).sum();
     for number in covariance.iter_mut() {
@@ -198,13 +197,13 @@ mod tests {
 
     use super::*;
 
-    /// Pictures of two channels, drawn by a simple rule.
+    /// Images of two channels, generated by a simple rule.
     fn samples(grid: (u32, u32), pictures: u32) -> Samples {
         let mut samples = Samples::new(Grid::new(grid.0, grid.1).unwrap(), 2);
         let count = u32::try_from(samples.dimensions()).unwrap();
         for picture in 0..pictures {
             let value = |at: u32| f64::from((picture * 7919 + at * 104_729 + picture * at * 31) % 1009) / 1009.0;
-            #[expect(clippy::cast_possible_truncation, reason = "a test")]
+            #[expect(clippy::cast_possible_truncation, reason = "small test values")]
             let values: Vec<f32> = (0..count).map(|at| value(at) as f32).collect();
             samples.add(&values, Some(picture % 2)).unwrap();
         }
@@ -247,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn one_picture_a_class_shows_no_spread() {
+    fn one_image_per_class_is_refused() {
         let error = samples((2, 2), 2).field(Form::Averaged, 0.0).unwrap_err().to_string();
-        assert!(error.contains("2 pictures of 2 classes show no spread"), "{error}");
+        assert!(error.contains("found 2 images of 2 classes"), "{error}");
     }
 
     #[test]
-    fn few_pictures_are_shrunk_until_they_are_positive_definite() {
+    fn shrinkage_makes_few_images_positive_definite() {
         let field = samples((2, 3), 8).field(Form::Full, 0.0).unwrap();
         assert!(field.provenance()["shrinkage_share"].parse::<f64>().unwrap() > 0.05);
         field.check().unwrap();
@@ -261,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_nugget_keeps_the_variance_and_is_the_same_in_both_forms() {
-        // On one token the forms are the same but for the shrinking.
+        // With one token the forms differ only by the shrinkage.
         let samples = samples((1, 1), 5000);
         let [plain, mixed] = [0.0, 0.25].map(|nugget| {
             let field = samples.field(Form::Averaged, nugget).unwrap().measured("x").unwrap();

@@ -1,4 +1,4 @@
-//! The file of a field.
+//! File format of fields.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::BackendError;
 use crate::checkpoint::header::Header;
 use crate::checkpoint::{Checkpoint, Dtype, Wanted};
 
-/// What files say that they are.
+/// Metadata entry that identifies the format.
 const FORMAT: (&str, &str) = ("format", "gtr-field");
-/// The version of what they say.
+/// Metadata entry with the version of the format.
 const VERSION: (&str, &str) = ("format_version", "1");
 
-/// The numbers of a field.
+/// Values of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Numbers {
     /// `[tokens * channels, tokens * channels]`.
@@ -25,13 +25,13 @@ pub(super) enum Numbers {
     Averaged(Vec<f64>),
 }
 
-/// A measured field as it is kept in a file: safetensors with one tensor, `covariance` or `displacements`, in f32 or f16, and
-/// its provenance as metadata.
+/// A measured field as stored in a file: safetensors with one tensor, `covariance` or `displacements`, in f32 or f16, and
+/// the provenance as metadata.
 ///
 /// # Shapes
-/// - `covariance`: `[tokens * channels, tokens * channels]`, the channels of a token side by side.
-/// - `displacements`: `[2 height - 1, 2 width - 1, channels, channels]`: at `[r + height - 1, c + width - 1]` the covariance of a
-///   token (rows) with the one that lies r rows below and c columns to the right of it (columns).
+/// - `covariance`: `[tokens * channels, tokens * channels]`; the channels of a token are contiguous.
+/// - `displacements`: `[2 height - 1, 2 width - 1, channels, channels]`. The block at `[r + height - 1, c + width - 1]` is the
+///   covariance of a token (rows) with the token r rows below and c columns to the right (columns).
 ///
 /// # Examples
 /// ```
@@ -52,13 +52,13 @@ pub struct FieldFile {
     grid: Grid,
     channels: usize,
     numbers: Numbers,
-    /// Whether the numbers are those of 16 bits.
+    /// True if the values are stored as f16.
     half: bool,
     provenance: BTreeMap<String, String>,
 }
 
 impl FieldFile {
-    /// A field that was measured. Its numbers are rounded to what the file holds.
+    /// Creates a field. Rounds the values to f32, the precision of the file.
     pub(super) fn new(
         grid: Grid,
         channels: usize,
@@ -71,13 +71,13 @@ impl FieldFile {
             *value = f64::from(*value as f32);
         }
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(BackendError::Request("the covariance is too large for numbers of 32 bits".to_owned()));
+            return Err(BackendError::Request("the covariance has values that overflow f32".to_owned()));
         }
         Ok(Self { grid, channels, numbers, half: false, provenance })
     }
 
-    /// The same in numbers of 16 bits: half the file, and an error of up to 0.05 % of each number, which a field needs a nugget
-    /// to bear.
+    /// Rounds the values to f16. This halves the file and changes each value by up to 0.05 %. The field needs a nugget to
+    /// stay positive definite.
     #[must_use]
     pub fn halved(mut self) -> Self {
         let (Numbers::Full(values) | Numbers::Averaged(values)) = &mut self.numbers;
@@ -87,17 +87,17 @@ impl FieldFile {
         Self { half: true, ..self }
     }
 
-    /// The token grid that it was measured on.
+    /// Token grid of the field.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// What is kept of the covariance.
+    /// Form of the covariance.
     pub fn form(&self) -> Form {
         match self.numbers {
             Numbers::Full(_) => Form::Full,
@@ -105,29 +105,29 @@ impl FieldFile {
         }
     }
 
-    /// What it was made of, by what, as texts.
+    /// Provenance: the sources and parameters of the measurement, by key.
     pub fn provenance(&self) -> &BTreeMap<String, String> {
         &self.provenance
     }
 
-    /// Adds to the provenance.
+    /// Adds an entry to the provenance.
     pub fn note(&mut self, name: &str, says: &str) {
         self.provenance.insert(name.to_owned(), says.to_owned());
     }
 
-    /// Reads a file. Nothing in it is trusted: its sizes are checked before its numbers are read.
+    /// Reads a file. The file is untrusted input: all sizes are checked before the values are read.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`], and [`BackendError::Field`] for a file that is no field, or a field of more numbers than a loss
-    /// is computed of.
+    /// Those of [`Checkpoint::open`], and [`BackendError::Field`] if the file is not a field, or has more than
+    /// [`gtr_core::loss::LARGEST`] values per image.
     pub fn read(path: &Path) -> Result<Self, BackendError> {
         Self::from_checkpoint(Checkpoint::open_section(path, &Wanted::AsWritten)?)
     }
 
-    /// Reads a file that is in memory.
+    /// Reads a file from memory. `name` is used in messages.
     ///
     /// # Errors
-    /// As [`FieldFile::read`].
+    /// Those of [`FieldFile::read`].
     pub fn from_bytes(name: &str, bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Result<Self, BackendError> {
         Self::from_checkpoint(Checkpoint::from_bytes(name, bytes)?)
     }
@@ -141,16 +141,16 @@ impl FieldFile {
             match provenance.remove(name) {
                 Some(found) if found == expected => {}
                 found => {
-                    let found = found.map_or_else(|| "not there".to_owned(), |found| format!("`{}`", short(&found)));
-                    return Err(wrong(format!("its metadata should say {name} `{expected}`, that is {found}")));
+                    let found = found.map_or_else(|| "none".to_owned(), |found| format!("`{}`", short(&found)));
+                    return Err(wrong(format!("expected {name} `{expected}` in its metadata, found {found}")));
                 }
             }
         }
-        // The tensor says it, too.
+        // The name of the tensor implies the form.
         provenance.remove("form");
         let mut number = |name: &str| {
             let text = provenance.remove(name).unwrap_or_default();
-            text.parse::<u32>().map_err(|_| wrong(format!("its metadata should say {name} as a whole number")))
+            text.parse::<u32>().map_err(|_| wrong(format!("expected a whole number as {name} in its metadata")))
         };
         let [height, width, channels] = [number("height")?, number("width")?, number("channels")?];
         let grid = Grid::new(height, width).map_err(|error| wrong(error.to_string()))?;
@@ -158,7 +158,7 @@ impl FieldFile {
         let side = grid.tokens().saturating_mul(channels);
         if channels == 0 || side > loss::LARGEST {
             return Err(wrong(format!(
-                "{grid} tokens of {channels} channels: a loss is computed of 1 to {} numbers",
+                "a field has {grid} tokens of {channels} channels, expected 1 to {} values",
                 loss::LARGEST
             )));
         }
@@ -178,7 +178,7 @@ impl FieldFile {
         Ok(Self { grid, channels, numbers, half, provenance })
     }
 
-    /// The bytes of the file.
+    /// Encodes the file.
     pub fn bytes(&self) -> Vec<u8> {
         let (height, width) = (self.grid.height(), self.grid.width());
         let mut metadata = self.provenance.clone();
@@ -217,15 +217,16 @@ impl FieldFile {
         bytes
     }
 
-    /// The field to compute losses on, called `name`.
+    /// Returns the field for the computation of losses, with `name` as its name.
     ///
     /// # Errors
-    /// [`BackendError::Field`] if its numbers are no covariance, or more than a loss is computed of.
+    /// [`BackendError::Field`] if the values are not a covariance, or if there are more than [`gtr_core::loss::LARGEST`]
+    /// values per image.
     pub fn measured(&self, name: &str) -> Result<Measured, BackendError> {
         let wrong = |reason: String| BackendError::Field { file: name.to_owned(), reason };
         let side = self.grid.tokens() * self.channels;
         if side > loss::LARGEST {
-            return Err(wrong(format!("a loss is computed of at most {} numbers, these are {side}", loss::LARGEST)));
+            return Err(wrong(format!("expected at most {} values per image, found {side}", loss::LARGEST)));
         }
         let covariance = match &self.numbers {
             Numbers::Full(values) => values.clone(),
@@ -234,10 +235,10 @@ impl FieldFile {
         Measured::new(name, self.grid, self.channels, vec![covariance]).map_err(|error| wrong(error.to_string()))
     }
 
-    /// Whether losses can be computed on it.
+    /// Checks that losses can be computed on the field.
     ///
     /// # Errors
-    /// [`BackendError::Field`] if it is no covariance or not positive definite.
+    /// [`BackendError::Field`] if the values are not a covariance, or not positive definite.
     pub fn check(&self) -> Result<(), BackendError> {
         let field = Field::from(self.measured("the measured field")?);
         let one_by_one: Vec<_> = self.grid.iter().map(|token| vec![token]).collect();
@@ -247,7 +248,7 @@ impl FieldFile {
             .map_err(|error| BackendError::Field { file: "the measured field".to_owned(), reason: error.to_string() })
     }
 
-    /// Every pair of tokens by its displacement.
+    /// Expands displacements to a full covariance.
     fn spread_out(&self, values: &[f64]) -> Vec<f64> {
         let (height, width, channels) = (self.grid.height() as usize, self.grid.width() as usize, self.channels);
         let (tokens, block) = (self.grid.tokens(), channels * channels);
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn files_round_trip() {
         for numbers in [Numbers::Full(vec![1.0, 0.5, 0.5, 1.0]), Numbers::Averaged(vec![0.5, 1.0, 0.5])] {
             let mut file = file(numbers);
             file.note("source", "two tokens");
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_field_is_refused() {
+    fn other_files_are_refused() {
         let good = file(Numbers::Full(vec![1.0, 0.5, 0.5, 1.0])).bytes();
         let changed = |from: &str, to: &str| {
             let at = good.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
@@ -304,16 +305,19 @@ mod tests {
             bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
             FieldFile::from_bytes("x", bytes).unwrap_err().to_string()
         };
-        assert!(changed("gtr-field", "gtr-fjeld").contains("format `gtr-field`, that is `gtr-fjeld`"));
+        assert!(
+            changed("gtr-field", "gtr-fjeld")
+                .contains("expected format `gtr-field` in its metadata, found `gtr-fjeld`")
+        );
         assert!(changed(r#""height":"1""#, r#""height":"9""#).contains("it should be [18, 18]"));
-        assert!(changed(r#""width":"2""#, r#""width":"x""#).contains("width as a whole number"));
+        assert!(changed(r#""width":"2""#, r#""width":"x""#).contains("a whole number as width"));
         assert!(changed(r#""channels":"1""#, r#""channels":"0""#).contains("1 to 4096 numbers"));
         assert!(changed(r#""covariance":"#, r#""covarianze":"#).contains("neither a tensor"));
         assert!(FieldFile::from_bytes("x", good[..good.len() - 1].to_vec()).is_err());
     }
 
     #[test]
-    fn a_covariance_that_is_none_is_refused() {
+    fn an_invalid_covariance_is_refused() {
         let indefinite = file(Numbers::Full(vec![1.0, 2.0, 2.0, 1.0]));
         assert!(indefinite.check().is_err());
         let lopsided = file(Numbers::Averaged(vec![0.5, 1.0, 0.25]));

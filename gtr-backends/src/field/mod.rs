@@ -1,14 +1,14 @@
-//! Fields that are measured from pictures, for the loss of plans ([`gtr_core::loss`]).
+//! Fields measured from images, for the loss of plans ([`gtr_core::loss`]).
 //!
-//! | file | what it says |
+//! | file | contents |
 //! |---|---|
-//! | `tokens.rs` | pictures to the token values that a model generates, without the model's own weights |
-//! | `samples.rs` | token values of many pictures, from which the means of their classes are taken |
-//! | `principal.rs` | tokens in fewer channels |
-//! | `covariance.rs` | the covariance of samples: full, or averaged over equal displacements |
-//! | `shrinkage.rs` | how a covariance is shrunk that is estimated from few pictures |
-//! | `file.rs` | the file in which a field is kept, with its provenance |
-//! | `own.rs` | the field that a model brings along |
+//! | `tokens.rs` | converts images to the token values that a model generates, without the model's own weights |
+//! | `samples.rs` | token values of many images; subtracts the means of their classes |
+//! | `principal.rs` | principal components: tokens with fewer channels |
+//! | `covariance.rs` | estimates the covariance of samples: full, or averaged over displacements |
+//! | `shrinkage.rs` | shrinkage of a covariance that is estimated from few images |
+//! | `file.rs` | file format of fields, with provenance |
+//! | `own.rs` | the field that is distributed with a model |
 
 mod covariance;
 mod file;
@@ -25,5 +25,5 @@ pub use self::samples::Samples;
 pub use self::shrinkage::oas;
 pub use self::tokens::PictureTokens;
 
-/// The field of a model that is kept beside its weights, in the folder of the model.
+/// File name of a model's field, in the folder of the model.
 pub const FILE: &str = "field.safetensors";

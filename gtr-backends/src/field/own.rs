@@ -1,4 +1,4 @@
-//! The field that a model brings along.
+//! The field that is distributed with a model.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use super::{FILE, FieldFile};
 use crate::BackendError;
 use crate::models::embedded;
 
-/// The field of a model by name or path, if it brings one: part of the program, or `field.safetensors` in the model's folder.
-/// It is called after the model.
+/// Returns the field of a model by name or path: a built-in field, or `field.safetensors` in the model's folder. The field
+/// has the name of the model. Returns `None` if the model has no field.
 ///
 /// # Errors
-/// As [`FieldFile::read`] and [`FieldFile::measured`].
+/// Those of [`FieldFile::read`] and [`FieldFile::measured`].
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! Tokens in fewer channels.
+//! Principal components: tokens with fewer channels.
 
 use nalgebra::DMatrix;
 
@@ -6,11 +6,11 @@ use super::Samples;
 use crate::BackendError;
 
 impl Samples {
-    /// The samples with each token in its leading principal components, and the share of the variance within classes that these
-    /// hold. A loss on them is one of the images as far as they are seen in these components.
+    /// Projects each token onto the leading principal components. Returns the projected samples, and the share (0 to 1) of
+    /// the variance within classes that the components explain. A loss on the result ignores all other components.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for more components than channels or none, or pictures that show no spread within a class.
+    /// [`BackendError::Request`] if `components` is 0 or exceeds the number of channels, or if no class has two images.
     ///
     /// # Examples
     /// ```
@@ -20,7 +20,7 @@ impl Samples {
     /// for value in [0.0, 1.0, 3.0] {
     ///     samples.add(&[value, 2.0 * value], None)?;
     /// }
-    /// // The channels are multiples of each other: one component holds all.
+    /// // The channels are multiples of each other: one component explains everything.
     /// let (one, share) = samples.principal(1)?;
     /// assert_eq!(one.channels(), 1);
     /// assert!((share - 1.0).abs() < 1e-9);
@@ -30,7 +30,7 @@ impl Samples {
         let channels = self.channels();
         if components == 0 || components > channels {
             return Err(BackendError::Request(format!(
-                "tokens of {channels} channels have 1 to {channels} components, not {components}"
+                "expected 1 to {channels} components for tokens of {channels} channels, found {components}"
             )));
         }
         let (values, _) = self.centred()?;
@@ -50,7 +50,7 @@ impl Samples {
         let mut reduced = Self::new(self.grid(), components);
         for (picture, label) in self.each() {
             let tokens = picture.chunks_exact(channels);
-            #[expect(clippy::cast_possible_truncation, reason = "the type of the values")]
+            #[expect(clippy::cast_possible_truncation, reason = "values are stored as f32")]
             let component = |token: &[f32], at: usize| -> f32 {
                 let vector = eigen.eigenvectors.column(at);
                 token.iter().zip(vector.iter()).map(|(value, part)| f64::from(*value) * part).sum::<f64>() as f32

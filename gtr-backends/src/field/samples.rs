@@ -1,4 +1,4 @@
-//! Token values of many pictures.
+//! Token values of many images.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use gtr_core::Grid;
 
 use crate::BackendError;
 
-/// More values than this are not held in memory: 2 GiB of them.
+/// Largest number of values in memory: 2 GiB.
 const MOST: usize = 1 << 29;
 
-/// Token values of pictures, from which the mean of the pictures of the same class is taken.
+/// Token values of images with their classes. Statistics are computed within classes: the mean of the class is subtracted.
 ///
 /// # Examples
 /// ```
@@ -32,77 +32,77 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// No pictures yet, of tokens of so many channels.
+    /// Creates an empty set of samples for tokens with `channels` channels.
     pub fn new(grid: Grid, channels: usize) -> Self {
         Self { grid, channels, values: Vec::new(), labels: Vec::new() }
     }
 
-    /// Adds the token values of a picture, token by token, and its class if that is known.
+    /// Adds the token values of an image, `[tokens, channels]`, and its class if it is known.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a wrong number of values, one that is not finite, or more pictures than are held.
+    /// [`BackendError::Request`] for a wrong number of values, a value that is not finite, or more than 2^29 values in all.
     pub fn add(&mut self, values: &[f32], label: Option<u32>) -> Result<(), BackendError> {
         let wrong = |reason: String| Err(BackendError::Request(reason));
         if values.len() != self.dimensions() {
-            return wrong(format!("{} values are not the {} of a picture's tokens", values.len(), self.dimensions()));
+            return wrong(format!("expected {} token values per image, found {}", self.dimensions(), values.len()));
         }
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-            return wrong(format!("a token value is {value}"));
+            return wrong(format!("expected finite token values, found {value}"));
         }
         if self.values.len() + values.len() > MOST {
-            return wrong(format!("{} pictures are as many as are measured at once", self.pictures()));
+            return wrong(format!("too many images: at most {} fit", self.pictures()));
         }
         self.values.extend_from_slice(values);
         self.labels.push(label);
         Ok(())
     }
 
-    /// The token grid.
+    /// Token grid.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Values of a picture.
+    /// Number of values of an image.
     pub fn dimensions(&self) -> usize {
         self.grid.tokens() * self.channels
     }
 
-    /// How many pictures there are.
+    /// Number of images.
     pub fn pictures(&self) -> usize {
         self.labels.len()
     }
 
-    /// The values of each picture and its class.
+    /// Values and class of each image.
     pub(super) fn each(&self) -> impl Iterator<Item = (&[f32], Option<u32>)> {
         self.values.chunks_exact(self.dimensions()).zip(self.labels.iter().copied())
     }
 
-    /// How many means are taken away: the classes, and one for the pictures of unknown class.
+    /// Number of classes. Images without a class count as one class.
     pub fn classes(&self) -> usize {
         self.means().len()
     }
 
-    /// The values less the mean of the picture's class, picture by picture, and how many degrees of freedom are left.
+    /// Returns the values of all images minus the means of their classes, and the degrees of freedom.
     ///
     /// # Errors
-    /// [`BackendError::Request`] if each class has one picture only.
+    /// [`BackendError::Request`] if every class has only one image.
     pub(super) fn centred(&self) -> Result<(Vec<f32>, usize), BackendError> {
         let means = self.means();
         let freedom = self.pictures() - means.len();
         if freedom == 0 {
             let (pictures, classes) = (self.pictures(), means.len());
             return Err(BackendError::Request(format!(
-                "{pictures} pictures of {classes} classes show no spread within a class: give two of a class at least"
+                "expected at least one class with two images, found {pictures} images of {classes} classes"
             )));
         }
         let mut values = self.values.clone();
         for (values, label) in values.chunks_exact_mut(self.dimensions()).zip(&self.labels) {
-            #[expect(clippy::cast_possible_truncation, reason = "back to the type of the values")]
+            #[expect(clippy::cast_possible_truncation, reason = "values are stored as f32")]
             for (value, mean) in values.iter_mut().zip(&means[label]) {
                 *value = (f64::from(*value) - mean) as f32;
             }

@@ -1,16 +1,16 @@
 //! Shrinkage of a covariance that is estimated from few samples.
 
-/// The share of `trace / dimensions * identity` that a covariance is mixed with, by the oracle approximating shrinkage: 0 for
-/// many samples, 1 for too few to tell anything.
+/// Returns the weight of `trace / dimensions * identity` in the shrunk covariance, by oracle approximating shrinkage (OAS).
+/// It is between 0 (many samples) and 1 (too few samples).
 ///
-/// `trace` is that of the estimate, `squares` the sum of the squares of all its numbers, `samples` how many it is made of.
+/// `trace` is the trace of the estimate, `squares` the sum of its squared values, `samples` the number of samples.
 ///
 /// # Source
 /// Chen, Wiesel, Eldar and Hero, Shrinkage algorithms for MMSE covariance estimation (arXiv 0907.4698), equation 23.
 ///
 /// # Examples
 /// ```
-/// // The estimate is a multiple of the identity already: all shares give the same.
+/// // The estimate is already a multiple of the identity.
 /// assert_eq!(gtr_backends::field::oas(2.0, 2.0, 2, 100), 1.0);
 /// assert!(gtr_backends::field::oas(2.0, 3.5, 2, 1_000_000) < 1e-5);
 /// ```

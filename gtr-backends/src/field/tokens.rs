@@ -1,4 +1,4 @@
-//! Pictures to token values.
+//! Converts images to token values.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::mar::ImageDecoder;
 use crate::vae::{KlEncoder, LatentScale, latents, open_diffusers, open_encoder};
 use crate::{BackendError, Family, Picture, family, lightgen, mar};
 
-/// Turns pictures into the token values that a model generates. It takes the model's configuration and the encoder of its
-/// autoencoder, but none of its weights.
+/// Converts images to the token values that a model generates. It uses the configuration of the model and the encoder of
+/// its autoencoder, not the weights of the model.
 ///
 /// # Examples
 /// ```
@@ -34,15 +34,16 @@ pub struct PictureTokens {
 }
 
 impl PictureTokens {
-    /// The tokens of a model by name or path. Models of latents need `vae`, the autoencoder with its encoder.
+    /// Opens the encoder for a model by name or path. Models that generate latents need `vae`, an autoencoder with its
+    /// encoder.
     ///
     /// # Errors
-    /// As [`spec`](crate::spec) for the model, [`BackendError::Request`] if the autoencoder is missing, else what is wrong
-    /// with its files.
+    /// Those of [`spec`](crate::spec); [`BackendError::Request`] if the autoencoder is missing; otherwise the errors of
+    /// reading the autoencoder.
     pub fn open(model: &str, vae: Option<&Path>, device: &Device) -> Result<Self, BackendError> {
         let needed = || {
             let vae = vae.ok_or_else(|| {
-                BackendError::Request(format!("{model} generates latents: give the autoencoder that encodes pictures"))
+                BackendError::Request(format!("{model} generates latents: an autoencoder is needed to encode images"))
             })?;
             Ok::<_, BackendError>((vae, open_encoder(vae, device)?))
         };
@@ -72,33 +73,33 @@ impl PictureTokens {
         }
     }
 
-    /// The token grid.
+    /// Token grid.
     pub fn grid(&self) -> Grid {
         self.layout.grid
     }
 
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub fn channels(&self) -> usize {
         self.layout.width()
     }
 
-    /// Height, width and channels of the pictures.
+    /// Height, width and channels of the images.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
 
-    /// The token values of a picture.
+    /// Returns the token values of an image.
     ///
     /// # Shapes
-    /// `[tokens * channels]`, token by token in the order of the grid.
+    /// `[tokens, channels]`, flattened; tokens in row-major order of the grid.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a picture of another shape, or a failure of the device.
+    /// [`BackendError::Request`] for an image of another shape, or a failure of the device.
     pub fn values(&self, picture: &Picture) -> Result<Vec<f32>, BackendError> {
         let found = [picture.height(), picture.width(), picture.channels()];
         if found != self.shape {
             let expected = self.shape;
-            return Err(BackendError::Request(format!("a picture of shape {found:?} is not of shape {expected:?}")));
+            return Err(BackendError::Request(format!("expected an image of shape {expected:?}, found {found:?}")));
         }
         let encode = |values: &Tensor| match &self.encoder {
             None => self.scale.apply(values),

@@ -1,4 +1,4 @@
-//! What Python passes, read with bounds.
+//! Conversion of Python arguments, with range checks.
 
 use gtr_core::{Grid, TokenIndex};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::errors::no_grid;
 
-/// A whole number of 64 bits: a seed, the number of an image.
+/// An unsigned 64-bit integer: a seed or the number of an image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whole(pub(crate) u64);
 
@@ -18,7 +18,7 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
         object.extract::<u64>().map(Self).map_err(|error| {
             if error.is_instance_of::<PyOverflowError>(object.py()) {
                 let found = object.str().map_or_else(|_| "another".to_owned(), |text| text.to_string());
-                PyValueError::new_err(format!("a whole number must be 0 to {}, not {found}", u64::MAX))
+                PyValueError::new_err(format!("an integer must be 0 to {}, not {found}", u64::MAX))
             } else {
                 error
             }
@@ -26,7 +26,7 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
     }
 }
 
-/// Whole numbers from anything that can be iterated over: a list, a range, an array.
+/// Unsigned 64-bit integers from any Python iterable: a list, a range, an array.
 #[derive(Clone, Debug)]
 pub(crate) struct Wholes(pub(crate) Vec<u64>);
 
@@ -40,18 +40,18 @@ impl<'py> FromPyObject<'_, 'py> for Wholes {
 }
 
 impl Wholes {
-    /// These as tokens of a grid.
+    /// Converts the integers to tokens of a grid.
     pub(crate) fn tokens(&self, grid: Grid) -> PyResult<Vec<TokenIndex>> {
         self.0.iter().map(|&number| token(grid, number)).collect()
     }
 }
 
-/// A token of a grid.
+/// Returns the token with index `number`, or a `ValueError` if it is not on the grid.
 pub(crate) fn token(grid: Grid, number: u64) -> PyResult<TokenIndex> {
     grid.token(usize::try_from(number).unwrap_or(usize::MAX)).map_err(|error| no_grid(&error))
 }
 
-/// A value as Python's `json` reads it.
+/// Converts a value to Python objects by way of JSON: dictionaries, lists, strings, numbers.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
     let text = serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))?;
     py.import("json")?.call_method1("loads", (text,))

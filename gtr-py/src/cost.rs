@@ -1,11 +1,11 @@
-//! What a plan costs on an architecture.
+//! The cost of a plan on an architecture.
 
 use gtr_core::cost::{ArchSpec, Cost, HeadSpec, StackSpec, TextSpec};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Deserialize;
 
-/// An architecture as a dictionary holds it.
+/// The dictionary form of an architecture.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Architecture {
@@ -50,7 +50,7 @@ impl From<Stack> for StackSpec {
 
 /// Reads an architecture from JSON.
 pub(crate) fn architecture(json: &str) -> PyResult<ArchSpec> {
-    let wrong = |error: serde_json::Error| PyValueError::new_err(format!("not an architecture: {error}"));
+    let wrong = |error: serde_json::Error| PyValueError::new_err(format!("invalid architecture: {error}"));
     let read: Architecture = serde_json::from_str(json).map_err(wrong)?;
     let text = |Text { length, channels, aligner, decoder }| TextSpec {
         length,
@@ -67,12 +67,12 @@ pub(crate) fn architecture(json: &str) -> PyResult<ArchSpec> {
         head: HeadSpec { width: read.head.width, depth: read.head.depth },
     };
     if sizes(&spec).any(|size| size > LARGEST) {
-        return Err(PyValueError::new_err(format!("not an architecture: a size must be 0 to {LARGEST}")));
+        return Err(PyValueError::new_err(format!("invalid architecture: a size must be 0 to {LARGEST}")));
     }
     Ok(spec)
 }
 
-/// A larger size is a mistake, and its multiples would not fit a number.
+/// Largest accepted size. Larger sizes are mistakes, and their products would overflow.
 const LARGEST: usize = 1 << 24;
 
 fn sizes(spec: &ArchSpec) -> impl Iterator<Item = usize> {
@@ -85,7 +85,7 @@ fn sizes(spec: &ArchSpec) -> impl Iterator<Item = usize> {
         .flatten()
 }
 
-/// The parts of a cost by name, and their sum.
+/// Returns the parts of a cost by name, and their total.
 pub(crate) fn parts(cost: &Cost) -> [(&'static str, f64); 6] {
     [
         ("encoder", cost.encoder),

@@ -9,10 +9,10 @@ create_exception!(
     gtr,
     PlanError,
     PyValueError,
-    "A schedule that makes no plan, or a document that is none; the message says what would be right."
+    "The schedule cannot be planned, or the document is not a valid plan. The message says what is expected."
 );
 
-/// What went wrong in `gtr-core`.
+/// An error of `gtr-core`.
 #[derive(Debug)]
 pub(crate) struct Failure(Error);
 
@@ -33,17 +33,17 @@ impl From<Failure> for PyErr {
     }
 }
 
-/// A number that a unit does not take.
+/// A number outside the range of its unit.
 pub(crate) fn out_of_range(error: &OutOfRange) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// A grid that there is not, or a token that is not on it.
+/// An impossible grid, or a token that is not on the grid.
 pub(crate) fn no_grid(error: &GridError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// The exceptions of the module.
+/// Adds the exceptions of this file to the Python module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PlanError", module.py().get_type::<PlanError>())
 }

@@ -1,22 +1,22 @@
-//! An order and a pace that are given as their results: what a scheduler written in Python made.
+//! An order and a pace with precomputed results: the output of a scheduler written in Python.
 //!
-//! Planning takes them like any others. The plan is then given the name that the scheduler has in Python, under which it is
-//! one that nobody but that process knows.
+//! Planning treats them like any other implementation. The plan then records the name of the Python scheduler. Outside of
+//! the process that registered it, this name is an unknown kind.
 
 use gtr_core::pace::StageSizes;
 use gtr_core::{AxisName, Component, Error, Fit, Grid, Order, Pace, Partition, Within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Stages as they are.
+/// An order with precomputed stages.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GivenOrder {
     /// The tokens of each stage.
     pub(crate) stages: Vec<Vec<u64>>,
-    /// How they are ordered within a stage; as they are listed, where nothing is said.
+    /// Order of the tokens within a stage; the listed order if absent.
     pub(crate) within: Option<Within>,
-    /// Whether the last stage reconstructs.
+    /// True if the last stage is a reconstruction.
     pub(crate) reconstructs: bool,
 }
 
@@ -41,11 +41,11 @@ impl Order for GivenOrder {
     }
 }
 
-/// Steps as they are.
+/// A pace with precomputed steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GivenPace {
-    /// The token counts of each stage's steps.
+    /// Token counts of the steps, one list per stage.
     pub(crate) steps: Vec<Vec<u64>>,
 }
 
@@ -59,13 +59,17 @@ impl Pace for GivenPace {
         let refused = |message: String| Error::DoesNotFit { axis: AxisName::Pace, message };
         let (found, wanted) = (self.steps.len(), stages.stages.len());
         if found != wanted {
-            return Err(refused(format!("there are steps for {found} stages: give a list for each of the {wanted}")));
+            return Err(refused(format!(
+                "the pace has steps for {found} stages, expected one list for each of {wanted}"
+            )));
         }
         let counts = self.steps.iter().zip(&stages.stages).map(|(steps, stage)| {
             let (number, tokens) = (stage.number + 1, stage.tokens);
             let counts: Vec<usize> = steps.iter().map(|&count| usize::try_from(count).unwrap_or(usize::MAX)).collect();
             if counts.contains(&0) {
-                return Err(refused(format!("a step of stage {number} generates no token: each needs at least one")));
+                return Err(refused(format!(
+                    "a step of stage {number} generates no token, every step needs at least one"
+                )));
             }
             match counts.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count)) {
                 Some(sum) if sum == tokens => Ok(counts),

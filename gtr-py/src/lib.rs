@@ -1,8 +1,7 @@
 //! The Rust half of the Python package `gtr`: plans, their rules and the noise of `gtr-core`, as Python objects and NumPy
 //! arrays.
 //!
-//! Nothing is decided here: the files translate arguments, results and errors. The Python half in `python/gtr` documents what
-//! a user calls.
+//! The files only convert arguments, results and errors. The Python half in `python/gtr` is the documented public interface.
 
 mod arguments;
 mod catalogue;

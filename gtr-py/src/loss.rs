@@ -1,4 +1,4 @@
-//! What a plan loses, and schedules designed to lose least.
+//! The loss of a plan, and the search for schedules with the least loss.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::arguments::{Whole, to_python};
 use crate::errors::{Failure, out_of_range};
 use crate::planning::grid;
 
-/// A field by name, or the covariance of each class: `float64[classes, n, n]`.
+/// A field by name, or one covariance per class: `float64[classes, n, n]`.
 #[derive(FromPyObject)]
 pub(crate) enum FieldArgument<'py> {
     Named(String),
@@ -22,7 +22,7 @@ pub(crate) enum FieldArgument<'py> {
 }
 
 impl FieldArgument<'_> {
-    /// The field, on a grid.
+    /// Converts the argument to a field on a grid.
     pub(crate) fn field(&self, grid: Grid) -> PyResult<Field> {
         match self {
             Self::Named(text) => Ok(text.parse().map_err(Failure::from)?),
@@ -31,7 +31,7 @@ impl FieldArgument<'_> {
                 if side % grid.tokens() != 0 || array.shape()[2] != side {
                     let (shape, tokens) = (array.shape(), grid.tokens());
                     return Err(PyValueError::new_err(format!(
-                        "a covariance is [classes, n, n], n a multiple of the {tokens} tokens, not {shape:?}"
+                        "a covariance must be [classes, n, n], n a multiple of the {tokens} tokens, not {shape:?}"
                     )));
                 }
                 let classes = array.as_slice()?.chunks_exact((side * side).max(1)).map(<[f64]>::to_vec).collect();
@@ -42,7 +42,7 @@ impl FieldArgument<'_> {
     }
 }
 
-/// What a plan loses on average over the first images of a seed.
+/// Returns the mean loss of a plan over the first images of a seed.
 pub(crate) fn of_plan<'py>(
     py: Python<'py>,
     plan: &Plan,
@@ -63,10 +63,10 @@ pub(crate) fn of_plan<'py>(
     Ok(found)
 }
 
-/// The schedule that loses least at a number of AR steps, or takes the fewest steps for a loss.
+/// Returns the schedule with the least loss for a number of AR steps, or with the fewest steps for a loss.
 #[pyfunction]
 #[pyo3(signature = (sides, field, seed, images, steps=None, loss=None))]
-#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
 fn design<'py>(
     py: Python<'py>,
     sides: (u32, u32),
@@ -89,7 +89,7 @@ fn design<'py>(
     to_python(py, &py.detach(|| structured(&problem, goal)).map_err(Failure::from)?)
 }
 
-/// The function of the module.
+/// Adds the function of this file to the Python module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(design, module)?)
 }

@@ -15,10 +15,10 @@ use crate::errors::{Failure, PlanError, out_of_range};
 use crate::loss::{self, FieldArgument};
 use crate::{cost, sampling};
 
-/// A sampling plan: which tokens of an image are generated when, and with how much computation.
+/// A sampling plan: which tokens of an image are generated at which AR step, and with how many diffusion steps.
 ///
-/// Made by `gtr.plan` or `Plan.from_json`; it cannot be changed. Two plans are equal if their documents are. In a notebook
-/// a plan draws itself.
+/// `gtr.plan` and `Plan.from_json` create plans. A plan is immutable. Two plans are equal if their JSON documents are equal.
+/// In a notebook a plan is shown as a figure.
 #[pyclass(name = "Plan", module = "gtr", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyPlan {
@@ -36,7 +36,7 @@ impl PyPlan {
         steps.get(index).ok_or_else(|| PyIndexError::new_err(format!("there is no AR step {index} of {}", steps.len())))
     }
 
-    /// The rule that picks tokens; a plan may name one that nobody knows here.
+    /// Builds the detail rule; fails if the plan names an unknown one.
     fn rule(&self) -> PyResult<Box<dyn Detail>> {
         Ok(Registry::builtin().build_detail(self.plan.detail()).map_err(Failure::from)?)
     }
@@ -51,7 +51,7 @@ fn numbers<'py>(py: Python<'py>, tokens: &[TokenIndex]) -> Bound<'py, PyArray1<i
     PyArray1::from_iter(py, tokens.iter().copied().map(number))
 }
 
-/// The axes of a plan whose implementation is not one of this package.
+/// Lists the axes of a plan whose implementation is not part of this package.
 fn unknown(plan: &Plan) -> Vec<String> {
     let name = |axis: AxisName| format!("{axis} `{}`", plan.schedule().axis(axis).kind);
     plan.schedule().unknown(&Registry::builtin()).into_iter().map(name).collect()
@@ -71,31 +71,31 @@ impl PyPlan {
         Ok(Self::new(read.map_err(PlanError::new_err)?, Vec::new()))
     }
 
-    /// The plan as JSON, byte for byte as `gtr-cli plan --format json` writes it.
+    /// Returns the plan as JSON, byte for byte as `gtr-cli plan --format json` writes it.
     fn to_json(&self) -> String {
         self.plan.to_document().to_json()
     }
 
-    /// Rows and columns of tokens.
+    /// Number of rows and columns of tokens.
     #[getter]
     fn grid(&self) -> (u32, u32) {
         (self.plan.grid().height(), self.plan.grid().width())
     }
 
-    /// The schedule that the plan came from, every parameter written out: a dictionary with the keys `order`, `pace`,
-    /// `diffusion`, `detail`, and `adapt` where an axis was adapted.
+    /// The schedule of the plan with all parameters: a dictionary with the keys `order`, `pace`, `diffusion`, `detail`, and
+    /// `adapt` if an axis was adapted.
     #[getter]
     fn schedule<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.plan.schedule())
     }
 
-    /// The stages, first to last: dictionaries with `role` (`generation` or `reconstruction`) and `tokens`.
+    /// The stages in order: dictionaries with `role` (`generation` or `reconstruction`) and `tokens`.
     #[getter]
     fn stages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.plan.to_document().stages)
     }
 
-    /// The AR steps, in order: dictionaries with `stage`, `tokens`, `diffusion_steps`, and `detail` where a rule picks.
+    /// The AR steps in order: dictionaries with `stage`, `tokens`, `diffusion_steps`, and `detail` if the rule picks tokens.
     #[getter]
     fn steps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.plan.to_document().steps)
@@ -107,36 +107,36 @@ impl PyPlan {
         numbers(py, self.plan.known())
     }
 
-    /// What of the schedule the grid could not meet, and what was done instead, in words.
+    /// One sentence for each change that adapted the schedule to the grid.
     #[getter]
     fn adaptations(&self) -> Vec<String> {
         self.adaptations.clone()
     }
 
-    /// The axes whose implementation this package does not know, in words: those written in Python, or elsewhere.
+    /// The axes with an unknown implementation, for example one written in Python: one string per axis.
     #[getter]
     fn unknown(&self) -> Vec<String> {
         unknown(&self.plan)
     }
 
-    /// The plan in numbers: a dictionary of tokens, steps, evaluations and the spread of each stage.
+    /// Returns a summary of the plan: a dictionary of tokens, steps, evaluations and the spread of each stage.
     fn summary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let summary = py.detach(|| self.plan.summary());
         to_python(py, &summary)
     }
 
-    /// The order in which the tokens of an image are generated: `int64[tokens left]`.
+    /// Returns the order in which the tokens of an image are generated: `int64[tokens left]`.
     ///
-    /// The first step takes its number of tokens from the front, the next one those that follow. Tokens that are known
-    /// from the start are not in it. A pure function of plan, seed and image, whoever asks for it.
+    /// The first step takes its number of tokens from the front, the next step those that follow. Tokens that are known
+    /// from the start are not included. The order is a pure function of plan, seed and image.
     #[pyo3(signature = (seed=Whole(0), image=Whole(0)))]
     fn order<'py>(&self, py: Python<'py>, seed: Whole, image: Whole) -> Bound<'py, PyArray1<i64>> {
         let order = py.detach(|| self.plan.order(Seed(seed.0), ImageIndex(image.0)));
         numbers(py, &order)
     }
 
-    /// The orders of images, given by their numbers: `int64[images, tokens left]`.
-    #[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+    /// Returns the orders of several images, given by number: `int64[images, tokens left]`.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
     fn orders<'py>(&self, py: Python<'py>, seed: Whole, images: Wholes) -> PyResult<Bound<'py, PyArray2<i64>>> {
         let left = self.plan.grid().tokens() - self.plan.known().len();
         let values: Vec<i64> = py.detach(|| {
@@ -146,7 +146,7 @@ impl PyPlan {
         PyArray1::from_vec(py, values).reshape([images.0.len(), left])
     }
 
-    /// What of an image is unknown before each AR step, and after the last: `bool[steps + 1, tokens]`.
+    /// Returns which tokens are unknown before each AR step and after the last: `bool[steps + 1, tokens]`.
     #[pyo3(signature = (seed=Whole(0), image=Whole(0)))]
     fn masks<'py>(&self, py: Python<'py>, seed: Whole, image: Whole) -> PyResult<Bound<'py, PyArray2<bool>>> {
         let (tokens, steps) = (self.plan.grid().tokens(), self.plan.steps());
@@ -167,8 +167,8 @@ impl PyPlan {
         PyArray1::from_vec(py, values).reshape([steps.len() + 1, tokens])
     }
 
-    /// The timesteps of an AR step, ascending: `int64[T]` of its plain tokens and, where the step has detail, those of the
-    /// tokens that are picked. Sampling walks them from the last to the first.
+    /// Returns the timesteps of an AR step, ascending: `int64[T]` for the tokens that are not picked and, if the step has a
+    /// `detail`, a second array for the picked tokens. Sampling visits them from the last to the first.
     fn timesteps<'py>(&self, py: Python<'py>, step: usize) -> PyResult<Bound<'py, PyTuple>> {
         let step = self.step(step)?;
         let detail = step.detail().map(|detail| detail.diffusion_steps);
@@ -179,9 +179,9 @@ impl PyPlan {
         PyTuple::new(py, groups.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// The scale of classifier-free guidance in each AR step: `float64[steps]`.
+    /// Returns the scale of classifier-free guidance in each AR step: `float64[steps]`.
     ///
-    /// `schedule` is `linear`, which grows with the share of tokens that are known after the step, or `constant`.
+    /// `schedule` is `linear`, which grows with the fraction of tokens that are known after the step, or `constant`.
     #[pyo3(signature = (scale, schedule="linear"))]
     fn guidance<'py>(&self, py: Python<'py>, scale: f64, schedule: &str) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let schedule = match schedule {
@@ -202,19 +202,20 @@ impl PyPlan {
         Ok(PyArray1::from_iter(py, scales))
     }
 
-    /// Whether the detail rule ranks tokens by their conditioning vectors.
+    /// True if the detail rule ranks tokens by their conditioning vectors.
     #[getter]
     fn ranks_features(&self) -> PyResult<bool> {
         let picks = self.plan.steps().iter().any(|step| step.detail().is_some());
         Ok(picks && self.rule()?.needs().contains(&Capability::HostFeatures))
     }
 
-    /// Positions, among an image's tokens of an AR step, of those that the detail rule picks, ascending: `int64[picked]`.
+    /// Returns the positions in `tokens` that the detail rule picks, ascending: `int64[picked]`. `tokens` are the tokens of one
+    /// image in an AR step.
     ///
-    /// `features` are the conditioning vectors of the tokens as the head gets them, `float32[tokens, width]`; only a rule
-    /// that ranks them needs them.
+    /// `features` are the conditioning vectors of the tokens as passed to the head, `float32[tokens, width]`. Only rules that
+    /// rank tokens by them need `features`.
     #[pyo3(signature = (step, tokens, features=None, *, seed=Whole(0), image=Whole(0)))]
-    #[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
     fn pick<'py>(
         &self,
         py: Python<'py>,
@@ -240,8 +241,10 @@ impl PyPlan {
         Ok(parts)
     }
 
-    /// Operations of an image on an architecture, by part, and their `total`: a name as `mar-h`, or a dictionary as those of
-    /// `gtr.ARCHITECTURES`. With guidance everything but the text is computed twice.
+    /// Returns the number of operations per image on an architecture, by part, and their `total`.
+    ///
+    /// `architecture` is a name such as `mar-h`, or a dictionary in the form of `gtr.ARCHITECTURES`. With guidance, everything
+    /// except the text is computed twice.
     #[pyo3(signature = (architecture, *, guided=true))]
     fn cost<'py>(
         slf: &Bound<'py, Self>,
@@ -251,7 +254,7 @@ impl PyPlan {
         slf.py().import("gtr._architectures")?.call_method1("cost", (slf, architecture, guided))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
     fn _loss<'py>(
         &self,
         py: Python<'py>,
@@ -262,12 +265,12 @@ impl PyPlan {
         loss::of_plan(py, &self.plan, &field, seed, images)
     }
 
-    /// What the plan loses by drawing the tokens of a step independently of each other, in nats, on a field whose conditionals
-    /// are known: a dictionary of `total`, `steps` (`float64[steps]`), `tokens` (`float64[height, width]`), and the
-    /// `standard_error` of the average over `images`.
+    /// Returns the loss of the plan in nats: the divergence that results from drawing the tokens of a step independently of each
+    /// other, on a Gaussian field. The result is a dictionary of `total`, `steps` (`float64[steps]`), `tokens`
+    /// (`float64[height, width]`), and the `standard_error` of the mean over `images`.
     ///
-    /// `field` is `KIND:LENGTH` or `KIND:LENGTH:NUGGET`, as `exponential:2`, or a covariance `[n, n]`, or `[classes, n, n]`, n the
-    /// tokens times their channels, the channels of a token side by side.
+    /// `field` is `KIND:LENGTH` or `KIND:LENGTH:NUGGET`, such as `exponential:2`, or a covariance `[n, n]` or `[classes, n, n]`,
+    /// where n is the number of tokens times channels and the channels of a token are adjacent.
     #[pyo3(signature = (field=None, *, seed=Whole(0), images=None))]
     fn loss<'py>(
         slf: &Bound<'py, Self>,
@@ -311,7 +314,7 @@ impl PyPlan {
     }
 }
 
-/// The class of the module.
+/// Adds the class of this file to the Python module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyPlan>()
 }

@@ -1,4 +1,4 @@
-//! From a schedule to a plan.
+//! Planning: from a schedule to a plan.
 
 use gtr_core::preset::{self, Preset};
 use gtr_core::{Config, Error, Grid, Order, Plan, Registry, Schedule, TokenSet, Within, pace};
@@ -11,32 +11,32 @@ use crate::errors::{Failure, PlanError, no_grid};
 use crate::given::{GivenOrder, GivenPace};
 use crate::plan::PyPlan;
 
-/// A grid of sides that nobody checked.
+/// Converts unchecked sides to a grid.
 pub(crate) fn grid((height, width): (u32, u32)) -> PyResult<Grid> {
     Grid::new(height, width).map_err(|error| no_grid(&error))
 }
 
-/// Reads a grid as it is written on the command line, `16x16`.
+/// Parses a grid in the syntax of the command line, such as `16x16`.
 #[pyfunction]
 fn parse_grid(text: &str) -> PyResult<(u32, u32)> {
     let grid: Grid = text.parse().map_err(|error| no_grid(&error))?;
     Ok((grid.height(), grid.width()))
 }
 
-/// A schedule as a dictionary, and the sides of the grid that it is meant for, if there is one.
+/// A schedule as a dictionary, and the sides of its home grid, if it has one.
 type Chosen<'py> = (Bound<'py, PyAny>, Option<(u32, u32)>);
 
-/// The schedule of a preset and its home grid.
+/// Returns the schedule of a preset and its home grid.
 #[pyfunction]
 fn preset_schedule<'py>(py: Python<'py>, name: &str) -> PyResult<Chosen<'py>> {
     let preset = preset::find(name).map_err(Failure::from)?;
     Ok((to_python(py, &preset.schedule)?, Some((preset.home_grid.height(), preset.home_grid.width()))))
 }
 
-/// The schedule in JSON, which may be that of a preset and then has a home grid.
+/// Parses a schedule from JSON. If the JSON is a preset, also returns its home grid.
 #[pyfunction]
 fn read_schedule<'py>(py: Python<'py>, text: &str) -> PyResult<Chosen<'py>> {
-    let wrong = |error: serde_json::Error| PlanError::new_err(format!("not a schedule: {error}"));
+    let wrong = |error: serde_json::Error| PlanError::new_err(format!("invalid schedule: {error}"));
     let value: Value = serde_json::from_str(text).map_err(wrong)?;
     if value.get("schedule").is_some() {
         let preset: Preset = serde_json::from_str(text).map_err(wrong)?;
@@ -47,10 +47,10 @@ fn read_schedule<'py>(py: Python<'py>, text: &str) -> PyResult<Chosen<'py>> {
 }
 
 fn schedule(text: &str) -> PyResult<Schedule> {
-    serde_json::from_str(text).map_err(|error| PlanError::new_err(format!("not a schedule: {error}")))
+    serde_json::from_str(text).map_err(|error| PlanError::new_err(format!("invalid schedule: {error}")))
 }
 
-/// Which values a list of one a stage has for another number of stages, by their positions.
+/// Returns, for each of `stages` stages, the position in a list of `values` values from which it takes its value.
 #[pyfunction]
 fn per_stage(values: usize, stages: usize) -> PyResult<Vec<usize>> {
     if values == 0 || !(1..=64).contains(&stages) {
@@ -59,7 +59,7 @@ fn per_stage(values: usize, stages: usize) -> PyResult<Vec<usize>> {
     Ok(pace::per_stage(&(0..values).collect::<Vec<_>>(), stages))
 }
 
-/// What a Python order makes: its stages, the order within them, and whether the last one reconstructs.
+/// Result of a Python order: its stages, the order within them, and whether the last one is a reconstruction.
 type Stages = (Vec<Wholes>, String, bool);
 
 fn given_order((stages, within, reconstructs): Stages) -> PyResult<GivenOrder> {
@@ -67,17 +67,17 @@ fn given_order((stages, within, reconstructs): Stages) -> PyResult<GivenOrder> {
         "listed" => None,
         other => {
             let known: Result<Within, _> = serde_json::from_value(Value::from(other));
-            let wrong = |error| PyValueError::new_err(format!("`within` is `listed` or another order: {error}"));
+            let wrong = |error| PyValueError::new_err(format!("`within` must be `listed` or another order: {error}"));
             Some(known.map_err(wrong)?)
         }
     };
     Ok(GivenOrder { stages: stages.into_iter().map(|Wholes(tokens)| tokens).collect(), within, reconstructs })
 }
 
-/// How many tokens each stage of an order has besides the known ones, empty stages left out.
+/// Returns the number of tokens of each stage without the known ones; omits empty stages.
 #[pyfunction]
 #[pyo3(signature = (schedule_json, sides, known, order=None))]
-#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
 fn stage_sizes(
     py: Python<'_>,
     schedule_json: &str,
@@ -99,10 +99,10 @@ fn stage_sizes(
     Ok(counted.map_err(Failure::from)?)
 }
 
-/// Plans a schedule; an order or a pace that Python made takes the place of the one that the schedule names.
+/// Plans a schedule. A precomputed Python order or pace replaces the one that the schedule names.
 #[pyfunction]
 #[pyo3(signature = (schedule_json, sides, known, order=None, pace=None))]
-#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
 fn make_plan(
     py: Python<'_>,
     schedule_json: &str,
@@ -156,7 +156,7 @@ fn config<T: gtr_core::Component>(component: &T) -> Config {
     Config { kind: T::KIND.to_owned(), params }
 }
 
-/// The functions of the module.
+/// Adds the functions of this file to the Python module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(parse_grid, module)?)?;
     module.add_function(wrap_pyfunction!(preset_schedule, module)?)?;

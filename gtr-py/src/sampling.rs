@@ -1,4 +1,4 @@
-//! What a sampling loop asks for besides the plan: timesteps, noise, and the tokens that a detail rule picks.
+//! The other inputs of a sampling loop: timesteps, noise, and the tokens that a detail rule picks.
 
 use gtr_core::detail::Candidates;
 use gtr_core::{
@@ -12,12 +12,12 @@ use pyo3::prelude::*;
 use crate::arguments::{Whole, Wholes, token};
 use crate::errors::{Failure, PlanError, out_of_range};
 
-/// The largest grid: noise is addressed by tokens of any grid.
+/// Returns the largest grid, so that noise can be addressed by tokens of any grid.
 fn any_grid() -> PyResult<Grid> {
     Ok(Grid::new(4096, 4096).map_err(Failure::from)?)
 }
 
-/// The timesteps of a number of diffusion steps, ascending.
+/// Returns the timesteps of a number of diffusion steps, ascending.
 #[pyfunction]
 #[pyo3(signature = (steps, *, max_timestep=None, clip_timestep=None))]
 fn timesteps(
@@ -40,20 +40,20 @@ fn timesteps(
     Ok(array(py, &Timesteps::new(steps, limit).map_err(Failure::from)?))
 }
 
-/// Timesteps as an array.
+/// Converts timesteps to an array.
 pub(crate) fn array<'py>(py: Python<'py>, timesteps: &Timesteps) -> Bound<'py, PyArray1<i64>> {
     PyArray1::from_iter(py, timesteps.values().iter().map(|&timestep| i64::from(timestep)))
 }
 
-/// More numbers than this are not drawn at once.
+/// Largest number of values in one call.
 const MOST_NUMBERS: usize = 1 << 31;
 
-/// So many numbers are worth a thread of their own.
+/// Number of values per thread; fewer values do not justify another thread.
 const A_THREAD: usize = 1 << 16;
 
-/// Standard normal values of rows, each an image's token: `float32[draws, rows, channels]`.
+/// Returns standard normal values: `float32[draws, rows, channels]`. A row is one token of one image.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
 fn normals(
     py: Python<'_>,
     seed: Whole,
@@ -65,7 +65,9 @@ fn normals(
     let grid = any_grid()?;
     if images.0.len() != tokens.0.len() {
         let (images, tokens) = (images.0.len(), tokens.0.len());
-        return Err(PyValueError::new_err(format!("a row is an image and a token: {images} images, {tokens} tokens")));
+        return Err(PyValueError::new_err(format!(
+            "images and tokens differ in length: {images} images, {tokens} tokens"
+        )));
     }
     let tokens = tokens.tokens(grid)?;
     let rows: Vec<_> = images.0.into_iter().map(ImageIndex).zip(tokens).collect();
@@ -73,13 +75,13 @@ fn normals(
     let width = rows.len().checked_mul(channels);
     let numbers = width.and_then(|width| width.checked_mul(count)).filter(|&numbers| numbers <= MOST_NUMBERS);
     let Some(numbers) = numbers else {
-        return Err(PyValueError::new_err(format!("at most {MOST_NUMBERS} normal values are drawn at once")));
+        return Err(PyValueError::new_err(format!("at most {MOST_NUMBERS} normal values can be drawn at once")));
     };
     let values = py.detach(|| fill(Noise::new(Seed(seed.0)), &rows, first, numbers, channels));
     PyArray1::from_vec(py, values).reshape([count, rows.len(), channels])
 }
 
-/// Fills rows of values, draw after draw, on as many threads as are worth it: the values depend on their addresses alone.
+/// Draws the values of all rows, draw by draw, on one or more threads. The values depend only on their addresses.
 fn fill(noise: Noise, rows: &[(ImageIndex, TokenIndex)], first: u32, numbers: usize, channels: usize) -> Vec<f32> {
     let mut values = vec![0.0; numbers];
     if numbers == 0 {
@@ -107,9 +109,9 @@ fn fill(noise: Noise, rows: &[(ImageIndex, TokenIndex)], first: u32, numbers: us
     values
 }
 
-/// By what FTS ranks conditioning vectors: a number a row.
+/// Returns the FTS scores of conditioning vectors, one per row.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
 fn fts_scores<'py>(py: Python<'py>, features: PyReadonlyArray2<'py, f32>) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let width = features.shape()[1];
     let values = features.as_slice()?;
@@ -120,11 +122,11 @@ fn fts_scores<'py>(py: Python<'py>, features: PyReadonlyArray2<'py, f32>) -> PyR
     Ok(PyArray1::from_vec(py, scores))
 }
 
-/// Positions of the tokens that a detail rule picks; of an image's tokens in one step.
+/// Returns the positions of the tokens that a detail rule picks from the tokens of one image in one step.
 #[pyfunction]
 #[pyo3(signature = (rule_json, tokens, features, seed, image, step, count=None))]
-#[expect(clippy::too_many_arguments, reason = "what a rule may look at")]
-#[expect(clippy::needless_pass_by_value, reason = "what Python passes is owned")]
+#[expect(clippy::too_many_arguments, reason = "the inputs of a detail rule")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
 fn pick<'py>(
     py: Python<'py>,
     rule_json: &str,
@@ -136,14 +138,14 @@ fn pick<'py>(
     count: Option<usize>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
     let config: Config =
-        serde_json::from_str(rule_json).map_err(|error| PlanError::new_err(format!("not a detail rule: {error}")))?;
+        serde_json::from_str(rule_json).map_err(|error| PlanError::new_err(format!("invalid detail rule: {error}")))?;
     let rule = Registry::builtin().build_detail(&config).map_err(Failure::from)?;
     let rows = features.as_ref().map(|features| Ok::<_, PyErr>((features.as_slice()?, features.shape()[1])));
     let picked = picks(rule.as_ref(), &tokens, rows.transpose()?, (seed, image, step), count)?;
     Ok(PyArray1::from_iter(py, picked.into_iter().map(|position| i64::try_from(position).unwrap_or(i64::MAX))))
 }
 
-/// What a rule picks; without a count, as many as it says.
+/// Applies a detail rule. Without `count`, the rule decides how many tokens it picks.
 pub(crate) fn picks(
     rule: &dyn Detail,
     tokens: &Wholes,
@@ -158,22 +160,22 @@ pub(crate) fn picks(
     };
     if count > tokens.len() {
         let most = tokens.len();
-        return Err(PyValueError::new_err(format!("{count} of {most} tokens cannot be picked")));
+        return Err(PyValueError::new_err(format!("cannot pick {count} of {most} tokens")));
     }
     let (features, width) = match (features, rule.needs().contains(&Capability::HostFeatures)) {
         (_, false) => (&[][..], 0),
-        (None, true) => return Err(PyValueError::new_err("this rule ranks conditioning vectors: give features")),
+        (None, true) => return Err(PyValueError::new_err("this rule ranks conditioning vectors and needs features")),
         (Some((values, width)), true) if width * tokens.len() == values.len() => (values, width),
         (Some((values, width)), true) => {
             let (rows, tokens) = (values.len() / width.max(1), tokens.len());
-            return Err(PyValueError::new_err(format!("features have {rows} rows for {tokens} tokens: give one each")));
+            return Err(PyValueError::new_err(format!("features have {rows} rows for {tokens} tokens")));
         }
     };
     let stream = Stream::new(Seed(seed), Purpose::Detail, ImageIndex(image), step);
     Ok(rule.pick(Candidates { tokens: &tokens, width, features, stream }, count))
 }
 
-/// The functions of the module.
+/// Adds the functions of this file to the Python module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(timesteps, module)?)?;
     module.add_function(wrap_pyfunction!(normals, module)?)?;

@@ -1,9 +1,9 @@
-//! Plans of others, checked against every rule.
+//! Verification of untrusted plans against every rule.
 
 use gtr_core::{PlanDocument, Registry, Violation};
 use pyo3::prelude::*;
 
-/// A broken rule: number, name, place, what was found, what was expected, and all of it in words.
+/// A violation: rule number, rule name, place, value found, value expected, and the whole message.
 type Broken = (u8, &'static str, String, String, String, String);
 
 fn broken(violation: &Violation) -> Broken {
@@ -11,7 +11,7 @@ fn broken(violation: &Violation) -> Broken {
     (rule.number(), rule.name(), place.clone(), found.clone(), expected.clone(), violation.to_string())
 }
 
-/// The violations of a document, and what could not be checked.
+/// Returns the violations of a document, and notes on rules that could not be checked.
 #[pyfunction]
 fn verify(py: Python<'_>, text: &str) -> (Vec<Broken>, Vec<String>) {
     py.detach(|| match PlanDocument::parse(text) {
@@ -23,7 +23,7 @@ fn verify(py: Python<'_>, text: &str) -> (Vec<Broken>, Vec<String>) {
     })
 }
 
-/// The function of the module.
+/// Adds the function of this file to the Python module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(verify, module)?)
 }

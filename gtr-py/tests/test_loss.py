@@ -32,8 +32,8 @@ def test_a_covariance_is_a_field() -> None:
     ("field", "message"),
     [
         ("exponential", "exponential"),
-        ("cubic:2", "there is no kernel called `cubic`: choose one of"),
-        (np.eye(3), r"a covariance is \[classes, n, n\], n a multiple of the 2 tokens"),
+        ("cubic:2", "unknown kernel `cubic`; expected one of"),
+        (np.eye(3), r"a covariance must be \[classes, n, n\], n a multiple of the 2 tokens"),
         (np.array([[1.0, 0.5], [0.4, 1.0]]), "covariance"),
         (np.array([[1.0, np.nan], [np.nan, 1.0]]), "covariance"),
         (np.ones(2), "not of 1 dimensions"),
@@ -52,5 +52,5 @@ def test_a_design_loses_no_more_than_presets_of_as_many_steps() -> None:
     assert found.loss == pytest.approx(found.families[0]["loss"])
     with pytest.raises(ValueError, match="give either steps or loss"):
         gtr.design((8, 8))
-    with pytest.raises(gtr.PlanError, match="100 AR steps are more than the 64 tokens"):
+    with pytest.raises(gtr.PlanError, match="100 AR steps exceed the 64 tokens"):
         gtr.design((8, 8), steps=100)

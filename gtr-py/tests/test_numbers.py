@@ -39,11 +39,11 @@ def test_no_noise_is_an_empty_array(shape: tuple[list[int], int, int]) -> None:
 def test_hostile_noise_is_refused() -> None:
     with pytest.raises(ValueError, match="at most"):
         gtr.noises(0, [0], [0], 2**31, 2**31)
-    with pytest.raises(ValueError, match="a row is an image and a token: 2 images, 1 tokens"):
+    with pytest.raises(ValueError, match="images and tokens differ in length: 2 images, 1 tokens"):
         gtr.noises(0, [0, 1], [0], 1)
     with pytest.raises(ValueError, match="token 16777216 is not on the grid"):
         gtr.noise(0, 0, 2**24, 0)
-    with pytest.raises(ValueError, match="a whole number must be"):
+    with pytest.raises(ValueError, match="an integer must be"):
         gtr.noise(-1, 0, 0, 0)
 
 
@@ -101,11 +101,11 @@ def test_picks() -> None:
 
 
 def test_wrong_picks_are_refused() -> None:
-    with pytest.raises(ValueError, match="this rule ranks conditioning vectors: give features"):
+    with pytest.raises(ValueError, match="this rule ranks conditioning vectors and needs features"):
         gtr.pick("fts", range(20))
     with pytest.raises(ValueError, match="features have 3 rows for 20 tokens"):
         gtr.pick("fts", range(20), np.ones((3, 8)))
-    with pytest.raises(ValueError, match="4 of 2 tokens cannot be picked"):
+    with pytest.raises(ValueError, match="cannot pick 4 of 2 tokens"):
         gtr.pick("random", [0, 1], count=4)
     with pytest.raises(gtr.PlanError, match="there is no detail called `most`"):
         gtr.pick("most", [0, 1])

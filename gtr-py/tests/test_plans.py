@@ -116,7 +116,7 @@ def test_cost_of_the_published_models() -> None:
     assert gtr.plan("gtr-16").cost(gtr.ARCHITECTURES["mar-h"], guided=False)["total"] < whole["total"] / 8
     with pytest.raises(ValueError, match="there is no architecture called `mar-x`: choose one of `mar-b`"):
         gtr.plan("gtr-16").cost("mar-x")
-    with pytest.raises(ValueError, match="not an architecture"):
+    with pytest.raises(ValueError, match="invalid architecture"):
         gtr.plan("gtr-16").cost({"buffer": 3})
 
 
@@ -155,11 +155,11 @@ def test_pictures_for_notebooks() -> None:
         (lambda: gtr.plan("gtr-16", order="spiral"), gtr.PlanError, "there is no order called `spiral`: choose one of"),
         (lambda: gtr.plan("gtr-16", pace={"steps": [4]}), gtr.PlanError, "pace"),
         (lambda: gtr.plan("gtr-16", max_timestep=1000), gtr.PlanError, "a timestep must be 0 to 999, not 1000"),
-        (lambda: gtr.plan({"order": "raster"}), gtr.PlanError, "not a schedule: missing field `pace`"),
+        (lambda: gtr.plan({"order": "raster"}), gtr.PlanError, "invalid schedule: missing field `pace`"),
         (lambda: gtr.plan(3), TypeError, "a schedule is the name of a preset"),
         (lambda: gtr.plan("gtr-16", known=[256]), ValueError, "token 256 is not on the grid of 16x16"),
         (lambda: gtr.Plan.from_json("{}"), gtr.PlanError, "R1 document"),
-        (lambda: gtr.plan("gtr-16").order(-1), ValueError, "a whole number must be 0 to 18446744073709551615, not -1"),
+        (lambda: gtr.plan("gtr-16").order(-1), ValueError, "an integer must be 0 to 18446744073709551615, not -1"),
         (lambda: gtr.plan("gtr-16").order("x"), TypeError, "int"),
         (lambda: gtr.plan("gtr-16").timesteps(16), IndexError, "there is no AR step 16 of 16"),
         (lambda: gtr.plan("gtr-16").guidance(-1.0), ValueError, "a guidance scale must be 0 to 1000, not -1"),

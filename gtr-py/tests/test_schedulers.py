@@ -95,7 +95,7 @@ def test_a_pace_sees_what_is_left() -> None:
         ([[0, 1, 2, 3, 3]], "not a partition of the grid of 2x2: token 3 is in it twice"),
         ([[0, 1, 2]], "not a partition of the grid of 2x2: token 3 is in no subset"),
         ([[0, 1, 2, 4]], "token 4 is not on the grid of 2x2"),
-        ([[0, 1, 2, -1]], "a whole number must be 0 to"),
+        ([[0, 1, 2, -1]], "an integer must be 0 to"),
         ([["a"]], "a list of lists of whole numbers is needed"),
         (3, "a list of lists of whole numbers is needed"),
     ],
@@ -114,7 +114,7 @@ def test_broken_orders_are_named(stages: object, message: str) -> None:
     [
         ([[1, 2]], "the steps of stage 1 do not add up to its 4 tokens"),
         ([[4, 0]], "a step of stage 1 generates no token"),
-        ([[2, 2], [1]], "there are steps for 2 stages: give a list for each of the 1"),
+        ([[2, 2], [1]], "the pace has steps for 2 stages, expected one list for each of 1"),
         ([[2**63, 2**63, 4]], "do not add up"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What plans lose, and designs."""
+"""Losses of plans, and designs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import gtr
 
 
-def test_a_loss_is_shared_among_steps_and_tokens() -> None:
+def test_losses_of_steps_and_tokens_add_up() -> None:
     plan = gtr.plan("mar-8", grid=(4, 4))
     lost = plan.loss("exponential:2", images=4)
     assert lost["total"] > 0
@@ -20,7 +20,7 @@ def test_a_loss_is_shared_among_steps_and_tokens() -> None:
 
 
 def test_a_covariance_is_a_field() -> None:
-    # Two numbers of correlation r have a mutual information of -1/2 ln(1 - r^2).
+    # Two Gaussian variables with correlation r have a mutual information of -1/2 ln(1 - r^2).
     plan = gtr.plan("mar-8", grid=(1, 2), pace={"steps": 1})
     pair = np.array([[1.0, 0.5], [0.5, 1.0]])
     assert plan.loss(pair)["total"] == pytest.approx(-0.5 * np.log(1 - 0.25))
@@ -44,7 +44,7 @@ def test_other_fields_are_refused(field: str | np.ndarray, message: str) -> None
         gtr.plan("mar-8", grid=(1, 2), pace={"steps": 1}).loss(field)
 
 
-def test_a_design_loses_no_more_than_presets_of_as_many_steps() -> None:
+def test_a_design_loses_less_than_a_preset_with_as_many_steps() -> None:
     found = gtr.design((8, 8), steps=8, images=4)
     assert len(found.plan.steps) == 8
     assert found.loss < gtr.plan("mar-8", grid=(8, 8)).loss(images=4)["total"]

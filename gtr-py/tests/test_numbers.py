@@ -18,8 +18,8 @@ def test_noise_is_pinned() -> None:
     assert [hex(value) for value in bits] == ["0xbecf22b3", "0xbee09249", "0x3fa1a660", "0x3f934259"]
 
 
-def test_noises_are_each_noise_at_its_address() -> None:
-    # Enough for several threads.
+def test_noises_equal_noise_at_each_address() -> None:
+    # Enough values for several threads.
     images, tokens = np.repeat(np.array([3, 8, 2**63], dtype=np.uint64), 400), np.tile(np.arange(400), 3)
     values = gtr.noises(5, images, tokens, draws=4, channels=16)
     assert values.shape == (4, 1200, 16)
@@ -58,7 +58,7 @@ def test_timesteps_of_a_plan(preset: str) -> None:
         assert [row.tolist() for row in found] == [gtr.timesteps(steps, **limits).tolist() for steps in wanted]
 
 
-def test_timesteps_as_recorded() -> None:
+def test_timesteps_equal_the_recorded_ones() -> None:
     recorded = json.loads((GOLDEN / "mar_tiny" / "sample_it4_cfg2.9_linear.json").read_text())
     assert gtr.timesteps(50).tolist() == recorded["timestep_map"]
 
@@ -72,14 +72,14 @@ def test_timesteps_are_bounded() -> None:
         gtr.timesteps(5, max_timestep=900, clip_timestep=900)
 
 
-def test_guidance_as_recorded() -> None:
+def test_guidance_equals_the_recorded_one() -> None:
     recorded = json.loads((GOLDEN / "mar_tiny" / "sample_it4_cfg2.9_linear.json").read_text())
     plan = gtr.plan("mar-8", grid=(8, 8), pace={"kind": "cosine", "steps": 4})
     assert np.allclose(plan.guidance(2.9), recorded["cfg_iter"], rtol=1e-7)
     assert plan.guidance(2.9, "constant").tolist() == [2.9] * 4
 
 
-def test_scores_are_a_transform_of_numpy() -> None:
+def test_scores_agree_with_numpy() -> None:
     rows = np.random.default_rng(0).normal(size=(7, 33)).astype(np.float32)
     amplitudes = np.abs(np.fft.rfft(rows.astype(np.float64)))[:, 1:17]
     assert np.allclose(gtr.fts_scores(rows), (amplitudes * (1 + np.arange(1, 17) / 16)).sum(axis=1), rtol=1e-12)
@@ -96,7 +96,7 @@ def test_picks() -> None:
     assert gtr.pick("none", range(20)).tolist() == []
     some = gtr.pick("random", range(20), count=4, seed=3, image=2, step=1)
     assert len(set(some.tolist())) == 4
-    # Ties go to the lower token.
+    # Ties go to the lower token index.
     assert gtr.pick("fts", [5, 2, 9], np.ones((3, 8)), count=1).tolist() == [1]
 
 

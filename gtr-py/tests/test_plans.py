@@ -1,4 +1,4 @@
-"""Plans, as Python sees them."""
+"""Plans in Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRIDS = [(16, 16), (8, 8), (5, 7)]
 @pytest.mark.cli
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("preset", PRESETS)
-def test_plans_are_byte_for_byte_those_of_the_command_line(cli: Callable[..., str], preset: str, grid: Any) -> None:
+def test_plans_equal_those_of_the_command_line(cli: Callable[..., str], preset: str, grid: Any) -> None:
     text = cli("plan", "--preset", preset, "--grid", f"{grid[0]}x{grid[1]}", "--format", "json")
     plan = gtr.plan(preset, grid=grid)
     assert plan.to_json() == text
@@ -87,7 +87,7 @@ def test_orders_and_masks_agree_with_steps(preset: str, grid: Any) -> None:
         assert not masks[-1].any()
 
 
-def test_known_tokens_are_left_out() -> None:
+def test_orders_exclude_known_tokens() -> None:
     plan = gtr.plan("gtr-8", grid=(8, 8), known=range(32))
     assert plan.known.tolist() == list(range(32))
     assert sorted(plan.order(0, 0).tolist()) == list(range(32, 64))
@@ -104,7 +104,7 @@ def test_equality_hash_and_pickle() -> None:
     assert plan != plan.to_json()
 
 
-def test_a_plan_says_what_it_adapted() -> None:
+def test_a_plan_lists_its_adaptations() -> None:
     assert gtr.plan("gtr-16", grid=(16, 16)).adaptations == []
     assert gtr.plan("gtr-16", grid=(2, 1)).adaptations
 
@@ -121,7 +121,7 @@ def test_cost_of_the_published_models() -> None:
 
 
 @pytest.mark.cli
-def test_costs_are_those_of_the_command_line(cli: Callable[..., str]) -> None:
+def test_costs_equal_those_of_the_command_line(cli: Callable[..., str]) -> None:
     for name in gtr.ARCHITECTURES:
         report = json.loads(cli("cost", "--model", name, "--preset", "gtr-16", "--format", "json"))
         grid = (32, 32) if name.startswith("lightgen") else (16, 16)
@@ -130,7 +130,7 @@ def test_costs_are_those_of_the_command_line(cli: Callable[..., str]) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    """Every number of a report in 10^12, as text of two digits."""
+    """Converts every number of a report to units of 10^12, as text with two decimals."""
     if isinstance(value, dict):
         return {name: _rounded(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -138,7 +138,7 @@ def _rounded(value: Any) -> Any:
     return f"{value / 1e12:.2f}" if isinstance(value, float) else value
 
 
-def test_pictures_for_notebooks() -> None:
+def test_figures_for_notebooks() -> None:
     plan = gtr.plan("gtr-16", grid=(8, 8))
     assert plan._repr_svg_().count("<rect") == 64 + 16 + 1
     assert plan._repr_html_().count("<tr>") == 4
@@ -151,12 +151,12 @@ def test_pictures_for_notebooks() -> None:
         (lambda: gtr.plan("gtr"), gtr.PlanError, "there is no preset called `gtr`: choose one of `gtr-paper`"),
         (lambda: gtr.plan("gtr-16", grid="0x4"), ValueError, "a grid of 0x4 tokens is not possible"),
         (lambda: gtr.plan("gtr-16", grid=(-1, 4)), ValueError, "a grid of -1x4 tokens is not possible"),
-        (lambda: gtr.plan("gtr-16", grid=(1, 2, 3)), TypeError, r"a grid is \(height, width\)"),
+        (lambda: gtr.plan("gtr-16", grid=(1, 2, 3)), TypeError, r"a grid must be \(height, width\)"),
         (lambda: gtr.plan("gtr-16", order="spiral"), gtr.PlanError, "there is no order called `spiral`: choose one of"),
         (lambda: gtr.plan("gtr-16", pace={"steps": [4]}), gtr.PlanError, "pace"),
         (lambda: gtr.plan("gtr-16", max_timestep=1000), gtr.PlanError, "a timestep must be 0 to 999, not 1000"),
         (lambda: gtr.plan({"order": "raster"}), gtr.PlanError, "invalid schedule: missing field `pace`"),
-        (lambda: gtr.plan(3), TypeError, "a schedule is the name of a preset"),
+        (lambda: gtr.plan(3), TypeError, "a schedule must be the name of a preset"),
         (lambda: gtr.plan("gtr-16", known=[256]), ValueError, "token 256 is not on the grid of 16x16"),
         (lambda: gtr.Plan.from_json("{}"), gtr.PlanError, "R1 document"),
         (lambda: gtr.plan("gtr-16").order(-1), ValueError, "an integer must be 0 to 18446744073709551615, not -1"),
@@ -166,7 +166,7 @@ def test_pictures_for_notebooks() -> None:
         (lambda: gtr.plan("gtr-16").guidance(2.0, "cubic"), ValueError, "must be linear or constant, not cubic"),
     ],
 )
-def test_errors_say_what_would_be_right(call: Callable[[], object], error: type[Exception], message: str) -> None:
+def test_errors_say_what_is_expected(call: Callable[[], object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
 
@@ -183,7 +183,7 @@ def test_verification() -> None:
     assert gtr.verify(b"\xff")[0].rule == 1
 
 
-def test_catalogues_show_themselves() -> None:
+def test_catalogues_are_shown_as_tables() -> None:
     assert [preset.name for preset in gtr.presets()] != []
     assert sorted(preset.name for preset in gtr.presets()) == PRESETS
     assert repr(gtr.presets()).split()[:3] == ["gtr-paper", "16x16", "published"]

@@ -1,4 +1,4 @@
-"""Orders and paces that are written in Python."""
+"""Orders and paces written in Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("unregistered")
 
 @dataclass
 class Spiral:
-    """From the rim inwards, ring by ring."""
+    """Spiral from the border to the centre, ring by ring."""
 
     outwards: bool = False
 
@@ -29,7 +29,7 @@ class Spiral:
 
 
 class Halves:
-    """The upper half, then the lower one, which is reconstructed."""
+    """The upper half, then the lower half as the reconstruction."""
 
     within = "random"
     reconstructs = True
@@ -55,11 +55,11 @@ class Doubling:
 
 
 @pytest.mark.parametrize("scheduler", [Spiral(), Spiral(outwards=True), Spiral, Halves(), Doubling()])
-def test_sound_schedulers_obey_the_laws(scheduler: object) -> None:
+def test_valid_schedulers_obey_the_laws(scheduler: object) -> None:
     gtr.laws.check(scheduler)
 
 
-def test_an_order_makes_plans_by_its_name() -> None:
+def test_an_order_can_be_used_by_name() -> None:
     gtr.register(Spiral)
     plan = gtr.plan("mar-8", grid=(4, 4), order={"kind": "spiral", "outwards": True})
     assert plan == gtr.plan("mar-8", grid=(4, 4), order=Spiral(outwards=True))
@@ -67,7 +67,7 @@ def test_an_order_makes_plans_by_its_name() -> None:
     assert plan.schedule["order"] == {"kind": "spiral", "outwards": True}
 
 
-def test_a_saved_plan_is_one_of_an_unknown_kind() -> None:
+def test_a_saved_plan_has_an_unknown_kind() -> None:
     plan = gtr.plan("gtr-16", grid=(8, 8), order=Halves(), pace={"kind": "uniform", "steps": 6})
     checked = gtr.verify(plan.to_json())
     assert checked == []
@@ -76,14 +76,14 @@ def test_a_saved_plan_is_one_of_an_unknown_kind() -> None:
     gtr.unregister(Halves)
     read = gtr.Plan.from_json(plan.to_json())
     assert read == plan
-    # Its order within a stage is drawn by seed, and whoever reads it draws the same.
+    # The order within a stage depends on the seed, and is the same after reading the plan.
     assert np.array_equal(read.order(3, 9), plan.order(3, 9))
     assert not np.array_equal(read.order(3, 9), plan.order(3, 8))
     assert read.stages[1]["role"] == "reconstruction"
     assert "detail" in read.steps[-1]
 
 
-def test_a_pace_sees_what_is_left() -> None:
+def test_a_pace_gets_the_remaining_tokens() -> None:
     plan = gtr.plan("gtr-16", grid=(4, 4), pace=Doubling(), known=range(8))
     assert [step["tokens"] for step in plan.steps if step["stage"] == 0] == [1, 1]
     assert sum(step["tokens"] for step in plan.steps) == 8
@@ -96,11 +96,11 @@ def test_a_pace_sees_what_is_left() -> None:
         ([[0, 1, 2]], "not a partition of the grid of 2x2: token 3 is in no subset"),
         ([[0, 1, 2, 4]], "token 4 is not on the grid of 2x2"),
         ([[0, 1, 2, -1]], "an integer must be 0 to"),
-        ([["a"]], "a list of lists of whole numbers is needed"),
-        (3, "a list of lists of whole numbers is needed"),
+        ([["a"]], "expected a list of lists of integers"),
+        (3, "expected a list of lists of integers"),
     ],
 )
-def test_broken_orders_are_named(stages: object, message: str) -> None:
+def test_errors_of_broken_orders(stages: object, message: str) -> None:
     class Broken:
         def partition(self, grid: gtr.Grid) -> object:
             return stages
@@ -118,7 +118,7 @@ def test_broken_orders_are_named(stages: object, message: str) -> None:
         ([[2**63, 2**63, 4]], "do not add up"),
     ],
 )
-def test_broken_paces_are_named(counts: list[list[int]], message: str) -> None:
+def test_errors_of_broken_paces(counts: list[list[int]], message: str) -> None:
     class Broken:
         def steps(self, stages: list[int]) -> list[list[int]]:
             return counts
@@ -127,7 +127,7 @@ def test_broken_paces_are_named(counts: list[list[int]], message: str) -> None:
         gtr.plan("mar-8", grid=(2, 2), pace=Broken())
 
 
-def test_laws_catch_what_is_broken() -> None:
+def test_laws_detect_broken_schedulers() -> None:
     class Repeats:
         def partition(self, grid: gtr.Grid) -> list[list[int]]:
             return [[*range(grid.tokens), 0]]
@@ -157,7 +157,7 @@ def test_laws_catch_what_is_broken() -> None:
         (Repeats, "token 0 is generated twice"),
         (Forgets, "is never generated"),
         (Changes, "the partition changes from call to call"),
-        (Unsorted, "tokens do not ascend"),
+        (Unsorted, "tokens are not ascending"),
         (Empty, "has an empty step"),
     ]
     for scheduler, law in broken:
@@ -165,8 +165,8 @@ def test_laws_catch_what_is_broken() -> None:
             gtr.laws.check(scheduler())
 
 
-def test_what_is_no_scheduler_is_refused() -> None:
-    with pytest.raises(TypeError, match="int is no scheduler: an order has `partition"):
+def test_other_objects_are_refused() -> None:
+    with pytest.raises(TypeError, match="int is not a scheduler: an order has `partition"):
         gtr.plan("mar-8", order=3)
     with pytest.raises(TypeError, match="Doubling is not an order, but a pace"):
         gtr.plan("mar-8", order=Doubling())
@@ -182,7 +182,7 @@ def test_what_is_no_scheduler_is_refused() -> None:
         gtr.plan("mar-8", order={"kind": "spiral", "inwards": True})
 
 
-def test_what_a_scheduler_raises_comes_through() -> None:
+def test_exceptions_of_a_scheduler_propagate() -> None:
     class Fails:
         def partition(self, grid: gtr.Grid) -> list[list[int]]:
             raise ZeroDivisionError("no such grid")
@@ -191,6 +191,6 @@ def test_what_a_scheduler_raises_comes_through() -> None:
         gtr.plan("mar-8", order=Fails())
 
 
-def test_parameters_stay_json() -> None:
+def test_parameters_are_json() -> None:
     plan = gtr.plan("mar-8", grid=(2, 2), order=Spiral())
     assert json.loads(plan.to_json())["schedule"]["order"] == {"kind": "spiral", "outwards": False}

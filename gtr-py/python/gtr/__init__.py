@@ -1,15 +1,15 @@
 """Sampling plans for masked autoregressive (MAR) image generators.
 
-A plan says which tokens of an image are generated when, and with how much computation:
+A plan says which tokens of an image are generated at which AR step, and with how many diffusion steps:
 
 >>> import gtr
 >>> plan = gtr.plan("gtr-16", grid=(16, 16))
 >>> len(plan.steps), plan.order(seed=0, image=7).shape
 (16, (256,))
 
-`plan` makes one, `presets` and `schedulers` tell what there is to choose from, `verify` checks the plans of others, and
-`register` adds an order or a pace that is written in Python. `gtr.torch.sample` runs plans on PyTorch models; it is imported
-only when asked for.
+`plan` creates a plan, `presets` and `schedulers` list the available choices, `verify` checks untrusted plans, and `register`
+adds an order or a pace written in Python. `gtr.torch.sample` runs plans on PyTorch models; `gtr.torch` must be imported
+explicitly.
 """
 
 from gtr import laws

@@ -1,4 +1,4 @@
-"""The published architectures, whose sizes decide what a plan costs."""
+"""Sizes of the published architectures, which determine the cost of a plan."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 
 
 def cost(plan: Plan, architecture: str | Mapping[str, Any], guided: bool) -> dict[str, float]:
-    """What `Plan.cost` returns."""
+    """Implements `Plan.cost`."""
     if isinstance(architecture, str):
         if architecture not in ARCHITECTURES:
             known = ", ".join(f"`{name}`" for name in ARCHITECTURES)

@@ -1,4 +1,4 @@
-"""What there is to choose from."""
+"""The available presets and schedulers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Preset:
     summary: str
     source: str
     status: str
-    """`published`, or `ours`: whose numbers it holds."""
+    """`published` or `ours`: the origin of its numbers."""
     home_grid: tuple[int, int]
-    """The grid that it is meant for."""
+    """The grid that the preset was made for, (height, width)."""
     schedule: dict[str, Any]
 
 
@@ -31,19 +31,19 @@ class Scheduler:
     axis: str
     """`order`, `pace`, `diffusion` or `detail`."""
     kind: str
-    """The name by which a schedule asks for it."""
+    """The name of the implementation in a schedule."""
     summary: str
     description: str
     source: str
     parameters: tuple[dict[str, Any], ...]
-    """What it takes: `name`, `description` and, if there is one, `default`."""
+    """The parameters: dictionaries with `name`, `description` and, if there is one, `default`."""
 
 
 T = TypeVar("T", Preset, Scheduler)
 
 
 class Catalogue(list[T]):
-    """A list that shows itself as a table."""
+    """A list whose `repr` is a table."""
 
     def __repr__(self) -> str:
         rows = [_row(entry) for entry in self]
@@ -70,7 +70,7 @@ def _catalogue(entries: Iterable[T]) -> Catalogue[T]:
 
 
 def presets() -> Catalogue[Preset]:
-    """The named schedules, as a list that shows itself as a table.
+    """Returns all presets, as a list whose `repr` is a table.
 
     >>> import gtr
     >>> [preset.name for preset in gtr.presets()][:3]
@@ -85,7 +85,7 @@ def presets() -> Catalogue[Preset]:
 
 
 def schedulers(axis: str | None = None) -> Catalogue[Scheduler]:
-    """The implementations of all axes, or of one, as a list that shows itself as a table.
+    """Returns the implementations of all axes, or of one, as a list whose `repr` is a table.
 
     >>> import gtr
     >>> [it.kind for it in gtr.schedulers("pace")]

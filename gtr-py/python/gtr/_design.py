@@ -1,4 +1,4 @@
-"""Schedules that are designed to lose least."""
+"""Search for the schedule with the least loss."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from gtr._planning import _HOME, _sides, make
 
 @dataclass(frozen=True)
 class Design:
-    """A schedule that was designed, with what speaks for it."""
+    """The result of a search for a schedule."""
 
     plan: Plan
-    """Its plan on the grid that it was designed for."""
+    """The plan of the schedule on the requested grid."""
     schedule: dict[str, Any]
     loss: float
-    """What it loses on average, in nats."""
+    """Mean loss over the images, in nats."""
     standard_error: float
-    """Of that average; 0 where all images have the same order."""
+    """Standard error of the mean; 0 if all images have the same order."""
     candidates: int
-    """How many schedules it was chosen from."""
+    """Number of schedules that were compared."""
     families: tuple[dict[str, Any], ...]
-    """The best of each family that takes so many AR steps, least loss first: `order`, `steps`, `loss`."""
+    """The best schedule of each family with this number of AR steps, least loss first: `order`, `steps`, `loss`."""
 
 
 def design(
@@ -39,11 +39,11 @@ def design(
     images: int = 32,
     seed: int = 0,
 ) -> Design:
-    """The schedule that loses least at `steps` AR steps, or that takes the fewest steps to lose at most `loss` nats.
+    """Returns the schedule with the least loss for `steps` AR steps, or with the fewest steps for a loss of at most `loss` nats.
 
-    The loss is that of `Plan.loss`, on `field`, averaged over `images` images where orders are drawn by `seed`. Diffusion steps and
-    detail, which it does not depend on, are left at 20 steps and none; `gtr.plan(design.schedule, grid, diffusion=...)` changes
-    them.
+    The loss is that of `Plan.loss` on `field`. If orders depend on `seed`, it is averaged over `images` images. The loss does not
+    depend on the diffusion steps and the detail rule. They are set to 20 steps and `none`;
+    `gtr.plan(design.schedule, grid, diffusion=...)` changes them.
 
     Raises `gtr.PlanError` if the goal cannot be met.
 
@@ -66,12 +66,12 @@ def design(
 
 
 def covariance(field: str | NDArray[np.float64]) -> str | NDArray[np.float64]:
-    """A field as the Rust half reads it: a name, or the covariance of each class."""
+    """Converts a field to the form that the Rust half reads: a name, or one covariance per class."""
     if isinstance(field, str):
         return field
     array = np.ascontiguousarray(field, dtype=np.float64)
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3:
-        raise ValueError(f"a covariance is [n, n] or [classes, n, n], not of {array.ndim} dimensions")
+        raise ValueError(f"a covariance must be [n, n] or [classes, n, n], not of {array.ndim} dimensions")
     return array

@@ -1,4 +1,4 @@
-"""Plans as pictures, for notebooks."""
+"""Figures of plans, for notebooks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from gtr._gtr import Plan
 
-# From the first AR step to the last, in each of the two roles of a stage.
+# Colours of the first and the last AR step of each role.
 _RAMPS = {"generation": ("#0b3c6f", "#c9e1f5"), "reconstruction": ("#8a2f0a", "#fbd9c5")}
 _TEXT = 'font-family="sans-serif" font-size="11"'
 
 
 def svg(plan: Plan) -> str:
-    """The grid, each token with the AR step of image 0 under seed 0 that generates it, and the diffusion steps below."""
+    """Draws the grid, with the AR step that generates each token of image 0 for seed 0, and the diffusion steps below."""
     height, width = plan.grid
     cell = max(4, min(26, 416 // max(height, width)))
     grid, chart = _cells(plan, cell), _chart(plan, width * cell)
@@ -28,7 +28,7 @@ def svg(plan: Plan) -> str:
 
 
 def html(plan: Plan) -> str:
-    """The picture beside the stages in numbers."""
+    """Returns the figure and a table of the stages."""
     rows = "".join(
         f"<tr><td>{number}</td><td>{stage['role']}</td><td>{stage['tokens']}</td><td>{stage['ar_steps']}</td>"
         f"<td>{stage['first_diffusion_steps']} to {stage['last_diffusion_steps']}</td></tr>"
@@ -74,7 +74,7 @@ def _chart(plan: Plan, width: int) -> str:
 
 
 def _colors(plan: Plan) -> list[tuple[str, str]]:
-    """The colour of each AR step, and one that can be read on it."""
+    """Returns the colour of each AR step and a text colour with enough contrast."""
     stages, steps = plan.stages, plan.steps
     roles = [stages[step["stage"]]["role"] for step in steps]
     colors = []

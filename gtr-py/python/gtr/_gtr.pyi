@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 __version__: str
 
 class PlanError(ValueError):
-    """A schedule that makes no plan, or a document that is none."""
+    """The schedule cannot be planned, or the document is not a valid plan."""
 
 class Plan:
-    """A sampling plan: which tokens of an image are generated when, and with how much computation."""
+    """A sampling plan: which tokens of an image are generated at which AR step, and with how many diffusion steps."""
 
     @staticmethod
     def from_json(text: str) -> Plan: ...

@@ -1,4 +1,4 @@
-"""What a sampling loop asks for besides the plan, as NumPy arrays."""
+"""The other inputs of a sampling loop, as NumPy arrays: timesteps, noise, scores and picks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from gtr import _gtr
 
 
 def timesteps(steps: int, *, max_timestep: int | None = None, clip_timestep: int | None = None) -> NDArray[np.int64]:
-    """The timesteps of a number of diffusion steps, ascending: `int64[T]`; sampling walks them from the last to the first.
+    """Returns the timesteps of a number of diffusion steps, ascending: `int64[T]`.
 
-    With `max_timestep` they are spaced evenly from 0 to it; with `clip_timestep` from 0 to 999, those above it merged.
+    Sampling visits them from the last to the first. With `max_timestep` they are spaced evenly from 0 to `max_timestep`. With
+    `clip_timestep` they are spaced from 0 to 999, and those above `clip_timestep` are merged into it.
 
     Raises ValueError if `steps` is not 1 to 1000, or does not fit the limit.
 
@@ -27,10 +28,10 @@ def timesteps(steps: int, *, max_timestep: int | None = None, clip_timestep: int
 
 
 def noise(seed: int, image: int, token: int, draw: int, channels: int = 16) -> NDArray[np.float32]:
-    """The standard normal values of one token at one draw: `float32[channels]`.
+    """Returns the standard normal values of one draw of one token: `float32[channels]`.
 
-    Draw 0 is what the token's diffusion starts from, draw k is added after its k-th evaluation. The values depend on the
-    arguments alone: an image has the same noise in any batch and on any machine.
+    Draw 0 is the start of the token's diffusion. Draw k is added after its k-th evaluation. The values depend only on the
+    arguments: an image has the same noise in any batch and on any machine.
 
     >>> import gtr
     >>> [f"{value:.3f}" for value in gtr.noise(seed=0, image=0, token=0, draw=0, channels=4)]
@@ -43,14 +44,15 @@ def noise(seed: int, image: int, token: int, draw: int, channels: int = 16) -> N
 def noises(
     seed: int, images: Iterable[int], tokens: Iterable[int], draws: int, channels: int = 16
 ) -> NDArray[np.float32]:
-    """The noise of rows, each an image's token, at draws 0 to `draws - 1`: `float32[draws, rows, channels]`."""
+    """Returns draws 0 to `draws - 1` of several rows: `float32[draws, rows, channels]`. A row is one token of one image."""
     return _gtr.normals(seed, images, tokens, (0, draws), channels)
 
 
 def fts_scores(features: ArrayLike) -> NDArray[np.float64]:
-    """By what frequency-weighted token selection ranks conditioning vectors: `float64[rows]` of `features[rows, width]`.
+    """Returns the scores of frequency-weighted token selection (FTS): `float64[rows]` for `features[rows, width]`.
 
-    The sum of the amplitudes of each vector's spectrum without its mean, the higher frequencies weighing more.
+    The score of a vector is the weighted sum of the amplitudes of its spectrum without the mean. Higher frequencies have larger
+    weights.
 
     >>> import gtr
     >>> gtr.fts_scores([[1, 1, 1, 1], [1, -1, 1, -1]]).tolist()
@@ -69,14 +71,14 @@ def pick(
     image: int = 0,
     step: int = 0,
 ) -> NDArray[np.int64]:
-    """Positions in `tokens` of those that a detail rule picks, ascending: `int64[picked]`.
+    """Returns the positions in `tokens` that a detail rule picks, ascending: `int64[picked]`.
 
     Arguments:
-        rule: its name, or a dictionary with its parameters, as `{"kind": "fts", "beta": 0.1}`.
+        rule: the name of the rule, or a dictionary with its parameters, such as `{"kind": "fts", "beta": 0.1}`.
         tokens: the tokens of one image that a step generates.
-        features: their conditioning vectors, `[tokens, width]`, where the rule ranks them.
-        count: how many to pick; without it, as many as the rule says.
-        seed, image, step: the address of a random rule's numbers.
+        features: their conditioning vectors, `[tokens, width]`, for rules that rank them.
+        count: number of tokens to pick; without it, the rule decides.
+        seed, image, step: the address of the random numbers of a random rule.
 
     >>> import gtr
     >>> gtr.pick("fts", [3, 5], [[1, 1, 1, 1], [1, -1, 1, -1]], count=1).tolist()
@@ -88,8 +90,8 @@ def pick(
 
 
 def matrix(features: ArrayLike) -> NDArray[np.float32]:
-    """Vectors as the Rust half reads them."""
+    """Converts vectors to the form that the Rust half reads."""
     rows = np.ascontiguousarray(features, dtype=np.float32)
     if rows.ndim != 2:
-        raise ValueError(f"features are vectors in rows, an array of two dimensions, not of {rows.ndim}")
+        raise ValueError(f"features must be an array of two dimensions, not of {rows.ndim}")
     return rows

@@ -1,4 +1,4 @@
-"""From a schedule to a plan."""
+"""Planning: from a schedule to a plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AXES = ("order", "pace", "diffusion", "detail")
 
 _HOME = (16, 16)
 
-# Two ways to say the same: one takes the place of the other.
+# Parameters that exclude each other: setting one removes the other.
 _EXCLUSIVE = (("rates", "steps"), ("max_timestep", "clip_timestep"))
 
 
@@ -36,16 +36,17 @@ def plan(
     Arguments:
         schedule: the name of a preset (`gtr.presets()`), a dictionary with a choice on each axis, or either of them as JSON.
         grid: rows and columns of tokens, `(16, 16)` or `"16x16"`; without it, the home grid of the preset.
-        order, pace, diffusion, detail: take the place of the schedule's choice on that axis. A name (`"halton"`), a dictionary
+        order, pace, diffusion, detail: replace the schedule's choice on that axis. A name (`"halton"`), a dictionary
             (`{"kind": "uniform", "steps": 12}`), a dictionary without a `kind`, which changes parameters of the schedule's
             own choice (`{"stages": 4}`), or a scheduler written in Python (`gtr.register`).
         max_timestep, clip_timestep: the upper end of the timesteps, 0 to 999; at most one of them.
-        known: tokens that are known before the first step, as for inpainting; the plan is for the others.
+        known: tokens that are known before the first step, as for inpainting; the plan covers the remaining tokens.
 
-    A preset adapts to a grid that cannot meet it, and `Plan.adaptations` says how; an axis that is given here does not.
+    A preset is adapted to a grid that cannot meet its parameters, and `Plan.adaptations` lists the changes. An axis that is given
+    as an argument is not adapted.
 
     Raises:
-        gtr.PlanError: an unknown name, a wrong parameter, or a wish that the grid cannot meet.
+        gtr.PlanError: an unknown name, a wrong parameter, or an argument that the grid cannot meet.
         ValueError: a grid or a number out of range.
 
     Examples:
@@ -71,9 +72,9 @@ def plan(
 
 
 def make(schedule: Mapping[str, Any], sides: tuple[int, int], known: Iterable[int]) -> Plan:
-    """Plans a whole schedule, whose orders and paces may be written in Python."""
+    """Plans a complete schedule, whose order and pace may be written in Python."""
     known = [int(token) for token in known]
-    # An order says in its configuration how tokens are ordered within a stage, for those who read the plan.
+    # `stages` adds `within` to the configuration of the order, so that readers of the plan know the order within a stage.
     stages = _schedulers.stages(schedule["order"], sides) if "order" in schedule else None
     text = json.dumps(schedule)
     steps = None
@@ -83,7 +84,7 @@ def make(schedule: Mapping[str, Any], sides: tuple[int, int], known: Iterable[in
 
 
 def with_default_max_timestep(plan: Plan, timestep: int) -> Plan:
-    """The same plan up to a timestep, unless its schedule names one: what a model needs that is not exact beyond."""
+    """Returns the plan with the timestep limit of a model, unless its schedule has a limit of its own."""
     schedule = plan.schedule
     if any(name in schedule["diffusion"] for name in ("max_timestep", "clip_timestep")):
         return plan
@@ -102,7 +103,7 @@ def _choose(schedule: str | Mapping[str, Any]) -> tuple[dict[str, Any], tuple[in
         return _gtr.read_schedule(schedule)
     if not isinstance(schedule, Mapping):
         found = type(schedule).__name__
-        raise TypeError(f"a schedule is the name of a preset, a dictionary or JSON, not {found}")
+        raise TypeError(f"a schedule must be the name of a preset, a dictionary or JSON, not {found}")
     choices = {axis: _config(axis, choice) if axis in AXES else choice for axis, choice in schedule.items()}
     return _gtr.read_schedule(json.dumps(choices))
 
@@ -115,7 +116,7 @@ def _sides(grid: tuple[int, int] | str | None, home: tuple[int, int] | None) -> 
     try:
         height, width = (int(side) for side in grid)
     except (TypeError, ValueError):
-        raise TypeError(f"a grid is (height, width) or 'HEIGHTxWIDTH', not {grid!r}") from None
+        raise TypeError(f"a grid must be (height, width) or 'HEIGHTxWIDTH', not {grid!r}") from None
     if not all(0 <= side < 2**32 for side in (height, width)):
         raise ValueError(
             f"a grid of {height}x{width} tokens is not possible: each side must be at least 1, "
@@ -133,7 +134,7 @@ def _config(axis: str, choice: Axis) -> dict[str, Any]:
 
 
 def _apply(schedule: dict[str, Any], choices: Mapping[str, Axis | None]) -> set[str]:
-    """Makes changes; returns the axes that were touched, which adapt no longer."""
+    """Applies changes to a schedule; returns the changed axes, which are no longer adapted."""
     touched = set()
     stages = schedule.get("order", {}).get("stages")
     listed = False
@@ -164,10 +165,10 @@ def _insert(config: dict[str, Any], changes: Mapping[str, Any]) -> None:
 
 
 def _one_value_a_stage(schedule: dict[str, Any]) -> None:
-    """Fits what the pace lists a stage to another number of stages."""
+    """Fits the per-stage lists of the pace to another number of stages."""
     stages = schedule["order"].get("stages", 1)
     if not isinstance(stages, int) or not 1 <= stages <= 64:
-        return  # It is refused later, by its own name.
+        return  # Planning refuses it later, with a message that names the parameter.
     for name in ("rates", "steps"):
         values = schedule["pace"].get(name)
         if isinstance(values, list) and values:

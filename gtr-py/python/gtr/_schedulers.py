@@ -1,4 +1,4 @@
-"""Orders and paces that are written in Python."""
+"""Orders and paces written in Python."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ class Grid(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return self.height * self.width
 
 
 @runtime_checkable
 class Order(Protocol):
-    """Cuts a grid into stages.
+    """Divides a grid into stages.
 
-    The partition depends on the grid and the parameters alone. A class may also say
+    The partition depends only on the grid and the parameters. A class may also have the attributes
 
-    - `within`: `"listed"` (the default: tokens are generated as a stage lists them), `"random"` or `"farthest"` (each image
-      its own order; a stage lists its tokens ascending);
-    - `reconstructs`: whether the last of several stages reconstructs, so that a detail rule may pick of it.
+    - `within`: `"listed"` (the default: tokens are generated in the listed order), `"random"` or `"farthest"` (the order differs
+      between images; a stage lists its tokens in ascending order);
+    - `reconstructs`: true if the last of several stages is a reconstruction, in which a detail rule may pick tokens.
     """
 
     def partition(self, grid: Grid) -> Sequence[Sequence[int]]:
-        """The tokens of each stage, every token of the grid once."""
+        """Returns the tokens of each stage, with every token of the grid exactly once."""
 
 
 @runtime_checkable
 class Pace(Protocol):
-    """Cuts stages into AR steps."""
+    """Divides stages into AR steps."""
 
     def steps(self, stages: list[int]) -> Sequence[Sequence[int]]:
-        """The token counts of the steps of each stage, of which `stages` has the numbers of tokens."""
+        """Returns the token counts of the steps of each stage; `stages` has the number of tokens of each stage."""
 
 
 _A = {"order": "an order", "pace": "a pace"}
@@ -55,8 +55,8 @@ C = TypeVar("C", bound=type)
 def register(scheduler: C) -> C:
     """Registers a class with `partition(grid)` as an order, or with `steps(stages)` as a pace, under a name.
 
-    The name is the class's `kind`, or its own in kebab-case. Schedules ask for it by that name, and give parameters to its
-    constructor. Can be used as a decorator.
+    The name is the attribute `kind` of the class, or the class name in kebab-case. Schedules refer to the class by that name and
+    pass parameters to its constructor. Can be used as a decorator.
 
     Raises:
         TypeError: the class has neither method, or both.
@@ -83,12 +83,12 @@ def register(scheduler: C) -> C:
 
 
 def unregister(scheduler: type) -> None:
-    """Forgets a class that was registered."""
+    """Removes a registered class."""
     _REGISTERED.pop((_axis(scheduler), kind_of(scheduler)), None)
 
 
 def kind_of(scheduler: type) -> str:
-    """The name under which a class is registered."""
+    """Returns the name under which a class is registered."""
     named = getattr(scheduler, "kind", None)
     if isinstance(named, str):
         return named
@@ -99,12 +99,12 @@ def _axis(scheduler: object) -> str:
     axes = [axis for axis, method in _METHODS.items() if callable(getattr(scheduler, method, None))]
     if len(axes) != 1:
         name = getattr(scheduler, "__name__", type(scheduler).__name__)
-        raise TypeError(f"{name} is no scheduler: an order has `partition(grid)`, a pace has `steps(stages)`")
+        raise TypeError(f"{name} is not a scheduler: an order has `partition(grid)`, a pace has `steps(stages)`")
     return axes[0]
 
 
 def config(axis: str, scheduler: object) -> dict[str, Any]:
-    """The configuration of a scheduler that was given as an object or a class; it is registered if it is not yet."""
+    """Returns the configuration of a scheduler, given as an object or a class, and registers it."""
     instance = scheduler() if isinstance(scheduler, type) else scheduler
     found = _axis(instance)
     if found != axis:
@@ -120,12 +120,12 @@ def _parameters(instance: object) -> dict[str, Any]:
 
 
 def is_python(config: Mapping[str, Any], axis: str) -> bool:
-    """Whether a configuration names a scheduler that is registered here."""
+    """Returns true if a configuration names a registered Python scheduler."""
     return isinstance(config, Mapping) and (axis, config.get("kind")) in _REGISTERED
 
 
 def build(config: Mapping[str, Any], axis: str) -> Any:
-    """Makes the scheduler of a configuration."""
+    """Constructs the scheduler of a configuration."""
     parameters = {name: value for name, value in config.items() if name not in ("kind", "within")}
     scheduler = _REGISTERED[axis, config["kind"]]
     try:
@@ -135,7 +135,7 @@ def build(config: Mapping[str, Any], axis: str) -> Any:
 
 
 def stages(config: dict[str, Any], sides: tuple[int, int]) -> tuple[list[list[int]], str, bool] | None:
-    """What an order written in Python makes of a grid, or nothing if it is not one; says `within` where it must be said."""
+    """Returns the result of a Python order on a grid, or None for another order; adds `within` to its configuration if needed."""
     if not is_python(config, "order"):
         return None
     order = build(config, "order")
@@ -147,7 +147,7 @@ def stages(config: dict[str, Any], sides: tuple[int, int]) -> tuple[list[list[in
 
 
 def steps(config: Mapping[str, Any], sizes: list[int]) -> list[list[int]]:
-    """What a pace written in Python makes of stages."""
+    """Returns the result of a Python pace on stages."""
     return _lists(build(config, "pace").steps(list(sizes)), f"steps of `{config['kind']}`")
 
 
@@ -155,4 +155,4 @@ def _lists(made: Any, what: str) -> list[list[int]]:
     try:
         return [[int(number) for number in part] for part in made]
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{what}: a list of lists of whole numbers is needed: {error}") from None
+        raise TypeError(f"{what}: expected a list of lists of integers: {error}") from None

@@ -1,4 +1,4 @@
-"""Plans of others, checked."""
+"""Verification of untrusted plans."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Violation:
     rule: int
     """The number of the rule."""
     name: str
-    """Its short name."""
+    """The short name of the rule."""
     place: str
-    """Where, as a path into the document: `stages[1].tokens[3]`."""
+    """Path into the document, such as `stages[1].tokens[3]`."""
     found: str
     expected: str
     message: str = field(repr=False)
@@ -28,7 +28,7 @@ class Violation:
 
 
 class Verification(list[Violation]):
-    """The broken rules of a document, none if it is sound; `notes` say what could not be checked."""
+    """The violations of a document, empty if it is valid; `notes` lists rules that could not be checked."""
 
     def __init__(self, violations: Iterable[Violation], notes: Iterable[str]) -> None:
         super().__init__(violations)
@@ -36,10 +36,9 @@ class Verification(list[Violation]):
 
 
 def verify(plan: str | bytes | Plan) -> Verification:
-    """Checks a plan against every rule, whoever wrote it: JSON, or a plan.
+    """Checks a plan, given as JSON or as a `Plan`, against every rule. The JSON may come from an untrusted source.
 
-    A plan of schedulers that are not known here, as those written in Python, is checked for its structure alone; a note says
-    so.
+    If the plan uses unknown schedulers, such as those written in Python, only its structure is checked, and a note says so.
 
     >>> import gtr
     >>> text = gtr.plan("gtr-16", grid=(8, 8)).to_json()

@@ -1,4 +1,4 @@
-"""The laws that an order or a pace obeys, checked on one that is written in Python."""
+"""Tests of the laws of orders and paces, for schedulers written in Python."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ GRIDS = ((1, 1), (1, 7), (5, 1), (2, 2), (3, 5), (8, 8), (7, 11), (16, 16))
 
 
 class LawError(AssertionError):
-    """A law that does not hold, and where."""
+    """A violated law, and the grid or stages on which it is violated."""
 
 
 def check(scheduler: object, *, grids: Sequence[tuple[int, int]] = GRIDS) -> None:
     """Checks an order or a pace, a class or an object, on all of `grids`, combined with the implementations of this package.
 
-    Laws of an order: every token of the grid in one stage, once; the same partition each time; tokens ascend in a stage whose
-    order is drawn by seed. Laws of a pace: every stage has steps, every step tokens, the steps of a stage all its tokens; the
-    same each time. Of the plans that they make: sound, unchanged by JSON, every image's order holds every token once, stage
-    by stage, the same each time.
+    Laws of an order: every token of the grid is in exactly one stage, once; the partition is deterministic; a stage whose order
+    depends on the seed lists its tokens in ascending order. Laws of a pace: every stage has steps; every step has tokens; the steps
+    of a stage generate all of its tokens; the result is deterministic. Laws of the plans: they are valid; they survive a JSON round
+    trip; the order of every image contains every token once, stage by stage, and is deterministic.
 
-    Raises `gtr.laws.LawError` with the law that does not hold; what the scheduler itself raises comes through.
+    Raises `gtr.laws.LawError` with the violated law. Exceptions of the scheduler itself propagate.
 
     >>> import gtr
     >>> class Backwards:
@@ -72,7 +72,7 @@ def _order(order: object, grid: _schedulers.Grid, where: str) -> None:
     _fail(not missing, f"token {missing[0] if missing else ''} is never generated {where}")
     if getattr(order, "within", "listed") != "listed":
         ascending = all(stage == sorted(stage) for stage in stages)
-        _fail(ascending, f"tokens do not ascend though their order is drawn by seed {where}")
+        _fail(ascending, f"tokens are not ascending although their order depends on the seed {where}")
 
 
 def _pace(pace: object, stages: list[int]) -> None:
@@ -81,7 +81,7 @@ def _pace(pace: object, stages: list[int]) -> None:
     where = f"with stages of {stages} tokens"
     again = [list(map(int, counts)) for counts in pace.steps(list(stages))]
     _fail(steps == again, f"the steps change from call to call {where}")
-    _fail(len(steps) == len(stages), f"there are steps for {len(steps)} stages {where}")
+    _fail(len(steps) == len(stages), f"the pace has steps for {len(steps)} stages {where}")
     for number, (counts, tokens) in enumerate(zip(steps, stages, strict=True), 1):
         _fail(all(count > 0 for count in counts), f"stage {number} has an empty step {where}")
         _fail(sum(counts) == tokens, f"the steps of stage {number} do not add up to its tokens {where}")
@@ -97,8 +97,8 @@ def _plan(choices: dict[str, object], sides: tuple[int, int], where: str) -> Pla
 
 def _plan_laws(plan: Plan, where: str) -> None:
     broken = verify(plan)
-    _fail(not broken, f"a plan {where} is not sound: {broken[0] if broken else ''}")
-    _fail(Plan.from_json(plan.to_json()) == plan, f"JSON changes a plan {where}")
+    _fail(not broken, f"a plan {where} is not valid: {broken[0] if broken else ''}")
+    _fail(Plan.from_json(plan.to_json()) == plan, f"a JSON round trip changes a plan {where}")
     for image in (0, 1, 2**64 - 1):
         order = plan.order(3, image)
         _fail(np.array_equal(order, plan.order(3, image)), f"the order of an image changes from call to call {where}")
@@ -108,4 +108,4 @@ def _plan_laws(plan: Plan, where: str) -> None:
             alike = np.array_equal(np.sort(order[begin:end]), np.sort(stage["tokens"]))
             _fail(alike, f"tokens leave their stage {where}")
             begin = end
-        _fail(begin == len(order), f"the order of an image does not hold every token {where}")
+        _fail(begin == len(order), f"the order of an image does not contain every token {where}")

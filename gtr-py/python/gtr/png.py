@@ -1,4 +1,4 @@
-"""Pictures as PNG files, without a library for pictures."""
+"""A PNG encoder without an image library."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def pixels(values: ArrayLike) -> NDArray[np.uint8]:
-    """Values from -1 (black) to 1 (white) as pixels: `uint8`, of the same shape."""
+    """Converts values from -1 (black) to 1 (white) to pixels: `uint8`, of the same shape."""
     shares = np.clip((np.asarray(values, dtype=np.float32) + 1) / 2, 0, 1)
     return np.floor(shares * 255 + 0.5).astype(np.uint8)
 
 
 def encode(picture: ArrayLike, texts: Mapping[str, str] | None = None) -> bytes:
-    """A PNG file of `uint8[height, width]` (grey) or `uint8[height, width, 3]` (red, green, blue).
+    """Encodes `uint8[height, width]` (grey) or `uint8[height, width, 3]` (RGB) as a PNG file.
 
-    `texts` are recorded in it under their keywords, of which the characters are those of ASCII.
+    `texts` maps ASCII keywords to texts that are stored in the file.
 
     >>> import gtr.png
     >>> gtr.png.encode([[0, 255]])[1:4]
@@ -29,13 +29,13 @@ def encode(picture: ArrayLike, texts: Mapping[str, str] | None = None) -> bytes:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or 0 in array.shape:
-        raise ValueError(f"a picture has the shape [height, width] or [height, width, 3], not {array.shape}")
+        raise ValueError(f"an image must have the shape [height, width] or [height, width, 3], not {array.shape}")
     if array.min() < 0 or array.max() > 255:
         raise ValueError("pixels must be 0 to 255")
     array = array.astype(np.uint8)
     height, width = array.shape[:2]
     rows = array.reshape(height, -1)
-    # Each row is told apart from the one above: pictures take less that way.
+    # Filter type 2 (up): each row is stored as its difference from the row above, which compresses better.
     above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
     filtered = np.hstack([np.full((height, 1), 2, np.uint8), rows - above])
     kind = 0 if array.ndim == 2 else 2

@@ -1,4 +1,4 @@
-"""Runs of `gtr-cli sample --trace`, read: what they decided, and the noise that they drew."""
+"""A reader of the traces that `gtr-cli sample --trace` writes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gtr._gtr import Plan
 
 _TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "u1"}
 
-# A header of more bytes is refused; that of a thousand steps has a tenth of it.
+# Largest accepted header, in bytes; a run with a thousand steps needs a tenth of it.
 _MOST_HEADER = 1 << 26
 
 
 class Trace:
-    """A trace, as `spec/TRACE.md` specifies it. Tensors are read when they are asked for.
+    """A trace in the format of `spec/TRACE.md`. Tensors are read on demand.
 
-    Raises ValueError if the file is no trace.
+    Raises ValueError if the file is not a trace.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -30,7 +30,7 @@ class Trace:
         self._header, self._begin = _header(self._path)
         told = self._header.pop("__metadata__", {})
         if not isinstance(told, dict) or told.get("format") != "gtr-trace" or told.get("version") != "1":
-            raise ValueError(f"{self._path} is no trace of version 1")
+            raise ValueError(f"{self._path} is not a trace of version 1")
         try:
             self.plan = Plan.from_json(told["plan"])
             self.seed = int(told["seed"])
@@ -40,23 +40,23 @@ class Trace:
             self.model = str(told["model"])
             self.batches = int(told["batches"])
         except KeyError as error:
-            raise ValueError(f"{self._path} is no trace: it does not say {error}") from None
+            raise ValueError(f"{self._path} is not a valid trace: its metadata lacks {error}") from None
 
     def tensor(self, name: str) -> NDArray[Any]:
-        """A tensor by its name, as `batch0.step3.z`."""
+        """Reads a tensor by its full name, such as `batch0.step3.z`."""
         entry = self._header.get(name)
         if entry is None:
             raise KeyError(f"there is no tensor {name} in {self._path}")
         begin, end = entry["data_offsets"]
         kind = np.dtype(_TYPES[entry["dtype"]])
         if (end - begin) != kind.itemsize * int(np.prod(entry["shape"], dtype=np.int64)):
-            raise ValueError(f"the tensor {name} of {self._path} is not as long as its shape says")
+            raise ValueError(f"the size of tensor {name} in {self._path} does not match its shape")
         count = (end - begin) // kind.itemsize
         values: NDArray[Any] = np.fromfile(self._path, dtype=kind, count=count, offset=self._begin + begin)
         return values.reshape(entry["shape"])
 
     def batch(self, number: int = 0) -> Batch:
-        """A batch, by its number."""
+        """Returns a batch by its number, from 0."""
         if not 0 <= number < self.batches:
             raise IndexError(f"there is no batch {number} of {self.batches}")
         return Batch(self, number)
@@ -70,22 +70,22 @@ class Batch:
     number: int
 
     def tensor(self, name: str) -> NDArray[Any]:
-        """A tensor of the batch, as `orders` or `step3.z`."""
+        """Reads a tensor of the batch, such as `orders` or `step3.z`."""
         return self.trace.tensor(f"batch{self.number}.{name}")
 
     @property
     def images(self) -> NDArray[np.int64]:
-        """The numbers of its images."""
+        """The numbers of the images."""
         return self.tensor("images")
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The classes asked for."""
+        """The classes of the prompts."""
         return self.tensor("classes")
 
     @property
     def orders(self) -> NDArray[np.int64]:
-        """The orders of its tokens, [batch, tokens]."""
+        """The orders of the tokens, [batch, tokens]."""
         return self.tensor("orders")
 
     @property
@@ -95,12 +95,12 @@ class Batch:
 
     @property
     def noise(self) -> TraceNoise:
-        """Its noise, for `gtr.torch.sample(..., noise=...)`."""
+        """The recorded noise, for `gtr.torch.sample(..., noise=...)`."""
         return TraceNoise(self)
 
 
 class TraceNoise:
-    """The noise of a batch, as it was drawn."""
+    """The recorded noise of a batch."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
@@ -108,13 +108,13 @@ class TraceNoise:
     def draws(
         self, step: int, images: NDArray[np.uint64], tokens: NDArray[np.int64], count: int, channels: int
     ) -> NDArray[np.float32]:
-        """The values of tokens `[batch, m]` of a step: [count, batch * m, channels]."""
+        """Returns the noise of the tokens `[batch, m]` of a step: [count, batch * m, channels]."""
         targets = self._batch.tensor(f"step{step}.targets")
         noise = self._batch.tensor(f"step{step}.noise")
         if not np.array_equal(self._batch.images.astype(np.uint64), images):
-            raise ValueError("the trace has the noise of other images")
+            raise ValueError("the trace contains the noise of other images")
         if noise.shape[2] != channels or noise.shape[0] < count:
-            raise ValueError(f"the trace has noise of the shape {noise.shape}, which is too little for this run")
+            raise ValueError(f"the trace has noise of shape {noise.shape}, which is too little for this run")
         rows = []
         for slot, (drawn, wanted) in enumerate(zip(targets, tokens, strict=True)):
             place = {int(token): slot * len(drawn) + position for position, token in enumerate(drawn)}
@@ -129,11 +129,11 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if not 0 < size <= _MOST_HEADER:
-            raise ValueError(f"{path} is no safetensors file")
+            raise ValueError(f"{path} is not a safetensors file")
         try:
             header = json.loads(file.read(size))
         except ValueError:
-            raise ValueError(f"{path} is no safetensors file") from None
+            raise ValueError(f"{path} is not a safetensors file") from None
     if not isinstance(header, dict):
-        raise ValueError(f"{path} is no safetensors file")
+        raise ValueError(f"{path} is not a safetensors file")
     return header, 8 + size

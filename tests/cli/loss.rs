@@ -74,9 +74,9 @@ fn a_grid_that_takes_long_has_no_loss_unless_it_is_asked_for() {
 #[test]
 fn fields_that_are_none_are_refused_in_one_line() {
     for (field, says) in [
-        ("nothing", "is not KIND:LENGTH"),
-        ("cubic:2", "there is no kernel called `cubic`"),
-        ("exponential:0", "a number of cells above 0"),
+        ("nothing", "expected KIND:LENGTH"),
+        ("cubic:2", "unknown kernel `cubic`"),
+        ("exponential:0", "a positive number of cells"),
         ("exponential:2:2", "the nugget must be 0 to 1"),
     ] {
         for line in ["plan", "cost", "presets", "design --ar-steps 4", "tune --budget gtr-16"] {

@@ -163,7 +163,7 @@ fn a_measured_field_is_designed_for_on_its_own_grid() {
 fn goals_that_cannot_be_met_say_why() {
     let refused = |problem: &Problem, goal| structured(problem, goal).unwrap_err().to_string();
     let small = problem(3, 3);
-    assert_eq!(refused(&small, steps(10)), "design: 10 AR steps are more than the 9 tokens of a grid of 3x3");
+    assert_eq!(refused(&small, steps(10)), "design: 10 AR steps exceed the 9 tokens of a grid of 3x3");
     for nats in [-1.0, f64::NAN, f64::INFINITY] {
         assert!(refused(&small, Goal::Loss(nats)).starts_with("design: a loss must be 0 nats or more"));
     }
@@ -177,14 +177,12 @@ fn goals_that_cannot_be_met_say_why() {
     let mut design = structured(&small, steps(3)).unwrap();
     design.schedule.order = Config::new("raster");
     design.schedule.pace = Config::new("uniform").with("steps", 40);
-    assert!(free(&lines, &design, 1).unwrap_err().to_string().contains("40 AR steps takes more than 512 MiB"));
+    assert!(free(&lines, &design, 1).unwrap_err().to_string().contains("40 AR steps needs more than 512 MiB"));
     design.schedule.pace = Config::new("uniform").with("steps", 53);
-    assert!(
-        free(&problem(8, 8), &design, 1).unwrap_err().to_string().contains("53 AR steps are more than the 52 stages")
-    );
+    assert!(free(&problem(8, 8), &design, 1).unwrap_err().to_string().contains("53 AR steps exceed the 52 stages"));
     let identity = (0..18 * 18).map(|at| if at % 19 == 0 { 1.0 } else { 0.0 }).collect();
     let coloured = Measured::new("coloured", small.grid, 2, vec![identity]).unwrap();
     let coloured = Problem { field: coloured.into(), ..small };
     let design = structured(&coloured, steps(3)).unwrap();
-    assert!(free(&coloured, &design, 1).unwrap_err().to_string().contains("one channel alone"));
+    assert!(free(&coloured, &design, 1).unwrap_err().to_string().contains("only fields with one channel"));
 }

@@ -59,9 +59,9 @@ fn preset(args: &DesignArgs, grid: Grid, structured: &Design, free: Option<&Desi
     let mut preset = structured.preset(&name, grid, free);
     if let Some(free) = free {
         preset.schedule = free.schedule.clone();
-        preset.summary = format!("Designed to lose little: {} of any tokens", count(free.ar_steps.get(), "AR step"));
+        preset.summary = format!("Designed for low loss: {} of any tokens", count(free.ar_steps.get(), "AR step"));
         preset.source =
-            format!("ours: loses {:.4} nats on the field {}; see the evidence", free.loss.mean.total, free.field);
+            format!("ours: a loss of {:.4} nats on the field {}; see the evidence", free.loss.mean.total, free.field);
     }
     if let Some(evidence) = &mut preset.evidence {
         evidence.insert("seed".to_owned(), args.seed.into());

@@ -1,4 +1,4 @@
-//! A design as a preset.
+//! Conversion of a design to a preset.
 
 use serde_json::{Map, Value, json};
 
@@ -6,12 +6,14 @@ use super::Design;
 use crate::Grid;
 use crate::preset::{Preset, Status};
 
-/// How many of the families beside the best the evidence lists.
+/// Number of families that the evidence lists.
 const LISTED: usize = 8;
 
 impl Design {
-    /// The design as a preset for the grid that it was made for, with its evidence: the field, the loss, how many schedules it was
-    /// chosen from, the best of the other families, and how much more it loses than `free`, a partition without structure.
+    /// Converts the design to a preset for `grid`, which must be the grid that it was designed for.
+    ///
+    /// The evidence of the preset contains the field, the loss, the number of candidate schedules, the best families
+    /// and, if given, the comparison with `free`, an unstructured partition.
     ///
     /// # Examples
     /// ```
@@ -30,9 +32,9 @@ impl Design {
             self.families.first().into_iter().flat_map(|best| &best.steps).map(ToString::to_string).collect();
         Preset {
             name: name.to_owned(),
-            summary: format!("Designed to lose little: {} = {} AR steps", steps.join(" + "), self.ar_steps),
+            summary: format!("Designed for low loss: {} = {} AR steps", steps.join(" + "), self.ar_steps),
             source: format!(
-                "ours: loses {:.4} nats on the field {}; see the evidence",
+                "ours: a loss of {:.4} nats on the field {}; see the evidence",
                 self.loss.mean.total, self.field
             ),
             status: Status::Ours,

@@ -1,4 +1,4 @@
-//! Families of schedules: recursive bisections of a cut, a number of stages and an order within them.
+//! Families of schedules: recursive bisections with the same cut, number of stages and order within the stages.
 
 use super::Problem;
 use super::runs::Runs;
@@ -6,23 +6,24 @@ use crate::loss::{Conditional, Field, factors};
 use crate::order::{Bisection, Cut};
 use crate::{Component, Config, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex};
 
-/// More stages than a bisection of any grid has whose loss can be computed.
+/// Upper bound on the stages of a bisection of any grid that is small enough for a loss.
 const MOST_STAGES: usize = 32;
 
-/// Above so many numbers, orders that are drawn by seed are not searched: each of their images takes a factorisation.
+/// Maximum number of values (tokens times channels) for which random orders are searched: they need one factorisation
+/// per image.
 const MOST_DRAWN: usize = 1024;
 
-/// A cut, a number of stages and an order within them, with what each stage loses.
+/// A family and the losses of its stages.
 #[derive(Debug)]
 pub(super) struct Searched {
-    /// The configuration.
+    /// Configuration of the order axis.
     pub(super) order: Config,
-    /// What each stage loses, however it is cut into steps.
+    /// Loss of each stage for any division into steps.
     pub(super) stages: Vec<Runs>,
 }
 
 impl Problem {
-    /// The schedule of an order whose stages take `steps`.
+    /// Returns the schedule with `order` and `steps[i]` AR steps in stage i.
     pub(super) fn schedule(&self, order: &Config, steps: &[usize]) -> Schedule {
         Schedule {
             order: order.clone(),
@@ -33,7 +34,7 @@ impl Problem {
         }
     }
 
-    /// The orders within a stage that are searched.
+    /// Returns the orders within a stage to search.
     fn orders_within(&self) -> &'static [&'static str] {
         if self.grid.tokens() * self.field.channels() <= MOST_DRAWN {
             &["lattice", "farthest", "random"]
@@ -42,15 +43,15 @@ impl Problem {
         }
     }
 
-    /// All families that the grid has room for.
+    /// Returns all families that fit the grid.
     ///
     /// # Errors
-    /// That of the field, or of the last schedule if none makes a plan.
+    /// Returns the error of the field, or the error of the last schedule if no schedule gives a plan.
     pub(super) fn families(&self) -> Result<Vec<Searched>, Error> {
         let mut families = Vec::new();
         let mut refused = None;
         for cut in [Cut::Quincunx, Cut::Diagonal] {
-            // One stage is the same for both cuts.
+            // A single stage is the same for both cuts; search it once.
             let least = if cut == Cut::Quincunx { 1 } else { 2 };
             let mut plans = Vec::new();
             for stages in least..=MOST_STAGES {
@@ -79,12 +80,13 @@ impl Problem {
     }
 }
 
-/// The tokens of a cut, coarse to fine.
+/// The tokens of a cut, from coarse to fine.
 ///
-/// The stages of every bisection of the cut lie side by side in this order: fewer stages only join the coarsest.
+/// The stages of every bisection with this cut are contiguous in this order. Fewer stages only merge the coarsest
+/// levels.
 struct Levels {
     order: Vec<TokenIndex>,
-    /// Where each token is in the order.
+    /// Position of each token in `order`.
     places: Vec<usize>,
 }
 
@@ -118,7 +120,7 @@ impl Levels {
         Ok(Searched { order, stages })
     }
 
-    /// Adds an order of a stage's tokens.
+    /// Adds the losses of one order of the tokens of a stage.
     fn add(
         &self,
         conditional: &Conditional,

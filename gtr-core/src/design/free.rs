@@ -1,4 +1,4 @@
-//! Partitions without structure.
+//! Search over unstructured partitions.
 
 use super::swept::Swept;
 use super::{Design, Family, Problem, ar_steps};
@@ -6,21 +6,22 @@ use crate::loss::{covariances, loss, mean_loss};
 use crate::order::Levels;
 use crate::{Component, Config, Error, Grid, ImageIndex, Plan, Registry};
 
-/// A covariance a step is kept, together at most so many numbers.
+/// Maximum number of values in memory; the search keeps one covariance per step. 2^26 values are 512 MiB.
 const MOST_NUMBERS: usize = 1 << 26;
 
-/// Less than this is rounding, in nats.
+/// Smallest change of the loss that is not a rounding error, in nats.
 const LEAST_GAIN: f64 = 1e-9;
 
-/// Moves single tokens of a design to other steps, as long as that lowers the loss, in at most `rounds` rounds over the grid.
+/// Improves a design by moving single tokens to other steps while that lowers the loss, in at most `rounds` passes over
+/// the grid.
 ///
-/// The search begins with the best image of the design, and keeps its number of AR steps. The result is a local optimum, or
-/// what was reached after the last round: its distance from the design shows how much structure costs. It is a schedule of the
-/// order `levels` with one AR step a stage.
+/// The search starts from the image of the design with the lowest loss and keeps the number of AR steps. The result is
+/// a local optimum, or the state after the last pass. The difference in loss to `design` shows the cost of structure.
+/// The schedule uses the order `levels` with one AR step per stage.
 ///
 /// # Errors
-/// [`Error::Field`] as for a loss; [`Error::Design`] for a field of several channels, more than 52 AR steps, or more
-/// tokens and steps than fit into 512 MiB.
+/// [`Error::Field`] as for [`loss`](crate::loss::loss()). [`Error::Design`] for a field with several channels, more
+/// than 52 AR steps, or a grid and number of steps that need more than 512 MiB.
 ///
 /// # Examples
 /// ```
@@ -37,18 +38,18 @@ const LEAST_GAIN: f64 = 1e-9;
 pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design, Error> {
     let grid = problem.grid;
     if problem.field.channels() > 1 {
-        return Err(Error::Design("tokens are moved on fields of one channel alone".to_owned()));
+        return Err(Error::Design("the free search supports only fields with one channel".to_owned()));
     }
     let registry = Registry::builtin();
     let plan = design.schedule.plan(grid, &registry)?.plan;
     let steps = plan.steps().len();
     if steps > Levels::MOST_STAGES {
         let most = Levels::MOST_STAGES;
-        return Err(Error::Design(format!("{steps} AR steps are more than the {most} stages that can be written out")));
+        return Err(Error::Design(format!("{steps} AR steps exceed the {most} stages of the order `levels`")));
     }
     if grid.tokens().saturating_mul(grid.tokens()).saturating_mul(steps) > MOST_NUMBERS {
         return Err(Error::Design(format!(
-            "moving the tokens of a grid of {grid} among {steps} AR steps takes more than 512 MiB"
+            "the free search on a grid of {grid} with {steps} AR steps needs more than 512 MiB"
         )));
     }
     let start = best_image(problem, &plan)?;
@@ -72,7 +73,7 @@ pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design,
     })
 }
 
-/// The step of each token in the image that loses least.
+/// Returns the step of each token in the image with the lowest loss.
 fn best_image(problem: &Problem, plan: &Plan) -> Result<Vec<usize>, Error> {
     let mut best: Option<(f64, ImageIndex)> = None;
     for image in (0..problem.images).map(ImageIndex) {
@@ -92,7 +93,7 @@ fn best_image(problem: &Problem, plan: &Plan) -> Result<Vec<usize>, Error> {
     Ok(steps)
 }
 
-/// A partition into steps, and how each token is tied to those before it.
+/// State of the search: a partition into steps.
 #[derive(Debug)]
 struct Search {
     /// The step of each token.
@@ -101,7 +102,7 @@ struct Search {
     steps: Vec<Vec<usize>>,
     /// The covariance of each class.
     classes: Vec<nalgebra::DMatrix<f64>>,
-    /// Moves that were weighed.
+    /// Number of moves evaluated.
     tried: u64,
 }
 
@@ -114,9 +115,9 @@ impl Search {
         Self { step_of: step_of.to_vec(), steps, classes, tried: 0 }
     }
 
-    /// Moves each token to the step where it costs least. Whether any was moved.
+    /// Moves each token to its best step. Returns true if any token moved.
     fn round(&mut self) -> bool {
-        // Swept anew each round, so that rounding does not grow.
+        // Recomputed each round, so that rounding errors do not accumulate.
         let mut before: Vec<Vec<Swept>> = self.classes.iter().map(|class| self.before(class)).collect();
         let mut moved = false;
         for token in 0..self.step_of.len() {
@@ -147,7 +148,7 @@ impl Search {
         moved
     }
 
-    /// The covariance given what is known before each step.
+    /// Returns, for each step, the covariance given the tokens of all earlier steps.
     fn before(&self, class: &nalgebra::DMatrix<f64>) -> Vec<Swept> {
         let mut swept = Swept::new(class.clone());
         let mut all = Vec::with_capacity(self.steps.len());
@@ -160,7 +161,7 @@ impl Search {
         all
     }
 
-    /// By how much the loss grows when a token moves to another step, in nats.
+    /// Returns the change of the loss if a token moves to another step, in nats.
     fn change(&self, before: &[Swept], token: usize, to: usize) -> f64 {
         let from = self.step_of[token];
         let mut ratio = Product::of(before[to].variance(token) / before[from].variance(token));
@@ -173,7 +174,7 @@ impl Search {
         0.5 * ratio.logarithm()
     }
 
-    /// The partition as an order.
+    /// Returns the partition as a configuration of the order `levels`.
     fn order(&self, grid: Grid) -> Result<Config, Error> {
         let letter = |&step: &usize| Levels::letter(step);
         let row = |steps: &[usize]| steps.iter().filter_map(letter).collect();
@@ -184,7 +185,7 @@ impl Search {
     }
 }
 
-/// A product of many positive numbers, whose logarithm is taken rarely.
+/// Logarithm of a product of many positive numbers, with few calls of `log`.
 #[derive(Debug)]
 struct Product {
     number: f64,
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_those_of_the_loss() {
+    fn predicted_changes_equal_those_of_the_loss() {
         let grid = Grid::new(4, 5).unwrap();
         let step_of: Vec<usize> = (0..20).map(|token| token * 7 % 4).collect();
         let classes = covariances(&Field::default(), grid).unwrap();

@@ -1,10 +1,10 @@
-//! Design: the schedule that loses least.
+//! Design of the schedule with the lowest loss.
 //!
-//! Searched are recursive bisections: both cuts, every number of stages (which says how many of the coarsest levels are drawn
-//! together), every order within a stage (above 1024 numbers `lattice` alone, which needs no average), and every way to share the AR steps among the stages. What a stage loses depends on
-//! which tokens are known before it, not on how they were drawn. So the best sharing follows from a dynamic programme over the
-//! stages, which is exact for each cut, number of stages and order. [`free()`] then moves single tokens between steps, whatever
-//! stage they belong to, to show how far the structured optimum is from partitions without structure.
+//! [`structured()`] searches recursive bisections: both cuts, every number of stages, every order within a stage (only
+//! `lattice`, which needs no averaging, above 1024 values), and every division of the AR steps among the stages. The
+//! loss of a stage depends on the tokens known before it, but not on how they were sampled. Dynamic programming over
+//! the stages therefore finds the optimal division for each cut, number of stages and order. [`free()`] then moves
+//! single tokens between steps of any stage, to show how far the structured optimum is from unstructured partitions.
 
 mod evidence;
 mod family;
@@ -22,71 +22,71 @@ pub use self::structured::structured;
 use crate::loss::{Field, MeanLoss};
 use crate::{ArSteps, Config, Error, Grid, Plan, Schedule, Seed};
 
-/// What a schedule is designed for.
+/// Input of a design: grid, field, and the fixed parts of the schedule.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// The grid.
     pub grid: Grid,
-    /// The field that losses are computed on.
+    /// Field on which losses are computed.
     pub field: Field,
-    /// Where the orders of the images come from that a random order is averaged over.
+    /// Seed of the images over which random orders are averaged.
     pub seed: Seed,
-    /// How many images: 2 or more.
+    /// Number of images over which random orders are averaged, at least 2.
     pub images: u64,
-    /// The diffusion steps of the schedule; the loss does not depend on them.
+    /// Diffusion axis of the schedule; it does not affect the loss.
     pub diffusion: Config,
-    /// The detail of the schedule; the loss does not depend on it.
+    /// Detail axis of the schedule; it does not affect the loss.
     pub detail: Config,
 }
 
 impl Problem {
-    /// 32 images of seed 0, 20 diffusion steps each AR step, no detail.
+    /// Creates a problem with 32 images of seed 0, 20 diffusion steps per AR step, and no detail.
     pub fn new(grid: Grid, field: Field) -> Self {
         let (diffusion, detail) = (Config::new("constant").with("t", 20), Config::new("none"));
         Self { grid, field, seed: Seed(0), images: 32, diffusion, detail }
     }
 }
 
-/// What is asked of a design.
+/// Goal of a design.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
-    /// The least loss at this number of AR steps.
+    /// The lowest loss with this number of AR steps.
     ArSteps(ArSteps),
-    /// The fewest AR steps that lose at most this many nats.
+    /// The fewest AR steps with at most this loss, in nats.
     Loss(f64),
 }
 
-/// A schedule that was designed, with what speaks for it.
+/// Result of a design: a schedule and its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Design {
     /// The schedule.
     pub schedule: Schedule,
-    /// Its AR steps on the grid.
+    /// Number of AR steps on the grid of the problem.
     pub ar_steps: ArSteps,
-    /// What it loses.
+    /// Loss of the schedule.
     pub loss: MeanLoss,
-    /// The field that it was designed on.
+    /// Field of the problem, in its text form.
     pub field: String,
-    /// How many schedules it was chosen from; for a free design, how many moves were weighed.
+    /// Number of schedules compared; for [`free()`], the number of moves evaluated.
     pub candidates: u64,
-    /// The best of each family that takes so many AR steps, least loss first. The first four were averaged over as many images
-    /// as the design itself, the others over [`Problem::images`].
+    /// The best schedule of each family with `ar_steps` AR steps, lowest loss first. The first four are averaged over
+    /// as many images as `loss`, the others over [`Problem::images`].
     pub families: Vec<Family>,
 }
 
-/// The best schedule of a cut, a number of stages and an order within the stages.
+/// Best schedule of a family: a cut, a number of stages and an order within the stages.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Family {
-    /// The order.
+    /// Configuration of the order axis.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub order: Config,
-    /// AR steps of each stage.
+    /// Number of AR steps of each stage.
     pub steps: Vec<usize>,
-    /// What it loses on average, in nats.
+    /// Mean loss in nats.
     pub loss: f64,
 }
 
-/// The AR steps of a plan.
+/// Returns the number of AR steps of a plan.
 fn ar_steps(plan: &Plan) -> Result<ArSteps, Error> {
     Ok(ArSteps::new(u32::try_from(plan.steps().len()).unwrap_or(u32::MAX))?)
 }

@@ -1,15 +1,15 @@
-//! What a stage loses, however its tokens are cut into steps.
+//! Loss of a stage for any division of its tokens into steps.
 
 use crate::loss::Factor;
 use crate::pace::even;
 
-/// The loss of each run of consecutive tokens of a stage that are drawn together, summed over orders and classes.
+/// Loss of each run of consecutive tokens of a stage that are sampled in parallel, summed over orders and classes.
 #[derive(Debug)]
 pub(super) struct Runs {
     tokens: usize,
     /// Row `first`, column `last`: the loss of the tokens `first..=last`.
     losses: Vec<f64>,
-    /// How many losses were summed.
+    /// Number of summands.
     count: u32,
 }
 
@@ -18,14 +18,14 @@ impl Runs {
         Self { tokens, losses: vec![0.0; tokens * tokens], count: 0 }
     }
 
-    /// Number of tokens of the stage.
+    /// Returns the number of tokens of the stage.
     pub(super) fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Adds the losses of an order of the tokens, by the factor of their covariance given all stages before.
+    /// Adds the losses of one order of the tokens. `factor` is the factor of their covariance given all earlier stages.
     pub(super) fn add(&mut self, factor: &Factor) {
-        // `run[first]`: the loss of the tokens from `first` up to the current one.
+        // `run[first]` is the loss of the tokens `first..=last`.
         let mut run = vec![0.0; self.tokens];
         for last in 0..self.tokens {
             let mut together = factor.together(last);
@@ -38,7 +38,7 @@ impl Runs {
         self.count += 1;
     }
 
-    /// The average loss of the stage in `steps` AR steps of even sizes.
+    /// Returns the mean loss of the stage in `steps` AR steps of equal size.
     pub(super) fn in_steps(&self, steps: usize) -> f64 {
         let (mut first, mut sum) = (0, 0.0);
         for tokens in even(self.tokens, steps) {

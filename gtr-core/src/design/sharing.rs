@@ -1,16 +1,17 @@
-//! Sharing AR steps among stages.
+//! Optimal division of AR steps among stages.
 
-/// The best ways to share steps among stages whose losses add up.
+/// Optimal divisions of AR steps among stages with additive losses, by dynamic programming.
 #[derive(Debug)]
 pub(super) struct Sharing {
-    /// `best[stage][steps]`: the least loss of the stages up to this one in so many steps, and this stage's share.
+    /// `best[stage][steps]`: the lowest loss of the stages up to `stage` in `steps` steps, and the number of steps of
+    /// `stage`.
     best: Vec<Vec<Option<(f64, usize)>>>,
-    /// How many ways there are to share so many steps.
+    /// `ways[steps]`: the number of divisions of `steps` steps.
     ways: Vec<u64>,
 }
 
 impl Sharing {
-    /// `losses[stage][n - 1]` is what a stage loses in `n` steps. No more than `most` steps are shared.
+    /// Solves the problem for up to `most` steps. `losses[stage][n - 1]` is the loss of a stage in `n` steps.
     pub(super) fn new(losses: &[Vec<f64>], most: usize) -> Self {
         let mut best: Vec<Vec<Option<(f64, usize)>>> = Vec::with_capacity(losses.len());
         for stage in losses {
@@ -37,17 +38,18 @@ impl Sharing {
         Self { best, ways }
     }
 
-    /// How many ways there are to share so many steps.
+    /// Returns the number of possible divisions.
     pub(super) fn ways(&self, steps: usize) -> u64 {
         self.ways.get(steps).copied().unwrap_or(0)
     }
 
-    /// The least loss in so many steps, if every stage gets one and none has more than tokens.
+    /// Returns the lowest loss in `steps` steps, or `None` if there is no division with one to n steps per stage of n
+    /// tokens.
     pub(super) fn loss(&self, steps: usize) -> Option<f64> {
         self.best.last()?.get(steps)?.map(|(loss, _)| loss)
     }
 
-    /// The steps of each stage that lose least.
+    /// Returns the number of steps of each stage in the optimal division.
     pub(super) fn shares(&self, mut steps: usize) -> Vec<usize> {
         let mut shares = Vec::with_capacity(self.best.len());
         for stage in self.best.iter().rev() {
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_of_all_sharings_is_found() {
+    fn the_optimum_equals_that_of_an_exhaustive_search() {
         let losses = [vec![5.0, 2.0, 1.4], vec![4.0], vec![9.0, 8.0, 1.0, 0.5]];
         let sharing = Sharing::new(&losses, 9);
         for steps in 0..=9 {

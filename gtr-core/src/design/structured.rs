@@ -1,4 +1,4 @@
-//! The best bisection.
+//! Search for the bisection with the lowest loss.
 
 use std::cmp::Reverse;
 
@@ -8,19 +8,20 @@ use super::{Design, Family, Goal, Problem, ar_steps};
 use crate::loss::{default_images, mean_loss};
 use crate::{Error, Registry};
 
-/// How many of the best families are averaged over more images, before one is chosen.
+/// Number of families whose losses are averaged over more images in the final comparison.
 const FINALISTS: usize = 4;
 
-/// Losses that differ by less, relatively, are equal but for rounding.
+/// Relative difference of losses below which they are considered equal.
 const TIE: f64 = 1e-9;
 
-/// The schedule of least loss among all recursive bisections.
+/// Returns the schedule with the lowest loss among all recursive bisections.
 ///
-/// Every family is searched on [`Problem::images`] images. The best are averaged again over at least [`default_images`] images,
-/// and the one that loses least then is the design.
+/// Every family is searched on [`Problem::images`] images. The best families are averaged again over at least
+/// [`default_images`] images, and the one with the lowest loss is the result.
 ///
 /// # Errors
-/// [`Error::Field`] as for a loss; [`Error::Design`] if the goal cannot be met on this grid.
+/// [`Error::Field`] as for [`loss`](crate::loss::loss()). [`Error::Design`] if the goal is out of range or cannot be
+/// met on this grid.
 ///
 /// # Examples
 /// ```
@@ -37,13 +38,13 @@ const TIE: f64 = 1e-9;
 pub fn structured(problem: &Problem, goal: Goal) -> Result<Design, Error> {
     let tokens = problem.grid.tokens();
     if problem.images < 2 {
-        return Err(Error::Design(format!("at least 2 images are needed to average over, not {}", problem.images)));
+        return Err(Error::Design(format!("the mean over images needs at least 2 images, not {}", problem.images)));
     }
     if let Goal::ArSteps(steps) = goal
         && steps.get() > tokens
     {
         return Err(Error::Design(format!(
-            "{steps} AR steps are more than the {tokens} tokens of a grid of {}",
+            "{steps} AR steps exceed the {tokens} tokens of a grid of {}",
             problem.grid
         )));
     }
@@ -57,14 +58,14 @@ pub fn structured(problem: &Problem, goal: Goal) -> Result<Design, Error> {
         Goal::ArSteps(steps) => {
             let shared = share(&families, steps.get());
             best(problem, &families, &shared, steps.get())?.ok_or_else(|| {
-                Error::Design(format!("no bisection of a grid of {} takes {steps} AR steps", problem.grid))
+                Error::Design(format!("no bisection of a grid of {} has {steps} AR steps", problem.grid))
             })
         }
         Goal::Loss(nats) => fewest(problem, &families, nats),
     }
 }
 
-/// The best sharing of up to `most` steps in each family.
+/// Returns, for each family, the optimal divisions of up to `most` steps.
 fn share(families: &[Searched], most: usize) -> Vec<Sharing> {
     let of = |family: &Searched| {
         let losses: Vec<Vec<f64>> = family
@@ -77,7 +78,7 @@ fn share(families: &[Searched], most: usize) -> Vec<Sharing> {
     families.iter().map(of).collect()
 }
 
-/// The design of least loss in so many steps, if there is one.
+/// Returns the design with the lowest loss in `steps` steps, or `None` if no family has that many steps.
 fn best(problem: &Problem, families: &[Searched], shared: &[Sharing], steps: usize) -> Result<Option<Design>, Error> {
     let mut ranked: Vec<Family> = families
         .iter()
@@ -105,8 +106,8 @@ fn best(problem: &Problem, families: &[Searched], shared: &[Sharing], steps: usi
     Ok(Some(Design { schedule, ar_steps, loss, field: problem.field.to_string(), candidates, families }))
 }
 
-/// Sorts by loss. Fewer stages in more steps each may draw the same tokens together: of such the one with more stages, whose
-/// name says more, comes first.
+/// Sorts by loss. Different families may sample the same tokens in parallel; among such ties, the family with more
+/// stages comes first because it describes the partition in more detail.
 fn rank<T>(all: &mut [T], family: impl Fn(&T) -> &Family) {
     all.sort_by(|a, b| family(a).loss.total_cmp(&family(b).loss));
     if let Some(least) = all.first().map(|best| family(best).loss) {
@@ -115,7 +116,7 @@ fn rank<T>(all: &mut [T], family: impl Fn(&T) -> &Family) {
     }
 }
 
-/// The design of fewest steps that loses at most `nats`.
+/// Returns the design with the fewest steps and a loss of at most `nats`.
 fn fewest(problem: &Problem, families: &[Searched], nats: f64) -> Result<Design, Error> {
     let tokens = problem.grid.tokens();
     let mut steps = 1;
@@ -123,7 +124,7 @@ fn fewest(problem: &Problem, families: &[Searched], nats: f64) -> Result<Design,
     loop {
         let shared = share(families, most);
         while steps <= most {
-            // What is searched on few images may come out better on many, by a little.
+            // The loss over more images may be a little lower than the one found by the search.
             let hopeful = |sharing: &Sharing| sharing.loss(steps).is_some_and(|loss| loss <= 1.2 * nats);
             if shared.iter().any(hopeful)
                 && let Some(design) = best(problem, families, &shared, steps)?
@@ -135,7 +136,7 @@ fn fewest(problem: &Problem, families: &[Searched], nats: f64) -> Result<Design,
         }
         if most == tokens {
             return Err(Error::Design(format!(
-                "no bisection of a grid of {} loses as little as {nats} nats",
+                "no bisection of a grid of {} has a loss of at most {nats} nats",
                 problem.grid
             )));
         }

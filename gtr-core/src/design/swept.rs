@@ -1,11 +1,11 @@
-//! Conditional covariances that can be asked what one token more or less would change.
+//! Conditional covariances that update when one token is added to or removed from the known set.
 
 use nalgebra::DMatrix;
 
-/// A covariance swept on the tokens that are known.
+/// A covariance to which the sweep operator has been applied for each known token.
 ///
-/// Its block of unknown tokens is their covariance given the known ones, that of known tokens the negative inverse of their
-/// covariance. Sweeping a token again takes it back out.
+/// The block of the unknown tokens is their covariance given the known tokens. The block of the known tokens is the
+/// negative inverse of their covariance. Sweeping a token again removes it from the known set.
 ///
 /// # Source
 /// Beaton, "The use of special matrix operators in statistical calculus" (1964).
@@ -16,17 +16,17 @@ pub(super) struct Swept {
 }
 
 impl Swept {
-    /// Nothing is known yet.
+    /// Starts with no known tokens.
     pub(super) fn new(covariance: DMatrix<f64>) -> Self {
         let known = vec![false; covariance.nrows()];
         Self { matrix: covariance, known }
     }
 
-    /// Makes an unknown token known, or a known one unknown.
+    /// Adds a token to the known set, or removes it.
     pub(super) fn toggle(&mut self, token: usize) {
         let pivot = self.matrix[(token, token)];
         let column = self.matrix.column(token).into_owned();
-        // One sign for both directions: a token that is taken out was swept with the other.
+        // The inverse sweep differs only in this sign.
         let sign = if self.known[token] { -1.0 } else { 1.0 };
         self.matrix.ger(-1.0 / pivot, &column, &column, 1.0);
         for row in 0..column.len() {
@@ -38,13 +38,13 @@ impl Swept {
         self.known[token] = !self.known[token];
     }
 
-    /// The variance of a token given the known ones, other than itself.
+    /// Returns the variance of a token given all other known tokens.
     pub(super) fn variance(&self, token: usize) -> f64 {
         let number = self.matrix[(token, token)];
         if self.known[token] { -1.0 / number } else { number }
     }
 
-    /// The variance of an unknown token if `other` were known, or unknown where it is known.
+    /// Returns the variance that an unknown token would have after toggling `other`.
     pub(super) fn variance_without_or_with(&self, token: usize, other: usize) -> f64 {
         let both = self.matrix[(token, other)];
         self.matrix[(token, token)] - both * both / self.matrix[(other, other)]
@@ -60,7 +60,7 @@ mod tests {
         DMatrix::from_fn(side, side, |row, column| (-(row.abs_diff(column) as f64) / 2.0).exp())
     }
 
-    /// The variance of `token` given `known`, from determinants.
+    /// Returns the variance of `token` given `known`, computed from determinants.
     fn expected(known: &[usize], token: usize) -> f64 {
         let covariance = covariance(6);
         let determinant = |tokens: &[usize]| covariance.select_rows(tokens).select_columns(tokens).determinant();
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn variances_are_those_of_determinants() {
+    fn variances_equal_ratios_of_determinants() {
         let mut swept = Swept::new(covariance(6));
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         swept.toggle(1);

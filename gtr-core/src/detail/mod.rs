@@ -22,7 +22,7 @@ pub struct DetailShare {
 /// The tokens that a step generates in one image, from which a detail rule selects.
 #[derive(Debug)]
 pub struct Candidates<'a> {
-    /// The tokens, in generation order.
+    /// The tokens, in any order.
     pub tokens: &'a [TokenIndex],
     /// Length of a conditioning vector; 0 if the rule does not require them.
     pub width: usize,
@@ -38,8 +38,8 @@ pub trait Detail: Debug + Send + Sync {
     /// `None` if it selects none.
     fn share(&self, tokens: usize) -> Option<DetailShare>;
 
-    /// Returns true if the rule can select tokens. Planning rejects such a rule, or drops it if the schedule adapts, if the
-    /// plan has no reconstruction stage.
+    /// Returns true if the rule can select tokens. Planning rejects such a rule, or drops it if the schedule adapts, if
+    /// the plan has no reconstruction stage.
     fn picks(&self) -> bool {
         true
     }

@@ -8,9 +8,9 @@ use rustfft::{Fft, FftPlanner};
 
 /// Scores conditioning vectors of a fixed length by their spectrum.
 ///
-/// With F the discrete Fourier transform of a vector of length D, h = floor(D / 2) and A(n) = |F(n)|, the score is the sum
-/// over n = 1..h (inclusive) of A(n) (1 + n / h): a sum of amplitudes that gives higher frequencies more weight. The mean
-/// (n = 0) is ignored. Vectors of length 0 and 1 score 0.
+/// With F the discrete Fourier transform of a vector of length D, h = floor(D / 2) and A(n) = |F(n)|, the score is the
+/// sum over n = 1..h (inclusive) of A(n) (1 + n / h): a sum of amplitudes that gives higher frequencies more weight.
+/// The mean (n = 0) is ignored. Vectors of length 0 and 1 score 0.
 ///
 /// # Examples
 /// ```

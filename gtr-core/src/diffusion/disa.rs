@@ -10,8 +10,8 @@ use crate::{Component, DiffusionSteps, Timestep, TimestepLimit};
 
 /// Diffusion step annealing (DiSA): the number of diffusion steps decreases over the AR steps.
 ///
-/// Fractions are truncated, as in the reference implementation. A single AR step gets `t_max`, where the reference divides
-/// by zero. Timesteps are clipped at 950 unless the schedule or the model sets a limit.
+/// Fractions are truncated, as in the reference implementation. A single AR step gets `t_max`, where the reference
+/// divides by zero. Timesteps are clipped at 950 unless the schedule or the model sets a limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Disa {

@@ -8,8 +8,8 @@ use crate::{Component, DiffusionSteps, Role};
 
 /// Diffusion steps that decrease linearly over the generation steps, with a separate number for the reconstruction.
 ///
-/// Generation step g of G (g = 0 to G - 1) gets round(T_max - (T_max - T_min) g / (G - 1)). A single generation step gets
-/// T_max.
+/// Generation step g of G (g = 0 to G - 1) gets round(T_max - (T_max - T_min) g / (G - 1)). A single generation step
+/// gets T_max.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::doc_markdown, reason = "symbols of a formula, which the command line also prints")]
@@ -31,7 +31,8 @@ impl Default for StageAware {
 
 impl Component for StageAware {
     const KIND: &'static str = "stage-aware";
-    const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.2; the dependence on the AR step and the rounding are ours";
+    const SOURCE: &'static str =
+        "GtR (arXiv 2510.17171), section 3.2; the dependence on the AR step and the rounding are ours";
 
     fn check(&self) -> Result<(), String> {
         check_ends(self.t_max, self.t_min)

@@ -54,9 +54,9 @@ pub struct TooManyDiffusionSteps {
 pub struct Timesteps(Arc<[u32]>);
 
 impl Timesteps {
-    /// Returns the timesteps of `steps` diffusion steps. As in the reference, the stride is accumulated in f64 and each sum
-    /// is rounded half to even. A single step uses only the highest timestep; its result is the head's estimate of the clean
-    /// token, without added noise.
+    /// Returns the timesteps of `steps` diffusion steps. As in the reference, the stride is accumulated in f64 and each
+    /// sum is rounded half to even. A single step uses only the highest timestep; its result is the head's estimate of
+    /// the clean token, without added noise.
     ///
     /// [`TimestepLimit::Clip`] may give fewer timesteps than `steps`.
     ///
@@ -91,7 +91,8 @@ impl Timesteps {
     /// Checks timesteps from a recording.
     ///
     /// # Errors
-    /// Returns the first timestep that is above 999 or not greater than the one before it, or `None` if `values` is empty.
+    /// Returns the first timestep that is above 999 or not greater than the one before it, or `None` if `values` is
+    /// empty.
     pub fn from_values(values: &[u32]) -> Result<Self, Option<u32>> {
         let mut previous = None;
         for &value in values {

@@ -1,19 +1,21 @@
-//! Triangular factors by halves.
+//! Recursive blocked Cholesky factorisation and triangular inversion.
 //!
-//! nalgebra factorises column by column, which waits for memory. Here a matrix is cut in two until it fits the nearest cache,
-//! and all the rest is nalgebra's products, on one thread in one order of summation. On 4096 rows that takes a ninth of
-//! nalgebra's time and 1.3 times that of faer (side by side on two cores of an x86 server), which would add some twenty crates
-//! to the build.
+//! nalgebra factorises column by column and is limited by memory bandwidth. This module halves the matrix until a block
+//! fits into the L1 cache. All remaining work is matrix products of nalgebra, on one thread and in a fixed order of
+//! summation. With 4096 rows this takes one ninth of nalgebra's time and 1.3 times that of faer (measured side by side
+//! on two cores of an x86 server). faer would add about twenty crates to the build.
 
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut};
 
-/// Rows of a matrix that is not cut any more.
+/// Number of rows up to which a matrix is not divided further.
 const LEAF: usize = 48;
 
-/// Replaces the lower half of a symmetric matrix by its Cholesky factor; the upper half must hold zeros, and does.
+/// Replaces the lower triangle of a symmetric matrix by its Cholesky factor. The part above the diagonal must be zero
+/// and remains zero.
 ///
 /// # Errors
-/// The first row of which no more than `least` is left once the rows before it are known, or that is not a number.
+/// Returns the first row whose conditional variance, given the rows before it, is at most `least[row]` or is not
+/// finite.
 pub(super) fn cholesky(mut matrix: DMatrixViewMut<'_, f64>, least: &[f64]) -> Result<(), usize> {
     let side = matrix.nrows();
     if side <= LEAF {
@@ -33,7 +35,6 @@ fn cholesky_of_leaf(mut matrix: DMatrixViewMut<'_, f64>, least: &[f64]) -> Resul
     let side = matrix.nrows();
     for pivot in 0..side {
         let left = matrix[(pivot, pivot)];
-        // What is not a number is not greater either.
         if !left.is_finite() || left <= least[pivot] {
             return Err(pivot);
         }
@@ -51,7 +52,7 @@ fn cholesky_of_leaf(mut matrix: DMatrixViewMut<'_, f64>, least: &[f64]) -> Resul
     Ok(())
 }
 
-/// Replaces `rows` by its product with the inverse of the transpose of `lower`.
+/// Replaces `rows` by `rows * lower^-T`.
 fn solve(lower: DMatrixView<'_, f64>, mut rows: DMatrixViewMut<'_, f64>) {
     let side = lower.nrows();
     if side > LEAF {
@@ -71,7 +72,7 @@ fn solve(lower: DMatrixView<'_, f64>, mut rows: DMatrixViewMut<'_, f64>) {
     }
 }
 
-/// Subtracts the product of `rows` and its transpose from the lower half of `target`; above the diagonal it leaves zeros.
+/// Subtracts `rows * rows^T` from the lower triangle of `target` and sets everything above the diagonal to zero.
 fn subtract_square(mut target: DMatrixViewMut<'_, f64>, rows: DMatrixView<'_, f64>) {
     let side = target.nrows();
     if side <= 2 * LEAF {
@@ -87,7 +88,7 @@ fn subtract_square(mut target: DMatrixViewMut<'_, f64>, rows: DMatrixView<'_, f6
     subtract_square(right.rows_range_mut(half..), lower.as_view());
 }
 
-/// Replaces a lower triangular matrix, with zeros above the diagonal, by its inverse.
+/// Replaces a lower triangular matrix by its inverse; everything above the diagonal must be zero.
 pub(super) fn invert(mut lower: DMatrixViewMut<'_, f64>) {
     let side = lower.nrows();
     if side > LEAF {
@@ -114,7 +115,7 @@ pub(super) fn invert(mut lower: DMatrixViewMut<'_, f64>) {
 mod tests {
     use super::*;
 
-    /// A covariance of `side` numbers on a line, its lower half.
+    /// The lower triangle of the covariance of `side` values on a line.
     fn line(side: usize) -> DMatrix<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred rows")]
         let covariance = |row: usize, column: usize| (-(row.abs_diff(column) as f64) / 3.0).exp();
@@ -127,11 +128,11 @@ mod tests {
         matrix
     }
 
-    /// One leaf, a cut that does not go up, and several levels.
+    /// A single leaf, an odd division, and several levels of recursion.
     const SIDES: [usize; 5] = [1, 7, 49, 97, 333];
 
     #[test]
-    fn the_factor_is_that_of_the_library() {
+    fn the_factor_equals_that_of_nalgebra() {
         for side in SIDES {
             let expected = nalgebra::Cholesky::new(line(side)).unwrap().l();
             assert!((factor(side) - expected).amax() < 1e-14, "{side}");
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_row_without_anything_left_is_named() {
+    fn the_degenerate_row_is_returned() {
         for (side, twin) in [(20, 13), (200, 150), (200, 31)] {
             // A row that repeats the one before it.
             let full =

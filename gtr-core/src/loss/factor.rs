@@ -1,4 +1,4 @@
-//! The Cholesky factor of a covariance in the order of generation, and what can be read from it.
+//! The Cholesky factor of a covariance in generation order, and the quantities derived from it.
 
 use nalgebra::DMatrix;
 
@@ -7,22 +7,22 @@ use super::covariance::Covariance;
 use super::small::Symmetric;
 use crate::TokenIndex;
 
-/// What must be left of a variance once all numbers before are known, as a share of it: less is rounding.
+/// Smallest conditional variance, relative to the variance, that is distinguishable from rounding errors.
 const LEAST_LEFT: f64 = 1e-10;
 
-/// The lower triangular `L` with `L L^T` = covariance of tokens in the order of generation.
+/// The lower triangular `L` with `L L^T` equal to the covariance of the tokens in generation order.
 #[derive(Debug)]
 pub(crate) struct Factor {
     lower: DMatrix<f64>,
     channels: usize,
 }
 
-/// The position in the order of a token of which nothing is left once those before it are known.
+/// Position in the order of a token that has no variance left given the tokens before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Degenerate(pub(crate) usize);
 
 impl Factor {
-    /// Factorises the covariance of `order`, whose tokens have `channels` numbers each.
+    /// Factorises the covariance of the tokens of `order`, with `channels` values per token.
     pub(super) fn of(covariance: &Covariance<'_>, channels: usize, order: &[TokenIndex]) -> Result<Self, Degenerate> {
         let numbers: Vec<usize> =
             order.iter().flat_map(|token| (0..channels).map(move |channel| token.get() * channels + channel)).collect();
@@ -33,7 +33,7 @@ impl Factor {
         Self::of_lower(DMatrix::from_fn(side, side, lower), channels)
     }
 
-    /// Factorises the lower half of a covariance, whose upper half holds zeros.
+    /// Factorises a covariance given by its lower triangle; everything above the diagonal must be zero.
     fn of_lower(mut lower: DMatrix<f64>, channels: usize) -> Result<Self, Degenerate> {
         let least: Vec<f64> = lower.diagonal().iter().map(|variance| LEAST_LEFT * variance).collect();
         match blocked::cholesky(lower.as_view_mut(), &least) {
@@ -42,12 +42,14 @@ impl Factor {
         }
     }
 
-    /// What is lost on the token at `position` when it is drawn together with tokens right before it: none so far.
+    /// Starts computing the loss of the token at `position` if it is sampled in parallel with the tokens directly
+    /// before it. Initially there are no such tokens; see [`Together::extend`].
     pub(crate) fn together(&self, position: usize) -> Together<'_> {
         Together { factor: self, position, first: position, shared: Symmetric::zero(self.channels) }
     }
 
-    /// What each token of a step knows of the rest of the step beyond what is known before, in nats; the step is `first..end`.
+    /// Returns, for each token of the step `first..end`, the mutual information in nats between the token and the rest
+    /// of the step, given all tokens before the step.
     pub(super) fn shared_in_step(&self, first: usize, end: usize) -> Vec<f64> {
         let (channels, tokens) = (self.channels, end - first);
         let side = tokens * channels;
@@ -55,7 +57,8 @@ impl Factor {
         let mut inverse = self.lower.view((start, start), (side, side)).into_owned();
         blocked::invert(inverse.as_view_mut());
         let nats = |token: usize| {
-            // The token's block of the inverse of the step's covariance: its inverse is what is left once all others are known.
+            // The token's block of the inverse of the step's covariance. Its inverse is the covariance of the token
+            // given all other tokens of the step.
             let mut precision = Symmetric::zero(channels);
             for row in token * channels..side {
                 precision.add_square(|channel| inverse[(row, token * channels + channel)]);
@@ -73,7 +76,7 @@ impl Factor {
         self.lower[(row, row)]
     }
 
-    /// The covariance of the tokens from `first` to before `end`, given those before `first`.
+    /// Returns the covariance of the tokens `first..end`, given the tokens before `first`.
     pub(crate) fn conditional(&self, first: usize, end: usize) -> Conditional {
         let (start, side) = (first * self.channels, (end - first) * self.channels);
         let lower = self.lower.view((start, start), (side, side));
@@ -81,7 +84,7 @@ impl Factor {
     }
 }
 
-/// The covariance of some tokens, given others.
+/// Conditional covariance of a range of tokens, given the tokens before it.
 #[derive(Debug)]
 pub(crate) struct Conditional {
     covariance: DMatrix<f64>,
@@ -89,7 +92,7 @@ pub(crate) struct Conditional {
 }
 
 impl Conditional {
-    /// Factorises it with its tokens in another order, which lists their positions.
+    /// Factorises the covariance with the tokens rearranged; `order` lists their positions.
     pub(crate) fn in_order(&self, order: &[usize]) -> Result<Factor, Degenerate> {
         let channels = self.channels;
         let number = |row: usize| order[row / channels] * channels + row % channels;
@@ -101,26 +104,27 @@ impl Conditional {
     }
 }
 
-/// What is lost on a token when it is drawn together with tokens right before it, instead of after them.
+/// Loss of a token that is sampled in parallel with the tokens directly before it, instead of after them.
 #[derive(Debug)]
 pub(crate) struct Together<'a> {
     factor: &'a Factor,
     position: usize,
-    /// The first of the tokens that it is drawn together with.
+    /// Position of the first token sampled in parallel with it.
     first: usize,
-    /// What those tell of it, in units of what is left of it once they are known.
+    /// The part of the token's covariance that those tokens explain, whitened by its covariance given all tokens before
+    /// it.
     shared: Symmetric,
 }
 
 impl Together<'_> {
-    /// Draws it together with all tokens from `first` on, which may not be later than before.
+    /// Samples the token in parallel with all tokens from `first` on. `first` must not exceed its previous value.
     pub(crate) fn extend(&mut self, first: usize) {
         let Self { factor, position, .. } = *self;
         let (channels, lower) = (factor.channels, &factor.lower);
         let row = position * channels;
         let mut whitened = vec![0.0; channels];
         for column in (first * channels..self.first * channels).rev() {
-            // Forward substitution with the token's own block.
+            // Forward substitution with the token's diagonal block.
             for channel in 0..channels {
                 let known: f64 = (0..channel).map(|other| lower[(row + channel, row + other)] * whitened[other]).sum();
                 whitened[channel] = (lower[(row + channel, column)] - known) / lower[(row + channel, row + channel)];
@@ -130,7 +134,7 @@ impl Together<'_> {
         self.first = first;
     }
 
-    /// The loss in nats, 0 or more.
+    /// Returns the loss in nats, 0 or more.
     pub(crate) fn nats(&self) -> f64 {
         0.5 * self.shared.log_determinant_of_one_more()
     }

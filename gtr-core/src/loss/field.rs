@@ -1,4 +1,4 @@
-//! What the loss of a plan is computed on.
+//! Gaussian fields on which the loss of a plan is computed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +8,8 @@ use crate::Error;
 
 /// A Gaussian field over the tokens of a grid: a second-order model of images.
 ///
-/// The default is `exponential:2:0.01`. It is a prior on images, not a measurement of one: it knows no classes, no guidance,
-/// and nothing beyond second moments.
+/// The default is `exponential:2:0.01`. It is a prior, not a measurement of images: it has no classes, no guidance and
+/// no moments beyond the second.
 ///
 /// # Examples
 /// ```
@@ -21,14 +21,14 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Field {
-    /// The covariance depends on distance alone; any grid, one channel.
+    /// Covariance that depends only on the distance, on any grid, with one channel.
     Isotropic(Isotropic),
-    /// The covariance was measured; one grid, any number of channels and classes.
+    /// Measured covariance, on one grid, with any number of channels and classes.
     Measured(Measured),
 }
 
 impl Field {
-    /// Channels of a token.
+    /// Returns the number of channels per token.
     pub fn channels(&self) -> usize {
         match self {
             Self::Isotropic(_) => 1,
@@ -52,7 +52,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// Reads an isotropic field; measured ones are read from files, by whoever knows files.
+/// Parses an isotropic field. Measured fields come from files, which this crate does not read.
 impl FromStr for Field {
     type Err = Error;
 

@@ -1,4 +1,4 @@
-//! Fields whose covariance depends on distance alone.
+//! Fields whose covariance depends only on the distance.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,15 @@ use super::kernel::{Kernel, kernels};
 use crate::error::in_words;
 use crate::{Error, Position};
 
-/// The nugget where none is given.
+/// Default nugget.
 const NUGGET: f64 = 0.01;
 
-/// A field of variance 1 with one channel, in which the covariance of two tokens at distance d (cells, Euclidean) is
-/// `(1 - nugget) * kernel(d / length)`, and a share `nugget` of each token is independent of all others.
+/// Isotropic field with one channel and variance 1.
 ///
-/// Written as `KIND:LENGTH` or `KIND:LENGTH:NUGGET`; the nugget is 0.01 where none is given.
+/// The covariance of two different tokens at Euclidean distance d, in cells, is `(1 - nugget) * kernel(d / length)`.
+/// The nugget is the fraction of a token's variance that is independent of all other tokens.
+///
+/// The text form is `KIND:LENGTH` or `KIND:LENGTH:NUGGET`; the default nugget is 0.01.
 ///
 /// # Examples
 /// ```
@@ -32,18 +34,19 @@ pub struct Isotropic {
 }
 
 impl Isotropic {
-    /// `length` in cells, `nugget` as a share of the variance.
+    /// Creates a field with `length` in cells and `nugget` as a fraction of the variance.
     ///
     /// # Errors
-    /// [`Error::Field`] for an unknown kernel, a length that is not finite and above 0, or a nugget outside 0 to 1.
+    /// [`Error::Field`] if the kernel is unknown, the length is not finite and positive, or the nugget is not in 0 to
+    /// 1.
     pub fn new(kind: &str, length: f64, nugget: f64) -> Result<Self, Error> {
         let kernel = kernels().iter().copied().find(|kernel| kernel.kind() == kind).ok_or_else(|| {
             let kind: String = kind.chars().take(80).collect();
             let known = in_words(kernels().iter().map(|kernel| kernel.kind()));
-            Error::Field(format!("there is no kernel called `{kind}`: choose one of {known}"))
+            Error::Field(format!("unknown kernel `{kind}`; expected one of {known}"))
         })?;
         if !(length.is_finite() && length > 0.0) {
-            return Err(Error::Field(format!("the length must be a number of cells above 0, not {length}")));
+            return Err(Error::Field(format!("the length must be a positive number of cells, not {length}")));
         }
         if !(0.0..=1.0).contains(&nugget) {
             return Err(Error::Field(format!("the nugget must be 0 to 1, not {nugget}")));
@@ -51,22 +54,22 @@ impl Isotropic {
         Ok(Self { kernel, length, nugget })
     }
 
-    /// The kernel.
+    /// Returns the kernel.
     pub fn kernel(&self) -> &'static dyn Kernel {
         self.kernel
     }
 
-    /// The length that distances are divided by, in cells.
+    /// Returns the length scale by which distances are divided, in cells.
     pub fn length(&self) -> f64 {
         self.length
     }
 
-    /// The share of the variance that a token has to itself.
+    /// Returns the fraction of a token's variance that is independent of all other tokens.
     pub fn nugget(&self) -> f64 {
         self.nugget
     }
 
-    /// The covariance of two tokens.
+    /// Returns the covariance of two tokens.
     pub fn covariance(&self, a: Position, b: Position) -> f64 {
         if a == b {
             return 1.0;
@@ -83,7 +86,7 @@ impl PartialEq for Isotropic {
     }
 }
 
-/// Exponential, length 2, nugget 0.01.
+/// Exponential kernel with length 2 and nugget 0.01.
 impl Default for Isotropic {
     fn default() -> Self {
         Self { kernel: &super::kernel::Exponential, length: 2.0, nugget: NUGGET }
@@ -111,7 +114,7 @@ impl FromStr for Isotropic {
 
 fn syntax(text: &str) -> Error {
     let text: String = text.chars().take(80).collect();
-    Error::Field(format!("`{text}` is not KIND:LENGTH or KIND:LENGTH:NUGGET, for example exponential:2:0.01"))
+    Error::Field(format!("cannot parse `{text}`; expected KIND:LENGTH[:NUGGET], for example exponential:2:0.01"))
 }
 
 #[cfg(test)]
@@ -119,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn the_text_form_round_trips() {
         for text in ["exponential:2:0.01", "matern-3/2:0.5:0", "gaussian:1.5:1"] {
             assert_eq!(text.parse::<Isotropic>().unwrap().to_string(), text);
         }
@@ -128,18 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn wrong_fields_are_refused_with_what_would_be_right() {
+    fn errors_say_what_was_expected() {
         let refused = |text: &str| text.parse::<Isotropic>().unwrap_err().to_string();
-        let syntax = "is not KIND:LENGTH or KIND:LENGTH:NUGGET, for example exponential:2:0.01";
+        let syntax = "expected KIND:LENGTH[:NUGGET], for example exponential:2:0.01";
         for text in ["exponential", "exponential:x", "exponential:2:", "exponential:2:0:0", ""] {
-            assert_eq!(refused(text), format!("field: `{text}` {syntax}"));
+            assert_eq!(refused(text), format!("field: cannot parse `{text}`; {syntax}"));
         }
         assert_eq!(
             refused("cubic:2"),
-            "field: there is no kernel called `cubic`: choose one of `exponential`, `matern-3/2` and `gaussian`"
+            "field: unknown kernel `cubic`; expected one of `exponential`, `matern-3/2` and `gaussian`"
         );
         for length in ["0", "-1", "inf", "NaN"] {
-            assert!(refused(&format!("gaussian:{length}")).contains("a number of cells above 0"), "{length}");
+            assert!(refused(&format!("gaussian:{length}")).contains("a positive number of cells"), "{length}");
         }
         for nugget in ["-0.1", "1.5", "NaN"] {
             assert!(refused(&format!("gaussian:1:{nugget}")).contains("the nugget must be 0 to 1"), "{nugget}");

@@ -2,7 +2,7 @@
 
 use super::Loss;
 
-/// Sums losses of the same steps, in the order in which they come.
+/// Accumulates the mean of losses with the same steps, in the order in which they are added.
 #[derive(Debug, Default)]
 pub(super) struct Mean {
     sum: Option<Loss>,
@@ -22,7 +22,7 @@ impl Mean {
         }
     }
 
-    /// The average and its standard error, which is 0 where there is only one loss.
+    /// Returns the mean and the standard error of its total; the standard error is 0 for a single loss.
     #[expect(clippy::cast_precision_loss, reason = "counts of images and classes are far below 2^53")]
     pub(super) fn finish(self) -> (Loss, f64) {
         let count = self.totals.len() as f64;
@@ -50,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn standard_errors_are_those_of_the_mean() {
+    fn the_standard_error_is_that_of_the_mean() {
         let mut mean = Mean::default();
         for total in [1.0, 2.0, 3.0, 6.0] {
             mean.add(&Loss { total, steps: vec![total], tokens: vec![total, 0.0] });
         }
         let (loss, error) = mean.finish();
         assert_eq!(loss, Loss { total: 3.0, steps: vec![3.0], tokens: vec![3.0, 0.0] });
-        // Squares 4 + 1 + 0 + 9, over 3 and over 4.
+        // (4 + 1 + 0 + 9) / 3 / 4.
         assert!((error - (14.0_f64 / 12.0).sqrt()).abs() < 1e-15);
     }
 }

@@ -1,4 +1,4 @@
-//! Fields whose covariance was measured.
+//! Fields with a measured covariance.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::LARGEST;
 use crate::{Error, Grid};
 
-/// A field whose covariance was measured on one grid: one matrix, or one a class.
+/// Field with a covariance measured on one grid: one matrix, or one matrix per class.
 ///
 /// # Shapes
-/// A matrix is `[n * c, n * c]`, row by row, for `n` tokens of `c` channels; the channels of a token lie side by side, so that
+/// A matrix is `[n * c, n * c]`, row-major, for `n` tokens of `c` channels. The channels of a token are adjacent:
 /// channel `k` of token `i` is row `i * c + k`.
 ///
 /// # Examples
@@ -29,27 +29,27 @@ pub struct Measured {
     classes: Arc<[Vec<f64>]>,
 }
 
-/// The largest difference of two numbers that should be equal, relative to the largest variance.
+/// Largest accepted difference between mirrored entries, relative to the largest variance.
 const ASYMMETRY: f64 = 1e-9;
 
 impl Measured {
-    /// A field that is called `name`, for example after its file. With more than one matrix the field is conditional: the loss
-    /// is the average over the classes, all alike.
+    /// Creates a field from one covariance matrix per class. `name` appears in messages, for example the name of the
+    /// file. With more than one matrix, the loss is the unweighted mean over the classes.
     ///
     /// # Errors
-    /// [`Error::Field`] if there is no channel or no matrix, too many numbers a token grid, a matrix of another size, a number
-    /// that is not finite, a variance that is not above 0, or a matrix that is not symmetric.
+    /// [`Error::Field`] if `channels` is 0, `classes` is empty, the grid has more than [`LARGEST`] values, or a matrix
+    /// has the wrong size, a value that is not finite, a variance that is not positive, or is not symmetric.
     pub fn new(name: impl Into<String>, grid: Grid, channels: usize, classes: Vec<Vec<f64>>) -> Result<Self, Error> {
         let name = name.into();
         let wrong = |message: String| Error::Field(format!("`{name}`: {message}"));
         if channels == 0 || classes.is_empty() {
-            return Err(wrong("a measured field needs at least one channel and one covariance".to_owned()));
+            return Err(wrong("expected at least one channel and one covariance matrix".to_owned()));
         }
         let side = grid.tokens().saturating_mul(channels);
         if side > LARGEST {
             let tokens = grid.tokens();
             return Err(wrong(format!(
-                "{tokens} tokens of {channels} channels are more than the {LARGEST} numbers that a loss is computed of"
+                "{tokens} tokens of {channels} channels exceed the maximum of {LARGEST} values"
             )));
         }
         for (class, covariance) in classes.iter().enumerate() {
@@ -61,22 +61,22 @@ impl Measured {
         Ok(Self { name, grid, channels, classes: classes.into() })
     }
 
-    /// What it is called.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The grid that it was measured on.
+    /// Returns the grid on which the covariance was measured.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// Channels of a token.
+    /// Returns the number of channels per token.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// The covariance of each class; one, if the field knows no classes.
+    /// Returns the covariance of each class; a single matrix if the field has no classes.
     pub fn classes(&self) -> &[Vec<f64>] {
         &self.classes
     }
@@ -84,10 +84,11 @@ impl Measured {
 
 fn check(covariance: &[f64], side: usize) -> Result<(), String> {
     if covariance.len() != side * side {
-        return Err(format!("a covariance of {side}x{side} numbers is needed, {} are given", covariance.len()));
+        return Err(format!("expected a covariance of {side}x{side} values, found {}", covariance.len()));
     }
     if let Some(at) = covariance.iter().position(|number| !number.is_finite()) {
-        return Err(format!("row {}, column {} of the covariance is {}", at / side, at % side, covariance[at]));
+        let (row, column) = (at / side, at % side);
+        return Err(format!("row {row}, column {column} of the covariance is {}, not a finite number", covariance[at]));
     }
     let variance = |row: usize| covariance[row * side + row];
     if let Some(row) = (0..side).find(|&row| variance(row) <= 0.0) {
@@ -99,7 +100,8 @@ fn check(covariance: &[f64], side: usize) -> Result<(), String> {
             let (lower, upper) = (covariance[row * side + column], covariance[column * side + row]);
             if (lower - upper).abs() > ASYMMETRY * scale {
                 return Err(format!(
-                    "the covariance is not symmetric: row {row}, column {column} is {lower}, its mirror image {upper}"
+                    "the covariance is not symmetric: row {row}, column {column} is {lower}, but row {column}, column \
+                     {row} is {upper}"
                 ));
             }
         }

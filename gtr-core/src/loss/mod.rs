@@ -1,18 +1,18 @@
-//! What a plan loses: the information that parallel drawing throws away, in nats.
+//! Information loss of a plan: the information, in nats, that is lost by sampling tokens in parallel.
 //!
-//! The tokens of an AR step are drawn independently of each other, given what is known. What a plan draws therefore differs
-//! from the distribution of images by the sum over the AR steps of the total correlation of the step's tokens given the known
-//! ones, whatever the model:
+//! The tokens of an AR step are sampled independently of each other, given the known tokens. For any model, the
+//! distribution that a plan samples from therefore differs from the distribution of images by the sum over the AR steps
+//! of the total correlation of the step's tokens, given the known tokens:
 //!
 //! ```text
 //! loss = KL(images || plan) = sum over steps s of [ sum over tokens i of s of H(x_i | known) - H(x_s | known) ]
 //! ```
 //!
-//! On a Gaussian [`Field`] every entropy is a log-determinant of a conditional covariance, and one Cholesky factorisation in the
-//! order of generation holds all of them: with `C = L L^T`, the covariance of a token given what is known before its step is the
-//! product of its row of `L` with itself from the first column of the step on, and the diagonal holds what is left once the
-//! tokens before it in the step are known, too. The loss is exact up to rounding in f64, and its bits do not depend on
-//! the number of threads.
+//! On a Gaussian [`Field`] every entropy is a log-determinant of a conditional covariance. One Cholesky factorisation
+//! `C = L L^T` in generation order gives all of them. The variance of a value given the tokens before its step is the
+//! sum of the squares of its row of `L` from the first column of the step on. The square of the diagonal entry is its
+//! variance given also the values before it in the step. The loss is exact up to rounding in f64, and its bits do not
+//! depend on the number of threads.
 //!
 //! # Examples
 //! ```
@@ -25,7 +25,7 @@
 //!     mean_loss(&plan, Seed(0), 4, &field)
 //! };
 //! assert!(lost("gtr-8")?.mean.total > lost("gtr-16")?.mean.total);
-//! // One token after the other loses nothing.
+//! // Sampling one token at a time loses nothing.
 //! assert_eq!(lost("raster-64")?.mean.total, 0.0);
 //! # Ok::<(), gtr_core::Error>(())
 //! ```
@@ -54,29 +54,28 @@ use self::order::Order;
 pub(crate) use self::order::{covariances, factors};
 use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
-/// The most numbers (tokens times channels) that a loss is computed of: the covariance of so many takes 128 MiB, and the time
-/// grows with their cube.
+/// Maximum number of values (tokens times channels) for which a loss is computed. The covariance then takes 128 MiB;
+/// the time grows with the cube of the number of values.
 pub const LARGEST: usize = 4096;
 
-/// What a plan loses on one image, or on several on average, in nats.
+/// Loss of a plan in nats, for one image or averaged over several images.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Loss {
-    /// The divergence of what the plan draws from the field, 0 or more.
+    /// Kullback-Leibler divergence between the field and the distribution that the plan samples from, 0 or more.
     pub total: f64,
-    /// What each AR step contributes, 0 or more.
+    /// Contribution of each AR step, 0 or more.
     pub steps: Vec<f64>,
-    /// What each token of the grid contributes, row by row; 0 where a token is known from the start.
+    /// Contribution of each token of the grid, row by row; 0 for tokens that are known from the start.
     ///
-    /// The loss of a step is shared among its tokens in proportion to what each of them and the rest of the step know of each
-    /// other beyond what is known before.
+    /// The loss of a step is divided among its tokens in proportion to the mutual information between each token and
+    /// the rest of the step, given the tokens known before the step.
     pub tokens: Vec<f64>,
 }
 
 impl Loss {
-    /// What each stage of the plan contributes.
+    /// Returns the contribution of each stage of the plan.
     ///
-    /// # Panics
-    /// If the loss is that of a plan with fewer steps.
+    /// `plan` must be the plan of which this is the loss.
     pub fn stages(&self, plan: &Plan) -> Vec<f64> {
         let mut stages = vec![0.0; plan.stages().len()];
         for (step, loss) in plan.steps().iter().zip(&self.steps) {
@@ -86,31 +85,32 @@ impl Loss {
     }
 }
 
-/// What a plan loses on average over images.
+/// Mean loss of a plan over images.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct MeanLoss {
-    /// The average over the images.
+    /// Mean over the images.
     pub mean: Loss,
-    /// The standard error of the average's total; 0 where all images have the same order.
+    /// Standard error of the total of the mean, in nats; 0 if all images have the same order.
     pub standard_error: f64,
-    /// The number of images; 1 where all have the same order.
+    /// Number of images; 1 if all images have the same order.
     pub images: u64,
 }
 
-/// What a plan loses on an image, whose seed and number decide the order of its tokens.
+/// Returns the loss of a plan on one image. The seed and the image index determine the order of its tokens.
 ///
 /// # Errors
-/// [`Error::Field`] if the field was measured on another grid, is not positive definite, or the grid has more than
-/// [`LARGEST`] numbers.
+/// [`Error::Field`] if the field was measured on another grid, the field is not positive definite, or the grid has more
+/// than [`LARGEST`] values.
 pub fn loss(plan: &Plan, seed: Seed, image: ImageIndex, field: &Field) -> Result<Loss, Error> {
     Order::of_plan(plan, seed, image).loss(field)
 }
 
-/// What a plan loses on average over the first `images` images of a seed. A plan whose images all draw the same tokens in
-/// each step needs one image.
+/// Returns the mean loss of a plan over the first `images` images of a seed. Only one image is computed if all images
+/// sample the same tokens in each step.
 ///
 /// # Errors
-/// As [`loss`]; [`Error::Field`] for fewer images than two where the orders differ: they have no standard error.
+/// See [`loss`]. Also [`Error::Field`] if the orders differ between images and `images` is less than two, because there
+/// is no standard error then.
 ///
 /// # Examples
 /// ```
@@ -125,7 +125,7 @@ pub fn loss(plan: &Plan, seed: Seed, image: ImageIndex, field: &Field) -> Result
 pub fn mean_loss(plan: &Plan, seed: Seed, images: u64, field: &Field) -> Result<MeanLoss, Error> {
     let images = if same_for_all(plan) { 1 } else { images };
     if images == 0 || (images == 1 && !same_for_all(plan)) {
-        return Err(Error::Field(format!("an average over random orders needs 2 images or more, not {images}")));
+        return Err(Error::Field(format!("a mean over random orders needs at least 2 images, not {images}")));
     }
     let mut mean = Mean::default();
     for image in 0..images {
@@ -135,22 +135,25 @@ pub fn mean_loss(plan: &Plan, seed: Seed, images: u64, field: &Field) -> Result<
     Ok(MeanLoss { mean, standard_error, images })
 }
 
-/// How many images [`mean_loss`] should average over where nobody says: 512 up to 256 numbers (a standard error of 2 % for the
-/// presets), fewer with the square of their number, and at least 2.
+/// Returns the default number of images for [`mean_loss`]: 512 for up to 256 values (tokens times channels), which
+/// gives a standard error of 2 % for the presets, then decreasing with the square of the number of values, and at least
+/// 2.
 pub fn default_images(grid: Grid, field: &Field) -> u64 {
     let numbers = grid.tokens().saturating_mul(field.channels()).max(256) as u64;
     (512 * 256 * 256 / numbers.saturating_mul(numbers)).max(2)
 }
 
-/// Whether each step of a plan draws the same tokens in all images.
+/// Returns true if each step of a plan samples the same tokens in all images.
 fn same_for_all(plan: &Plan) -> bool {
     !plan.within().is_drawn() || plan.steps().len() == plan.stages().len()
 }
 
-/// What is lost when the tokens of each of `steps` are drawn together, one step after the other, beside `known` tokens.
+/// Returns the loss of sampling the tokens of each step in parallel, one step after the other, given the `known`
+/// tokens.
 ///
 /// # Errors
-/// As [`loss`]; [`Error::Partition`] unless `known` and `steps` hold every token of the grid once.
+/// See [`loss`]. Also [`Error::Partition`] unless `known` and `steps` together contain every token of the grid exactly
+/// once.
 ///
 /// # Examples
 /// ```
@@ -159,7 +162,7 @@ fn same_for_all(plan: &Plan) -> bool {
 /// let grid = Grid::new(1, 2)?;
 /// let both = grid.iter().collect();
 /// let loss = loss_of_steps(&TokenSet::empty(grid), &[both], &"exponential:2:0".parse()?)?;
-/// // Two numbers of correlation exp(-1/2) have a mutual information of -1/2 ln(1 - exp(-1)).
+/// // The mutual information of two values with correlation exp(-1/2) is -1/2 ln(1 - exp(-1)).
 /// assert!((loss.total + 0.5 * (1.0 - (-1.0_f64).exp()).ln()).abs() < 1e-15);
 /// # Ok::<(), gtr_core::Error>(())
 /// ```

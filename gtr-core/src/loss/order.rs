@@ -1,4 +1,4 @@
-//! The order of generation of a plan, step by step.
+//! The generation order of a plan, step by step.
 
 use nalgebra::DMatrix;
 
@@ -7,17 +7,17 @@ use super::factor::{Degenerate, Factor};
 use super::{Field, Loss};
 use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
-/// Tokens in the order of generation: the known ones, then those of each step.
+/// Tokens in generation order: the known tokens, then those of each step.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     grid: Grid,
     tokens: Vec<TokenIndex>,
-    /// How many tokens are known before each step, and at last all.
+    /// Number of tokens known before each step, followed by the total number of tokens.
     bounds: Vec<usize>,
 }
 
 impl Order {
-    /// That of an image of a plan.
+    /// Returns the order of one image of a plan.
     pub(super) fn of_plan(plan: &Plan, seed: Seed, image: ImageIndex) -> Self {
         let mut tokens = plan.known().to_vec();
         let mut bounds = vec![tokens.len()];
@@ -28,7 +28,7 @@ impl Order {
         Self { grid: plan.grid(), tokens, bounds }
     }
 
-    /// That of steps which are written out.
+    /// Returns the order given by explicit steps.
     pub(super) fn of_steps(known: &TokenSet, steps: &[Vec<TokenIndex>]) -> Result<Self, Error> {
         let grid = known.grid();
         let mut tokens: Vec<TokenIndex> = known.iter().collect();
@@ -41,7 +41,7 @@ impl Order {
         Ok(Self { grid, tokens: partition.into_subsets().swap_remove(0), bounds })
     }
 
-    /// What is lost, on average over the classes of the field.
+    /// Returns the loss, averaged over the classes of the field.
     pub(super) fn loss(&self, field: &Field) -> Result<Loss, Error> {
         let mut mean = super::Mean::default();
         for factor in factors(field, self.grid, &self.tokens)? {
@@ -65,7 +65,7 @@ impl Order {
             if step > 0.0 {
                 let shared = factor.shared_in_step(first, end);
                 let all: f64 = shared.iter().sum();
-                // Of a loss at the level of rounding nobody knows whose it is.
+                // A loss at the level of rounding errors cannot be attributed; divide it equally.
                 let equal = 1.0 / crate::cost::float(end - first);
                 for (token, shared) in self.tokens[first..end].iter().zip(shared) {
                     tokens[token.get()] = step * if all > 0.0 { shared / all } else { equal };
@@ -76,7 +76,7 @@ impl Order {
     }
 }
 
-/// The factor of each class's covariance of `order`, one after the other.
+/// Returns an iterator over the Cholesky factors of the covariance of `order`, one per class.
 pub(crate) fn factors<'a>(
     field: &'a Field,
     grid: Grid,
@@ -88,7 +88,7 @@ pub(crate) fn factors<'a>(
     }))
 }
 
-/// The covariance of each class, written out.
+/// Returns the covariance of each class as a dense matrix.
 pub(crate) fn covariances(field: &Field, grid: Grid) -> Result<Vec<DMatrix<f64>>, Error> {
     let side = grid.tokens() * field.channels();
     let dense = |class: &Covariance<'_>| DMatrix::from_fn(side, side, |row, column| class.at(row, column));
@@ -96,12 +96,12 @@ pub(crate) fn covariances(field: &Field, grid: Grid) -> Result<Vec<DMatrix<f64>>
 }
 
 impl Degenerate {
-    /// Says which token is at fault.
+    /// Returns an error that names the token.
     pub(crate) fn in_order(self, field: &Field, order: &[TokenIndex]) -> Error {
         let token = order[self.0];
         Error::Field(format!(
-            "`{field}` is not positive definite: nothing is left of token {token} once the tokens before it are known; a \
-             larger nugget, or a covariance of more pictures, would help"
+            "`{field}` is not positive definite: token {token} has no variance left given the tokens before it; use a \
+             larger nugget or measure the covariance on more images"
         ))
     }
 }

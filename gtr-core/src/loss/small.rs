@@ -1,10 +1,10 @@
-//! Symmetric matrices with a row a channel.
+//! Small symmetric matrices, with one row per channel.
 
-/// A symmetric positive semidefinite matrix of a few rows.
+/// Small symmetric positive semidefinite matrix.
 #[derive(Clone, Debug)]
 pub(super) struct Symmetric {
     side: usize,
-    /// Row by row; only the lower half is used.
+    /// Row-major; only the lower triangle is used.
     numbers: Vec<f64>,
 }
 
@@ -13,7 +13,7 @@ impl Symmetric {
         Self { side, numbers: vec![0.0; side * side] }
     }
 
-    /// Adds the product of a column with itself.
+    /// Adds the outer product of a column with itself.
     pub(super) fn add_square(&mut self, column: impl Fn(usize) -> f64) {
         for row in 0..self.side {
             for other in 0..=row {
@@ -22,21 +22,21 @@ impl Symmetric {
         }
     }
 
-    /// The logarithm of its determinant.
+    /// Returns the logarithm of the determinant.
     pub(super) fn log_determinant(&self) -> f64 {
         self.pivots(0.0).into_iter().map(libm::log).sum()
     }
 
-    /// The logarithm of the determinant of its sum with the unit matrix, 0 or more.
+    /// Returns the logarithm of the determinant of `self + I`, 0 or more.
     pub(super) fn log_determinant_of_one_more(&self) -> f64 {
         match *self.numbers.as_slice() {
             [number] => libm::log1p(number),
-            // Pivots are at least 1 but for rounding.
+            // Pivots are at least 1 except for rounding errors.
             _ => self.pivots(1.0).into_iter().map(|pivot| libm::log(pivot).max(0.0)).sum(),
         }
     }
 
-    /// The squares of the diagonal of the Cholesky factor of its sum with a multiple of the unit matrix.
+    /// Returns the squares of the diagonal of the Cholesky factor of `self + more * I`.
     fn pivots(&self, more: f64) -> Vec<f64> {
         let (side, mut rest) = (self.side, self.numbers.clone());
         for row in 0..side {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn determinants_are_those_written_out() {
+    fn determinants_equal_the_explicit_ones() {
         let mut matrix = Symmetric::zero(2);
         for column in [[1.0, 2.0], [3.0, -1.0]] {
             matrix.add_square(|row| column[row]);

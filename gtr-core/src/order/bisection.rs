@@ -8,9 +8,9 @@ use crate::{Component, Error, Grid, OutOfRange, Partition, Position, TokenIndex}
 
 /// Recursive bisection of a checkerboard: each cut assigns half of the remaining tokens to a later stage.
 ///
-/// The first cut takes the odd cells (row + column odd), which become the last stage, the reconstruction. The tokens that
-/// remain after the last cut form the first stage. All direct neighbours of an odd cell are even, so each token of the
-/// reconstruction has known neighbours on all sides. `first = odd` swaps the two colours.
+/// The first cut takes the odd cells (row + column odd), which become the last stage, the reconstruction. The tokens
+/// that remain after the last cut form the first stage. All direct neighbours of an odd cell are even, so each token of
+/// the reconstruction has known neighbours on all sides. `first = odd` swaps the two colours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bisection {

@@ -9,8 +9,8 @@ use crate::{Component, Error, Grid, Partition, TokenIndex};
 
 /// Contiguous blocks from top to bottom: each cut assigns the lower half of the remaining tokens to a later stage.
 ///
-/// The stages have the same sizes as those of `bisection`, so the same paces fit. The reconstruction is the lower half of
-/// the image: when it starts, only the tokens at its upper edge have known neighbours.
+/// The stages have the same sizes as those of `bisection`, so the same paces fit. The reconstruction is the lower half
+/// of the image: when it starts, only the tokens at its upper edge have known neighbours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Block {

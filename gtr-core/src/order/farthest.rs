@@ -6,11 +6,12 @@ use std::collections::BinaryHeap;
 use crate::spread::{squared_distance, squared_distances};
 use crate::{Grid, Position, TokenIndex, TokenSet};
 
-/// Orders `candidates` so that each token is the one farthest from the `known` tokens and all tokens before it. Ties go to
-/// the token that comes first in `candidates`.
+/// Orders `candidates` so that each token is the one farthest from the `known` tokens and all tokens before it. Ties go
+/// to the token that comes first in `candidates`.
 ///
-/// Distances to the chosen tokens only decrease, and the token just chosen had the largest distance. Therefore only tokens
-/// within that distance of it need an update. The circles shrink as the grid fills up, so the total is close to O(n log n).
+/// Distances to the chosen tokens only decrease, and the token just chosen had the largest distance. Therefore only
+/// tokens within that distance of it need an update. The circles shrink as the grid fills up, so the total is close to
+/// O(n log n).
 pub(super) fn farthest(grid: Grid, known: &[TokenIndex], candidates: &[TokenIndex]) -> Vec<TokenIndex> {
     const CHOSEN: u64 = u64::MAX;
     // Rank of each candidate, indexed by token; `None` for other tokens.

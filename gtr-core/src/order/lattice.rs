@@ -3,16 +3,16 @@
 use super::bisection::Cut;
 use crate::{Grid, Position, TokenIndex};
 
-/// Orders tokens by the quincunx sub-lattices that contain them, coarsest first. Each half of the order, each quarter and
-/// so on is spread as evenly as the whole.
+/// Orders tokens by the quincunx sub-lattices that contain them, coarsest first. Each half of the order, each quarter
+/// and so on is spread as evenly as the whole.
 pub(super) fn lattice(grid: Grid, tokens: &[TokenIndex]) -> Vec<TokenIndex> {
     let mut order = tokens.to_vec();
     order.sort_by_key(|&token| key(grid, grid.position(token)));
     order
 }
 
-/// Returns the sort key of a cell: one bit per level, the first level in the highest bit, set if that level's cut removes
-/// the cell. Keys are unique within a grid.
+/// Returns the sort key of a cell: one bit per level, the first level in the highest bit, set if that level's cut
+/// removes the cell. Keys are unique within a grid.
 fn key(grid: Grid, position: Position) -> u64 {
     let side = grid.height().max(grid.width());
     let levels = 2 * (u32::BITS - side.leading_zeros()) + 1;

@@ -8,13 +8,13 @@ use crate::{Component, Error, Grid, Partition, TokenIndex};
 
 /// Stages given cell by cell, as a pattern of letters that repeats over the grid.
 ///
-/// A pattern as large as the grid can express any partition. A grid smaller than the pattern uses the top left corner of
-/// the pattern, which may leave stages empty.
+/// A pattern as large as the grid can express any partition. A grid smaller than the pattern uses the top left corner
+/// of the pattern, which may leave stages empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Levels {
-    /// Rows of the pattern, all of the same length, one letter per cell: `a` is stage 1, `z` stage 26, `A` stage 27 and `Z`
-    /// stage 52, the maximum. Every stage up to the highest one used must occur.
+    /// Rows of the pattern, all of the same length, one letter per cell: `a` is stage 1, `z` stage 26, `A` stage 27 and
+    /// `Z` stage 52, the maximum. Every stage up to the highest one used must occur.
     pub rows: Vec<String>,
     /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
     pub within: Within,

@@ -14,8 +14,8 @@ use crate::{Error, Grid, Partition};
 /// Divides a grid into stages.
 ///
 /// # For implementors
-/// The partition must depend only on the grid and the parameters. Each subset lists its tokens in generation order if the
-/// order within stages is [`Within::Listed`], and in ascending order if it is drawn from the seed.
+/// The partition must depend only on the grid and the parameters. Each subset lists its tokens in generation order if
+/// the order within stages is [`Within::Listed`], and in ascending order if it is drawn from the seed.
 ///
 /// A plan may be read by a program that does not have this implementation. An order whose [`Order::within`] is not
 /// `Listed` must therefore state it in a parameter called `within`.

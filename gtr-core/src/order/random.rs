@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Order, Within};
 use crate::{Component, Error, Grid, Partition};
 
-/// Random permutation of all tokens, different for each image: the order that masked autoregressive models are trained on.
+/// Random permutation of all tokens, different for each image: the order that masked autoregressive models are trained
+/// on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Random {}

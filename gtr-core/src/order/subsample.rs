@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::Order;
 use crate::{Component, Error, Grid, Partition, TokenIndex};
 
-/// Interleaved raster order of the four quadrants: one token each of the top left, top right, bottom left and bottom right
-/// in turn.
+/// Interleaved raster order of the four quadrants: one token each of the top left, top right, bottom left and bottom
+/// right in turn.
 ///
-/// The quadrants are divided at half the height and half the width, rounded down. A quadrant without remaining tokens is
-/// skipped.
+/// The quadrants are divided at half the height and half the width, rounded down. A quadrant without remaining tokens
+/// is skipped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Subsample {}

@@ -14,8 +14,8 @@ pub enum Within {
     /// Random order, different for each image.
     #[default]
     Random,
-    /// Farthest-point order: the next token is the one farthest from all tokens generated so far. Ties, and the first token
-    /// of an image, are drawn from the seed.
+    /// Farthest-point order: the next token is the one farthest from all tokens generated so far. Ties, and the first
+    /// token of an image, are drawn from the seed.
     Farthest,
     /// Sub-lattice by sub-lattice, the same for all images: each half of the stage, each quarter and so on is spread as
     /// evenly as the stage.

@@ -9,9 +9,9 @@ use crate::{ArSteps, Component, Error, Fit};
 
 /// Step sizes that grow along a cosine: few tokens in the first steps, many in the last.
 ///
-/// After step s of N (s = 0 to N - 1), floor(n cos(pi/2 (s+1)/N)) of n tokens remain masked. Each step generates at least
-/// one token, and at least one token remains until the last step. Steps are divided among the stages in proportion to
-/// their tokens; within each stage the sizes follow the cosine.
+/// After step s of N (s = 0 to N - 1), floor(n cos(pi/2 (s+1)/N)) of n tokens remain masked. Each step generates at
+/// least one token, and at least one token remains until the last step. Steps are divided among the stages in
+/// proportion to their tokens; within each stage the sizes follow the cosine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cosine {

@@ -35,12 +35,13 @@ impl StageSizes {
 /// Divides stages into AR steps.
 ///
 /// # For implementors
-/// Every stage needs at least one step and every step at least one token. The steps of a stage must add up to its tokens.
+/// Every stage needs at least one step and every step at least one token. The steps of a stage must add up to its
+/// tokens.
 pub trait Pace: Debug + Send + Sync {
     /// Returns the token counts of the steps, one list per stage in [`StageSizes::stages`].
     ///
-    /// Report a parameter that the grid cannot satisfy through [`Fit::instead`], which either returns an error or records
-    /// the adaptation.
+    /// Report a parameter that the grid cannot satisfy through [`Fit::instead`], which either returns an error or
+    /// records the adaptation.
     ///
     /// # Errors
     /// Returns an error if the stages cannot be divided as the parameters require.

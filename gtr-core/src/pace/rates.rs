@@ -8,8 +8,8 @@ use crate::{ArSteps, Component, Error, Fit, Rate};
 
 /// Generation rate, or number of steps, set separately for each stage.
 ///
-/// A stage of n tokens at rate r takes round(n / r) steps, clamped to 1..n. The sizes of its steps differ by at most one.
-/// Set either `rates` or `steps`, with one value per stage.
+/// A stage of n tokens at rate r takes round(n / r) steps, clamped to 1..n. The sizes of its steps differ by at most
+/// one. Set either `rates` or `steps`, with one value per stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {

@@ -3,8 +3,8 @@
 use super::StageSizes;
 use crate::{ArSteps, Error, Fit};
 
-/// Divides `steps` among the stages in proportion to their tokens by the largest-remainder method; ties go to the earlier
-/// stage. A stage that would get no step takes one from the stage with the most.
+/// Divides `steps` among the stages in proportion to their tokens by the largest-remainder method; ties go to the
+/// earlier stage. A stage that would get no step takes one from the stage with the most.
 pub(super) fn among_stages(steps: ArSteps, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<usize>, Error> {
     let (tokens, least) = (stages.tokens(), stages.stages.len());
     let mut steps = steps.get();

@@ -2,7 +2,7 @@
 
 use super::Kernel;
 
-/// exp(-x): rough fields, in which a known neighbour screens what lies behind it.
+/// exp(-x): rough fields, in which a known neighbour screens off the tokens behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct Exponential;
 

@@ -2,7 +2,7 @@
 
 use super::Kernel;
 
-/// exp(-x^2 / 2): infinitely smooth fields, which a few tokens all but determine. Choose a nugget of 0.01 or more.
+/// exp(-x^2 / 2): infinitely smooth fields, which a few tokens almost determine. Use a nugget of at least 0.01.
 #[derive(Clone, Copy, Debug)]
 pub struct Gaussian;
 

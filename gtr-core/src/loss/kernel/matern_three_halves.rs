@@ -2,7 +2,7 @@
 
 use super::Kernel;
 
-/// (1 + sqrt(3) x) exp(-sqrt(3) x): fields that are differentiable once.
+/// (1 + sqrt(3) x) exp(-sqrt(3) x): once differentiable fields.
 #[derive(Clone, Copy, Debug)]
 pub struct MaternThreeHalves;
 
@@ -12,13 +12,13 @@ impl Kernel for MaternThreeHalves {
     }
 
     fn summary(&self) -> &'static str {
-        "(1 + sqrt(3) x) exp(-sqrt(3) x): differentiable once"
+        "(1 + sqrt(3) x) exp(-sqrt(3) x): once differentiable"
     }
 
     fn correlation(&self, distance: f64) -> f64 {
         let scaled = 3.0_f64.sqrt() * distance;
         let decay = libm::exp(-scaled);
-        // An infinite distance times nothing is no number.
+        // For an infinite distance, inf * 0 would be NaN.
         if decay == 0.0 { 0.0 } else { (1.0 + scaled) * decay }
     }
 }

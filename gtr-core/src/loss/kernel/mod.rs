@@ -1,24 +1,24 @@
-//! Kernels: how the correlation of two tokens falls with their distance.
+//! Kernels: the correlation of two tokens as a function of their distance.
 
 use std::fmt::Debug;
 
-/// The correlation of two tokens of an isotropic field, as a function of their distance.
+/// The correlation of two tokens of an isotropic field as a function of their distance.
 ///
 /// # For implementors
-/// The function must be positive definite in the plane, 1 at distance 0, and depend on its argument alone. A kernel is one
-/// file, and one line in the list of this module.
+/// The function must be positive definite in the plane, equal 1 at distance 0, and depend only on its argument. To add
+/// a kernel, add one file and one line in the list of this module.
 pub trait Kernel: Debug + Send + Sync {
-    /// Name by which a field asks for it, in kebab-case.
+    /// Returns the name used in the text form of a field, in kebab-case.
     fn kind(&self) -> &'static str;
 
-    /// What it is, in a line.
+    /// Returns a one-line description.
     fn summary(&self) -> &'static str;
 
-    /// The correlation at a distance, in units of the field's length: 0 or more.
+    /// Returns the correlation at `distance`, which is 0 or more and in units of the field's length.
     fn correlation(&self, distance: f64) -> f64;
 }
 
-/// Declares the modules of the kernels and lists them: one line a kernel.
+/// Declares the modules of the kernels and lists them, one line per kernel.
 macro_rules! kernels {
     ($($module:ident::$kernel:ident),* $(,)?) => {
         $(
@@ -37,7 +37,7 @@ kernels! {
     gaussian::Gaussian,
 }
 
-/// The kernels of this crate.
+/// Returns all kernels of this crate.
 ///
 /// # Examples
 /// ```
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn correlations_begin_at_one_and_fall() {
+    fn correlations_decrease_from_one() {
         for kernel in kernels() {
             assert_eq!(kernel.correlation(0.0), 1.0, "{}", kernel.kind());
             let values: Vec<f64> = (0..40).map(|tenth| kernel.correlation(f64::from(tenth) / 10.0)).collect();
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn correlations_are_those_of_their_formulas() {
+    fn correlations_equal_their_formulas() {
         let at_one = |kind: &str| kernels().iter().find(|it| it.kind() == kind).unwrap().correlation(1.0);
         assert!((at_one("exponential") - 0.367_879_441_171_442_3).abs() < 1e-15);
         assert!((at_one("matern-3/2") - 0.483_357_724_596_507_4).abs() < 1e-15);

@@ -220,7 +220,7 @@ def strangers(out):
     Image.new("RGB", (2, 2)).save(out / "picture.png")
     refuse(out / "picture.png", "a PNG image")
     Image.new("RGB", (2, 2)).save(out / "picture.jpg")
-    refuse(out / "picture.jpg", "a JPEG picture")
+    refuse(out / "picture.jpg", "a JPEG image")
     whole = (out / "types.pth").read_bytes()
     (out / "half.pth").write_bytes(whole[: len(whole) // 2])
     refuse(out / "half.pth", "truncated")

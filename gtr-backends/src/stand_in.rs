@@ -1,22 +1,22 @@
-//! What lies where a file should be: a pointer to it, a page that says where it is, a message that it is not to be had.
+//! Placeholder files: a Git LFS pointer, an HTML page or an error message in place of the expected file.
 //!
-//! Downloads go wrong in few ways, and each leaves a small file of its own. A reader that was given one should say so, and
-//! not that a header is damaged.
+//! Failed downloads leave small files of a few known kinds. A message that names the kind is more helpful than one about a
+//! damaged header.
 
-/// Bytes from the start of a file that tell what it is.
+/// Number of bytes from the start of a file that identify it.
 pub const STAND_IN_BYTES: usize = 4096;
 
-/// What a file is instead of what it should be, and what to do about it; `None` if it is nothing that is known.
+/// Identifies a placeholder or a file of another kind, and advises what to do. Returns `None` if the file is not recognised.
 ///
-/// `start` is the first [`STAND_IN_BYTES`] bytes of the file, or all of a shorter one. Text that may be what is wanted is the
-/// caller's to tell: JSON counts as a stand-in only where it states an error.
+/// `start` is the first [`STAND_IN_BYTES`] bytes of the file, or all bytes of a shorter file. JSON is recognised only if it
+/// states an error; other text may be valid input, which the caller has to decide.
 ///
 /// # Examples
 /// ```
 /// let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3769000000\n";
 /// assert_eq!(
 ///     gtr_backends::stand_in(pointer).unwrap(),
-///     "it is a pointer of Git LFS to a file of 3769000000 bytes; fetch that with `git lfs pull`"
+///     "it is a Git LFS pointer to a file of 3769000000 bytes; fetch it with `git lfs pull`"
 /// );
 /// assert!(gtr_backends::stand_in(b"<!DOCTYPE html><title>Sign in</title>").unwrap().contains("a web page (Sign in)"));
 /// assert_eq!(gtr_backends::stand_in(br#"{"depth": 3}"#), None);
@@ -26,15 +26,15 @@ pub fn stand_in(start: &[u8]) -> Option<String> {
         return Some("it is empty; download or copy it again".to_owned());
     }
     if start.len() >= 64 && start.iter().all(|&byte| byte == 0) {
-        return Some("it begins with zeros, as a download that did not finish; download it again".to_owned());
+        return Some("it starts with zeros, like an incomplete download; download it again".to_owned());
     }
     binary(start).or_else(|| text(start))
 }
 
-/// Formats that are told by their first bytes, and that nothing here reads.
+/// Identifies unsupported binary formats by their first bytes.
 fn binary(start: &[u8]) -> Option<String> {
-    const UNPACK: &str = "unpack it first";
-    const OTHER: &str = "name a .safetensors or .pth file";
+    const UNPACK: &str = "extract it first";
+    const OTHER: &str = "use a .safetensors or .pth file";
     let known: [(&[u8], &str, &str); 9] = [
         (b"\x1f\x8b", "a gzip archive", UNPACK),
         (b"BZh", "a bzip2 archive", UNPACK),
@@ -42,16 +42,16 @@ fn binary(start: &[u8]) -> Option<String> {
         (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
         (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
-        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them", OTHER),
-        (b"GGUF", "a GGUF file, as llama.cpp reads them", OTHER),
-        (b"\xff\xd8\xff", "a JPEG picture", "convert it to PNG where a picture is wanted"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as written by Keras", OTHER),
+        (b"GGUF", "a GGUF file, as used by llama.cpp", OTHER),
+        (b"\xff\xd8\xff", "a JPEG image", "if an image is expected, convert it to PNG"),
     ];
     let found = known.iter().find(|(bytes, ..)| start.starts_with(bytes));
     if start.get(257..262) == Some(b"ustar") {
         return Some(format!("it is a tar archive; {UNPACK}"));
     }
     if start.starts_with(b"RIFF") && start.get(8..12) == Some(b"WEBP") {
-        return Some("it is a WebP picture; convert it to PNG where a picture is wanted".to_owned());
+        return Some("it is a WebP image; if an image is expected, convert it to PNG".to_owned());
     }
     found.map(|(_, what, advice)| format!("it is {what}; {advice}"))
 }
@@ -62,23 +62,23 @@ fn text(start: &[u8]) -> Option<String> {
     if text.starts_with("version https://git-lfs.github.com/spec/") {
         let size = text.lines().find_map(|line| line.strip_prefix("size ")?.trim().parse::<u64>().ok());
         let size = size.map_or_else(String::new, |size| format!(" to a file of {size} bytes"));
-        return Some(format!("it is a pointer of Git LFS{size}; fetch that with `git lfs pull`"));
+        return Some(format!("it is a Git LFS pointer{size}; fetch it with `git lfs pull`"));
     }
     let lower = text.get(..text.len().min(512)).unwrap_or(text).to_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.contains("<head>") {
         let title = between(text, "<title>", "</title>").map_or_else(String::new, |title| format!(" ({title})"));
-        return Some(format!("it is a web page{title}, not the file; download it from the address of the file itself"));
+        return Some(format!("it is a web page{title}, not the file; download the file from its direct URL"));
     }
     if lower.starts_with("<?xml") || lower.starts_with("<error>") {
         let message = between(text, "<Message>", "</Message>").map_or_else(String::new, |it| format!(" ({it})"));
-        return Some(format!("it is an XML message{message}, not the file; look at where it was downloaded from"));
+        return Some(format!("it is an XML message{message}, not the file; check the URL it was downloaded from"));
     }
     json_error(text).map(|message| {
-        format!("it is an error message ({message}), not the file; look at where it was downloaded from")
+        format!("it is an error message ({message}), not the file; check the URL it was downloaded from")
     })
 }
 
-/// What a small JSON object says of an error, as the interfaces of web sites do. Schedules and steps have a `detail`, too, which
+/// Extracts the error from a small JSON object, as web APIs return it. Schedules and steps also have a `detail`, but there it
 /// is an object.
 fn json_error(text: &str) -> Option<String> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text.trim_end()).ok()?;
@@ -98,7 +98,7 @@ fn between(text: &str, start: &str, end: &str) -> Option<String> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Foreign text for a message: one short line.
+/// Shortens untrusted text to one line for a message.
 fn short(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect();
     line.trim().to_owned()
@@ -109,10 +109,10 @@ mod tests {
     use super::stand_in;
 
     #[test]
-    fn each_kind_is_named_with_what_to_do() {
+    fn each_kind_is_named_with_advice() {
         for (bytes, expected) in [
             (&b""[..], "it is empty"),
-            (&[0; 100], "begins with zeros"),
+            (&[0; 100], "starts with zeros"),
             (b"\n<HTML><head><title>\nDrive</title>", "a web page (Drive)"),
             (b"<html>", "a web page, not"),
             (b"\xef\xbb\xbf<!doctype HTML>", "a web page"),
@@ -123,7 +123,7 @@ mod tests {
             (br#"{"error":"Invalid username or password."}"#, "an error message (Invalid username or password.)"),
             (b"{\"message\": \"Not Found\", \"status\": \"404\"}\n", "(Not Found)"),
             (br#"{"error": {"code": 5}}"#, r#"({"code":5})"#),
-            (b"\x1f\x8b\x08", "unpack it first"),
+            (b"\x1f\x8b\x08", "extract it first"),
         ] {
             let said = stand_in(bytes).unwrap_or_default();
             assert!(said.contains(expected), "{said} does not say {expected}");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_read_are_no_stand_ins() {
+    fn supported_files_are_not_placeholders() {
         for bytes in [
             &br#"{"message": 1, "a": 1, "b": 2, "c": 3, "d": 4}"#[..],
             b"PK\x03\x04",

@@ -1,10 +1,10 @@
-//! The share of images that show what they were asked for.
+//! Accuracy: the share of images that are classified as the requested class.
 
 use super::Interval;
 use super::moments::float;
 
-/// The Wilson interval of a share, at 95 %: it does not close where all or none are right, as that of a bootstrap would. There,
-/// one of its ends is the share itself.
+/// Wilson score interval of a proportion, at 95 % confidence, for `right` successes of `of` trials. Unlike a bootstrap
+/// interval, it does not collapse to a point if all or none are right. In these cases one end is exactly 1 or 0.
 ///
 /// # Source
 /// Wilson, Probable inference, the law of succession, and statistical inference (1927).
@@ -23,7 +23,7 @@ pub fn wilson(right: u64, of: u64) -> Interval {
     let (share, spread) = (float(right) / all, Z * Z / all);
     let middle = (share + spread / 2.0) / (1.0 + spread);
     let half = Z * (share * (1.0 - share) / all + spread / (4.0 * all)).sqrt() / (1.0 + spread);
-    // Exactly, where rounding would miss it.
+    // The exact end, without rounding errors.
     let low = if right == 0 { 0.0 } else { (middle - half).max(0.0) };
     let high = if right >= of { 1.0 } else { (middle + half).min(1.0) };
     Interval { low, high }

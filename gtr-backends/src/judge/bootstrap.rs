@@ -1,9 +1,9 @@
-//! Images, drawn anew from those that there are.
+//! Bootstrap: resampling of images with replacement.
 
 use gtr_core::{ImageIndex, Purpose, Seed, Stream};
 use rayon::prelude::*;
 
-/// How often images are drawn anew, and what the draws grow from.
+/// Number and seed of bootstrap resamples.
 ///
 /// # Examples
 /// ```
@@ -15,9 +15,9 @@ use rayon::prelude::*;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bootstrap {
-    /// How often.
+    /// Number of resamples.
     pub resamples: u32,
-    /// The same seed draws the same, whatever is measured.
+    /// Seed of the resamples. They do not depend on the measured quantity.
     pub seed: Seed,
 }
 
@@ -28,18 +28,17 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// What `measure` makes of each draw: it is told how often each of `images` images was drawn. As many are drawn of each
-    /// group as it has; what is in no group is never drawn.
+    /// Applies `measure` to each resample. Its argument holds the number of times that each of the `images` images is drawn.
+    /// Resampling is stratified: each group keeps its size. An image in no group is never drawn.
     ///
-    /// The draws depend on seed and groups alone, so two measurements of as many images in the same groups can be compared
-    /// draw by draw.
+    /// The resamples depend only on the seed and the groups, so measurements of images in the same groups are paired.
     pub fn draw<T: Send>(&self, groups: &[Vec<usize>], images: usize, measure: impl Fn(&[u32]) -> T + Sync) -> Vec<T> {
         let draw = |number: u32| {
             let mut times = vec![0; images];
             for (place, group) in (0..).zip(groups) {
                 let mut stream = Stream::new(self.seed, Purpose::Resampling, ImageIndex(number.into()), place);
                 for _ in group {
-                    #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
+                    #[expect(clippy::cast_possible_truncation, reason = "an index")]
                     let drawn = stream.below(group.len() as u64) as usize;
                     times[group[drawn]] += 1;
                 }

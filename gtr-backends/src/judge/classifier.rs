@@ -1,4 +1,4 @@
-//! The classifier: three convolutions and two products.
+//! The classifier: three convolutions and two linear layers.
 
 use candle_core::{Device, Tensor};
 
@@ -9,9 +9,9 @@ use crate::layers::Linear;
 use crate::numbers::numbers;
 use crate::{BackendError, Picture};
 
-/// A classifier of 32x32 grey pictures in ten classes, and what it sees in real ones.
+/// A classifier of grey 32x32 images with ten classes, and the feature statistics of real images.
 ///
-/// What it sees in a picture does not depend on the pictures that are judged with it, nor on the number of threads.
+/// The result for an image does not depend on the other images of a batch or on the number of threads.
 ///
 /// # Examples
 /// ```
@@ -33,40 +33,40 @@ pub struct Judge {
     origin: Origin,
 }
 
-/// What the judge sees in a picture.
+/// Result of the classifier for an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// What the Fréchet distance compares.
+    /// Features, compared by the Fréchet distance.
     pub features: [f32; FEATURES],
-    /// One a class.
+    /// One logit per class.
     pub logits: [f32; CLASSES],
 }
 
-/// Numbers of which the Fréchet distance is made.
+/// Number of features of an image.
 pub const FEATURES: usize = 64;
-/// The classes of the digits, and of any other model that is judged.
+/// Number of classes of the digits model and of every other model with a judge.
 pub const CLASSES: usize = 10;
-/// Side of a picture.
+/// Side of an image in pixels.
 const SIDE: usize = 32;
-/// Pictures that are judged at once; more would only take memory.
+/// Number of images per batch. Larger batches only use more memory.
 const BATCH: usize = 16;
 
-/// The file of weights, in the program.
+/// The weights, embedded in the program.
 pub(super) const WEIGHTS: &[u8] = include_bytes!("../../../models/digit-classifier/digit-classifier.safetensors");
 
 impl Judge {
-    /// The judge that is part of the program: that of digits.
+    /// Opens the built-in judge of the digits model.
     ///
     /// # Errors
-    /// A failure of the tensor library.
+    /// Any failure of the tensor library.
     pub fn new() -> Result<Self, BackendError> {
         Self::open(&Origin::BuiltIn)
     }
 
-    /// A judge, wherever it is.
+    /// Opens a judge, built in or from a folder.
     ///
     /// # Errors
-    /// [`BackendError::Read`] if a file of it is missing; otherwise what is wrong in its files.
+    /// [`BackendError::Read`] if a file is missing; otherwise the errors of reading a checkpoint.
     pub fn open(origin: &Origin) -> Result<Self, BackendError> {
         let mut files = origin.open()?;
         let [all, first, second] = Reference::EACH.map(|reference| reference.read(&mut files));
@@ -103,24 +103,24 @@ impl Judge {
         }
     }
 
-    /// Where it came from.
+    /// Origin of the judge.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// The SHA-256 of the judge's file, in hexadecimal digits: what another judge sees cannot be compared.
+    /// SHA-256 of the weights file, in hexadecimal. Results of different judges are not comparable.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// What is seen in each of some pictures.
+    /// Classifies images and returns their features and logits.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a picture that is not 32x32 grey pixels, or a failure of the tensor library.
+    /// [`BackendError::Request`] for an image that is not grey or not 32x32, or a failure of the tensor library.
     pub fn judge(&self, pictures: &[Picture]) -> Result<Vec<Verdict>, BackendError> {
         if let Some(other) = pictures.iter().find(|it| (it.width(), it.height(), it.channels()) != (SIDE, SIDE, 1)) {
             return Err(BackendError::Request(format!(
-                "the judge sees grey pictures of 32x32 pixels, not {}x{} with {} channels",
+                "the judge needs grey images of 32x32 pixels, found {}x{} with {} channels",
                 other.width(),
                 other.height(),
                 other.channels()
@@ -128,15 +128,15 @@ impl Judge {
         }
         let mut verdicts = Vec::with_capacity(pictures.len());
         for batch in pictures.chunks(BATCH) {
-            verdicts.extend(self.forward(batch).context("judging pictures")?);
+            verdicts.extend(self.forward(batch).context("classifying images")?);
         }
         Ok(verdicts)
     }
 
-    /// The class that the judge reads in each picture.
+    /// Classifies images and returns the class of each.
     ///
     /// # Errors
-    /// As [`Judge::judge`].
+    /// Those of [`Judge::judge`].
     pub fn classify(&self, pictures: &[Picture]) -> Result<Vec<u32>, BackendError> {
         Ok(self.judge(pictures)?.iter().map(Verdict::class).collect())
     }
@@ -160,25 +160,25 @@ impl Judge {
 }
 
 impl Verdict {
-    /// The class that the judge reads: that of the largest logit, the lowest of equal ones.
+    /// The class with the largest logit; the lowest class if several are equal.
     pub fn class(&self) -> u32 {
         let beats = |best: (u32, f32), next: (u32, f32)| if next.1 > best.1 { next } else { best };
         (0..).zip(self.logits).reduce(beats).map_or(0, |(class, _)| class)
     }
 }
 
-/// Side of a kernel.
+/// Side of a convolution kernel.
 const KERNEL: usize = 3;
 
-/// A convolution that keeps the size, and what is cut off below 0.
+/// A convolution that preserves the size, followed by a ReLU.
 #[derive(Debug)]
 struct Convolution {
     channels: usize,
-    /// From the neighbourhood of a pixel, channel by channel, to the channels of that pixel.
+    /// Maps the 3x3 neighbourhood of a pixel (channel-major) to the output channels.
     linear: Linear,
 }
 
-/// Square pictures of some channels, those of a pixel side by side.
+/// Square feature maps, channels last.
 struct Maps {
     side: usize,
     channels: usize,
@@ -196,7 +196,7 @@ impl Convolution {
 }
 
 impl Maps {
-    /// What each pixel has around it, `[pixels, channels * 3 * 3]`; 0 beyond the edge.
+    /// Extracts the 3x3 neighbourhood of each pixel, zero-padded: `[pixels, channels * 3 * 3]` (im2col).
     fn neighbourhoods(&self) -> Vec<f32> {
         let Self { side, channels, .. } = *self;
         let mut rows = Vec::with_capacity(self.values.len() * KERNEL * KERNEL);
@@ -204,7 +204,7 @@ impl Maps {
             for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
                 for channel in 0..channels {
                     for (down, right) in (0..KERNEL).flat_map(|down| (0..KERNEL).map(move |right| (down, right))) {
-                        // One less than the place above is the edge itself.
+                        // A coordinate of -1 wraps to `usize::MAX` and is outside the image.
                         let (y, x) = ((row + down).wrapping_sub(1), (column + right).wrapping_sub(1));
                         let inside = y < side && x < side;
                         rows.push(if inside { picture[(y * side + x) * channels + channel] } else { 0.0 });
@@ -215,7 +215,7 @@ impl Maps {
         rows
     }
 
-    /// The largest of each four pixels.
+    /// 2x2 max pooling.
     fn pooled(&self) -> Self {
         let (side, channels) = (self.side / 2, self.channels);
         let mut values = Vec::with_capacity(self.values.len() / 4);
@@ -231,7 +231,7 @@ impl Maps {
         Self { side, channels, values }
     }
 
-    /// The values, channel by channel.
+    /// Returns the values in channels-first order.
     fn channels_first(&self, pictures: usize) -> Vec<f32> {
         let pixels = self.side * self.side;
         let at = |picture: usize, channel: usize, pixel: usize| (picture * pixels + pixel) * self.channels + channel;

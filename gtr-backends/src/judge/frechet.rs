@@ -1,14 +1,14 @@
-//! The Fréchet distance of two normal distributions.
+//! Fréchet distance between two normal distributions.
 
 use nalgebra::DMatrix;
 
 use super::Moments;
 use crate::BackendError;
 
-/// The Fréchet distance from something fixed.
+/// Fréchet distance from fixed moments.
 ///
-/// That of normal distributions with these moments: `|m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1^1/2 C2 C1^1/2)^1/2`.
-/// Eigenvalues that rounding has left below 0 count as 0.
+/// The squared distance between normal distributions with these moments:
+/// `|m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1^1/2 C2 C1^1/2)^1/2`. Eigenvalues that are negative due to rounding count as 0.
 ///
 /// # Source
 /// Dowson and Landau, The Fréchet distance between multivariate normal distributions (1982); as a score of images, Heusel et
@@ -19,14 +19,14 @@ use crate::BackendError;
 /// use gtr_backends::judge::{Frechet, Moments};
 /// let unit = Moments::new(vec![0.0, 0.0], vec![1.0, 0.0, 0.0, 1.0])?;
 /// let other = Moments::new(vec![3.0, 0.0], vec![4.0, 0.0, 0.0, 1.0])?;
-/// // Nine for the means; for the first deviation, (2 - 1)^2.
+/// // 9 from the means, (2 - 1)^2 from the first standard deviation.
 /// assert!((Frechet::from(&unit).to(&other)? - 10.0).abs() < 1e-12);
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Frechet {
     from: Moments,
-    /// The root of its covariance.
+    /// Square root of the covariance.
     root: DMatrix<f64>,
 }
 
@@ -39,19 +39,19 @@ impl From<&Moments> for Frechet {
 }
 
 impl Frechet {
-    /// The distance to some moments.
+    /// Returns the distance to `other`.
     ///
     /// # Errors
-    /// [`BackendError::Request`] if they are of another width.
+    /// [`BackendError::Request`] if the widths differ.
     pub fn to(&self, other: &Moments) -> Result<f64, BackendError> {
         if self.from.width() != other.width() {
             let (ours, theirs) = (self.from.width(), other.width());
-            return Err(BackendError::Request(format!("vectors of {ours} numbers cannot be compared with {theirs}")));
+            return Err(BackendError::Request(format!("expected features of width {ours}, found {theirs}")));
         }
         Ok(self.distance(other))
     }
 
-    /// The distance to moments of the same width.
+    /// Returns the distance to moments of the same width.
     pub(super) fn distance(&self, other: &Moments) -> f64 {
         let between = &self.root * &other.covariance * &self.root;
         let common: f64 = between.symmetric_eigenvalues().iter().map(|value| root(*value)).sum();
@@ -72,9 +72,9 @@ mod tests {
         Moments::new(mean.to_vec(), covariance.to_vec()).unwrap()
     }
 
-    /// Of two by two matrices, `tr M^1/2` is the root of `tr M + 2 (det M)^1/2`; here `M` is similar to `C1 C2`.
+    /// For 2x2 matrices, `tr M^1/2` is the square root of `tr M + 2 (det M)^1/2`; here `M` is similar to `C1 C2`.
     #[test]
-    fn distances_are_as_derived() {
+    fn distances_match_the_closed_form() {
         let (a, b) = ([2.0, 1.0, 1.0, 3.0], [5.0, -2.0, -2.0, 1.0]);
         let trace = a[0] * b[0] + 2.0 * a[1] * b[1] + a[3] * b[3];
         let determinant = (a[0] * a[3] - a[1] * a[1]) * (b[0] * b[3] - b[1] * b[1]);
@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_apart_from_itself() {
-        // A covariance of lower rank than its width, as few images have.
+    fn the_distance_to_itself_is_zero() {
+        // A rank-deficient covariance, as few images give.
         let flat = moments([7.0, -1.0], [4.0, 2.0, 2.0, 1.0]);
         assert!(Frechet::from(&flat).to(&flat).unwrap().abs() < 1e-12);
     }
 
     #[test]
-    fn a_shift_alone_counts_squared() {
+    fn a_shift_counts_squared() {
         let at = |x| moments([x, 0.0], [3.0, 1.0, 1.0, 2.0]);
         assert!((Frechet::from(&at(1.0)).to(&at(4.0)).unwrap() - 9.0).abs() < 1e-12);
     }

@@ -1,11 +1,12 @@
-//! What is called the inception score, of a classifier that is not Inception.
+//! Inception score, computed with the classifier of the judge instead of the Inception network.
 
 use super::classifier::CLASSES;
 
-/// How surely a classifier tells a class, and how evenly it tells all of them: `exp(mean KL(p(y|x) || p(y)))`, 1 to 10.
+/// Inception score `exp(mean KL(p(y|x) || p(y)))`, from 1 to 10. It is high if each image has a confident class and all
+/// classes are equally frequent.
 ///
 /// # Source
-/// Salimans et al., arXiv 1606.03498, over all images at once.
+/// Salimans et al., arXiv 1606.03498, computed over all images in one split.
 ///
 /// # Examples
 /// ```
@@ -19,10 +20,10 @@ pub fn inception_score(logits: &[[f32; CLASSES]]) -> f64 {
     Sharpness::of(logits).score(&vec![1; logits.len()])
 }
 
-/// What the score needs to know of each image.
+/// Quantities of each image for the score.
 #[derive(Clone, Debug)]
 pub(super) struct Sharpness {
-    /// Of each class, and the negative entropy.
+    /// Class probabilities and negative entropy.
     images: Vec<([f64; CLASSES], f64)>,
 }
 
@@ -35,7 +36,7 @@ impl Sharpness {
         Self { images: logits.iter().map(image).collect() }
     }
 
-    /// The score, each image counted so many times.
+    /// Returns the score with image `i` counted `times[i]` times.
     pub(super) fn score(&self, times: &[u32]) -> f64 {
         let (mut mean, mut sharpness, mut all) = ([0.0; CLASSES], 0.0, 0.0);
         for ((shares, information), &times) in self.images.iter().zip(times) {
@@ -46,7 +47,7 @@ impl Sharpness {
             sharpness += times * information;
             all += times;
         }
-        // The mean divergence: what images tell, less what their mean tells.
+        // The mean divergence is the mean negative entropy minus the negative entropy of the mean.
         libm::exp(sharpness / all - mean.iter().map(|share| information(share / all)).sum::<f64>())
     }
 }
@@ -58,7 +59,7 @@ fn softmax(logits: &[f32; CLASSES]) -> [f64; CLASSES] {
     powers.map(|power| power / sum)
 }
 
-/// `p ln p`, which is 0 where nothing is left.
+/// `p ln p`, with the limit 0 at `p = 0`.
 fn information(share: f64) -> f64 {
     if share > 0.0 { share * libm::log(share) } else { 0.0 }
 }
@@ -67,9 +68,9 @@ fn information(share: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Two images, one sure, one that knows nothing: `p(y)` is 0.55 for one class and 0.05 for the other nine.
+    /// One confident and one uniform image: `p(y)` is 0.55 for one class and 0.05 for the other nine.
     #[test]
-    fn a_mixed_pair_scores_as_derived() {
+    fn a_mixed_pair_matches_the_closed_form() {
         let sure = std::array::from_fn(|at| if at == 3 { 200.0 } else { 0.0 });
         let divergence = (-f64::ln(0.55) + 0.1 * f64::ln(0.1 / 0.55) + 0.9 * f64::ln(0.1 / 0.05)) / 2.0;
         assert!((inception_score(&[sure, [0.0; CLASSES]]) - divergence.exp()).abs() < 1e-12);

@@ -1,15 +1,15 @@
-//! A number, and how sure it is.
+//! Measured values with bootstrap confidence intervals.
 
-/// Two ends.
+/// A closed interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// The lower end.
+    /// Lower end.
     pub low: f64,
-    /// The upper end.
+    /// Upper end.
     pub high: f64,
 }
 
-/// A number of some images, and what it came to when images were drawn from them anew.
+/// A statistic of a set of images, with its values on bootstrap resamples.
 ///
 /// # Examples
 /// ```
@@ -25,17 +25,17 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// A number and its resamples.
+    /// Creates a measured value from the value and its resamples.
     pub fn new(value: f64, resamples: Vec<f64>) -> Self {
         Self { value, resamples }
     }
 
-    /// What it came to when images were drawn anew.
+    /// Values of the resamples.
     pub(super) fn resamples(&self) -> &[f64] {
         &self.resamples
     }
 
-    /// The middle 95 % of numbers, all there are of none.
+    /// The 2.5 % to 97.5 % percentile interval; infinite if there are no numbers.
     pub(super) fn percentiles(mut numbers: Vec<f64>) -> Interval {
         numbers.sort_by(f64::total_cmp);
         if numbers.is_empty() {
@@ -44,22 +44,21 @@ impl Measured {
         Interval { low: quantile(&numbers, 0.025), high: quantile(&numbers, 0.975) }
     }
 
-    /// The number.
+    /// The measured value.
     pub fn value(&self) -> f64 {
         self.value
     }
 
-    /// The mean of the resamples, which lies above a distance: see [`Measured::interval`].
+    /// Mean of the resamples. For a distance it is biased upwards: see [`Measured::interval`].
     pub fn mean(&self) -> f64 {
         mean(&self.resamples)
     }
 
-    /// Where the number lies at 95 %: the middle of the resamples, moved so that their mean is the number.
+    /// 95 % confidence interval: the percentile interval of the resamples, shifted so that their mean is the value.
     ///
-    /// A distance grows when images are drawn anew, as it does when there are fewer of them: few images spread less than
-    /// what they are drawn from. The resamples therefore lie above the number, and their own percentiles would be an
-    /// interval that may not even hold it. Moved, they say how far the number would lie from its mean over other sets of as
-    /// many images; it says nothing of infinitely many.
+    /// A resample has fewer distinct images than the set, and a Fréchet distance grows with fewer images. The resamples are
+    /// therefore biased upwards, and their percentile interval may not contain the value. The shifted interval describes the
+    /// variation between sets of the same number of images. It does not remove the bias of a finite number of images.
     pub fn interval(&self) -> Interval {
         let mut sorted = self.resamples.clone();
         sorted.sort_by(f64::total_cmp);
@@ -71,7 +70,7 @@ impl Measured {
         Interval { low: end(0.025), high: end(0.975) }
     }
 
-    /// The difference of two numbers whose resamples drew the same images.
+    /// Difference of two values with paired resamples.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         let resamples = self.resamples.iter().zip(&other.resamples).map(|(ours, theirs)| ours - theirs);
@@ -80,7 +79,7 @@ impl Measured {
 }
 
 impl Interval {
-    /// Whether a number lies inside.
+    /// Returns true if a number is inside the interval, ends included.
     pub fn contains(&self, number: f64) -> bool {
         (self.low..=self.high).contains(&number)
     }
@@ -90,8 +89,8 @@ fn mean(numbers: &[f64]) -> f64 {
     numbers.iter().sum::<f64>() / super::moments::float(numbers.len() as u64)
 }
 
-/// Of numbers in order, between the two that are nearest.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place between the first and the last")]
+/// Quantile of sorted numbers, linearly interpolated.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index in bounds")]
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share * super::moments::float(last as u64);
@@ -109,13 +108,13 @@ mod tests {
         let noise = |offset: f64| (0..50).map(move |it| offset + f64::from(it * 7 % 50)).collect::<Vec<_>>();
         let (a, b) = (Measured::new(10.0, noise(12.0)), Measured::new(9.0, noise(11.0)));
         let apart = a.minus(&b).interval();
-        // What both have in common cancels.
+        // Common variation cancels.
         assert!((apart.low - 1.0).abs() < 1e-9 && (apart.high - 1.0).abs() < 1e-9);
         assert!(a.interval().high - a.interval().low > 40.0);
     }
 
     #[test]
-    fn without_resamples_nothing_is_known() {
+    fn without_resamples_the_interval_is_infinite() {
         assert!(Measured::new(1.0, vec![]).interval().contains(1e300));
     }
 }

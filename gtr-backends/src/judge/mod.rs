@@ -1,14 +1,14 @@
-//! The judge of generated images: a small classifier, and the statistics of what it sees.
+//! The judge of generated images: a small classifier, and quality metrics based on its features and classes.
 //!
-//! | file | what it says |
+//! | file | contents |
 //! |---|---|
-//! | `origin.rs` | where the judge of a model is |
-//! | `classifier.rs` | what the classifier sees in a picture |
-//! | `moments.rs`, `reference.rs` | mean and covariance of features, and those of real pictures |
-//! | `frechet.rs`, `inception.rs`, `accuracy.rs` | the three scores |
-//! | `bootstrap.rs`, `measured.rs` | images drawn anew, and the intervals that come of it |
-//! | `rank.rs` | whether numbers that were predicted order what was measured |
-//! | `scores.rs` | all of it at once |
+//! | `origin.rs` | location of a model's judge |
+//! | `classifier.rs` | the classifier: features and logits of an image |
+//! | `moments.rs`, `reference.rs` | mean and covariance of features, and those of real images |
+//! | `frechet.rs`, `inception.rs`, `accuracy.rs` | the three metrics |
+//! | `bootstrap.rs`, `measured.rs` | bootstrap resampling and confidence intervals |
+//! | `rank.rs` | rank correlation of predicted and measured values |
+//! | `scores.rs` | all metrics of a set of images |
 
 mod accuracy;
 mod bootstrap;

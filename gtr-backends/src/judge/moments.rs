@@ -1,4 +1,4 @@
-//! Mean and covariance.
+//! Mean and covariance of vectors.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -8,31 +8,32 @@ use crate::BackendError;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     pub(super) mean: DVector<f64>,
-    /// Divides by n - 1.
+    /// Sample covariance, divided by n - 1.
     pub(super) covariance: DMatrix<f64>,
 }
 
-/// Vectors, as they are averaged.
+/// Vectors prepared for weighted means and covariances.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
-    /// A column a vector, less the mean of all: so little is cancelled.
+    /// One vector per column, minus the mean of all. Centring avoids cancellation.
     centred: DMatrix<f64>,
     mean: DVector<f64>,
 }
 
 impl Moments {
-    /// A mean and a covariance, row by row.
+    /// Creates moments from a mean `[width]` and a covariance `[width, width]`, row-major.
     ///
     /// # Errors
-    /// [`BackendError::Request`] if the covariance is not symmetric, not of the mean's width, or something is not finite.
+    /// [`BackendError::Request`] if the covariance is not symmetric or its size does not match the mean, or if a value is
+    /// not finite.
     pub fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self, BackendError> {
-        let wrong = |reason: &str| Err(BackendError::Request(format!("no mean and covariance: {reason}")));
+        let wrong = |reason: &str| Err(BackendError::Request(format!("invalid mean and covariance: {reason}")));
         let width = mean.len();
         if width == 0 || width.checked_mul(width) != Some(covariance.len()) {
-            return wrong("the covariance is not of the mean's width");
+            return wrong("the size of the covariance does not match the mean");
         }
         if !mean.iter().chain(&covariance).all(|value| value.is_finite()) {
-            return wrong("something in them is not a finite number");
+            return wrong("a value is not finite");
         }
         let covariance = DMatrix::from_vec(width, width, covariance);
         let largest = covariance.amax();
@@ -42,13 +43,13 @@ impl Moments {
         Ok(Self { mean: DVector::from_vec(mean), covariance })
     }
 
-    /// Those of some vectors; covariance divides by n - 1.
+    /// Computes the mean and the sample covariance (divided by n - 1) of vectors.
     ///
     /// # Shapes
-    /// - `vectors`: `[n, width]`, row by row
+    /// - `vectors`: `[n, width]`, row-major
     ///
     /// # Errors
-    /// [`BackendError::Request`] for fewer than two vectors, for an incomplete one, or for what is not finite.
+    /// [`BackendError::Request`] for fewer than two vectors, an incomplete vector, or a value that is not finite.
     ///
     /// # Examples
     /// ```
@@ -62,17 +63,17 @@ impl Moments {
         Ok(sample.moments(&vec![1; sample.len()]))
     }
 
-    /// The mean.
+    /// Mean, `[width]`.
     pub fn mean(&self) -> &[f64] {
         self.mean.as_slice()
     }
 
-    /// The covariance, row by row.
+    /// Covariance, `[width, width]`.
     pub fn covariance(&self) -> &[f64] {
         self.covariance.as_slice()
     }
 
-    /// How many numbers a vector has.
+    /// Number of values of a vector.
     pub fn width(&self) -> usize {
         self.mean.len()
     }
@@ -83,12 +84,12 @@ impl Sample {
         let count = vectors.len() / width.max(1);
         if width == 0 || vectors.len() != count * width || count < 2 {
             return Err(BackendError::Request(format!(
-                "a covariance takes two vectors at least, {} numbers are {count} of {width}",
+                "a covariance needs at least two vectors, found {} values, {count} vectors of width {width}",
                 vectors.len()
             )));
         }
         if !vectors.iter().all(|value| value.is_finite()) {
-            return Err(BackendError::Request("a vector holds what is not a finite number".to_owned()));
+            return Err(BackendError::Request("a vector has a value that is not finite".to_owned()));
         }
         let mut centred = DMatrix::from_column_slice(width, count, vectors);
         let mean = centred.column_mean();
@@ -98,12 +99,12 @@ impl Sample {
         Ok(Self { centred, mean })
     }
 
-    /// How many vectors there are.
+    /// Number of vectors.
     pub(super) fn len(&self) -> usize {
         self.centred.ncols()
     }
 
-    /// The moments, each vector counted so many times.
+    /// Returns the moments with vector `i` counted `times[i]` times.
     pub(super) fn moments(&self, times: &[u32]) -> Moments {
         let all = float(times.iter().map(|&times| u64::from(times)).sum());
         let mut weighted = self.centred.clone();
@@ -113,13 +114,13 @@ impl Sample {
         let off = weighted.column_sum() / all;
         let products = &weighted * self.centred.transpose();
         let covariance = (products - (&off * off.transpose()) * all) / (all - 1.0);
-        // Rounded otherwise above the diagonal than below it.
+        // Symmetrise: rounding differs above and below the diagonal.
         let covariance = (&covariance + covariance.transpose()) / 2.0;
         Moments { mean: &self.mean + off, covariance }
     }
 }
 
-/// A count.
+/// Converts a count to a float.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) fn float(count: u64) -> f64 {
     count as f64
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vector_that_counts_twice_is_there_twice() {
+    fn a_weight_of_two_equals_a_repeated_vector() {
         let sample = Sample::new(&[1e6, 0.0, 1e6 + 1.0, 2.0, 1e6 + 5.0, -1.0], 2).unwrap();
         let twice = sample.moments(&[2, 0, 1]);
         let written = Moments::of(&[1e6, 0.0, 1e6, 0.0, 1e6 + 5.0, -1.0], 2).unwrap();
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_covariance_is_refused() {
+    fn invalid_vectors_are_refused() {
         assert!(Moments::of(&[1.0, 2.0], 2).is_err());
         assert!(Moments::of(&[1.0, 2.0, 3.0], 2).is_err());
         assert!(Moments::of(&[1.0, f64::NAN, 3.0, 4.0], 2).is_err());

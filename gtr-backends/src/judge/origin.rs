@@ -1,4 +1,4 @@
-//! Where a judge is: it belongs to the model whose images it judges.
+//! Location of a judge. Each judge belongs to one model.
 
 use std::path::{Path, PathBuf};
 
@@ -11,25 +11,25 @@ use crate::fingerprint;
 use crate::models::{embedded, folder_of, published};
 use crate::repository::RepositoryModel;
 
-/// A file of a judge that is larger than this is refused before it is read.
+/// Largest accepted file of a judge, in bytes.
 const LARGEST: u64 = 1 << 24;
 
-/// Where a judge is.
+/// Location of a judge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
-    /// In the program: the judge of digits.
+    /// The built-in judge of the digits model.
     #[default]
     BuiltIn,
-    /// In a folder with `classifier.safetensors` and `halves.safetensors`, as `tools/train_judge.py` writes them.
+    /// A folder with `classifier.safetensors` and `halves.safetensors`, as written by `tools/train_judge.py`.
     Folder(PathBuf),
 }
 
 impl Origin {
-    /// Where the judge of a model is: in the folder `judge` beside its `config.json`. Where there is none, it is the judge of
-    /// digits; a model of the repository always has its own.
+    /// Finds the judge of a model: the folder `judge` next to its `config.json`, or the judge of the digits model if there is
+    /// none. A model of the repository always has its own judge.
     ///
     /// # Errors
-    /// As [`family`](crate::family).
+    /// Those of [`family`](crate::family).
     ///
     /// # Examples
     /// ```
@@ -46,12 +46,12 @@ impl Origin {
         Ok(if its_own { Self::Folder(folder) } else { Self::BuiltIn })
     }
 
-    /// The files, read.
+    /// Opens the files.
     pub(super) fn open(&self) -> Result<Files, BackendError> {
         let Self::Folder(folder) = self else {
             return Ok(Files {
-                classifier: Checkpoint::from_bytes("the digit classifier", WEIGHTS)?,
-                halves: Checkpoint::from_bytes("the halves of the digits", HALVES)?,
+                classifier: Checkpoint::from_bytes("the built-in digit classifier", WEIGHTS)?,
+                halves: Checkpoint::from_bytes("the built-in statistics of the digits", HALVES)?,
                 fingerprint: fingerprint::of(WEIGHTS),
             });
         };
@@ -68,10 +68,10 @@ impl Origin {
     }
 }
 
-/// What a judge is read from.
+/// Open files of a judge.
 pub(super) struct Files {
     pub(super) classifier: Checkpoint,
     pub(super) halves: Checkpoint,
-    /// The SHA-256 of the classifier.
+    /// SHA-256 of the classifier, in hexadecimal.
     pub(super) fingerprint: String,
 }

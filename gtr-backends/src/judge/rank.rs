@@ -1,14 +1,14 @@
-//! Whether numbers that were predicted order what was measured.
+//! Rank correlation of predicted and measured values.
 
 use gtr_core::{ImageIndex, Purpose, Seed, Stream};
 
 use super::{Interval, Measured};
 
-/// Spearman's rank correlation: 1 if two lists of numbers have the same order, -1 if they have opposite ones. Equal numbers share
-/// their ranks. Not a number for fewer than two numbers, or where all of a list are equal.
+/// Spearman's rank correlation: 1 for the same order, -1 for the opposite order. Ties get their mean rank. Returns NaN for
+/// fewer than two values, or if all values of a list are equal.
 ///
 /// # Panics
-/// If the lists are of different lengths.
+/// If the lists have different lengths.
 ///
 /// # Examples
 /// ```
@@ -18,39 +18,39 @@ use super::{Interval, Measured};
 /// assert!((spearman(&[1.0, 2.0, 3.0, 4.0], &[1.0, 3.0, 2.0, 4.0]) - 0.8).abs() < 1e-12);
 /// ```
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len(), "each number of a list has one in the other");
+    assert_eq!(a.len(), b.len(), "the lists have the same length");
     let (a, b) = (ranks(a), ranks(b));
     let middle = f64::midpoint(super::moments::float(a.len() as u64), 1.0);
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum::<f64>();
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
 
-/// Where the rank correlation of predicted and measured numbers lies at 95 %. The pairs are drawn anew, with as many pairs each
-/// time, and each measured number is the one of a draw of its images: what is uncertain is both which pairs were chosen and
-/// what was measured of them. One draw for each resample of the measured numbers.
+/// 95 % bootstrap confidence interval of the rank correlation of predicted and measured values. Each resample draws pairs
+/// with replacement and takes the measured values from one resample of their images. The interval thus covers both the
+/// choice of pairs and the uncertainty of each measurement. There is one resample per resample of the measured values.
 ///
 /// # Panics
-/// If the lists are of different lengths.
+/// If the lists have different lengths.
 pub fn spearman_interval(predicted: &[f64], measured: &[&Measured], seed: Seed) -> Interval {
-    assert_eq!(predicted.len(), measured.len(), "each prediction has a measurement");
+    assert_eq!(predicted.len(), measured.len(), "the lists have the same length");
     let pairs = predicted.len();
     let draws = measured.iter().map(|it| it.resamples().len()).min().unwrap_or(0);
     let mut correlations = Vec::with_capacity(draws);
     for draw in 0..draws {
-        // A group that no image is in.
+        // A group number that is not used for images.
         let mut stream = Stream::new(seed, Purpose::Resampling, ImageIndex(draw as u64), u64::MAX);
-        #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
+        #[expect(clippy::cast_possible_truncation, reason = "an index")]
         let places: Vec<usize> = (0..pairs).map(|_| stream.below(pairs as u64) as usize).collect();
         let of = |at: &usize| (predicted[*at], measured[*at].resamples()[draw]);
         let (a, b): (Vec<f64>, Vec<f64>) = places.iter().map(of).unzip();
         correlations.push(spearman(&a, &b));
     }
-    // Draws of one pair alone have no order.
+    // A resample of one repeated pair has no correlation.
     correlations.retain(|correlation| correlation.is_finite());
     Measured::percentiles(correlations)
 }
 
-/// The rank of each number from 1; equal ones have the mean of theirs.
+/// Returns the rank of each number, from 1. Ties get their mean rank.
 fn ranks(numbers: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_numbers_share_their_ranks() {
+    fn ties_share_their_mean_rank() {
         assert_eq!(ranks(&[5.0, 1.0, 5.0, 0.0]), [3.5, 2.0, 3.5, 1.0]);
         assert!(spearman(&[1.0, 1.0], &[1.0, 2.0]).is_nan());
     }

@@ -1,4 +1,4 @@
-//! The features of real pictures.
+//! Feature statistics of real images.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,28 +9,28 @@ use super::origin::Files;
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 
-/// Mean and covariance of two halves of the real digits.
+/// Mean and covariance of the features of two halves of the real digits.
 pub(super) const HALVES: &[u8] = include_bytes!("../../../models/digit-classifier/halves.safetensors");
 
-/// Which of the real pictures generated ones are compared with.
+/// Set of real images that generated images are compared with.
 ///
-/// Whoever searches for the best settings looks at one half, and tells the result by the other.
+/// Use one half to search for the best settings and the other half to report the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reference {
-    /// All of them.
+    /// All real images.
     #[default]
     All,
-    /// Every other one of each class, beginning with the first.
+    /// Every second image of each class, starting with the first.
     First,
-    /// Every other one of each class, beginning with the second.
+    /// Every second image of each class, starting with the second.
     Second,
 }
 
 impl Reference {
-    /// All there are.
+    /// All references.
     pub const EACH: [Self; 3] = [Self::All, Self::First, Self::Second];
 
-    /// How it is called.
+    /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -39,7 +39,7 @@ impl Reference {
         }
     }
 
-    /// Mean and covariance of the features.
+    /// Reads the mean and covariance of the features.
     pub(super) fn read(self, files: &mut Files) -> Result<Moments, BackendError> {
         let (checkpoint, part) = match self {
             Self::All => (&mut files.classifier, "reference"),
@@ -71,6 +71,6 @@ impl FromStr for Reference {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::EACH.into_iter().find(|it| it.name() == name).ok_or("the references are all, first and second")
+        Self::EACH.into_iter().find(|it| it.name() == name).ok_or("expected all, first or second")
     }
 }

@@ -1,44 +1,44 @@
-//! What some images are worth.
+//! All metrics of a set of images.
 
 use super::inception::Sharpness;
 use super::moments::{Sample, float};
 use super::{Bootstrap, CLASSES, FEATURES, Frechet, Interval, Measured, Verdict, wilson};
 use crate::BackendError;
 
-/// The scores of some images.
+/// Quality metrics of a set of images.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Scores {
-    /// How many images there are.
+    /// Number of images.
     pub images: usize,
-    /// The Fréchet distance of their features; lower is better. It is biased by the number of images.
+    /// Fréchet distance of the features; lower is better. It is biased by the number of images.
     pub frechet: Measured,
-    /// How surely and how evenly the judge reads classes; higher is better.
+    /// Inception score (see [`inception_score`](super::inception_score)); higher is better.
     pub inception: Measured,
-    /// The share of images that the judge reads as what they were asked for, where that is known.
+    /// Share of images that are classified as the requested class; `None` if the requested classes are unknown.
     pub accuracy: Option<Accuracy>,
 }
 
-/// A share of images.
+/// A share of images with its confidence interval.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Accuracy {
-    /// The share.
+    /// Share, 0 to 1.
     pub share: f64,
-    /// Where it lies: see [`wilson`].
+    /// 95 % confidence interval: see [`wilson`].
     pub interval: Interval,
 }
 
 impl Scores {
-    /// The scores of images that were asked for by these classes, if that is known.
+    /// Computes the metrics of images with their requested classes, if known.
     ///
-    /// Images are drawn anew class by class where classes are known, since the number of each was chosen. Scores of as
-    /// many images with the same classes, in the same order, can be compared draw by draw: see [`Measured::minus`]. Where no
-    /// class has two images, the draws say nothing, and the intervals of distance and inception score have no ends.
+    /// If the classes are known, the bootstrap is stratified by class, because the number of images per class is fixed.
+    /// Scores of the same number of images with the same classes in the same order are paired: see [`Measured::minus`]. If no
+    /// class has two images, the intervals of distance and inception score are infinite.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for fewer than two images, another number of classes than of images, or features that
-    /// are not finite.
+    /// [`BackendError::Request`] for fewer than two images, if the number of classes is not the number of images, or for
+    /// features that are not finite.
     pub fn of(
         verdicts: &[Verdict],
         classes: Option<&[u32]>,
@@ -48,17 +48,19 @@ impl Scores {
         let images = verdicts.len();
         if let Some(classes) = classes.filter(|classes| classes.len() != images) {
             let labels = classes.len();
-            return Err(BackendError::Request(format!("{labels} classes do not belong to {images} images")));
+            return Err(BackendError::Request(format!(
+                "expected one class per image, found {labels} classes for {images} images"
+            )));
         }
         let features: Vec<f64> = verdicts.iter().flat_map(|it| it.features.map(f64::from)).collect();
         let sample = Sample::new(&features, FEATURES)?;
         let logits: Vec<[f32; CLASSES]> = verdicts.iter().map(|verdict| verdict.logits).collect();
         if !logits.as_flattened().iter().all(|logit| logit.is_finite()) {
-            return Err(BackendError::Request("a logit is not a finite number".to_owned()));
+            return Err(BackendError::Request("a logit is not finite".to_owned()));
         }
         let sharpness = Sharpness::of(&logits);
         let measure = |times: &[u32]| (reference.distance(&sample.moments(times)), sharpness.score(times));
-        // An error, where the width is another.
+        // Returns an error if the widths differ.
         reference.to(&sample.moments(&vec![1; images]))?;
         let (frechet, inception) = measure(&vec![1; images]);
         let groups = groups(images, classes);
@@ -73,7 +75,7 @@ impl Scores {
     }
 }
 
-/// Places of the images of each class, or all of them in one group.
+/// Indices of the images of each class, or of all images in one group.
 fn groups(images: usize, classes: Option<&[u32]>) -> Vec<Vec<usize>> {
     let Some(classes) = classes else { return vec![(0..images).collect()] };
     let mut groups = std::collections::BTreeMap::<u32, Vec<usize>>::new();
@@ -83,11 +85,11 @@ fn groups(images: usize, classes: Option<&[u32]>) -> Vec<Vec<usize>> {
     groups.into_values().collect()
 }
 
-/// Draws as far from their mean as those of new images would be.
+/// Corrects the variance of bootstrap resamples for the finite sample size.
 ///
-/// `n` images drawn from themselves vary less than new ones by the factor `(n - 1) / n` of the variance, since it is their own mean
-/// that they vary around; drawn in groups, each of which has its own, by `(n - groups) / n`. With an image a group all draws are the
-/// same, and none is kept.
+/// The variance of resamples of `n` images is too small by the factor `(n - 1) / n`, because they vary around the sample mean.
+/// For stratified resamples the factor is `(n - groups) / n`. With one image per group all resamples are equal, and none is
+/// kept.
 fn stretched(drawn: Vec<f64>, images: usize, groups: usize) -> Vec<f64> {
     let free = images.saturating_sub(groups);
     if free == 0 {

@@ -1,4 +1,4 @@
-//! The configuration of one axis: a name and its parameters, read with bounds.
+//! The configuration of one axis: a name and its parameters, deserialised with limits.
 
 use std::fmt;
 
@@ -11,21 +11,21 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AxisName {
-    /// In which order, and in which stages, tokens are generated.
+    /// Order, and stages, in which tokens are generated.
     Order,
-    /// How many tokens each AR step generates.
+    /// Number of tokens that each AR step generates.
     Pace,
-    /// How many diffusion steps each AR step gets.
+    /// Number of diffusion steps of each AR step.
     Diffusion,
-    /// Which tokens of a step get extra diffusion steps.
+    /// Tokens of a step that get extra diffusion steps.
     Detail,
 }
 
 impl AxisName {
-    /// All axes, in the order in which a plan is made.
+    /// All axes, in the order in which planning evaluates them.
     pub const ALL: [Self; 4] = [Self::Order, Self::Pace, Self::Diffusion, Self::Detail];
 
-    /// The name as it is written.
+    /// Returns the serialised name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
@@ -45,9 +45,9 @@ impl fmt::Display for AxisName {
 /// Parameters by name.
 pub type Params = Map<String, Value>;
 
-/// What a schedule says about one axis: `{"kind": NAME, PARAMETER: VALUE, ...}`.
+/// Configuration of one axis of a schedule: `{"kind": NAME, PARAMETER: VALUE, ...}`.
 ///
-/// Nothing is known here of the name or the parameters; a [`crate::Registry`] makes an implementation of them.
+/// The name and the parameters are not checked here; a [`crate::Registry`] checks them and builds the implementation.
 ///
 /// # Examples
 /// ```
@@ -60,17 +60,17 @@ pub type Params = Map<String, Value>;
 pub struct Config {
     /// Name of the implementation.
     pub kind: String,
-    /// Its parameters.
+    /// Parameters, without `kind`.
     pub params: Params,
 }
 
 impl Config {
-    /// A configuration without parameters.
+    /// Creates a configuration without parameters.
     pub fn new(kind: impl Into<String>) -> Self {
         Self { kind: kind.into(), params: Params::new() }
     }
 
-    /// Sets a parameter.
+    /// Sets a parameter and returns the configuration.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.params.insert(name.to_owned(), value.into());
@@ -101,10 +101,11 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
-/// The most values that the configuration of an axis may hold. A plan file may be large, but only its token lists are.
+/// Maximum number of JSON values in the configuration of an axis. A large plan file is large only because of its token
+/// lists.
 const MAX_VALUES: usize = 4096;
 
-/// A JSON value of at most as many parts as the budget holds, without repeated names.
+/// Deserialises a JSON value with a limited number of nested values and without duplicate names.
 struct Bounded<'a>(&'a mut usize);
 
 impl Bounded<'_> {
@@ -112,7 +113,7 @@ impl Bounded<'_> {
         *self.0 = self
             .0
             .checked_sub(1)
-            .ok_or_else(|| E::custom(format!("the configuration of an axis holds more than {MAX_VALUES} values")))?;
+            .ok_or_else(|| E::custom(format!("the configuration of an axis has more than {MAX_VALUES} values")))?;
         Ok(())
     }
 }

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The tokens of an image, `height` rows of `width`, numbered row by row from the top left.
+/// The token grid of an image: `height` rows of `width` tokens, numbered row by row from the top left.
 ///
-/// A grid has at least one token and at most [`Grid::MAX_TOKENS`].
+/// A grid has at least one token and at most [`Grid::MAX_TOKENS`] tokens. The text form is `HEIGHTxWIDTH`.
 ///
 /// # Examples
 /// ```
@@ -26,7 +26,7 @@ pub struct Grid {
     width: u32,
 }
 
-/// What is written of a grid.
+/// Serialised form of a grid.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Grid", description = "The token grid; height times width is at most 2^24.")]
@@ -52,13 +52,13 @@ impl From<Grid> for Sides {
     }
 }
 
-/// A token of a grid: `row * width + column`. Made by [`Grid::token`] and [`Grid::at`].
+/// Index of a token: `row * width + column`. Created by [`Grid::token`] and [`Grid::at`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TokenIndex(u32);
 
 impl TokenIndex {
-    /// The number.
+    /// Returns the index as a number.
     pub fn get(self) -> usize {
         self.0 as usize
     }
@@ -70,7 +70,7 @@ impl fmt::Display for TokenIndex {
     }
 }
 
-/// Where a token lies.
+/// Row and column of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Row, from 0 at the top.
@@ -79,27 +79,25 @@ pub struct Position {
     pub column: u32,
 }
 
-/// Why there is no such grid, or no such token.
+/// Error for an invalid grid or token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GridError {
     /// A side is zero, or the grid is too large.
-    #[error(
-        "a grid of {height}x{width} tokens is not possible: each side must be at least 1, the whole at most 16777216 tokens"
-    )]
+    #[error("invalid grid {height}x{width}; expected sides of at least 1 and at most 16777216 tokens")]
     Size {
-        /// Rows asked for.
+        /// Requested number of rows.
         height: u32,
-        /// Columns asked for.
+        /// Requested number of columns.
         width: u32,
     },
     /// The text is not `HEIGHTxWIDTH`.
-    #[error("`{0}` is not a grid: write HEIGHTxWIDTH, for example 16x16")]
+    #[error("invalid grid `{0}`; expected HEIGHTxWIDTH, for example 16x16")]
     Syntax(String),
-    /// The token lies outside the grid.
-    #[error("token {token} is not on the grid of {grid}: its tokens are 0 to {}", grid.tokens() - 1)]
+    /// The token is outside the grid.
+    #[error("token {token} is not on the grid of {grid}; expected 0 to {}", grid.tokens() - 1)]
     Token {
-        /// The token asked for.
+        /// Requested token.
         token: usize,
         /// The grid.
         grid: Grid,
@@ -107,9 +105,11 @@ pub enum GridError {
 }
 
 impl Grid {
-    /// The largest grid: 2^24 tokens.
+    /// Maximum number of tokens, 2^24.
     pub const MAX_TOKENS: usize = 1 << 24;
 
+    /// Creates a grid.
+    ///
     /// # Errors
     /// [`GridError::Size`] if a side is zero or the grid has more than [`Grid::MAX_TOKENS`] tokens.
     pub fn new(height: u32, width: u32) -> Result<Self, GridError> {
@@ -120,23 +120,25 @@ impl Grid {
         Ok(Self { height, width })
     }
 
-    /// Rows of tokens.
+    /// Returns the number of rows.
     pub fn height(self) -> u32 {
         self.height
     }
 
-    /// Columns of tokens.
+    /// Returns the number of columns.
     pub fn width(self) -> u32 {
         self.width
     }
 
-    /// Number of tokens.
+    /// Returns the number of tokens.
     pub fn tokens(self) -> usize {
         self.height as usize * self.width as usize
     }
 
+    /// Returns the token with the given index.
+    ///
     /// # Errors
-    /// [`GridError::Token`] if the grid has no such token.
+    /// [`GridError::Token`] if the index is not below [`Grid::tokens`].
     pub fn token(self, token: usize) -> Result<TokenIndex, GridError> {
         match u32::try_from(token) {
             Ok(index) if token < self.tokens() => Ok(TokenIndex(index)),
@@ -144,17 +146,17 @@ impl Grid {
         }
     }
 
-    /// The token at a row and a column, `None` outside the grid.
+    /// Returns the token at a row and a column, or `None` outside the grid.
     pub fn at(self, row: u32, column: u32) -> Option<TokenIndex> {
         (row < self.height && column < self.width).then(|| TokenIndex(row * self.width + column))
     }
 
-    /// Where a token of this grid lies.
+    /// Returns the row and column of a token of this grid.
     pub fn position(self, token: TokenIndex) -> Position {
         Position { row: token.0 / self.width, column: token.0 % self.width }
     }
 
-    /// All tokens, in ascending order.
+    /// Returns an iterator over all tokens in ascending order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = TokenIndex> + DoubleEndedIterator + Clone {
         #[expect(clippy::cast_possible_truncation, reason = "at most 2^24 tokens")]
         (0..self.tokens() as u32).map(TokenIndex)
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_grids_are_refused() {
+    fn invalid_grids_are_errors() {
         for text in ["0x4", "4x0", "4096x4097", "4294967295x4294967295"] {
             assert!(matches!(text.parse::<Grid>(), Err(GridError::Size { .. })), "{text}");
         }

@@ -1,22 +1,22 @@
-//! The scale of classifier-free guidance over the AR steps.
+//! Scale of classifier-free guidance over the AR steps.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::OutOfRange;
 
-/// How the guidance scale moves over the AR steps.
+/// Course of the guidance scale over the AR steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GuidanceSchedule {
-    /// Grows with the share of tokens known after the step.
+    /// Linear from 1 to the full scale with the fraction of tokens known after the step.
     #[default]
     Linear,
-    /// The same scale throughout.
+    /// The same scale in every step.
     Constant,
 }
 
-/// Classifier-free guidance: scale 1 is none.
+/// Classifier-free guidance. Scale 1 means no guidance.
 ///
 /// # Examples
 /// ```
@@ -34,9 +34,11 @@ pub struct Guidance {
 }
 
 impl Guidance {
-    /// The model's conditional half alone.
+    /// No guidance: only the conditional prediction is used.
     pub const NONE: Self = Self { scale: 1.0, schedule: GuidanceSchedule::Constant };
 
+    /// Creates guidance with a scale of 0 to 1000.
+    ///
     /// # Errors
     /// [`OutOfRange`] unless `scale` is 0 to 1000.
     pub fn new(scale: f64, schedule: GuidanceSchedule) -> Result<Self, OutOfRange> {
@@ -47,25 +49,25 @@ impl Guidance {
         }
     }
 
-    /// The scale at full strength.
+    /// Returns the full scale.
     pub fn scale(self) -> f64 {
         self.scale
     }
 
-    /// How it moves.
+    /// Returns the course over the AR steps.
     pub fn schedule(self) -> GuidanceSchedule {
         self.schedule
     }
 
-    /// Whether the unconditional half is needed.
+    /// Returns true if the unconditional prediction is needed.
     pub fn is_guided(self) -> bool {
         self.scale != 1.0
     }
 
-    /// The scale of a step after which `masked_after` of `tokens` tokens are unknown.
+    /// Returns the scale of a step after which `masked_after` of `tokens` tokens are masked.
     ///
     /// # Source
-    /// LTH14/mar `sample_tokens`: linear is 1 + (scale - 1) (tokens - masked) / tokens, with at least one token masked.
+    /// LTH14/mar `sample_tokens`: linear is 1 + (scale - 1) (tokens - masked) / tokens, where masked is at least 1.
     #[expect(clippy::cast_precision_loss, reason = "at most 2^24 tokens")]
     pub fn at(self, tokens: usize, masked_after: usize) -> f64 {
         match self.schedule {

@@ -1,8 +1,8 @@
-//! All randomness of a run: counter-based streams, addressed rather than drawn one after another.
+//! Random numbers of a run, from counter-based streams.
 //!
-//! A value is a pure function of (seed, what it is for, image, place), never of what was drawn before it. So an image is
-//! the same bits alone, in a batch, in a shard, or by another process. Normals are computed with `libm`, whose results do
-//! not depend on the platform's mathematics library.
+//! Each value is a pure function of (seed, purpose, image, place) and does not depend on earlier draws. An image
+//! therefore has the same bits whether it is sampled alone, in a batch, in a shard, or by another process. Normal
+//! values are computed with `libm`, so they do not depend on the math library of the platform.
 
 use std::fmt;
 
@@ -11,18 +11,18 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::{ImageIndex, Seed, TokenIndex};
 
-/// Where the noise of the diffusion head comes from.
+/// Source of the noise of the diffusion head.
 ///
-/// The sampler passes [`Noise`]; a test that replays a recording passes the recorded numbers.
+/// The sampler uses [`Noise`]. A test that replays a recording supplies the recorded values.
 pub trait NoiseSource: Sync {
-    /// Fills `out` with standard normal values: the noise of one token at one draw.
+    /// Fills `out` with standard normal values: the noise of one token in one draw.
     ///
-    /// Draw 0 is what the token's diffusion starts from; draw `k` is added after its `k`-th evaluation. The values depend
-    /// on the arguments alone, not on the order of calls.
+    /// Draw 0 is the initial noise of the token's diffusion; draw `k` is added after the `k`-th evaluation. The values
+    /// depend only on the arguments, not on the order of calls.
     fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]);
 }
 
-/// The noise of a seed.
+/// Noise derived from a seed.
 ///
 /// # Examples
 /// ```
@@ -43,7 +43,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// The noise that grows from `seed`.
+    /// Creates the noise source of `seed`.
     pub fn new(seed: Seed) -> Self {
         Self { seed }
     }
@@ -57,22 +57,22 @@ impl NoiseSource for Noise {
     }
 }
 
-/// What a stream is for; two purposes never share values.
+/// Purpose of a stream. Streams with different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Noise of the diffusion head; the place is the token.
+    /// Noise of the diffusion head; `place` is the token.
     TokenNoise = 0,
-    /// The order of the tokens within a stage; the place is the stage.
+    /// Order of the tokens within a stage; `place` is the stage.
     TokenOrder = 1,
-    /// Which tokens a detail rule picks; the place is the AR step.
+    /// Tokens selected by a detail rule; `place` is the AR step.
     Detail = 2,
-    /// Which images are drawn when scores are measured anew; the image is the number of the draw, the place the group.
+    /// Bootstrap resampling of images; `image` is the index of the resample, `place` the group.
     Resampling = 3,
-    /// What a search tries; the image is the number of the candidate, the place that of the attempt.
+    /// Candidates of a search; `image` is the index of the candidate, `place` the index of the attempt.
     Search = 4,
 }
 
-/// A random stream for one purpose, image and place.
+/// Random stream for one purpose, image and place.
 pub struct Stream(ChaCha8Rng);
 
 impl fmt::Debug for Stream {
@@ -82,7 +82,8 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// The stream at its beginning. The key holds seed, purpose and image; the place is the stream of that key.
+    /// Creates a stream at its start. Seed, purpose and image form the ChaCha8 key; the place is the ChaCha8 stream
+    /// number.
     pub fn new(seed: Seed, purpose: Purpose, image: ImageIndex, place: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.0.to_le_bytes());
@@ -93,33 +94,33 @@ impl Stream {
         Self(rng)
     }
 
-    /// Goes to the beginning of a draw; a draw holds 2^32 words.
+    /// Seeks to the start of a draw; each draw has 2^32 words.
     fn seek(&mut self, draw: u32) {
         self.0.set_word_pos(u128::from(draw) << 32);
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// A number below `bound`, each equally likely (multiply and reject).
+    /// Returns a uniformly distributed number below `bound` (multiplication with rejection).
     ///
     /// # Panics
-    /// If `bound` is 0.
+    /// Panics if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        assert!(bound > 0, "there is no number below 0");
+        assert!(bound > 0, "the bound must be above 0");
         let threshold = bound.wrapping_neg() % bound;
         loop {
             let product = u128::from(self.next_u64()) * u128::from(bound);
-            #[expect(clippy::cast_possible_truncation, reason = "the low half is what is meant")]
+            #[expect(clippy::cast_possible_truncation, reason = "only the low half is compared")]
             if product as u64 >= threshold {
                 return (product >> 64) as u64;
             }
         }
     }
 
-    /// Puts `items` into a random order, each order equally likely (Fisher and Yates, from the end).
+    /// Shuffles `items` uniformly (Fisher-Yates, from the end).
     #[expect(clippy::cast_possible_truncation, reason = "a number below a usize is a usize")]
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -127,7 +128,7 @@ impl Stream {
         }
     }
 
-    /// Fills `out` with standard normal values, two from each pair of 64-bit words (Box and Muller).
+    /// Fills `out` with standard normal values, two from each pair of 64-bit words (Box-Muller).
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -136,7 +137,7 @@ impl Stream {
     pub fn fill_normal(&mut self, out: &mut [f32]) {
         const UNIT: f64 = 1.0 / (1u64 << 53) as f64;
         for pair in out.chunks_mut(2) {
-            // In (0, 1], so that its logarithm is finite.
+            // In (0, 1], so that the logarithm is finite.
             let radius = ((self.next_u64() >> 11) + 1) as f64 * UNIT;
             let angle = (self.next_u64() >> 11) as f64 * UNIT * std::f64::consts::TAU;
             let radius = (-2.0 * libm::log(radius)).sqrt();
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_draw_begins_with_the_shorter_one() {
+    fn a_shorter_draw_is_a_prefix_of_a_longer_one() {
         assert_eq!(normals(5, 0, 0, 0, 32)[..16], normals(5, 0, 0, 0, 16));
         assert_eq!(normals(5, 0, 0, 0, 7)[..6], normals(5, 0, 0, 0, 6));
     }
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn normals_have_mean_0_variance_1_and_normal_tails() {
+    fn normals_have_mean_0_variance_1_and_kurtosis_3() {
         let values: Vec<f64> = (0..2000).flat_map(|token| normals(9, 1, token, 2, 64)).map(f64::from).collect();
         #[expect(clippy::cast_precision_loss, reason = "a small count")]
         let count = values.len() as f64;
@@ -200,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn shuffles_are_even() {
+    fn shuffles_are_uniform() {
         let mut counts = [0u32; 6];
         for image in 0..6000 {
             let mut items = [0usize, 1, 2];
             Stream::new(Seed(3), Purpose::TokenOrder, ImageIndex(image), 0).shuffle(&mut items);
             counts[items[0] * 2 + usize::from(items[1] > items[2])] += 1;
         }
-        // 1000 expected of each; the standard deviation is 29.
+        // 1000 of each are expected; the standard deviation is 29.
         assert!(counts.iter().all(|&count| (855..1145).contains(&count)), "{counts:?}");
     }
 }

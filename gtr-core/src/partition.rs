@@ -2,8 +2,8 @@
 
 use crate::{Error, Grid, TokenIndex, TokenSet};
 
-/// An ordered list of subsets that are disjoint and together cover the grid. Each subset lists its tokens in an order of
-/// its own; a subset may be empty, where a cut found nothing to cut.
+/// An ordered list of disjoint subsets that together cover the grid. The order of the tokens within a subset is
+/// significant. Subsets may be empty.
 ///
 /// # Examples
 /// ```
@@ -22,41 +22,44 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// Checks the subsets.
+    ///
     /// # Errors
-    /// [`Error::Partition`] if a token occurs twice, is missing, or is not on the grid.
+    /// [`Error::Partition`] if a token occurs more than once or is missing; [`Error::Grid`] if a token is not on the
+    /// grid.
     pub fn new(grid: Grid, subsets: Vec<Vec<TokenIndex>>) -> Result<Self, Error> {
         let mut seen = TokenSet::empty(grid);
         for token in subsets.iter().flatten() {
             grid.token(token.get())?;
             if !seen.insert(*token) {
-                return Err(Error::Partition { grid, message: format!("token {token} is in it twice") });
+                return Err(Error::Partition { grid, message: format!("token {token} occurs more than once") });
             }
         }
         if let Some(missing) = seen.complement().iter().next() {
-            return Err(Error::Partition { grid, message: format!("token {missing} is in no subset") });
+            return Err(Error::Partition { grid, message: format!("token {missing} is missing") });
         }
         Ok(Self { grid, subsets })
     }
 
-    /// The partition into a single subset, tokens in the order given.
+    /// Creates a partition with a single subset, which keeps the order of `tokens`.
     ///
     /// # Errors
-    /// [`Error::Partition`] unless `tokens` lists every token of the grid once.
+    /// See [`Partition::new`].
     pub fn whole(grid: Grid, tokens: Vec<TokenIndex>) -> Result<Self, Error> {
         Self::new(grid, vec![tokens])
     }
 
-    /// The grid.
+    /// Returns the grid.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// The subsets, in order.
+    /// Returns the subsets, in order.
     pub fn subsets(&self) -> &[Vec<TokenIndex>] {
         &self.subsets
     }
 
-    /// The subsets, in order.
+    /// Consumes the partition and returns the subsets, in order.
     pub fn into_subsets(self) -> Vec<Vec<TokenIndex>> {
         self.subsets
     }

@@ -1,4 +1,4 @@
-//! Named schedules.
+//! Presets: named schedules.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use crate::error::in_words;
 use crate::object::object;
 use crate::{Error, Grid, Schedule};
 
-/// A named schedule with its source. It adapts to grids that cannot meet it.
+/// A named schedule with its source. It adapts to grids that do not fit it.
 ///
 /// # Examples
 /// ```
@@ -22,34 +22,34 @@ use crate::{Error, Grid, Schedule};
 /// # Ok::<(), gtr_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a JSON object of a preset")]
+#[serde(deny_unknown_fields, expecting = "a preset as a JSON object")]
 pub struct Preset {
-    /// Its name.
+    /// Name of the preset.
     pub name: String,
-    /// What it is, in a line.
+    /// One-line description.
     pub summary: String,
-    /// Where it comes from.
+    /// Source of the schedule, for example a paper.
     pub source: String,
-    /// Whether its numbers are published or this project's.
+    /// Origin of the parameter values.
     pub status: Status,
-    /// The grid that it is meant for.
+    /// Grid for which the preset is intended.
     #[serde(deserialize_with = "object")]
     pub home_grid: Grid,
     /// The schedule.
     #[serde(deserialize_with = "object")]
     pub schedule: Schedule,
-    /// What was measured, where the schedule was found by a search.
+    /// Measurements that support the schedule, if a search found it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Map<String, Value>>,
 }
 
-/// Whose numbers a preset holds.
+/// Origin of the parameter values of a preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// They are published.
+    /// Published in the source.
     Published,
-    /// They are this project's own.
+    /// Chosen by this project.
     Ours,
 }
 
@@ -84,20 +84,20 @@ presets![
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
     let parse = |(name, text): &(&str, &str)| match serde_json::from_str::<Preset>(text) {
         Ok(preset) => preset,
-        Err(error) => unreachable!("the preset {name} is part of this crate and tested: {error}"),
+        Err(error) => unreachable!("a test parses every built-in preset, including {name}: {error}"),
     };
     FILES.iter().map(parse).collect()
 });
 
-/// The presets of this crate.
+/// Returns all built-in presets.
 pub fn all() -> &'static [Preset] {
     &PRESETS
 }
 
-/// The preset of a name.
+/// Returns the built-in preset with a name.
 ///
 /// # Errors
-/// [`Error::UnknownPreset`] if there is none of that name.
+/// [`Error::UnknownPreset`] if no preset has this name.
 pub fn find(name: &str) -> Result<&'static Preset, Error> {
     all().iter().find(|preset| preset.name == name).ok_or_else(|| Error::UnknownPreset {
         name: name.chars().take(80).collect(),
@@ -111,7 +111,7 @@ mod tests {
     use crate::{AxisName, Registry};
 
     #[test]
-    fn files_are_named_as_their_presets_and_all_adapt() {
+    fn presets_have_the_names_of_their_files_and_all_adapt() {
         for ((file, _), preset) in FILES.iter().zip(all()) {
             assert_eq!(*file, preset.name);
             assert_eq!(preset.schedule.adapt, [AxisName::Order, AxisName::Pace, AxisName::Detail], "{file}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn presets_fit_their_home_grids_as_they_are() {
+    fn presets_fit_their_home_grids_without_adaptation() {
         for preset in all() {
             let planned = preset.schedule.plan(preset.home_grid, &Registry::builtin()).unwrap();
             assert_eq!(planned.adaptations, [""; 0], "{}", preset.name);

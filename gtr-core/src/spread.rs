@@ -1,24 +1,23 @@
-//! How uniformly a set of tokens is spread over its grid.
+//! Measures of how uniformly a set of tokens is spread over its grid.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Grid, Position, TokenIndex, TokenSet};
 
-/// Numbers for "uniformly spread", in cells of the grid, Euclidean.
+/// Measures of uniformity: Euclidean distances in cells of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Spread {
-    /// Distance of the two closest tokens; `None` of fewer than two tokens. Larger is better.
+    /// Distance between the two closest tokens; `None` for fewer than two tokens. Larger is better.
     pub closest_pair: Option<f64>,
-    /// The largest gap: the greatest distance from any cell of the grid to its nearest token; `None` of no token.
-    /// Smaller is better.
+    /// Largest distance from any cell of the grid to its nearest token; `None` for an empty set. Smaller is better.
     pub covering_radius: Option<f64>,
-    /// The mean distance from a cell of the grid to its nearest token; `None` of no token. Smaller is better.
+    /// Mean distance from a cell of the grid to its nearest token; `None` for an empty set. Smaller is better.
     pub mean_gap: Option<f64>,
 }
 
 impl Spread {
-    /// Measures a set of tokens, in time proportional to the grid.
+    /// Measures a set of tokens, in time linear in the number of cells.
     ///
     /// # Examples
     /// ```
@@ -54,17 +53,17 @@ pub(crate) fn squared_distance(a: Position, b: Position) -> u64 {
     rows * rows + columns * columns
 }
 
-/// The squared distance from each cell of the grid to its nearest token; `None` of no token.
+/// Returns the squared distance from each cell of the grid to its nearest token, or `None` for an empty set.
 ///
-/// The exact Euclidean distance transform of Meijster, Roerdink and Hesselink (2000): first down and up each column, then
-/// the lower envelope of parabolas along each row.
+/// Implements the exact Euclidean distance transform of Meijster, Roerdink and Hesselink (2000): one pass down and one
+/// pass up each column, then the lower envelope of parabolas along each row.
 pub(crate) fn squared_distances(tokens: &TokenSet) -> Option<Vec<u64>> {
     if tokens.is_empty() {
         return None;
     }
     let grid = tokens.grid();
     let (height, width) = (grid.height() as usize, grid.width() as usize);
-    // Farther than any distance on the grid, yet small enough to be squared.
+    // Greater than any distance on the grid, but small enough to be squared.
     let far = (height + width) as u64;
     let mut columns = vec![far; height * width];
     for token in tokens.iter() {
@@ -84,7 +83,7 @@ pub(crate) fn squared_distances(tokens: &TokenSet) -> Option<Vec<u64>> {
     Some(distances)
 }
 
-/// `distances[x]` becomes the least `(x - u)^2 + gaps[u]^2` over all `u`.
+/// Sets `distances[x]` to the minimum of `(x - u)^2 + gaps[u]^2` over all `u`.
 #[expect(
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
@@ -97,7 +96,7 @@ fn lower_envelope(gaps: &[u64], envelope: &mut Vec<(usize, usize)>, distances: &
         let along = x.abs_diff(u) as u64;
         along * along + gaps[u] * gaps[u]
     };
-    // Pairs of a parabola's column and the first column from which it is the lowest.
+    // Pairs of the column of a parabola and the first column at which it is the lowest.
     envelope.clear();
     for u in 0..width {
         while let Some(&(column, from)) = envelope.last() {
@@ -127,10 +126,11 @@ fn lower_envelope(gaps: &[u64], envelope: &mut Vec<(usize, usize)>, distances: &
     }
 }
 
-/// Squared distance of the two closest tokens.
+/// Returns the squared distance between the two closest tokens.
 ///
-/// Few tokens are compared pair by pair. Of many, no two can be far apart (their discs would not fit the grid), so the
-/// offsets are tried from the shortest on until one joins two tokens.
+/// Few tokens are compared pair by pair. Among many tokens some pair must be close, because discs around the tokens
+/// would otherwise not fit into the grid. The search then tries offsets in order of length until one connects two
+/// tokens.
 fn closest_pair(tokens: &TokenSet) -> Option<u64> {
     const FEW: usize = 512;
     let grid = tokens.grid();
@@ -156,8 +156,8 @@ fn closest_pair(tokens: &TokenSet) -> Option<u64> {
     }
 }
 
-/// The offsets `(squared length, rows down, columns right)` longer than `inner` and no longer than `outer`, one of each
-/// opposite pair, shortest first.
+/// Returns the offsets `(squared length, rows down, columns right)` with a length greater than `inner` and at most
+/// `outer`, one of each opposite pair, shortest first.
 fn offsets(grid: Grid, inner: u64, outer: u64) -> Vec<(u64, u32, i64)> {
     let mut offsets = Vec::new();
     for down in 0..=outer.min(u64::from(grid.height()) - 1) {
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn distances_equal_those_of_a_search(height in 1..14u32, width in 1..14u32, picks in prop::collection::vec(prop::bool::weighted(0.2), 169)) {
+        fn distances_equal_those_of_an_exhaustive_search(height in 1..14u32, width in 1..14u32, picks in prop::collection::vec(prop::bool::weighted(0.2), 169)) {
             let grid = Grid::new(height, width).unwrap();
             let set = subset(grid, &picks);
             let searched: Option<Vec<u64>> = (!set.is_empty()).then(|| grid.iter().map(|cell| {
@@ -197,7 +197,7 @@ mod tests {
         }
 
         #[test]
-        fn the_closest_pair_equals_that_of_a_search(height in 1..80u32, width in 20..80u32, step in 2..40usize, keep in prop::collection::vec(prop::bool::weighted(0.9), 97)) {
+        fn the_closest_pair_equals_that_of_an_exhaustive_search(height in 1..80u32, width in 20..80u32, step in 2..40usize, keep in prop::collection::vec(prop::bool::weighted(0.9), 97)) {
             let grid = Grid::new(height, width).unwrap();
             let set = TokenSet::of(grid, grid.iter().filter(|token| token.get() % step == 0 && keep[token.get() % 97]));
             let positions: Vec<Position> = set.iter().map(|token| grid.position(token)).collect();
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn one_token_and_none() {
+    fn single_tokens_and_empty_sets() {
         let grid = Grid::new(3, 5).unwrap();
         let spread = Spread::of(&TokenSet::of(grid, grid.at(0, 0)));
         assert_eq!((spread.closest_pair, spread.covering_radius), (None, Some(20f64.sqrt())));

@@ -4,9 +4,9 @@ use fixedbitset::FixedBitSet;
 
 use crate::{Grid, TokenIndex};
 
-/// A set of tokens of one grid, a bit a token.
+/// A set of tokens of one grid, stored with one bit per token.
 ///
-/// Operations on two sets panic if the sets are of different grids.
+/// Operations on two sets panic if the sets belong to different grids.
 ///
 /// # Examples
 /// ```
@@ -25,22 +25,22 @@ pub struct TokenSet {
 }
 
 impl TokenSet {
-    /// No token.
+    /// Creates an empty set.
     pub fn empty(grid: Grid) -> Self {
         Self { grid, bits: FixedBitSet::with_capacity(grid.tokens()) }
     }
 
-    /// Every token of the grid.
+    /// Creates the set of all tokens of the grid.
     pub fn full(grid: Grid) -> Self {
         let mut set = Self::empty(grid);
         set.bits.insert_range(..);
         set
     }
 
-    /// The given tokens.
+    /// Creates a set of the given tokens.
     ///
     /// # Panics
-    /// If a token is not on the grid.
+    /// Panics if a token is not on the grid.
     pub fn of(grid: Grid, tokens: impl IntoIterator<Item = TokenIndex>) -> Self {
         let mut set = Self::empty(grid);
         for token in tokens {
@@ -49,58 +49,58 @@ impl TokenSet {
         set
     }
 
-    /// The grid whose tokens these are.
+    /// Returns the grid to which the tokens belong.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// Adds a token; false if it was in the set already.
+    /// Adds a token. Returns false if the set already contained it.
     ///
     /// # Panics
-    /// If the token is not on the grid.
+    /// Panics if the token is not on the grid.
     pub fn insert(&mut self, token: TokenIndex) -> bool {
         !self.bits.put(token.get())
     }
 
-    /// Whether the token is in the set.
+    /// Returns true if the set contains the token.
     pub fn contains(&self, token: TokenIndex) -> bool {
         self.bits.contains(token.get())
     }
 
-    /// Number of tokens.
+    /// Returns the number of tokens in the set.
     pub fn len(&self) -> usize {
         self.bits.count_ones(..)
     }
 
-    /// Whether there is no token.
+    /// Returns true if the set contains no tokens.
     pub fn is_empty(&self) -> bool {
         self.bits.is_clear()
     }
 
-    /// The tokens, ascending.
+    /// Returns an iterator over the tokens in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = TokenIndex> {
         self.bits.ones().filter_map(|token| self.grid.token(token).ok())
     }
 
-    /// Tokens of either set.
+    /// Returns the tokens that are in at least one of the sets.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.combine(other, FixedBitSet::union_with)
     }
 
-    /// Tokens of both sets.
+    /// Returns the tokens that are in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         self.combine(other, FixedBitSet::intersect_with)
     }
 
-    /// Tokens of this set that are not in the other.
+    /// Returns the tokens of this set that are not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         self.combine(other, FixedBitSet::difference_with)
     }
 
-    /// Tokens of the grid that are not in this set.
+    /// Returns the tokens of the grid that are not in this set.
     #[must_use]
     pub fn complement(&self) -> Self {
         let mut bits = self.bits.clone();
@@ -108,7 +108,8 @@ impl TokenSet {
         Self { grid: self.grid, bits }
     }
 
-    /// The tokens that lie at most `by` rows and `by` columns away from one of these.
+    /// Returns the morphological dilation of the set: all tokens at most `by` rows and `by` columns away from a token
+    /// of the set.
     ///
     /// # Examples
     /// ```
@@ -122,7 +123,7 @@ impl TokenSet {
     pub fn widened(&self, by: u32) -> Self {
         let grid = self.grid;
         let near = |at: u32, side: u32| at.saturating_sub(by)..=at.saturating_add(by).min(side - 1);
-        // Along the columns, then along the rows.
+        // Separable: first along each row, then along each column.
         let mut wide = Self::empty(grid);
         for at in self.iter().map(|token| grid.position(token)) {
             near(at.column, grid.width()).filter_map(|column| grid.at(at.row, column)).for_each(|token| {
@@ -138,13 +139,13 @@ impl TokenSet {
         all
     }
 
-    /// Whether no token is in both sets.
+    /// Returns true if no token is in both sets.
     pub fn is_disjoint(&self, other: &Self) -> bool {
         self.same_grid(other);
         self.bits.is_disjoint(&other.bits)
     }
 
-    /// Whether every token of this set is in the other.
+    /// Returns true if the other set contains every token of this set.
     pub fn is_subset(&self, other: &Self) -> bool {
         self.same_grid(other);
         self.bits.is_subset(&other.bits)
@@ -177,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn operations_are_those_of_sets(height in 1..9u32, width in 1..9u32, a: u64, b: u64) {
+        fn operations_equal_those_of_btree_sets(height in 1..9u32, width in 1..9u32, a: u64, b: u64) {
             let grid = Grid::new(height, width).unwrap();
             let ((a, model_a), (b, model_b)) = (set(grid, a), set(grid, b));
             let tokens = |set: &TokenSet| set.iter().map(TokenIndex::get).collect::<BTreeSet<_>>();
@@ -196,7 +197,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn widened_sets_hold_all_tokens_near(height in 1..9u32, width in 1..9u32, mask: u64, by in 0..4u32) {
+        fn widened_sets_contain_all_near_tokens(height in 1..9u32, width in 1..9u32, mask: u64, by in 0..4u32) {
             let grid = Grid::new(height, width).unwrap();
             let (few, _) = set(grid, mask);
             let near = |a, b| {
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn inserting_twice_says_so() {
+    fn inserting_twice_returns_false() {
         let grid = Grid::new(1, 2).unwrap();
         let token = grid.token(1).unwrap();
         let mut set = TokenSet::empty(grid);
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "different grids")]
-    fn sets_of_different_grids_do_not_mix() {
+    fn combining_sets_of_different_grids_panics() {
         let _ = TokenSet::full(Grid::new(1, 2).unwrap()).union(&TokenSet::full(Grid::new(2, 1).unwrap()));
     }
 }

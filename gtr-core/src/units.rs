@@ -1,19 +1,19 @@
-//! The numbers of a plan, each with the range that it may take.
+//! Numeric types of a plan, each with a checked range.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A number lies outside the range of its unit.
+/// Error for a number outside its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{what} must be {expected}, not {found}")]
 pub struct OutOfRange {
-    /// The unit, in words.
+    /// Description of the quantity.
     pub what: &'static str,
-    /// The range, in words.
+    /// Description of the valid range.
     pub expected: &'static str,
-    /// The number that was given.
+    /// The invalid number.
     pub found: String,
 }
 
@@ -23,7 +23,7 @@ impl OutOfRange {
     }
 }
 
-/// How many evaluations of the diffusion head a token gets: 1 to 1000.
+/// Number of evaluations of the diffusion head per token, 1 to 1000.
 ///
 /// # Examples
 /// ```
@@ -36,15 +36,17 @@ impl OutOfRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u32", into = "u32")]
 #[schemars(
-    description = "How many evaluations of the diffusion head a token gets: 1 to 1000.",
+    description = "Number of evaluations of the diffusion head per token, 1 to 1000.",
     extend("minimum" = 1, "maximum" = 1000)
 )]
 pub struct DiffusionSteps(u32);
 
 impl DiffusionSteps {
-    /// The length of the process that the models were trained on.
+    /// Number of timesteps of the diffusion process that the models are trained on.
     pub const MAX: u32 = 1000;
 
+    /// Checks the range.
+    ///
     /// # Errors
     /// [`OutOfRange`] unless `steps` is 1 to 1000.
     pub fn new(steps: u32) -> Result<Self, OutOfRange> {
@@ -55,30 +57,32 @@ impl DiffusionSteps {
         }
     }
 
-    /// A constant of the source, checked when it is compiled.
+    /// Creates a constant; the range is checked at compile time in a const context.
     pub(crate) const fn literal(steps: u32) -> Self {
         assert!(steps >= 1 && steps <= Self::MAX);
         Self(steps)
     }
 
-    /// The number.
+    /// Returns the number of diffusion steps.
     pub fn get(self) -> u32 {
         self.0
     }
 }
 
-/// A timestep of the 1000-step diffusion process: 0 (clean) to 999 (noise).
+/// Timestep of the 1000-step diffusion process, 0 (clean) to 999 (noise).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u32", into = "u32")]
 #[schemars(extend("minimum" = 0, "maximum" = 999))]
 pub struct Timestep(u32);
 
 impl Timestep {
-    /// The noisiest timestep.
+    /// The noisiest timestep, 999.
     pub const LAST: Self = Self(DiffusionSteps::MAX - 1);
 
+    /// Checks the range.
+    ///
     /// # Errors
-    /// [`OutOfRange`] above 999.
+    /// [`OutOfRange`] if `timestep` is above 999.
     pub fn new(timestep: u32) -> Result<Self, OutOfRange> {
         if timestep < DiffusionSteps::MAX {
             Ok(Self(timestep))
@@ -92,21 +96,23 @@ impl Timestep {
         Self(timestep)
     }
 
-    /// The number.
+    /// Returns the timestep.
     pub fn get(self) -> u32 {
         self.0
     }
 }
 
-/// Generation rate: how many tokens one autoregressive step generates, on average. Finite and above 0.
+/// Generation rate: mean number of tokens per autoregressive step. Finite and greater than 0.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
 #[schemars(extend("exclusiveMinimum" = 0))]
 pub struct Rate(f64);
 
 impl Rate {
+    /// Checks the range.
+    ///
     /// # Errors
-    /// [`OutOfRange`] unless `rate` is finite and above 0.
+    /// [`OutOfRange`] unless `rate` is finite and greater than 0.
     pub fn new(rate: f64) -> Result<Self, OutOfRange> {
         if rate.is_finite() && rate > 0.0 {
             Ok(Self(rate))
@@ -120,23 +126,25 @@ impl Rate {
         Self(rate)
     }
 
-    /// Tokens per step.
+    /// Returns the rate in tokens per AR step.
     pub fn get(self) -> f64 {
         self.0
     }
 }
 
-/// A share of a whole, 0 to 1.
+/// Fraction, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
 #[schemars(extend("minimum" = 0, "maximum" = 1))]
 pub struct Share(f64);
 
 impl Share {
+    /// Checks the range.
+    ///
     /// # Errors
     /// [`OutOfRange`] unless `share` is 0 to 1.
     pub fn new(share: f64) -> Result<Self, OutOfRange> {
-        if (0.0..=1.0).contains(&share) { Ok(Self(share)) } else { Err(OutOfRange::new("a share", "0 to 1", share)) }
+        if (0.0..=1.0).contains(&share) { Ok(Self(share)) } else { Err(OutOfRange::new("a fraction", "0 to 1", share)) }
     }
 
     pub(crate) const fn literal(share: f64) -> Self {
@@ -144,12 +152,12 @@ impl Share {
         Self(share)
     }
 
-    /// The share as a number, 0 to 1.
+    /// Returns the fraction.
     pub fn get(self) -> f64 {
         self.0
     }
 
-    /// The share of `count` things, rounded half away from zero.
+    /// Returns this fraction of `count`, rounded half away from zero.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -161,15 +169,17 @@ impl Share {
     }
 }
 
-/// How many autoregressive steps: at least 1.
+/// Number of autoregressive (AR) steps, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u32", into = "u32")]
 #[schemars(extend("minimum" = 1))]
 pub struct ArSteps(u32);
 
 impl ArSteps {
+    /// Checks the range.
+    ///
     /// # Errors
-    /// [`OutOfRange`] for 0.
+    /// [`OutOfRange`] if `steps` is 0.
     pub fn new(steps: u32) -> Result<Self, OutOfRange> {
         if steps >= 1 { Ok(Self(steps)) } else { Err(OutOfRange::new("a number of AR steps", "1 or more", steps)) }
     }
@@ -179,19 +189,19 @@ impl ArSteps {
         Self(steps)
     }
 
-    /// The number.
+    /// Returns the number of AR steps.
     pub fn get(self) -> usize {
         self.0 as usize
     }
 }
 
-/// The number of an image in a run, counted from 0. It keys the image's random streams, so that an image is the same
-/// whether it is made alone, in a batch, or by another process.
+/// Index of an image in a run, from 0. It is part of the key of the image's random streams, so an image is the same
+/// whether it is sampled alone, in a batch, or by another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ImageIndex(pub u64);
 
-/// What all randomness of a run grows from.
+/// Seed from which all random numbers of a run are derived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
@@ -242,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_say_the_range() {
+    fn schemas_contain_the_range() {
         let bound = |schema: schemars::Schema, name: &str| schema.get(name).and_then(serde_json::Value::as_u64);
         assert_eq!(bound(schemars::schema_for!(DiffusionSteps), "minimum"), Some(1));
         assert_eq!(bound(schemars::schema_for!(DiffusionSteps), "maximum"), Some(1000));
@@ -261,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_say_what_would_be_right() {
+    fn messages_contain_the_valid_range() {
         let message = Rate::new(f64::NAN).unwrap_err().to_string();
         assert_eq!(message, "a generation rate must be a number above 0, not NaN");
     }

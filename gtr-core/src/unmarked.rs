@@ -1,17 +1,17 @@
-//! Text as editors of all kinds write it: some put a mark of the encoding before it.
+//! Byte order marks, which some editors write at the start of a text file.
 
-/// What UTF-8 is marked with, where it is.
+/// Byte order mark of UTF-8.
 const UTF_8: &[u8] = b"\xef\xbb\xbf";
 
-/// Text that is not UTF-8.
+/// Error for text that is encoded as UTF-16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is text in UTF-16, as some editors on Windows write it: save it as UTF-8")]
+#[error("the text is encoded as UTF-16; save it as UTF-8")]
 pub struct Utf16;
 
-/// Bytes of text without the byte order mark of UTF-8, if they have one.
+/// Removes the UTF-8 byte order mark from the start of a text, if there is one.
 ///
 /// # Errors
-/// [`Utf16`] for bytes that begin as text in UTF-16 does, with a byte order mark or without.
+/// [`Utf16`] if the bytes look like the start of JSON text in UTF-16, with or without a byte order mark.
 ///
 /// # Examples
 /// ```
@@ -22,7 +22,7 @@ pub struct Utf16;
 /// ```
 pub fn unmarked(bytes: &[u8]) -> Result<&[u8], Utf16> {
     match bytes {
-        // The mark, or one character of ASCII in two bytes.
+        // A byte order mark, or one ASCII character in two bytes.
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{' | b'[' | b' ', ..] | [b'{' | b'[' | b' ', 0, ..] => Err(Utf16),
         _ => Ok(bytes.strip_prefix(UTF_8).unwrap_or(bytes)),
     }

@@ -92,8 +92,8 @@ def test_a_pace_gets_the_remaining_tokens() -> None:
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        ([[0, 1, 2, 3, 3]], "not a partition of the grid of 2x2: token 3 is in it twice"),
-        ([[0, 1, 2]], "not a partition of the grid of 2x2: token 3 is in no subset"),
+        ([[0, 1, 2, 3, 3]], "not a partition of the grid of 2x2: token 3 occurs more than once"),
+        ([[0, 1, 2]], "not a partition of the grid of 2x2: token 3 is missing"),
         ([[0, 1, 2, 4]], "token 4 is not on the grid of 2x2"),
         ([[0, 1, 2, -1]], "an integer must be 0 to"),
         ([["a"]], "expected a list of lists of integers"),

@@ -137,6 +137,6 @@ fn byte_order_marks_change_nothing_and_utf_16_is_named() {
     ] {
         assert_eq!(wrong.code, 1);
         let wrong = wrong.stdout + &wrong.stderr;
-        assert!(wrong.contains("it is text in UTF-16") && wrong.contains("save it as UTF-8"), "{wrong}");
+        assert!(wrong.contains("the text is encoded as UTF-16") && wrong.contains("save it as UTF-8"), "{wrong}");
     }
 }

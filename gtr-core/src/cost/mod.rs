@@ -1,13 +1,15 @@
-//! What a plan costs on a model, in operations.
+//! Cost of a plan on a model, in floating-point operations.
 //!
-//! Counted is the arithmetic of the published code, from the plan itself: in each AR step the encoder sees the known tokens,
-//! the decoder all of them, and the diffusion head is evaluated once for each token and diffusion step. A multiplication and
-//! an addition are two operations; with guidance, everything is computed twice. Norms, activations, softmax and image decoder
-//! are left out. An implementation may compute less for the same result: a benchmark counts what it executes.
+//! The cost is the arithmetic of the published code, computed from the plan. In each AR step the encoder processes the
+//! known tokens and the decoder all tokens. The diffusion head is evaluated once per token and diffusion step. A
+//! multiplication and an addition count as two operations. Classifier-free guidance doubles the cost, except for the
+//! text. Norms, activations, softmax and the image decoder are not counted. An implementation may execute fewer
+//! operations for the same result; a benchmark counts the operations executed.
 //!
 //! # Source
-//! The architectures of MAR (arXiv 2406.11838, LTH14/mar) and LightGen (arXiv 2503.08619). For MAR-B, L and H at 64 steps the
-//! count is within 1.2 % of the figures of GtR (arXiv 2510.17171, table 1), whose exact method is not published.
+//! The architectures of MAR (arXiv 2406.11838, LTH14/mar) and LightGen (arXiv 2503.08619). For MAR-B, MAR-L and MAR-H
+//! at 64 steps, the cost is within 1.2 % of the figures of GtR (arXiv 2510.17171, table 1), whose exact method is not
+//! published.
 //!
 //! # Examples
 //! ```
@@ -31,73 +33,73 @@ use serde::Serialize;
 pub use self::published::{Published, published};
 use crate::Plan;
 
-/// The sizes of a model that decide what it costs.
+/// Dimensions of a model that determine its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ArchSpec {
-    /// Channels of a token.
+    /// Channels per token.
     pub token_channels: usize,
-    /// Tokens in front of the sequence, which are always known.
+    /// Number of buffer tokens before the sequence, which are always known.
     pub buffer: usize,
-    /// The encoder, over the known tokens.
+    /// Encoder, which processes the known tokens.
     pub encoder: StackSpec,
-    /// The decoder, over all tokens.
+    /// Decoder, which processes all tokens.
     pub decoder: StackSpec,
-    /// What a model of texts has more.
+    /// Additional parts of a text-to-image model.
     pub text: Option<TextSpec>,
-    /// The diffusion head.
+    /// Diffusion head.
     pub head: HeadSpec,
 }
 
-/// A stack of transformer blocks.
+/// Stack of transformer blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StackSpec {
-    /// Width of a token.
+    /// Embedding width.
     pub width: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub depth: usize,
-    /// Width inside the MLPs.
+    /// Hidden width of the MLPs.
     pub hidden: usize,
 }
 
-/// The parts that make images follow a text.
+/// Text conditioning of a text-to-image model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TextSpec {
-    /// Tokens of a text.
+    /// Number of text tokens.
     pub length: usize,
-    /// Width of the text encoder's vectors.
+    /// Width of the text encoder's output.
     pub channels: usize,
-    /// The blocks over the text, evaluated once an image.
+    /// Blocks applied to the text, evaluated once per image.
     pub aligner: StackSpec,
-    /// The decoder whose tokens look at the text.
+    /// Decoder with cross-attention to the text.
     pub decoder: StackSpec,
 }
 
-/// A diffusion head.
+/// Diffusion head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HeadSpec {
     /// Width of the network.
     pub width: usize,
-    /// Residual blocks.
+    /// Number of residual blocks.
     pub depth: usize,
 }
 
-/// Operations of one image, by part.
+/// Floating-point operations for one image, by part of the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
-    /// The encoder's products with weights.
+    /// Products with weights in the encoder.
     pub encoder: f64,
-    /// The same of the decoder, or of both decoders.
+    /// Products with weights in the decoder, or in both decoders.
     pub decoder: f64,
-    /// The products of queries, keys and values, in all stacks.
+    /// Products of queries, keys and values in all stacks.
     pub attention: f64,
-    /// What depends on the text alone.
+    /// Operations that depend only on the text, once per image.
     pub text: f64,
-    /// The diffusion head.
+    /// Diffusion head.
     pub head: f64,
 }
 
 impl Cost {
-    /// All parts.
+    /// Returns the sum over all parts.
     pub fn total(&self) -> f64 {
         self.encoder + self.decoder + self.attention + self.text + self.head
     }
@@ -106,32 +108,33 @@ impl Cost {
 /// Length of the sinusoidal embedding of a timestep.
 const FREQUENCIES: f64 = 256.0;
 
-/// A size or a count.
+/// Converts a size or a count to `f64`.
 #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
 pub fn float(number: usize) -> f64 {
     number as f64
 }
 
-/// The operations of a product with a matrix of weights, for each of `rows`.
+/// Returns the operations of the product of `rows` rows with a weight matrix, `[inputs, outputs]`.
 pub fn product(rows: f64, inputs: usize, outputs: usize) -> f64 {
     2.0 * rows * float(inputs) * float(outputs)
 }
 
 impl StackSpec {
-    /// All products with weights of `rows` tokens: queries, keys, values, projection, and the two of the MLP.
+    /// Returns the operations of all products with weights for `rows` tokens: queries, keys, values, output projection
+    /// and MLP.
     pub fn products(&self, rows: f64) -> f64 {
         let block = product(rows, self.width, 4 * self.width) + 2.0 * product(rows, self.width, self.hidden);
         float(self.depth) * block
     }
 
-    /// The products of `rows` queries with `over` keys, and with as many values.
+    /// Returns the operations of the products of `rows` queries with `over` keys and values.
     pub fn attention(&self, rows: f64, over: f64) -> f64 {
         float(self.depth) * 4.0 * rows * over * float(self.width)
     }
 }
 
 impl HeadSpec {
-    /// One evaluation of one token.
+    /// Returns the operations of one evaluation for one token.
     fn evaluation(&self, channels: usize, condition: usize) -> f64 {
         let width = float(self.width);
         let block = product(1.0, self.width, 5 * self.width);
@@ -143,14 +146,14 @@ impl HeadSpec {
 }
 
 impl ArchSpec {
-    /// What one image costs; `guided`: with both halves of classifier-free guidance.
+    /// Returns the cost of one image. `guided` counts both halves of classifier-free guidance.
     pub fn cost(&self, plan: &Plan, guided: bool) -> Cost {
         let (tokens, mut cost, mut known) = (plan.grid().tokens(), Cost::default(), plan.known().len());
         for step in plan.steps() {
             self.pass(tokens, known, &mut cost);
             known += step.tokens();
         }
-        // What a token's evaluation depends on: the last stack's vectors.
+        // The head is conditioned on the output of the last stack.
         let condition = self.text.map_or(self.decoder.width, |text| text.decoder.width);
         cost.head = float(plan.summary().token_evaluations) * self.head.evaluation(self.token_channels, condition);
         let halves = if guided { 2.0 } else { 1.0 };
@@ -161,7 +164,7 @@ impl ArchSpec {
         cost
     }
 
-    /// Adds one pass of the stacks.
+    /// Adds the cost of one pass through the stacks.
     fn pass(&self, tokens: usize, known: usize, cost: &mut Cost) {
         let (seen, all) = (float(self.buffer + known), float(self.buffer + tokens));
         let (encoder, decoder) = (self.encoder, self.decoder);
@@ -179,7 +182,7 @@ impl ArchSpec {
 }
 
 impl TextSpec {
-    /// What a text takes once: projection and aligner.
+    /// Returns the operations of the projection and the aligner, which are evaluated once per image.
     pub fn once(&self) -> f64 {
         let (rows, width) = (float(self.length), self.aligner.width);
         let projection = product(rows, self.channels, width) + product(rows, width, width);

@@ -1,26 +1,27 @@
-//! What the paper says that its schedules cost.
+//! Published costs of schedules.
 
 use serde::Serialize;
 
-/// A row of the paper's table.
+/// Published figures of a preset on a model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Published {
-    /// Operations of an image, in units of 10^12, where they are given.
+    /// Operations per image in units of 10^12, if published.
     pub tera: Option<f64>,
-    /// How many times cheaper than 64 steps of the same model.
+    /// Speedup relative to 64 steps on the same model.
     pub speed: f64,
-    /// Whether the figure and the schedule that the paper describes fit together.
+    /// True if the figure is consistent with the schedule that the paper describes.
     pub fits: bool,
 }
 
-/// A figure of each model, where there is one.
+/// The figure of each model, if published.
 type Column = [Option<f64>; 3];
 
-/// The presets of the paper's table, the models in its order, and its figures.
+/// Presets of the paper's table with their operations and speedups, the models in the order of [`MODELS`].
 ///
-/// The last two rows do not fit. The table has them beside 16 and 8 AR steps, but the published rates make 32, which cost
-/// more than the published speed says; which rates make 8 is not published, those of `gtr-8` are ours.
-#[expect(clippy::approx_constant, reason = "6.28 is a speed, not a circle's")]
+/// The last two rows are inconsistent. The table lists them with 16 and 8 AR steps. The published rates give 32 AR
+/// steps, which cost more than the published speedup allows. The rates for 8 AR steps are not published; those of
+/// `gtr-8` are ours.
+#[expect(clippy::approx_constant, reason = "6.28 is a speedup, not 2 pi")]
 const TABLE: &[(&str, Column, Column)] = &[
     ("mar-64", [Some(14.49), Some(32.75), Some(64.52)], [Some(1.0), Some(1.0), Some(1.0)]),
     ("mar-16", [None; 3], [Some(2.33), Some(2.44), Some(2.38)]),
@@ -35,10 +36,10 @@ const TABLE: &[(&str, Column, Column)] = &[
 const MODELS: [&str; 3] = ["mar-b", "mar-l", "mar-h"];
 const UNFIT: [&str; 2] = ["gtr-paper", "gtr-8"];
 
-/// What the paper says that a preset costs on a model, if it does.
+/// Returns the published figures of a preset on a model, if there are any.
 ///
 /// # Source
-/// GtR (arXiv 2510.17171), table 1. Its speed column is the ratio of the operations.
+/// GtR (arXiv 2510.17171), table 1. The speedup is the ratio of the operations.
 pub fn published(model: &str, preset: &str) -> Option<Published> {
     let column = MODELS.iter().position(|name| *name == model)?;
     let (name, tera, speed) = TABLE.iter().find(|(name, ..)| *name == preset)?;

@@ -57,7 +57,7 @@ def plan(
         <gtr.Plan of 8x8 tokens in 4 AR steps: halton, cosine, constant, none>
         >>> gtr.plan("gtr-16", grid=(0, 4))
         Traceback (most recent call last):
-        ValueError: a grid of 0x4 tokens is not possible: each side must be at least 1, the whole at most 16777216 tokens
+        ValueError: invalid grid 0x4; expected sides of at least 1 and at most 16777216 tokens
     """
     chosen, home = _choose(schedule)
     sides = _sides(grid, home)
@@ -118,10 +118,7 @@ def _sides(grid: tuple[int, int] | str | None, home: tuple[int, int] | None) -> 
     except (TypeError, ValueError):
         raise TypeError(f"a grid must be (height, width) or 'HEIGHTxWIDTH', not {grid!r}") from None
     if not all(0 <= side < 2**32 for side in (height, width)):
-        raise ValueError(
-            f"a grid of {height}x{width} tokens is not possible: each side must be at least 1, "
-            "the whole at most 16777216 tokens"
-        )
+        raise ValueError(f"invalid grid {height}x{width}; expected sides of at least 1 and at most 16777216 tokens")
     return height, width
 
 

@@ -1,8 +1,8 @@
-"""The published sampling loop with its steps and orders replaced by a plan's: what `gtr.torch.sample` does, without its checks.
+"""The published sampling loop with the steps and orders of a plan: `gtr.torch.sample` without its checks.
 
     python gtr-py/examples/bare.py --rounds 9
 
-times both side by side on the digits model. It knows neither detail rules nor runs without guidance.
+measures both on the digits model. The loop supports neither detail rules nor runs without guidance.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import mar
 from gtr.torch._process import process
 
 Draw = Callable[[np.ndarray, int, int], Any]
-"""Noise of the tokens [batch, m] of a step, drawn so many times, of so many channels: item k is the k-th draw."""
+"""Arguments: tokens [batch, m] of a step, number of draws, number of channels. Item k of the result is the k-th draw."""
 
 
 def sample(model: Any, plan: gtr.Plan, labels: list[int], cfg: float, orders: np.ndarray, draw: Draw) -> Tensor:
-    """Makes images with guidance, all tokens of a step with the same diffusion steps."""
+    """Generates images with guidance; all tokens of a step have the same diffusion steps."""
     count, channels = len(labels), model.diffloss.net.in_channels
     tokens = torch.zeros(count, plan.grid[0] * plan.grid[1], channels)
     mask = torch.ones(tokens.shape[:2])
@@ -54,7 +54,7 @@ def sample(model: Any, plan: gtr.Plan, labels: list[int], cfg: float, orders: np
 
 
 class Normals:
-    """Noise of torch, drawn when it is asked for."""
+    """Noise of torch, drawn on access."""
 
     def __init__(self, rows: int, channels: int) -> None:
         self.shape = (rows, channels)
@@ -66,7 +66,7 @@ class Normals:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--count", type=int, default=4, help="images at the same time")
+    parser.add_argument("--count", type=int, default=4, help="number of images per batch")
     parser.add_argument("--preset", default="gtr-16")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -87,7 +87,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for round_ in range(arguments.rounds + 1):
         for name, run in runs.items():
-            # Of this process alone: others on the machine do not count.
+            # CPU time of this process: other processes do not count.
             started = time.process_time()
             run()
             if round_ > 0:

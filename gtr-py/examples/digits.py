@@ -1,8 +1,8 @@
-"""A digit in three lines: the built-in model of gtr, loaded into a small PyTorch class and sampled by a plan.
+"""A digit in three lines: the built-in model of gtr, loaded into a small PyTorch class and sampled with a plan.
 
     python gtr-py/examples/digits.py --label 7 --out seven.png
 
-`gtr-cli sample --class 7 --preset gtr-16 --scale 1` draws the same digit from the same seed.
+`gtr-cli sample --class 7 --preset gtr-16 --scale 1` generates the same digit from the same seed.
 """
 
 import argparse
@@ -28,9 +28,9 @@ def main() -> None:
     plan = gtr.plan(arguments.preset, grid=(8, 8))
     latents = gtr.torch.sample(model, plan, labels=[arguments.label], cfg=3.0, seed=arguments.seed, progress=True)
 
-    # The latents of this model are its pictures: grey, from -1 to 1.
+    # The latents of this model are its images: grey, from -1 to 1.
     arguments.out.write_bytes(gtr.png.encode(gtr.png.pixels(latents[0, 0])))
-    print(f"{arguments.out}: a {arguments.label} by {plan}")
+    print(f"{arguments.out}: a {arguments.label}, sampled with {plan}")
 
 
 if __name__ == "__main__":

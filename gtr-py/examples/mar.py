@@ -1,7 +1,7 @@
 """A small MAR model in PyTorch, with the method and tensor names of the published code.
 
-It stands for the official object in examples and tests, which cannot contain that code. `load` reads a folder in the layout of
-`models/mar-digits`.
+Examples and tests use it in place of the official object, whose code they cannot include. `load` reads a folder with the layout
+of `models/mar-digits`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class DiffLoss(nn.Module):
 
 
 class Mar(nn.Module):
-    """A masked autoregressive model of a square or oblong grid; both stacks have one width."""
+    """A masked autoregressive model for a square or rectangular grid; encoder and decoder have the same width."""
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ def _parameter(*shape: int) -> nn.Parameter:
 
 
 def load(folder: Path) -> Mar:
-    """Reads the digits model, or another in its layout; needs the package `safetensors`."""
+    """Loads the digits model, or another model in its layout; needs the package `safetensors`."""
     from safetensors.torch import load_file
 
     config = json.loads((folder / "config.json").read_text())
@@ -205,7 +205,7 @@ def load(folder: Path) -> Mar:
         head_width=config["diffloss_w"],
         head_depth=config["diffloss_d"],
     )
-    # A field for losses may lie beside the weights.
+    # The folder may also contain a field for losses.
     weights = next(file for file in sorted(folder.glob("*.safetensors")) if file.name != "field.safetensors")
     model.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
     model.max_timestep = config["max_timestep"]

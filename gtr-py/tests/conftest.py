@@ -1,4 +1,4 @@
-"""What the tests share: the marks, the command line, the small models."""
+"""Shared fixtures: the command line, PyTorch, small models."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PRESETS = [path.stem for path in sorted((ROOT / "spec" / "presets").glob("*.json
 
 @pytest.fixture(scope="session")
 def cli() -> Callable[..., str]:
-    """Runs gtr-cli and returns what it prints; the variable GTR_CLI says where it is."""
+    """Returns a function that runs gtr-cli and returns its output; the variable GTR_CLI is the path of the program."""
     program = os.environ.get("GTR_CLI")
     if not program:
-        pytest.skip("GTR_CLI is not set: nothing is compared with gtr-cli")
+        pytest.skip("GTR_CLI is not set: the comparison with gtr-cli is skipped")
     program = str(Path(program).resolve())
 
     def run(*arguments: object) -> str:
@@ -35,7 +35,7 @@ def cli() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def torch() -> Any:
-    """PyTorch, on one thread: the models are small, and other threads would only wait for each other."""
+    """Returns PyTorch, limited to one thread: for small models more threads are slower."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     torch.set_num_threads(1)
     return torch
@@ -43,7 +43,7 @@ def torch() -> Any:
 
 @pytest.fixture
 def model(torch: Any) -> Any:
-    """A MAR model of 4x4 tokens with random weights that make values of ordinary size."""
+    """Returns a MAR model of 4x4 tokens with random weights."""
     import mar
 
     return mar_model(torch, mar, (4, 4))
@@ -52,14 +52,14 @@ def model(torch: Any) -> Any:
 def mar_model(torch: Any, mar: Any, grid: tuple[int, int], **sizes: Any) -> Any:
     torch.manual_seed(1)
     model = mar.Mar(grid, channels=4, **sizes).eval()
-    # A head that is not exact there throws samples far out.
+    # Above this timestep an untrained head produces far outliers.
     model.max_timestep = 900
     return model
 
 
 @pytest.fixture
 def unregistered() -> Iterator[None]:
-    """Forgets what a test registers."""
+    """Removes the schedulers that a test registers."""
     from gtr import _schedulers
 
     before = dict(_schedulers._REGISTERED)

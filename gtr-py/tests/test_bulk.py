@@ -1,4 +1,4 @@
-"""`python -m gtr.torch sample`: parts that `gtr-cli merge` joins. The official code is stood for by a small model."""
+"""`python -m gtr.torch sample`: parts that `gtr-cli merge` joins. A small model replaces the official code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from conftest import ROOT
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch")]
 
-# `models/mar.py` and `models/vae.py` of a folder that is laid out as the official one.
+# `models/mar.py` and `models/vae.py` of a folder with the layout of the official one.
 MAR = """
 import mar
 def mar_tiny(diffloss_w, diffloss_d, grid=(4, 4)):
@@ -37,7 +37,7 @@ class AutoencoderKL(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def official(tmp_path_factory: pytest.TempPathFactory, torch: Any) -> list[object]:
-    """A folder of code and two checkpoints, as arguments."""
+    """Returns arguments with a folder of code and two checkpoints."""
     import argparse
 
     import mar
@@ -65,7 +65,7 @@ def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.cli
-def test_parts_are_joined_to_what_one_process_makes(
+def test_merged_parts_equal_the_output_of_one_process(
     cli: Callable[..., str], official: list[object], tmp_path: Path
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -81,16 +81,16 @@ def test_parts_are_joined_to_what_one_process_makes(
     one, two = (np.load(tmp_path / f"{name}.npz") for name in ("whole", "parts"))
     assert one["arr_0"].shape == (14, 4, 4, 3)
     assert one["arr_1"].tolist() == [*range(10), *range(4)]
-    # Another batch, so other products: within a rounding of a pixel.
+    # Another batch size gives other matrix products: pixels agree within rounding.
     assert np.abs(one["arr_0"].astype(int) - two["arr_0"]).max() <= 1
 
 
 @pytest.mark.cli
-def test_a_part_goes_on_where_it_stopped(cli: Callable[..., str], official: list[object], tmp_path: Path) -> None:
+def test_a_part_resumes_where_it_stopped(cli: Callable[..., str], official: list[object], tmp_path: Path) -> None:
     command = [*official, "--count", 6, "--out", tmp_path / "out"]
     assert run(*command).returncode == 0
     again = run(*command)
-    assert (again.returncode, "was begun before: continue it with --resume" in again.stderr) == (1, True)
+    assert (again.returncode, "already exists: continue it with --resume" in again.stderr) == (1, True)
     kept = (tmp_path / "out" / "00001.png").stat().st_mtime_ns
     (tmp_path / "out" / "00004.png").unlink()
     (tmp_path / "out" / "00005.png").write_bytes(b"changed")
@@ -100,18 +100,18 @@ def test_a_part_goes_on_where_it_stopped(cli: Callable[..., str], official: list
     assert cli("merge", tmp_path / "out").endswith("6 images, 1 part, all there\n")
     other = run(*command, "--resume", "--seed", 3)
     assert "0-of-1 in" in other.stderr
-    assert "settings differs; name another folder" in other.stderr
+    assert "settings differs; use another folder" in other.stderr
     parts = run(*command, "--resume", "--shard", "0/2")
-    assert "has a run in another number of parts" in parts.stderr
+    assert "has a run with another number of parts" in parts.stderr
 
 
-def test_a_lock_has_one_holder(tmp_path: Path) -> None:
+def test_a_lock_has_one_owner(tmp_path: Path) -> None:
     from gtr.torch._parts import PartError, Shard, open_part
 
     record = {"numbering": {"subjects": 1, "count": 3, "first": 0, "balanced": True}}
     with (
         open_part(tmp_path, Shard(0, 1), record, resume=False),
-        pytest.raises(PartError, match="another process is making this part"),
+        pytest.raises(PartError, match="another process holds the lock"),
         open_part(tmp_path, Shard(0, 1), record, resume=True),
     ):
         pass
@@ -139,14 +139,14 @@ def test_a_lock_has_one_holder(tmp_path: Path) -> None:
         ("2/3", {"RANK": "0", "WORLD_SIZE": "1"}, (2, 3)),
     ],
 )
-def test_the_environment_tells_the_part(text: str, variables: dict[str, str], expected: tuple[int, int]) -> None:
+def test_the_environment_sets_the_part(text: str, variables: dict[str, str], expected: tuple[int, int]) -> None:
     from gtr.torch._parts import Shard, parse
 
     assert parse(text, variables) == Shard(*expected)
 
 
 @pytest.mark.parametrize("text", ["", "3/3", "-1/2", "a/b", "1", "0/0"])
-def test_other_parts_are_refused(text: str) -> None:
+def test_invalid_parts_are_refused(text: str) -> None:
     from gtr.torch._parts import PartError, parse
 
     with pytest.raises(PartError):
@@ -161,7 +161,7 @@ def test_parts_cover_a_run() -> None:
         assert positions == list(range(count))
 
 
-def test_what_cannot_be_loaded_is_named(
+def test_errors_of_loading(
     official: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from gtr.torch.__main__ import main
@@ -178,16 +178,16 @@ def test_what_cannot_be_loaded_is_named(
     broken.write_bytes(b"no checkpoint")
     assert "there is no file" in error("--ckpt", tmp_path / "none.pth")
     assert "cannot read" in error("--ckpt", broken)
-    assert "is no folder of the official code: it has no models/mar.py" in error("--repo", tmp_path)
+    assert "does not contain the official code: models/mar.py is missing" in error("--repo", tmp_path)
     assert "has no `mar_vast`" in error("--model", "mar_vast")
     assert "does not fit mar_tiny" in error("--head", "64x2")
-    assert "write WIDTHxDEPTH" in error("--head", "64")
-    assert "write NAME=JSON" in error("--set", "grid")
+    assert "expected WIDTHxDEPTH" in error("--head", "64")
+    assert "expected NAME=JSON" in error("--set", "grid")
     assert "there is no preset called `gtr`" in error("--preset", "gtr")
     assert "--count and --batch must be 1 or more" in error("--batch", 0)
 
 
-def test_png_files_are_read_by_others() -> None:
+def test_png_files_can_be_decoded() -> None:
     picture = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
     for pixels in (picture, picture[:, :, 0], picture[:, :, :1]):
         data = gtr.png.encode(pixels, {"Software": "test"})
@@ -199,7 +199,7 @@ def test_png_files_are_read_by_others() -> None:
 
 
 def decode(data: bytes) -> Any:
-    """The rows of a PNG file whose rows are all told apart from the one above."""
+    """Decodes a PNG file in which all rows have filter type 2 (up)."""
     import struct
     import zlib
 
@@ -217,7 +217,7 @@ def decode(data: bytes) -> Any:
     return np.cumsum(lines[:, 1:], axis=0, dtype=np.uint8)
 
 
-def test_manifests_name_what_decides_a_run(official: list[object], tmp_path: Path) -> None:
+def test_manifests_record_the_inputs_of_a_run(official: list[object], tmp_path: Path) -> None:
     assert run(*official, "--count", 2, "--out", tmp_path).returncode == 0
     manifest = json.loads((tmp_path / "shards" / "0-of-1.json").read_text())
     assert manifest["range"] == [0, 2]

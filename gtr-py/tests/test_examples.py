@@ -1,4 +1,4 @@
-"""The examples, run as a user runs them."""
+"""Runs the examples like a user."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def grey(png: bytes) -> numpy.ndarray:
-    """The pixels of a grey PNG of 8 bits without interlacing."""
+    """Decodes a grey 8-bit PNG without interlacing."""
     width, height = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
     assert tuple(png[24:29]) == (8, 0, 0, 0, 0)
     packed, place = b"", 8
@@ -39,7 +39,7 @@ def grey(png: bytes) -> numpy.ndarray:
 
 
 @pytest.mark.cli
-def test_the_digit_is_that_of_the_command_line(cli: Callable[..., str], tmp_path: Path) -> None:
+def test_the_digit_equals_that_of_the_command_line(cli: Callable[..., str], tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours.png", tmp_path / "theirs.png"
     command = [sys.executable, str(EXAMPLES / "digits.py"), "--label", "7", "--out", str(ours)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""`gtr.torch.sample`: against gtr-cli, against a loop written out, and against wrong use."""
+"""`gtr.torch.sample`: comparison with gtr-cli and with a plain loop, and errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conftest import PRESETS, mar_model
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch")]
 
-# As `models/mar-digits/config.json`: tokens of 16 channels are patches of a grey picture.
+# Like `models/mar-digits/config.json`: tokens of 16 channels are patches of a grey image.
 CONFIG = {
     "model": "small",
     "grid": [8, 8],
@@ -52,7 +52,7 @@ PLANS = {
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory, torch: Any) -> tuple[Any, Path]:
-    """A model, and its weights as the published code saves them."""
+    """Returns a model, and a folder with its weights in the layout of the published code."""
     import mar
 
     torch.manual_seed(0)
@@ -66,7 +66,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory, torch: Any) -> tuple[Any, Pa
 @pytest.mark.cli
 @pytest.mark.parametrize("flags", PLANS.values(), ids=PLANS.keys())
 @pytest.mark.parametrize("guidance", [(2.9, "linear"), (1.0, "linear"), (4.0, "constant")])
-def test_a_run_of_the_command_line_comes_out_again(
+def test_a_traced_run_is_reproduced(
     cli: Callable[..., str], saved: tuple[Any, Path], tmp_path: Path, flags: list[str], guidance: tuple[float, str]
 ) -> None:
     import gtr.torch
@@ -104,14 +104,14 @@ def test_a_run_of_the_command_line_comes_out_again(
         sampled = np.take_along_axis(sampled, order[..., None], axis=1)
         assert np.abs(step.values.numpy() - sampled).max() <= 1e-4 * scale, f"step {index}"
     assert np.abs(steps[-1].canvas.numpy() - batch.tokens).max() <= 1e-4 * scale
-    # The seed alone makes the same noise and the same orders.
+    # The seed alone determines the noise and the orders.
     asked = {"labels": batch.labels.tolist(), "cfg": cfg, "cfg_schedule": schedule, "temperature": 0.9, "seed": 5}
     again = gtr.torch.sample(model, trace.plan, **asked)
     assert np.abs(model.patchify(again).numpy() - batch.tokens).max() <= 1e-4 * scale
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_runs_as_a_loop_written_out(torch: Any, model: Any, preset: str) -> None:
+def test_every_preset_agrees_with_a_plain_loop(torch: Any, model: Any, preset: str) -> None:
     import bare
     import gtr.torch
 
@@ -127,7 +127,7 @@ def test_every_preset_runs_as_a_loop_written_out(torch: Any, model: Any, preset:
     found = gtr.torch.sample(model, plan, **asked)
     assert torch.isfinite(found).all()
     assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
-    # And as it is, with its detail rule.
+    # The unmodified preset, with its detail rule.
     assert gtr.torch.sample(model, gtr.plan(preset, grid=(4, 4)), **asked).shape == found.shape
 
 
@@ -142,8 +142,8 @@ def test_an_image_does_not_depend_on_its_batch(torch: Any, model: Any) -> None:
     assert not torch.allclose(gtr.torch.sample(model, plan, labels=[3], cfg=2.0, first_image=9, seed=1), alone)
 
 
-def test_joined_chains_are_separate_chains(torch: Any, model: Any) -> None:
-    """A row that walks fewer timesteps joins the others, and ends where it ends alone."""
+def test_merged_chains_equal_separate_chains(torch: Any, model: Any) -> None:
+    """A row with fewer timesteps joins the others and gets the same values as alone."""
     from gtr.torch._head import Conditions, Group, denoise
     from gtr.torch._process import process
 
@@ -168,11 +168,11 @@ def test_known_tokens_stay(torch: Any, model: Any) -> None:
     made = gtr.torch.sample(model, plan, labels=[1, 2], init=init)
     assert torch.equal(made[:, :, :2], init[:, :, :2])
     assert not torch.allclose(made[:, :, 2:], init[:, :, 2:])
-    with pytest.raises(ValueError, match="8 tokens of the plan are known from the start: give init"):
+    with pytest.raises(ValueError, match="the plan has 8 known tokens: give init"):
         gtr.torch.sample(model, plan, labels=[1, 2])
-    with pytest.raises(ValueError, match="no token of the plan is known from the start"):
+    with pytest.raises(ValueError, match="the plan has no known tokens"):
         gtr.torch.sample(model, gtr.plan("gtr-8", grid=(4, 4)), labels=[1, 2], init=init)
-    with pytest.raises(ValueError, match="init has tokens of the shape"):
+    with pytest.raises(ValueError, match="init has tokens of shape"):
         gtr.torch.sample(model, plan, labels=[1, 2, 3], init=init)
 
 
@@ -189,7 +189,7 @@ def test_noise_of_torch_follows_its_generator(torch: Any, model: Any) -> None:
     assert not torch.equal(run(1), run(2))
 
 
-def test_lower_precision_is_near(torch: Any, model: Any) -> None:
+def test_lower_precision_is_close(torch: Any, model: Any) -> None:
     import gtr.torch
 
     plan = gtr.plan("gtr-8", grid=(4, 4), diffusion={"kind": "constant", "t": 8}, detail="none")
@@ -202,12 +202,12 @@ def test_lower_precision_is_near(torch: Any, model: Any) -> None:
         assert (found - exact).abs().mean() <= 0.1 * exact.abs().mean()
 
 
-def test_a_compiled_model_makes_the_same(torch: Any, model: Any) -> None:
+def test_a_compiled_model_gives_the_same_result(torch: Any, model: Any) -> None:
     import gtr.torch
 
     plan = gtr.plan("gtr-8", grid=(4, 4), diffusion={"kind": "constant", "t": 4}, detail="none")
     exact = gtr.torch.sample(model, plan, labels=[1], cfg=2.0)
-    # The graph is traced, and run by PyTorch itself: no compiler is needed.
+    # PyTorch traces the graph and runs it itself: no compiler is needed.
     compiled = torch.compile(model.diffloss.net.forward_with_cfg, backend="aot_eager", dynamic=True)
     model.diffloss.net.forward_with_cfg = compiled
     model.forward_mae_decoder = torch.compile(model.forward_mae_decoder, backend="aot_eager")
@@ -215,7 +215,7 @@ def test_a_compiled_model_makes_the_same(torch: Any, model: Any) -> None:
     assert (found - exact).abs().max() <= 1e-4 * exact.abs().max()
 
 
-def test_a_device_if_one_is_at_hand(torch: Any, model: Any) -> None:
+def test_a_cuda_device_if_available(torch: Any, model: Any) -> None:
     import gtr.torch
 
     if not torch.cuda.is_available():
@@ -227,7 +227,7 @@ def test_a_device_if_one_is_at_hand(torch: Any, model: Any) -> None:
     assert (found.cpu() - exact).abs().max() <= 1e-3 * exact.abs().max()
 
 
-def test_wrong_use_is_named(torch: Any, model: Any) -> None:
+def test_errors_of_wrong_arguments(torch: Any, model: Any) -> None:
     import gtr.torch
     import mar
 
@@ -239,37 +239,37 @@ def test_wrong_use_is_named(torch: Any, model: Any) -> None:
             gtr.torch.sample(subject, plan, **{"labels": [1], **asked})
 
     refused(error, r"the plan is for a grid of 8x8, the model for one of 4x4", plan=gtr.plan("gtr-8", grid=(8, 8)))
-    refused(error, "Linear is no MAR model: it lacks `forward_mae_encoder`", subject=torch.nn.Linear(1, 1))
-    refused(error, "this is a model of classes", texts=torch.zeros(1, 2, 3))
+    refused(error, "Linear is not a MAR model: it lacks `forward_mae_encoder`", subject=torch.nn.Linear(1, 1))
+    refused(error, "this model is class-conditional", texts=torch.zeros(1, 2, 3))
     refused(error, "training mode", subject=mar_model(torch, mar, (4, 4)).train())
     refused(ValueError, "there is no class 10: choose one of 0 to 9", labels=[10])
-    refused(TypeError, "labels are whole numbers", labels=[1.5])
+    refused(TypeError, "labels must be integers", labels=[1.5])
     refused(ValueError, "there are 1 labels for 2 images", count=2)
     refused(ValueError, "there are no labels", labels=[])
     refused(ValueError, "there are 2 image numbers for 1 images", images=[1, 2])
     refused(ValueError, "the number of an image must be", first_image=-1)
     refused(ValueError, "a guidance scale must be", cfg=float("nan"))
     refused(ValueError, "a temperature must be 0 to 100", temperature=-1)
-    refused(ValueError, "noise is `gtr`, `torch`", noise="white")
-    refused(ValueError, "a generator is what noise=", generator=torch.Generator())
-    refused(ValueError, "orders are of the shape", orders=[[0, 1]])
-    refused(ValueError, "orders do not hold each token of stage 1 once", orders=[list(range(16))])
+    refused(ValueError, "noise must be `gtr`, `torch`", noise="white")
+    refused(ValueError, "generator needs noise=", generator=torch.Generator())
+    refused(ValueError, "orders must have the shape", orders=[[0, 1]])
+    refused(ValueError, "orders must contain each token of stage 1 once", orders=[list(range(16))])
     part = mar_model(torch, mar, (4, 4))
     del part.class_emb
     refused(error, "it lacks `class_emb`", subject=part)
 
 
-def test_weights_that_are_not_finite_are_found(torch: Any, model: Any) -> None:
+def test_values_that_are_not_finite_are_an_error(torch: Any, model: Any) -> None:
     import gtr.torch
 
     plan = gtr.plan("gtr-8", grid=(4, 4))
     with torch.no_grad():
         model.diffloss.net.final_layer.linear.bias[0] = float("nan")
-    with pytest.raises(gtr.torch.SampleError, match=r"token \d+ of image 7 came out not finite in AR step 1 of \d"):
+    with pytest.raises(gtr.torch.SampleError, match=r"token \d+ of image 7 is not finite after AR step 1 of \d"):
         gtr.torch.sample(model, plan, labels=[1], first_image=7)
 
 
-def test_an_exception_in_a_callback_ends_the_run_and_nothing_else(torch: Any, model: Any) -> None:
+def test_an_exception_in_a_callback_ends_only_the_run(torch: Any, model: Any) -> None:
     import gtr.torch
 
     plan = gtr.plan("gtr-8", grid=(4, 4))
@@ -287,7 +287,7 @@ def test_an_exception_in_a_callback_ends_the_run_and_nothing_else(torch: Any, mo
     assert torch.equal(gtr.torch.sample(model, plan, labels=[1]), before)
 
 
-def test_scores_on_the_device_are_those_of_the_library(torch: Any) -> None:
+def test_scores_on_the_device_equal_those_of_the_library(torch: Any) -> None:
     from gtr.torch._detail import fts_scores
 
     for width in (1, 2, 31, 64):
@@ -296,7 +296,7 @@ def test_scores_on_the_device_are_those_of_the_library(torch: Any) -> None:
         assert np.allclose(fts_scores(rows).numpy().ravel(), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_an_order_of_python_is_sampled(torch: Any, model: Any, unregistered: None) -> None:
+def test_a_python_order_can_be_sampled(torch: Any, model: Any, unregistered: None) -> None:
     import gtr.torch
 
     class Columns:

@@ -1,4 +1,4 @@
-"""What a type checker must accept of the package; run by `mypy --strict`, not by pytest."""
+"""Code that a type checker must accept; checked by `mypy --strict`, not run by pytest."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ import gtr.trace
 
 
 class Rows:
-    """An order, as the protocol wants it."""
+    """An order that satisfies the protocol."""
 
     def partition(self, grid: gtr.Grid) -> list[list[int]]:
         return [list(range(grid.tokens))]
 
 
 def use() -> None:
-    """Calls what is public."""
+    """Calls the public functions."""
     plan: gtr.Plan = gtr.plan("gtr-16", grid=(16, 16), order=Rows, pace={"steps": [1]}, known=range(3))
     orders: NDArray[np.int64] = plan.orders(0, range(3))
     masks: NDArray[np.bool_] = plan.masks(seed=1, image=2)

@@ -1,11 +1,12 @@
-"""Plans run on PyTorch models: the official MAR and LightGen objects, and whatever has their methods.
+"""Sampling of PyTorch models with plans: the official MAR and LightGen objects, and any object with their methods.
 
     import gtr, gtr.torch
     plan = gtr.plan("gtr-16", grid=(16, 16))
     latents = gtr.torch.sample(model, plan, labels=labels, cfg=3.2, seed=0)
 
-`sample` is the loop; `Mar` and `LightGen` say what a model must offer; `AddressedNoise`, `GeneratorNoise` and a trace's noise
-are where randomness comes from. `python -m gtr.torch sample --help` makes many images on many devices.
+`sample` is the sampling loop. `Mar` and `LightGen` are the protocols that a model must implement. `AddressedNoise`,
+`GeneratorNoise` and the noise of a trace are the sources of randomness. `python -m gtr.torch sample --help` describes how to
+generate many images on several devices.
 """
 
 from gtr.torch._models import LightGen, Mar, ModelError

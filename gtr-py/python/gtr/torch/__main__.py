@@ -1,4 +1,4 @@
-"""Many images of the official MAR models, on one device or on many: `python -m gtr.torch sample --help`."""
+"""Generates many images with the official MAR models, on one or several devices: `python -m gtr.torch sample --help`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carries out the command; returns the exit status."""
+    """Runs the command and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m gtr.torch", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_sample(commands)
@@ -47,33 +47,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_sample(commands: Any) -> None:
     command = commands.add_parser(
         "sample",
-        help="make many images",
-        description="Makes many images, all classes in turn, in parts that can be stopped and continued.",
+        help="generate many images",
+        description="Generates many images, all classes in turn, in shard parts that can be stopped and resumed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--model", required=True, help="a function of models/mar.py: mar_base, mar_large, mar_huge")
-    command.add_argument("--repo", required=True, type=Path, help="the folder of the official code")
-    command.add_argument("--ckpt", required=True, type=Path, help="its checkpoint")
-    command.add_argument("--vae", required=True, type=Path, help="the checkpoint of the autoencoder")
-    command.add_argument("--out", required=True, type=Path, help="the folder of the images")
-    command.add_argument("--count", required=True, type=int, help="how many images, of all parts")
-    command.add_argument("--preset", default="gtr-paper", help="the schedule [gtr-paper]")
-    command.add_argument("--plan", type=Path, help="a plan in JSON, instead of a preset")
-    command.add_argument("--cfg", type=float, default=1.0, help="scale of guidance; 1 is none [1]")
+    command.add_argument("--model", required=True, help="function in models/mar.py: mar_base, mar_large or mar_huge")
+    command.add_argument("--repo", required=True, type=Path, help="folder of the official code")
+    command.add_argument("--ckpt", required=True, type=Path, help="checkpoint of the model")
+    command.add_argument("--vae", required=True, type=Path, help="checkpoint of the autoencoder")
+    command.add_argument("--out", required=True, type=Path, help="folder of the images")
+    command.add_argument("--count", required=True, type=int, help="number of images of all parts")
+    command.add_argument("--preset", default="gtr-paper", help="name of the schedule [gtr-paper]")
+    command.add_argument("--plan", type=Path, help="JSON file of a plan, instead of a preset")
+    command.add_argument("--cfg", type=float, default=1.0, help="guidance scale; 1 means no guidance [1]")
     command.add_argument("--cfg-schedule", choices=["linear", "constant"], default="linear")
     command.add_argument("--temperature", type=float, default=1.0)
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--batch", type=int, default=64, help="images at the same time [64]")
+    command.add_argument("--batch", type=int, default=64, help="number of images per batch [64]")
     command.add_argument(
-        "--shard", default="auto", help="I/N, a part; auto: by torchrun or Slurm, else the whole [auto]"
+        "--shard", default="auto", help="part I/N; auto: set by torchrun or Slurm, or the whole run [auto]"
     )
-    command.add_argument("--resume", action="store_true", help="continue a part that was begun")
-    command.add_argument("--device", help="cpu, cuda:1, ... [the rank's own]")
+    command.add_argument("--resume", action="store_true", help="continue an existing part")
+    command.add_argument("--device", help="cpu, cuda:1, ... [device of the rank]")
     command.add_argument("--autocast", choices=["none", "bf16", "f16"], default="none", help="lower precision [none]")
-    command.add_argument("--head", metavar="WIDTHxDEPTH", help="sizes of a diffusion head that is not a published one")
+    command.add_argument("--head", metavar="WIDTHxDEPTH", help="sizes of an unpublished diffusion head")
     command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=JSON", help="a further argument of the model's function"
+        "--set", action="append", default=[], metavar="NAME=JSON", help="further argument of the model's function"
     )
     command.set_defaults(run=_sample)
 
@@ -127,7 +127,7 @@ def _batch(part: Part, positions: list[int], model: Any, vae: Any, plan: gtr.Pla
 
 
 def _run(given: argparse.Namespace, plan: gtr.Plan, classes: int) -> dict[str, Any]:
-    """All that decides the images and the names of their files."""
+    """Returns everything that determines the images and the names of their files."""
     settings = {
         "program": "gtr.torch",
         "model": given.model,
@@ -167,7 +167,7 @@ def _head(text: str | None) -> tuple[int, int] | None:
         return None
     width, _, depth = text.partition("x")
     if not (width.isdigit() and depth.isdigit()):
-        raise ValueError(f"--head {text}: write WIDTHxDEPTH, as 1536x12")
+        raise ValueError(f"--head {text}: expected WIDTHxDEPTH, such as 1536x12")
     return int(width), int(depth)
 
 
@@ -180,12 +180,12 @@ def _settings(texts: list[str]) -> dict[str, Any]:
         except ValueError:
             sign = ""
         if not sign:
-            raise ValueError(f"--set {text}: write NAME=JSON, as img_size=512")
+            raise ValueError(f"--set {text}: expected NAME=JSON, such as img_size=512")
     return settings
 
 
 class _Signals:
-    """Ctrl-C and SIGTERM end a run after the batch in hand; a second one ends it at once."""
+    """Ends a run after the current batch on Ctrl-C or SIGTERM; a second signal ends it immediately."""
 
     def __init__(self) -> None:
         self.caught = 0

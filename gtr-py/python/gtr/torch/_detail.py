@@ -1,4 +1,4 @@
-"""Which tokens of an AR step get extra diffusion steps."""
+"""Picks the tokens of an AR step that get extra diffusion steps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from gtr._gtr import Plan
 
-# Rules that rank by the spectrum on the device: whether the highest scores are picked.
+# Rules that rank by the spectrum on the device; true if the highest scores are picked.
 _BY_SPECTRUM = {"fts": True, "low-frequency": False}
 
 
 def fts_scores(features: Tensor) -> Tensor:
-    """What `gtr.fts_scores` computes, on the device: float64 of the leading dimensions of [..., width]."""
+    """Computes `gtr.fts_scores` on the device: float64[...] for features [..., width]."""
     half = features.shape[-1] // 2
-    # Devices that have no float64, as Apple's, leave it to the host.
+    # Apple's devices have no float64: compute on the CPU.
     vectors = features.cpu() if features.device.type == "mps" else features
     amplitudes = torch.fft.rfft(vectors.double(), dim=-1).abs()[..., 1 : half + 1]
     weights = 1 + torch.arange(1, half + 1, device=amplitudes.device, dtype=torch.float64) / max(half, 1)
@@ -33,14 +33,14 @@ def pick(
     tokens: NDArray[np.int64],
     features: Tensor,
 ) -> NDArray[np.int64]:
-    """Positions, among each image's ascending tokens [batch, m], of those that the plan's rule picks: [batch, count].
+    """Returns the positions in `tokens` that the plan's detail rule picks for each image: [batch, count].
 
-    `features` are the conditioning vectors as the head gets them, [batch, m, width].
+    `tokens` [batch, m] are ascending. `features` are the conditioning vectors as passed to the head, [batch, m, width].
     """
     kind = plan.schedule["detail"]["kind"]
     if kind in _BY_SPECTRUM:
         scores = fts_scores(features)
-        # Stable, so that of equal scores the lower token comes first.
+        # A stable sort, so that ties go to the lower token.
         ranked = torch.sort(scores, dim=1, descending=_BY_SPECTRUM[kind], stable=True).indices[:, :count]
         return torch.sort(ranked, dim=1).values.cpu().numpy()
     host = features.float().cpu().numpy() if plan.ranks_features else None

@@ -1,4 +1,4 @@
-"""The diffusion head: draws the values of an AR step's tokens."""
+"""The diffusion loop: draws the values of the tokens of an AR step with the diffusion head."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gtr.torch._process import Process
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that walk the same timesteps."""
+    """Rows with the same timesteps."""
 
     process: Process
     rows: int
@@ -30,7 +30,7 @@ class Conditions:
     unconditional: Tensor | None
 
     def first(self, rows: int) -> Tensor:
-        """Those of the first rows, the unconditional half last."""
+        """Returns the vectors of the first `rows` rows, with the unconditional half last."""
         if self.unconditional is None:
             return self.conditional[:rows]
         return torch.cat([self.conditional[:rows], self.unconditional[:rows]])
@@ -39,10 +39,10 @@ class Conditions:
 def denoise(
     net: Any, groups: Sequence[Group], conditions: Conditions, guidance: Any, temperature: float, dtype: torch.dtype
 ) -> Tensor:
-    """Draws values, [rows, channels] in `dtype`, group by group; the group with most evaluations comes first.
+    """Draws values, [rows, channels] in `dtype`, group by group; the group with the most evaluations must come first.
 
-    All rows end together: a group that walks fewer timesteps joins the others later, so a step costs as many evaluations one
-    after another as its longest group has.
+    All rows end together: a group with fewer timesteps joins the others later. A step therefore needs as many sequential
+    evaluations as its longest group.
     """
     device = conditions.conditional.device
     guided = conditions.unconditional is not None

@@ -1,4 +1,4 @@
-"""What a model must offer, and how its methods make the conditioning vectors of an AR step."""
+"""The protocols of models, and the computation of conditioning vectors with their methods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class ModelError(TypeError):
-    """A model that lacks what sampling needs, or was given what it does not take."""
+    """The model lacks an attribute that sampling needs, or does not support an argument."""
 
 
 class Net(Protocol):
@@ -20,10 +20,13 @@ class Net(Protocol):
     in_channels: int
 
     def __call__(self, x: Tensor, t: Tensor, c: Tensor) -> Tensor:
-        """Predicted noise and the place of the variance, [rows, 2 * channels], of values `x` at timesteps `t` given `c`."""
+        """Returns the predicted noise and the variance output, [rows, 2 * channels], for values `x` at timesteps `t`.
+
+        `c` are the conditioning vectors.
+        """
 
     def forward_with_cfg(self, x: Tensor, t: Tensor, c: Tensor, cfg_scale: Any) -> Tensor:
-        """The same under guidance: the conditional rows first, then the unconditional ones, which see the first half of x."""
+        """Returns the same with guidance: conditional rows first, then unconditional rows, which use the first half of `x`."""
 
 
 class DiffLoss(Protocol):
@@ -33,40 +36,40 @@ class DiffLoss(Protocol):
 
 
 class Mar(Protocol):
-    """A MAR model, as the official code defines it (LTH14/mar, `models/mar.py`); DiSA's and LazyMAR's checkpoints are of it."""
+    """A MAR model as in the official code (LTH14/mar, `models/mar.py`); DiSA and LazyMAR use its checkpoints."""
 
     seq_h: int
     seq_w: int
     fake_latent: Tensor
-    """What stands for no class, [1, width]."""
+    """The embedding for no class, [1, width]."""
     diffloss: DiffLoss
 
     def class_emb(self, labels: Tensor) -> Tensor:
-        """The embeddings of classes, [batch, width]."""
+        """Returns the embeddings of classes, [batch, width]."""
 
     def forward_mae_encoder(self, x: Tensor, mask: Tensor, class_embedding: Tensor) -> Tensor:
-        """Encodes the known tokens of `x` [batch, tokens, channels]; `mask` [batch, tokens] is 1 where one is unknown."""
+        """Encodes the known tokens of `x` [batch, tokens, channels]; `mask` [batch, tokens] is 1 for unknown tokens."""
 
     def forward_mae_decoder(self, x: Tensor, mask: Tensor) -> Tensor:
-        """The conditioning vectors of all tokens, [batch, tokens, width]."""
+        """Returns the conditioning vectors of all tokens, [batch, tokens, width]."""
 
     def unpatchify(self, x: Tensor) -> Tensor:
-        """Tokens [batch, tokens, channels] as a latent image [batch, channels, height, width]."""
+        """Converts tokens [batch, tokens, channels] to a latent image [batch, channels, height, width]."""
 
 
 class LightGen(Protocol):
-    """A LightGen model, as the official code defines it (XianfengWu01/LightGen, `models/fluid_arbitrary.py`)."""
+    """A LightGen model as in the official code (XianfengWu01/LightGen, `models/fluid_arbitrary.py`)."""
 
     seq_h: int
     seq_w: int
     seq_len: int
     max_length: int
     fake_latent: Tensor
-    """What stands for no text, [1, 1, width]."""
+    """The embedding for no text, [1, 1, width]."""
     diffloss: DiffLoss
 
     def text_emb(self, texts: Tensor) -> Tensor:
-        """Texts as the image attends to them, [batch, length, width]."""
+        """Embeds texts for the attention of the image, [batch, length, width]."""
 
     def forward_fluid_encoder(self, x: Tensor, mask: Tensor) -> Tensor:
         """Encodes the known tokens."""
@@ -75,10 +78,10 @@ class LightGen(Protocol):
         """Decodes all positions."""
 
     def forward_fluid_text_decoder(self, x: Tensor, text_embeddings: Tensor) -> Tensor:
-        """The conditioning vectors of all tokens."""
+        """Returns the conditioning vectors of all tokens."""
 
     def unpatchify(self, x: Tensor) -> Tensor:
-        """Tokens as a latent image."""
+        """Converts tokens to a latent image."""
 
 
 _SHARED = ("diffloss.net", "diffloss.net.forward_with_cfg", "fake_latent", "seq_h", "seq_w", "unpatchify")
@@ -99,7 +102,7 @@ def _lacks(model: object, names: Sequence[str]) -> list[str]:
 
 
 class Driver:
-    """A model in the hands of the loop."""
+    """Adapter between a model and the sampling loop."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -108,24 +111,24 @@ class Driver:
         self.device: torch.device = parameter.device
         self.dtype: torch.dtype = parameter.dtype
         if getattr(model, "training", False):
-            raise ModelError("the model is in training mode, where it drops conditions at random: call model.eval()")
+            raise ModelError("the model is in training mode, in which it drops conditions at random: call model.eval()")
 
     @property
     def channels(self) -> int:
-        """Channels of a token."""
+        """Number of channels of a token."""
         return int(self.net.in_channels)
 
     def prompt(self, count: int | None, labels: Any, texts: Any, guided: bool) -> int:
-        """Takes what is asked for; returns the number of images."""
+        """Stores the prompts and returns the number of images."""
         raise NotImplementedError
 
     def conditions(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """The conditioning vectors of all tokens, the unconditional half last."""
+        """Returns the conditioning vectors of all tokens, with the unconditional half last."""
         raise NotImplementedError
 
     @contextmanager
     def at(self, grid: tuple[int, int]) -> Iterator[None]:
-        """Prepares the model for images of a grid."""
+        """Prepares the model for a grid; raises `ModelError` if it does not support it."""
         here = (int(self.model.seq_h), int(self.model.seq_w))
         if here != grid:
             (height, width), (rows, columns) = grid, here
@@ -137,11 +140,11 @@ class Driver:
 
 
 class MarDriver(Driver):
-    """Drives a MAR model."""
+    """Adapter for MAR models."""
 
     def prompt(self, count: int | None, labels: Any, texts: Any, guided: bool) -> int:
         if texts is not None:
-            raise ModelError("this is a model of classes: give labels, not texts")
+            raise ModelError("this model is class-conditional: give labels, not texts")
         without = self.model.fake_latent
         if labels is None:
             count = 1 if count is None else count
@@ -160,11 +163,11 @@ class MarDriver(Driver):
 
 
 class LightGenDriver(Driver):
-    """Drives a LightGen model."""
+    """Adapter for LightGen models."""
 
     def prompt(self, count: int | None, labels: Any, texts: Any, guided: bool) -> int:
         if labels is not None:
-            raise ModelError("this is a model of texts: give texts, as the text encoder made them, not labels")
+            raise ModelError("this model is text-conditional: give texts, encoded by its text encoder, not labels")
         without = self.model.fake_latent
         if texts is None:
             count = 1 if count is None else count
@@ -173,7 +176,7 @@ class LightGenDriver(Driver):
             if texts.dim() != 3:
                 shape = tuple(texts.shape)
                 raise ModelError(
-                    f"texts are vectors [batch, length, width], as the text encoder made them, not {shape}"
+                    f"texts must be the output of the text encoder, [batch, length, width], not {shape}"
                 )
             count = _count(count, len(texts), "texts")
             given = self.model.text_emb(texts.to(self.device, self.dtype))
@@ -189,7 +192,7 @@ class LightGenDriver(Driver):
 
     @contextmanager
     def at(self, grid: tuple[int, int]) -> Iterator[None]:
-        # The model takes any grid, and is told which by these, as its own loop does it.
+        # The model supports any grid. Its own loop sets the grid by these attributes, too.
         before = (self.model.seq_h, self.model.seq_w, self.model.seq_len)
         try:
             self.model.seq_h, self.model.seq_w = grid
@@ -200,9 +203,9 @@ class LightGenDriver(Driver):
 
 
 def drive(model: Any) -> Driver:
-    """Finds out what a model is.
+    """Returns the adapter for a model.
 
-    Raises `ModelError`, which names what is missing.
+    Raises `ModelError` with the names of missing attributes.
     """
     mar, lightgen = _lacks(model, _MAR), _lacks(model, _LIGHTGEN)
     if not mar:
@@ -211,21 +214,21 @@ def drive(model: Any) -> Driver:
         return LightGenDriver(model)
     name, lacks = ("LightGen", lightgen) if len(lightgen) < len(mar) else ("MAR", mar)
     missing = ", ".join(f"`{it}`" for it in lacks)
-    raise ModelError(f"{type(model).__name__} is no {name} model: it lacks {missing}")
+    raise ModelError(f"{type(model).__name__} is not a {name} model: it lacks {missing}")
 
 
 def _count(count: int | None, found: int, what: str) -> int:
     if count is not None and count != found:
-        raise ValueError(f"there are {found} {what} for {count} images: give one each")
+        raise ValueError(f"there are {found} {what} for {count} images: give one per image")
     if found == 0:
-        raise ValueError(f"there are no {what}: give one for each image")
+        raise ValueError(f"there are no {what}: give one per image")
     return found
 
 
 def _labels(labels: Any, classes: int | None) -> list[int]:
     numbers = labels.tolist() if hasattr(labels, "tolist") else list(labels)
     if not all(isinstance(number, int) for number in numbers):
-        raise TypeError("labels are whole numbers, one for each image")
+        raise TypeError("labels must be integers, one per image")
     wrong = next((number for number in numbers if number < 0 or (classes is not None and number >= classes)), None)
     if wrong is not None:
         most = "" if classes is None else f" to {classes - 1}"

@@ -1,4 +1,4 @@
-"""Where the noise of the diffusion head comes from."""
+"""Sources of the noise of the diffusion head."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from gtr import _gtr
 
 @runtime_checkable
 class NoiseSource(Protocol):
-    """Gives the standard normal values that a step's tokens are drawn with."""
+    """A source of standard normal values for the tokens of a step."""
 
     def draws(
         self, step: int, images: NDArray[np.uint64], tokens: NDArray[np.int64], count: int, channels: int
     ) -> Sequence[Tensor] | Tensor:
-        """Values of the tokens `[batch, m]` of an AR step: item k, for k below `count`, is of the shape [batch * m, channels].
+        """Returns `count` draws for the tokens `[batch, m]` of an AR step, each of shape [batch * m, channels].
 
-        Item 0 is what a token starts from, item k is added after its k-th evaluation. Items are taken in order.
+        Draw 0 is the start of a token's diffusion. Draw k is added after its k-th evaluation. The loop reads the draws in order.
         """
 
 
 class AddressedNoise:
-    """The project's own noise: a function of seed, image, token and draw.
+    """The noise of gtr: a pure function of seed, image, token and draw.
 
-    The values of an image do not depend on the batch, the rank, the device, or what was drawn before.
+    The values of an image do not depend on the batch, the rank, the device, or earlier draws.
     """
 
     def __init__(self, seed: int) -> None:
@@ -43,10 +43,10 @@ class AddressedNoise:
 
 
 class GeneratorNoise:
-    """Torch's own generator, drawn from in the order and the shapes of the published loop.
+    """The generator of torch, used in the order and with the shapes of the published loop.
 
-    Without a generator the global ones are used, as there: after the same `torch.manual_seed` the values are those that the
-    model's `sample_tokens` draws. They depend on the batch.
+    Without a generator the global ones are used, as in the published loop: after the same `torch.manual_seed` the values are those
+    that the model's `sample_tokens` draws. They depend on the batch.
     """
 
     def __init__(self, device: torch.device, guided: bool, generator: torch.Generator | None = None) -> None:
@@ -60,20 +60,20 @@ class GeneratorNoise:
         return _Drawn(self, tokens.size, count, channels)
 
     def first(self, rows: int, channels: int) -> Tensor:
-        """What tokens start from; the published loop draws it on the CPU."""
+        """Draws the start of the diffusion; the published loop draws it on the CPU."""
         if self._generator is None:
             return torch.randn(rows, channels)
         return torch.randn(rows, channels, generator=self._generator, device=self._generator.device)
 
     def next(self, rows: int, channels: int) -> Tensor:
-        """What is added after an evaluation; with guidance the published loop draws it for both halves."""
+        """Draws the values that are added after an evaluation; with guidance the published loop draws them for both halves."""
         drawn = 2 * rows if self._guided else rows
         device = self._device if self._generator is None else self._generator.device
         return torch.randn(drawn, channels, generator=self._generator, device=device)[:rows]
 
 
 class _Drawn(Sequence[Tensor]):
-    """Values that are drawn when they are asked for."""
+    """Values that are drawn on access."""
 
     def __init__(self, noise: GeneratorNoise, rows: int, count: int, channels: int) -> None:
         self._noise, self._rows, self._count, self._channels = noise, rows, count, channels
@@ -85,6 +85,6 @@ class _Drawn(Sequence[Tensor]):
         shape = (self._rows, self._channels)
         values = self._noise.first(*shape) if draw == 0 else self._noise.next(*shape)
         if draw == self._count - 1:
-            # After the last evaluation the published loop draws values that it does not add.
+            # After the last evaluation the published loop draws values that it does not use.
             self._noise.next(*shape)
         return values

@@ -1,4 +1,4 @@
-"""The official models, by the code in a folder that the user gives; none of that code is part of this package."""
+"""Loads the official models with the code in a folder of the user; this package contains none of that code."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Width and depth of the diffusion heads of the published checkpoints, with which their constructors must be called.
+# Width and depth of the diffusion heads of the published checkpoints; the constructors need them as arguments.
 _HEADS = {"mar_base": (1024, 6), "mar_large": (1280, 8), "mar_huge": (1536, 12)}
 
 LATENT_SCALE = 0.2325
-"""Latents are multiplied by it before they are learned."""
+"""Factor by which latents are multiplied before training."""
 
 
 class LoadError(RuntimeError):
-    """A model that cannot be loaded, and why."""
+    """The model cannot be loaded."""
 
 
 def mar(name: str, repo: Path, checkpoint: Path, head: tuple[int, int] | None = None, **sizes: Any) -> Any:
-    """A model of `models/mar.py` of the folder `repo`, with the averaged weights of a checkpoint, in eval mode.
+    """Loads a model of `repo/models/mar.py` with the averaged weights of a checkpoint, in eval mode.
 
-    `head` is the width and the depth of the diffusion head; `sizes` are further arguments of the constructor.
+    `head` is the width and depth of the diffusion head. `sizes` are further arguments of the constructor.
     """
     make = getattr(_module(repo, "models.mar"), name, None)
     if make is None:
@@ -42,12 +42,12 @@ def mar(name: str, repo: Path, checkpoint: Path, head: tuple[int, int] | None = 
 
 
 def autoencoder(repo: Path, checkpoint: Path) -> Any:
-    """The autoencoder of `models/vae.py`, in eval mode."""
+    """Loads the autoencoder of `repo/models/vae.py`, in eval mode."""
     make = _module(repo, "models.vae").AutoencoderKL
     model = make(embed_dim=16, ch_mult=(1, 1, 2, 2, 4), ckpt_path=None)
     state = _load(checkpoint)
     weights = state.get("model", state)
-    # A loss that is trained with it may lie beside.
+    # The checkpoint may also contain the weights of a training loss.
     wanted = set(model.state_dict())
     try:
         model.load_state_dict({name: tensor for name, tensor in weights.items() if name in wanted})
@@ -57,7 +57,7 @@ def autoencoder(repo: Path, checkpoint: Path) -> Any:
 
 
 def decode(vae: Any, latents: Tensor) -> Tensor:
-    """Pixels of latents: values from -1 to 1, [batch, 3, height, width]."""
+    """Decodes latents to pixels: values from -1 to 1, [batch, 3, height, width]."""
     decoded = vae.decode(latents / LATENT_SCALE)
     return decoded if isinstance(decoded, Tensor) else decoded.sample
 
@@ -65,7 +65,7 @@ def decode(vae: Any, latents: Tensor) -> Tensor:
 def _module(repo: Path, name: str) -> Any:
     path = repo / f"{name.replace('.', '/')}.py"
     if not path.is_file():
-        raise LoadError(f"{repo} is no folder of the official code: it has no {path.relative_to(repo)}")
+        raise LoadError(f"{repo} does not contain the official code: {path.relative_to(repo)} is missing")
     if str(repo) not in sys.path:
         sys.path.insert(0, str(repo))
     try:
@@ -80,11 +80,11 @@ def _module(repo: Path, name: str) -> Any:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        # Published checkpoints carry the settings of their training; nothing else of a pickle is run.
+        # Published checkpoints contain their training settings as a Namespace; no other pickled class is allowed.
         with torch.serialization.safe_globals([argparse.Namespace]):
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise LoadError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
     if not isinstance(state, dict):
-        raise LoadError(f"{path} is no checkpoint: it holds no dictionary")
+        raise LoadError(f"{path} is not a checkpoint: it does not contain a dictionary")
     return state

@@ -1,6 +1,6 @@
-"""A part of a run of many images: which images it has, which are finished, and where they lie.
+"""A shard part of a run: its images, which of them are finished, and their files.
 
-The folder is laid out as `gtr-cli sample --shard` lays it out, and `gtr-cli merge` checks and joins the parts.
+The folder has the layout of `gtr-cli sample --shard`, and `gtr-cli merge` checks and joins the parts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 
 class PartError(RuntimeError):
-    """A part that cannot be made here, and why."""
+    """The part cannot be generated here."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Shard:
 
     @property
     def stem(self) -> str:
-        """What its files are called."""
+        """Name of its files, without extension."""
         return f"{self.index}-of-{self.of}"
 
     def range(self, count: int) -> range:
-        """The positions of its images in a run of so many."""
+        """Returns the positions of its images in a run of `count` images."""
         return range(count * self.index // self.of, count * (self.index + 1) // self.of)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Shard:
 
 
 def parse(text: str, variables: Mapping[str, str]) -> Shard:
-    """The part that `I/N` names, or that the environment does where the text is `auto`."""
+    """Parses `I/N`; for `auto` reads the part from the environment variables of torchrun or Slurm."""
     try:
         if text == "auto":
             for index, of in _RANKS:
@@ -54,10 +54,10 @@ def parse(text: str, variables: Mapping[str, str]) -> Shard:
         index, _, of = text.partition("/")
         return Shard(int(index), int(of))
     except ValueError:
-        raise PartError(f"`{text}` is no part: write I/N, counted from 0, as 0/4 to 3/4, or auto") from None
+        raise PartError(f"`{text}` is not a part: expected I/N, counted from 0 (0/4 to 3/4), or auto") from None
 
 
-# torchrun, Slurm's arrays, and Slurm's tasks.
+# Variables of torchrun, of Slurm arrays, and of Slurm tasks.
 _RANKS = (
     ("RANK", "WORLD_SIZE"),
     ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT"),
@@ -67,7 +67,7 @@ _RANKS = (
 
 @dataclass
 class Part:
-    """A part that this process, and no other, is making."""
+    """A part whose lock this process holds."""
 
     folder: Path
     shard: Shard
@@ -76,7 +76,7 @@ class Part:
 
     @property
     def positions(self) -> range:
-        """The positions of its images."""
+        """The positions of all images of the part."""
         return self.shard.range(self.run["numbering"]["count"])
 
     @property
@@ -85,12 +85,12 @@ class Part:
         return [position for position in self.positions if position not in self.finished]
 
     def add(self, position: int, png: bytes) -> None:
-        """Writes the file of an image; `save` records it."""
+        """Writes the file of an image; `save` records it in the manifest."""
         write(self.folder / _name(self.run, position), png)
         self.finished[position] = hashlib.sha256(png).hexdigest()
 
     def save(self) -> None:
-        """Replaces the manifest."""
+        """Writes the manifest."""
         positions = self.positions
         manifest = {
             "format_version": 1,
@@ -104,9 +104,9 @@ class Part:
 
 @contextlib.contextmanager
 def open_part(folder: Path, shard: Shard, run: dict[str, Any], *, resume: bool) -> Iterator[Part]:
-    """Begins a part, or continues it; no other process makes it meanwhile.
+    """Starts or resumes a part, and locks it against other processes.
 
-    Raises `PartError` where the folder has another run, or the part was begun before and is not to be continued.
+    Raises `PartError` if the folder contains another run, or if the part exists and `resume` is false.
     """
     (folder / "shards").mkdir(parents=True, exist_ok=True)
     lock = folder / "shards" / f"{shard.stem}.lock"
@@ -114,17 +114,17 @@ def open_part(folder: Path, shard: Shard, run: dict[str, Any], *, resume: bool) 
         _take(held, lock)
         for other in sorted((folder / "shards").glob("*-of-*.json")):
             if not other.stem.endswith(f"-of-{shard.of}"):
-                raise PartError(f"{folder} has a run in another number of parts ({other.stem}): name another folder")
+                raise PartError(f"{folder} has a run with another number of parts ({other.stem}): use another folder")
             difference = _difference(_read(other)["run"], run)
             if difference is not None:
                 raise PartError(
-                    f"{other.stem} in {folder} is of another run: {difference} differs; name another folder"
+                    f"{other.stem} in {folder} belongs to another run: {difference} differs; use another folder"
                 )
         part = Part(folder, shard, run)
         manifest = _manifest(folder, shard)
         if manifest.exists():
             if not resume:
-                raise PartError(f"part {shard} in {folder} was begun before: continue it with --resume")
+                raise PartError(f"part {shard} in {folder} already exists: continue it with --resume")
             before = {int(position): str(digest) for position, digest in _read(manifest)["finished"].items()}
             part.finished = {
                 position: digest for position, digest in before.items() if _is_there(part, position, digest)
@@ -134,7 +134,7 @@ def open_part(folder: Path, shard: Shard, run: dict[str, Any], *, resume: bool) 
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes a file whole, or not at all."""
+    """Writes a file atomically."""
     hidden = path.with_name(f".gtr-{os.getpid()}-{path.name}")
     try:
         hidden.write_bytes(data)
@@ -144,7 +144,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def digest(*paths: Path) -> str:
-    """A checksum of files: all of their bytes."""
+    """Returns the SHA-256 of the concatenated bytes of files."""
     whole = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -164,16 +164,16 @@ def _manifest(folder: Path, shard: Shard) -> Path:
 def _take(file: IO[str], path: Path) -> None:
     try:
         import fcntl
-    except ImportError:  # Elsewhere than on Unix, see to it that a part is made once.
+    except ImportError:  # Only Unix has locks; on other systems the user must start each part only once.
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise PartError(f"another process is making this part, it holds {path}: wait for it, or end it first") from None
+        raise PartError(f"another process holds the lock {path} of this part: wait for it or stop it first") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
-    wrong = PartError(f"{path} is not the manifest of a part; without it the part begins anew")
+    wrong = PartError(f"{path} is not the manifest of a part; delete it to start the part again")
     try:
         manifest = json.loads(path.read_text())
     except ValueError:

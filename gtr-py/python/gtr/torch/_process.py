@@ -1,4 +1,4 @@
-"""The noise process and the coefficients of each step back through it."""
+"""The diffusion process and the coefficients of its reverse steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 STEPS = 1000
-"""Timesteps of the process that the models were trained on."""
+"""Number of timesteps of the process that the models were trained with."""
 
 
 @lru_cache(maxsize=1)
@@ -24,10 +24,10 @@ def _cosine_products() -> NDArray[np.float64]:
 
 
 class Process:
-    """A denoising process over some of the 1000 timesteps.
+    """A reverse diffusion process over a subset of the 1000 timesteps.
 
-    Computed in float64 and used in float32, in the order of operations of the published code (LTH14/mar,
-    `diffusion/gaussian_diffusion.py` and `respace.py`), so that its results come out bit for bit.
+    Coefficients are computed in float64 and used in float32, with the operation order of the published code (LTH14/mar,
+    `diffusion/gaussian_diffusion.py` and `respace.py`), so that results are equal bit for bit.
     """
 
     def __init__(self, timesteps: NDArray[np.int64]) -> None:
@@ -51,10 +51,10 @@ class Process:
     def back(
         self, index: int, x: Tensor, predicted: Tensor, v: Tensor, noise: Tensor | None, temperature: float
     ) -> Tensor:
-        """Takes values one step back.
+        """Computes one reverse step.
 
-        `x`, `predicted` (the noise that the head predicts), `v` (the place of the log-variance between its bounds, from -1 to
-        1, not cut) and `noise` have the shape [rows, channels]; nothing is added at index 0.
+        `x`, `predicted` (the noise that the head predicts), `v` (interpolates the log-variance between its bounds, -1 to 1, not
+        clipped) and `noise` have the shape [rows, channels]. At index 0 no noise is added.
         """
         x0 = self._x0_from_x[index] * x - self._x0_from_noise[index] * predicted
         mean = self._mean_from_x0[index] * x0 + self._mean_from_x[index] * x
@@ -71,5 +71,5 @@ def _floats(values: NDArray[np.float64]) -> list[float]:
 
 @lru_cache(maxsize=1024)
 def process(timesteps: tuple[int, ...]) -> Process:
-    """The process that keeps these timesteps only."""
+    """Returns the process restricted to these timesteps."""
     return Process(np.array(timesteps, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""The sampling loop: any plan on any model."""
+"""The sampling loop: runs any plan on any model."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from gtr.torch._process import process
 
 
 class SampleError(RuntimeError):
-    """A run that went wrong, as by a value that is not finite."""
+    """Sampling failed, for example because of a value that is not finite."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """An AR step that has been taken."""
+    """A finished AR step."""
 
     index: int
     """Its position in the plan, from 0."""
     steps: int
-    """How many steps the plan has."""
+    """Number of AR steps of the plan."""
     tokens: NDArray[np.int64]
-    """The tokens that it generated, ascending: [batch, m]."""
+    """The generated tokens, ascending: [batch, m]."""
     picked: NDArray[np.bool_]
-    """Which of them the detail rule picked: [batch, m]."""
+    """True for tokens that the detail rule picked: [batch, m]."""
     guidance: float
-    """The guidance scale that it used."""
+    """The guidance scale of the step."""
     features: Tensor
-    """The conditioning vectors of the tokens, as the head gets them: [batch, m, width]."""
+    """The conditioning vectors of the tokens, as passed to the head: [batch, m, width]."""
     values: Tensor
-    """The values that were drawn: [batch, m, channels]."""
+    """The drawn values: [batch, m, channels]."""
     canvas: Tensor
-    """The values of all tokens so far, 0 where one is unknown: [batch, tokens, channels]; not to be written to."""
+    """The current values of all tokens, 0 for unknown ones: [batch, tokens, channels]. Do not modify."""
 
 
 def sample(
@@ -67,32 +67,32 @@ def sample(
     callback: Callable[[Step], object] | None = None,
     progress: bool = False,
 ) -> Tensor:
-    """Makes a batch of images; returns latents, [batch, channels, height, width], as the model's `sample_tokens` does.
+    """Generates a batch of images; returns latents, [batch, channels, height, width], like the model's `sample_tokens`.
 
     Arguments:
         model: an object with the methods of the official MAR (`gtr.torch.Mar`) or LightGen (`gtr.torch.LightGen`), in eval mode,
-            on any device. It is used as it is. A `max_timestep` of the model limits the timesteps of a plan that names no limit.
-        plan: of the model's grid.
-        labels: the classes asked for, one for each image; None for no class.
-        texts: of LightGen: the vectors of its text encoder, [batch, length, width].
-        count: how many images, where neither labels nor texts say it.
-        cfg, cfg_schedule: the scale of classifier-free guidance at full strength (1 is none), `linear` or `constant`.
+            on any device. It is not modified. A `max_timestep` of the model limits the timesteps of a plan without a limit.
+        plan: a plan for the model's grid.
+        labels: one class per image; None for no class.
+        texts: for LightGen: the output of its text encoder, [batch, length, width].
+        count: number of images, if neither labels nor texts determine it.
+        cfg, cfg_schedule: scale of classifier-free guidance at full strength (1 means no guidance), and `linear` or `constant`.
         temperature: factor of the noise that is added after each evaluation of the head, 0 to 100.
-        seed: what orders, noise and random picks grow from.
-        first_image, images: the numbers of the images, which key their randomness: from `first_image` on, or as listed.
-        init: of a plan in which tokens are known: latents that have them, [batch, channels, height, width].
-        noise: `gtr`, addressed by seed, image, token and draw, so that an image does not depend on its batch; `torch`, drawn as the
-            published loop draws it; or an object as a trace's `noise` (`gtr.torch.NoiseSource`).
-        generator: of `noise="torch"`; without it the global one.
-        orders: in which order tokens are generated, [batch, tokens left], instead of the plan's order under `seed`; stage by stage,
-            the first generated first. The published loop's orders are read from the end.
-        callback: called with a `Step` after each AR step; what it raises ends the run.
-        progress: shows a bar, if tqdm is installed.
+        seed: seed of orders, noise and random picks.
+        first_image, images: numbers of the images, which are part of the random key: consecutive from `first_image`, or listed.
+        init: for a plan with known tokens: latents that contain them, [batch, channels, height, width].
+        noise: `gtr`: addressed by seed, image, token and draw, so that an image does not depend on its batch; `torch`: drawn like
+            in the published loop; or another `gtr.torch.NoiseSource`, such as the `noise` of a trace.
+        generator: the generator for `noise="torch"`; without it the global one.
+        orders: the generation order of the tokens, [batch, tokens left], stage by stage, instead of the plan's order for `seed`.
+            The orders of the published loop must be reversed.
+        callback: called with a `Step` after each AR step; an exception ends the run.
+        progress: shows a progress bar, if tqdm is installed.
 
     Raises:
-        gtr.torch.ModelError: the model lacks a method, or is for another grid.
-        ValueError, TypeError: wrong settings or shapes.
-        gtr.torch.SampleError: a value came out that is not finite.
+        gtr.torch.ModelError: the model lacks a method, or has another grid.
+        ValueError, TypeError: invalid settings or shapes.
+        gtr.torch.SampleError: a value is not finite.
 
     Examples:
         See `gtr-py/examples/digits.py`, which samples a small model from Python.
@@ -140,7 +140,7 @@ class _Run:
         callback: Callable[[Step], object] | None,
         bar: Callable[[Sequence[Any]], Iterable[Any]],
     ) -> Tensor:
-        """Takes all steps."""
+        """Runs all steps and returns the latents."""
         canvas, mask = self._begin(init)
         done = 0
         steps = self.plan.steps
@@ -160,7 +160,7 @@ class _Run:
         return latents
 
     def _begin(self, init: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Empty images but for the tokens that are known."""
+        """Returns the initial canvas and mask: empty except for the known tokens."""
         driver, (height, width) = self.driver, self.plan.grid
         shape = (len(self.images), height * width)
         dtype = torch.promote_types(driver.dtype, torch.float32)
@@ -169,18 +169,18 @@ class _Run:
         known = self.plan.known
         if not len(known):
             if init is not None:
-                raise ValueError("no token of the plan is known from the start: plan with known=..., or leave init out")
+                raise ValueError("the plan has no known tokens: plan with known=..., or omit init")
             return canvas, mask
         if init is None:
             raise ValueError(
-                f"{len(known)} tokens of the plan are known from the start: give init, the latents that have them"
+                f"the plan has {len(known)} known tokens: give init, the latents that contain them"
             )
         if not callable(getattr(driver.model, "patchify", None)):
-            raise TypeError("init is turned into tokens by the model's `patchify`, which it lacks")
+            raise TypeError("init needs the model's method `patchify`, which is missing")
         values = driver.model.patchify(init.to(driver.device, dtype))
         if values.shape != canvas.shape:
             found, wanted = tuple(values.shape), tuple(canvas.shape)
-            raise ValueError(f"init has tokens of the shape {found}, the images have {wanted}")
+            raise ValueError(f"init has tokens of shape {found}, expected {wanted}")
         canvas[:, known] = values[:, known]
         mask[:, known] = 0.0
         return canvas, mask
@@ -188,7 +188,7 @@ class _Run:
     def _step(
         self, index: int, step: dict[str, Any], canvas: Tensor, mask: Tensor, tokens: NDArray[np.int64]
     ) -> tuple[Tensor, NDArray[np.bool_], Tensor]:
-        """Conditioning vectors, picks and values of the tokens of a step."""
+        """Returns the conditioning vectors, the picks and the values of the tokens of a step."""
         driver, guided = self.driver, self.guidance is not None
         both = (torch.cat([canvas, canvas]), torch.cat([mask, mask])) if guided else (canvas, mask)
         z = driver.conditions(*both)
@@ -201,7 +201,7 @@ class _Run:
         if detail is not None:
             chosen = _detail.pick(self.plan, index, detail["tokens"], self.seed, self.images, tokens, z[:batch])
             np.put_along_axis(picked, chosen, True, axis=1)
-        # The group with more evaluations comes first.
+        # `denoise` needs the group with the most evaluations first.
         timesteps = self.plan.timesteps(index)
         members = [(~picked, timesteps[0])] + ([(picked, timesteps[1])] if detail is not None else [])
         members = sorted((it for it in members if it[0].any()), key=lambda it: -len(it[1]))
@@ -230,15 +230,15 @@ class _Run:
             return
         slot, token = (~finite).any(dim=-1).nonzero()[0].tolist()
         raise SampleError(
-            f"token {token} of image {self.images[slot]} came out not finite in AR step {index + 1} of "
-            f"{len(self.plan.steps)}: the weights or the settings are at fault"
+            f"token {token} of image {self.images[slot]} is not finite after AR step {index + 1} of "
+            f"{len(self.plan.steps)}: check the weights and the settings"
         )
 
 
 def _images(images: Iterable[int] | None, first: int, batch: int) -> NDArray[np.uint64]:
     numbers = list(range(first, first + batch)) if images is None else [int(image) for image in images]
     if len(numbers) != batch:
-        raise ValueError(f"there are {len(numbers)} image numbers for {batch} images: give one each")
+        raise ValueError(f"there are {len(numbers)} image numbers for {batch} images: give one per image")
     if not all(0 <= number < 2**64 for number in numbers):
         raise ValueError(f"the number of an image must be 0 to {2**64 - 1}")
     return np.array(numbers, dtype=np.uint64)
@@ -250,12 +250,12 @@ def _orders(orders: ArrayLike | None, plan: Plan, seed: int, images: NDArray[np.
         return made
     given = np.asarray(orders, dtype=np.int64)
     if given.shape != made.shape:
-        raise ValueError(f"orders are of the shape {made.shape}, not {given.shape}")
+        raise ValueError(f"orders must have the shape {made.shape}, not {given.shape}")
     begin = 0
     for number, stage in enumerate(plan.stages, 1):
         end = begin + len(stage["tokens"])
         if not np.array_equal(np.sort(given[:, begin:end], axis=1), np.sort(made[:, begin:end], axis=1)):
-            raise ValueError(f"orders do not hold each token of stage {number} once, in its place")
+            raise ValueError(f"orders must contain each token of stage {number} once, at the positions of the stage")
         begin = end
     return given
 
@@ -264,18 +264,18 @@ def _noise(
     noise: str | NoiseSource, seed: int, device: torch.device, guided: bool, generator: torch.Generator | None
 ) -> NoiseSource:
     if generator is not None and noise != "torch":
-        raise ValueError('a generator is what noise="torch" draws from: give both')
+        raise ValueError('generator needs noise="torch"')
     if noise == "gtr":
         return AddressedNoise(seed)
     if noise == "torch":
         return GeneratorNoise(device, guided, generator)
     if isinstance(noise, NoiseSource):
         return noise
-    raise ValueError(f"noise is `gtr`, `torch`, or an object with `draws`, not {noise!r}")
+    raise ValueError(f"noise must be `gtr`, `torch`, or an object with `draws`, not {noise!r}")
 
 
 def _as_published(plan: Plan, scale: float, schedule: str, device: torch.device) -> Sequence[Any]:
-    """The guidance of each step, rounded as the published loop rounds it: in float32, operation by operation."""
+    """Returns the guidance scale of each step with the float32 rounding of the published loop."""
     if schedule == "constant":
         return [scale] * len(plan.steps)
     tokens = plan.grid[0] * plan.grid[1]
@@ -287,7 +287,7 @@ def _as_published(plan: Plan, scale: float, schedule: str, device: torch.device)
 
 
 def _precision(driver: Driver) -> contextlib.AbstractContextManager[Any]:
-    """Models of half precision: the published code makes float32 tensors on the way, which autocast brings together."""
+    """Returns an autocast context for half-precision models, because the published code creates float32 tensors."""
     kind = driver.device.type
     if driver.dtype in (torch.float16, torch.bfloat16) and not torch.is_autocast_enabled(kind):
         return torch.autocast(kind, driver.dtype)

@@ -75,7 +75,7 @@ fn all_recordings_are_met() {
     assert!(report.passed(), "{report}");
     let notes: Vec<String> = report.notes.iter().map(|note| format!("{}: {}", note.recording, note.text)).collect();
     let expected = [
-        "diffusion_coefs: 1 step: the reference keeps timestep 0 and cannot sample; here it is the highest timestep",
+        "diffusion_coefs: 1 step: the reference keeps timestep 0 and cannot sample; this implementation uses the highest timestep",
         "mar_tiny/encdec: not compared: class_embedding",
     ];
     assert_eq!(notes, expected);
@@ -228,14 +228,14 @@ fn nothing_to_check_is_an_error() {
     assert!(message(empty.path().to_owned()).starts_with("there is nothing to check in"));
     assert!(conform(&[], &Options::default()).is_err());
     assert!(message("no/such/folder".into()).starts_with("no/such/folder: cannot be read"));
-    assert!(message(path("README.md")).contains("is no recording"));
+    assert!(message(path("README.md")).contains("is not a recording"));
     let other = empty.path().join("other.json");
     fs::write(&other, "{}").unwrap();
-    assert!(message(other).contains("nothing is known by such a name"));
+    assert!(message(other).contains("is not a recording: unknown name"));
     fs::create_dir(empty.path().join("lightgen_x")).unwrap();
     let report = check(empty.path());
     assert!(!report.passed());
-    assert!(report.problems[0].text.ends_with("lightgen_x: no recording tells the model's `config`"), "{report}");
+    assert!(report.problems[0].text.ends_with("lightgen_x: no recording has the `config` of the model"), "{report}");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn respacings_out_of_scope_are_skipped_and_named() {
         let copy = Copy::of(&["weights", run]);
         copy.describe(run, |json| json["call"]["num_sampling_steps"] = json!(respacing));
         let error = conform(&[copy.folder()], &Options::default()).unwrap_err().to_string();
-        let expected = format!("respacing \"{respacing}\" is not checked: only a number of evenly spaced steps is)");
+        let expected = format!("respacing \"{respacing}\" is not checked: expected a number of evenly spaced steps)");
         assert!(error.ends_with(&expected), "{error}");
 
         let file = copy.parent.path().join("diffusion_coefs.json");
@@ -322,10 +322,10 @@ fn a_recording_that_is_wrong_gets_one_line() {
     for (field, value, expected) in [
         ("num_sampling_steps", json!("0"), "must be 1 to 1000, not 0"),
         ("num_sampling_steps", json!("4000"), "must be 1 to 1000, not 4000"),
-        ("num_sampling_steps", json!("60"), "which is too small for 60 draws of 10 rows of 16 channels"),
+        ("num_sampling_steps", json!("60"), "expected at least 60 draws of 10 rows of 16 channels"),
         ("cfg", json!(1.0), "tensor `step0.z`"),
         ("cfg", json!("much"), "`/call/cfg` of its description is \"much\", not a number"),
-        ("cfg_schedule", json!("cubic"), "`cfg_schedule` is neither linear nor constant"),
+        ("cfg_schedule", json!("cubic"), "expected linear or constant as `cfg_schedule`"),
         ("temperature", Value::Null, "`/call/temperature` of its description is null, not a number"),
     ] {
         let copy = Copy::of(&stems);
@@ -340,10 +340,10 @@ fn a_recording_that_is_wrong_gets_one_line() {
 
     let copy = Copy::of(&stems);
     copy.change(run, "mask_before", 3, |_| 0.5);
-    assert!(problem(&copy, run).contains("a mask holds other numbers than 0 and 1"));
+    assert!(problem(&copy, run).contains("expected only 0 and 1 in a mask"));
 
     let copy = Copy::of(&["head"]);
-    assert!(problem(&copy, "head").contains("there are no weights beside the recordings"));
+    assert!(problem(&copy, "head").contains("there are no weights next to the recordings"));
     let copy = Copy::of(&stems);
     copy.describe("weights", |json| json["config"]["encoder_depth"] = json!(3));
     assert!(problem(&copy, "head").contains("it has no tensor `encoder_blocks.2.attn.proj.bias`"));

@@ -1,4 +1,4 @@
-//! `p_sample_loop`: denoising chains of recorded conditioning vectors with recorded noise.
+//! `p_sample_loop`: denoising chains from recorded conditioning vectors and recorded noise.
 
 use candle_core::{Device, Tensor};
 use gtr_core::{Denoise, DiffusionSteps, Grid, ImageIndex, Row, TimestepLimit, Timesteps};
@@ -11,14 +11,14 @@ use crate::BackendError;
 use crate::diffusion::{Conditions, DiffusionHead, Process, sample};
 use crate::error::Context;
 
-/// How chains were drawn.
+/// Parameters of recorded chains.
 pub(super) struct Call {
     pub(super) timesteps: Timesteps,
     pub(super) guidance: f64,
     pub(super) temperature: f64,
 }
 
-/// The noise of chains: names of tensors `[rows, channels]` and `[evaluations, rows or more, channels]`.
+/// Names of the noise tensors of chains: `[rows, channels]` and `[evaluations, rows or more, channels]`.
 pub(super) struct NoiseNames {
     pub(super) first: String,
     pub(super) rest: String,
@@ -26,7 +26,10 @@ pub(super) struct NoiseNames {
 
 pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     for case in recording.between("", ".out")? {
-        let wrong = || recording.wrong(format!("`{case}.out` does not say `s(steps)_T(temperature)_cfg(scale)`"));
+        let wrong = || {
+            recording
+                .wrong(format!("the name `{case}.out` does not have the form `s(steps)_T(temperature)_cfg(scale).out`"))
+        };
         let (steps, rest) = case.strip_prefix('s').and_then(|rest| rest.split_once("_T")).ok_or_else(wrong)?;
         let (temperature, guidance) = rest.split_once("_cfg").ok_or_else(wrong)?;
         let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(wrong);
@@ -44,7 +47,7 @@ pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Ch
     Ok(())
 }
 
-/// The timesteps of a respacing, compared with those recorded; nothing for respacings that are not checked.
+/// Returns the timesteps of a respacing, compared with the recorded ones; `None` for unsupported respacings.
 pub(super) fn timesteps(
     recording: &Recording,
     respacing: &Value,
@@ -53,7 +56,7 @@ pub(super) fn timesteps(
 ) -> Result<Option<Timesteps>, BackendError> {
     let Some(steps) = plain_respacing(respacing) else {
         let text = short(respacing);
-        checks.note(format!("respacing {text} is not checked: only a number of evenly spaced steps is"));
+        checks.note(format!("respacing {text} is not checked: expected a number of evenly spaced steps"));
         return Ok(None);
     };
     let wrong = |error: String| recording.wrong(error);
@@ -67,7 +70,7 @@ pub(super) fn timesteps(
     Ok(Some(timesteps))
 }
 
-/// Recorded conditioning vectors: the conditional half, then the other if there is guidance.
+/// Reads recorded conditioning vectors: the conditional half, and the unconditional half if there is guidance.
 pub(super) fn halves(
     recording: &Recording,
     name: &str,
@@ -80,7 +83,7 @@ pub(super) fn halves(
     Ok(Conditions { conditional: half(0)?, unconditional: guided.then(|| half(rows)).transpose()? })
 }
 
-/// Draws rows with recorded noise.
+/// Samples rows with recorded noise.
 pub(super) fn draw(
     recording: &Recording,
     rows: &[Row],
@@ -93,11 +96,9 @@ pub(super) fn draw(
     let [draws, stride, width] = recording.shape(&names.rest)?;
     let evaluations = call.timesteps.evaluations();
     if draws < evaluations || stride < rows.len() || width != channels {
-        let needed = format!("{evaluations} draws of {} rows of {channels} channels", rows.len());
+        let needed = format!("at least {evaluations} draws of {} rows of {channels} channels", rows.len());
         let name = &names.rest;
-        return Err(
-            recording.wrong(format!("`{name}` is {:?}, which is too small for {needed}", [draws, stride, width]))
-        );
+        return Err(recording.wrong(format!("`{name}` is {:?}, expected {needed}", [draws, stride, width])));
     }
     let noise = RecordedNoise::new(rows, &first, &recording.tensor(&names.rest)?)?;
     denoise(&Denoise {
@@ -109,7 +110,7 @@ pub(super) fn draw(
     })
 }
 
-/// Rows of one image, numbered.
+/// Returns consecutive rows of one image.
 pub(super) fn numbered(recording: &Recording, count: usize) -> Result<Vec<Row>, BackendError> {
     let wrong = |error: gtr_core::GridError| recording.wrong(format!("{count} rows: {error}"));
     let grid = Grid::new(1, u32::try_from(count).unwrap_or(u32::MAX)).map_err(wrong)?;
@@ -137,7 +138,7 @@ fn chain(
     Ok(())
 }
 
-/// The first `count` rows of `[.., rows, channels]`: of both halves, the conditional one is kept.
+/// Returns the first `count` rows of `[.., rows, channels]`. If both halves are recorded, this is the conditional half.
 pub(super) fn first_rows(
     recording: &Recording,
     name: &str,
@@ -153,7 +154,7 @@ pub(super) fn first_rows(
     tensor.narrow(leading.len(), 0, count).and_then(|rows| rows.contiguous()).context("choosing rows")
 }
 
-/// Each step of chains by itself, from the values that are recorded before it.
+/// Compares each step of the chains separately, starting from the recorded values before the step.
 fn steps(
     recording: &Recording,
     head: &DiffusionHead,
@@ -192,7 +193,7 @@ fn steps(
         }
         let found = Tensor::from_vec(values, (count, channels), &Device::Cpu).context("joining rows")?;
         let expected = trace.get(evaluation).context("reading a recording")?;
-        // The first steps multiply the head's error by up to 2e4, so what counts is the size of the values.
+        // The first steps amplify the error of the head by up to 2e4, so the tolerance is relative to the values.
         let tolerance = recording.chain_tolerance(case, &expected)?.max(1e-3 * magnitude(&expected)?);
         checks.tensors(&format!("{case}.trace"), &found, &expected, tolerance)?;
         before = expected;

@@ -1,4 +1,4 @@
-//! Collects comparisons.
+//! Collects the results of comparisons.
 
 use candle_core::{DType, Tensor};
 
@@ -8,16 +8,16 @@ use super::report::{Quantity, Remark, Report, Tolerance};
 use crate::BackendError;
 use crate::error::Context;
 
-/// What is found out about one recording.
+/// Results of one recording.
 pub(super) struct Checks<'a> {
     report: &'a mut Report,
     pub(super) options: &'a Options,
     recording: String,
-    /// Where this recording's quantities begin.
+    /// Index of the first quantity of this recording in the report.
     first: usize,
 }
 
-/// Difference of one quantity.
+/// Difference between recorded and computed values.
 struct Difference {
     values: usize,
     absolute: f64,
@@ -30,7 +30,7 @@ impl<'a> Checks<'a> {
         Self { report, options, recording: recording.to_owned(), first }
     }
 
-    /// The same report, for another recording.
+    /// Continues the same report with another recording.
     pub(super) fn of(&mut self, recording: &str) -> Checks<'_> {
         Checks::new(self.report, self.options, recording)
     }
@@ -39,7 +39,7 @@ impl<'a> Checks<'a> {
         self.report.notes.push(Remark { recording: self.recording.clone(), text: text.into() });
     }
 
-    /// Says which tensors of a recording were not looked at.
+    /// Notes the tensors of a recording that were not compared.
     pub(super) fn unused(&mut self, recording: &Recording) {
         let unused = recording.unused();
         if !unused.is_empty() {
@@ -62,7 +62,7 @@ impl<'a> Checks<'a> {
     ) -> Result<(), BackendError> {
         if found.dims() != expected.dims() {
             let (found, expected) = (found.dims(), expected.dims());
-            let reason = format!("`{name}` is recorded as {expected:?}, this implementation gives {found:?}");
+            let reason = format!("expected `{name}` of the recorded shape {expected:?}, found {found:?}");
             return Err(BackendError::Recording { file: self.recording.clone(), reason });
         }
         let list = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
@@ -82,14 +82,14 @@ impl<'a> Checks<'a> {
         self.add(name, &difference(found, expected, tolerance), tolerance);
     }
 
-    /// Compares whole numbers.
+    /// Compares integers.
     pub(super) fn exact(&mut self, name: &str, found: &[usize], expected: &[usize]) {
         #[expect(clippy::cast_precision_loss, reason = "counts, tokens and timesteps")]
         let floats = |values: &[usize]| values.iter().map(|&value| value as f64).collect::<Vec<_>>();
         self.numbers(name, &floats(found), &floats(expected), Tolerance::Exact);
     }
 
-    /// A quantity that this recording has already is joined: the worse of the two counts.
+    /// Adds a quantity. If the recording already has it, the larger difference is kept.
     fn add(&mut self, name: &str, new: &Difference, tolerance: Tolerance) {
         let score = |difference: &Difference, tolerance| match tolerance {
             Tolerance::Exact if difference.absolute == 0.0 => 0.0,
@@ -120,11 +120,11 @@ impl<'a> Checks<'a> {
     }
 }
 
-/// How much of what is allowed is used up.
+/// Returns the difference as a share of the tolerance.
 fn share(difference: f64, most: f64) -> f64 {
     match difference / most {
         _ if difference == 0.0 => 0.0,
-        // Infinity by infinity, or what is no number itself.
+        // Infinity by infinity, or NaN.
         share if share.is_nan() => f64::INFINITY,
         share => share,
     }
@@ -136,7 +136,7 @@ fn difference(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Differen
     }
     let (mut absolute, mut largest, mut relative) = (0.0_f64, 0.0_f64, 0.0_f64);
     for (&found, &expected) in found.iter().zip(expected) {
-        // What is not finite equals nothing, itself included.
+        // A value that is not finite never matches.
         let difference =
             if found.is_finite() && expected.is_finite() { (found - expected).abs() } else { f64::INFINITY };
         absolute = absolute.max(difference);
@@ -149,7 +149,7 @@ fn difference(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Differen
     Difference { values: expected.len(), absolute, relative }
 }
 
-/// An error with its causes, in one line.
+/// Formats an error and its causes on one line.
 pub(super) fn one_line(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_or_missing_fails() {
+    fn missing_and_non_finite_values_fail() {
         for (found, expected) in
             [(f64::NAN, 1.0), (1.0, f64::NAN), (f64::NAN, f64::NAN), (f64::INFINITY, f64::INFINITY)]
         {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_step_stands_for_all() {
+    fn the_largest_difference_of_all_steps_is_kept() {
         let (mut report, options) = (Report::default(), Options::default());
         let mut checks = Checks::new(&mut report, &options, "test");
         for found in [1.0, 1.3, 1.1] {

@@ -9,7 +9,7 @@ use super::report::Tolerance;
 use crate::BackendError;
 use crate::diffusion::Process;
 
-/// What the README of the recordings allows.
+/// Tolerance stated in the README of the recordings.
 const TOLERANCE: Tolerance = Tolerance::Relative(1e-6);
 
 pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
@@ -17,7 +17,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         let text = Value::from(name.as_str());
         let said = recording.json.get("timestep_respacing_strings").and_then(|all| all.get(&name)).unwrap_or(&text);
         let Some(steps) = plain_respacing(said) else {
-            checks.note(format!("respacing {} is not checked: only a number of evenly spaced steps is", short(said)));
+            checks.note(format!("respacing {} is not checked: expected a number of evenly spaced steps", short(said)));
             recording
                 .between(&format!("{name}."), "")?
                 .iter()
@@ -33,11 +33,15 @@ fn one(recording: &Recording, name: &str, steps: u32, checks: &mut Checks<'_>) -
     let key = format!("{name}.timestep_map");
     let kept = recording.u32s(&key)?;
     let timesteps = Timesteps::from_values(&kept).map_err(|found| {
-        recording
-            .wrong(format!("`{key}` does not ascend below 1000: {}", found.map_or("empty".into(), |t| t.to_string())))
+        recording.wrong(format!(
+            "expected ascending values below 1000 in `{key}`: {}",
+            found.map_or("empty".into(), |t| t.to_string())
+        ))
     })?;
     if steps == 1 {
-        checks.note("1 step: the reference keeps timestep 0 and cannot sample; here it is the highest timestep");
+        checks.note(
+            "1 step: the reference keeps timestep 0 and cannot sample; this implementation uses the highest timestep",
+        );
     } else {
         let wrong = |error: String| recording.wrong(error);
         let count = DiffusionSteps::new(steps).map_err(|error| wrong(error.to_string()))?;

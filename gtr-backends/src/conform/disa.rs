@@ -1,4 +1,4 @@
-//! `disa`: diffusion step counts that fall over the AR steps, and clipped timesteps.
+//! `disa`: numbers of diffusion steps that decrease over the AR steps, and clipped timesteps.
 
 use gtr_core::diffusion::StepShape;
 use gtr_core::{Config, DiffusionSteps, Registry, Role, Timestep, TimestepLimit, Timesteps};
@@ -8,7 +8,7 @@ use super::checks::Checks;
 use super::recording::{Recording, whole_list};
 use crate::BackendError;
 
-/// Longer runs than this are not compared.
+/// Largest number of AR or diffusion steps that is compared.
 const MOST_STEPS: usize = 1 << 16;
 
 pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
@@ -18,10 +18,11 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
     let fields = recording.json.as_object().into_iter().flatten();
     for (key, maps) in fields.filter(|(key, _)| key.starts_with("timestep_map_clip")) {
         let digits = key["timestep_map_clip".len()..].chars().take_while(char::is_ascii_digit).collect::<String>();
-        let clip: u32 = digits.parse().map_err(|_| recording.wrong(format!("`{key}` says no timestep")))?;
+        let clip: u32 =
+            digits.parse().map_err(|_| recording.wrong(format!("expected a timestep at the end of `{key}`")))?;
         for (steps, map) in maps.as_object().into_iter().flatten() {
             let wrong = |reason: String| recording.wrong(format!("`{key}`, {steps} steps: {reason}"));
-            let count = steps.parse().map_err(|_| wrong("that is not a number".into()))?;
+            let count = steps.parse().map_err(|_| wrong("the number of steps is not an integer".into()))?;
             let expected = whole_list(map).ok_or_else(|| wrong("not a list of timesteps".into()))?;
             let count = DiffusionSteps::new(count).map_err(|error| wrong(error.to_string()))?;
             let found = Timesteps::new(count, limit(clip)).map_err(|error| wrong(error.to_string()))?;
@@ -32,7 +33,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
     Ok(())
 }
 
-/// Clips above the last timestep change nothing.
+/// Converts a clip to a limit. A clip above the last timestep has no effect.
 fn limit(clip: u32) -> TimestepLimit {
     Timestep::new(clip).map_or(TimestepLimit::NONE, TimestepLimit::Clip)
 }

@@ -1,4 +1,4 @@
-//! A folder of recordings of one model: its weights, its configuration, its recordings.
+//! A folder with the weights, the configuration and the recordings of one model.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use super::report::Tolerance;
 use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Wanted};
 
-/// Longer sequences are not checked: attention over them takes gigabytes.
+/// Longest sequence that is checked. Attention over longer sequences needs gigabytes of memory.
 const LONGEST: usize = 4096;
 
-/// Arguments of the published constructors that change nothing about sampling.
+/// Arguments of the published constructors that do not affect sampling.
 const OF_TRAINING: [&str; 7] = [
     "mask_ratio_min",
     "label_drop_prob",
@@ -28,16 +28,16 @@ const OF_TRAINING: [&str; 7] = [
 
 pub(super) struct Folder {
     pub(super) path: PathBuf,
-    /// Its name.
+    /// Name for messages.
     pub(super) name: String,
-    /// The names of its recordings, without endings.
+    /// Names of the recordings, without file extensions.
     pub(super) stems: BTreeSet<String>,
-    /// The one recording to check; none: all.
+    /// The only recording to check; `None` for all.
     pub(super) only: Option<String>,
 }
 
 impl Folder {
-    /// The names of the recordings that begin with `prefix`, whether they are to be checked or not.
+    /// Names of all recordings that start with `prefix`, including those that are not checked.
     pub(super) fn all(&self, prefix: &str) -> impl Iterator<Item = &str> {
         self.stems.iter().map(String::as_str).filter(move |stem| stem.starts_with(prefix))
     }
@@ -50,7 +50,7 @@ impl Folder {
         BackendError::Recording { file: self.path.display().to_string(), reason: reason.into() }
     }
 
-    /// Checks the recordings that are to be checked, each by itself: what is wrong with one leaves the others.
+    /// Checks the selected recordings. An error in one recording does not affect the others.
     pub(super) fn each(
         &self,
         checks: &mut Checks<'_>,
@@ -64,35 +64,35 @@ impl Folder {
         }
     }
 
-    /// What the recordings say of the model, those of the weights first.
+    /// Reads the model configuration from the recordings, those of the weights first.
     pub(super) fn config(&self) -> Result<Value, BackendError> {
         let recordings = self.all("weights").chain(self.all("")).map(|stem| self.open(stem));
-        // What else is wrong with a recording is said when it is checked.
+        // Other errors of a recording are reported when it is checked.
         let mut configs = recordings.filter_map(|recording| recording.ok()?.json.get("config").cloned());
-        let mut config = configs.next().ok_or_else(|| self.wrong("no recording tells the model's `config`"))?;
+        let mut config = configs.next().ok_or_else(|| self.wrong("no recording has the `config` of the model"))?;
         if let Some(fields) = config.as_object_mut() {
             fields.retain(|name, _| !OF_TRAINING.contains(&name.as_str()));
         }
         Ok(config)
     }
 
-    /// The file of the weights: `weights*.safetensors`, or else `checkpoint*.pth`.
+    /// Finds the weights: `weights*.safetensors`, otherwise `checkpoint*.pth`.
     pub(super) fn weights(&self) -> Result<PathBuf, BackendError> {
         let file = |stem: &str, kind: &str| Some(ending(&self.path.join(stem), kind)).filter(|path| path.exists());
         let plain = self.all("weights").find_map(|stem| file(stem, "safetensors"));
         let found = plain.or_else(|| self.all("checkpoint").find_map(|stem| file(stem, "pth")));
-        found.ok_or_else(|| self.wrong("there are no weights beside the recordings"))
+        found.ok_or_else(|| self.wrong("there are no weights next to the recordings"))
     }
 
-    /// Refuses models whose sequences are too long to be checked.
+    /// Returns an error if the sequences of the model are too long.
     pub(super) fn check_size(&self, grid: Grid, buffer: usize) -> Result<(), BackendError> {
         if grid.tokens() + buffer > LONGEST {
-            return Err(self.wrong(format!("a grid of {grid} is not checked: at most {LONGEST} tokens are")));
+            return Err(self.wrong(format!("expected a grid of at most {LONGEST} tokens, found {grid}")));
         }
         Ok(())
     }
 
-    /// The weights of a `torch.save` archive, as they are wanted, are those that lie beside it.
+    /// Checks that the wanted weights in a `torch.save` archive equal the weights next to it.
     pub(super) fn check_archive(
         &self,
         stem: &str,

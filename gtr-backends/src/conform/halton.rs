@@ -11,10 +11,10 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
     let grids = recording.value("/grids")?.as_object().ok_or_else(|| recording.wrong("`grids` is not an object"))?;
     for (name, recorded) in grids {
         let wrong = |reason: &str| recording.wrong(format!("grid `{name}`: {reason}"));
-        let [height, width] = sides(name, recorded).ok_or_else(|| wrong("its sides are not said"))?;
+        let [height, width] = sides(name, recorded).ok_or_else(|| wrong("its size is missing"))?;
         let grid = Grid::new(height, width).map_err(|error| wrong(&error.to_string()))?;
         if grid.tokens() > 1 << 20 {
-            return Err(wrong("it is too large to be compared"));
+            return Err(wrong("it is too large to compare"));
         }
         let order = recorded.get("order_flat_row_major").unwrap_or(recorded);
         let expected = whole_list(order).ok_or_else(|| wrong("it has no order"))?;
@@ -22,7 +22,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         let partition =
             Registry::builtin().build_order(&Config::new("halton")).map_err(plan)?.partition(grid).map_err(plan)?;
         let found: Vec<usize> = partition.subsets().iter().flatten().map(|token| token.get()).collect();
-        // A recording may end before every cell was met.
+        // A recording may end before every cell is covered.
         let partial = recorded.get("covers_all").and_then(Value::as_bool) == Some(false);
         let length = if partial { expected.len().min(found.len()) } else { found.len() };
         checks.exact(&format!("order {height}x{width}"), &found[..length], &expected);
@@ -30,7 +30,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
     Ok(())
 }
 
-/// Rows and columns, from the size or, where there is none, from the name (`16`, `8x16`).
+/// Returns rows and columns, from the field `size` or from the name (`16`, `8x16`).
 fn sides(name: &str, recorded: &Value) -> Option<[u32; 2]> {
     let side = |value: &Value| u32::try_from(value.as_u64()?).ok();
     match recorded.get("size") {

@@ -1,4 +1,4 @@
-//! `head`: the network of a diffusion head and its parts.
+//! `head`: the network of a diffusion head, layer by layer.
 
 use candle_core::{D, Device, Tensor};
 
@@ -8,7 +8,7 @@ use crate::BackendError;
 use crate::diffusion::{DiffusionHead, waves};
 use crate::error::Context;
 
-/// What the README of the recordings allows.
+/// Tolerance stated in the README of the recordings.
 const PARTS: f64 = 1e-5;
 const GUIDED: f64 = 1e-4;
 
@@ -42,7 +42,7 @@ pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Ch
     guided(recording, head, (&x, &c), checks)
 }
 
-/// Guidance: both halves see the tokens of the first.
+/// Checks guidance. Both halves get the tokens of the first half.
 fn guided(
     recording: &Recording,
     head: &DiffusionHead,
@@ -55,7 +55,7 @@ fn guided(
     }
     let rows = x.dims()[0];
     if !rows.is_multiple_of(2) {
-        return Err(recording.wrong(format!("guidance needs two halves, `x` has {rows} rows")));
+        return Err(recording.wrong(format!("expected an even number of rows of `x` for guidance, found {rows}")));
     }
     let timesteps = timesteps(recording, if recording.has("cfg.t") { "cfg.t" } else { "t" }, rows)?;
     let half = x.narrow(0, 0, rows / 2).and_then(|half| Tensor::cat(&[&half, &half], 0)).context("joining halves")?;
@@ -63,14 +63,15 @@ fn guided(
     let out = head.predict(&half, &times, &head.embed_conditions(c)?)?;
     for text in scales {
         let name = format!("cfg{text}.out");
-        let scale: f64 = text.parse().map_err(|_| recording.wrong(format!("`{name}` names no scale of guidance")))?;
+        let scale: f64 =
+            text.parse().map_err(|_| recording.wrong(format!("expected a guidance scale in the name `{name}`")))?;
         let found = guide(&out, scale).context("guiding")?;
         checks.tensors(&name, &found, &recording.tensor(&name)?, recording.tolerance_of(&name, GUIDED))?;
     }
     Ok(())
 }
 
-/// Both halves get the guided noise; the variances stay their own.
+/// Replaces the noise of both halves with the guided noise. The variances are not changed.
 fn guide(out: &Tensor, scale: f64) -> candle_core::Result<Tensor> {
     let (rows, width) = out.dims2()?;
     let noise = out.narrow(D::Minus1, 0, width / 2)?;
@@ -80,13 +81,13 @@ fn guide(out: &Tensor, scale: f64) -> candle_core::Result<Tensor> {
     Tensor::cat(&[&Tensor::cat(&[&guided, &guided], 0)?, &variance], D::Minus1)
 }
 
-/// Recorded timesteps, each below 1000.
+/// Reads recorded timesteps, each below 1000.
 pub(super) fn timesteps(recording: &Recording, name: &str, rows: usize) -> Result<Vec<u32>, BackendError> {
     let timesteps = recording.u32s(name)?;
     match timesteps.iter().find(|timestep| **timestep > 999) {
-        Some(above) => Err(recording.wrong(format!("`{name}` holds the timestep {above}, the last is 999"))),
+        Some(above) => Err(recording.wrong(format!("expected timesteps of 0 to 999 in `{name}`, found {above}"))),
         None if timesteps.len() != rows => {
-            Err(recording.wrong(format!("`{name}` holds {} timesteps for {rows} rows", timesteps.len())))
+            Err(recording.wrong(format!("expected {rows} timesteps in `{name}`, found {}", timesteps.len())))
         }
         None => Ok(timesteps),
     }

@@ -1,4 +1,4 @@
-//! `judge`: the built-in classifier of digits, and the scores that are made of what it sees.
+//! `judge`: the built-in classifier of digits, and the metrics based on it.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -9,9 +9,9 @@ use crate::error::Context;
 use crate::judge::{CLASSES, FEATURES, Frechet, Moments, Reference, Verdict, inception_score};
 use crate::{BackendError, Judge, Picture};
 
-/// Scores whose inputs are recorded in f64.
+/// Tolerance of scores whose inputs are recorded in f64.
 const EXACT: f64 = 1e-9;
-/// Scores of features that are computed here, in f32.
+/// Tolerance of scores of features that are computed here, in f32.
 const COMPUTED: f64 = 1e-5;
 
 pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
@@ -38,12 +38,12 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
     Ok(())
 }
 
-/// What the judge sees in the recorded pictures.
+/// Classifies the recorded images.
 fn seen(recording: &Recording, judge: &Judge) -> Result<Vec<Verdict>, BackendError> {
     let [_, height, width] = recording.shape("images_u8")?;
     let images = recording.tensor("images_u8")?;
     let images: Vec<Vec<f32>> =
-        images.to_dtype(DType::F32).and_then(|images| images.flatten_from(1)?.to_vec2()).context("reading pictures")?;
+        images.to_dtype(DType::F32).and_then(|images| images.flatten_from(1)?.to_vec2()).context("reading images")?;
     let scaled = |image: Vec<f32>| image.into_iter().map(|value| value / 255.0).collect();
     let pictures = images.into_iter().map(|image| Picture::new(width, height, 1, scaled(image)));
     judge.judge(&pictures.collect::<Result<Vec<_>, _>>()?)

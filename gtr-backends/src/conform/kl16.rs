@@ -1,4 +1,4 @@
-//! `vae_kl16_*`: an autoencoder, both ways.
+//! `vae_kl16_*`: the encoder and the decoder of an autoencoder.
 
 use candle_core::{Device, Tensor};
 
@@ -10,19 +10,19 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Context;
 use crate::vae::{KlDecoder, KlEncoder};
 
-/// What the README of the recordings allows.
+/// Tolerance stated in the README of the recordings.
 const TOLERANCE: f64 = 1e-4;
-/// Larger pictures are not checked: the widest level of a decoder takes gigabytes.
+/// Largest image that is checked, in pixels. For larger images a decoder needs gigabytes of memory.
 const MOST_PIXELS: usize = 1 << 20;
 
-#[expect(clippy::unnecessary_wraps, reason = "a function of the table")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature of the table")]
 pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     folder.each(checks, |stem, checks| {
         if stem.starts_with("weights") || stem.starts_with("checkpoint") {
             return Ok(());
         }
         if !stem.starts_with("golden") {
-            checks.note("not checked: nothing is known by such a name");
+            checks.note("not checked: unknown name");
             return Ok(());
         }
         let recording = folder.open(stem)?;
@@ -38,7 +38,7 @@ pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), Back
     Ok(())
 }
 
-/// The weights of one half: in a file of their own or in one with the other half.
+/// Opens the weights of the encoder or decoder, which may be in one file or in two.
 fn open(folder: &Folder, half: &str) -> Result<Checkpoint, BackendError> {
     let first = format!("{half}.conv_in.weight");
     for stem in folder.all("weights").chain(folder.all("checkpoint")) {
@@ -50,7 +50,7 @@ fn open(folder: &Folder, half: &str) -> Result<Checkpoint, BackendError> {
             }
         }
     }
-    Err(folder.wrong(format!("no weights beside the recordings hold `{first}`")))
+    Err(folder.wrong(format!("no weights next to the recordings have the tensor `{first}`")))
 }
 
 fn decode(recording: &Recording, decoder: &KlDecoder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
@@ -87,7 +87,7 @@ fn encode(recording: &Recording, encoder: &KlEncoder, checks: &mut Checks<'_>) -
 }
 
 fn compare(recording: &Recording, checks: &mut Checks<'_>, name: &str, found: &Tensor) -> Result<(), BackendError> {
-    // Rounding noise is recorded for whole halves only.
+    // Rounding noise is recorded for the whole encoder and the whole decoder only.
     let half = if name.starts_with("enc.") { "moments" } else { "image" };
     checks.tensors(name, found, &recording.tensor(name)?, recording.tolerance_of(half, TOLERANCE))
 }
@@ -95,7 +95,7 @@ fn compare(recording: &Recording, checks: &mut Checks<'_>, name: &str, found: &T
 fn bounded(recording: &Recording, name: &str, rows: usize, columns: usize) -> Result<(), BackendError> {
     if rows.saturating_mul(columns) > MOST_PIXELS {
         return Err(recording
-            .wrong(format!("`{name}` makes pictures of {rows}x{columns} pixels: at most {MOST_PIXELS} are checked")));
+            .wrong(format!("expected images of at most {MOST_PIXELS} pixels from `{name}`, found {rows}x{columns}")));
     }
     Ok(())
 }

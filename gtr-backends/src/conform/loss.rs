@@ -1,4 +1,4 @@
-//! `loss`: what steps lose on Gaussian fields.
+//! `loss`: the loss of steps on Gaussian fields.
 
 use gtr_core::loss::{Field, Isotropic, LARGEST, Measured, loss_of_steps};
 use gtr_core::{Grid, TokenIndex, TokenSet};
@@ -9,7 +9,7 @@ use super::recording::{Recording, whole, whole_list};
 use super::report::Tolerance;
 use crate::BackendError;
 
-/// What the README of the recordings allows.
+/// Tolerance stated in the README of the recordings.
 const TOLERANCE: Tolerance = Tolerance::Relative(1e-8);
 
 pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
@@ -45,7 +45,7 @@ impl Case<'_> {
     }
 
     fn said(&self, pointer: &str) -> Result<&Value, BackendError> {
-        self.value.pointer(pointer).ok_or_else(|| self.wrong(&format!("it does not say `{pointer}`")))
+        self.value.pointer(pointer).ok_or_else(|| self.wrong(&format!("`{pointer}` is missing")))
     }
 
     fn number(&self, pointer: &str) -> Result<f64, BackendError> {
@@ -53,7 +53,7 @@ impl Case<'_> {
     }
 
     fn text(&self, pointer: &str) -> Result<&str, BackendError> {
-        self.said(pointer)?.as_str().ok_or_else(|| self.wrong(&format!("`{pointer}` is not a text")))
+        self.said(pointer)?.as_str().ok_or_else(|| self.wrong(&format!("`{pointer}` is not a string")))
     }
 
     fn whole(&self, pointer: &str) -> Result<usize, BackendError> {
@@ -65,13 +65,13 @@ impl Case<'_> {
         let (height, width) = (side("/grid/height")?, side("/grid/width")?);
         let grid = Grid::new(height, width).map_err(|error| self.wrong(&error.to_string()))?;
         if grid.tokens() > LARGEST {
-            return Err(self.wrong(&format!("a grid of {grid} is too large to be compared")));
+            return Err(self.wrong(&format!("the grid {grid} is too large to compare")));
         }
         Ok(grid)
     }
 
     fn steps(&self, grid: Grid) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
-        let wrong = || self.wrong("`steps` is not a list of lists of tokens of its grid");
+        let wrong = || self.wrong("`steps` is not a list of lists of tokens of the grid");
         let step = |step: &Value| {
             let tokens = whole_list(step).ok_or_else(wrong)?;
             tokens.into_iter().map(|token| grid.token(token).map_err(|_| wrong())).collect()

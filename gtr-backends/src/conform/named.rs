@@ -1,4 +1,4 @@
-//! `digits`, `fashion`: models of the repository, by their names.
+//! `digits`, `fashion`: models that are opened by name.
 
 use candle_core::Device;
 use gtr_core::{DiffusionSteps, MaskedGenerator, Timesteps};
@@ -51,7 +51,7 @@ fn chain(
     let (head, size) = (generator.model().head(), generator.model().head().size());
     let name = |part: &str| format!("loop{text}.{part}");
     let wrong = |reason: String| recording.wrong(format!("`{}`: {reason}", name("out")));
-    let steps = text.parse().map_err(|_| wrong("it does not name a number of steps".into()))?;
+    let steps = text.parse().map_err(|_| wrong("expected a number of steps in the name".into()))?;
     let steps = DiffusionSteps::new(steps).map_err(|error| wrong(error.to_string()))?;
     let timesteps = Timesteps::new(steps, generator.timestep_limit()).map_err(|error| wrong(error.to_string()))?;
     let found: Vec<usize> = timesteps.values().iter().map(|&timestep| timestep as usize).collect();

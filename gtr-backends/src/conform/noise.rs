@@ -1,4 +1,4 @@
-//! Noise from a recording instead of a seed.
+//! Noise from a recording in place of a seed.
 
 use std::collections::HashMap;
 
@@ -8,15 +8,14 @@ use gtr_core::{ImageIndex, NoiseSource, Row, TokenIndex};
 use crate::BackendError;
 use crate::error::Context;
 
-/// The noise of some rows. Whoever asks for other rows, or for more draws than were recorded, gets what is no number, which
-/// no comparison survives.
+/// Noise of recorded rows. Rows and draws that are not recorded are NaN, so every comparison with them fails.
 pub(super) struct RecordedNoise {
     rows: HashMap<(ImageIndex, TokenIndex), usize>,
-    /// `[rows, channels]`: what the chains start from.
+    /// `[rows, channels]`: start of the chains.
     first: Vec<f32>,
-    /// `[draws, stride, channels]`: what is added after each evaluation.
+    /// `[draws, stride, channels]`: noise added after each evaluation.
     rest: Vec<f32>,
-    /// Rows of a draw in the recording; more than are used where both halves were recorded.
+    /// Number of rows per draw in the recording. Larger than the number of rows if both halves are recorded.
     stride: usize,
     channels: usize,
 }
@@ -36,7 +35,7 @@ impl RecordedNoise {
         })
     }
 
-    /// `draws` is `[draws, rows, channels]`, the first what the chains start from.
+    /// `draws` is `[draws, rows, channels]`; the first draw is the start of the chains.
     pub(super) fn of_draws(rows: &[Row], draws: &Tensor) -> Result<Self, BackendError> {
         let (_, stride, channels) = draws.dims3().context("reading recorded noise")?;
         let mut first: Vec<f32> =

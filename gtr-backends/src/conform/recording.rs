@@ -1,4 +1,4 @@
-//! A recording: a description in JSON and, beside it, tensors. Nothing in either is trusted.
+//! A recording: a JSON description and a file of tensors. Both are untrusted input.
 
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
@@ -14,13 +14,13 @@ use crate::BackendError;
 use crate::checkpoint::{Checkpoint, TensorInfo, Wanted};
 use crate::error::Context;
 
-/// A description larger than this is refused before it is read whole.
+/// Largest accepted description, in bytes.
 const LARGEST_JSON: u64 = 64 << 20;
-/// Rounding noise is multiplied by this where it is recorded.
+/// Ratio of the tolerance to the recorded rounding noise.
 const NOISE_FACTOR: f64 = 10.0;
 
 pub(super) struct Recording {
-    /// The path without an ending, for messages.
+    /// Path without the file extension, for messages.
     pub(super) name: String,
     pub(super) json: Value,
     tensors: Option<RefCell<Checkpoint>>,
@@ -28,7 +28,7 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Opens `path` with the ending `.json`, and `.safetensors` if there is such a file.
+    /// Opens `path.json`, and `path.safetensors` if it exists.
     pub(super) fn open(path: &Path) -> Result<Self, BackendError> {
         let (json, tensors) = (ending(path, "json"), ending(path, "safetensors"));
         let value = if json.exists() { read_json(&json)? } else { Value::Null };
@@ -53,16 +53,16 @@ impl Recording {
     fn checkpoint(&self) -> Result<RefMut<'_, Checkpoint>, BackendError> {
         match &self.tensors {
             Some(checkpoint) => Ok(checkpoint.borrow_mut()),
-            None => Err(self.wrong("there is no `.safetensors` file beside it")),
+            None => Err(self.wrong("there is no `.safetensors` file next to it")),
         }
     }
 
-    /// The names of all tensors.
+    /// Names of all tensors.
     pub(super) fn names(&self) -> Result<Vec<String>, BackendError> {
         Ok(self.checkpoint()?.tensors().map(|(name, _)| name.to_owned()).collect())
     }
 
-    /// The parts `X` of names `{prefix}X{suffix}`.
+    /// Returns the parts `X` of all names `{prefix}X{suffix}`.
     pub(super) fn between(&self, prefix: &str, suffix: &str) -> Result<Vec<String>, BackendError> {
         let names = self.names()?;
         let part = |name: &String| name.strip_prefix(prefix)?.strip_suffix(suffix).map(str::to_owned);
@@ -73,12 +73,12 @@ impl Recording {
         self.checkpoint().is_ok_and(|checkpoint| checkpoint.info(name).is_some())
     }
 
-    /// Counts a tensor as looked at.
+    /// Marks a tensor as used.
     pub(super) fn skip(&self, name: &str) {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
-    /// The tensors that nothing has looked at.
+    /// Names of the unused tensors.
     pub(super) fn unused(&self) -> Vec<String> {
         let used = self.used.borrow();
         self.names().unwrap_or_default().into_iter().filter(|name| !used.contains(name)).collect()
@@ -91,21 +91,21 @@ impl Recording {
         Ok(info)
     }
 
-    /// The shape of a tensor of `N` dimensions.
+    /// Returns the shape of a tensor with `N` dimensions.
     pub(super) fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N], BackendError> {
         let shape = self.info(name)?.shape;
-        let reason = || format!("it has the shape {shape:?}, {N} dimensions are needed");
+        let reason = || format!("expected {N} dimensions, found the shape {shape:?}");
         <[usize; N]>::try_from(&shape[..]).map_err(|_| self.tensor_wrong(name, reason()))
     }
 
-    /// A tensor as f32, of whatever shape.
+    /// Reads a tensor of any shape as f32.
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor, BackendError> {
         let info = self.info(name)?;
         let values = self.checkpoint()?.read_f32(name)?;
         Tensor::from_vec(values, info.shape, &Device::Cpu).context("reading a recording")
     }
 
-    /// A tensor of a known shape.
+    /// Reads a tensor of a known shape as f32.
     pub(super) fn shaped(&self, name: &str, expected: &[usize]) -> Result<Tensor, BackendError> {
         let found = self.info(name)?.shape;
         if found != expected {
@@ -115,37 +115,37 @@ impl Recording {
         self.tensor(name)
     }
 
-    /// All values of a tensor.
+    /// Reads all values of a tensor as f64.
     pub(super) fn f64s(&self, name: &str) -> Result<Vec<f64>, BackendError> {
         self.info(name)?;
         self.checkpoint()?.read_f64(name)
     }
 
-    /// All values of a tensor of whole numbers below 2^24.
+    /// Reads all values of a tensor of whole numbers below 2^24.
     pub(super) fn whole(&self, name: &str) -> Result<Vec<usize>, BackendError> {
         let wrong = |value| self.tensor_wrong(name, format!("{value} is not a whole number below 2^24"));
         self.f64s(name)?.into_iter().map(|value| whole(value).ok_or_else(|| wrong(value))).collect()
     }
 
-    /// The same as u32.
+    /// Like [`Recording::whole`], as u32.
     pub(super) fn u32s(&self, name: &str) -> Result<Vec<u32>, BackendError> {
         let values = self.whole(name)?;
         Ok(values.into_iter().filter_map(|value| u32::try_from(value).ok()).collect())
     }
 
-    /// What the description says at `pointer`.
+    /// Returns the value of the description at a JSON pointer.
     pub(super) fn value(&self, pointer: &str) -> Result<&Value, BackendError> {
-        self.json.pointer(pointer).ok_or_else(|| self.wrong(format!("its description does not say `{pointer}`")))
+        self.json.pointer(pointer).ok_or_else(|| self.wrong(format!("its description has no `{pointer}`")))
     }
 
-    /// A finite number of the description.
+    /// Returns a finite number of the description.
     pub(super) fn number(&self, pointer: &str) -> Result<f64, BackendError> {
         let value = self.value(pointer)?;
         let wrong = || self.wrong(format!("`{pointer}` of its description is {}, not a number", short(value)));
         value.as_f64().filter(|value| value.is_finite()).ok_or_else(wrong)
     }
 
-    /// The recorded rounding noise of a quantity (`state/part` where it is nested), or of the whole recording.
+    /// Returns the recorded rounding noise of a quantity (`state/part` if it is nested), or of the whole recording.
     pub(super) fn noise(&self, quantity: &str) -> Option<f64> {
         let (_, noise) = self.json.as_object()?.iter().find(|(key, _)| key.starts_with("f32_rounding_noise"))?;
         let noise = quantity.split('/').try_fold(noise, |noise, part| noise.get(part)).unwrap_or(noise);
@@ -153,13 +153,13 @@ impl Recording {
         (noise.is_finite() && noise >= 0.0).then_some(noise)
     }
 
-    /// `least`, or ten times the recorded rounding noise where that is larger.
+    /// Returns `least`, or ten times the recorded rounding noise if that is larger.
     pub(super) fn tolerance_of(&self, quantity: &str, least: f64) -> f64 {
         self.noise(quantity).map_or(least, |noise| least.max(NOISE_FACTOR * noise))
     }
 
-    /// Ten times the recorded rounding noise of the result of chains; where none is recorded, a thousandth of the largest
-    /// value.
+    /// Returns ten times the recorded rounding noise of the result of chains. If none is recorded, returns a thousandth of
+    /// the largest absolute value.
     pub(super) fn chain_tolerance(&self, quantity: &str, expected: &Tensor) -> Result<f64, BackendError> {
         match self.noise(quantity) {
             Some(noise) => Ok(NOISE_FACTOR * noise),
@@ -168,7 +168,7 @@ impl Recording {
     }
 }
 
-/// The path with an ending added; what follows a dot in its name is no ending.
+/// Appends a file extension to a path. A dot in the file name does not start an extension.
 pub(super) fn ending(path: &Path, ending: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(".");
@@ -176,13 +176,13 @@ pub(super) fn ending(path: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
-/// The largest value without its sign.
+/// Returns the largest absolute value.
 pub(super) fn magnitude(tensor: &Tensor) -> Result<f64, BackendError> {
     let largest = tensor.flatten_all().and_then(|values| values.to_vec1::<f32>()).context("reading a recording")?;
     Ok(largest.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs()))))
 }
 
-/// A number that is whole and not large.
+/// Converts a whole number from 0 to 2^24 - 1.
 pub(super) fn whole(value: f64) -> Option<usize> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
     (value.fract() == 0.0 && (0.0..16_777_216.0).contains(&value)).then_some(value as usize)
@@ -192,7 +192,7 @@ pub(super) fn whole_list(value: &Value) -> Option<Vec<usize>> {
     value.as_array()?.iter().map(|value| value.as_f64().and_then(whole)).collect()
 }
 
-/// The number of steps of a respacing, which may be written as text; `None` for lists and other kinds.
+/// Returns the number of steps of a respacing, given as a number or a string; `None` for lists and other kinds.
 pub(super) fn plain_respacing(value: &Value) -> Option<u32> {
     match value {
         Value::String(text) => text.trim().parse().ok(),
@@ -200,7 +200,7 @@ pub(super) fn plain_respacing(value: &Value) -> Option<u32> {
     }
 }
 
-/// A value as it is written, cut where it is long.
+/// Formats a JSON value in at most 43 characters.
 pub(super) fn short(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() > 40 { text.chars().take(40).chain("...".chars()).collect() } else { text }

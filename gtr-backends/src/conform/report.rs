@@ -1,19 +1,19 @@
-//! What a comparison found.
+//! Results of a comparison.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How far a number may be from the recorded one.
+/// Allowed difference between a value and the recorded value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Tolerance {
-    /// Not at all.
+    /// No difference.
     Exact,
-    /// The largest difference allowed.
+    /// Largest absolute difference.
     Absolute(f64),
-    /// The largest difference allowed, divided by the recorded number.
+    /// Largest difference relative to the recorded value.
     Relative(f64),
 }
 
@@ -27,69 +27,69 @@ impl fmt::Display for Tolerance {
     }
 }
 
-/// One quantity of a recording, compared.
+/// Result of the comparison of one quantity of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Quantity {
-    /// The recording.
+    /// Name of the recording.
     pub recording: String,
-    /// What was compared; what occurs in each step of a run is one quantity.
+    /// Name of the quantity. The values of all steps of a run are one quantity.
     pub name: String,
-    /// How many numbers were compared.
+    /// Number of compared values.
     pub values: usize,
-    /// The largest difference; infinite where a number is none or numbers are missing.
+    /// Largest absolute difference; infinite if values are missing or not finite.
     #[serde(serialize_with = "finite")]
     pub absolute: f64,
-    /// The same relative to the recorded numbers: to the largest of them, or to each where the tolerance is relative.
+    /// Largest difference relative to the largest recorded value, or to each recorded value if the tolerance is relative.
     #[serde(serialize_with = "finite")]
     pub relative: f64,
-    /// What was allowed. Where it differs between the steps of a run: that of the step that came closest to it.
+    /// Tolerance. If it differs between the steps of a run, that of the step with the largest share of its tolerance.
     pub tolerance: Tolerance,
-    /// Whether the quantity is within it.
+    /// True if the difference is within the tolerance.
     pub passed: bool,
 }
 
-/// JSON has no infinity.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "how serde calls it")]
+/// Serializes infinity as a string, since JSON has no infinity.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
 fn finite<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_str("inf") }
 }
 
-/// Something to say of a recording.
+/// A remark on a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Remark {
-    /// The recording.
+    /// Name of the recording.
     pub recording: String,
-    /// One line.
+    /// Text, one line.
     pub text: String,
 }
 
-/// All that was compared.
+/// Results of all comparisons.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// What was compared, recording by recording.
+    /// Compared quantities, grouped by recording.
     pub quantities: Vec<Quantity>,
-    /// What was left out, and why.
+    /// Quantities and recordings that were not compared, with the reason.
     pub notes: Vec<Remark>,
-    /// Recordings that could not be compared: not readable, not complete, or contradicting themselves.
+    /// Recordings that could not be compared because they are unreadable, incomplete or inconsistent.
     pub problems: Vec<Remark>,
 }
 
 impl Report {
-    /// Whether everything that was compared is within tolerance, and nothing could not be compared.
+    /// Returns true if all quantities are within tolerance and there are no problems.
     pub fn passed(&self) -> bool {
         self.problems.is_empty() && self.failures().next().is_none() && !self.quantities.is_empty()
     }
 
-    /// The quantities that are not within tolerance.
+    /// Quantities that are not within tolerance.
     pub fn failures(&self) -> impl Iterator<Item = &Quantity> {
         self.quantities.iter().filter(|quantity| !quantity.passed)
     }
 }
 
-/// A table of the quantities, then notes and problems, a line each.
+/// Formats a table of the quantities, then notes and problems, one per line.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |column: fn(&Quantity) -> &str, least: usize| {

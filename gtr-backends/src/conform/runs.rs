@@ -1,4 +1,4 @@
-//! `sample`: whole recorded runs, step by step from the recorded state and free running.
+//! `sample`: whole recorded runs, both step by step from the recorded states and from start to end.
 
 use candle_core::Tensor;
 use gtr_core::{
@@ -14,34 +14,34 @@ use crate::BackendError;
 use crate::diffusion::Conditions;
 use crate::error::Context;
 
-/// A model whose runs are recorded.
+/// A model whose recorded runs can be replayed.
 pub(super) trait Replay: MaskedGenerator<Features = Conditions, Tokens = Tensor, Error = BackendError> {
-    /// The canvas of a recorded run before its first step.
+    /// Creates the canvas of a recorded run before its first step.
     fn empty(&mut self, recording: &Recording, images: usize, guided: bool) -> Result<Self::Canvas, BackendError>;
 
-    /// The latent images of a full canvas.
+    /// Returns the latent images of a full canvas.
     fn latents(&self, canvas: &Self::Canvas) -> Result<Tensor, BackendError>;
 
-    /// Channels of a token, length of a conditioning vector.
+    /// Number of channels of a token, length of a conditioning vector.
     fn sizes(&self) -> (usize, usize);
 }
 
-/// A recorded run and how to repeat it.
+/// A recorded run with the parameters to replay it.
 struct Run<'a, G> {
     recording: &'a Recording,
     generator: &'a mut G,
     call: Call,
     images: usize,
     guided: bool,
-    /// What is masked before each step, and nothing after the last.
+    /// Masks before each step, and an empty mask after the last step.
     masks: Vec<Vec<Mask>>,
-    /// Guidance scales of the steps.
+    /// Guidance scale of each step.
     scales: Vec<f64>,
-    /// What conditioning vectors may differ by.
+    /// Tolerance of conditioning vectors.
     features: f64,
 }
 
-/// `features` is what conditioning vectors may differ by.
+/// Checks a recorded run. `features` is the tolerance of conditioning vectors.
 pub(super) fn check<G: Replay>(
     recording: &Recording,
     generator: &mut G,
@@ -56,7 +56,7 @@ pub(super) fn check<G: Replay>(
     let tokens = generator.grid().tokens();
     let [steps, images, _] = recording.shape("mask_before")?;
     if steps == 0 || images == 0 {
-        return Err(recording.wrong("it has no step or no image"));
+        return Err(recording.wrong("it has no steps or no images"));
     }
     let recorded = recording.shaped("mask_before", &[steps, images, tokens])?;
     let mut all = Vec::with_capacity(steps + 1);
@@ -68,7 +68,7 @@ pub(super) fn check<G: Replay>(
     let scale = recording.number("/call/cfg")?;
     let scales = if recording.has("cfg_iter") { recording.f64s("cfg_iter")? } else { scales(recording)? };
     if scales.len() != steps {
-        return Err(recording.wrong(format!("`cfg_iter` holds {} scales for {steps} steps", scales.len())));
+        return Err(recording.wrong(format!("expected {steps} scales in `cfg_iter`, found {}", scales.len())));
     }
     let temperature = recording.number("/call/temperature")?;
     let call = Call { timesteps, guidance: scale, temperature };
@@ -89,7 +89,7 @@ impl<G: Replay> Run<'_, G> {
         self.scales.len()
     }
 
-    /// Orders, masks, step sizes and guidance scales.
+    /// Compares orders, masks, step sizes and guidance scales.
     fn schedule(&self, checks: &mut Checks<'_>) -> Result<(), BackendError> {
         let (recording, tokens, steps) = (self.recording, self.generator.grid().tokens(), self.steps());
         let left: Vec<usize> = self.masks[1..].iter().map(|images| images[0].masked.len().max(1)).collect();
@@ -98,7 +98,7 @@ impl<G: Replay> Run<'_, G> {
         }
         match self.cosine() {
             Some(planned) => checks.exact("cosine pace", &planned, &left),
-            None => checks.note("the pace is not checked: it is no cosine with at least one token a step"),
+            None => checks.note("the pace is not checked: it is not a cosine with at least one token per step"),
         }
         if recording.has("orders") {
             recording.shaped("orders", &[self.images, tokens])?;
@@ -116,7 +116,7 @@ impl<G: Replay> Run<'_, G> {
         let schedule = match recording.value("/call/cfg_schedule")?.as_str() {
             Some("linear") => GuidanceSchedule::Linear,
             Some("constant") => GuidanceSchedule::Constant,
-            _ => return Err(recording.wrong("`cfg_schedule` is neither linear nor constant")),
+            _ => return Err(recording.wrong("expected linear or constant as `cfg_schedule`")),
         };
         let guidance =
             Guidance::new(self.call.guidance, schedule).map_err(|error| recording.wrong(error.to_string()))?;
@@ -125,7 +125,7 @@ impl<G: Replay> Run<'_, G> {
         Ok(())
     }
 
-    /// How many tokens are masked after each step of a cosine pace; at least one, as the reference counts.
+    /// Returns the number of masked tokens after each step of a cosine pace. As in the reference, at least one is masked.
     fn cosine(&self) -> Option<Vec<usize>> {
         let schedule = Schedule {
             order: Config::new("random"),
@@ -148,7 +148,7 @@ impl<G: Replay> Run<'_, G> {
         if first == 0 || images.iter().any(|image| image.len() != first) {
             return Err(self
                 .recording
-                .wrong("its masks do not generate as many tokens, and at least one, in each image"));
+                .wrong("expected each step to generate the same number of tokens, at least one, in each image"));
         }
         let token = |&position: &u32| {
             self.generator.grid().token(position as usize).map_err(|error| self.recording.wrong(error.to_string()))
@@ -158,7 +158,7 @@ impl<G: Replay> Run<'_, G> {
         Ok(Targets::new(tokens.iter().map(Vec::as_slice)))
     }
 
-    /// What a step generates: masked before, known after.
+    /// Returns the tokens that a step generates: masked before it, known after it.
     fn generated(&self, step: usize) -> Result<Targets, BackendError> {
         let images = self.masks[step].iter().zip(&self.masks[step + 1]).map(|(before, after)| {
             before.masked.iter().copied().filter(|token| after.known.binary_search(token).is_ok()).collect()
@@ -166,7 +166,7 @@ impl<G: Replay> Run<'_, G> {
         self.targets(&images.collect::<Vec<_>>())
     }
 
-    /// The recorded tokens before a step, or after the last: `[images, tokens, channels]`.
+    /// Reads the recorded tokens before a step, or after the last step: `[images, tokens, channels]`.
     fn recorded(&self, step: usize) -> Result<Tensor, BackendError> {
         let (tokens, (channels, _)) = (self.generator.grid().tokens(), self.generator.sizes());
         if step == self.steps() {
@@ -176,7 +176,7 @@ impl<G: Replay> Run<'_, G> {
         all.get(step).context("reading tokens")
     }
 
-    /// The recorded state before a step.
+    /// Creates the recorded state before a step.
     fn state(&mut self, step: usize) -> Result<G::Canvas, BackendError> {
         let mut canvas = self.generator.empty(self.recording, self.images, self.guided)?;
         let values = known_values(&self.recorded(step)?, &self.masks[step]).context("choosing known tokens")?;
@@ -189,7 +189,7 @@ impl<G: Replay> Run<'_, G> {
         Ok(canvas)
     }
 
-    /// Draws the values of a step with the recorded noise.
+    /// Samples the values of a step with the recorded noise.
     fn draw(&mut self, step: usize, features: &Conditions, targets: &Targets) -> Result<Tensor, BackendError> {
         let row = |image, &token: &TokenIndex| Row { image: ImageIndex(image), token, group: 0 };
         let rows = (0_u64..).zip(targets.by_image());
@@ -236,7 +236,7 @@ impl<G: Replay> Run<'_, G> {
     }
 }
 
-/// Tokens `[images, tokens, channels]` with the values of targets written over them.
+/// Returns tokens `[images, tokens, channels]`, with the values of the targets replaced.
 fn written(tokens: &Tensor, targets: &Targets, values: &Tensor) -> candle_core::Result<Tensor> {
     let (_, count, channels) = tokens.dims3()?;
     let (mut all, values): (Vec<f32>, Vec<f32>) = (tokens.flatten_all()?.to_vec1()?, values.flatten_all()?.to_vec1()?);

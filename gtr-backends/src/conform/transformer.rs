@@ -1,4 +1,4 @@
-//! Encoder and decoder of MAR at recorded states.
+//! Compares encoder and decoder of MAR at recorded states.
 
 use candle_core::Tensor;
 use gtr_core::{MaskedGenerator, Targets};
@@ -9,10 +9,10 @@ use crate::BackendError;
 use crate::error::Context;
 use crate::mar::{Canvas, MarGenerator, Sequence};
 
-/// What the README of the recordings allows.
+/// Tolerance stated in the README of the recordings.
 const TOLERANCE: f64 = 1e-5;
 
-/// The recorded states `{state}.mask`, each with a class (`cond`), without (`uncond`), or both.
+/// Checks the recorded states `{state}.mask`, each with a class (`cond`), without a class (`uncond`), or both.
 pub(super) fn states(
     recording: &Recording,
     generator: &MarGenerator,
@@ -41,7 +41,7 @@ pub(super) fn states(
     Ok(())
 }
 
-/// The classes of recorded images; none where no labels are recorded.
+/// Reads the classes of recorded images; `None` if no labels are recorded.
 pub(super) fn labels(
     recording: &Recording,
     generator: &MarGenerator,
@@ -52,22 +52,22 @@ pub(super) fn labels(
     }
     let labels = recording.u32s("labels")?;
     if labels.len() != images {
-        return Err(recording.wrong(format!("`labels` are {}, the images {images}", labels.len())));
+        return Err(recording.wrong(format!("expected {images} `labels`, one per image, found {}", labels.len())));
     }
     labels.into_iter().map(|label| generator.class(label).map(|class| Some(class.get()))).collect()
 }
 
-/// Masked and known positions of an image, ascending.
+/// Masked and known positions of an image, in ascending order.
 pub(super) struct Mask {
     pub(super) masked: Vec<u32>,
     pub(super) known: Vec<u32>,
 }
 
-/// Masks `[images, tokens]` of 0 and 1 (masked), with the same number known in each image.
+/// Converts masks `[images, tokens]` of 0 (known) and 1 (masked). All images have the same number of known tokens.
 pub(super) fn masks(recording: &Recording, masks: &Tensor) -> Result<Vec<Mask>, BackendError> {
     let rows: Vec<Vec<f32>> = masks.to_vec2().context("reading masks")?;
     if rows.iter().flatten().any(|value| *value != 0.0 && *value != 1.0) {
-        return Err(recording.wrong("a mask holds other numbers than 0 and 1"));
+        return Err(recording.wrong("expected only 0 and 1 in a mask"));
     }
     let split = |row: Vec<f32>| {
         let (masked, known) = (0_u32..).zip(row).partition::<Vec<_>, _>(|(_, value)| *value > 0.5);
@@ -77,11 +77,11 @@ pub(super) fn masks(recording: &Recording, masks: &Tensor) -> Result<Vec<Mask>, 
     let masks: Vec<Mask> = rows.into_iter().map(split).collect();
     match masks.first() {
         Some(first) if masks.iter().all(|mask| mask.known.len() == first.known.len()) => Ok(masks),
-        _ => Err(recording.wrong("the images of a mask differ in how many tokens they know")),
+        _ => Err(recording.wrong("expected the same number of known tokens in all images of a mask")),
     }
 }
 
-/// The tokens of `known` positions of each image: `[images, known, channels]`; nothing if none is known.
+/// Returns the tokens at the known positions of each image, `[images, known, channels]`; `None` if no token is known.
 pub(super) fn known_values(tokens: &Tensor, masks: &[Mask]) -> candle_core::Result<Option<Tensor>> {
     if masks.first().is_none_or(|mask| mask.known.is_empty()) {
         return Ok(None);
@@ -93,7 +93,7 @@ pub(super) fn known_values(tokens: &Tensor, masks: &[Mask]) -> candle_core::Resu
     Tensor::stack(&images.collect::<candle_core::Result<Vec<_>>>()?, 0).map(Some)
 }
 
-/// Encoder output and conditioning vectors of all tokens, image by image.
+/// Computes the encoder output and the conditioning vectors of all tokens for each image.
 fn compute(
     generator: &MarGenerator,
     masks: &[Mask],
@@ -111,7 +111,7 @@ fn compute(
     Ok((encoded, decoded))
 }
 
-/// Tokens to latent images.
+/// Checks the conversion of tokens to latent images.
 pub(super) fn unpatchify(
     recording: &Recording,
     generator: &mut MarGenerator,
@@ -125,7 +125,7 @@ pub(super) fn unpatchify(
     let patches = recording.shaped("latent_patchified", &[images, tokens, channels])?;
     let order: Vec<_> = generator.grid().iter().collect();
     if images == 0 {
-        return Err(recording.wrong("`latent_patchified` holds no image"));
+        return Err(recording.wrong("`latent_patchified` has no images"));
     }
     let mut canvas = Canvas::new(vec![None; images], false);
     let values = patches.flatten_to(1).context("reading tokens")?;

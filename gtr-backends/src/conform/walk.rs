@@ -1,4 +1,4 @@
-//! Finds recordings.
+//! Finds recordings in folders.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,12 +12,12 @@ use super::report::Report;
 use super::{FILES, FOLDERS, FolderKind, Options, trace};
 use crate::BackendError;
 
-/// How deep below a path recordings are looked for.
+/// Maximum depth of the search below a path.
 const DEEPEST: usize = 4;
-/// A folder with more entries than this is not one of recordings.
+/// Largest accepted number of entries of a folder.
 const MOST_ENTRIES: usize = 1 << 14;
 
-/// Checks what lies at `path`.
+/// Checks the recordings at `path`, a file or a folder.
 pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Result<(), BackendError> {
     let read = |source| BackendError::Read { path: path.to_owned(), source };
     let whole = path.canonicalize().map_err(read)?;
@@ -26,7 +26,7 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
     }
     let Some(stem) = stem(&whole) else {
         return Err(BackendError::Request(format!(
-            "{} is no recording: it ends in none of .json, .safetensors and .pth",
+            "{} is not a recording: expected a name ending in .json, .safetensors or .pth",
             path.display()
         )));
     };
@@ -41,12 +41,12 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
         check_folder(kind, &found, report, options);
         return Ok(());
     }
-    Err(BackendError::Request(format!("{} is no recording: nothing is known by such a name", path.display())))
+    Err(BackendError::Request(format!("{} is not a recording: unknown name", path.display())))
 }
 
-/// The name without the ending of a recording.
+/// Returns the name without the extension of a recording.
 fn stem(path: &Path) -> Option<String> {
-    // A hidden file, as `._name.json` of macOS, is no recording.
+    // Skip hidden files, such as `._name.json` of macOS.
     let name = path.file_name()?.to_str().filter(|name| !name.starts_with('.'))?;
     [".json", ".safetensors", ".pth"].into_iter().find_map(|ending| name.strip_suffix(ending)).map(str::to_owned)
 }
@@ -76,7 +76,7 @@ fn check_folder(kind: &FolderKind, found: &Folder, report: &mut Report, options:
     }
 }
 
-/// `shown` is how the user wrote the path, `whole` where it really is.
+/// Checks the recordings in a folder. `shown` is the path as given by the user, `whole` the canonical path.
 fn folder(
     shown: &Path,
     whole: &Path,
@@ -92,14 +92,14 @@ fn folder(
     for stem in &found.stems {
         let path = whole.join(stem);
         if !file(&super::recording::ending(&path, "safetensors"), &shown.join(stem), report, options) {
-            Checks::new(report, options, stem).note("not checked: nothing is known by such a name");
+            Checks::new(report, options, stem).note("not checked: unknown name");
         }
     }
     let read = |source| BackendError::Read { path: shown.to_owned(), source };
     let mut folders = Vec::new();
     for entry in fs::read_dir(whole).map_err(read)?.take(MOST_ENTRIES) {
         let path = entry.map_err(read)?.path();
-        // The files of other libraries record nothing.
+        // `files` holds test files of other libraries, not recordings.
         let other = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.') || name == "files");
         if !other && path.is_dir() {
             folders.push(path);
@@ -108,7 +108,7 @@ fn folder(
     folders.sort();
     if depth < DEEPEST {
         for path in folders {
-            // A link may lead back to where it is.
+            // A symbolic link may form a cycle.
             let target = path.canonicalize().map_err(read)?;
             if !whole.starts_with(&target) {
                 folder(&shown.join(path.file_name().unwrap_or_default()), &target, report, options, depth + 1)?;
@@ -118,7 +118,7 @@ fn folder(
     Ok(())
 }
 
-/// Checks a recording that stands apart, or a trace; false if it is neither. `shown` has no ending.
+/// Checks a single-file recording or a trace. Returns false if the file is neither. `shown` has no extension.
 fn file(whole: &Path, shown: &Path, report: &mut Report, options: &Options) -> bool {
     let stem = shown.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut checks = Checks::new(report, options, &stem);

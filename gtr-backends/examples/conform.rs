@@ -1,4 +1,4 @@
-//! Compares this implementation with the recordings in folders, or in single files, and prints how far they are apart.
+//! Compares this implementation with recordings, given as folders or files, and prints the differences.
 //!
 //! ```text
 //! cargo run --release --example conform -- tests/golden
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use gtr_backends::conform::{Options, conform};
 
-#[allow(clippy::print_stdout, reason = "what it is for")]
+#[allow(clippy::print_stdout, reason = "prints its result")]
 fn main() -> ExitCode {
     let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     match conform(&paths, &Options::default()) {

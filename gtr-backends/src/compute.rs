@@ -1,4 +1,4 @@
-//! Where a model computes, and in which type.
+//! Device and precision of a model.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,27 +10,27 @@ use candle_core::Device;
 
 use crate::{BackendError, device_name};
 
-/// The type of the matrices of a model. Everything else is f32 in any case: tokens, noise, the steps back, normalisation,
-/// attention.
+/// Precision of the matrices of a model. Everything else is always f32: tokens, noise, reverse diffusion steps,
+/// normalisation, attention.
 ///
-/// On the CPU a matrix of 16-bit numbers is widened as it is used, and products are sums of f32: half the memory, not more
-/// speed. On other devices both sides of its products are 16-bit numbers.
+/// On the CPU, 16-bit weights are converted to f32 when used, and products accumulate in f32. This halves the memory but is
+/// not faster. On other devices both operands of a product have 16 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// 32 bits, as checkpoints hold them.
+    /// 32 bits, the usual type of checkpoints.
     #[default]
     F32,
-    /// 16 bits with the range of f32 and 8 bits of precision.
+    /// 16 bits, with the range of f32 and 8 bits of precision.
     Bf16,
-    /// 16 bits with 11 bits of precision, up to 65504.
+    /// 16 bits, with 11 bits of precision and a largest value of 65504.
     F16,
 }
 
 impl Precision {
-    /// All of them.
+    /// All precisions.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
 
-    /// What it is called.
+    /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -53,11 +53,11 @@ impl FromStr for Precision {
         Self::ALL
             .into_iter()
             .find(|precision| precision.name() == name)
-            .ok_or_else(|| BackendError::Request(format!("there is no type `{name}`: it is none of f32, bf16 and f16")))
+            .ok_or_else(|| BackendError::Request(format!("expected f32, bf16 or f16, found `{name}`")))
     }
 }
 
-/// Where a model computes, and in which type its matrices are.
+/// Device of a model and precision of its matrices.
 ///
 /// # Examples
 /// ```
@@ -73,24 +73,24 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// The same place with another type.
+    /// Sets the precision.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
-    /// Where.
+    /// Device.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// In which type.
+    /// Precision of the matrices.
     pub fn precision(&self) -> Precision {
         self.precision
     }
 }
 
-/// In f32.
+/// Uses f32.
 impl From<&Device> for Compute {
     fn from(device: &Device) -> Self {
         Self { device: device.clone(), precision: Precision::F32 }
@@ -103,8 +103,8 @@ impl From<&Self> for Compute {
     }
 }
 
-/// Does some work of a model. On the CPU it runs on one of the threads that share products, so that each product wakes up the
-/// others only. On other devices it runs on the calling thread: all work of a device is submitted by one thread.
+/// Runs a call of a model. On the CPU it runs inside the thread pool of the matrix products, so a product only has to wake the
+/// other threads. On other devices it runs on the calling thread, because one thread must submit all work of a device.
 pub(crate) fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     submit(off_cpu(device), work)
 }
@@ -112,23 +112,23 @@ pub(crate) fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send)
 /// In a debug build, checks that one thread submits all work of a device other than the CPU.
 pub(crate) fn check_thread(device: &Device) {
     if let Some(name) = off_cpu(device) {
-        debug_assert!(is_only_thread(&name), "{name} gets work from two threads");
+        debug_assert!(is_only_thread(&name), "two threads submit work to {name}");
     }
 }
 
-/// The name of a device that is not the CPU.
+/// Returns the name of a device other than the CPU.
 fn off_cpu(device: &Device) -> Option<String> {
     (!device.is_cpu()).then(|| device_name(device))
 }
 
-/// Runs work in the pool, or on the calling thread for a device that is named.
+/// Runs work in the thread pool, or on the calling thread if a device is given.
 fn submit<R: Send>(device: Option<String>, work: impl FnOnce() -> R + Send) -> R {
     let Some(device) = device else { return rayon::scope(|_| work()) };
-    debug_assert!(is_only_thread(&device), "{device} gets work from two threads");
+    debug_assert!(is_only_thread(&device), "two threads submit work to {device}");
     work()
 }
 
-/// Whether no other thread submitted work to a device before.
+/// Returns true if no other thread has submitted work to a device.
 fn is_only_thread(device: &str) -> bool {
     static THREADS: Mutex<BTreeMap<String, ThreadId>> = Mutex::new(BTreeMap::new());
     let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// The threads on which the calls of a model run: encoder, decoder, and both for a batch as one group.
+    /// Returns the threads that run the calls of a model: encoder, decoder, and both for a batch in one group.
     fn threads(device: Option<&str>) -> Vec<ThreadId> {
         let call = || submit(device.map(str::to_owned), || thread::current().id());
         let mut threads = vec![call(), call()];
@@ -153,18 +153,18 @@ mod tests {
     fn work_of_a_device_stays_on_the_calling_thread() {
         let here = thread::current().id();
         assert!(threads(Some("stand-in:0")).iter().all(|thread| *thread == here));
-        // In the pool it does not, which is why a device must not take that way.
+        // Work in the pool runs on other threads, so work of a device must not use it.
         assert!(threads(None).iter().all(|thread| *thread != here));
     }
 
     #[test]
     #[cfg(debug_assertions)]
-    fn a_second_thread_is_noticed() {
+    fn a_second_thread_is_detected() {
         assert_eq!(threads(Some("stand-in:1")).len(), 3);
         let other = || thread::spawn(|| submit(Some("stand-in:1".to_owned()), || ())).join();
         let panic = other().unwrap_err();
-        assert_eq!(panic.downcast_ref::<String>().unwrap(), "stand-in:1 gets work from two threads");
-        // The pool may do work of the CPU from any thread.
+        assert_eq!(panic.downcast_ref::<String>().unwrap(), "two threads submit work to stand-in:1");
+        // Work of the CPU may come from any thread.
         thread::spawn(|| submit(None, || ())).join().unwrap();
     }
 }

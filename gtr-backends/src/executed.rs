@@ -1,16 +1,17 @@
-//! What these backends execute: less than the published arithmetic, for the same result.
+//! Number of operations that these backends execute. It is lower than that of the published code, with the same result.
 
 use gtr_core::Plan;
 use gtr_core::cost::{ArchSpec, Cost, StackSpec, float, product};
 
-/// The operations that one image of a plan takes here, by part. Beside [`ArchSpec::cost`], which counts the published code:
+/// Counts the operations executed for one image of a plan, by part. Differences to [`ArchSpec::cost`], which counts the
+/// published code:
 ///
-/// - the last block of the decoder is evaluated at the targets only, and so is the decoder that looks at a text;
-/// - without a class in front of the sequence, encoder and decoder serve both halves of the guidance;
-/// - conditioning vectors are embedded once an AR step, texts once an image, timesteps once a model, noisy tokens once for
-///   both halves.
+/// - The last block of the decoder, and the text decoder, are evaluated only at the targets.
+/// - Without a class token in the sequence, encoder and decoder run once for both halves of the guidance.
+/// - Conditioning vectors are embedded once per AR step, texts once per image, timesteps once per model, and noisy tokens once
+///   for both halves.
 ///
-/// Rows that fill tiles up are not counted, as they are of no use.
+/// Padding rows of tiles are not counted.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! What a model is made of, in one number.
+//! Checksum of a model and all of its files.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use crate::BackendError;
 use crate::models::{Files, checkpoint_of, config_beside, embedded, published};
 
-/// The SHA-256, in hexadecimal digits, of all that a model's images depend on: its configuration, its weights or their
-/// seed, its autoencoder and, where there is one, the folder of its text encoder.
+/// Returns the SHA-256, in hexadecimal, of everything that affects the images of a model: its configuration, its weights or
+/// their seed, its autoencoder, and the folder of its text encoder, if any.
 ///
-/// Runs on different machines that share a fingerprint have the same files, wherever these lie.
+/// Runs on different machines with the same fingerprint use the same files. Paths are not included.
 ///
 /// # Errors
-/// [`BackendError::UnknownModel`] if the model is neither a name nor a path, [`BackendError::Read`] for what cannot be read.
+/// [`BackendError::UnknownModel`] if the model is neither a name nor a path, [`BackendError::Read`] if a file cannot be read.
 ///
 /// # Examples
 /// ```
@@ -30,7 +30,7 @@ pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) 
     let mut hasher = Sha256::new();
     match embedded {
         Some(embedded) => part(&mut hasher, "configuration", embedded.config.as_bytes()),
-        // Published sizes are known by name.
+        // The name defines a published configuration.
         None if is_published => part(&mut hasher, "name", model.as_bytes()),
         None => part(&mut hasher, "configuration", config_beside(model)?.1.as_bytes()),
     }
@@ -53,7 +53,7 @@ pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) 
     Ok(hexadecimal(&hasher.finalize()))
 }
 
-/// That of some bytes alone.
+/// Returns the SHA-256 of bytes, in hexadecimal.
 pub(crate) fn of(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
@@ -63,7 +63,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-/// Label and length set the parts apart.
+/// Hashes a part. Label and length separate the parts.
 fn part(hasher: &mut Sha256, label: &str, bytes: &[u8]) {
     start(hasher, label, bytes.len() as u64);
     hasher.update(bytes);
@@ -75,7 +75,7 @@ fn start(hasher: &mut Sha256, label: &str, length: u64) {
     hasher.update(length.to_le_bytes());
 }
 
-/// A file, or the files of a folder in the order of their names.
+/// Hashes a file, or the files of a folder sorted by name.
 fn stored(hasher: &mut Sha256, label: &str, path: &Path) -> Result<(), BackendError> {
     let wrong = |path: &Path, source| BackendError::Read { path: path.to_owned(), source };
     if !path.is_dir() {
@@ -84,7 +84,7 @@ fn stored(hasher: &mut Sha256, label: &str, path: &Path) -> Result<(), BackendEr
     let entries = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     let mut entries: Vec<PathBuf> = entries.map_err(|source| wrong(path, source))?;
     entries.sort();
-    // What macOS puts beside the files of a folder is no part of the model.
+    // Hidden files, such as those of macOS, are not part of the model.
     let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     for file in entries.iter().filter(|path| path.is_file() && !hidden(path)) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -93,7 +93,7 @@ fn stored(hasher: &mut Sha256, label: &str, path: &Path) -> Result<(), BackendEr
     Ok(())
 }
 
-/// A whole file, a piece at a time.
+/// Hashes a file in chunks.
 fn whole(hasher: &mut Sha256, label: &str, path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
     start(hasher, label, file.metadata()?.len());
@@ -132,7 +132,7 @@ mod tests {
         for (position, fingerprint) in all.iter().enumerate() {
             assert!(!all[..position].contains(fingerprint), "{position}");
         }
-        // Where a file lies is nothing to its content.
+        // The path of a file does not matter.
         assert_eq!(of(Files { weights: Some(&file("moved.pth", "a")), ..Files::default() }, None), all[0]);
         assert!(fingerprint("mar-b", &Files { weights: Some(Path::new("none.pth")), ..plain }, None).is_err());
     }

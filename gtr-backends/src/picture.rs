@@ -1,13 +1,13 @@
-//! Finished images.
+//! Decoded images.
 
 use gtr_core::TokenSet;
 
 use crate::BackendError;
 
-/// An image in host memory.
+/// A decoded image in host memory.
 ///
 /// # Units
-/// Pixels are 0 (black) to 1 (white), row by row, the channels of a pixel side by side.
+/// Pixel values are 0 (black) to 1 (white), row-major, with interleaved channels.
 ///
 /// # Examples
 /// ```
@@ -25,48 +25,48 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// An image of `channels` 1 (grey) or 3 (red, green, blue).
+    /// Creates an image with 1 (grey) or 3 (RGB) channels.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for another number of channels or a wrong number of pixel values.
+    /// [`BackendError::Request`] for another number of channels, or if the number of values is not width x height x channels.
     pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<f32>) -> Result<Self, BackendError> {
         if !matches!(channels, 1 | 3) {
-            return Err(BackendError::Request(format!("a picture has 1 or 3 channels, not {channels}")));
+            return Err(BackendError::Request(format!("expected 1 or 3 channels of an image, found {channels}")));
         }
         let expected = width.checked_mul(height).and_then(|count| count.checked_mul(channels));
         if expected != Some(pixels.len()) {
             let found = pixels.len();
             return Err(BackendError::Request(format!(
-                "{found} values do not make a picture of {width}x{height} pixels with {channels} channels"
+                "{found} values do not fit an image of {width}x{height} pixels with {channels} channels"
             )));
         }
         Ok(Self { width, height, channels, pixels })
     }
 
-    /// Pixels in a row.
+    /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows of pixels.
+    /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Values of a pixel: 1 (grey) or 3 (red, green, blue).
+    /// Number of channels: 1 (grey) or 3 (RGB).
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// The values, 0 to 1.
+    /// Pixel values, 0 to 1.
     ///
     /// # Shapes
-    /// `[height, width, channels]`, row by row.
+    /// `[height, width, channels]`, row-major.
     pub fn pixels(&self) -> &[f32] {
         &self.pixels
     }
 
-    /// The same picture, the cells of these tokens in neutral grey; each token is the same share of the picture.
+    /// Paints the cells of these tokens in neutral grey. All cells have the same size.
     pub(crate) fn without(mut self, tokens: &TokenSet) -> Self {
         let grid = tokens.grid();
         let (height, width) = (self.height / grid.height() as usize, self.width / grid.width() as usize);
@@ -80,10 +80,10 @@ impl Picture {
         self
     }
 
-    /// The values as bytes, rounded to the nearest; what lies outside 0 to 1 is cut, what is not a number is black.
+    /// Converts the values to bytes, rounded to the nearest. Values are clamped to 0 to 1; NaN becomes black.
     ///
     /// # Shapes
-    /// `[height, width, channels]`, row by row.
+    /// `[height, width, channels]`, row-major.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255 after the clamp")]
     pub fn to_u8(&self) -> Vec<u8> {
         self.pixels.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect()
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_rounded_and_cut() {
+    fn bytes_are_rounded_and_clamped() {
         let picture = Picture::new(5, 1, 1, vec![-1.0, 0.001, 0.999, 2.0, f32::NAN]).unwrap();
         assert_eq!(picture.to_u8(), [0, 0, 255, 255, 0]);
     }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_pictures_are_refused() {
+    fn invalid_images_are_refused() {
         assert!(Picture::new(1, 1, 2, vec![0.0; 2]).is_err());
         assert!(Picture::new(2, 2, 3, vec![0.0; 11]).is_err());
         assert!(Picture::new(usize::MAX, 2, 1, vec![]).is_err());

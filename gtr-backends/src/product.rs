@@ -1,26 +1,26 @@
-//! Products with weights, and what follows them.
+//! Matrix products with fused operations, and attention.
 
 use candle_core::{DType, Result, Tensor};
 use gtr_kernels::{Attention, COLUMNS, PackedShape};
 
 use crate::numbers::numbers;
 
-/// What is done to a product before anything else sees it.
+/// Operation fused into a product.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Finish<'a> {
     Nothing,
-    /// The Gaussian error linear unit, by the error function.
+    /// Gaussian error linear unit (GELU), with the error function.
     Gelu,
-    /// The sigmoid linear unit.
+    /// Sigmoid linear unit (SiLU).
     Silu,
     /// Adds these rows.
     Add(&'a Tensor),
 }
 
-/// `x W + b`, finished, for `x` `[rows, in]` and `bias` `[out]`, both f32 as the result is. `weight` may have 16 bits: on the
-/// CPU it is packed (see [`gtr_kernels`]), `[blocks, in, 64]`, elsewhere it is `[in, out]`.
+/// Computes `x W + b` and the fused operation. `x` is `[rows, in]`, `bias` is `[out]`; both and the result are f32. `weight`
+/// may have 16 bits. On the CPU it is packed as `[blocks, in, 64]` (see [`gtr_kernels`]), on other devices it is `[in, out]`.
 ///
-/// On the CPU a row of the result does not depend on the rows around it.
+/// On the CPU a row of the result does not depend on the other rows.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Finish<'_>) -> Result<Tensor> {
     if x.device().is_cpu() {
         return packed(x, weight, bias, finish);
@@ -39,7 +39,10 @@ fn packed(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Finish<'_>) -> Res
     let ((rows, inputs), outputs) = (x.dims2()?, bias.dims1()?);
     let shape = PackedShape { inputs, outputs };
     if weight.dims() != [shape.blocks(), inputs, COLUMNS] {
-        candle_core::bail!("rows of {inputs} do not fit weights of {:?} for {outputs}", weight.dims());
+        candle_core::bail!(
+            "rows of width {inputs} do not fit weights of shape {:?} with {outputs} outputs",
+            weight.dims()
+        );
     }
     let (x, weight, bias) = (numbers(x)?, numbers(weight)?, numbers(bias)?);
     let (x, bias) = (x.f32()?, bias.f32()?);
@@ -51,7 +54,7 @@ fn packed(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Finish<'_>) -> Res
         Finish::Silu => product(&|_, row| gtr_kernels::silu(row)),
         Finish::Add(added) => {
             if added.dims() != [rows, outputs] {
-                candle_core::bail!("{:?} cannot be added to {rows} rows of {outputs}", added.dims());
+                candle_core::bail!("shape {:?} cannot be added to {rows} rows of width {outputs}", added.dims());
             }
             let added = numbers(added)?;
             let added = added.f32()?;
@@ -65,14 +68,14 @@ fn packed(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Finish<'_>) -> Res
     Tensor::from_vec(out, (rows, outputs), &candle_core::Device::Cpu)
 }
 
-/// Attention of `queries` `[batch * m, width]` over `keys_values` `[batch * n, 2 * width]`, rows of keys and values:
-/// `[batch * m, width]`.
+/// Computes attention of `queries` `[batch * m, width]` over `keys_values` `[batch * n, 2 * width]`, whose rows are a key
+/// followed by a value. Returns `[batch * m, width]`.
 #[expect(clippy::cast_precision_loss, reason = "heads are narrower than 2^24")]
 pub(crate) fn attention(queries: &Tensor, keys_values: &Tensor, batch: usize, heads: usize) -> Result<Tensor> {
     let ((asking, width), (looked_at, both)) = (queries.dims2()?, keys_values.dims2()?);
     let fits = heads > 0 && batch > 0 && width.is_multiple_of(heads) && both == 2 * width;
     if !fits || !asking.is_multiple_of(batch) || !looked_at.is_multiple_of(batch) || looked_at == 0 {
-        candle_core::bail!("{asking} queries of {width} do not fit {looked_at} keys and values of {both}");
+        candle_core::bail!("{asking} queries of width {width} do not fit {looked_at} keys and values of width {both}");
     }
     let depth = width / heads;
     if queries.device().is_cpu() {

@@ -1,19 +1,19 @@
-//! Models whose files are in the repository, not in the program.
+//! Models whose files are in the repository and not embedded in the program.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::BackendError;
 
-/// A model that is known by name and has its files in a clone of the repository.
+/// A model with a built-in name, whose files are in a clone of the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepositoryModel {
-    /// What it is called on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it makes, in a few words.
+    /// Short description of the generated images.
     pub summary: &'static str,
-    /// Its folder in the repository, with `config.json`, weights and judge.
+    /// Folder in the repository, with `config.json`, weights and judge.
     pub folder: &'static str,
 }
 
@@ -25,12 +25,13 @@ pub const IN_REPOSITORY: &[RepositoryModel] = &[RepositoryModel {
 }];
 
 impl RepositoryModel {
-    /// The model of this name.
+    /// Returns the model with this name.
     pub(crate) fn find(name: &str) -> Option<&'static Self> {
         IN_REPOSITORY.iter().find(|model| model.name == name)
     }
 
-    /// Its folder: in the current folder or one above it, or above the program, which is built in a clone.
+    /// Finds the folder of the model: below the current folder or one of its ancestors, or below an ancestor of the program,
+    /// which may be built in a clone.
     pub(crate) fn place(&self) -> Result<PathBuf, BackendError> {
         let program = env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
         self.place_from(env::current_dir().ok().into_iter().chain(program).collect())

@@ -1,12 +1,12 @@
-//! Operations on each row of a tensor by itself.
+//! Row-wise operations on tensors.
 
 use candle_core::{D, Device, Result, Tensor};
 use rayon::prelude::*;
 
 use crate::numbers::numbers;
 
-/// Normalises the last dimension (mean 0, variance 1). Then scales and shifts by `affine`, a scale and a shift `[width]`.
-/// Then multiplies by `1 + scale` and adds `shift`, where a row of `modulation` begins with a shift and a scale of its own.
+/// Normalises the last dimension (mean 0, variance 1). `affine`, if given, is a scale and a shift `[width]`. If `modulation`
+/// is given, each row starts with a shift and a scale: the row is then multiplied by `1 + scale` and `shift` is added.
 pub(crate) fn layer_norm(
     x: &Tensor,
     affine: Option<(&Tensor, &Tensor)>,
@@ -51,7 +51,7 @@ pub(crate) fn layer_norm(
     Ok(x)
 }
 
-/// `x + gate * y`, where `gate` is what follows shift and scale in a row of `modulation`.
+/// Computes `x + gate * y`. `gate` follows shift and scale in each row of `modulation`.
 pub(crate) fn gated_sum(x: &Tensor, modulation: &Tensor, y: &Tensor) -> Result<Tensor> {
     let width = x.dim(D::Minus1)?;
     if x.device().is_cpu() {
@@ -68,7 +68,7 @@ pub(crate) fn gated_sum(x: &Tensor, modulation: &Tensor, y: &Tensor) -> Result<T
     x + modulation.narrow(1, 2 * width, width)?.mul(y)?
 }
 
-/// The sigmoid linear unit of `x + y`.
+/// Computes the sigmoid linear unit (SiLU) of `x + y`.
 pub(crate) fn silu_of_sum(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() && x.dims() == y.dims() {
         let width = x.dim(D::Minus1)?;
@@ -84,16 +84,16 @@ pub(crate) fn silu_of_sum(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     (x + y)?.silu()
 }
 
-/// Divides the last dimension by its root mean square, then scales by `scale` `[width]`.
+/// Divides the last dimension by its root mean square, then multiplies by `scale` `[width]`.
 pub(crate) fn rms_norm(x: &Tensor, scale: &Tensor, eps: f32) -> Result<Tensor> {
     let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
     x.broadcast_div(&(mean_square + f64::from(eps))?.sqrt()?)?.broadcast_mul(scale)
 }
 
-/// Fewer elements than this are not worth a second thread.
+/// Smallest number of elements for which several threads are faster.
 const SMALL: usize = 1 << 15;
 
-/// Calls `row` with the number, the input and the output of each row.
+/// Calls `row` with the index, the input and the output of each row.
 fn map(x: &Tensor, row: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Result<Tensor> {
     let (input, width) = (numbers(x)?, x.dim(D::Minus1)?.max(1));
     let input = input.f32()?;

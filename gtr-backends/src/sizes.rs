@@ -1,4 +1,4 @@
-//! Sizes that models share, and their bounds.
+//! Sizes of transformer models, and their bounds.
 
 use gtr_core::Grid;
 use gtr_core::cost::StackSpec;
@@ -7,16 +7,16 @@ use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::layers::BlockSize;
 
-/// A stack of transformer blocks.
+/// Size of a stack of transformer blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// Width of a token.
+    /// Width of the token embeddings.
     pub width: usize,
-    /// Attention heads; they share the width.
+    /// Number of attention heads; divides the width.
     pub heads: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub depth: usize,
-    /// Width inside the blocks' MLPs.
+    /// Hidden width of the MLPs.
     pub hidden: usize,
 }
 
@@ -25,24 +25,24 @@ impl Stack {
         BlockSize { width: self.width, heads: self.heads, hidden: self.hidden }
     }
 
-    /// The same for the cost model.
+    /// Converts to the type of the cost model.
     pub(crate) fn spec(self) -> StackSpec {
         StackSpec { width: self.width, depth: self.depth, hidden: self.hidden }
     }
 
-    /// A stack of a configuration file, whose fields begin with `name`.
+    /// Checks the sizes of a stack from a configuration file, whose fields have the prefix `name`.
     pub(crate) fn checked(name: &str, width: usize, heads: usize, depth: usize, ratio: f64) -> Result<Self, String> {
         let width = within(&format!("{name}_embed_dim"), width, 8192)?;
         let heads = within(&format!("{name}_num_heads"), heads, 256)?;
         let depth = within(&format!("{name}_depth"), depth, 128)?;
         if width % heads != 0 {
-            return Err(format!("`{name}_embed_dim` {width} cannot be shared by {heads} heads"));
+            return Err(format!("`{name}_embed_dim` {width} is not a multiple of the {heads} heads"));
         }
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "at most 8192 * 16, truncated as the reference does"
+            reason = "at most 8192 * 16; truncated as in the reference"
         )]
         let hidden = if ratio > 0.0 && ratio <= 16.0 { (width as f64 * ratio) as usize } else { 0 };
         if hidden == 0 {
@@ -52,12 +52,12 @@ impl Stack {
     }
 }
 
-/// A field that has an upper bound.
+/// Checks that a field is between 1 and `most`.
 pub(crate) fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
     if (1..=most).contains(&value) { Ok(value) } else { Err(format!("`{name}` must be 1 to {most}, not {value}")) }
 }
 
-/// A field that may be there, but says what is true of every model anyway.
+/// Checks that an optional field has the only supported value.
 pub(crate) fn fixed<T: PartialEq + std::fmt::Debug>(name: &str, value: Option<&T>, only: &T) -> Result<(), String> {
     match value {
         Some(value) if value != only => Err(format!("`{name}` {value:?} is not supported, only {only:?}")),
@@ -65,15 +65,15 @@ pub(crate) fn fixed<T: PartialEq + std::fmt::Debug>(name: &str, value: Option<&T
     }
 }
 
-/// Sizes read off a checkpoint, for a model that is asked for by name.
+/// Sizes found in a checkpoint, for a model that is selected by name.
 pub(crate) struct Found<'a> {
     pub(crate) checkpoint: &'a Checkpoint,
     pub(crate) model: &'a str,
 }
 
 impl Found<'_> {
-    /// Refuses stacks of blocks that are not those of the model; `sizes` are the stacks of all models of this kind.
-    /// Where a tensor is missing, nothing is said: loading will name it.
+    /// Checks that the stacks of blocks are those of the model. `sizes` are the stacks of all models of this kind. A missing
+    /// tensor is not an error here: loading reports it.
     pub(crate) fn compare(
         &self,
         stacks: &[(&'static str, Stack)],
@@ -97,23 +97,23 @@ impl Found<'_> {
         Ok(())
     }
 
-    /// A square grid of as many tokens.
+    /// Returns the square grid with this number of tokens.
     pub(crate) fn square(&self, tokens: usize) -> Result<Grid, BackendError> {
         let grid = u32::try_from(tokens.isqrt()).ok().and_then(|side| Grid::new(side, side).ok());
         grid.filter(|grid| grid.tokens() == tokens).ok_or_else(|| BackendError::Config {
             model: self.model.to_owned(),
-            reason: format!("{} has {tokens} positions, which are not a square grid", self.checkpoint.name()),
+            reason: format!("{} has {tokens} positions, expected a square number", self.checkpoint.name()),
         })
     }
 
-    /// Width and depth of the diffusion head.
+    /// Reads width and depth of the diffusion head, if it is in the checkpoint.
     pub(crate) fn head(&self, width: &mut usize, depth: &mut usize) {
         if let Some(found) = self.checkpoint.dimension("diffloss.net.input_proj.weight", 0) {
             (*width, *depth) = (found, self.checkpoint.blocks("diffloss.net.res_blocks"));
         }
     }
 
-    /// The side of a patch, where a token is a whole patch.
+    /// Reads the side of a patch from the number of channels of a token.
     pub(crate) fn patch(&self, latent_channels: usize, patch: &mut usize) {
         let Some(channels) = self.checkpoint.dimension("z_proj.weight", 1) else { return };
         let side = (channels / latent_channels).isqrt();

@@ -1,11 +1,11 @@
-//! Products of square matrices, to compare a model's rate with.
+//! Products of square matrices, as a reference for the throughput of a model.
 
 use candle_core::{Device, Tensor};
 
 use crate::BackendError;
 use crate::error::Context;
 
-/// Two square matrices.
+/// Two square matrices to multiply.
 #[derive(Debug)]
 pub struct Squares {
     side: usize,
@@ -14,19 +14,19 @@ pub struct Squares {
 }
 
 impl Squares {
-    /// Matrices of `side` rows.
+    /// Creates matrices with `side` rows.
     ///
     /// # Errors
-    /// A failure of the tensor library.
+    /// Any failure of the tensor library.
     pub fn new(side: usize) -> Result<Self, BackendError> {
         let matrix = || Tensor::ones((side, side), candle_core::DType::F32, &Device::Cpu);
-        Ok(Self { side, a: matrix().context("making matrices")?, b: matrix().context("making matrices")? })
+        Ok(Self { side, a: matrix().context("creating matrices")?, b: matrix().context("creating matrices")? })
     }
 
-    /// Multiplies them with the tensor library's product, and gives the number of operations that it took.
+    /// Multiplies the matrices with the tensor library and returns the number of floating-point operations.
     ///
     /// # Errors
-    /// A failure of the tensor library.
+    /// Any failure of the tensor library.
     #[expect(clippy::cast_precision_loss, reason = "a side is far below 2^53")]
     pub fn multiply(&self) -> Result<f64, BackendError> {
         self.a.matmul(&self.b).context("multiplying matrices")?;
@@ -34,7 +34,7 @@ impl Squares {
     }
 }
 
-/// Threads that compute.
+/// Number of threads used for computation.
 pub fn threads() -> usize {
     rayon::current_num_threads()
 }

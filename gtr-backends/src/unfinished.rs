@@ -1,4 +1,4 @@
-//! Files that are being written under temporary names: a program that is stopped removes them.
+//! Registry of temporary files that are being written, so that an interrupted program can remove them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,22 +8,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 static FILES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 fn files() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    // A set of paths is whole, whatever the thread did that panicked.
+    // A panic cannot leave the set of paths in an invalid state.
     FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file that [`remove_unfinished`] removes, as long as this value lives.
+/// Registers a file for removal by [`remove_unfinished`] until this value is dropped.
 #[derive(Debug)]
 pub struct Unfinished(PathBuf);
 
 impl Unfinished {
-    /// Takes note of a file.
+    /// Registers a file.
     pub fn new(path: &Path) -> Self {
         files().insert(path.to_owned());
         Self(path.to_owned())
     }
 
-    /// Gives the file its final name by `rename`. Until that returns, the file is not removed.
+    /// Runs `rename`, which gives the file its final name, and unregisters the file. [`remove_unfinished`] waits meanwhile.
     pub fn finish<T>(self, rename: impl FnOnce() -> T) -> T {
         let mut files = files();
         files.remove(&self.0);
@@ -37,10 +37,10 @@ impl Drop for Unfinished {
     }
 }
 
-/// Removes all files that are being written. Call it right before the process exits: what is written afterwards is not finished.
+/// Removes all registered files. Call it right before the process exits: files that are written afterwards stay incomplete.
 pub fn remove_unfinished() {
     for file in std::mem::take(&mut *files()) {
-        // Nothing is left to do about a file that cannot be removed.
+        // A file that cannot be removed is left behind.
         let _ = fs::remove_file(file);
     }
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_finished_or_given_up_is_not_removed() {
+    fn finished_and_dropped_files_are_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| {
             let path = folder.path().join(name);

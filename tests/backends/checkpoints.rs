@@ -156,7 +156,7 @@ fn impossible_configs_say_what_is_wrong() {
     let text = fs::read_to_string(path("../../models/mar-digits/config.json")).unwrap();
     let right: serde_json::Value = serde_json::from_str(&text).unwrap();
     for (field, value, expected) in [
-        ("encoder_embed_dim", serde_json::json!(130), "`encoder_embed_dim` 130 cannot be shared by 4 heads"),
+        ("encoder_embed_dim", serde_json::json!(130), "`encoder_embed_dim` 130 is not a multiple of the 4 heads"),
         ("encoder_embed_dim", serde_json::json!(1_u64 << 40), "`encoder_embed_dim` must be 1 to 8192"),
         ("decoder_depth", serde_json::json!(0), "`decoder_depth` must be 1 to 128, not 0"),
         ("grid", serde_json::json!([4096, 4096]), "`tokens of the grid` must be 1 to 65536"),

@@ -66,10 +66,10 @@ fn calls_that_do_not_fit_each_other_are_refused() {
         let message = result.unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     };
-    refused(generator.features(&canvas, &two).map(drop), "targets of 2 images do not fit a canvas of 1");
-    refused(generator.commit(&mut canvas, &one, values(2)), "do not fit 1 tokens of 16 channels");
+    refused(generator.features(&canvas, &two).map(drop), "expected targets of 1 images, found 2");
+    refused(generator.commit(&mut canvas, &one, values(2)), "expected values of 1 tokens with 16 channels");
     generator.commit(&mut canvas, &one, values(1)).unwrap();
-    refused(generator.commit(&mut canvas, &one, values(1)), "token 5 is known already");
+    refused(generator.commit(&mut canvas, &one, values(1)), "token 5 is already known");
     let elsewhere = gtr_core::Grid::new(9, 9).unwrap().token(80).unwrap();
     let elsewhere = Targets::new([[elsewhere].as_slice()]);
     refused(generator.commit(&mut canvas, &elsewhere, values(1)), "token 80 is not on the model's grid of 8x8");

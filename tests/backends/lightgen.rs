@@ -146,7 +146,7 @@ fn requests_that_do_not_fit_are_refused() {
 fn impossible_configs_say_what_is_wrong() {
     let right = &Golden::open("lightgen_tiny/weights").json["config"];
     for (field, value, expected) in [
-        ("encoder_embed_dim", serde_json::json!(30), "`encoder_embed_dim` 30 cannot be shared by 4 heads"),
+        ("encoder_embed_dim", serde_json::json!(30), "`encoder_embed_dim` 30 is not a multiple of the 4 heads"),
         ("encoder_embed_dim", serde_json::json!(64), "`encoder_embed_dim` 64 is not supported, only 32"),
         ("cross_depth", serde_json::json!(0), "`cross_depth` must be 1 to 128, not 0"),
         ("text_depth", serde_json::json!(1_u64 << 40), "`text_depth` must be 1 to 128"),

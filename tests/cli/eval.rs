@@ -168,7 +168,7 @@ fn foreign_files_are_refused_in_one_line() {
     fs::create_dir(folder.join("c")).unwrap();
     assert!(eval("c").contains("c has no PNG files"));
     write_grey(&folder.join("c/0.png"), 64, 64, |_, _| 0);
-    assert!(eval("c").contains("has 64x64 pixels, not 32x32"));
+    assert!(eval("c").contains("has 64x64 pixels, expected 32x32"));
     fs::write(folder.join("c/0.png"), b"\x89PNG and nothing more").unwrap();
     assert!(eval("c").contains("as PNG"));
     write_grey(&folder.join("c/0.png"), 32, 32, |_, _| 0);

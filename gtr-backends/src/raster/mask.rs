@@ -1,50 +1,50 @@
-//! Which tokens a mask has generated.
+//! Masks: images that select the tokens to generate.
 
 use gtr_core::{Grid, TokenIndex, TokenSet};
 
 use super::{Raster, converted};
 use crate::BackendError;
 
-/// From here on a pixel of a mask is white, or opaque.
+/// Smallest grey value that counts as white, and smallest alpha value that counts as opaque.
 const WHITE: u8 = 128;
 
-/// The tokens that a mask has generated, and what of the file says so.
+/// The tokens selected by a mask, and how the mask was interpreted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// The tokens in whose cells a pixel is to be generated.
+    /// Tokens to generate: those with at least one selected pixel.
     pub tokens: TokenSet,
-    /// What was read.
+    /// Interpretation of the pixels.
     pub source: MaskSource,
-    /// The highest grey value, 0 (black) to 255 (white).
+    /// Highest grey value, 0 (black) to 255 (white).
     pub brightest: u8,
 }
 
-/// What of a mask's pixels says what is generated.
+/// How the pixels of a mask select what to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskSource {
-    /// The colours: white is generated, black is kept. Opacity is everywhere the same.
+    /// By colour: white is generated, black is kept. The opacity is constant.
     Colours,
-    /// The colours, although opacity varies as well.
+    /// By colour, although the opacity also varies.
     ColoursNotOpacity,
-    /// The opacity of one bright colour: what is opaque is generated, as where white was painted on nothing.
+    /// By opacity, with one bright colour: opaque pixels are generated, as in white paint on a transparent layer.
     Opaque,
-    /// The opacity of one dark colour: what is transparent is generated, as where a hole was erased.
+    /// By opacity, with one dark colour: transparent pixels are generated, as in an erased hole.
     Transparent,
 }
 
 impl Raster {
-    /// Reads the picture as a mask. The cell of a token is generated whole if one of its pixels is.
+    /// Interprets the image as a mask. A token is generated if at least one pixel of its cell is selected.
     ///
-    /// White is generated, black is kept. A file that has one colour only says so by its opacity: of a bright colour the
-    /// opaque pixels are generated, of a dark one the transparent pixels.
+    /// White is generated, black is kept. If the image has only one colour, the opacity decides: opaque pixels of a bright
+    /// colour are generated, or transparent pixels of a dark colour.
     ///
     /// # Errors
-    /// [`BackendError::Image`] unless the sides are whole multiples of the grid's.
+    /// [`BackendError::Image`] unless the sides of the image are multiples of the sides of the grid.
     pub fn mask(&self, grid: Grid) -> Result<Mask, BackendError> {
         let (rows, columns) = (grid.height() as usize, grid.width() as usize);
         if !self.height.is_multiple_of(rows) || !self.width.is_multiple_of(columns) {
             return Err(self.wrong(format!(
-                "it has {}x{} pixels, which are not a whole number for each token of a grid of {grid}",
+                "it has {}x{} pixels, expected a multiple of the token grid {grid}",
                 self.width, self.height
             )));
         }
@@ -87,14 +87,14 @@ impl Raster {
         (0..self.width * self.height).map(|place| self.grey(place))
     }
 
-    /// The brightness of a pixel, which are counted row by row.
+    /// Returns the brightness of a pixel by its row-major index.
     fn grey(&self, place: usize) -> u8 {
         let start = place * self.stride;
         let grey = converted(&self.bytes[start..start + self.colours], 1)[0];
         u8::try_from(grey).unwrap_or(u8::MAX)
     }
 
-    /// How opaque a pixel is: 0 is transparent.
+    /// Returns the alpha value of a pixel: 0 is transparent.
     fn opacity(&self, place: usize) -> u8 {
         if self.stride == self.colours { u8::MAX } else { self.bytes[place * self.stride + self.colours] }
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn opacity_counts_where_there_is_one_colour() {
+    fn opacity_decides_if_there_is_one_colour() {
         let grid = Grid::new(1, 2).unwrap();
         let mask = |pixels: [[u8; 4]; 2]| {
             let mask = raster(2, 1, 4, pixels.as_flattened()).mask(grid).unwrap();
@@ -130,12 +130,12 @@ mod tests {
         assert_eq!(mask([of(0, 255), of(0, 0)]), (vec![1], MaskSource::Transparent));
         assert_eq!(mask([of(0, 0), of(255, 255)]), (vec![1], MaskSource::ColoursNotOpacity));
         assert_eq!(mask([of(255, 255), of(0, 0)]), (vec![0], MaskSource::ColoursNotOpacity));
-        // The same everywhere, it says nothing.
+        // Constant opacity is ignored.
         assert_eq!(mask([of(255, 0), of(0, 0)]), (vec![0], MaskSource::Colours));
     }
 
     #[test]
-    fn a_size_that_no_grid_divides_is_refused() {
+    fn a_size_that_is_not_a_multiple_of_the_grid_is_refused() {
         assert!(raster(4, 4, 1, &[0; 16]).mask(Grid::new(3, 2).unwrap()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures and masks from PNG files, which are untrusted.
+//! Reads images and masks from PNG files. Files are untrusted input.
 
 mod mask;
 
@@ -9,52 +9,52 @@ use std::path::Path;
 pub use self::mask::{Mask, MaskSource};
 use crate::{BackendError, Picture, stand_in};
 
-/// A picture of more pixels than this is refused before it is unpacked.
+/// Largest accepted number of pixels, checked before decompression.
 const MOST_PIXELS: u64 = 1 << 26;
 
-/// A file of more bytes than this is refused.
+/// Largest accepted file, in bytes.
 const MOST_BYTES: u64 = 1 << 29;
 
-/// The pixels of a PNG file: grey, or red, green and blue, with or without transparency.
+/// Pixels of a PNG file: grey or RGB, with or without alpha.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raster {
-    /// What it is called in messages.
+    /// Name for messages.
     name: String,
     width: usize,
     height: usize,
-    /// Bytes of a pixel, of which the first `colours` are colours and one that is left is opacity.
+    /// Number of bytes per pixel: `colours` bytes of colour, then at most one byte of alpha.
     stride: usize,
     colours: usize,
     bytes: Vec<u8>,
 }
 
 impl Raster {
-    /// Reads a file; also a pipe, as far as the picture goes.
+    /// Reads a file or a pipe, up to the end of the image.
     ///
     /// # Errors
-    /// [`BackendError::Read`] if the file cannot be read, [`BackendError::Image`] if it is too large or no PNG file.
+    /// [`BackendError::Read`] if the file cannot be read, [`BackendError::Image`] if it is too large or not a PNG file.
     pub fn read(path: &Path) -> Result<Self, BackendError> {
         let wrong = |source| BackendError::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(wrong)?;
         let name = path.display().to_string();
         if bytes.len() as u64 > MOST_BYTES {
-            let reason = format!("it has more than {} MB, which no picture needs", MOST_BYTES >> 20);
+            let reason = format!("it is larger than {} MiB", MOST_BYTES >> 20);
             return Err(BackendError::Image { file: name, reason });
         }
         Self::from_png(&name, &bytes)
     }
 
-    /// Decodes the bytes of a PNG file of any colour type and depth; `name` is what messages call it.
+    /// Decodes a PNG file of any colour type and depth. `name` is used in messages.
     ///
     /// # Errors
-    /// [`BackendError::Image`] if these are not a whole PNG file, or if it has more than 2^26 pixels.
+    /// [`BackendError::Image`] if the bytes are not a complete PNG file, or if it has more than 2^26 pixels.
     ///
     /// # Examples
     /// ```
     /// use gtr_backends::raster::Raster;
     /// let error = Raster::from_png("cat.png", b"\xff\xd8\xff\xe0").unwrap_err();
-    /// assert_eq!(error.to_string(), "cat.png: it is a JPEG picture; convert it to PNG where a picture is wanted");
+    /// assert_eq!(error.to_string(), "cat.png: it is a JPEG image; if an image is expected, convert it to PNG");
     /// ```
     pub fn from_png(name: &str, bytes: &[u8]) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Image { file: name.to_owned(), reason };
@@ -66,7 +66,7 @@ impl Raster {
         }
         Self::decode(name, Cursor::new(bytes)).map_err(|error| match error {
             Undecoded::TooLarge(width, height) => {
-                wrong(format!("it has {width}x{height} pixels: at most {MOST_PIXELS} are read"))
+                wrong(format!("it has {width}x{height} pixels, expected at most {MOST_PIXELS}"))
             }
             Undecoded::Png(error) => wrong(format!("it cannot be read as PNG: {error}")),
         })
@@ -83,23 +83,23 @@ impl Raster {
         let frame = reader.next_frame(&mut bytes)?;
         bytes.truncate(frame.buffer_size());
         let stride = frame.color_type.samples();
-        // Two samples are grey and opacity, four are colours and opacity.
+        // Two samples are grey and alpha, four are RGB and alpha.
         let colours = if stride < 3 { 1 } else { 3 };
         let [width, height] = [frame.width, frame.height].map(|side| side as usize);
         Ok(Self { name: name.to_owned(), width, height, stride, colours, bytes })
     }
 
-    /// What it is called in messages.
+    /// Name for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Pixels in a row.
+    /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows of pixels.
+    /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
@@ -108,25 +108,25 @@ impl Raster {
         BackendError::Image { file: self.name.clone(), reason }
     }
 
-    /// The colours of a pixel.
+    /// Returns the colour bytes of a pixel.
     fn pixel(&self, row: usize, column: usize) -> &[u8] {
         let start = (row * self.width + column) * self.stride;
         &self.bytes[start..start + self.colours]
     }
 
-    /// The picture at a model's size: squares of pixels become their mean. Opacity does not count.
+    /// Scales the image down to a model's size: each square of pixels becomes its mean. Alpha is ignored.
     ///
     /// # Shapes
     /// `[height, width, channels]`, as for [`Picture::new`].
     ///
     /// # Errors
-    /// [`BackendError::Image`] unless the file has that size or a whole multiple of it, [`BackendError::Request`] for another
-    /// number of channels than 1 or 3.
+    /// [`BackendError::Image`] unless the image has that size or a whole multiple of it; [`BackendError::Request`] if the
+    /// number of channels is not 1 or 3.
     pub fn picture(&self, [height, width, channels]: [usize; 3]) -> Result<Picture, BackendError> {
         let times = self.height.checked_div(height).unwrap_or(0);
         if times == 0 || (self.height, self.width) != (times * height, times * width) {
             return Err(self.wrong(format!(
-                "it has {}x{} pixels, the model makes {width}x{height}: give it that size or a whole multiple of it",
+                "it has {}x{} pixels, expected {width}x{height} (the size of the model) or a whole multiple of it",
                 self.width, self.height
             )));
         }
@@ -145,22 +145,22 @@ impl Raster {
         Picture::new(width, height, channels, pixels)
     }
 
-    /// The picture, which must have this size as it is.
+    /// Converts an image that must have exactly this size.
     ///
     /// # Shapes
     /// `[height, width, channels]`.
     ///
     /// # Errors
-    /// Those of [`Raster::picture`]; a multiple of the size is refused, too.
+    /// Those of [`Raster::picture`]. A multiple of the size is also an error.
     pub fn exactly(&self, shape: [usize; 3]) -> Result<Picture, BackendError> {
         let [height, width, _] = shape;
         if (self.height, self.width) != (height, width) {
-            return Err(self.wrong(format!("it has {}x{} pixels, not {width}x{height}", self.width, self.height)));
+            return Err(self.wrong(format!("it has {}x{} pixels, expected {width}x{height}", self.width, self.height)));
         }
         self.picture(shape)
     }
 
-    /// Refuses a picture that is not of the size of another.
+    /// Checks that the image has the same size as another.
     ///
     /// # Errors
     /// [`BackendError::Image`] if the sizes differ.
@@ -169,16 +169,16 @@ impl Raster {
             return Ok(self);
         }
         Err(self.wrong(format!(
-            "it has {}x{} pixels, {} has {}x{}: give both the same size",
+            "it has {}x{} pixels, {} has {}x{}: expected the same size",
             self.width, self.height, other.name, other.width, other.height
         )))
     }
 }
 
-/// Why a file is not decoded.
+/// Reason why a file is not decoded.
 #[derive(Debug)]
 enum Undecoded {
-    /// Too many pixels: columns and rows.
+    /// Too many pixels: width and height.
     TooLarge(u32, u32),
     Png(png::DecodingError),
 }
@@ -189,18 +189,18 @@ impl From<png::DecodingError> for Undecoded {
     }
 }
 
-/// What a file is that is no PNG file, by how it begins, as far as [`stand_in()`] does not know it.
+/// Identifies other image formats by their first bytes. [`stand_in()`] handles the remaining kinds of files.
 fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
-        [b'G', b'I', b'F', b'8', ..] => Some("a GIF picture"),
-        [b'B', b'M', ..] => Some("a BMP picture"),
-        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("a TIFF picture"),
-        _ if !bytes.starts_with(b"\x89PNG") => Some("no PNG file"),
+        [b'G', b'I', b'F', b'8', ..] => Some("a GIF image"),
+        [b'B', b'M', ..] => Some("a BMP image"),
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => Some("a TIFF image"),
+        _ if !bytes.starts_with(b"\x89PNG") => Some("not a PNG file"),
         _ => None,
     }
 }
 
-/// A pixel in grey (one channel) or in colours (three), 0 to 255.
+/// Converts a pixel to grey (one channel) or RGB (three channels), 0 to 255.
 fn converted(pixel: &[u8], channels: usize) -> [u32; 3] {
     match (pixel, channels) {
         (&[red, green, blue], 1) => [brightness([red, green, blue]).into(), 0, 0],
@@ -210,14 +210,14 @@ fn converted(pixel: &[u8], channels: usize) -> [u32; 3] {
     }
 }
 
-/// The brightness of a colour, red, green and blue: luma of ITU-R BT.601, rounded.
+/// Brightness of an RGB colour: luma of ITU-R BT.601, rounded to the nearest integer.
 pub fn brightness(colour: [u8; 3]) -> u8 {
     let [red, green, blue] = colour.map(u32::from);
-    // At most 255, as the weights add up to 1000.
+    // At most 255, since the weights sum to 1000.
     u8::try_from((299 * red + 587 * green + 114 * blue + 500) / 1000).unwrap_or(u8::MAX)
 }
 
-/// The mean of the bytes of a square, 0 to 1.
+/// Mean of the bytes of a square, scaled to 0 to 1.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "at most 2^34, and f32 is the result")]
 fn share(sum: u64, times: usize) -> f32 {
     (sum as f64 / (255 * times * times) as f64) as f32
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn enlarged_pictures_come_back_to_the_byte() {
+    fn enlarged_images_are_restored_exactly() {
         let bytes: Vec<u8> = (0..=255).collect();
         let small = Picture::new(16, 16, 1, bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()).unwrap();
         for times in [1, 3, 8] {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_become_grey_and_back() {
+    fn colours_convert_to_grey_and_back() {
         let red = raster(1, 1, 3, &[255, 0, 0]);
         assert_eq!(red.picture([1, 1, 1]).unwrap().to_u8(), [76]);
         assert_eq!(red.picture([1, 1, 3]).unwrap().to_u8(), [255, 0, 0]);

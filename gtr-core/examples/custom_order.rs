@@ -1,5 +1,5 @@
-//! A scheduler of one's own, outside the crate: an order that winds inwards, registered, checked against the laws, planned,
-//! verified and sampled.
+//! A custom scheduler outside the crate: a spiral order that is registered, checked against the laws, planned, verified
+//! and sampled.
 //!
 //! ```sh
 //! cargo run -p gtr-core --example custom_order
@@ -16,13 +16,13 @@ use gtr_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// From the rim inwards, ring by ring.
+/// Spiral from the border to the centre, ring by ring.
 ///
-/// Each ring is walked clockwise from its top left corner.
+/// Each ring is traversed clockwise from its top left corner.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Spiral {
-    /// Whether to begin in the middle instead.
+    /// If true, reverses the order, so that it starts in the centre.
     outwards: bool,
 }
 
@@ -53,7 +53,7 @@ impl Order for Spiral {
     }
 }
 
-/// A model that only remembers in which call each token was made.
+/// A model that only records the call in which each token was generated.
 struct Diary {
     grid: Grid,
     calls: u32,
@@ -108,11 +108,11 @@ impl MaskedGenerator for Diary {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "an example shows what it does")]
+#[expect(clippy::print_stdout, reason = "an example prints its result")]
 fn main() -> Result<(), Box<dyn Error>> {
     let registry = Registry::builtin().with_order::<Spiral>();
 
-    // The laws that the crate's own implementations are tested with hold here too.
+    // Check the laws that the built-in implementations are tested with.
     let holds = |law: laws::Law| law.map_err(|broken| broken.to_string());
     for (height, width) in [(1, 1), (1, 9), (5, 4), (8, 8)] {
         holds(laws::order(&Spiral { outwards: false }, Grid::new(height, width)?))?;
@@ -139,7 +139,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut diary = Diary { grid: plan.grid(), calls: 0 };
     let images = Sampler::new(&plan, &registry)?.run(&mut diary, &jobs, &settings, &mut ())?;
 
-    println!("the AR step in which each token was made:");
+    println!("AR step in which each token was generated:");
     for row in images[0].chunks(plan.grid().width() as usize) {
         let cells: Vec<String> = row.iter().map(|step| format!("{step:2}")).collect();
         println!("{}", cells.join(" "));

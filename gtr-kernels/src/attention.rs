@@ -1,4 +1,4 @@
-//! Attention: what queries ask for, mixed from values by the likeness of keys.
+//! Scaled dot-product attention.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -7,48 +7,48 @@ use crate::elementwise::softmax_in_place;
 use crate::pack::{COLUMNS, PackedShape};
 use crate::tile::{ROWS, Tile, multiply};
 
-/// The sides of an attention.
+/// Dimensions of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
-    /// Sequences.
+    /// Number of sequences.
     pub batch: usize,
-    /// Heads, which share the width.
+    /// Number of heads.
     pub heads: usize,
-    /// Numbers of a head.
+    /// Dimension of a head.
     pub depth: usize,
 }
 
-/// The values, mixed as queries ask: per head `softmax(q k^T / sqrt(depth)) v`.
+/// Computes multi-head attention: `softmax(q k^T / sqrt(depth)) v` per head.
 ///
 /// # Shapes
 /// With `width = heads * depth`:
 /// - `queries`: `[batch * m, width]`
-/// - `keys_values`: `[batch * n, 2 * width]`, a row of keys followed by one of values
+/// - `keys_values`: `[batch * n, 2 * width]`, each row holds the keys followed by the values
 /// - returns: `[batch * m, width]`
 ///
 /// # Panics
-/// If the lengths contradict the sides.
+/// Panics if a length does not match `sides`, a dimension is 0, or `n` is 0.
 ///
 /// # Examples
 /// ```
 /// use gtr_kernels::{Attention, attention};
 ///
 /// let sides = Attention { batch: 1, heads: 1, depth: 1 };
-/// // A query that is indifferent gets the mean of the values.
+/// // A zero query gives the mean of the values.
 /// assert_eq!(attention(&[0.0], &[7.0, 1.0, -7.0, 3.0], sides), [2.0]);
 /// ```
 pub fn attention(queries: &[f32], keys_values: &[f32], sides: Attention) -> Vec<f32> {
     let Attention { batch, heads, depth } = sides;
     let width = heads * depth;
-    assert!(batch > 0 && width > 0, "an attention has sides");
+    assert!(batch > 0 && width > 0, "dimensions must be above 0");
     assert!(queries.len().is_multiple_of(batch * width), "queries of {batch} x {width} in {}", queries.len());
     assert!(keys_values.len().is_multiple_of(2 * batch * width), "keys of {batch} x {width} in {}", keys_values.len());
     let (m, n) = (queries.len() / batch / width, keys_values.len() / batch / width / 2);
     assert!(n > 0, "there is nothing to attend to");
-    // Threads take whole heads, or share the queries of one where there are more threads than heads.
+    // Threads process whole heads. If there are more threads than heads, several threads divide the queries of a head.
     let sharers = rayon::current_num_threads().div_ceil(batch * heads);
     let share = m.div_ceil(sharers).next_multiple_of(ROWS);
-    // One head of one sequence after the other.
+    // `[batch, heads, m, depth]`.
     let mut mixed = vec![0.0; queries.len()];
     mixed.par_chunks_exact_mut((m * depth).max(1)).enumerate().for_each(|(part, out)| {
         let (sequence, head) = (part / heads, part % heads);
@@ -71,7 +71,7 @@ pub fn attention(queries: &[f32], keys_values: &[f32], sides: Attention) -> Vec<
     out
 }
 
-/// The numbers of one head within wider rows.
+/// View of one head: `depth` values at offset `first` of each row of length `stride`.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     numbers: &'a [f32],
@@ -87,7 +87,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// One head of one sequence.
+/// Attention of one head of one sequence.
 struct Head<'a> {
     queries: Rows<'a>,
     keys: Rows<'a>,
@@ -107,7 +107,7 @@ impl WithSimd for Head<'_> {
         let Self { queries, keys, values, m, n, out } = self;
         let depth = queries.depth;
         let scale = 1.0 / (depth as f32).sqrt();
-        // Keys as the weights of a product from depth to n, values from n to depth.
+        // Pack the keys as weights from `depth` to `n`, and the values as weights from `n` to `depth`.
         let (to_scores, to_values) =
             (PackedShape { inputs: depth, outputs: n }, PackedShape { inputs: n, outputs: depth });
         let mut packed = vec![0.0; to_scores.len() + to_values.len()];

@@ -1,66 +1,67 @@
-//! Convolutions: products of weights with what lies around each pixel.
+//! Two-dimensional convolutions.
 
 use rayon::prelude::*;
 
 use crate::pack::{COLUMNS, PackedShape};
 use crate::tile::{Gathered, INPUTS, ROWS, Tile};
 
-/// An image, pixel by pixel: the channels of a pixel lie side by side.
+/// An image in channels-last layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
-    /// Rows of pixels.
+    /// Height in pixels.
     pub rows: usize,
-    /// Columns of pixels.
+    /// Width in pixels.
     pub columns: usize,
-    /// Numbers of a pixel.
+    /// Number of channels.
     pub channels: usize,
-    /// `[rows, columns, channels]`.
+    /// Pixel values, `[rows, columns, channels]`.
     pub pixels: &'a [f32],
 }
 
-/// How a square kernel goes over an image.
+/// Geometry of a convolution with a square kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {
-    /// Rows, and columns, of the kernel.
+    /// Height and width of the kernel.
     pub side: usize,
-    /// Rows, and columns, from one place of the kernel to the next.
+    /// Vertical and horizontal stride.
     pub stride: usize,
-    /// Zeros above and on the left of the image, and below and on its right.
+    /// Zero padding: above and to the left, below and to the right.
     pub padding: (usize, usize),
-    /// How often each row and each column stands, as if the image had been enlarged before.
+    /// Factor of nearest-neighbour upsampling before the convolution; 1 for none.
     pub enlarged: usize,
 }
 
-/// Tiles that a thread takes at once, at most: their sums stay in its cache.
+/// Maximum number of tiles that a thread processes at once; their sums stay in its cache.
 const TILES: usize = 40;
 
 impl Convolution {
-    /// A kernel that leaves an image its size.
+    /// Creates a convolution with stride 1 and padding `side / 2`, which preserves the image size if `side` is odd.
     pub fn same(side: usize) -> Self {
         Self { side, stride: 1, padding: (side / 2, side / 2), enlarged: 1 }
     }
 
-    /// The weights that it takes, packed as a product's: inputs are the kernel's rows, in them its columns, in them channels.
+    /// Returns the shape of the packed weights. The inputs are ordered by kernel row, kernel column, channel.
     pub fn weights(self, channels: usize, outputs: usize) -> PackedShape {
         PackedShape { inputs: self.side * self.side * channels, outputs }
     }
 
-    /// Rows, or columns, of the result for so many of the image.
+    /// Returns the height (or width) of the result for an image of height (or width) `image`.
     pub fn length(self, image: usize) -> usize {
         let padded = image * self.enlarged + self.padding.0 + self.padding.1;
         padded.checked_sub(self.side).map_or(0, |room| room / self.stride + 1)
     }
 }
 
-/// The image after a convolution, each pixel of which is handed to `finish` with its number before it is done.
+/// Computes a convolution. Calls `finish` with the index and the channels of each pixel of the result, to modify it in
+/// place.
 ///
 /// # Shapes
-/// - `weights`: [`Convolution::weights`], packed
+/// - `weights`: packed with the shape [`Convolution::weights`]
 /// - `bias`: `[outputs]`
-/// - returns: `[rows, columns, outputs]`, of [`Convolution::length`] rows and columns
+/// - returns: `[rows, columns, outputs]`, where rows and columns follow from [`Convolution::length`]
 ///
 /// # Panics
-/// If the lengths contradict the shapes.
+/// Panics if a length does not match the shapes, or a dimension is 0.
 ///
 /// # Examples
 /// ```
@@ -85,8 +86,8 @@ pub fn convolution(
 ) -> Vec<f32> {
     let Image { rows, columns, channels, pixels } = image;
     let outputs = bias.len();
-    assert!(channels > 0 && outputs > 0, "pixels have channels");
-    assert!(how.side > 0 && how.stride > 0 && how.enlarged > 0, "a kernel has a side, a stride and an image");
+    assert!(channels > 0 && outputs > 0, "the number of channels must be above 0");
+    assert!(how.side > 0 && how.stride > 0 && how.enlarged > 0, "side, stride and upsampling must be above 0");
     assert_eq!(pixels.len(), rows * columns * channels, "an image of {rows} x {columns} x {channels}");
     assert_eq!(weights.len(), how.weights(channels, outputs).len(), "weights from {channels} channels to {outputs}");
     let width = how.length(columns);
@@ -103,25 +104,25 @@ pub fn convolution(
     out
 }
 
-/// A convolution, whichever pixels a thread takes.
+/// The inputs of a convolution, shared by all threads.
 struct Task<'a> {
     image: Image<'a>,
     weights: &'a [f32],
     bias: &'a [f32],
     how: Convolution,
-    /// Columns of the result.
+    /// Width of the result.
     width: usize,
-    /// A pixel beyond the edge.
+    /// A pixel of the zero padding.
     zeros: Vec<f32>,
 }
 
 impl Task<'_> {
-    /// Some pixels of the result, of which the first has this number.
+    /// Computes consecutive pixels of the result, starting at index `first`.
     fn compute(&self, first: usize, out: &mut [f32]) {
         let (outputs, channels, side) = (self.bias.len(), self.image.channels, self.how.side);
         let count = out.len() / outputs;
         let mut sums: Vec<Tile> = vec![[[0.0; COLUMNS]; ROWS]; count.div_ceil(ROWS)];
-        // What each place of the kernel meets, tile by tile.
+        // For each kernel position, the input pixels of each tile.
         let taps: Vec<Vec<[&[f32]; ROWS]>> = (0..side * side)
             .map(|tap| {
                 let meets = |pixel: usize| self.pixel(first + pixel, tap / side, tap % side);
@@ -149,7 +150,7 @@ impl Task<'_> {
         }
     }
 
-    /// What a place of the kernel meets, for a pixel of the result.
+    /// Returns the input pixel under the kernel position (`down`, `right`) for pixel `number` of the result.
     fn pixel(&self, number: usize, down: usize, right: usize) -> &[f32] {
         let Convolution { stride, padding, enlarged, .. } = self.how;
         let at = |place: usize, step: usize, length: usize| {

@@ -1,10 +1,10 @@
-//! Functions of single numbers and of single rows, in arithmetic that vectors have everywhere.
+//! Elementwise and row-wise functions.
 //!
-//! Nothing is fused, so the bits are the same on all machines.
+//! They use no fused multiply-add, so the bits are the same on all machines.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LOG2_E};
 
-/// The Gaussian error linear unit, `x (1 + erf(x / sqrt(2))) / 2`, of each number.
+/// Applies the Gaussian error linear unit, `x (1 + erf(x / sqrt(2))) / 2`, to each element.
 ///
 /// # Examples
 /// ```
@@ -16,7 +16,7 @@ pub fn gelu(x: &mut [f32]) {
     each(x, |x| 0.5 * x * (1.0 + erf(x * FRAC_1_SQRT_2)));
 }
 
-/// The sigmoid linear unit, `x / (1 + exp(-x))`, of each number.
+/// Applies the sigmoid linear unit, `x / (1 + exp(-x))`, to each element.
 ///
 /// # Examples
 /// ```
@@ -31,7 +31,7 @@ pub fn silu(x: &mut [f32]) {
     );
 }
 
-/// [`silu`] within a function that is compiled for some kind of vectors.
+/// [`silu`] without dispatch, to be called from a dispatched function.
 #[inline(always)]
 pub(crate) fn silu_in_place(x: &mut [f32]) {
     for value in x.iter_mut() {
@@ -39,7 +39,7 @@ pub(crate) fn silu_in_place(x: &mut [f32]) {
     }
 }
 
-/// The exponentials of a row, divided by their sum.
+/// Applies softmax to a row.
 ///
 /// # Examples
 /// ```
@@ -54,7 +54,7 @@ pub fn softmax(row: &mut [f32]) {
     );
 }
 
-/// [`softmax`] within a function that is compiled for some kind of vectors.
+/// [`softmax`] without dispatch, to be called from a dispatched function.
 #[inline(always)]
 pub(crate) fn softmax_in_place(row: &mut [f32]) {
     let largest = lanes(row, f32::NEG_INFINITY, |a, b| if a > b { a } else { b }, |value| value);
@@ -67,10 +67,10 @@ pub(crate) fn softmax_in_place(row: &mut [f32]) {
     }
 }
 
-/// Normalises a row to mean 0 and variance 1, then multiplies by `scale` and adds `shift`, where they are given.
+/// Normalises a row to mean 0 and variance 1, then applies `affine`, a pair of scale and shift, if given.
 ///
 /// # Shapes
-/// `row`, `out`, `scale`, `shift`: all of the same length.
+/// `row`, `out`, scale and shift have the same length.
 ///
 /// # Examples
 /// ```
@@ -96,7 +96,7 @@ pub fn layer_norm(row: &[f32], out: &mut [f32], affine: Option<(&[f32], &[f32])>
     );
 }
 
-/// Mean and reciprocal standard deviation.
+/// Returns the mean and the reciprocal of the standard deviation.
 #[inline(always)]
 #[expect(clippy::cast_precision_loss, reason = "rows are shorter than 2^24")]
 fn moments(row: &[f32], eps: f32) -> (f32, f32) {
@@ -105,7 +105,7 @@ fn moments(row: &[f32], eps: f32) -> (f32, f32) {
     (mean, 1.0 / (variance + eps).sqrt())
 }
 
-/// Joins the numbers of a row in a fixed order that vectors can follow: each lane by itself, then the lanes in halves.
+/// Reduces a row in a fixed order that vectorises: first per lane, then by pairwise halving of the lanes.
 #[inline(always)]
 fn lanes(row: &[f32], start: f32, join: impl Fn(f32, f32) -> f32, value: impl Fn(f32) -> f32) -> f32 {
     let (chunks, rest) = row.as_chunks::<64>();
@@ -140,10 +140,10 @@ fn each(x: &mut [f32], function: impl Fn(f32) -> f32) {
     );
 }
 
-/// The error function: a ratio of polynomials, fitted so that their quotient is within 2e-8 of it, rounding aside.
+/// Error function as a ratio of polynomials, with an error below 2e-8 before rounding.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
-    /// From here on it is 1 to the last bit.
+    /// From here on, erf(x) rounds to 1.
     const END: f32 = 3.92;
     let square = x * x;
     let above = polynomial(
@@ -154,14 +154,14 @@ fn erf(x: f32) -> f32 {
     if x.abs() >= END { 1.0_f32.copysign(x) } else { x * above / below }
 }
 
-/// The exponential function: a power of two, and a polynomial within 3e-9 of what remains, rounding aside.
+/// Exponential function: a power of two times a polynomial, with an error of the polynomial below 3e-9 before rounding.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    /// Adding this to a small number rounds it to a whole one, which is then what its last bits hold.
+    /// 1.5 * 2^23. Adding it to a small number rounds the number to an integer, stored in the lowest bits.
     const ROUNDING: f32 = 12_582_912.0;
-    /// The logarithm of 2 in two parts, the first of which has few bits.
+    /// ln(2) in two parts. The first part has few bits, so its product with an integer is exact.
     const LN_2: [f32; 2] = [0.693_359_4, -0.000_212_194_44];
-    // Beyond these the result is no normal number.
+    // Outside this range the result is not a normal number.
     let x = x.clamp(-87.3, 88.7);
     let rounded = x * LOG2_E + ROUNDING;
     let whole = rounded - ROUNDING;

@@ -1,21 +1,22 @@
-//! Normalisation of images, group of channels by group of channels.
+//! Group normalisation.
 
 use rayon::prelude::*;
 
 use crate::elementwise::silu_in_place;
 
-/// Pixels whose sums are taken at once. A fixed number: the order of summation must not depend on the threads.
+/// Number of pixels per partial sum. Fixed, so that the order of summation does not depend on the number of threads.
 const PIXELS: usize = 512;
 
-/// Normalises each group of channels over a whole image to mean 0 and variance 1, then multiplies each channel by its `scale`
-/// and adds its `shift`; then, where `activated`, takes the sigmoid linear unit.
+/// Applies group normalisation: normalises each group of channels over the whole image to mean 0 and variance 1, then
+/// applies the scale and the shift of each channel. If `activated`, applies [`silu`](crate::silu) to the result.
 ///
 /// # Shapes
-/// - `pixels`: `[pixels, channels]`, as is what is returned
-/// - `scale`, `shift`: `[channels]`, a whole multiple of `groups`
+/// - `pixels`: `[pixels, channels]`
+/// - `scale`, `shift`: `[channels]`; the number of channels is a multiple of `groups`
+/// - returns: `[pixels, channels]`
 ///
 /// # Panics
-/// If the lengths contradict the shapes.
+/// Panics if a length does not match the shapes.
 ///
 /// # Examples
 /// ```
@@ -37,8 +38,8 @@ pub fn group_norm(
 ) -> Vec<f32> {
     let channels = scale.len();
     assert!(groups > 0 && channels.is_multiple_of(groups) && channels > 0, "{groups} groups of {channels} channels");
-    assert_eq!(shift.len(), channels, "a shift a channel");
-    assert!(pixels.len().is_multiple_of(channels), "pixels of {channels} numbers in {}", pixels.len());
+    assert_eq!(shift.len(), channels, "one shift per channel");
+    assert!(pixels.len().is_multiple_of(channels), "pixels of {channels} channels in {} values", pixels.len());
     let parts: Vec<Vec<[f64; 2]>> = pixels.par_chunks(PIXELS * channels).map(|part| sums(part, channels)).collect();
     let width = channels / groups;
     let count = (pixels.len() / channels * width) as f64;
@@ -72,7 +73,7 @@ pub fn group_norm(
     out
 }
 
-/// The sum of each channel, and that of its squares.
+/// Returns the sum and the sum of squares of each channel.
 fn sums(pixels: &[f32], channels: usize) -> Vec<[f64; 2]> {
     let mut sums = vec![[0.0; 2]; channels];
     pulp::Arch::new().dispatch(

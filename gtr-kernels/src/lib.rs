@@ -1,18 +1,21 @@
-//! The arithmetic of masked autoregressive models on a CPU: matrix products, convolutions, attention, activations, on slices of `f32`.
+//! CPU kernels for masked autoregressive models: matrix products, convolutions, attention and activations on slices of
+//! `f32`.
 //!
-//! Two promises make it a crate of its own:
+//! Two properties distinguish this crate:
 //!
-//! - *Same bits.* A row of a result depends on its own row of the input and on nothing else: not on how many rows there are,
-//!   nor on the number of threads. Each number is summed in one fixed order. So an image has the same bits in any batch.
-//! - *Few rows are fast, too.* Diffusion heads multiply a dozen rows by a hundred megabytes of weights. Weights are laid out
-//!   once, in the order in which they are read, and the threads share their columns.
+//! - *Reproducible bits.* A row of a result depends only on the corresponding row of the input, not on the number of
+//!   rows or
+//!   threads. Each value is summed in a fixed order. An image therefore has the same bits in any batch.
+//! - *Fast for few rows.* A diffusion head multiplies a dozen rows by a hundred megabytes of weights. The weights are
+//!   packed
+//!   once, in the order in which the kernels read them, and the threads divide the columns among themselves.
 //!
-//! Instructions are chosen at run time (AVX-512, AVX2, NEON, or none), by [`pulp`]. Where products are fused with sums, and
-//! where they are not, bits differ; with the same kind of instructions they do not depend on the width of the vectors.
+//! [`pulp`] selects the instruction set at run time (AVX-512, AVX2, NEON, or scalar). Bits differ between instruction
+//! sets with and without fused multiply-add. They do not depend on the vector width.
 
 #![expect(
     clippy::inline_always,
-    reason = "what is compiled for some kind of vectors must be inlined into its dispatch"
+    reason = "code must be inlined into the dispatched function to be compiled for its instruction set"
 )]
 
 mod attention;

@@ -1,13 +1,13 @@
-//! How matrices are laid out for the tiles of a product.
+//! Memory layout of packed matrices.
 
 use crate::tile::ROWS;
 
-/// Columns of a block of packed weights.
+/// Number of columns per block of packed weights.
 pub const COLUMNS: usize = 64;
 
-/// The sides of a matrix of weights, `[inputs, outputs]`, that is packed into blocks of [`COLUMNS`] columns.
+/// Shape of a weight matrix, `[inputs, outputs]`, that is packed into blocks of [`COLUMNS`] columns.
 ///
-/// A block holds its columns of the first row, then of the second, and so on. The last block is filled up with zeros.
+/// A block stores its columns row by row. The last block is padded with zeros.
 ///
 /// # Examples
 /// ```
@@ -20,31 +20,32 @@ pub const COLUMNS: usize = 64;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackedShape {
-    /// Rows: numbers that a product takes.
+    /// Number of rows, the length of an input row.
     pub inputs: usize,
-    /// Columns: numbers that a product gives.
+    /// Number of columns, the length of an output row.
     pub outputs: usize,
 }
 
 impl PackedShape {
-    /// Number of blocks.
+    /// Returns the number of blocks.
     pub fn blocks(self) -> usize {
         self.outputs.div_ceil(COLUMNS)
     }
 
-    /// Numbers in all blocks, those that fill up included.
+    /// Returns the number of values in all blocks, including padding.
     #[expect(clippy::len_without_is_empty, reason = "a size, not a collection")]
     pub fn len(self) -> usize {
         self.blocks() * self.inputs * COLUMNS
     }
 
-    /// Where the weight from `input` to `output` is.
+    /// Returns the index of the weight from `input` to `output`.
     pub fn place(self, input: usize, output: usize) -> usize {
         (output / COLUMNS * self.inputs + input) * COLUMNS + output % COLUMNS
     }
 }
 
-/// Rows, `width` wide, laid out tile by tile: number by number, the rows of a tile side by side.
+/// Packs rows of length `width` into tiles of [`ROWS`] rows. Within a tile, the values are ordered by column, then by
+/// row.
 pub(crate) fn tiles(rows: &[f32], width: usize) -> Vec<[f32; ROWS]> {
     let count = rows.len() / width.max(1);
     let mut packed = vec![[0.0; ROWS]; count.div_ceil(ROWS) * width];

@@ -6,25 +6,27 @@ use rayon::prelude::*;
 use crate::pack::{COLUMNS, PackedShape, tiles};
 use crate::tile::{INPUTS, Products, ROWS, Tile};
 
-/// Packed weights: [`PackedShape::len`] numbers.
+/// Packed weights, [`PackedShape::len`] values.
 #[derive(Clone, Copy, Debug)]
 pub enum Weights<'a> {
-    /// Of 32 bits.
+    /// 32-bit floats.
     F32(&'a [f32]),
-    /// Of 16 bits, with the exponents of f32.
+    /// 16-bit floats with the exponent range of `f32`.
     Bf16(&'a [bf16]),
-    /// Of 16 bits.
+    /// IEEE half-precision floats.
     F16(&'a [f16]),
 }
 
-/// Tiles a thread from which on each takes rows of its own: then what they read of the weights is worth what they compute.
+/// From this number of tiles per thread, threads divide the rows; each thread then reads all weights, but reuses them
+/// enough.
 const MANY: usize = 20;
-/// Fewer numbers than this are finished sooner than a second thread wakes up.
+/// Below this number of output values, one thread finishes the rows faster than several.
 const WIDE: usize = 1 << 17;
-/// Fewer multiplications than this are not worth a second thread.
+/// Below this number of multiplications, one thread is faster than several.
 const SMALL: usize = 1 << 18;
 
-/// `x W + bias`, each row of which is handed to `finish` with its number before it is done.
+/// Computes `x W + bias`. Calls `finish` with the index and the values of each row of the result, to modify it in
+/// place.
 ///
 /// # Shapes
 /// - `x`: `[rows, inputs]`
@@ -33,7 +35,7 @@ const SMALL: usize = 1 << 18;
 /// - returns: `[rows, outputs]`
 ///
 /// # Panics
-/// If the lengths contradict the shape.
+/// Panics if a length does not match `shape`, or a dimension is 0.
 ///
 /// # Examples
 /// ```
@@ -54,10 +56,10 @@ pub fn product(
     finish: &(dyn Fn(usize, &mut [f32]) + Sync),
 ) -> Vec<f32> {
     let PackedShape { inputs, outputs } = shape;
-    assert!(inputs > 0 && outputs > 0, "weights have sides");
-    assert!(x.len().is_multiple_of(inputs), "rows of {inputs} numbers in {}", x.len());
+    assert!(inputs > 0 && outputs > 0, "dimensions must be above 0");
+    assert!(x.len().is_multiple_of(inputs), "rows of {inputs} values in {}", x.len());
     assert_eq!(weights.len(), shape.len(), "weights of {inputs} x {outputs}");
-    assert_eq!(bias.len(), outputs, "a bias of {outputs} numbers");
+    assert_eq!(bias.len(), outputs, "a bias of {outputs} values");
     let rows = x.len() / inputs;
     let mut out = vec![0.0; rows * outputs];
     let tiles = rows.div_ceil(ROWS);
@@ -75,13 +77,14 @@ pub fn product(
     out
 }
 
-/// Tiles of the parts that threads take: as many parts for each thread, with little left over, and small for their caches.
+/// Returns the number of tiles per chunk of work: every thread gets the same number of chunks, with little remainder,
+/// and chunks are small enough for the cache.
 fn part(tiles: usize, threads: usize) -> usize {
     let sizes = (1..=8).map(|parts| (parts, tiles.div_ceil(parts * threads)));
     sizes.min_by_key(|&(parts, size)| (parts * size, size)).map_or(tiles, |(_, size)| size)
 }
 
-/// A product, whichever way it is shared among threads.
+/// The inputs of a product, for either division among threads.
 #[derive(Clone, Copy)]
 struct Task<'a> {
     weights: Weights<'a>,
@@ -91,7 +94,7 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Some of the rows, of which the first has this number.
+    /// Computes consecutive rows on the current thread, starting at index `first`.
     fn by_rows(self, first: usize, x: &[f32], out: &mut [f32]) {
         let PackedShape { inputs, outputs } = self.shape;
         let packed = tiles(x, inputs);
@@ -108,7 +111,7 @@ impl Task<'_> {
         }
     }
 
-    /// All rows; threads share the columns, if there are to be threads.
+    /// Computes all rows. If `threads`, divides the columns among the threads.
     fn by_columns(self, x: &[f32], out: &mut [f32], threads: bool) {
         let PackedShape { inputs, outputs } = self.shape;
         let packed = tiles(x, inputs);
@@ -134,7 +137,7 @@ impl Task<'_> {
     }
 }
 
-/// What a block of columns comes to.
+/// Stores the sum of a block of columns and the bias.
 fn add(out: &mut [f32], sums: &[f32; COLUMNS], bias: &[f32]) {
     for ((out, sum), bias) in out.iter_mut().zip(sums).zip(bias) {
         *out = sum + bias;
@@ -150,7 +153,7 @@ impl Weights<'_> {
         }
     }
 
-    /// Adds the products with one of the blocks.
+    /// Adds the products of `rows` with one block of the weights to `out`.
     fn multiply(self, block: usize, inputs: usize, rows: &[[f32; ROWS]], out: &mut [Tile]) {
         let mine = block * inputs * COLUMNS..(block + 1) * inputs * COLUMNS;
         let after = mine.end;
@@ -166,7 +169,8 @@ impl Weights<'_> {
     }
 }
 
-/// Adds part by part, with the part that follows; after the last one, what comes after the block.
+/// Calls `add` for each chunk of [`INPUTS`] rows of weights, together with the next chunk for prefetching. The last
+/// chunk is followed by `after`, the weights behind the block.
 fn by_parts(weights: &[f32], after: &[f32], mut add: impl FnMut(usize, &[f32], &[f32])) {
     let parts = weights.chunks(INPUTS * COLUMNS);
     let next = parts.clone().skip(1).chain([&after[..after.len().min(INPUTS * COLUMNS)]]);
@@ -175,6 +179,7 @@ fn by_parts(weights: &[f32], after: &[f32], mut add: impl FnMut(usize, &[f32], &
     }
 }
 
+/// Calls `add` for each chunk of [`INPUTS`] rows of weights, converted to `f32`.
 fn widened<T: Copy + Into<f32>>(weights: &[T], mut add: impl FnMut(usize, &[f32], &[f32])) {
     let mut wide = Vec::with_capacity(weights.len().min(INPUTS * COLUMNS));
     for (part, weights) in weights.chunks(INPUTS * COLUMNS).enumerate() {

@@ -1,20 +1,21 @@
-//! The innermost loop of all products.
+//! The inner loop of all products.
 
 use pulp::{Simd, WithSimd};
 
 use crate::pack::COLUMNS;
 
-/// Rows of a tile: with 4 vectors of 16 columns, their sums fill 24 of the 32 registers of AVX-512.
+/// Number of rows per tile. With 4 vectors of 16 columns, the sums fill 24 of the 32 registers of AVX-512.
 pub(crate) const ROWS: usize = 6;
 
-/// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache, of which it
-/// takes a half where that is smallest.
+/// Number of inputs summed over at once. The tiles share this chunk of weights in the L1 cache, where it takes half of
+/// the smallest common size.
 pub(crate) const INPUTS: usize = 64;
 
-/// Numbers in a line of a cache; where lines are longer, some are asked for twice.
+/// Number of `f32` per cache line. If lines are longer, some are prefetched twice.
 const LINE: usize = 16;
 
-/// Tiles that ask for the weights that come next: more than one, because a processor drops what it cannot note down.
+/// Number of tiles that prefetch the next weights. More than one, because a processor drops prefetches if its queue is
+/// full.
 const ASKING: usize = 4;
 
 /// A tile of a product.
@@ -22,22 +23,22 @@ pub(crate) type Tile = [[f32; COLUMNS]; ROWS];
 
 /// Adds to each tile of `out` the product of its rows with a block of weights.
 ///
-/// Each sum takes one product after the other, in the order of the inputs, whatever the tiles and the vectors.
+/// Each sum adds its products in the order of the inputs, independently of the tiles and the vector width.
 pub(crate) struct Products<'a> {
-    /// The rows of all tiles, `inputs` of each tile after the other.
+    /// The packed rows of all tiles.
     pub(crate) rows: &'a [[f32; ROWS]],
-    /// How many numbers of a tile there are from the first of one tile to the first of the next.
+    /// Distance between the starts of consecutive tiles in `rows`.
     pub(crate) stride: usize,
-    /// The weights, whose number of rows is that of the inputs to sum over.
+    /// The weights, one row per input to sum over.
     pub(crate) weights: &'a [[f32; COLUMNS]],
-    /// The weights that are wanted after these, if it is known: they are brought nearer meanwhile.
+    /// The weights needed next, to be prefetched; empty if unknown.
     pub(crate) next: &'a [[f32; COLUMNS]],
     /// The sums.
     pub(crate) out: &'a mut [Tile],
 }
 
 impl Products<'_> {
-    /// Computes them.
+    /// Adds the products to `out`.
     pub(crate) fn run(self) {
         pulp::Arch::new().dispatch(self);
     }
@@ -62,9 +63,9 @@ impl WithSimd for Products<'_> {
     }
 }
 
-/// The same, of tiles whose rows lie wherever they lie: pixels and their neighbours, say.
+/// Like [`Products`], for tiles whose rows are not contiguous in memory, such as pixels and their neighbours.
 pub(crate) struct Gathered<'a> {
-    /// The rows of each tile, each as long as there are weights.
+    /// The rows of each tile, each at least as long as `weights`.
     pub(crate) rows: &'a [[&'a [f32]; ROWS]],
     /// The weights.
     pub(crate) weights: &'a [[f32; COLUMNS]],
@@ -73,7 +74,7 @@ pub(crate) struct Gathered<'a> {
 }
 
 impl Gathered<'_> {
-    /// Computes them.
+    /// Adds the products to `out`.
     pub(crate) fn run(self) {
         pulp::Arch::new().dispatch(self);
     }
@@ -86,14 +87,14 @@ impl WithSimd for Gathered<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { rows, weights, out } = self;
         for (rows, out) in rows.iter().zip(out) {
-            // Cut to one length, so that it is checked once.
+            // Slices of equal length, so that bounds are checked once.
             let rows = rows.map(|row| &row[..weights.len()]);
             tile::<S, false>(simd, |input| rows.map(|row| row[input]), weights, weights, out);
         }
     }
 }
 
-/// Adds the product of one tile.
+/// Adds the product of one tile with `weights` to `out`.
 #[inline(always)]
 pub(crate) fn multiply<S: Simd>(simd: S, rows: &[[f32; ROWS]], weights: &[[f32; COLUMNS]], out: &mut Tile) {
     let inputs = rows.len().min(weights.len());
@@ -101,9 +102,9 @@ pub(crate) fn multiply<S: Simd>(simd: S, rows: &[[f32; ROWS]], weights: &[[f32; 
     tile::<S, false>(simd, |input| rows[input], weights, weights, out);
 }
 
-/// Adds the product of the rows of one tile, of which `values` gives the numbers of an input.
+/// Adds the product of one tile with `weights` to `out`. `values` returns the column of the tile for an input.
 ///
-/// If it is to look `AHEAD`, it asks meanwhile for the weights that come `next`, as many as `weights`; else it leaves these alone.
+/// `next` must be as long as `weights`. If `AHEAD`, prefetches it; otherwise does not read it.
 #[inline(always)]
 fn tile<S: Simd, const AHEAD: bool>(
     simd: S,
@@ -112,7 +113,7 @@ fn tile<S: Simd, const AHEAD: bool>(
     next: &[[f32; COLUMNS]],
     out: &mut Tile,
 ) {
-    // As many sums as there are registers for.
+    // Use as many accumulators as fit into the registers.
     if S::REGISTER_COUNT >= 32 && 4 * S::F32_LANES <= COLUMNS {
         columns::<S, 4, AHEAD>(simd, values, weights, next, out);
     } else {
@@ -154,15 +155,15 @@ fn columns<S: Simd, const VECTORS: usize, const AHEAD: bool>(
     }
 }
 
-/// Asks for the numbers to be brought into the second cache, and does not wait for them.
+/// Prefetches a cache line into the L2 cache.
 #[inline(always)]
 fn fetch(line: &[f32]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        #[expect(unsafe_code, reason = "an instruction for which there is no safe function")]
-        // SAFETY: it belongs to SSE, which each x86-64 processor has; it neither changes memory nor fails, whatever the
-        // address, and this one is of a slice.
+        #[expect(unsafe_code, reason = "there is no safe function for this instruction")]
+        // SAFETY: the instruction is part of SSE, which every x86-64 processor supports. A prefetch does not change
+        // memory and does not fault for any address.
         unsafe {
             _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
         }

@@ -4,11 +4,9 @@
 //! Two properties distinguish this crate:
 //!
 //! - *Reproducible bits.* A row of a result depends only on the corresponding row of the input, not on the number of
-//!   rows or
-//!   threads. Each value is summed in a fixed order. An image therefore has the same bits in any batch.
+//!   rows or threads. Each value is summed in a fixed order. An image therefore has the same bits in any batch.
 //! - *Fast for few rows.* A diffusion head multiplies a dozen rows by a hundred megabytes of weights. The weights are
-//!   packed
-//!   once, in the order in which the kernels read them, and the threads divide the columns among themselves.
+//!   packed once, in the order in which the kernels read them, and the threads divide the columns among themselves.
 //!
 //! [`pulp`] selects the instruction set at run time (AVX-512, AVX2, NEON, or scalar). Bits differ between instruction
 //! sets with and without fused multiply-add. They do not depend on the vector width.

@@ -82,8 +82,8 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// Creates a stream at its start. Seed, purpose and image form the ChaCha8 key; the place is the ChaCha8 stream
-    /// number.
+    /// Creates a stream at its start. Seed, purpose and image form the key of the generator; the place selects the stream
+    /// of that key.
     pub fn new(seed: Seed, purpose: Purpose, image: ImageIndex, place: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.0.to_le_bytes());

@@ -141,7 +141,7 @@ fn columns<S: Simd, const VECTORS: usize, const AHEAD: bool>(
                 }
             }
             let weights: &[S::f32s; VECTORS] =
-                S::as_simd_f32s(weights).0[first..].first_chunk().expect("a block holds whole groups of vectors");
+                S::as_simd_f32s(weights).0[first..].first_chunk().expect("a block contains whole groups of vectors");
             for (sums, value) in sums.iter_mut().zip(values(input)) {
                 let value = simd.splat_f32s(value);
                 for (sum, &weight) in sums.iter_mut().zip(weights) {

@@ -64,7 +64,7 @@ pub enum Purpose {
     TokenNoise = 0,
     /// Order of the tokens within a stage; `place` is the stage.
     TokenOrder = 1,
-    /// Tokens selected by a detail rule; `place` is the AR step.
+    /// Tokens picked by a detail rule; `place` is the AR step.
     Detail = 2,
     /// Bootstrap resampling of images; `image` is the index of the resample, `place` the group.
     Resampling = 3,

@@ -7,11 +7,11 @@ use super::spectrum::scores;
 use super::{Candidates, Detail, DetailShare, Part, first_by};
 use crate::{Capability, Component};
 
-/// Frequency-weighted token selection (FTS): selects the tokens whose conditioning vectors have the most high-frequency
+/// Frequency-weighted token selection (FTS): picks the tokens whose conditioning vectors have the most high-frequency
 /// energy.
 ///
 /// In each reconstruction step, and for each image, the fraction `beta` of the tokens with the highest scores is
-/// selected. Ties go to the lower token index.
+/// picked. Ties go to the lower token index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Fts(Part);

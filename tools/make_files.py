@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes small files with the libraries that people write theirs with, for tests/golden/files.
+"""Writes small files with common libraries, as test data for tests/golden/files.
 
     pip install torch safetensors numpy pillow
     python tools/make_files.py tests/golden/files
 
-Beside them goes `expected.json`: for each checkpoint which section is to be taken, what prefix is to be left out, and the
-type, shape and values of every tensor; for every other file what is to be said of it.
+Also writes `expected.json`: for each checkpoint the section to select, the prefix to remove, and the type, shape and values of
+every tensor; for every other file a part of the error message.
 """
 
 import argparse
@@ -37,7 +37,7 @@ NAMES = {
 
 
 def expect(path, section, tensors, prefix="", others=()):
-    """Notes what a reader should take from a file, which must be all that is in `tensors`."""
+    """Records what a reader must find in a file: exactly `tensors`."""
 
     def describe(tensor):
         values = tensor.detach().to(torch.float64).flatten().tolist()
@@ -52,12 +52,12 @@ def expect(path, section, tensors, prefix="", others=()):
 
 
 def refuse(path, says):
-    """Notes what is to be said of a file that is no checkpoint."""
+    """Records the expected error message of a file that is not a checkpoint."""
     EXPECTED[path.name] = {"says": says}
 
 
 def weights(seed):
-    """The tensors that tell a MAR model, and one more."""
+    """Returns the tensors that identify a MAR model, and one more."""
     generator = torch.Generator().manual_seed(seed)
     shapes = {"class_emb.weight": (3, 2), "encoder_norm.weight": (2,), "mask_token": (1, 1, 2)}
     return {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
@@ -68,7 +68,7 @@ def prefixed(prefix, tensors):
 
 
 def sections(out):
-    """Averaged weights under the names that people give them, and raw ones alone."""
+    """Averaged weights under their common names, and raw weights only."""
     averaged, raw = weights(0), weights(1)
     arguments = argparse.Namespace(lr=1e-4)
     for name in ["model_ema", "ema", "ema_state_dict", "state_dict_ema", "params_ema"]:
@@ -104,7 +104,7 @@ def prefixes(out):
     path = out / "prefix_ddp.safetensors"
     save_file(prefixed("module.", raw), path)
     expect(path, "whole", raw, "module.")
-    # As the libraries themselves put it there.
+    # With a prefix that the library itself adds.
     path = out / "prefix_swa.pth"
     averaged = torch.optim.swa_utils.AveragedModel(torch.nn.ModuleDict({"class_emb": torch.nn.Embedding(3, 2)}))
     state = averaged.state_dict()
@@ -167,10 +167,10 @@ def storages(out):
 
 
 class Named(torch.Tensor):
-    """A tensor of another class, as some libraries keep quantities in."""
+    """A subclass of Tensor, as some libraries use."""
 
 
-# As the module of a program would call it; nothing of that kind is imported when it is read.
+# The name of a module that does not exist on the reading side, where it must not be imported.
 Named.__module__ = "somewhere"
 sys.modules["somewhere"] = sys.modules[__name__]
 
@@ -203,7 +203,7 @@ def parts(out):
 
 
 def strangers(out):
-    """What lies where a checkpoint should be."""
+    """Other files in place of a checkpoint."""
     texts = {
         "lfs.pth": ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3769000000\n", "git lfs pull"),
         "page.pth": ("<!DOCTYPE html><html><head><title>Dropbox - x.pth</title></head></html>", "a web page (Dropbox - x.pth)"),

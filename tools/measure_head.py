@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Measures the diffusion head of a model, timestep by timestep: whether more diffusion steps can help.
+"""Measures the error of a diffusion head by timestep, which shows whether more diffusion steps can help.
 
     tools/measure_head.py MODEL DATA
 
-MODEL is a folder with config.json and weights. Prints the mean squared error of the noise that the head predicts, and what it
-is in the token: times (1 - kept) / kept. An exact head knows less of the token the more noise there is, and at the highest
-timesteps no more than the condition says: there its error stays the same from row to row. Where it grows on, the head is not exact.
+MODEL is a folder with config.json and weights. The script prints the mean squared error of the predicted noise, and the resulting
+error of the token: the same times (1 - kept) / kept. With more noise, an exact head knows less about the token. At the highest
+timesteps it knows only the condition, so its token error is constant from row to row. If the error still grows, the head is not exact.
 """
 
 import argparse
@@ -31,10 +31,10 @@ def main():
     parser.add_argument("data", type=Path)
     given = parser.parse_args()
     sizes = sizes_of(json.loads((given.model / "config.json").read_text()))
-    # A field for losses may lie beside the weights.
+    # The folder may also contain a field for losses.
     weights = [file for file in given.model.glob("*.safetensors") if file.name != "field.safetensors"]
     if len(weights) != 1:
-        sys.exit(f"error: {given.model} holds {len(weights)} files of weights, not one")
+        sys.exit(f"error: {given.model} has {len(weights)} weight files, expected one")
     model = Mar(sizes)
     model.load_state_dict({name: value.float() for name, value in load_file(weights[0]).items()})
     pictures, labels = data.load(given.data)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures what a judge makes of real pictures: the least that a distance of generated ones can be.
+"""Measures the scores of real images with a judge: a lower bound for the distance of generated images.
 
     tools/measure_judge.py DATA CLASSIFIER.safetensors [--count 1000]
 
-Prints class accuracy and Frechet distance, from the reference of the judge, of all pictures and of some, as they are and moved
-at random by up to 1 and 2 pixels each way. A model that is trained on moved pictures can not come nearer than these.
+Prints class accuracy and the Frechet distance to the judge's reference, for all images and for a subset, unchanged and randomly
+shifted by up to 1 and 2 pixels. A model that was trained on shifted images cannot reach a lower distance.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("judge", type=Path)
-    parser.add_argument("--count", type=int, default=1000, metavar="N", help="how many pictures some are (1000)")
+    parser.add_argument("--count", type=int, default=1000, metavar="N", help="number of images in the subset (1000)")
     parser.add_argument("--split", choices=["train", "t10k"], default="train", help="which IDX files (train)")
     given = parser.parse_args()
     pictures, labels = data.load(given.data, given.split)
@@ -32,7 +32,7 @@ def main():
     judge.load_state_dict(tensors)
     generator = torch.Generator().manual_seed(0)
     some = torch.randperm(len(pictures), generator=generator)[: given.count].numpy()
-    print(f"moved by  accuracy  distance of {len(pictures)}  of {len(some)}")
+    print(f"   shift  accuracy  distance of {len(pictures)}  of {len(some)}")
     for reach in (0, 1, 2):
         shifts = torch.randint(-reach, reach + 1, (len(pictures), 2), generator=generator)
         features, logits = judge.eval().seen(data.padded(data.scaled(pictures), (SIDE, SIDE), shifts))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Records what PyTorch computes with a model, to compare gtr-cli with it: see docs/training.md.
+"""Records what PyTorch computes with a model, for a comparison with gtr-cli: see docs/training.md.
 
     tools/record_mar.py MODEL OUT
 
-MODEL is a folder that train_mar.py wrote. Writes OUT.safetensors (inputs, noises and outputs) and OUT.json (where they come from).
-`gtr-cli conform` tells the model by the beginning of the file's name: `digits` or `fashion`.
+MODEL is a folder written by train_mar.py. The script writes OUT.safetensors (inputs, noises and outputs) and OUT.json (their
+source). `gtr-cli conform` recognizes the model by the prefix of the file name: `digits` or `fashion`.
 """
 
 import argparse
@@ -28,10 +28,10 @@ def main():
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     config = json.loads((given.model / "config.json").read_text())
-    # A field for losses may lie beside the weights.
+    # The folder may also contain a field for losses.
     weights = [file for file in given.model.glob("*.safetensors") if file.name != "field.safetensors"]
     if len(weights) != 1:
-        sys.exit(f"error: {given.model} holds {len(weights)} files of weights, not one")
+        sys.exit(f"error: {given.model} has {len(weights)} weight files, expected one")
     model = Mar(sizes_of(config))
     model.load_state_dict({name: value.float() for name, value in load_file(weights[0]).items()})
     tensors = record(model.eval(), config["max_timestep"], config["cfg"])

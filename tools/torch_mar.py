@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""Times the published arithmetic of MAR in PyTorch on the CPU, for a comparison with `gtr-cli bench`.
+"""Measures the time of the published arithmetic of MAR in PyTorch, for a comparison with `gtr-cli bench`.
 
-Runs a plan, as `gtr-cli plan --format json` writes it, on a model with random weights: encoder and decoder over both halves
-of the guidance, the diffusion head row by row of the plan's tokens, and the decoder of KL-16. It computes what the
-published code computes: all positions of the last decoder block, and the conditioning vectors embedded at every
-diffusion step. Tokens that a detail rule picks are drawn by a second loop, as code without joined chains has to.
-Needs torch and numpy only.
+Runs a plan from `gtr-cli plan --format json` on a model with random weights: encoder and decoder on both halves of the guidance,
+the diffusion head on the tokens of the plan, and the decoder of KL-16. Like the published code, it computes all positions of the
+last decoder block, and embeds the conditioning vectors at every diffusion step. Tokens that a detail rule picks are drawn by a
+second loop, because the published code cannot merge chains of different lengths. Needs only torch and numpy.
 
     gtr-cli plan --preset gtr-16 --format json --out plan.json
     python3 tools/torch_mar.py --plan plan.json --threads 2
 
-Without a plan, only the rate of matrix products is measured.
+Without a plan, the script only measures the rate of matrix products.
 """
 
 import argparse
@@ -103,7 +102,7 @@ class Mar(nn.Module):
         self.head = Head(width, head_width, head_depth)
 
     def conditions(self, tokens, known, label):
-        """Conditioning vectors of all positions: `[2 * images, tokens, width]`, the unconditional half last."""
+        """Returns the conditioning vectors of all positions, `[2 * images, tokens, width]`, with the unconditional half last."""
         classes = torch.cat([self.classes(label), self.no_class.expand(len(label), -1)])
         x = torch.cat([tokens, tokens])
         batch, count, _ = x.shape
@@ -123,7 +122,7 @@ class Mar(nn.Module):
 
 
 class Process:
-    """The respaced diffusion process: the timesteps and the coefficients at each."""
+    """The respaced diffusion process: its timesteps and their coefficients."""
 
     def __init__(self, steps, last=999):
         stride = last / (steps - 1) if steps > 1 else 0.0
@@ -144,7 +143,7 @@ class Process:
 
 
 def draw(head, z, process, guidance):
-    """Token values for conditioning vectors `[2 * rows, width]`: `[rows, channels]`."""
+    """Draws token values `[rows, channels]` for conditioning vectors `[2 * rows, width]`."""
     rows = len(z) // 2
     x = torch.randn(rows, CHANNELS, dtype=z.dtype)
     for step in reversed(range(len(process.timesteps))):
@@ -195,7 +194,7 @@ class Attention(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Twice the side, then a convolution."""
+    """Nearest-neighbour upsampling by 2, then a convolution."""
 
     def __init__(self, width):
         super().__init__()
@@ -221,13 +220,13 @@ def autoencoder():
 
 
 def settle():
-    """Waits for the device: its work is asynchronous."""
+    """Waits for the asynchronous work of the device."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 class Clock:
-    """Seconds by part."""
+    """Measures seconds by part."""
 
     def __init__(self):
         self.parts = {"transformer": 0.0, "head": 0.0, "decode": 0.0}
@@ -242,7 +241,7 @@ class Clock:
 
 
 def generate(model, decoder, plan, images, guidance):
-    """Makes images; returns the seconds by part."""
+    """Generates images; returns the seconds by part."""
     clock, dtype = Clock(), model.mask.dtype
     side = plan["grid"]["height"]
     count = side * plan["grid"]["width"]
@@ -273,7 +272,7 @@ def generate(model, decoder, plan, images, guidance):
 
 
 def matrix_rate(sides=(1024, 2048), times=12):
-    """The best of a few square products, in 10^9 operations a second."""
+    """Returns the best rate of several square matrix products, in 10^9 operations per second."""
     best = 0.0
     for side in sides:
         a, b = torch.randn(side, side), torch.randn(side, side)
@@ -288,13 +287,13 @@ def matrix_rate(sides=(1024, 2048), times=12):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=SIZES, default="mar-b")
-    parser.add_argument("--plan", help="a plan as `gtr-cli plan --format json` writes it")
-    parser.add_argument("--count", type=int, default=1, help="images at the same time")
+    parser.add_argument("--plan", help="a plan from `gtr-cli plan --format json`")
+    parser.add_argument("--count", type=int, default=1, help="number of images per batch")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--cfg", type=float, default=2.9)
-    parser.add_argument("--dtype", choices=["f32", "bf16", "f16"], default="f32", help="of all but the autoencoder")
-    parser.add_argument("--autocast", choices=["bf16", "f16"], help="weights stay f32, products are cast: LTH14/mar has f16")
+    parser.add_argument("--dtype", choices=["f32", "bf16", "f16"], default="f32", help="data type of everything except the autoencoder")
+    parser.add_argument("--autocast", choices=["bf16", "f16"], help="keep weights in f32 and cast products; LTH14/mar uses f16")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

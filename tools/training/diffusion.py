@@ -1,4 +1,4 @@
-"""The diffusion of single tokens: the noise schedule, the loss of the head, and drawing from it."""
+"""Diffusion of single tokens: the noise schedule, the loss of the head, and sampling."""
 
 import math
 
@@ -16,7 +16,7 @@ def cosine_betas():
 
 
 class Schedule:
-    """Coefficients of some timesteps, ascending; all of them, or those that a sampler visits."""
+    """Coefficients of timesteps, ascending: all of them, or those that a sampler visits."""
 
     def __init__(self, timesteps=None, device="cpu"):
         kept = np.cumprod(1 - cosine_betas())
@@ -39,7 +39,7 @@ class Schedule:
 
 
 def spaced(count, top):
-    """COUNT timesteps from 0 to TOP, evenly; the stride is added up and rounded half to even, as published."""
+    """Returns COUNT evenly spaced timesteps from 0 to TOP; the stride is accumulated and rounded half to even, as published."""
     if count == 1:
         return [top]
     places, place = [], 0.0
@@ -50,18 +50,18 @@ def spaced(count, top):
 
 
 def stratified(count, top, generator):
-    """COUNT timesteps up to TOP, one from each of COUNT equal parts, in random order: evenly, and with less variance."""
+    """Draws COUNT timesteps up to TOP by stratified sampling: one from each of COUNT equal strata, in random order."""
     parts = torch.randperm(count, generator=generator)
     within = torch.rand(count, generator=generator)
     return ((parts + within) / count * (top + 1)).long().clamp(max=top)
 
 
 class Loss:
-    """What the head is trained on: the squared error of the noise, and the variational bound of the variance.
+    """The loss of the head: the squared error of the noise, and the variational bound of the variance.
 
-    The squared error counts `1 / kept(t)`, at most CAP, and is scaled to a mean weight of 1. A sampler divides the error of the
-    noise by sqrt(kept(t)) when it computes the token, so an unweighted error is large where there is much noise, and there more
-    diffusion steps repeat it. CAP = 1 is the published, unweighted error. Timesteps go up to TOP.
+    The squared error has the weight `1 / kept(t)`, at most CAP, scaled to a mean weight of 1. A sampler divides the error of the
+    noise by sqrt(kept(t)) when it computes the token. Without weights, the error in the token is therefore large at high noise, and
+    more diffusion steps accumulate it. CAP = 1 is the published, unweighted error. The highest timestep is TOP.
     """
 
     def __init__(self, top, cap, variance, device):
@@ -71,7 +71,7 @@ class Loss:
         self.variance = variance
 
     def __call__(self, net, tokens, condition, timesteps, noise):
-        """The loss, and the unweighted error of the noise."""
+        """Returns the loss and the unweighted error of the noise."""
         s = self.schedule
 
         def at(row):
@@ -84,7 +84,7 @@ class Loss:
         return (self.weight[timesteps] * error + self.variance * bound).mean(), error.detach().mean()
 
     def _bound(self, tokens, noisy, predicted, share, timesteps, at):
-        """A timestep's term of the variational bound, in bits a number; the mean gets no gradient from it."""
+        """Returns the terms of the variational bound, in bits per value; the predicted mean gets no gradient from them."""
         s = self.schedule
         start = (noisy - at(s.noise) * predicted) / at(s.signal)
         mean = at(s.from_start) * start + at(s.from_noisy) * noisy
@@ -98,9 +98,9 @@ class Loss:
 
 @torch.no_grad()
 def draw(net, condition, unconditional, guidance, schedule, normal):
-    """Tokens [R, D] drawn by the head under conditions [R, E], guided away from those without a class.
+    """Draws tokens [R, D] with the head, given conditions [R, E] and the unconditional ones for guidance.
 
-    NORMAL is called for noise [R, D]: once to begin with, and once after each timestep but the last.
+    NORMAL returns noise [R, D]. It is called once at the start, and once after each timestep except the last.
     """
     rows, device = condition.shape[0], condition.device
     x = normal()

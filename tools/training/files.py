@@ -1,4 +1,4 @@
-"""Models as files, in the layout that gtr-cli loads: weights, configuration and model card."""
+"""Writes models in the layout of gtr-cli: weights, configuration and model card."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from .training import model_of
 
 
 def write(path, content):
-    """Writes bytes or text to PATH; a reader finds the old file or the whole new one."""
+    """Writes bytes or text to PATH atomically."""
     path = Path(path)
     new = path.with_name(path.name + ".new")
     with open(new, "wb") as file:
@@ -23,7 +23,7 @@ def write(path, content):
 
 
 def configuration(sizes, name, top, guidance, class_names=None):
-    """`config.json`: the sizes, and how the model is used."""
+    """Returns the content of `config.json`: the sizes and the sampling defaults."""
     config = {
         "model": name,
         "grid": [sizes.grid, sizes.grid],
@@ -57,7 +57,7 @@ def configuration(sizes, name, top, guidance, class_names=None):
 
 
 def sizes_of(config):
-    """The sizes that a `config.json` states."""
+    """Returns the sizes in a `config.json`."""
     return Sizes(
         grid=config["grid"][0],
         patch=config["patch_size"],
@@ -73,18 +73,18 @@ def sizes_of(config):
 
 
 def pack(state, folder, name, top, guidance, class_names, source, licence, command):
-    """Writes the averaged weights of a training in half precision, with configuration and model card, to FOLDER."""
+    """Writes the averaged weights of a training state to FOLDER, in half precision, with configuration and model card."""
     model = model_of(state)
     sizes, recipe = model.sizes, state["recipe"]
     config = configuration(sizes, name, top, guidance, class_names)
     weights = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     unfit = [key for key, value in weights.items() if not torch.isfinite(value).all()]
     if unfit:
-        raise ValueError(f"{unfit[0]} has numbers that half precision does not hold: the training has diverged")
-    # One entry: the library writes several in any order, and the same weights are to make the same bytes.
+        raise ValueError(f"{unfit[0]} has values outside the range of half precision: the training has diverged")
+    # Only one entry: the library writes several in arbitrary order, and equal weights must have equal bytes.
     content = save(weights, metadata={"format": "pt"})
     folder.mkdir(parents=True, exist_ok=True)
-    # The configuration is last: with it, the folder is a model.
+    # Written last, because the folder counts as a model once it has the configuration.
     write(folder / f"{name}.safetensors", content)
     write(folder / "README.md", card(name, sizes, recipe, state, len(content), source, licence, command))
     write(folder / "config.json", json.dumps(config, indent=1) + "\n")
@@ -94,26 +94,26 @@ def card(name, sizes, recipe, state, length, source, licence, command):
     count = sum(value.numel() for value in state["average"].values())
     colours = {1: "grey"}.get(sizes.channels, f"{sizes.channels}-channel")
     weighting = (
-        "the error of the noise unweighted"
+        "unweighted noise error"
         if recipe["weight_cap"] <= 1
-        else f"the error of the noise weighted by 1 / kept(t), at most {recipe['weight_cap']:g}"
+        else f"noise error weighted by 1 / kept(t), at most {recipe['weight_cap']:g}"
     )
     return f"""# {name}: a small masked autoregressive model
 
 {count:,} parameters, f16 on disk ({length / 1e6:.1f} MB). {sizes.grid}x{sizes.grid} tokens of {sizes.patch}x{sizes.patch} pixels,
-{sizes.picture[0]}x{sizes.picture[1]} {colours} pictures, {sizes.classes} classes. Architecture and tensor names are those of the published MAR
-(arXiv 2406.11838, LTH14/mar); `config.json` holds the sizes: encoder and decoder of {sizes.depth} blocks of width {sizes.width} with
-{sizes.heads} heads, {sizes.buffer} class tokens, a diffusion head of {sizes.head_depth} blocks of width {sizes.head_width} with learned variance, cosine schedule.
+{sizes.picture[0]}x{sizes.picture[1]} {colours} images, {sizes.classes} classes. Architecture and tensor names are those of the published MAR
+(arXiv 2406.11838, LTH14/mar). `config.json` has the sizes: encoder and decoder with {sizes.depth} blocks of width {sizes.width} and
+{sizes.heads} heads, {sizes.buffer} class tokens, a diffusion head with {sizes.head_depth} blocks of width {sizes.head_width}, learned variance, cosine schedule.
 
 ## Training
 
-- Data: {state["pictures"][0]:,} pictures of {state["pictures"][2]}x{state["pictures"][3]} pixels, {source}, moved by up to {recipe["shift"]} pixels.
+- Data: {state["pictures"][0]:,} images of {state["pictures"][2]}x{state["pictures"][3]} pixels, {source}, randomly shifted by up to {recipe["shift"]} pixels.
 - Licence of the data: {licence}.
-- {state["step"]:,} of {recipe["steps"]:,} steps of {recipe["batch"]} pictures in {state["seconds"] / 3600:.1f} hours. AdamW, highest rate {recipe["rate"]:g},
-  which falls over the last {100 * recipe["cooldown"]:g} % of the steps; weight decay {recipe["decay"]:g}; gradients of at most length {recipe["clip"]:g}.
-- Masks: `{recipe["masks"]}`. Class left out in {100 * recipe["drop"]:g} %. {recipe["rows"]} tokens of a picture denoised a step, timesteps up to {recipe["top"]}, {weighting};
-  the variational bound of the variance weighs {recipe["variance_weight"]:g}.
-- Weights are averaged exponentially ({recipe["average"]:g}). Seed {recipe["seed"]}.
+- {state["step"]:,} of {recipe["steps"]:,} steps of {recipe["batch"]} images in {state["seconds"] / 3600:.1f} hours. AdamW, highest learning rate {recipe["rate"]:g},
+  decay over the last {100 * recipe["cooldown"]:g} % of the steps; weight decay {recipe["decay"]:g}; gradient norm clipped at {recipe["clip"]:g}.
+- Masks: `{recipe["masks"]}`. Class dropped for {100 * recipe["drop"]:g} % of the images. {recipe["rows"]} denoised tokens per image and step, timesteps up to {recipe["top"]}, {weighting};
+  weight of the variational bound of the variance {recipe["variance_weight"]:g}.
+- Exponential moving average of the weights ({recipe["average"]:g}). Seed {recipe["seed"]}.
 
 ```sh
 {command}

@@ -1,4 +1,4 @@
-"""The judge of a model: a small classifier of 32x32 grey pictures, and what it sees in real ones."""
+"""The judge of a model: a small classifier of 32x32 grey images, and the statistics of real images."""
 
 import numpy as np
 import torch
@@ -29,13 +29,13 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def seen(self, pictures):
-        """Features [N, 64] and logits [N, 10] in f64, a thousand pictures at a time."""
+        """Returns features [N, 64] and logits [N, 10] in f64, computed a thousand images at a time."""
         features = torch.cat([self.features(part) for part in pictures.split(1000)])
         return features.double().cpu().numpy(), self.fc2(features).double().cpu().numpy()
 
 
 def train(pictures, labels, epochs, seed, device, told):
-    """Trains a judge on PICTURES [N, 1, 32, 32] from -1 to 1; TOLD is called with the number of each finished epoch."""
+    """Trains a judge on PICTURES [N, 1, 32, 32] from -1 to 1; calls TOLD with the number of each finished epoch."""
     batch = 128
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -62,12 +62,12 @@ def accuracy(logits, labels):
 
 
 def moments(features):
-    """Mean and covariance, which divides by n - 1."""
+    """Returns the mean and the sample covariance (divisor n - 1)."""
     return features.mean(axis=0), np.cov(features, rowvar=False)
 
 
 def frechet(first, second):
-    """The Frechet distance between normal distributions of these means and covariances."""
+    """Returns the Frechet distance between normal distributions with these means and covariances."""
     (mean, covariance), (other_mean, other_covariance) = first, second
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
@@ -77,7 +77,7 @@ def frechet(first, second):
 
 
 def halves(labels):
-    """Masks [N] of two halves: of each class the pictures at even places, and those at odd ones."""
+    """Returns masks [N] of two halves: the images at even and at odd positions of each class."""
     first = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique():
         first[(labels == label).nonzero()[::2, 0]] = True

@@ -1,4 +1,4 @@
-"""The network of MAR in PyTorch. Names and shapes of its parameters are those of the published checkpoints."""
+"""The network of MAR in PyTorch, with the parameter names and shapes of the published checkpoints."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ EPS = 1e-6
 
 @dataclass(frozen=True)
 class Sizes:
-    """What decides the shapes of all parameters."""
+    """The sizes that determine the shapes of all parameters."""
 
     grid: int = 8
     patch: int = 4
@@ -113,7 +113,7 @@ class FinalLayer(nn.Module):
 
 
 class Head(nn.Module):
-    """The network of the diffusion head: noise and variance of tokens [R, D] at timesteps [R] under conditions [R, E]."""
+    """The network of the diffusion head: predicts noise and variance of tokens [R, D] at timesteps [R], given conditions [R, E]."""
 
     def __init__(self, sizes):
         super().__init__()
@@ -126,7 +126,7 @@ class Head(nn.Module):
 
     def forward(self, x, timesteps, condition):
         y = self.time_embed(timesteps) + self.cond_embed(condition)
-        # Half precision would round away what little noise there is at the first timesteps.
+        # Half precision would round away the small noise of the first timesteps.
         with torch.autocast(x.device.type, enabled=False):
             x = self.input_proj(x)
         for block in self.res_blocks:
@@ -136,7 +136,7 @@ class Head(nn.Module):
 
 
 class DiffusionLoss(nn.Module):
-    """Holds the head under its published name, `diffloss.net`."""
+    """Wrapper that gives the head its published name, `diffloss.net`."""
 
     def __init__(self, sizes):
         super().__init__()
@@ -177,12 +177,12 @@ class Mar(nn.Module):
         nn.init.zeros_(head.final_layer.linear.weight)
 
     def classes(self, labels, dropped=None):
-        """Class embeddings [B, E]; where DROPPED [B] is true, that of no class."""
+        """Returns class embeddings [B, E]; for true entries of DROPPED [B], the embedding of no class."""
         embedded = self.class_emb(labels)
         return embedded if dropped is None else torch.where(dropped[:, None], self.fake_latent, embedded)
 
     def condition(self, tokens, known, classes):
-        """Conditions [B, L, E] of all positions, from TOKENS [B, L, D], of which those at KNOWN [B, K] are known."""
+        """Returns conditions [B, L, E] of all positions; KNOWN [B, K] are the positions of the known TOKENS [B, L, D]."""
         batch, length, _ = tokens.shape
         buffer, width = self.sizes.buffer, self.sizes.width
         x = self.z_proj(tokens)
@@ -206,14 +206,14 @@ def _small(*shape):
 
 
 def tokens_of(pictures, sizes):
-    """Tokens [B, L, D] of pictures [B, C, H, W]: values of a token are row in patch, column in patch, channel."""
+    """Converts images [B, C, H, W] to tokens [B, L, D]; the values of a token are ordered (channel, row, column) in its patch."""
     grid, patch = sizes.grid, sizes.patch
     x = pictures.reshape(-1, sizes.channels, grid, patch, grid, patch)
     return torch.einsum("nchpwq->nhwcpq", x).reshape(-1, sizes.tokens, sizes.token_width)
 
 
 def pictures_of(tokens, sizes):
-    """The inverse of `tokens_of`."""
+    """Converts tokens back to images; the inverse of `tokens_of`."""
     grid, patch = sizes.grid, sizes.patch
     x = tokens.reshape(-1, grid, grid, sizes.channels, patch, patch)
     return torch.einsum("nhwcpq->nchpwq", x).reshape(-1, sizes.channels, *sizes.picture)

@@ -1,4 +1,4 @@
-"""Pictures of a model that is being trained: tokens in random order, a cosine of them a step, guidance that grows."""
+"""Samples during training: random order, cosine pace, linear guidance."""
 
 import math
 
@@ -10,7 +10,7 @@ from .network import pictures_of
 
 @torch.no_grad()
 def sample(model, labels, seed, guidance=3.0, steps=16, diffusion_steps=25, top=949):
-    """Pictures [B, C, H, W] from -1 to 1 of the classes LABELS."""
+    """Generates images [B, C, H, W] from -1 to 1 of the classes LABELS."""
     sizes, device = model.sizes, model.fake_latent.device
     generator = torch.Generator().manual_seed(seed)
     schedule = diffusion.Schedule(diffusion.spaced(diffusion_steps, top), device)
@@ -41,7 +41,7 @@ def sample(model, labels, seed, guidance=3.0, steps=16, diffusion_steps=25, top=
 
 
 def sheet(model, path, each=8, **how):
-    """Writes a sheet of pictures to PATH, a row a class: the first of each class, chosen by no one."""
+    """Writes a sheet of images to PATH, one row per class: the first images of seed 0, not selected."""
     from PIL import Image
 
     classes = min(model.sizes.classes, 10)

@@ -1,4 +1,4 @@
-"""Training that goes on where it was, to the same bits: all chance is drawn from the seed and the number of the step."""
+"""Resumable training: all random numbers derive from the seed and the step number, so that a resumed run has the same bits."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from .network import Mar, Sizes, tokens_of
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the weights, with the sizes and the pictures. `steps` may change when a training goes on."""
+    """The hyperparameters that determine the weights, with the sizes and the images. `steps` may change on resume."""
 
     steps: int = 60_000
     batch: int = 64
@@ -35,7 +35,7 @@ class Recipe:
     seed: int = 0
 
     def rate_at(self, step):
-        """Rises, stays, and falls to 2 % as half a cosine over the last share of the steps."""
+        """Returns the learning rate: linear warmup, constant, then a cosine decay to 2 % over the last steps."""
         rate = self.rate * min(1.0, (step + 1) / self.warmup)
         start = self.steps * (1 - self.cooldown)
         if step <= start:
@@ -44,24 +44,24 @@ class Recipe:
         return rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
 
     def average_at(self, step):
-        """How much of the average stays: the first steps are forgotten soon."""
+        """Returns the decay of the moving average, which is lower in the first steps."""
         return min(self.average, (1 + step) / (10 + step))
 
     def masked(self, tokens, generator):
-        """How many of a picture's tokens are masked."""
+        """Draws the number of masked tokens of an image."""
         u = torch.rand((), generator=generator, dtype=torch.float64).item()
         if self.masks == "cosine":
             return max(1, math.ceil(tokens * math.cos(u * math.pi / 2)))
         if self.masks == "uniform":
             return max(1, math.ceil(tokens * u))
-        # Published: a normal distribution around 1 with a deviation of 0.25, cut to 0.7 to 1.
+        # Published: a normal distribution with mean 1 and standard deviation 0.25, truncated to 0.7 to 1.
         edge = 0.5 * (1 + math.erf((0.7 - 1) / 0.25 / math.sqrt(2)))
         place = torch.special.ndtri(torch.tensor(edge + u * (0.5 - edge), dtype=torch.float64)).item()
         return min(tokens, max(1, math.ceil(tokens * (1 + 0.25 * place))))
 
 
 class StateError(Exception):
-    """The state of a training can not be read, or is one of another training."""
+    """The state of a training cannot be read, or belongs to another training."""
 
 
 class Training:
@@ -82,7 +82,7 @@ class Training:
         self.seconds = 0.0
 
     def advance(self):
-        """One step; the error of the predicted noise."""
+        """Runs one step and returns the mean squared error of the predicted noise."""
         began = time.monotonic()
         recipe = self.recipe
         for group in self.optimizer.param_groups:
@@ -109,7 +109,7 @@ class Training:
         masked = recipe.masked(length, generator)
         order = torch.rand(batch, length, generator=generator).argsort(dim=1)
         dropped = torch.rand(batch, generator=generator) < recipe.drop
-        # A token is denoised more than once, at several timesteps, so that what it costs does not depend on the mask.
+        # Masked tokens are repeated at several timesteps, so that the cost of a step does not depend on the mask.
         rows = order[:, :masked].repeat(1, -(-recipe.rows // masked))[:, : recipe.rows].to(device)
         timesteps = diffusion.stratified(batch * recipe.rows, recipe.top, generator).to(device)
         noise = torch.randn(batch * recipe.rows, sizes.token_width, generator=generator).to(device)
@@ -122,13 +122,13 @@ class Training:
             return self.loss(self.net, x, z, timesteps, noise)
 
     def averaged(self):
-        """The model with the averaged weights."""
+        """Returns the model with the averaged weights."""
         model = Mar(self.sizes).to(self.device)
         model.load_state_dict(self.average)
         return model.eval()
 
     def save(self, path):
-        """Writes all that the next step depends on; a reader finds the old state or the new one."""
+        """Writes everything that the next step depends on, atomically."""
         path = Path(path)
         state = {
             "sizes": asdict(self.sizes),
@@ -147,14 +147,14 @@ class Training:
         os.replace(new, path)
 
     def resume(self, path):
-        """Goes on from PATH, which must be of the same sizes, recipe and pictures; the number of steps may be another."""
+        """Resumes from PATH, which must have the same sizes, recipe and images; the number of steps may differ."""
         state = read_state(path)
         recipe = {**state["recipe"], "steps": self.recipe.steps}
         theirs = state["sizes"] | recipe | {"pictures": state["pictures"]}
         ours = asdict(self.sizes) | asdict(self.recipe) | {"pictures": list(self.pictures.shape)}
         for what, value in ours.items():
             if theirs.get(what) != value:
-                raise StateError(f"{path}: of another training: its {what} is {theirs.get(what)}, not {value}")
+                raise StateError(f"{path}: belongs to another training: its {what} is {theirs.get(what)}, not {value}")
         self.model.load_state_dict(state["model"])
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
@@ -173,7 +173,7 @@ def read_state(path):
 
 
 def model_of(state):
-    """The model with the averaged weights of a state, rounded to half precision as they are written."""
+    """Returns the model with the averaged weights of a state, rounded to half precision like the written weights."""
     model = Mar(Sizes(**state["sizes"]))
     model.load_state_dict({name: value.half().float() for name, value in state["average"].items()})
     return model.eval()

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Tries the pages that gtr-cli writes in headless Chromium, whose path CHROMIUM may name: scripts/browser.sh [files of tests].
-# GTR_CLI names the program; without it, it is built. What is missing is installed: Chromium by Debian's package manager, for
-# which one must be root, and the driver of the browser from the registry of npm.
+# Tests the HTML pages of gtr-cli in headless Chromium.
+#
+#   scripts/browser.sh [TEST FILES]
+#
+# CHROMIUM is the path of the browser (default /usr/bin/chromium). GTR_CLI is the path of the program; without it, it is built. Missing
+# dependencies are installed: Chromium with apt-get, which needs root on Debian, and the browser driver with npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +12,7 @@ command -v npm >/dev/null || { echo "error: node 20 or newer and npm are needed"
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
 if ! [ -x "$CHROMIUM" ]; then
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "error: there is no $CHROMIUM: install Chromium, or set CHROMIUM to its path" >&2
+    echo "error: $CHROMIUM does not exist: install Chromium, or set CHROMIUM to its path" >&2
     exit 1
   fi
   apt-get update -qq

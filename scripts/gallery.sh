@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# Makes the pictures of the documentation: `gallery.sh plans` the figures of plans, `gallery.sh samples` the sampled images, no
-# word both; a second word names another folder than docs/images. GTR names the program, by default the release build.
+# Generates the images of the documentation.
+#
+#   scripts/gallery.sh [plans | samples | all] [FOLDER]
+#
+# `plans` are figures of plans, `samples` are sampled images; the default is both. FOLDER defaults to docs/images. GTR is the path of
+# the program (default target/release/gtr-cli).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 gtr=${GTR:-target/release/gtr-cli}
@@ -16,11 +20,11 @@ plans() {
   "$gtr" presets --plot "$images/loss.svg"
 }
 
-# The same bytes for the same program on the same kind of processor; elsewhere a few pixels may differ by a shade.
+# The same bytes for the same program on the same kind of processor. On others, a few pixels may differ slightly.
 samples() {
   "$gtr" sample --class 0..9 --count 10 --out "$images/digits.png"
   "$gtr" sample --class 3 --preset gtr-16 --animate "$images/three.gif" --out "$images/three.png"
-  # The mask was painted: black above, white below. A picture records the names of both, so they are always these.
+  # The mask was painted: black above, white below. The image records both file names, so they must not change.
   "$gtr" sample --class 2,3,7,8,9 --count 3 --preset gtr-16 --init docs/images/three.png \
     --mask docs/images/lower-half.png --out "$images/inpainting.png"
   "$gtr" inspect "$images/inpainting.png" --plan-out "$images/inpainting.json" > /dev/null
@@ -33,5 +37,5 @@ samples() {
 case $what in
   plans | samples) "$what" ;;
   all) plans && samples ;;
-  *) echo "gallery.sh: choose plans or samples, not $what" >&2 && exit 2 ;;
+  *) echo "gallery.sh: expected plans, samples or all, found $what" >&2 && exit 2 ;;
 esac

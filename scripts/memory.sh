@@ -1,11 +1,11 @@
 #!/bin/sh
-# Measures what loading a model takes of memory, compared with the size of its weights.
+# Measures the memory that loading a model takes, relative to the size of its weights.
 #
 #   scripts/memory.sh [mar-b | mar-l | mar-h] [f32 | bf16 | f16]
 #
 # mar-h (942 million parameters, the default) needs 4.5 GB in f32.
 #
-# The weights are zeros in a file without content, so no room on the disk is needed. Fails above 1.15 times the weights.
+# The weights are zeros in a sparse file, which takes no disk space. Fails if memory exceeds 1.15 times the size of the weights.
 set -eu
 
 cd "$(dirname "$0")/.."

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes digits in two parts on a file system without locks, ends one part by SIGHUP and the other by SIGUSR1, as Slurm does,
-# continues both, joins them, and compares the .npz, byte for byte, with that of one process.
+# Generates digits in two parts on a file system without locks, ends one part with SIGHUP and the other with SIGUSR1, as Slurm does,
+# resumes both, merges them, and compares the .npz byte for byte with that of one process.
 #
 #   scripts/no-locks.sh [IMAGES] [FLAGS OF SAMPLE...]
 #
-# 64 images unless said otherwise. GTR_CLI names the program; without it a release build is made. The missing locks are a library that
-# is loaded before the system's and whose flock fails: it takes a C compiler.
+# Default: 64 images. GTR_CLI is the path of the program; without it, a release build is made. A preloaded library whose flock always
+# fails simulates the missing locks. It needs a C compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,7 +40,7 @@ for signal in HUP USR1; do
   "$program" "${all[@]}" --shard "$part/2" --out "$work/parts" > /dev/null 2> "$work/said" &
   process=$!
   while [ "$(finished)" -lt $((before + images / 8)) ] && kill -0 "$process" 2> /dev/null; do sleep 0.01; done
-  kill "-$signal" "$process" 2> /dev/null || { echo "part $part ended before it was stopped: ask for more images" >&2; exit 1; }
+  kill "-$signal" "$process" 2> /dev/null || { echo "part $part ended before the signal: use more images" >&2; exit 1; }
   code=0
   wait "$process" 2> /dev/null || code=$?
   echo "part $part: SIG$signal after $(($(finished) - before)) of $((images / 2)) images, exit code $code"

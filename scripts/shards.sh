@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes digits in four parts, kills one with SIGKILL at a random time, continues it, and compares what they make together, byte for
-# byte, with what one process makes: as a folder of PNG files and as a .npz, which NumPy then opens.
+# Generates digits in four parts, kills one part with SIGKILL at a random time, resumes it, merges all parts, and compares the result
+# byte for byte with that of one process: as a folder of PNG files, and as a .npz file, which NumPy then opens.
 #
 #   scripts/shards.sh [IMAGES] [FLAGS OF SAMPLE...]
 #
-# 1,000 images unless said otherwise. GTR_CLI names the program; without it a release build is made. NumPy is asked where python3
-# has it, or can install it into a folder of its own beside the build.
+# Default: 1,000 images. GTR_CLI is the path of the program; without it, a release build is made. If python3 has no NumPy, it is
+# installed into a virtual environment in the target folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,23 +30,23 @@ sample --out "$work/whole" | sed "s|$work/||"
 echo "four parts, part 2 killed in the middle:"
 for part in 0 1 3; do sample --shard "$part/4" --out "$work/parts" | sed "s|$work/||"; done
 others=$(finished)
-# Not by the function: the process in the background is to be the program itself.
+# Not with the function `sample`, so that the background process is the program itself.
 "$program" sample --classes balanced --count "$images" "${flags[@]}" --shard 2/4 --out "$work/parts" > /dev/null 2>&1 &
 victim=$!
-# Somewhere in its first half.
+# A random position in the first half of the part.
 wanted=$((others + 1 + RANDOM % (images / 8)))
 while [ "$(finished)" -lt "$wanted" ] && kill -0 "$victim" 2> /dev/null; do sleep 0.01; done
-kill -KILL "$victim" 2> /dev/null || { echo "part 2 ended before it was killed: ask for more images" >&2; exit 1; }
+kill -KILL "$victim" 2> /dev/null || { echo "part 2 ended before it was killed: use more images" >&2; exit 1; }
 wait "$victim" 2> /dev/null || true
 echo "killed after $(($(finished) - others)) of $((images / 4)) images"
 if "$program" merge "$work/parts" 2> "$work/said"; then
-  echo "a part that was killed was found whole" >&2
+  echo "merge accepted an incomplete part" >&2
   exit 1
 fi
 sed "s|$work/||" "$work/said"
 sample --shard 2/4 --resume --out "$work/parts" | sed "s|$work/||"
 
-echo "joined and compared:"
+echo "merged and compared:"
 "$program" merge "$work/parts" --out "$work/merged" | sed "s|$work/||"
 diff -r --exclude shards "$work/whole" "$work/merged"
 "$program" merge "$work/parts" --out "$work/parts.npz" | sed "s|$work/||"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Images per second of one process that computes on all cores, and of a process a core that computes on one, for some sizes of batch.
+# Measures images per second of one process on all cores, and of one process per core with one thread each, for several batch sizes.
 #
 #   scripts/throughput.sh [IMAGES] [FLAGS OF SAMPLE...]
 #
-# 256 digits unless said otherwise; loading, encoding and writing are counted. GTR_CLI names the program; without it a release build
+# Default: 256 digits. The time includes loading, encoding and writing. GTR_CLI is the path of the program; without it, a release build
 # is made.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,8 +36,8 @@ rate() { # images per second of a command
   awk -v images="$images" -v time="$((end - start))" 'BEGIN { printf "%.2f", images * 1e9 / time }'
 }
 echo "images per second, $images images, $cores cores"
-echo "batch  one process  one a core"
+echo "batch  one process  one per core"
 for batch in 4 16 64; do
-  printf '%5d  %11s  %10s\n' "$batch" "$(rate one "$batch")" "$(rate each "$batch")"
+  printf '%5d  %11s  %12s\n' "$batch" "$(rate one "$batch")" "$(rate each "$batch")"
   diff -r --exclude shards --exclude labels.jsonl "$work/one-$batch" "$work/each-$batch"
 done

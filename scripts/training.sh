@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Trains a model of ten steps and its judge, kills the training on the way, and loads the result.
+# Trains a model for ten steps, kills and resumes the training, trains its judge, and loads the result.
 #
 #   GTR_CLI=target/debug/gtr-cli PYTHON=python3 scripts/training.sh
 #
-# PYTHON is an interpreter with what tools/requirements.txt names; where it is not given, that of target/python, if scripts/python.sh has
-# made it with torch, or python3. Without torch the check is skipped, and says so.
+# PYTHON is an interpreter with the packages of tools/requirements.txt. The default is the one in target/python, if scripts/python.sh has
+# installed torch there, or python3. Without torch the check is skipped with a message.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ if [ -z "${PYTHON:-}" ] && "$made" -c 'import torch' 2> /dev/null; then
 fi
 python=${PYTHON:-python3}
 if ! "$python" -c 'import numpy, PIL, safetensors, torch' 2> /dev/null; then
-  echo "training: SKIPPED, $python has not all of numpy, pillow, safetensors and torch: install tools/requirements.txt"
+  echo "training: SKIPPED, $python lacks numpy, pillow, safetensors or torch: install tools/requirements.txt"
   exit 0
 fi
 work=$(mktemp -d)
@@ -27,7 +27,7 @@ import sys
 
 import numpy as np
 
-# Ten classes of 28x28 pixels: a bright bar that lies lower from class to class, over noise.
+# Ten classes of 28x28 pixels: a bright bar over noise, lower for each class.
 random = np.random.default_rng(0)
 classes = np.arange(200) % 10
 pictures = random.integers(0, 40, (200, 28, 28), dtype=np.uint8)
@@ -47,7 +47,7 @@ fail() {
 }
 
 train whole --steps 10 --class-names zero,one,two,three,four,five,six,seven,eight,nine
-# The other is told to stop as soon as it has saved a step, by a signal that it cannot see.
+# Kill the second training with SIGKILL as soon as it has saved a step.
 train killed --steps 10 --class-names zero,one,two,three,four,five,six,seven,eight,nine > "$work/log" 2>&1 &
 while [ ! -e "$work/killed/state.pt" ] && kill -0 $! 2> /dev/null; do sleep 0.01; done
 pkill -KILL -P $! || true
@@ -56,7 +56,7 @@ wait $! 2> /dev/null || true
 [ -e "$work/killed/state.pt" ] || fail "nothing was saved: $(cat "$work/log")"
 train killed --steps 10 --class-names zero,one,two,three,four,five,six,seven,eight,nine
 for file in bars.safetensors config.json; do
-  cmp "$work/whole/$file" "$work/killed/$file" || fail "$file is another after a kill"
+  cmp "$work/whole/$file" "$work/killed/$file" || fail "$file differs after a kill"
 done
 "$python" - "$work/whole/state.pt" "$work/killed/state.pt" << 'END'
 import sys
@@ -68,7 +68,7 @@ for part in ("model", "average"):
     assert all(torch.equal(value, killed[part][name]) for name, value in whole[part].items()), part
 moments = [state["optimizer"]["state"] for state in (whole, killed)]
 assert all(torch.equal(row[name], moments[1][at][name]) for at, row in moments[0].items() for name in row)
-print("killed and continued: the same weights, averages and moments, bit for bit")
+print("killed and resumed: the same weights, averages and moments, bit for bit")
 END
 
 refused() {
@@ -80,7 +80,7 @@ refused whole --steps 10 --rate 0.1
 echo "no state" > "$work/killed/state.pt"
 refused killed --steps 10
 
-# gtr-cli computes what PyTorch computes: in a folder that looks like a clone, the model goes by a name of the repository.
+# Check that gtr-cli computes what PyTorch computes. In a folder with the layout of a clone, the model has a name of the repository.
 mkdir -p "$work/clone/models"
 cp -r "$work/whole" "$work/clone/models/mar-fashion"
 "$python" tools/record_mar.py "$work/whole" "$work/clone/fashion"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the pictures of the pages. GTR names the program, by default the release build; tests/browser must be installed, which
-# scripts/browser.sh does.
+# Takes the screenshots of docs/pages.md. GTR is the path of the program (default target/release/gtr-cli). Run scripts/browser.sh first:
+# it installs the dependencies in tests/browser.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 gtr=${GTR:-target/release/gtr-cli}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tries scripts/slurm/sample.sbatch on a real Slurm: starts munged, slurmctld and slurmd on this machine, submits an array of four tasks,
-# kills the process of one in the middle, stops another as Slurm does when its time is up, puts the first back into the queue,
-# joins the parts, and compares them, byte for byte, with what one process makes.
+# Tests scripts/slurm/sample.sbatch with a real Slurm. Starts munged, slurmctld and slurmd on this machine, submits an array of four
+# tasks, kills the process of one task, stops another one as Slurm does at the time limit, requeues the first, merges the parts, and
+# compares the result byte for byte with that of one process.
 #
 #   scripts/slurm/test.sh [--install] [IMAGES]
 #
-# Needs root, and Debian's packages slurm-wlm and munge, which --install installs. 400 images unless said otherwise. GTR_CLI names the
-# program; without it a release build is made. All that is written goes to a temporary folder, all daemons end with the script.
+# Needs root, and Debian's packages slurm-wlm and munge, which --install installs. Default: 400 images. GTR_CLI is the path of the
+# program; without it, a release build is made. All files go to a temporary folder, and all daemons end with the script.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -17,7 +17,7 @@ if [ "${1:-}" = --install ]; then
 fi
 images=${1:-400}
 for tool in munged slurmctld slurmd sbatch; do
-  PATH=$PATH:/usr/sbin command -v "$tool" > /dev/null || { echo "$tool is not there: run with --install" >&2; exit 1; }
+  PATH=$PATH:/usr/sbin command -v "$tool" > /dev/null || { echo "$tool is missing: run with --install" >&2; exit 1; }
 done
 if [ -z "${GTR_CLI:-}" ]; then
   cargo build --quiet --release --locked -p gtr-cli
@@ -43,7 +43,7 @@ finish() {
 }
 trap finish EXIT
 
-# A Slurm of one node.
+# Configure Slurm with one node.
 chmod 755 "$work"
 mkdir -m 700 "$work/munge"
 mkdir -p "$work/state" "$work/spool"
@@ -94,7 +94,7 @@ echo "$(sinfo --version): $(sinfo --noheader --format='%D node, %c cores, %T')"
 
 flags=(--classes balanced --count "$images" --batch 4)
 parts=$work/parts
-images_of() { # how many images part $1 has
+images_of() { # number of images of part $1
   local first=$((images * $1 / 4)) last=$((images * ($1 + 1) / 4)) number count=0
   for ((number = first; number < last; number++)); do
     if [ -e "$parts/$(printf %05d "$number").png" ]; then count=$((count + 1)); fi
@@ -102,7 +102,7 @@ images_of() { # how many images part $1 has
   echo "$count"
 }
 state() { scontrol --oneliner show job "$1" 2> /dev/null | grep -o 'JobState=[A-Z_]*' | head -n 1 | cut -d= -f2; }
-await() { # until task $1 is in state $2
+await() { # waits until task $1 is in state $2
   local _
   for _ in $(seq 3000); do
     [ "$(state "$1")" = "$2" ] && return
@@ -111,10 +111,10 @@ await() { # until task $1 is in state $2
   echo "task $1 is $(state "$1"), not $2" >&2
   return 1
 }
-await_images() { # until part $1 has $2 images
+await_images() { # waits until part $1 has $2 images
   while [ "$(images_of "$1")" -lt "$2" ]; do sleep 0.05; done
 }
-process() { # the sampler of part $1, which is the one that holds its lock
+process() { # process id of the sampler that holds the lock of part $1
   local pid
   for pid in $(pgrep -x "$(basename "$GTR_CLI")"); do
     if find "/proc/$pid/fd" -lname "$parts/shards/$1-of-4.lock" 2> /dev/null | grep -q .; then echo "$pid"; fi
@@ -126,12 +126,12 @@ echo "submitted an array of four tasks"
 await_images 1 8
 kill -KILL "$(process 1)"
 await "${job}_1" FAILED
-echo "task 1: killed with SIGKILL after $(images_of 1) of $((images / 4)) images, Slurm calls it FAILED"
+echo "task 1: killed with SIGKILL after $(images_of 1) of $((images / 4)) images, state FAILED"
 scontrol requeue "${job}_1"
-echo "task 1: back in the queue"
+echo "task 1: requeued"
 await_images 2 8
 scancel --batch --signal=TERM "${job}_2"
-echo "task 2: SIGTERM to its shell, as before the end of its time, after $(images_of 2) of $((images / 4)) images"
+echo "task 2: SIGTERM to its shell, as before the time limit, after $(images_of 2) of $((images / 4)) images"
 for task in 0 1 2 3; do await "${job}_$task" COMPLETED; done
 for task in 0 1 2 3; do
   restarts=$(scontrol --oneliner show job "${job}_$task" | grep -o 'Restarts=[0-9]*' | head -n 1)

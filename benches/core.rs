@@ -1,4 +1,5 @@
-//! Planning, verifying and measuring on growing grids; the time should grow as the number of tokens does.
+//! Benchmarks of planning, verification and measurements on grids of increasing size. The time should be linear in the number of
+//! tokens.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -10,7 +11,7 @@ fn main() {
     divan::main();
 }
 
-/// Sides of square grids.
+/// Side lengths of square grids.
 const SIDES: [u32; 4] = [16, 64, 256, 1024];
 
 fn schedule() -> Schedule {

@@ -1,4 +1,4 @@
-//! The kernels at the sizes of MAR-B, beside the product of the `gemm` crate.
+//! Benchmarks of the kernels at the sizes of MAR-B, and of the product of the `gemm` crate for comparison.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -10,7 +10,7 @@ fn main() {
     divan::main();
 }
 
-/// Rows, inputs and outputs of products: the MLP of a block, and the modulation in the head for a dozen rows and for many.
+/// Rows, inputs and outputs of products: the MLP and projection of a block, and the modulation in the head for 12 to 256 rows.
 const PRODUCTS: [(usize, usize, usize); 7] = [
     (640, 768, 3072),
     (640, 3072, 768),
@@ -21,7 +21,7 @@ const PRODUCTS: [(usize, usize, usize); 7] = [
     (256, 1024, 3072),
 ];
 
-/// Weights enough that they do not stay in the caches between rounds.
+/// Returns enough copies of the weights that they do not stay in the caches between rounds.
 fn weights(len: usize) -> Vec<Vec<f32>> {
     vec![vec![0.5; len]; (100_000_000 / 4 / len).clamp(1, 8)]
 }
@@ -38,7 +38,7 @@ fn packed(bencher: Bencher<'_, '_>, (rows, inputs, outputs): (usize, usize, usiz
 }
 
 #[divan::bench(args = PRODUCTS)]
-#[expect(unsafe_code, clippy::many_single_char_names, reason = "gemm takes pointers, and names sides so")]
+#[expect(unsafe_code, clippy::many_single_char_names, reason = "gemm takes pointers, and these are its names")]
 fn of_gemm(bencher: Bencher<'_, '_>, (m, k, n): (usize, usize, usize)) {
     let (a, weights, mut out) = (vec![1.0_f32; m * k], weights(k * n), vec![0.0_f32; m * n]);
     let mut turn = 0;
@@ -46,7 +46,7 @@ fn of_gemm(bencher: Bencher<'_, '_>, (m, k, n): (usize, usize, usize)) {
     bencher.counter(ItemsCount::new(2 * m * k * n)).bench_local(|| {
         turn = (turn + 1) % weights.len();
         let (out, a, b) = (out.as_mut_ptr(), black_box(&a).as_ptr(), weights[turn].as_ptr());
-        // SAFETY: the vectors have m k, k n and m n elements, all of which the row-major strides reach, and no others.
+        // SAFETY: the vectors have m k, k n and m n elements, and the row-major strides address exactly these elements.
         unsafe {
             let threads = gemm::Parallelism::Rayon(0);
             gemm::gemm(
@@ -57,7 +57,7 @@ fn of_gemm(bencher: Bencher<'_, '_>, (m, k, n): (usize, usize, usize)) {
     });
 }
 
-/// Sides of a picture and its channels, early and late in its decoder.
+/// Side and channels of feature maps, early and late in the decoder of the autoencoder.
 #[divan::bench(args = [(32, 512), (128, 128)])]
 fn pixels(bencher: Bencher<'_, '_>, (side, channels): (usize, usize)) {
     let how = Convolution::same(3);

@@ -1,5 +1,5 @@
-//! The parts of MAR-B, with random weights: encoder and decoder over both halves of the guidance, the diffusion head for
-//! a dozen rows and for many, the decoder of pictures.
+//! Benchmarks of the parts of MAR-B with random weights: encoder and decoder for both halves of the guidance, the diffusion head for
+//! 2 to 256 rows, and the decoder of the autoencoder.
 
 use candle_core::{DType, Device, Tensor};
 use divan::{Bencher, black_box};
@@ -20,7 +20,7 @@ fn numbers(shape: (usize, usize)) -> Tensor {
     Tensor::ones(shape, DType::F32, &Device::Cpu).expect("a small tensor")
 }
 
-/// One AR step's transformer, with so many tokens known of 256 and 6 asked for.
+/// The transformer of one AR step, with `known` of 256 tokens known and 6 target tokens.
 #[divan::bench(args = [0, 64, 192], sample_count = 5)]
 fn conditioning_vectors(bencher: Bencher<'_, '_>, known: u32) {
     let generator = model();
@@ -42,7 +42,7 @@ fn head(bencher: Bencher<'_, '_>, rows: usize) {
     bencher.bench_local(|| head.predict(black_box(&wide), &wide, &wide));
 }
 
-/// 256x256 pixels from a latent image of 16x16.
+/// Decodes a latent image of 16x16 tokens to 256x256 pixels.
 #[divan::bench(sample_count = 3)]
 fn picture(bencher: Bencher<'_, '_>) {
     let decoder = KlDecoder::random(&DecoderSize::kl16(), 0, &Device::Cpu).expect("random weights fit");

@@ -1,6 +1,6 @@
-//! What is fuzzed: each function takes bytes from outside and must return, whatever they are.
+//! Fuzz targets: each function takes untrusted bytes and must return without a panic.
 //!
-//! libFuzzer calls them (`fuzz_targets/`), and `tests/replay.rs` does without a fuzzer, on the corpus and on edits of it.
+//! libFuzzer calls them through `fuzz_targets/`. Without a fuzzer, `tests/replay.rs` calls them on the corpus and on mutations of it.
 
 use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::field::FieldFile;
@@ -10,10 +10,10 @@ use gtr_backends::raster::Raster;
 use gtr_backends::text::T5Config;
 use gtr_core::{Grid, ImageIndex, Plan, PlanDocument, Rate, Registry, Schedule, Seed, verify};
 
-/// A plan file: read, checked, accepted only if sound, and then written as it was read.
+/// Reads a plan file, verifies it, and writes it again.
 ///
 /// # Panics
-/// If a plan is accepted that is not sound, or writing and reading it again changes it.
+/// If an invalid plan is accepted, or if a round trip through JSON changes the document.
 pub fn plan_json(bytes: &[u8]) {
     let registry = Registry::builtin();
     let Ok(document) = PlanDocument::read(bytes) else { return };
@@ -28,10 +28,10 @@ pub fn plan_json(bytes: &[u8]) {
     }
 }
 
-/// A schedule: planned on small grids, whatever its parameters.
+/// Reads a schedule and plans it on small grids.
 ///
 /// # Panics
-/// If a schedule makes a plan that is not sound.
+/// If planning returns an invalid plan.
 pub fn schedule_config(bytes: &[u8]) {
     let registry = Registry::builtin();
     let Ok(schedule) = serde_json::from_slice::<Schedule>(bytes) else { return };
@@ -44,10 +44,10 @@ pub fn schedule_config(bytes: &[u8]) {
     }
 }
 
-/// A grid and generation rates, as flags give them: `16x16 2.67,10.67,64`.
+/// Parses a grid and generation rates in the syntax of the command line: `16x16 2.67,10.67,64`.
 ///
 /// # Panics
-/// If a grid is printed as what does not read back, or a rate is accepted that is not a number above 0.
+/// If the printed form of a grid does not parse to the same grid, or if a rate is accepted that is not finite and above 0.
 pub fn grid_and_rates(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (grid, rates) = text.split_once(' ').unwrap_or((text, ""));
@@ -62,10 +62,10 @@ pub fn grid_and_rates(bytes: &[u8]) {
     }
 }
 
-/// The file of a field: read, written again, and what is a covariance taken as one.
+/// Reads a field file, writes it again, and converts it to a measured field.
 ///
 /// # Panics
-/// If writing and reading a field changes its sizes, or it gives a covariance of other sizes.
+/// If a round trip changes the sizes of the field, or if the measured field has other sizes.
 pub fn field(bytes: &[u8]) {
     let Ok(field) = FieldFile::from_bytes("fuzz", bytes.to_vec()) else { return };
     let again =
@@ -77,10 +77,10 @@ pub fn field(bytes: &[u8]) {
     }
 }
 
-/// A checkpoint, safetensors or of `torch.save`: opened, its tensors listed and the small ones read.
+/// Opens a checkpoint (safetensors or `torch.save`), lists its tensors and reads up to 64 of them.
 ///
 /// # Panics
-/// If a tensor is read that has another number of elements than its shape says.
+/// If the number of values of a tensor does not match its shape.
 pub fn checkpoint(bytes: &[u8]) {
     let Ok(mut checkpoint) = Checkpoint::from_bytes("fuzz", bytes.to_vec()) else { return };
     let infos: Vec<_> = checkpoint.tensors().map(|(name, info)| (name.to_owned(), info.clone())).collect();
@@ -92,16 +92,17 @@ pub fn checkpoint(bytes: &[u8]) {
     }
 }
 
-/// What follows the first three pickles in a file of `torch.save` before 1.6: as [`checkpoint`], without a search for these.
+/// Runs [`checkpoint`] on the bytes with the first three pickles of a `torch.save` file before 1.6 prepended, so that the fuzzer does
+/// not have to find them.
 pub fn legacy_checkpoint(bytes: &[u8]) {
     let start = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.";
     checkpoint(&[start.as_slice(), bytes].concat());
 }
 
-/// The `config.json` of a model or of a text encoder.
+/// Parses the `config.json` of a model or of a text encoder.
 ///
 /// # Panics
-/// If a configuration is accepted whose sizes are out of bounds.
+/// If a configuration with sizes out of range is accepted.
 pub fn model_config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(config) = MarConfig::parse("fuzz", text) {
@@ -117,10 +118,10 @@ pub fn model_config(bytes: &[u8]) {
     }
 }
 
-/// A picture to go on from or a mask, as a PNG file: decoded, and read as a mask on small grids.
+/// Decodes a PNG file, and reads it as a mask on small grids and as an image to start from.
 ///
 /// # Panics
-/// If a mask is read on a grid whose sides do not divide the picture's, or a picture has another size than was asked for.
+/// If a mask is accepted on a grid whose sides do not divide those of the image, or if an image does not have the requested size.
 pub fn mask(bytes: &[u8]) {
     let Ok(raster) = Raster::from_png("fuzz", bytes) else { return };
     for sides in ["1x1", "2x3", "8x8"] {

@@ -1,4 +1,4 @@
-//! The fuzz targets without a fuzzer: every file of the corpus, and a bounded number of edits of each, the same every time.
+//! Replays the fuzz targets without a fuzzer: every file of the corpus, and a fixed number of reproducible mutations of each.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test that panics fails")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Edits of each file.
+/// Number of mutations per file.
 const EDITS: usize = 20_000;
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -29,7 +29,7 @@ fn replay(target: &str, run: fn(&[u8])) {
     }
 }
 
-/// Numbers at the edges of what fields hold.
+/// Values at the limits of integer types.
 const EDGES: [u64; 8] = [0, 1, 0x7f, 0xff, 0x7fff_ffff, 0xffff_ffff, i64::MAX as u64, u64::MAX];
 
 fn edit(bytes: &mut Vec<u8>, random: &mut impl Rng) {
@@ -105,9 +105,9 @@ fn mask() {
     replay("mask", gtr_fuzz::mask);
 }
 
-/// The corpus holds what is read, not only what is refused.
+/// The corpus contains valid inputs, not only inputs that are refused.
 #[test]
-fn the_corpus_is_understood() {
+fn the_corpus_has_valid_inputs() {
     use gtr_backends::checkpoint::Checkpoint;
     for (name, tensors) in [("small.safetensors", 2), ("small.pth", 1), ("sections.pth", 3), ("views.pth", 8)] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/checkpoint").join(name);

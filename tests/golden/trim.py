@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Makes recordings small enough to be committed.
+"""Reduces the size of recordings.
 
 Usage: trim.py FOLDER [FILE:TENSOR...]
 
-Drops the tensors that are named after the folder, as `golden:dec.*`; the JSON beside a file then leaves them out too.
+Removes the tensors that match a FILE:TENSOR pattern, such as `golden:dec.*`, from the file and from its JSON file.
 
-Of guided recordings only the noise of the conditional half counts: the other half of the noise never reaches a result,
-since both halves are given the first half's x. This cuts it from `*.noise` in every sample_*.safetensors of the folder
-(recordings cut already are left alone) and corrects the shapes in the JSON beside it.
+In guided recordings only the noise of the conditional half matters, because both halves use the x of the first half. The
+script removes the other half from `*.noise` in every sample_*.safetensors of the folder and corrects the shapes in the JSON
+file. Running it again changes nothing.
 """
 import fnmatch
 import json

@@ -11,7 +11,7 @@ pub(crate) enum Finish<'a> {
     Nothing,
     /// Gaussian error linear unit (GELU), with the error function.
     Gelu,
-    /// Sigmoid linear unit (SiLU).
+    /// Sigmoid linear unit (`SiLU`).
     Silu,
     /// Adds these rows.
     Add(&'a Tensor),

@@ -68,7 +68,7 @@ pub(crate) fn gated_sum(x: &Tensor, modulation: &Tensor, y: &Tensor) -> Result<T
     x + modulation.narrow(1, 2 * width, width)?.mul(y)?
 }
 
-/// Computes the sigmoid linear unit (SiLU) of `x + y`.
+/// Computes the sigmoid linear unit (`SiLU`) of `x + y`.
 pub(crate) fn silu_of_sum(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() && x.dims() == y.dims() {
         let width = x.dim(D::Minus1)?;

@@ -1,40 +1,40 @@
-//! Animations: frames of one size, as GIF or as animated PNG.
+//! Encodes animations as GIF or animated PNG.
 
 use std::path::Path;
 
 use crate::error::CliError;
 use crate::picture::Bitmap;
 
-/// All frames but the last together are shown for about this long, in hundredths of a second.
+/// Total duration of all frames except the last, in hundredths of a second.
 const LENGTH: usize = 300;
 
-/// The last frame is shown for this long.
+/// Duration of the last frame, in hundredths of a second.
 const LAST: u16 = 150;
 
 /// A file format of animations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// 256 colours a frame, shown everywhere.
+    /// GIF: 256 colours per frame, supported everywhere.
     Gif,
-    /// All colours.
+    /// Animated PNG: all colours.
     Png,
 }
 
 impl Format {
-    /// The format that a file's name asks for.
+    /// Returns the format by the file extension.
     pub(crate) fn of(path: &Path) -> Result<Self, CliError> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.as_deref() {
             Some("gif") => Ok(Self::Gif),
             Some("png" | "apng") => Ok(Self::Png),
             _ => Err(CliError::usage(format_args!(
-                "--animate {}: name a file that ends in .gif or .png",
+                "--animate {}: expected a file name ending in .gif or .png",
                 path.display()
             ))),
         }
     }
 
-    /// The file of some frames, at least one, all of the size of the first.
+    /// Encodes frames of equal size. There must be at least one frame.
     pub(crate) fn encode(self, frames: &[Bitmap]) -> Result<Vec<u8>, CliError> {
         match self {
             Self::Gif => gif(frames).map_err(|error| CliError::failure("cannot encode the animation", &error)),
@@ -43,12 +43,12 @@ impl Format {
     }
 }
 
-/// How long a frame is shown, in hundredths of a second.
+/// Returns the duration of a frame in hundredths of a second.
 fn delay(frame: usize, frames: usize) -> u16 {
     if frame + 1 == frames {
         return LAST;
     }
-    // Browsers slow down what is faster.
+    // Browsers slow down shorter frames.
     u16::try_from((LENGTH / frames).clamp(4, 40)).unwrap_or(4)
 }
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_a_png_follow_one_another() {
+    fn frames_of_a_png_are_in_order() {
         for channels in [1, 3] {
             let file = Format::Png.encode(&frames(channels)).unwrap();
             let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_tells_the_format() {
+    fn the_extension_determines_the_format() {
         assert_eq!(Format::of(Path::new("a.GIF")).unwrap(), Format::Gif);
         assert_eq!(Format::of(Path::new("a.png")).unwrap(), Format::Png);
         assert!(Format::of(Path::new("a.mp4")).is_err());

@@ -1,4 +1,4 @@
-//! What the ending of a file's name says.
+//! File formats by file extension.
 
 use std::fmt::Display;
 use std::fs;
@@ -7,36 +7,36 @@ use std::path::Path;
 use crate::error::CliError;
 use crate::input::is_stream;
 
-/// The ending of a name in lower case, without its dot; nothing if it has none.
+/// Returns the extension of a file name in lower case, without the dot.
 pub(crate) fn of(path: &Path) -> Option<String> {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
 }
 
-/// Whether anything may be written there whatever the name is: standard output, a device or a pipe.
+/// Returns true if the extension does not matter: for standard output, a device or a pipe.
 pub(crate) fn is_free(path: &Path) -> bool {
     is_stream(path) || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// Whether the ending of a name says what is written there. Of a folder, whoever writes tells that it is one.
+/// Returns true if the extension determines the format. Folders are reported when writing fails.
 fn says(path: &Path) -> bool {
     !is_free(path) && !path.is_dir()
 }
 
-/// Checks the name of a file that is written in one format.
+/// Checks the extension of a file that has only one format.
 pub(crate) fn check(flag: impl Display, path: &Path, what: &str, endings: &[&str]) -> Result<(), CliError> {
     match of(path) {
         _ if !says(path) => Ok(()),
         Some(ending) if endings.contains(&ending.as_str()) => Ok(()),
         _ => Err(CliError::usage(format_args!(
-            "{flag} {}: {what} is written to a file that ends in .{}: choose such a name",
+            "{flag} {}: expected a file name ending in .{} for {what}",
             path.display(),
             endings.join(" or .")
         ))),
     }
 }
 
-/// The format of what is written: as it was said, as the ending of the file's name says, or the default where no file is named. A name
-/// that says nothing is refused, and one that says something else than was said.
+/// Determines the output format from the flag `said`, from the extension of the file, or from the default if there is no file.
+/// Returns an error if the extension is unknown and no flag is given, or if flag and extension contradict each other.
 pub(crate) fn decide<T: Copy + PartialEq>(
     path: Option<&Path>,
     said: Option<T>,
@@ -50,13 +50,13 @@ pub(crate) fn decide<T: Copy + PartialEq>(
     match (said, named) {
         (None, Some(format)) => Ok(format),
         (Some(said), Some(named)) if said != named => Err(CliError::usage(format_args!(
-            "--out {shown} and --format are at odds: leave out --format, or name a file with another ending"
+            "--out {shown} contradicts --format: remove --format, or use another file extension"
         ))),
         (Some(said), _) => Ok(said),
         (None, None) => {
             let choices: Vec<String> = endings.iter().map(|(name, _)| format!(".{name}")).collect();
             Err(CliError::usage(format_args!(
-                "--out {shown}: the ending decides what is written, and this one is unknown: choose one of {}",
+                "--out {shown}: unknown file extension, expected one of {}",
                 choices.join(", ")
             )))
         }
@@ -68,13 +68,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_decides() {
+    fn the_extension_determines_the_format() {
         let endings = [("json", 1), ("svg", 2)];
         let decide = |path: &str, said| decide(Some(Path::new(path)), said, &endings, 0);
         assert_eq!(decide("a.JSON", None).unwrap(), 1);
         assert_eq!(decide("a.svg", Some(2)).unwrap(), 2);
         assert_eq!(decide("-", None).unwrap(), 0);
-        // What is said of a name that says nothing counts.
+        // The flag decides if the extension is unknown.
         assert_eq!(decide("a.pdf", Some(2)).unwrap(), 2);
         for (path, said) in [("a.pdf", None), ("a", None), (".svg", None), ("a.svg", Some(1))] {
             assert!(decide(path, said).is_err(), "{path}");

@@ -1,4 +1,4 @@
-//! What is read: files, or standard input where `-` is written. A file of that name is `./-`.
+//! Opens input files. `-` is standard input; a file with this name is `./-`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
@@ -9,15 +9,15 @@ use gtr_backends::raster::Raster;
 use crate::error::CliError;
 use crate::reading;
 
-/// A pipe is read to at most so many bytes where what it holds must be read more than once.
+/// Largest amount of data that is buffered from a pipe, in bytes.
 const MOST_PIPED: u64 = 1 << 28;
 
-/// What can be read from any place, as decoders of pictures want it.
+/// A seekable reader, as required by image decoders.
 pub(crate) trait Seekable: BufRead + Seek {}
 
 impl<T: BufRead + Seek> Seekable for T {}
 
-/// Whether a path is `-`: standard input where something is read, standard output where something is written.
+/// Returns true if a path is `-`, which stands for standard input or standard output.
 pub(crate) fn is_stream(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -30,7 +30,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
     Ok(Box::new(File::open(path).map_err(|error| reading::failed(path, &error))?))
 }
 
-/// Opens a file, or reads a pipe or standard input whole.
+/// Opens a file, or buffers a pipe or standard input in memory.
 pub(crate) fn seekable(path: &Path) -> Result<Box<dyn Seekable>, CliError> {
     let is_file = !is_stream(path) && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if is_file {
@@ -40,12 +40,15 @@ pub(crate) fn seekable(path: &Path) -> Result<Box<dyn Seekable>, CliError> {
     open(path)?.take(MOST_PIPED + 1).read_to_end(&mut bytes).map_err(|error| reading::failed(path, &error))?;
     if bytes.len() as u64 > MOST_PIPED {
         let most = MOST_PIPED >> 20;
-        return Err(CliError::Failure(format!("{} is no file and has more than {most} MB", path.display())));
+        return Err(CliError::Failure(format!(
+            "{} is not a regular file and has more than {most} MiB",
+            path.display()
+        )));
     }
     Ok(Box::new(Cursor::new(bytes)))
 }
 
-/// Reads a picture from a file or from standard input.
+/// Reads an image from a file or from standard input.
 pub(crate) fn picture(path: &Path) -> Result<Raster, CliError> {
     if !is_stream(path) {
         return Ok(Raster::read(path)?);

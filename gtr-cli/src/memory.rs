@@ -1,21 +1,21 @@
-//! How much memory there is, and how much the program has taken.
+//! Memory of the machine and peak memory of the process.
 
-/// The most memory that the program has had at once, in bytes; nothing where the system does not tell.
+/// Returns the peak memory of the process in bytes; `None` if the system does not report it.
 #[cfg(unix)]
 pub(crate) fn peak() -> Option<u64> {
     use nix::sys::resource::{UsageWho, getrusage};
     let most = u64::try_from(getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss()).ok()?;
-    // Apple counts bytes, everyone else kilobytes.
+    // Apple systems report bytes, all others kibibytes.
     Some(if cfg!(target_vendor = "apple") { most } else { most * 1024 })
 }
 
-/// The most memory that the program has had at once, in bytes; nothing where the system does not tell.
+/// Returns the peak memory of the process in bytes; `None` if the system does not report it.
 #[cfg(not(unix))]
 pub(crate) fn peak() -> Option<u64> {
     None
 }
 
-/// The memory of the machine, in bytes; nothing where the system does not tell.
+/// Returns the total memory of the machine in bytes; `None` if the system does not report it.
 pub(crate) fn of_machine() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/meminfo").ok()?;
     let kilobytes = told.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;

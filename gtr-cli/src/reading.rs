@@ -1,5 +1,4 @@
-//! Files from outside: what is said of those that cannot be read, in one voice. The file comes first, then what is wrong, then
-//! what to do.
+//! Error messages for input files, in a uniform form: file, problem, advice.
 
 use std::error::Error;
 use std::fs::File;
@@ -12,7 +11,7 @@ use gtr_core::unmarked;
 use crate::error::{CliError, chain};
 use crate::input;
 
-/// A file cannot be read: it is something else than it should be, or the system says why.
+/// Error for a file that cannot be read. Identifies placeholder files, otherwise reports the system error.
 pub(crate) fn failed(path: &Path, error: &dyn Error) -> CliError {
     let shown = path.display();
     CliError::Failure(match instead(path) {
@@ -21,7 +20,7 @@ pub(crate) fn failed(path: &Path, error: &dyn Error) -> CliError {
     })
 }
 
-/// A file is not of the kind that it should be.
+/// Error for a file that is not of the expected kind.
 pub(crate) fn not_a(kind: &str, path: &Path, error: &dyn Error) -> CliError {
     let shown = path.display();
     CliError::Failure(match instead(path) {
@@ -30,9 +29,9 @@ pub(crate) fn not_a(kind: &str, path: &Path, error: &dyn Error) -> CliError {
     })
 }
 
-/// What a file is instead of what it should be, where that is known.
+/// Identifies a placeholder file, such as a Git LFS pointer.
 pub(crate) fn instead(path: &Path) -> Option<String> {
-    // Of a pipe nothing is left, and a device may have no end.
+    // A pipe is already consumed, and a device may be endless.
     if !path.is_file() {
         return None;
     }
@@ -41,21 +40,21 @@ pub(crate) fn instead(path: &Path) -> Option<String> {
     stand_in(&start)
 }
 
-/// The bytes of a text file of at most `most`, without a byte order mark.
+/// Reads a text file of at most `most` bytes and strips the byte order mark.
 pub(crate) fn text(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
     text_of(path, input::open(path)?, most)
 }
 
-/// The same of a file that is open.
+/// Like [`text`], for an open file.
 pub(crate) fn text_of(path: &Path, file: impl Read, most: u64) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     let read = file.take(most + 1).read_to_end(&mut bytes);
     read.map_err(|error| failed(path, &error))?;
     let wrong = |what: String| CliError::Failure(format!("{}: {what}", path.display()));
     if bytes.len() as u64 > most {
-        return Err(wrong(format!("it has more than {} MB, which is more than is read", most >> 20)));
+        return Err(wrong(format!("it is larger than {} MiB", most >> 20)));
     }
-    // Of an empty file the reader knows better what is missing.
+    // For an empty file the parser has a more specific message.
     match stand_in(&bytes).filter(|_| !bytes.is_empty()) {
         Some(what) => Err(wrong(what)),
         None => Ok(unmarked(&bytes).map_err(|error| wrong(error.to_string()))?.to_vec()),

@@ -1,4 +1,4 @@
-//! The images of a run: which they are, and where they go.
+//! Images of a run: their numbering, their metadata and their destination.
 
 mod again;
 pub(crate) mod earlier;
@@ -19,16 +19,16 @@ use crate::error::CliError;
 use crate::output::{self, Target, check_folder, make_folder};
 use crate::picture::{Bitmap, Sheet, Text};
 
-/// A sheet of more images than this is a mistake.
+/// Largest number of images on a sheet.
 const MOST_ON_A_SHEET: u64 = 10_000;
 
-/// The keyword of the settings in a PNG file, as JSON.
+/// PNG text keyword of the settings (JSON).
 pub(crate) const PARAMETERS: &str = "gtr.parameters";
 
-/// The keyword of the plan.
+/// PNG text keyword of the plan (JSON).
 pub(crate) const PLAN: &str = "gtr.plan";
 
-/// How an image came to be; with the plan all that is needed to make it again.
+/// Settings of an image. Together with the plan they are sufficient to generate it again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Parameters {
     version: String,
@@ -60,7 +60,7 @@ pub(crate) struct Parameters {
     going_on: GoingOn,
 }
 
-/// What images went on from, and what was made several times.
+/// Settings of inpainting and variations.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct GoingOn {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,18 +73,18 @@ struct GoingOn {
     reseed_reconstruction: Option<u32>,
 }
 
-/// What images are asked for by, in the order in which it was asked.
+/// Prompts of the images (classes or texts), in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Subjects {
-    /// Classes of a model of classes.
+    /// Classes, for a class-conditional model.
     Classes(Vec<u32>),
-    /// Prompts of a model of texts.
+    /// Texts, for a text-conditional model.
     Prompts(Vec<String>),
 }
 
 impl Subjects {
-    /// How many there are.
+    /// Number of classes or texts.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
@@ -92,7 +92,7 @@ impl Subjects {
         }
     }
 
-    /// One of them alone.
+    /// Returns only the class or text at a position.
     fn only(&self, position: usize) -> Self {
         match self {
             Self::Classes(classes) => Self::Classes(classes.get(position).copied().into_iter().collect()),
@@ -101,7 +101,7 @@ impl Subjects {
     }
 }
 
-/// What all files of a run record.
+/// Metadata of all files of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     parameters: Parameters,
@@ -109,7 +109,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// What is recorded of a run.
+    /// Collects the metadata of a run.
     pub(crate) fn new(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Settings) -> Self {
         let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         let model = &args.model;
@@ -143,12 +143,12 @@ impl Recipe {
         Self { parameters, plan: plan.to_document().to_json() }
     }
 
-    /// What is asked for.
+    /// Returns the classes or texts.
     pub(crate) fn subjects(&self) -> &Subjects {
         &self.parameters.subjects
     }
 
-    /// What the images of a run have in common, besides what is asked for, as JSON.
+    /// Returns the common settings of all images of a run as JSON, without prompts and numbering.
     pub(crate) fn settings(&self, scale: usize) -> serde_json::Value {
         let parameters = Parameters { scale: Some(scale), ..self.parameters.clone() };
         let mut settings = serde_json::to_value(parameters).unwrap_or_default();
@@ -160,7 +160,7 @@ impl Recipe {
         settings
     }
 
-    /// The file of an image that has one of its own; it says how this image alone is made.
+    /// Encodes a single image as PNG. Its metadata describe only this image.
     pub(crate) fn png(
         &self,
         numbering: Numbering,
@@ -171,7 +171,7 @@ impl Recipe {
         Bitmap::of(picture, scale).png(&self.alone(numbering, position, scale).texts())
     }
 
-    /// How an image alone is made.
+    /// Returns the metadata of a single image.
     fn alone(&self, numbering: Numbering, position: u64, scale: usize) -> Self {
         let mut recipe = self.clone();
         recipe.parameters.scale = Some(scale);
@@ -181,9 +181,9 @@ impl Recipe {
         recipe
     }
 
-    /// What a file records: settings and plan.
+    /// Returns the texts stored in a file: settings and plan.
     fn recorded(&self) -> [String; 2] {
-        // Numbers and texts, which JSON can hold.
+        // Numbers and strings always serialize to JSON.
         [ascii(&serde_json::to_string(&self.parameters).unwrap_or_default()), self.plan.clone()]
     }
 
@@ -197,7 +197,7 @@ impl Recipe {
     }
 }
 
-/// JSON whose characters are all ASCII, as the texts of a PNG file are: others can only be in strings.
+/// Escapes non-ASCII characters of JSON, because PNG text is Latin-1. They can only occur in strings.
 fn ascii(json: &str) -> String {
     let mut units = [0; 2];
     let mut text = String::with_capacity(json.len());
@@ -211,8 +211,8 @@ fn ascii(json: &str) -> String {
     text
 }
 
-/// Which images a run makes, numbered from the first on: `count` of each class or prompt, one after the other; balanced,
-/// `count` in all, of each class in turn.
+/// Numbering of the images of a run. By default there are `count` images per class or prompt, grouped by class or prompt. If
+/// `balanced`, there are `count` images in total, with all classes in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Numbering {
@@ -223,7 +223,7 @@ pub(crate) struct Numbering {
 }
 
 impl Numbering {
-    /// The images that were asked for, of so many classes or prompts.
+    /// Creates the numbering for a number of classes or prompts.
     pub(crate) fn of(args: &SampleArgs, subjects: usize) -> Result<Self, CliError> {
         let BulkArgs { classes, .. } = &args.bulk;
         let numbering =
@@ -231,78 +231,75 @@ impl Numbering {
         if numbering.is_sound() {
             return Ok(numbering);
         }
-        Err(CliError::usage(format_args!(
-            "--first-image {} leaves too few numbers: choose a lower one",
-            numbering.first
-        )))
+        Err(CliError::usage(format_args!("--first-image {} is too large for the number of images", numbering.first)))
     }
 
-    /// Whether there are images, and numbers for all of them.
+    /// Returns true if there is at least one image and the image numbers do not overflow.
     pub(crate) fn is_sound(self) -> bool {
         let factor = if self.balanced { 1 } else { self.subjects as u64 };
         let last = self.count.checked_mul(factor).and_then(|images| self.first.checked_add(images));
         self.subjects > 0 && self.count > 0 && last.is_some()
     }
 
-    /// Whether there are several images of each of several classes or prompts, and those of one follow those of another.
+    /// Returns true if there are several classes or prompts with several images each, grouped by class or prompt.
     pub(crate) fn is_class_after_class(self) -> bool {
         !self.balanced && self.subjects > 1 && self.count > 1
     }
 
-    /// How many classes or prompts there are.
+    /// Number of classes or prompts.
     pub(crate) fn subjects(self) -> usize {
         self.subjects
     }
 
-    /// How many images there are of each class or prompt; balanced, of all.
+    /// Number of images per class or prompt, or the total number if balanced.
     pub(crate) fn count(self) -> u64 {
         self.count
     }
 
-    /// How many images there are: at most 10^5 classes or prompts times 2^32.
+    /// Total number of images: at most 10^5 classes or prompts times 2^32.
     pub(crate) fn images(self) -> u64 {
         if self.balanced { self.count } else { self.subjects as u64 * self.count }
     }
 
-    /// Position, in the list of classes or prompts, of that of an image.
-    #[expect(clippy::cast_possible_truncation, reason = "a position in a list")]
+    /// Returns the index of the class or prompt of an image.
+    #[expect(clippy::cast_possible_truncation, reason = "an index")]
     pub(crate) fn subject(self, position: u64) -> usize {
         let position = if self.balanced { position % self.subjects as u64 } else { position / self.count };
         position as usize
     }
 
-    /// Which of the images of its class or prompt an image is.
+    /// Returns the index of an image among the images of its class or prompt.
     pub(crate) fn sample(self, position: u64) -> u64 {
         if self.balanced { position / self.subjects as u64 } else { position % self.count }
     }
 
-    /// The position of the image of a number, if it is one of the run.
+    /// Returns the position of an image number; `None` if it is not part of the run.
     pub(crate) fn position(self, number: ImageIndex) -> Option<u64> {
         number.0.checked_sub(self.first).filter(|position| *position < self.images())
     }
 
-    /// The number that keys an image's randomness.
+    /// Returns the image number, which together with the seed determines the random numbers.
     pub(crate) fn number(self, position: u64) -> ImageIndex {
         ImageIndex(self.first + position)
     }
 }
 
-/// Where the images go.
+/// Destination of the images.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// One file for all.
+    /// One file with all images.
     File { target: Target, layout: Layout },
-    /// A file each.
+    /// A folder with one file per image.
     Folder(PathBuf),
 }
 
 impl Place {
-    /// Finds out whether the images can be written, before any is made.
+    /// Checks that the images can be written, before any is generated.
     pub(crate) fn new(args: &SampleArgs, numbering: Numbering) -> Result<Self, CliError> {
         if output::is_folder(&args.out) {
             if args.going_on.reconstructions() > 1 {
                 return Err(CliError::usage(
-                    "--reseed-reconstruction lays images side by side: name a file as --out, not a folder",
+                    "--reseed-reconstruction shows images side by side: expected a file as --out, not a folder",
                 ));
             }
             check_folder(&args.out)?;
@@ -311,22 +308,22 @@ impl Place {
         if !ending::is_free(&args.out) && ending::of(&args.out).as_deref() != Some("png") {
             let (out, stem) = (args.out.display(), args.out.with_extension(""));
             return Err(CliError::usage(format_args!(
-                "--out {out}: pictures are PNG files: name one that ends in .png, a folder, as {}/, or for many images a .npz",
+                "--out {out}: expected a name ending in .png, a folder, for example {}/, or for many images a name ending in .npz",
                 stem.display()
             )));
         }
-        output::refuse_terminal(Some(&args.out), "a PNG picture")?;
+        output::refuse_terminal(Some(&args.out), "a PNG")?;
         let target = Target::new(&args.out)?;
         let images = numbering.images().saturating_mul(args.going_on.reconstructions().into());
         if images > MOST_ON_A_SHEET {
             return Err(CliError::usage(format_args!(
-                "{images} images are too many for a sheet, which holds {MOST_ON_A_SHEET}: name a folder as --out"
+                "a sheet has at most {MOST_ON_A_SHEET} images, found {images}: use a folder as --out"
             )));
         }
         Ok(Self::File { target, layout: Layout::new(numbering, args.going_on.reconstructions()) })
     }
 
-    /// Makes the folder, and refuses to replace what another run left in it.
+    /// Creates the folder. Returns an error if it has files of another run.
     pub(crate) fn prepare(&self, args: &SampleArgs, numbering: Numbering, recipe: &Recipe) -> Result<(), CliError> {
         let Self::Folder(folder) = self else { return Ok(()) };
         make_folder(folder)?;
@@ -337,7 +334,7 @@ impl Place {
         if store.is_begun() {
             let shown = folder.display();
             return Err(CliError::Failure(format!(
-                "{shown} has another run, whose parts are in {shown}/shards: name another folder, or give --overwrite to replace it"
+                "{shown} has another run, whose parts are in {shown}/shards: use another folder, or --overwrite to replace it"
             )));
         }
         let scale = args.scale.map_or(1, |scale| scale as usize);
@@ -349,18 +346,18 @@ impl Place {
     }
 }
 
-/// The least number whose square is `images` or more.
+/// Returns the square root of `images`, rounded up.
 fn near_root(images: u64) -> u64 {
     let root = images.isqrt();
     if root * root == images { root } else { root + 1 }
 }
 
-/// The file of an image among others.
+/// Returns the file name of an image in a folder.
 pub(crate) fn file_name(ImageIndex(number): ImageIndex) -> String {
     format!("{number:05}.png")
 }
 
-/// The images of a run on their way to where they go.
+/// Writes the images of a run to their destination.
 #[derive(Debug)]
 pub(crate) struct Series {
     numbering: Numbering,
@@ -371,13 +368,13 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// A run that has not made an image yet.
+    /// Creates a writer before the first image.
     pub(crate) fn new(args: &SampleArgs, numbering: Numbering, place: Place, recipe: Recipe) -> Self {
         let scale = args.scale.map(|scale| scale as usize);
         Self { numbering, recipe, place, sheet: Sheet::default(), scale }
     }
 
-    /// Takes a reconstruction of the image at a position of the run.
+    /// Adds an image by its position in the run and the index of its reconstruction.
     pub(crate) fn add(&mut self, (position, variant): (u64, u64), picture: &Picture) -> Result<(), CliError> {
         let scale = *self.scale.get_or_insert_with(|| default_scale(&self.place, picture));
         self.recipe.parameters.scale = Some(scale);
@@ -392,12 +389,12 @@ impl Series {
         }
     }
 
-    /// Whether each image is written as soon as it is made.
+    /// Returns true if each image is written immediately.
     pub(crate) fn is_in_folder(&self) -> bool {
         matches!(self.place, Place::Folder(_))
     }
 
-    /// Writes what is not written yet, and says what was made.
+    /// Writes the sheet, if any, and returns the settings of the run.
     pub(crate) fn finish(self) -> Result<Parameters, CliError> {
         if let (Place::File { target, .. }, Some(bitmap)) = (&self.place, self.sheet.finish()) {
             target.write(&bitmap.png(&self.recipe.texts())?)?;
@@ -406,7 +403,7 @@ impl Series {
     }
 }
 
-/// Files of a folder are left as they are.
+/// Returns the default scale. Images in a folder are not enlarged.
 fn default_scale(place: &Place, picture: &Picture) -> usize {
     match place {
         Place::File { layout, .. } => layout.scale(picture),
@@ -419,7 +416,7 @@ mod tests {
     use super::{ascii, near_root};
 
     #[test]
-    fn letters_beyond_ascii_are_escaped() {
+    fn non_ascii_characters_are_escaped() {
         let text = "{\"prompts\":[\"caf\u{e9} \u{1f431}\"]}";
         let escaped = ascii(text);
         assert_eq!(escaped, r#"{"prompts":["caf\u00e9 \ud83d\udc31"]}"#);
@@ -428,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn sheets_of_one_class_are_near_square() {
+    fn sheets_of_one_class_are_nearly_square() {
         assert_eq!([1, 2, 4, 5, 9, 10].map(near_root), [1, 2, 2, 3, 3, 4]);
     }
 }

@@ -1,8 +1,8 @@
-//! Command lines of this program, to be run again.
+//! Builds command lines of this program.
 
 use std::fmt::Display;
 
-/// Arguments of a command line, one after the other, not quoted.
+/// Unquoted arguments of a command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments(Vec<String>);
 
@@ -10,7 +10,7 @@ impl Arguments {
     /// Adds a flag with its value.
     pub(crate) fn add(&mut self, flag: &str, value: impl Display) {
         let value = value.to_string();
-        // A value that looks like a flag would be taken for one.
+        // clap takes a separate value with a leading hyphen for a flag.
         if value.starts_with('-') {
             self.tie(flag, value);
         } else {
@@ -25,23 +25,23 @@ impl Arguments {
         }
     }
 
-    /// Adds a flag and its value as one word, as flags need it whose value is optional.
+    /// Adds a flag and its value as one word. Required for flags with an optional value.
     pub(crate) fn tie(&mut self, flag: &str, value: impl Display) {
         self.0.push(format!("{flag}={value}"));
     }
 
-    /// Adds words that are written out already.
+    /// Adds complete arguments.
     pub(crate) fn extend(&mut self, words: impl IntoIterator<Item = impl Into<String>>) {
         self.0.extend(words.into_iter().map(Into::into));
     }
 
-    /// The arguments.
+    /// Returns the arguments.
     pub(crate) fn into_words(self) -> Vec<String> {
         self.0
     }
 }
 
-/// The words as a line of a shell; `None` if a word has control characters, which no shell takes from a terminal.
+/// Quotes the words for a shell. Returns `None` if a word has control characters, which cannot be pasted into a terminal.
 pub(crate) fn quoted(words: &[String]) -> Option<String> {
     if words.iter().any(|word| word.contains(char::is_control)) {
         return None;
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_like_flags_are_tied_to_their_flag() {
+    fn values_with_a_hyphen_are_joined_with_their_flag() {
         let mut arguments = Arguments::default();
         arguments.add("--prompt", "--out");
         arguments.add("--prompt", "a cat");

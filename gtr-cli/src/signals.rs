@@ -1,4 +1,4 @@
-//! Requests to stop: ctrl-C, and the signals that schedulers of machines send.
+//! Handles requests to stop: Ctrl-C, and the signals of job schedulers.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,24 +13,24 @@ use signal_hook::flag;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
-/// How often it is looked whether a signal came.
+/// Polling interval for signals.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// A batch that is finished within this time after a signal is finished.
+/// After a signal, a batch is finished if that takes at most this time.
 const WORTH: Duration = Duration::from_secs(2);
 
-/// The process ends this long after a signal, also within an AR step.
+/// Deadline after a signal. The process then exits, even within an AR step.
 const MOST: Duration = Duration::from_secs(5);
 
-/// What came, and what is to be done about it. There is one: signals are those of the process.
+/// Received signals, and how to react to them. Global, because signals belong to the process.
 struct State {
-    /// The signal that came last and was not looked at yet; 0 if there is none.
+    /// Last signal that has not been handled; 0 if there is none.
     received: Arc<AtomicUsize>,
-    /// The signal that came first; 0 as long as there is none.
+    /// First signal; 0 if there is none.
     first: AtomicUsize,
-    /// Whether there is something in hand that can be finished.
+    /// True while a batch is running that can be finished.
     busy: AtomicBool,
-    /// How what was stopped goes on.
+    /// Advice on how to resume after a stop.
     next: OnceLock<&'static str>,
 }
 
@@ -41,7 +41,7 @@ static STATE: LazyLock<State> = LazyLock::new(|| State {
     next: OnceLock::new(),
 });
 
-/// The signals that ask to stop. Slurm sends USR1, USR2 or HUP where a script asks for a warning before the time is over.
+/// Signals that request a stop. Slurm sends USR1, USR2 or HUP before the time limit if a script requests it.
 #[cfg(unix)]
 const SIGNALS: [i32; 5] = {
     use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
@@ -50,17 +50,17 @@ const SIGNALS: [i32; 5] = {
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Begins to listen. Files that are being written are removed before a signal ends the process.
+/// Installs the signal handlers. Unfinished files are removed before a signal ends the process.
 pub(crate) fn listen() -> Result<(), CliError> {
     for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
         flag::register_usize(signal, Arc::clone(&STATE.received), usize::try_from(signal).unwrap_or_default())
-            .map_err(|error| CliError::failure("cannot listen for signals", &error))?;
+            .map_err(|error| CliError::failure("cannot install signal handlers", &error))?;
     }
     thread::spawn(watch);
     Ok(())
 }
 
-/// Whether whoever started the process made it ignore a signal, as `nohup` does.
+/// Returns true if the parent process made this process ignore a signal, as `nohup` does.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -68,7 +68,7 @@ fn is_ignored(signal: i32) -> bool {
     (mask >> (signal - 1)) & 1 == 1
 }
 
-/// Acts on signals as they come.
+/// Handles signals in a loop.
 fn watch() {
     let mut deadline: Option<Instant> = None;
     loop {
@@ -78,8 +78,8 @@ fn watch() {
             let is_first = STATE.first.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok();
             match (is_first, is_interrupt(signal)) {
                 (true, _) if !STATE.busy.load(Ordering::SeqCst) => end(signal),
-                (true, true) => output::note("finishing the batch in hand; press again to stop now"),
-                (true, false) => output::note("asked to stop: finishing the batch in hand"),
+                (true, true) => output::note("finishing the current batch; press Ctrl-C again to stop now"),
+                (true, false) => output::note("stop requested: finishing the current batch"),
                 (false, true) => end(signal),
                 (false, false) => {}
             }
@@ -87,7 +87,7 @@ fn watch() {
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             let next = STATE.next.get().copied().unwrap_or_default();
-            output::note(format_args!("stopped within a batch that takes long: {next}"));
+            output::note(format_args!("stopped during a long batch: {next}"));
             end(STATE.first.load(Ordering::SeqCst));
         }
     }
@@ -97,39 +97,39 @@ fn is_interrupt(signal: usize) -> bool {
     i32::try_from(signal) == Ok(SIGINT)
 }
 
-/// Ends the process, which leaves no file that is not whole.
+/// Removes unfinished files and exits.
 fn end(signal: usize) -> ! {
     gtr_backends::remove_unfinished();
     process::exit(status(signal).code())
 }
 
-/// How the program ends after a signal.
+/// Returns the exit status for a signal.
 fn status(signal: usize) -> ExitStatus {
     if is_interrupt(signal) { ExitStatus::Interrupted } else { ExitStatus::Terminated }
 }
 
-/// Tells work that can be stopped in the middle whether it is to stop.
+/// Access to stop requests for work that can be stopped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stop(());
 
 impl Stop {
-    /// From now on a first signal lets the batch in hand be finished, if that takes no more than a few seconds. `next` says how
-    /// what was stopped goes on.
+    /// Lets the first signal finish the current batch, if that takes at most a few seconds. `next` is the advice on how to
+    /// resume.
     pub(crate) fn listen(next: &'static str) -> Self {
         let _ = STATE.next.set(next);
         STATE.busy.store(true, Ordering::SeqCst);
         Self(())
     }
 
-    /// How the program is to end, if it was asked to.
-    #[expect(clippy::unused_self, reason = "only who has said what comes next may ask")]
+    /// Returns the exit status if a stop was requested.
+    #[expect(clippy::unused_self, reason = "requires a call of `listen`")]
     pub(crate) fn asked(self) -> Option<ExitStatus> {
         let first = STATE.first.load(Ordering::SeqCst);
         let signal = if first == 0 { STATE.received.load(Ordering::SeqCst) } else { first };
         (signal != 0).then(|| status(signal))
     }
 
-    /// Whether a batch goes on after some of its AR steps.
+    /// Decides whether a batch continues after `done` of `steps` AR steps.
     pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> Flow {
         match self.asked() {
             Some(_) if left(started.elapsed(), done, steps) > WORTH => Flow::Stop,
@@ -138,7 +138,7 @@ impl Stop {
     }
 }
 
-/// The time that the rest of some steps takes, where those that are done took `elapsed`.
+/// Estimates the time for the remaining steps from the time for the finished ones.
 fn left(elapsed: Duration, done: usize, steps: usize) -> Duration {
     let each = elapsed / u32::try_from(done.max(1)).unwrap_or(u32::MAX);
     each.saturating_mul(u32::try_from(steps.saturating_sub(done)).unwrap_or(u32::MAX))
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_that_of_the_steps_left() {
+    fn the_remaining_time_is_extrapolated() {
         let second = Duration::from_secs(1);
         assert_eq!(left(second, 1, 8), 7 * second);
         assert_eq!(left(4 * second, 8, 8), Duration::ZERO);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_is_ignored_where_the_system_says_so() {
+    fn no_signal_is_ignored_by_default() {
         assert!(SIGNALS.iter().all(|&signal| !is_ignored(signal)));
     }
 }

@@ -1,4 +1,4 @@
-//! What clap has to say, in one line.
+//! Reports the errors of clap on one line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -23,7 +23,7 @@ pub(crate) fn report(error: &clap::Error) -> ExitStatus {
         }
         ErrorKind::InvalidUtf8 => {
             output::error(
-                "an argument is not UTF-8: only files that are read or written may have such names, not a model's; rename it, or name a link to it",
+                "an argument is not valid UTF-8: only input and output files may have such names; rename it, or use a symbolic link",
             );
             ExitStatus::Usage
         }
@@ -34,11 +34,11 @@ pub(crate) fn report(error: &clap::Error) -> ExitStatus {
     }
 }
 
-/// The message without usage and without line breaks.
+/// Returns the message without the usage and without line breaks.
 fn one_line(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    // A tip how to pass what looks like a flag as a value is of no use where there is no such value.
+    // Drop the tip on passing a value that starts with a hyphen: it is usually a misspelt flag.
     let is_said = |line: &&str| !line.starts_with("For more information") && !line.starts_with("tip: to pass '");
     let lines = lines.filter(|line| !line.is_empty()).filter(is_said);
     let mut message = String::new();
@@ -51,20 +51,20 @@ fn one_line(text: &str) -> String {
     in_range(&message)
 }
 
-/// The message with a range of whole numbers in words: `0 is not in 1..=9` is `write a whole number, 1 to 9`.
+/// Replaces the message of an integer range: `0 is not in 1..=9` becomes `expected a whole number, 1 to 9`.
 fn in_range(message: &str) -> String {
     let words = || {
         let (before, range) = message.split_once(" is not in ")?;
         let (least, most) = range.split_once("..=")?;
         let (before, _) = before.rsplit_once(": ")?;
         let most = most.parse::<i64>().ok()?;
-        Some(format!("{before}: write a whole number, {least} to {most}"))
+        Some(format!("{before}: expected a whole number, {least} to {most}"))
     };
     words().unwrap_or_else(|| message.to_owned())
 }
 
-/// Words of a command line in which a value below 0 is tied to its flag, `--grid=-8x8`: on its own it would be taken for a flag, and
-/// be refused without a word of what the flag wants.
+/// Joins negative values with their flags, as in `--grid=-8x8`. Otherwise clap takes the value for a flag, and its message does
+/// not say what the flag expects.
 pub(crate) fn tied(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut tied: Vec<OsString> = Vec::new();
     let mut is_over = false;
@@ -85,7 +85,7 @@ pub(crate) fn tied(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     tied
 }
 
-/// Whether a word is a long flag without a value.
+/// Returns true if a word is a long flag without a value.
 fn is_flag(word: &OsStr) -> bool {
     let bytes = word.as_encoded_bytes();
     bytes.len() > 2 && bytes.starts_with(b"--") && !bytes.contains(&b'=')
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_below_zero_are_tied_to_their_flag() {
+    fn negative_values_are_joined_with_their_flag() {
         let tied = |line: &str| {
             let words = tied(line.split(' ').map(OsString::from));
             words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
@@ -107,9 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_told_in_words() {
+    fn ranges_are_described_in_words() {
         let text = "error: invalid value '0' for '--count <N>': 0 is not in 1..=4294967295\n";
-        assert_eq!(one_line(text), "invalid value '0' for '--count <N>': write a whole number, 1 to 4294967295");
+        assert_eq!(one_line(text), "invalid value '0' for '--count <N>': expected a whole number, 1 to 4294967295");
         assert_eq!(one_line("error: x is not in y"), "x is not in y");
     }
 

@@ -48,7 +48,7 @@ fn frames_show_the_checkerboard_being_filled() {
 }
 
 #[test]
-fn looking_on_changes_nothing() {
+fn observers_do_not_change_the_images() {
     let folder = tempfile::tempdir().unwrap();
     sample(folder.path(), &format!("--class 0..1 --count 2 {QUICK} --out plain.png"));
     sample(folder.path(), &format!("--class 0..1 --count 2 {QUICK} --animate a.gif --preview --out watched.png"));
@@ -66,7 +66,7 @@ fn looking_on_changes_nothing() {
 }
 
 #[test]
-fn what_is_known_is_in_the_first_frame() {
+fn known_tokens_are_in_the_first_frame() {
     let folder = tempfile::tempdir().unwrap();
     write_grey(&folder.path().join("init.png"), 32, 32, |row, column| u8::try_from(row * 4 + column).unwrap());
     write_grey(&folder.path().join("mask.png"), 32, 32, |row, _| if row < 16 { 0 } else { 255 });
@@ -80,10 +80,10 @@ fn what_is_known_is_in_the_first_frame() {
 }
 
 #[test]
-fn what_cannot_be_animated_is_refused_and_leaves_nothing() {
+fn unsupported_animations_are_refused_and_leave_no_file() {
     let folder = tempfile::tempdir().unwrap();
     for (flags, says) in [
-        ("--animate a.mp4", "error: --animate a.mp4: name a file that ends in .gif or .png\n"),
+        ("--animate a.mp4", "error: --animate a.mp4: expected a file name ending in .gif or .png\n"),
         ("--animate none/a.gif", "error: cannot write none/a.gif: the folder none does not exist; create it first\n"),
         (
             "--animate a.gif --count 3 --batch 2",

@@ -46,7 +46,7 @@ fn array(archive: &Path, name: &str) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn parts_make_what_one_process_makes() {
+fn merged_parts_equal_the_output_of_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("{TWELVE} --out whole")).succeeded();
@@ -85,7 +85,7 @@ fn parts_make_what_one_process_makes() {
 }
 
 #[test]
-fn what_is_deleted_or_changed_is_told_and_made_again() {
+fn deleted_or_changed_files_are_reported_and_regenerated() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("{TWELVE} --out a")).succeeded();
@@ -108,7 +108,7 @@ fn what_is_deleted_or_changed_is_told_and_made_again() {
 }
 
 #[test]
-fn a_missing_part_is_told() {
+fn a_missing_part_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("{TWELVE} --out a --shard 0/3")).succeeded();
@@ -131,7 +131,7 @@ fn a_missing_part_is_told() {
 }
 
 #[test]
-fn a_part_of_another_run_is_refused_with_the_reason() {
+fn a_part_of_another_run_is_refused_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("{TWELVE} --out a --shard 0/2")).succeeded();
@@ -157,7 +157,7 @@ fn a_part_of_another_run_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_manifest_that_is_damaged_is_not_believed() {
+fn a_damaged_manifest_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("{TWELVE} --out a")).succeeded();
@@ -173,7 +173,7 @@ fn a_manifest_that_is_damaged_is_not_believed() {
 }
 
 #[test]
-fn a_part_is_made_by_one_process() {
+fn a_part_is_locked_by_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("{TWELVE} --out a --shard 0/2")).succeeded();
@@ -188,7 +188,7 @@ fn a_part_is_made_by_one_process() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_and_a_folder_that_takes_no_files_are_one_line() {
+fn a_full_disk_and_a_read_only_folder_are_one_line_errors() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let error = gtr(folder, &format!("{TWELVE} --out /proc/images")).failed(1);
@@ -208,7 +208,7 @@ fn a_full_disk_and_a_folder_that_takes_no_files_are_one_line() {
 /// Opening a pipe would wait for whoever writes to it.
 #[cfg(unix)]
 #[test]
-fn pipes_among_the_files_of_a_run_are_told() {
+fn pipes_among_the_files_of_a_run_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("{TWELVE} --out a")).succeeded();
@@ -231,7 +231,7 @@ fn pipes_among_the_files_of_a_run_are_told() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_run_after_the_images_in_hand() {
+fn a_signal_ends_the_run_after_the_current_batch() {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
     let folder = tempfile::tempdir().unwrap();
@@ -264,9 +264,9 @@ fn a_signal_ends_the_run_after_the_images_in_hand() {
             assert!(finished <= there && there < 24, "{finished} {there}");
         } else {
             let asked = if code == 130 {
-                "finishing the batch in hand; press again to stop now"
+                "finishing the current batch; press Ctrl-C again to stop now"
             } else {
-                "asked to stop: finishing the batch in hand"
+                "stop requested: finishing the current batch"
             };
             // Which of them comes first depends on how soon the batch is finished.
             let mut lines: Vec<&str> = stderr.lines().collect();
@@ -287,7 +287,7 @@ fn a_signal_ends_the_run_after_the_images_in_hand() {
 }
 
 #[test]
-fn what_asks_for_too_little_or_too_much_is_one_line() {
+fn numbers_out_of_range_are_one_line_errors() {
     let folder = tempfile::tempdir().unwrap();
     let mut lines = String::new();
     for flags in [
@@ -319,7 +319,7 @@ fn what_asks_for_too_little_or_too_much_is_one_line() {
 /// Run it alone: `cargo test -p gtr-cli --test cli -- --ignored beyond_four_gigabytes`.
 #[test]
 #[ignore = "slow, and takes 5 GB on the disk"]
-fn an_archive_beyond_four_gigabytes_takes_little_memory() {
+fn an_archive_of_more_than_four_gigabytes_takes_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let line = "sample --classes balanced --count 1030 --scale 64 --order random --pace uniform --steps 1 --diffusion constant --t 1 --detail none --json";
     let told = gtr(folder.path(), &format!("{line} --out big.npz")).succeeded();

@@ -16,7 +16,7 @@ fn nats(design: &Value) -> f64 {
 }
 
 #[test]
-fn what_is_designed_loses_less_than_the_presets_and_the_same_again() {
+fn designs_lose_less_than_presets_and_are_reproducible() {
     let line = "design --grid 8x8 --ar-steps 8";
     let design = json(line);
     assert_eq!(gtr(&format!("{line} --format json")).succeeded(), gtr(&format!("{line} --format json")).succeeded());
@@ -28,7 +28,7 @@ fn what_is_designed_loses_less_than_the_presets_and_the_same_again() {
 }
 
 #[test]
-fn a_target_takes_the_fewest_steps_that_meet_it() {
+fn a_target_loss_is_met_with_the_fewest_steps() {
     let design = json("design --grid 8x8 --loss 0.3");
     let steps =
         design["schedule"]["pace"]["steps"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap()).sum::<u64>();
@@ -38,7 +38,7 @@ fn a_target_takes_the_fewest_steps_that_meet_it() {
 }
 
 #[test]
-fn free_steps_lose_no_more_and_are_a_sound_plan() {
+fn free_partitions_lose_no_more_and_are_valid_plans() {
     let folder = tempfile::tempdir().unwrap();
     let line = "design --grid 6x6 --ar-steps 4 --free --out free.json --format json";
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -54,7 +54,7 @@ fn free_steps_lose_no_more_and_are_a_sound_plan() {
 }
 
 #[test]
-fn other_grids_and_fields_are_designed_for() {
+fn designs_support_other_grids_and_fields() {
     let design = json("design --grid 5x9 --ar-steps 5 --field matern-3/2:3 --t 50");
     assert_eq!(design["home_grid"]["width"], 9);
     assert_eq!(design["schedule"]["diffusion"]["t"], 50);
@@ -64,11 +64,11 @@ fn other_grids_and_fields_are_designed_for() {
 }
 
 #[test]
-fn what_cannot_be_designed_is_one_line() {
+fn errors_are_one_line() {
     assert!(gtr("design").failed(2).contains("--ar-steps"));
     assert!(gtr("design --ar-steps 4 --loss 1").failed(2).contains("cannot be used with"));
-    assert!(gtr("design --ar-steps 0").failed(2).contains("write a whole number, 1 or more"));
-    assert!(gtr("design --loss -1").failed(2).contains("write a number of nats, 0 or more"));
+    assert!(gtr("design --ar-steps 0").failed(2).contains("expected a whole number, 1 or more"));
+    assert!(gtr("design --loss -1").failed(2).contains("expected a number of nats, 0 or more"));
     assert!(gtr("design --grid 128x128 --ar-steps 8").failed(2).contains("16384"));
     let folder = tempfile::tempdir().unwrap();
     let refused = run_in(folder.path(), &["design", "--ar-steps", "4", "--grid", "4x4", "--out", "no/x.json"]);

@@ -37,7 +37,7 @@ fn write_npz(path: &Path, arrays: &[(&str, &str, &str, &[u8])]) {
 }
 
 #[test]
-fn batch_store_and_threads_change_nothing() {
+fn batch_store_and_threads_do_not_change_scores() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let plain = gtr(folder, TWO).succeeded();
@@ -55,7 +55,7 @@ fn batch_store_and_threads_change_nothing() {
 }
 
 #[test]
-fn json_and_csv_say_the_same() {
+fn json_and_csv_agree() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let report = json(folder, &format!("{TWO} --store a --format json"));
@@ -96,7 +96,7 @@ fn json_and_csv_say_the_same() {
 
 /// What `sample` writes is judged as what `eval` makes itself.
 #[test]
-fn pictures_from_elsewhere_are_judged_alike() {
+fn external_pictures_get_the_same_scores() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let how = "--preset gtr-8 --diffusion constant --t 2 --detail none --classes balanced --count 20";
@@ -138,7 +138,7 @@ fn pictures_from_elsewhere_are_judged_alike() {
 }
 
 #[test]
-fn foreign_files_are_refused_in_one_line() {
+fn other_files_are_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let eval = |images: &str| gtr(folder, &format!("eval --images {images} --resamples 20")).failed(1);
@@ -190,7 +190,7 @@ fn foreign_files_are_refused_in_one_line() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_refused() {
+fn unsupported_subjects_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     for (line, expected) in [
@@ -199,7 +199,7 @@ fn what_cannot_be_judged_is_refused() {
         ("eval --presets gtr-9 --count 20 --store new", "there is no preset called `gtr-9`"),
         ("eval --model lightgen-base --count 20", "makes images of texts"),
         ("eval --count 20 --cfg -1 --store new", "--cfg"),
-        ("eval --count 20 --temperature NaN --store new", "write a number, 0 to 100"),
+        ("eval --count 20 --temperature NaN --store new", "expected a number, 0 to 100"),
         ("eval --images x --cfg 2", "--cfg: the pictures of --images are made already"),
         ("eval --images x --beta 0.2", "the flags of the axes: the pictures"),
         ("eval --images x --store new", "--store: the pictures"),
@@ -218,7 +218,7 @@ fn what_cannot_be_judged_is_refused() {
 }
 
 #[test]
-fn a_plan_is_judged_as_the_preset_that_makes_it() {
+fn a_plan_gets_the_scores_of_its_preset() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let flags = "--diffusion constant --t 2 --detail none --max-timestep 949";
@@ -235,7 +235,7 @@ fn a_plan_is_judged_as_the_preset_that_makes_it() {
 
 /// Killed while it makes images, again and again, and then let be: the same table as ever.
 #[test]
-fn a_killed_evaluation_goes_on() {
+fn a_killed_evaluation_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let line = TWO.replace("--t 2", "--t 20") + " --batch 2";
@@ -290,7 +290,7 @@ fn processes_share_a_store() {
 }
 
 #[test]
-fn an_experiment_is_a_page_and_its_data() {
+fn an_experiment_writes_a_page_and_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let names = gtr(folder, "experiment").succeeded();

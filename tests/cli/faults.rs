@@ -47,7 +47,7 @@ fn images_of_another_run_are_not_replaced() {
 }
 
 #[test]
-fn foreign_files_are_not_replaced() {
+fn other_files_are_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let names = [("a", "00003.png"), ("b", "00003.png"), ("c", "labels.jsonl")];
@@ -60,7 +60,7 @@ fn foreign_files_are_not_replaced() {
     let whole = format!("sample --classes balanced --count 8 {QUICK} --out c");
     for (line, (out, name)) in [&class, &part, &whole].into_iter().zip(names) {
         let error = gtr(folder, line).failed(1);
-        assert!(error.contains(&format!("{out}/{name} is not of this run")), "{error}");
+        assert!(error.contains(&format!("{out}/{name} is not from this run")), "{error}");
         assert_eq!(fs::read(folder.join(out).join(name)).unwrap(), b"mine");
         gtr(folder, &format!("{line} --overwrite")).succeeded();
         assert_ne!(fs::read(folder.join(out).join(name)).unwrap(), b"mine");
@@ -77,7 +77,7 @@ fn foreign_files_are_not_replaced() {
 }
 
 #[test]
-fn a_finished_archive_is_kept_and_there_is_nothing_to_resume() {
+fn resuming_a_finished_archive_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let line = format!("sample --classes balanced --count 4 {QUICK} --out x");
@@ -94,7 +94,7 @@ fn a_finished_archive_is_kept_and_there_is_nothing_to_resume() {
 }
 
 #[test]
-fn the_ending_decides() {
+fn the_extension_selects_the_format() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("sample --classes balanced --count 2 {QUICK} --shard 0/1 --out kd")).succeeded();
@@ -182,7 +182,7 @@ fn a_dash_is_standard_input_or_output() {
 }
 
 #[test]
-fn a_pipe_holds_a_picture_and_no_trace() {
+fn a_pipe_accepts_a_picture_but_not_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     gtr(folder, &format!("sample --class 1 {QUICK} --trace t.safetensors --out x.png")).succeeded();
@@ -198,7 +198,7 @@ fn a_pipe_holds_a_picture_and_no_trace() {
 }
 
 #[test]
-fn a_picture_to_go_on_from_may_come_from_standard_input() {
+fn the_initial_picture_may_come_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     gtr(folder.path(), &format!("sample --class 3 {QUICK} --scale 1 --out a.png")).succeeded();
@@ -218,7 +218,7 @@ fn a_picture_to_go_on_from_may_come_from_standard_input() {
 }
 
 #[test]
-fn a_batch_that_no_machine_holds_is_refused_before_it_begins() {
+fn a_batch_too_large_for_memory_is_refused_first() {
     let folder = tempfile::tempdir().unwrap();
     for out in ["--out a/", "--classes balanced --out b"] {
         let class = if out.contains("balanced") { "" } else { "--class 1" };
@@ -264,7 +264,7 @@ mod signals {
     }
 
     #[test]
-    fn a_batch_that_takes_long_is_not_waited_for() {
+    fn a_signal_does_not_wait_for_a_long_batch() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let child = start(folder, "sample --classes balanced --count 20000 --batch 20000 --preset gtr-16 --out a");
@@ -275,12 +275,12 @@ mod signals {
         send(&child, Signal::SIGTERM);
         let (code, stderr) = end(child);
         assert_eq!(code, Some(143), "{stderr}");
-        assert!(stderr.starts_with("note: asked to stop: finishing the batch in hand\nnote: stopped "), "{stderr}");
+        assert!(stderr.starts_with("note: stop requested: finishing the current batch\nnote: stopped "), "{stderr}");
         assert!(files(&folder.join("a")) == ["shards"]);
     }
 
     #[test]
-    fn a_second_press_ends_at_once() {
+    fn a_second_signal_ends_immediately() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let child = start(folder, "eval --presets mar-64 --count 1000 --batch 1000 --store seen");
@@ -295,7 +295,7 @@ mod signals {
     }
 
     #[test]
-    fn a_trace_that_is_not_finished_is_removed() {
+    fn an_unfinished_trace_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
@@ -312,7 +312,7 @@ mod signals {
     }
 
     #[test]
-    fn what_was_to_be_ignored_is_ignored() {
+    fn ignored_signals_stay_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let script = format!(
@@ -333,7 +333,7 @@ mod signals {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_also_to_what_is_not_there_yet() {
+fn links_to_missing_files_are_followed() {
     use std::os::unix::fs::symlink;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -358,7 +358,7 @@ fn links_are_followed_also_to_what_is_not_there_yet() {
 }
 
 #[test]
-fn names_that_are_too_long_are_refused_before_anything_is_made() {
+fn names_that_are_too_long_are_refused_first() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let name = "n".repeat(252);
@@ -381,7 +381,7 @@ fn names_that_are_too_long_are_refused_before_anything_is_made() {
 }
 
 #[test]
-fn values_below_zero_are_told_what_is_wanted() {
+fn values_below_zero_are_refused_with_the_range() {
     let folder = tempfile::tempdir().unwrap();
     let mut lines = String::new();
     for line in [
@@ -412,7 +412,7 @@ fn values_below_zero_are_told_what_is_wanted() {
 }
 
 #[test]
-fn a_plan_of_unknown_kinds_is_sound_as_far_as_is_known() {
+fn a_plan_of_unknown_kinds_is_verified_with_a_note() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut plan: serde_json::Value =
@@ -438,7 +438,7 @@ fn a_plan_of_unknown_kinds_is_sound_as_far_as_is_known() {
 }
 
 #[test]
-fn what_can_be_told_first_is_told_in_one_line() {
+fn early_errors_are_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::create_dir(folder.join("vae")).unwrap();
@@ -462,7 +462,7 @@ fn what_can_be_told_first_is_told_in_one_line() {
 }
 
 #[test]
-fn planning_a_large_grid_says_what_it_does() {
+fn planning_a_large_grid_shows_progress() {
     let run =
         gtr(&std::env::temp_dir(), "cost --model digits --grid 1024x1024 --preset raster-64 --baseline raster-64");
     assert_eq!(run.code, 0, "{}", run.stderr);

@@ -39,14 +39,14 @@ fn figures_of_all_sizes_are_small() {
 }
 
 #[test]
-fn what_is_left_out_is_said() {
+fn omitted_parts_are_mentioned() {
     assert!(svg("--grid 1024x1024").contains(">the upper left 64x64 of 1024x1024</text>"));
     assert!(svg("--preset mar-64").contains(">(f) Known after 33 of 64 AR steps</text>"));
     assert!(svg("--pace uniform --steps 1000 --order random --grid 64x64").contains("one of 3 drawn"));
 }
 
 #[test]
-fn a_png_file_is_painted_with_its_text() {
+fn a_png_figure_has_its_text() {
     let folder = tempfile::tempdir().unwrap();
     run_in(folder.path(), &["plan", "--grid", "8x8", "--out", "p.png"]).succeeded();
     let (width, height, bytes) = decode(&folder.path().join("p.png"));
@@ -61,7 +61,7 @@ fn a_png_file_is_painted_with_its_text() {
 }
 
 #[test]
-fn the_name_of_the_file_tells_the_format() {
+fn the_file_name_selects_the_format() {
     let folder = tempfile::tempdir().unwrap();
     let begins = |name: &str, format: &[&str]| {
         run_in(folder.path(), &[&["plan", "--grid", "4x4", "--out", name], format].concat()).succeeded();
@@ -73,7 +73,7 @@ fn the_name_of_the_file_tells_the_format() {
     assert_eq!(begins("p.txt", &[]), b"gtr-");
     assert_eq!(begins("q", &["--format", "table"]), b"gtr-");
     let error = run_in(folder.path(), &["plan", "--grid", "4x4", "--out", "q.svg", "--format", "table"]).failed(2);
-    assert!(error.contains("--out q.svg and --format are at odds"), "{error}");
+    assert!(error.contains("--out q.svg contradicts --format"), "{error}");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_plan_around_known_tokens_is_shown() {
 }
 
 #[test]
-fn no_name_gets_out_of_its_figure() {
+fn names_are_escaped() {
     let folder = tempfile::tempdir().unwrap();
     let name = "<b>&\"'.json";
     run_in(folder.path(), &["plan", "--grid", "4x4", "--out", name]).succeeded();
@@ -105,7 +105,7 @@ fn no_name_gets_out_of_its_figure() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_refused() {
+fn unsupported_figures_are_refused() {
     let message = gtr("plan --format svg --compare gtr-8,gtr-16,mar-8,mar-16,mar-32").failed(2);
     assert!(message.contains("at most 4 presets side by side, not 5"), "{message}");
     let message = gtr("plan --plan nothing.json --format svg").failed(1);
@@ -118,7 +118,7 @@ fn what_cannot_be_drawn_is_refused() {
 /// alone, so `scripts/gallery.sh samples` and `git diff` compare them.
 #[cfg(unix)]
 #[test]
-fn the_gallery_is_what_its_script_makes() {
+fn the_gallery_is_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let made = std::process::Command::new("bash")

@@ -29,7 +29,7 @@ fn make(models: &Models, flags: &str) {
 }
 
 #[test]
-fn files_of_compbench_are_named_by_their_prompts() {
+fn compbench_files_are_named_by_their_prompts() {
     let models = Models::new();
     fs::write(models.path("color_val.txt"), "a green bench and a blue bowl\r\ntwo boys\r\n").unwrap();
     make(&models, "--prompts color_val.txt --layout compbench --samples 2");
@@ -57,7 +57,7 @@ fn files_of_compbench_are_named_by_their_prompts() {
 }
 
 #[test]
-fn files_of_dpg_are_grids_named_as_the_prompts() {
+fn dpg_files_are_grids_named_by_their_prompts() {
     let models = Models::new();
     fs::create_dir(models.path("prompts")).unwrap();
     for (name, text) in [("10.txt", "a cat\n"), ("partiprompts203.txt", "two cats"), ("._10.txt", "no prompt")] {
@@ -82,7 +82,7 @@ fn files_of_dpg_are_grids_named_as_the_prompts() {
 }
 
 #[test]
-fn prompts_that_do_not_fit_a_layout_are_one_line() {
+fn unsuitable_prompts_are_one_line_errors() {
     let models = Models::new();
     let folder = models.0.path();
     let write = |name: &str, text: &str| fs::write(models.path(name), text).unwrap();
@@ -137,7 +137,7 @@ fn pixels(path: &Path) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn grey_pictures_become_three_channels() {
+fn grey_pictures_can_have_three_channels() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let run = "--classes balanced --count 4";
@@ -161,7 +161,7 @@ fn grey_pictures_become_three_channels() {
 }
 
 #[test]
-fn class_after_class_in_an_archive_is_told() {
+fn an_archive_sorted_by_class_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let note = "note: the archive holds class after class: evaluators that split it in file order, as ADM's for the inception \
@@ -181,7 +181,7 @@ fn class_after_class_in_an_archive_is_told() {
 }
 
 #[test]
-fn arrays_of_slurm_are_understood() {
+fn slurm_arrays_are_supported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let line = format!("{DIGITS} --classes balanced --count 8 --shard auto --out x");
@@ -217,11 +217,14 @@ fn arrays_of_slurm_are_understood() {
 
 /// What other programs mean by these is said.
 #[test]
-fn other_habits_are_one_line() {
+fn other_conventions_are_one_line_errors() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let error = gtr(folder, &format!("{DIGITS} --class 3 --seed -1 --out x.png")).failed(2);
-    assert!(error.contains("seeds are not drawn at random: write a whole number"), "{error}");
+    assert!(
+        error.contains("expected a whole number, 0 to 18446744073709551615; for a random seed, use $RANDOM"),
+        "{error}"
+    );
     let run = gtr(folder, &format!("{DIGITS} --class 3 --cfg 0 --out x.png"));
     assert_eq!(run.stderr, "note: --cfg 0 guides away from the class or prompt; no guidance is --cfg 1\n");
     run.succeeded();
@@ -229,7 +232,7 @@ fn other_habits_are_one_line() {
 }
 
 #[test]
-fn classes_of_imagenet_go_by_many_names() {
+fn imagenet_classes_have_several_names() {
     let models = Models::new();
     let mut config: serde_json::Value =
         serde_json::from_slice(&fs::read(models.path("mar/config.json")).unwrap()).unwrap();

@@ -13,7 +13,7 @@ fn shown(flags: &str) -> String {
 }
 
 #[test]
-fn tables_show_stages_numbers_and_the_partition() {
+fn tables_show_stages_summary_and_partition() {
     assert_snapshot!("plan_16x16", shown("--grid 16x16"));
     assert_snapshot!("plan_quincunx", shown("--cut quincunx --stages 4"));
     assert_snapshot!("plan_5x9", shown("--grid 5x9 --seed 1"));
@@ -29,7 +29,7 @@ fn output_is_plain_unless_it_goes_to_a_terminal() {
 }
 
 #[test]
-fn a_large_grid_takes_no_time() {
+fn a_large_grid_is_fast() {
     let run = gtr("plan --grid 1024x1024");
     assert!(run.succeeded().contains("1048576 tokens"));
 }
@@ -45,7 +45,7 @@ fn flags_change_the_preset() {
 }
 
 #[test]
-fn steps_take_the_place_of_rates_and_back() {
+fn steps_and_rates_replace_each_other() {
     assert_eq!(plan_json("--steps 12,3,1")["schedule"]["pace"], json!({"kind": "rates", "steps": [12, 3, 1]}));
     let pace = &plan_json("--preset gtr-16 --rates 4,8,16")["schedule"]["pace"];
     assert_eq!(*pace, json!({"kind": "rates", "rates": [4.0, 8.0, 16.0]}));
@@ -78,7 +78,7 @@ fn any_parameter_can_be_set_by_its_name() {
 }
 
 #[test]
-fn what_is_asked_for_twice_or_for_nothing_is_refused() {
+fn conflicting_or_useless_flags_are_refused() {
     for (flags, said) in [
         ("--t-rec 5 --set diffusion.t_rec=7", "diffusion.t_rec is given twice"),
         ("--set order.stages=4 --set order.stages=5", "order.stages is given twice"),
@@ -96,11 +96,11 @@ fn a_schedule_is_an_object() {
     let values: Value = schedule.as_object().unwrap().values().cloned().collect();
     std::fs::write(folder.path().join("s.json"), values.to_string()).unwrap();
     let error = run_in(folder.path(), &["plan", "--schedule", "s.json"]).failed(1);
-    assert!(error.contains("s.json: it is no schedule: it is an array, not an object"), "{error}");
+    assert!(error.contains("s.json: it is not a schedule: it is an array, not an object"), "{error}");
 }
 
 #[test]
-fn a_plan_is_the_same_from_its_schedule_file() {
+fn a_schedule_file_gives_the_same_plan() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan_json("--preset disa-16 --grid 8x8");
     std::fs::write(folder.path().join("s.json"), plan["schedule"].to_string()).unwrap();
@@ -111,14 +111,14 @@ fn a_plan_is_the_same_from_its_schedule_file() {
 }
 
 #[test]
-fn a_seed_is_no_part_of_a_plan() {
+fn a_seed_is_not_part_of_a_plan() {
     let run = gtr("plan --format json --seed 3");
     assert_eq!(run.stderr, "note: the seed is no part of a plan; give it to `sample`\n");
     assert_eq!(run.stdout, gtr("plan --format json").stdout);
 }
 
 #[test]
-fn comparisons_can_be_processed() {
+fn comparisons_can_be_printed_as_json() {
     let run = gtr("plan --compare mar-8,gtr-8 --grid 8x8 --format json");
     let sides: Vec<Value> = serde_json::from_str(&run.succeeded()).unwrap();
     assert_eq!(sides[0]["preset"], "mar-8");

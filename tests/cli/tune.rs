@@ -37,7 +37,7 @@ fn json(path: &Path) -> Value {
 }
 
 #[test]
-fn what_is_found_keeps_the_budget_and_is_the_same_again() {
+fn results_keep_the_budget_and_are_reproducible() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("other")).unwrap();
@@ -78,7 +78,7 @@ fn what_is_found_keeps_the_budget_and_is_the_same_again() {
 }
 
 #[test]
-fn at_its_own_cost_the_baseline_is_gtr_16_itself() {
+fn at_its_own_cost_the_baseline_is_gtr_16() {
     let folder = folder();
     let told = tune(folder.path(), "--out p.json").succeeded();
     let preset = json(&folder.path().join("p.json"));
@@ -94,7 +94,7 @@ fn at_its_own_cost_the_baseline_is_gtr_16_itself() {
 }
 
 #[test]
-fn seconds_are_a_limit_too() {
+fn seconds_can_be_the_budget() {
     let folder = folder();
     // At the least that it can afford it is refused by operations, or by the clock: never accepted.
     let refused = line(folder.path(), &TINY.replace("gtr-16", "1e-9s"));
@@ -112,7 +112,7 @@ fn seconds_are_a_limit_too() {
 /// was finished is made again.
 #[cfg(unix)]
 #[test]
-fn killed_and_continued_it_finds_the_same() {
+fn a_resumed_search_finds_the_same() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
     tune(folder.path(), "--out whole.json --store whole").succeeded();
@@ -153,7 +153,7 @@ fn verdicts(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn what_cannot_be_done_is_one_line() {
+fn errors_are_one_line() {
     let folder = folder();
     fs::write(folder.path().join("file"), "").unwrap();
     for (flags, code, said) in [
@@ -168,7 +168,7 @@ fn what_cannot_be_done_is_one_line() {
         ("tune --budget gtr-16 --first-count 15", 2, "give a multiple of 10"),
         ("tune --budget gtr-16 --count 15", 2, "give a multiple of 10"),
         ("tune --budget gtr-16 --candidates 0", 2, "--candidates"),
-        ("tune --budget gtr-16 --temperature NaN --store new", 2, "write a number, 0 to 100"),
+        ("tune --budget gtr-16 --temperature NaN --store new", 2, "expected a number, 0 to 100"),
         ("tune --budget 1e1 --store new", 2, "operations an image are too few"),
         ("tune --budget gtr-16 --store file", 1, "cannot make the folder file"),
         ("tune --budget gtr-16 --out none/p.json", 1, "create it first"),
@@ -181,7 +181,7 @@ fn what_cannot_be_done_is_one_line() {
 }
 
 #[test]
-fn a_store_that_was_tampered_with_is_refused_or_made_again() {
+fn a_modified_store_is_refused_or_regenerated() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
     tune(folder.path(), "--out a.json --store seen").succeeded();
@@ -206,13 +206,13 @@ fn a_store_that_was_tampered_with_is_refused_or_made_again() {
 }
 
 #[test]
-fn a_file_that_is_no_preset_is_refused_by_name() {
+fn other_files_are_not_presets() {
     let folder = folder();
     for (text, said) in [
-        (r#"{"schedule": {}}"#, "p.json: it is no schedule: "),
-        (r#"{"schedule": 1, "name": "x"}"#, "p.json: it is no schedule: "),
-        (r#"{"name": "x"}"#, "p.json: it is no schedule: "),
-        ("[", "p.json: it is no schedule: "),
+        (r#"{"schedule": {}}"#, "p.json: it is not a schedule: "),
+        (r#"{"schedule": 1, "name": "x"}"#, "p.json: it is not a schedule: "),
+        (r#"{"name": "x"}"#, "p.json: it is not a schedule: "),
+        ("[", "p.json: it is not a schedule: "),
     ] {
         fs::write(folder.path().join("p.json"), text).unwrap();
         let error = run_in(folder.path(), &["plan", "--schedule", "p.json"]).failed(1);
@@ -221,7 +221,7 @@ fn a_file_that_is_no_preset_is_refused_by_name() {
 }
 
 #[test]
-fn what_the_documentation_found_is_read_and_had_the_budget_that_it_names() {
+fn the_documented_result_is_readable_and_keeps_its_budget() {
     let found = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results/tuned-digits.json");
     let plan = run_in(folder().path(), &["plan", "--schedule", found, "--grid", "8x8", "--format", "json"]).succeeded();
     let plan: Value = serde_json::from_str(&plan).unwrap();
@@ -234,7 +234,7 @@ fn what_the_documentation_found_is_read_and_had_the_budget_that_it_names() {
 
 /// The command of a page names all that makes another page.
 #[test]
-fn the_command_of_a_page_makes_the_page() {
+fn the_command_on_a_page_reproduces_the_page() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
     fs::rename(path("tiny"), path("ti ny")).unwrap();

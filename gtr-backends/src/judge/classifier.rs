@@ -170,7 +170,7 @@ impl Verdict {
 /// Side of a convolution kernel.
 const KERNEL: usize = 3;
 
-/// A convolution that preserves the size, followed by a ReLU.
+/// A convolution that preserves the size, followed by a `ReLU`.
 #[derive(Debug)]
 struct Convolution {
     channels: usize,

@@ -1,4 +1,4 @@
-//! The flags of the axes, made from the registry: a new implementation brings its own.
+//! The flags of the axes, generated from the registry of implementations.
 
 use std::fmt::Write as _;
 
@@ -8,14 +8,14 @@ use gtr_core::AxisName;
 
 use crate::catalogue::{CATALOGUE, Form};
 
-/// What the axis flags say.
+/// Values of the axis flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AxisFlags {
-    /// `--order KIND` and its like.
+    /// Kinds, such as `--order KIND`.
     pub(crate) kinds: Vec<(AxisName, String)>,
-    /// `--stages 4` and its like: axis, parameter, text.
+    /// Parameters, such as `--stages 4`: axis, name, text.
     pub(crate) parameters: Vec<(AxisName, String, String)>,
-    /// `--set AXIS.PARAMETER=JSON`, as it is written.
+    /// Unparsed values of `--set AXIS.PARAMETER=JSON`.
     pub(crate) settings: Vec<String>,
     /// `--max-timestep`.
     pub(crate) max_timestep: Option<u32>,
@@ -27,20 +27,20 @@ const SET: &str = "set";
 const MAX: &str = "max-timestep";
 const CLIP: &str = "clip-timestep";
 
-/// Heading of an axis in the help.
+/// Heading of an axis in help texts.
 fn heading(axis: AxisName) -> &'static str {
     match axis {
-        AxisName::Order => "Order: in which order and stages tokens are generated",
-        AxisName::Pace => "Pace: how many tokens an AR step generates",
-        AxisName::Diffusion => "Diffusion: how many diffusion steps an AR step gets",
-        AxisName::Detail => "Detail: which tokens of a step get more",
+        AxisName::Order => "Order: order and stages in which tokens are generated",
+        AxisName::Pace => "Pace: number of tokens per AR step",
+        AxisName::Diffusion => "Diffusion: number of diffusion steps per AR step",
+        AxisName::Detail => "Detail: tokens that get extra diffusion steps",
     }
 }
 
-/// A parameter that has a flag, with every implementation of its axis that takes it.
+/// A parameter with a flag. Several implementations of an axis may share it.
 struct Parameter {
     name: String,
-    /// Descriptions, each with the kinds that have it.
+    /// Descriptions, each with the kinds that it applies to.
     descriptions: Vec<(String, Vec<&'static str>)>,
     forms: Vec<Form>,
 }
@@ -67,12 +67,12 @@ fn parameters(axis: AxisName) -> Vec<Parameter> {
     all
 }
 
-/// The flag of a parameter.
+/// Returns the flag of a parameter.
 fn flag(parameter: &str) -> String {
     parameter.replace('_', "-")
 }
 
-/// The identity of a flag among all arguments.
+/// Returns the ID of a flag for clap.
 fn id(axis: AxisName, parameter: &str) -> String {
     format!("{axis}.{parameter}")
 }
@@ -82,7 +82,7 @@ impl Parameter {
         let mut help = String::new();
         for (text, kinds) in &self.descriptions {
             let separator = if help.is_empty() { "" } else { "; " };
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = write!(help, "{separator}{text} [{}]", kinds.join(", "));
         }
         let arg = Arg::new(id(axis, &self.name)).long(flag(&self.name)).help(help).allow_negative_numbers(true);
@@ -113,7 +113,7 @@ fn kind_arg(axis: AxisName) -> Arg {
     Arg::new(axis.as_str())
         .long(axis.as_str())
         .value_name("KIND")
-        .help(format!("Kind of {axis}; another than the preset's starts from its own defaults"))
+        .help(format!("Kind of {axis} [default: the preset's]; a different kind starts from its own defaults"))
         .value_parser(PossibleValuesParser::new(values.collect::<Vec<_>>()))
 }
 
@@ -123,8 +123,8 @@ fn limits() -> [Arg; 2] {
         Arg::new(name).long(name).value_name("T").value_parser(range).help(help)
     };
     [
-        timestep(MAX, "Highest timestep: they are spaced from 0 to it [any kind; default: the model's limit]"),
-        timestep(CLIP, "Replace the timesteps above this one by it [any kind]").conflicts_with(MAX),
+        timestep(MAX, "Space timesteps evenly from 0 to this one [any kind; default: the model's limit]"),
+        timestep(CLIP, "Clip timesteps to at most this one [any kind]").conflicts_with(MAX),
     ]
 }
 
@@ -133,7 +133,7 @@ impl Args for AxisFlags {
         for axis in AxisName::ALL {
             command = command.next_help_heading(heading(axis)).arg(kind_arg(axis));
             for parameter in parameters(axis) {
-                // A name that is taken is left to --set.
+                // A parameter whose flag exists already is set with --set.
                 let name = flag(&parameter.name);
                 if command.get_arguments().all(|arg| arg.get_long() != Some(&name)) {
                     command = command.arg(parameter.arg(axis));
@@ -149,7 +149,7 @@ impl Args for AxisFlags {
             command = command.mut_arg(rates, |arg| arg.conflicts_with(steps));
         }
         let set = Arg::new(SET).long(SET).action(ArgAction::Append).value_name("AXIS.PARAM=JSON");
-        let set = set.help("Set any parameter of an axis, as --set order.stages=4");
+        let set = set.help("Set any parameter of an axis, for example --set order.stages=4");
         command.next_help_heading("Any axis").arg(set).next_help_heading(None::<&str>)
     }
 
@@ -160,7 +160,7 @@ impl Args for AxisFlags {
 
 impl FromArgMatches for AxisFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        // A flag that was not made, as its name was taken, has no value.
+        // A parameter without a flag has no value.
         let text = |id: &str| matches.try_get_one::<String>(id).ok().flatten().cloned();
         let mut flags = Self {
             settings: matches.get_many::<String>(SET).into_iter().flatten().cloned().collect(),

@@ -6,53 +6,53 @@ use clap::{Args, ValueEnum};
 
 use crate::bulk::{Layout, ShardFlag};
 
-/// Many images, in parts that can be continued.
+/// Arguments for many images, in shards that can be resumed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Many images (--out is a folder or FILE.npz)")]
 pub(crate) struct BulkArgs {
-    /// Every class equally often: image m is of class m modulo the number of classes. --count is that of all images, and
-    /// without --class it is all classes of the model.
+    /// Generate all classes equally often: image m has class m modulo the number of classes. --count is then the total number
+    /// of images. Without --class all classes of the model are used.
     #[arg(long, value_enum, value_name = "HOW", conflicts_with_all = ["prompt", "prompts", "trace"])]
     pub(crate) classes: Option<Balance>,
-    /// Prompts from a file of JSON lines, each with a `prompt`, as metadata.jsonl of GenEval; from the lines of a .txt, as those of
-    /// T2I-CompBench; or from a folder with a .txt a prompt, as `dpg_bench/prompts` of DPG-Bench.
+    /// Read prompts from a JSON Lines file with the field `prompt` (GenEval: metadata.jsonl), from the lines of a .txt file
+    /// (T2I-CompBench), or from a folder with one .txt file per prompt (DPG-Bench: `dpg_bench/prompts`).
     #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["class", "prompt"])]
     pub(crate) prompts: Option<PathBuf>,
-    /// How the folder is laid out [default: flat].
+    /// Layout of the folder [default: flat].
     #[arg(long, value_enum, value_name = "LAYOUT", conflicts_with = "trace")]
     pub(crate) layout: Option<Layout>,
-    /// Channels of FILE.npz: 3 writes a grey picture three times, as evaluators of colour pictures want it [default: those of
-    /// the pictures].
+    /// Number of channels in FILE.npz, 1 or 3; 3 repeats the channel of grey images, as many evaluation tools expect [default:
+    /// the channels of the images].
     #[arg(long, value_name = "N", value_parser = channels)]
     pub(crate) channels: Option<u8>,
-    /// Make part I of N, counted from 0: 0/4 to 3/4. `auto` is the task of a Slurm array that counts from 0 or 1, `auto/N` also
-    /// one of a partial array, or the index of a Kubernetes job.
+    /// Generate only shard I of N, counted from 0: 0/4 to 3/4. `auto` takes I and N from a Slurm array that starts at 0 or 1;
+    /// `auto/N` takes I from a partial Slurm array or from the index of a Kubernetes job.
     #[arg(long, value_name = "I/N", conflicts_with = "trace")]
     pub(crate) shard: Option<ShardFlag>,
-    /// Continue where an earlier run of the same command stopped, if there was one.
+    /// Resume an earlier run of the same command, if there is one.
     #[arg(long, conflicts_with = "trace")]
     pub(crate) resume: bool,
-    /// Replace what another run left in the folder, or the .npz of that name; without it nothing that is there is lost.
+    /// Replace the files of an earlier run in the folder, or an existing .npz file. Without this flag nothing is replaced.
     #[arg(long, conflicts_with = "resume")]
     pub(crate) overwrite: bool,
-    /// Take no lock: for schedulers that run a part once at a time, where a file system has no locks and a killed process
-    /// may be continued on another machine.
+    /// Do not lock the folder. Use it on file systems without locks if the job scheduler never runs a shard twice at the same
+    /// time, and a killed process may be resumed on another machine.
     #[arg(long, conflicts_with = "trace")]
     pub(crate) no_lock: bool,
 }
 
-/// Channels of an archive.
+/// Parses the number of channels of an archive.
 pub(super) fn channels(text: &str) -> Result<u8, &'static str> {
     match text {
         "1" => Ok(1),
         "3" => Ok(3),
-        _ => Err("write 1 (grey) or 3 (red, green, blue)"),
+        _ => Err("expected 1 (grey) or 3 (RGB)"),
     }
 }
 
-/// How classes share the images.
+/// Distribution of classes over the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Balance {
-    /// In turn.
+    /// All classes in turn.
     Balanced,
 }

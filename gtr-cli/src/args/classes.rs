@@ -2,24 +2,24 @@
 
 use std::str::FromStr;
 
-/// More classes than this are a mistake.
+/// Largest accepted number of classes.
 const MOST: usize = 100_000;
 
-/// Classes in the order in which they were asked for.
+/// Requested classes, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Classes(pub(crate) Vec<ClassName>);
 
-/// A class as it is asked for.
+/// A requested class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ClassName {
-    /// By its number.
+    /// Number of the class.
     Number(u32),
-    /// By its name, which only the model can look up.
+    /// Name of the class, which only the model can resolve.
     Name(String),
 }
 
 impl ClassName {
-    /// The name, where it is one.
+    /// Returns the name; `None` for a number.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Number(_) => None,
@@ -28,14 +28,14 @@ impl ClassName {
     }
 }
 
-/// Why a text is no list of classes.
+/// Error of parsing a list of classes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClassesError {
-    #[error("write a class, a range with both ends or a list: 7, 0..9 or 1,3,5")]
+    #[error("expected a class, a range with both ends or a list: 7, 0..9 or 1,3,5")]
     Syntax,
-    #[error("the range {0}..{1} runs backwards: write {1}..{0}")]
+    #[error("the range {0}..{1} is reversed: expected {1}..{0}")]
     Backwards(u32, u32),
-    #[error("more than {MOST} classes: ask for fewer")]
+    #[error("expected at most {MOST} classes")]
     TooMany,
 }
 

@@ -6,47 +6,47 @@ use clap::{Args, ValueEnum};
 
 use super::whole_number;
 
-/// Compare this program with recordings of others, or with its own traces.
+/// Compare this program with recordings of other implementations, or with its own traces.
 ///
-/// A folder of recordings holds a model's configuration, weights, inputs, noises and outputs; its kind is the start of its
-/// name (`mar_`, `lightgen_`, `vae_kl16_`). The same numbers are computed here, and the largest difference of each quantity is
-/// printed. The exit code is 0 only if all are within their tolerance and there was something to compare.
+/// A folder of recordings holds the configuration, weights, inputs, noise and outputs of a model. The prefix of its name is
+/// its kind (`mar_`, `lightgen_`, `vae_kl16_`). This program recomputes the outputs and prints the largest difference of each
+/// quantity. The exit code is 0 only if all differences are within tolerance and at least one quantity was compared.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConformArgs {
-    /// Folders of recordings, folders of such folders, recordings, or traces of `sample --trace`.
+    /// Recordings, folders of recordings (searched recursively), or traces of `sample --trace`.
     #[arg(value_name = "DIR", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// The largest difference allowed, instead of each recording's own; what must be exact stays so.
+    /// Largest allowed difference, in place of the tolerances of the recordings; exact quantities stay exact.
     #[arg(long, value_name = "X", value_parser = tolerance, allow_negative_numbers = true)]
     pub(crate) tolerance: Option<f64>,
-    /// How the result is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = ConformFormat::Text)]
     pub(crate) format: ConformFormat,
-    /// The model that traces are replayed with [default: the built-in one that a trace names].
+    /// Model to replay traces with [default: the built-in model that the trace names].
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) model: Option<String>,
-    /// Weights of that model.
+    /// Weights of the model.
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) weights: Option<PathBuf>,
-    /// Random weights of that model.
+    /// Use random weights from this seed [default without a value: 0].
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0",
           conflicts_with = "weights", requires = "model", value_parser = whole_number)]
     pub(crate) random_weights: Option<u64>,
 }
 
-/// How the result of a comparison is written.
+/// Output format of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ConformFormat {
-    /// A table, then notes and problems.
+    /// Table, then notes and problems.
     Text,
-    /// To be processed.
+    /// JSON.
     Json,
 }
 
 fn tolerance(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0);
-    value.ok_or_else(|| "write a number that is 0 or more".to_owned())
+    value.ok_or_else(|| "expected a number, 0 or more".to_owned())
 }
 
 const EXAMPLES: &str = "\

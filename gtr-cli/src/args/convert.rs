@@ -5,35 +5,35 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gtr_backends::checkpoint::Dtype;
 
-/// Convert a checkpoint to safetensors, tensor by tensor.
+/// Convert a checkpoint to safetensors.
 ///
-/// No more than one tensor is in memory at a time.
+/// At most one tensor is in memory at a time.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConvertArgs {
-    /// The checkpoint: .pth, .ckpt or .safetensors.
+    /// Checkpoint to convert: .pth, .ckpt or .safetensors.
     #[arg(value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// The safetensors file to write.
+    /// Safetensors file to write.
     #[arg(value_name = "OUT")]
     pub(crate) output: PathBuf,
-    /// The section of the checkpoint, `whole` for the outermost [default: the averaged weights, else the raw ones, as names
-    /// tell].
+    /// Section of the checkpoint; `whole` is the outermost [default: the averaged weights, or the raw weights if there are no
+    /// averaged ones].
     #[arg(long, value_name = "NAME")]
     pub(crate) section: Option<String>,
-    /// Type of the weights [default: as they are].
+    /// Type of the converted weights [default: unchanged].
     #[arg(long, value_enum, value_name = "TYPE")]
     pub(crate) dtype: Option<DtypeName>,
 }
 
-/// A type of weights.
+/// Type of converted weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DtypeName {
     /// 32 bits.
     F32,
     /// 16 bits with the range of f32.
     Bf16,
-    /// 16 bits, up to 65504.
+    /// 16 bits with more precision than bf16; largest value 65504.
     F16,
 }
 

@@ -5,42 +5,42 @@ use gtr_core::Grid;
 
 use super::LossArgs;
 
-/// Count what presets cost on a model, in operations.
+/// Count the operations of presets on a model.
 ///
-/// Counted is the published arithmetic, from the plans: the encoder over the known tokens, the decoder over all of them, the
-/// diffusion head for each token and diffusion step, all twice with guidance. Where the paper has a figure for the same model
-/// and preset, it stands beside. The loss is the information that drawing tokens together throws away.
+/// The count is that of the published code, computed from the plans: the encoder over the known tokens, the decoder over all
+/// tokens, the diffusion head for each token and diffusion step, everything twice with guidance. If the paper has a figure for
+/// the same model and preset, it is shown too. The loss is the information lost by sampling tokens of a step independently.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CostArgs {
-    /// The model, by name or path; no weights are needed.
+    /// Model by name or path; no weights are needed.
     #[arg(long, value_name = "NAME|PATH", default_value = "mar-h")]
     pub(crate) model: String,
-    /// Presets to count; may be given more than once, or parted by commas [default: those of the paper's table and ours].
+    /// Presets to count, separated by commas; may be repeated [default: those of the paper's table and of this project].
     #[arg(long = "preset", value_name = "NAME", value_delimiter = ',')]
     pub(crate) presets: Vec<String>,
-    /// What the others are compared with.
+    /// Preset that the others are compared with.
     #[arg(long, value_name = "NAME", default_value = "mar-64")]
     pub(crate) baseline: String,
     /// Token grid, rows first [default: the model's].
     #[arg(long, value_name = "HxW")]
     pub(crate) grid: Option<Grid>,
-    /// Count images without classifier-free guidance.
+    /// Count without classifier-free guidance.
     #[arg(long)]
     pub(crate) unguided: bool,
     #[command(flatten)]
     pub(crate) loss: LossArgs,
-    /// How the result is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = CostFormat::Text)]
     pub(crate) format: CostFormat,
 }
 
-/// How costs are written.
+/// Output format of costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CostFormat {
-    /// A table.
+    /// Table.
     Text,
-    /// To be processed.
+    /// JSON.
     Json,
 }
 

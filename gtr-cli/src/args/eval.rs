@@ -9,50 +9,50 @@ use super::{AxisFlags, ModelArgs, seed, temperature, whole_number};
 use crate::ending;
 use crate::error::CliError;
 
-/// Measure the quality of presets, with what they cost.
+/// Measure the quality and the cost of presets.
 ///
-/// Images are generated, as many of each class, and a small classifier judges them, that of the model or the one of digits
-/// that is built in: the Fréchet distance of its features from those of real pictures, the share of images that it reads as
-/// what they were asked for, and an analogue of the inception score, each with its interval at 95 %. The distance depends on
-/// the number of images: only rows of as many images can be compared.
+/// Generates the same number of images of each class and evaluates them with a small classifier, that of the model or the
+/// built-in one for digits. The metrics are the Fréchet distance between the features of generated and real images, the
+/// accuracy (share of images classified as the requested class), and an analogue of the inception score, each with a 95 %
+/// confidence interval. The distance depends on the number of images: compare only rows with the same number.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct EvalArgs {
-    /// Presets to judge; the others are compared with the first [default: mar-16,gtr-16,gtr-8].
+    /// Presets to evaluate; the first is the baseline [default: mar-16,gtr-16,gtr-8].
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub(crate) presets: Vec<String>,
-    /// Schedule files to judge; flags of the axes change these and the presets.
+    /// Schedule file to evaluate; may be repeated. The flags of the axes change schedules and presets.
     #[arg(long = "schedule", value_name = "FILE")]
     pub(crate) schedules: Vec<PathBuf>,
-    /// Plans to judge, as `plan --format json` writes them.
+    /// Plan to evaluate, written by `plan --format json`; may be repeated.
     #[arg(long = "plan", value_name = "FILE")]
     pub(crate) plans: Vec<PathBuf>,
-    /// Pictures made elsewhere: a folder of PNG files of 32x32 pixels (with labels.jsonl, if their classes are to be
-    /// checked), or FILE.npz (arr_0, and arr_1 for classes).
-    #[expect(clippy::doc_markdown, reason = "help is no markdown")]
+    /// Existing images to evaluate: a folder of PNG files of 32x32 pixels (with labels.jsonl for the accuracy), or FILE.npz
+    /// (arr_0: images, arr_1: classes); may be repeated.
+    #[expect(clippy::doc_markdown, reason = "help texts are not Markdown")]
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) series: SeriesArgs,
-    /// Scales of classifier-free guidance, a row each [default: the model's].
+    /// Scales of classifier-free guidance, one row each [default: the model's].
     #[arg(long, value_name = "SCALE,..", value_delimiter = ',')]
     pub(crate) cfg: Vec<f64>,
-    /// Factor of the noise that is added while denoising.
+    /// Scale of the noise added during denoising, 0 to 100.
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature)]
     pub(crate) temperature: f64,
-    /// The real pictures to compare with: all, or one of two halves.
+    /// Real images to compare with: all, or one of two halves.
     #[arg(long, value_name = "WHICH", default_value_t = Reference::All, value_parser = reference())]
     pub(crate) reference: Reference,
-    /// Leave out seconds, so that the same command prints the same bytes.
+    /// Omit times, so that the same command always prints the same bytes.
     #[arg(long)]
     pub(crate) untimed: bool,
-    /// How the result is written [default: what the name of --out ends in, or a table].
+    /// Output format [default: by the extension of --out, or a table].
     #[arg(long, value_enum)]
     format: Option<EvalFormat>,
-    /// Write the result to a file instead of standard output.
+    /// Write the result to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Draw quality against cost, with the Pareto front, to this file: .svg or .png.
+    /// Plot quality against cost with the Pareto front to this file, .svg or .png.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
@@ -62,30 +62,30 @@ pub(crate) struct EvalArgs {
 }
 
 impl EvalArgs {
-    /// How the result is written: as it was said, or as the file's name says.
+    /// Returns the output format, from the flag or from the extension of the file.
     pub(crate) fn format(&self) -> Result<EvalFormat, CliError> {
         let endings = [("txt", EvalFormat::Table), ("json", EvalFormat::Json), ("csv", EvalFormat::Csv)];
         ending::decide(self.out.as_deref(), self.format, &endings, EvalFormat::Table)
     }
 }
 
-/// How many images are judged, and where it is kept what was seen.
+/// Number of images to evaluate, and the store of their results.
 #[derive(Debug, Args)]
 pub(crate) struct SeriesArgs {
-    /// Images of each row: the seeds share them, and all classes have as many.
+    /// Number of images per row, divided equally among seeds and classes.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole_number)]
     pub(crate) count: u64,
-    /// What all randomness grows from.
+    /// Seeds of the random numbers.
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "0", value_parser = seed)]
     pub(crate) seeds: Vec<u64>,
-    /// How often images are drawn anew for the intervals.
+    /// Number of bootstrap resamples for the confidence intervals.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     pub(crate) resamples: u32,
-    /// A folder that keeps what was seen of each image: what was stopped or killed goes on where it was, and no image is made
-    /// twice, whichever table it is for.
+    /// Keep the results of each image in this folder. An interrupted run can then be resumed, and no image is generated twice,
+    /// also for other tables.
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// Images that run at the same time; it changes speed and memory, not the scores.
+    /// Number of images per batch; affects speed and memory, not the scores.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) batch: u32,
 }
@@ -95,14 +95,14 @@ fn reference() -> impl clap::builder::TypedValueParser<Value = Reference> {
     PossibleValuesParser::new(Reference::EACH.map(Reference::name)).try_map(|name| name.parse::<Reference>())
 }
 
-/// How scores are written.
+/// Output format of scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EvalFormat {
-    /// A table.
+    /// Table.
     Table,
-    /// To be processed, with both ends of all intervals.
+    /// JSON, with both ends of all intervals.
     Json,
-    /// A line a row.
+    /// CSV, one line per row.
     Csv,
 }
 

@@ -6,17 +6,17 @@ use clap::Args;
 
 use super::{ModelArgs, SeriesArgs};
 
-/// Make a named experiment again: the paper's tables in small.
+/// Run a named experiment: a table of the paper on a small model.
 ///
-/// Each compares some schedules on the same model with the same images, and writes a page with a table, what the paper says
-/// and whether it came out, and the same as CSV and JSON. Nothing that is written depends on the clock.
+/// An experiment compares schedules on the same model with the same images. It writes a page with a table and the claims of
+/// the paper, each confirmed or not, and the same data as CSV and JSON. The output does not depend on the clock.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExperimentArgs {
-    /// The experiment, or `all`; without a name they are listed.
+    /// Experiment to run, or `all` [default: list the experiments].
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The folder in which NAME.md, .svg, .csv and .json are written [default: the page is printed].
+    /// Write NAME.md, .svg, .csv and .json to this folder [default: print the page].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

@@ -6,43 +6,43 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, builder::TypedValueParser};
 use gtr_backends::field::Form;
 
-/// Measure a field from pictures, for the losses of `plan`, `cost` and `design`.
+/// Measure a field from images, for the losses of `plan`, `cost` and `design`.
 ///
-/// A field is the covariance of the tokens of images. The pictures are turned into the tokens that the model generates, by its
-/// autoencoder; its weights are not needed. Where classes are known, the covariance is that within a class: the mean of each
-/// class is taken away. A full covariance is shrunk towards a multiple of the identity by the rule OAS (arXiv 0907.4698), which
-/// matters where pictures are few; one averaged over equal displacements has far fewer numbers and is not shrunk. A nugget is
-/// added to both.
+/// A field is the covariance of the tokens of images. The images are encoded to tokens by the autoencoder of the model; the
+/// weights of the model are not needed. If classes are known, the covariance is computed within classes: the mean of each
+/// class is subtracted. A full covariance is shrunk towards a multiple of the identity by OAS (arXiv 0907.4698), which matters
+/// for few images. A covariance averaged over displacements has far fewer values and is not shrunk. A nugget is added to both.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct FieldArgs {
-    /// The pictures: a folder of PNG files, or of one such folder a class, or FILE.npz (arr_0: images, rows, columns,
-    /// channels; arr_1: classes, if they are known). A folder of `sample` says the classes in labels.jsonl.
-    #[expect(clippy::doc_markdown, reason = "help is no markdown")]
+    /// Images: a folder of PNG files, a folder with one subfolder per class, or FILE.npz (arr_0: [images, rows, columns,
+    /// channels]; arr_1: classes, optional). In a folder written by `sample`, labels.jsonl has the classes.
+    #[expect(clippy::doc_markdown, reason = "help texts are not Markdown")]
     #[arg(value_name = "DIR|FILE")]
     pub(crate) pictures: PathBuf,
-    /// The model whose tokens are measured, by name or path.
+    /// Model whose tokens are measured, by name or path.
     #[arg(long, value_name = "NAME|PATH", default_value = "digits")]
     pub(crate) model: String,
-    /// The autoencoder that encodes the pictures: kl16.ckpt for MAR; for LightGen a folder as diffusers writes it.
+    /// Autoencoder that encodes the images: kl16.ckpt for MAR, or a folder in the format of diffusers for LightGen.
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) vae: Option<PathBuf>,
-    /// What is measured: the full covariance, or its average over equal displacements.
+    /// Form of the covariance: full, or averaged over displacements.
     #[arg(long, value_name = "FORM", default_value_t = Form::Averaged, value_parser = form())]
     pub(crate) form: Form,
-    /// The share of the mean variance that each number has to itself: what no model could tell from its own noise.
+    /// Share of the mean variance that is independent noise of each value, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     pub(crate) nugget: f64,
-    /// Write numbers of 16 bits: half the file.
+    /// Write 16-bit values, which halves the file.
     #[arg(long)]
     pub(crate) half: bool,
-    /// Principal components that tokens are seen in [default: all their channels, or as many as a loss can be computed of].
+    /// Number of principal components per token [default: all channels, or the largest number for which a loss can be
+    /// computed].
     #[arg(long, value_name = "N")]
     pub(crate) components: Option<usize>,
-    /// The file that is written: safetensors with the provenance as metadata.
+    /// Safetensors file to write, with the provenance as metadata.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Where to compute: cpu, cuda:N, or auto, which is cuda:0 where there is one.
+    /// Device: cpu, cuda:N, or auto (cuda:0 if available, otherwise cpu).
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub(crate) device: String,
 }

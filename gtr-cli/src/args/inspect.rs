@@ -7,30 +7,30 @@ use clap::{Args, ValueEnum};
 use crate::ending;
 use crate::error::CliError;
 
-/// Tell how a picture was made, and which command makes it again; show a run that `sample --trace` recorded; or list what a
-/// checkpoint holds.
+/// Show the settings of a generated image, a recorded trace, or the contents of a checkpoint.
 ///
-/// The settings of a picture are those that `sample` records in its PNG files. The command makes the same bytes, with the same
-/// program on the same kind of processor. Of a checkpoint only the headers are read.
+/// `sample` stores the settings of an image in its PNG file. `inspect` prints them, with the command that generates the same
+/// image again: the same bytes with the same version on the same kind of processor. Of a checkpoint, only the headers are
+/// read.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// A PNG file that `sample` made, a trace of it, or a checkpoint; `-` is standard input.
+    /// PNG file written by `sample`, trace written by `sample --trace`, or checkpoint; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// How it is told [default: what the name of --out ends in, or text].
+    /// Output format [default: by the extension of --out, or text].
     #[arg(long, value_enum)]
     format: Option<InspectFormat>,
-    /// Write there instead of to standard output.
+    /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Save the plan; the command of a picture then uses it, unless it has a mask.
+    /// Write the plan to this file. The printed command of an image then uses it, unless the image has a mask.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan_out: Option<PathBuf>,
 }
 
 impl InspectArgs {
-    /// How it is told: as it was said, or as the file's name says.
+    /// Returns the output format, from the flag or from the extension of the file.
     pub(crate) fn format(&self) -> Result<InspectFormat, CliError> {
         let endings = [
             ("txt", InspectFormat::Text),
@@ -42,14 +42,14 @@ impl InspectArgs {
     }
 }
 
-/// How a file is told.
+/// Output format of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InspectFormat {
-    /// To be read.
+    /// Text.
     Text,
-    /// A page for a browser, of a trace.
+    /// Web page with the AR steps of a trace.
     Html,
-    /// To be processed.
+    /// JSON.
     Json,
 }
 

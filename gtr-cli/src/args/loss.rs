@@ -5,18 +5,18 @@ use clap::Args;
 use crate::error::CliError;
 use crate::losses::Losses;
 
-/// What losses are computed on.
+/// Argument for the field of losses.
 #[derive(Debug, Args)]
 pub(crate) struct LossArgs {
-    /// Compute losses on this field: a kernel (exponential, matern-3/2 or gaussian), its length in cells and its nugget, the
-    /// share that a token has to itself; or a file of `field` [default: the model's own if it has one, else
+    /// Field for losses: a kernel (exponential, matern-3/2 or gaussian) with its length in tokens and its nugget (share of
+    /// independent noise, 0 to 1), or a file written by `field` [default: the field of the model if it has one, otherwise
     /// exponential:2:0.01].
     #[arg(long, value_name = "KIND:LENGTH[:NUGGET]|FILE")]
     pub(crate) field: Option<String>,
 }
 
 impl LossArgs {
-    /// Losses on the field, for a model if there is one.
+    /// Prepares losses on the field, or on the field of the model.
     pub(crate) fn losses(&self, model: Option<&str>) -> Result<Losses, CliError> {
         Losses::new(self.field.as_deref(), model)
     }

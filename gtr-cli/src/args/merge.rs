@@ -4,22 +4,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Check the parts of a run of many images, and join them.
+/// Verify the shards of a run of many images, and merge them.
 ///
-/// Every image is compared with the checksum that its part recorded. What is missing, deleted or changed is told; the command
-/// that made the part, with --resume, makes exactly that again.
+/// Every image is compared with the checksum in the manifest of its shard. Missing, deleted and changed images are reported.
+/// To regenerate exactly these, run the command of the shard again with --resume.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct MergeArgs {
-    /// The folders that `sample --shard` wrote to; one, if the parts share it.
+    /// Folders written by `sample --shard`; one folder if all shards share it.
     #[arg(value_name = "FOLDER", required = true)]
     pub(crate) folders: Vec<PathBuf>,
-    /// Write all images to a new folder, with labels.jsonl, or to a file.npz with `arr_0` (images) and `arr_1` (classes)
-    /// [default: only check].
+    /// Write all images to a new folder with labels.jsonl, or to FILE.npz with `arr_0` (images) and `arr_1` (classes)
+    /// [default: only verify].
     #[arg(long, value_name = "DIR|FILE.npz")]
     pub(crate) out: Option<PathBuf>,
-    /// Channels of FILE.npz: 3 writes a grey picture three times, as evaluators of colour pictures want it [default: those of
-    /// the pictures].
+    /// Number of channels in FILE.npz, 1 or 3; 3 repeats the channel of grey images, as many evaluation tools expect [default:
+    /// the channels of the images].
     #[arg(long, value_name = "N", requires = "out", value_parser = super::bulk::channels)]
     pub(crate) channels: Option<u8>,
 }

@@ -54,13 +54,13 @@ pub(crate) use tune::TuneArgs;
 /// Plan, verify and run sampling schedules of masked autoregressive image
 /// generators.
 ///
-/// A schedule says in which order and in which stages the tokens of an image are generated, how many in each step, with how
-/// many diffusion steps, and which tokens get more. On a grid it makes a plan, which can be looked at, saved, checked and
-/// run.
+/// A schedule defines the order and the stages in which the tokens of an image are generated, the number of tokens and of
+/// diffusion steps per AR step, and the tokens that get extra diffusion steps. Applied to a grid, a schedule gives a plan,
+/// which can be displayed, saved, verified and run.
 #[derive(Debug, Parser)]
 #[command(name = "gtr-cli", version, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
-    /// Tell on standard error what is loaded, planned and run.
+    /// Log what is loaded, planned and run to standard error.
     #[arg(long, global = true, display_order = 900)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
@@ -69,13 +69,13 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  gtr-cli sample --class 7 --out seven.png     a picture of a seven
-  gtr-cli plan --grid 16x16                    what is generated when
-  gtr-cli plan --format json > p.json          the same as a file
-  gtr-cli verify p.json                        whether a plan is sound
-  gtr-cli help plan                            all about a command";
+  gtr-cli sample --class 7 --out seven.png     generate an image of a seven
+  gtr-cli plan --grid 16x16                    show a plan
+  gtr-cli plan --format json > p.json          save a plan
+  gtr-cli verify p.json                        verify a plan
+  gtr-cli help plan                            show the help of a command";
 
-/// What to do; each command says on its arguments what it is.
+/// The subcommands. Each is documented at its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Plan(Box<PlanArgs>),
@@ -98,23 +98,23 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
 }
 
-/// A seed or the number of an image.
+/// Parses a seed or the number of an image.
 fn whole_number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("write a whole number, 0 to {}", u64::MAX))
+    text.parse().map_err(|_| format!("expected a whole number, 0 to {}", u64::MAX))
 }
 
-/// A seed.
+/// Parses a seed.
 fn seed(text: &str) -> Result<u64, String> {
     whole_number(text).map_err(|error| {
-        // What asks other programs for another seed each time.
-        if text.starts_with('-') { format!("seeds are not drawn at random: {error}, as $RANDOM") } else { error }
+        // Other programs use -1 for a random seed.
+        if text.starts_with('-') { format!("{error}; for a random seed, use $RANDOM") } else { error }
     })
 }
 
-/// A factor of the noise.
+/// Parses a factor of the noise.
 fn temperature(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|it| (0.0..=100.0).contains(it));
-    number.ok_or_else(|| "write a number, 0 to 100".to_owned())
+    number.ok_or_else(|| "expected a number, 0 to 100".to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which model runs, from which files, where.
+//! Arguments of the model: its files, device and precision.
 
 use std::path::PathBuf;
 
@@ -9,40 +9,41 @@ use gtr_backends::{BackendError, Compute, Files, Judge, Precision};
 use super::whole_number;
 use crate::shell::Arguments;
 
-/// The model that is built in.
+/// Name of the built-in model.
 pub(crate) const DIGITS: &str = "digits";
-/// Where models compute unless it is said.
+/// Default device.
 const CPU: &str = "cpu";
 
-/// The model and its files.
+/// Arguments of the model and its files.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// The model: `digits`, which is built in; `fashion`, in a clone of the repository; mar-b, mar-l, mar-h, lightgen-base,
-    /// lightgen-large or lightgen-huge; or a checkpoint or folder with config.json.
+    /// Model: `digits` (built in), `fashion` (needs a clone of the repository), mar-b, mar-l, mar-h, lightgen-base,
+    /// lightgen-large or lightgen-huge; or the path of a folder with config.json or of a checkpoint next to it.
     #[arg(long, value_name = "NAME|PATH", default_value = DIGITS)]
     pub(crate) model: String,
-    /// Weights: a published checkpoint (.pth) or safetensors [default: the model's own].
+    /// Weights: a checkpoint, .pth or .safetensors [default: the weights of the model].
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
-    /// The section of the checkpoint that holds the weights, `whole` for the outermost [default: the averaged weights, else the
-    /// raw ones, as names tell].
+    /// Section of the checkpoint; `whole` is the outermost [default: the averaged weights, or the raw weights if there are no
+    /// averaged ones].
     #[arg(long, value_name = "NAME", conflicts_with = "random_weights")]
     pub(crate) section: Option<String>,
-    /// The autoencoder that turns latents into pixels: kl16.ckpt for MAR; for LightGen a folder as diffusers writes it.
+    /// Autoencoder that decodes latents: kl16.ckpt for MAR, or a folder in the format of diffusers for LightGen.
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) vae: Option<PathBuf>,
-    /// The T5 text encoder of LightGen: a folder with config.json, tokenizer.json and weights.
+    /// T5 text encoder for LightGen: a folder with config.json, tokenizer.json and weights.
     #[arg(long, value_name = "DIR")]
     pub(crate) text_encoder: Option<PathBuf>,
-    /// Random weights in place of files that are not given, to try and to time a model: its pictures show nothing.
+    /// Use random weights for all files that are not given, for tests and benchmarks; the images are noise [default without a
+    /// value: 0].
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0",
           conflicts_with = "weights", value_parser = whole_number)]
     pub(crate) random_weights: Option<u64>,
-    /// Where to compute: cpu, cuda:N, or auto, which is cuda:0 where there is one.
+    /// Device: cpu, cuda:N, or auto (cuda:0 if available, otherwise cpu).
     #[arg(long, value_name = "DEVICE", default_value = CPU)]
     pub(crate) device: String,
-    /// Type of the matrices; tokens, noise and the steps back are f32 in any case.
+    /// Type of the weight matrices; everything else is always f32.
     #[arg(long, value_name = "TYPE", default_value_t = Precision::F32, value_parser = precision())]
     pub(crate) dtype: Precision,
 }
@@ -53,12 +54,12 @@ fn precision() -> impl clap::builder::TypedValueParser<Value = Precision> {
 }
 
 impl ModelArgs {
-    /// Where the model computes.
+    /// Returns device and precision of the model.
     pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
         Ok(Compute::from(&gtr_backends::device(&self.device)?).with_precision(self.dtype))
     }
 
-    /// The files of the model.
+    /// Returns the files of the model.
     pub(crate) fn files(&self) -> Files<'_> {
         Files {
             weights: self.weights.as_deref(),
@@ -68,14 +69,14 @@ impl ModelArgs {
         }
     }
 
-    /// The judge of its images: its own, or that of digits.
+    /// Opens the judge of the model, or that of the digits model if it has none.
     pub(crate) fn judge(&self) -> Result<Judge, BackendError> {
         Judge::open(&Origin::of(&self.model)?)
     }
 
-    /// The flags that ask for it again.
+    /// Returns the flags that select the same model again.
     pub(crate) fn again(&self) -> Arguments {
-        // Every field by its name: one that is added must be thought of here.
+        // Destructured, so that a new field cannot be forgotten here.
         let Self { model, weights, section, vae, text_encoder, random_weights, device, dtype } = self;
         let mut again = Arguments::default();
         again.add("--model", model);

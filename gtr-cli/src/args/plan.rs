@@ -13,28 +13,28 @@ use crate::error::CliError;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct PlanArgs {
-    /// Token grid, rows first [default: that of --model, else the home grid of the preset].
+    /// Token grid, rows first [default: that of --model, otherwise the home grid of the preset].
     #[arg(long, value_name = "HxW")]
     pub(crate) grid: Option<Grid>,
-    /// Show this plan, as `--format json` or `inspect --plan-out` wrote it; `-` is standard input.
+    /// Show this plan, written by `--format json` or `inspect --plan-out`; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "compare"])]
     pub(crate) plan: Option<PathBuf>,
-    /// Also draw the order of an image under this seed.
+    /// Also show the order of an image with this seed.
     #[arg(long, value_name = "N", value_parser = super::seed)]
     pub(crate) seed: Option<u64>,
-    /// The image whose order `--seed` draws.
+    /// Number of the image whose order is shown by --seed.
     #[arg(long, value_name = "M", default_value_t = 0, requires = "seed", value_parser = whole_number)]
     pub(crate) image: u64,
-    /// How the plan is shown or kept [default: what the name of --out ends in, or a table].
+    /// Output format [default: by the extension of --out, or a table].
     #[arg(long, value_enum)]
     format: Option<PlanFormat>,
-    /// Write there instead of to standard output, which `-` names.
+    /// Write to this file; `-` is standard output [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Show these presets side by side, in place of a plan.
+    /// Compare these presets instead of showing one plan.
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     pub(crate) compare: Vec<String>,
-    /// Plan as this model runs it: on its grid, over its timesteps, with the loss on its own field; no weights are needed.
+    /// Use the grid, the timesteps and the field of this model; no weights are needed.
     #[arg(long, value_name = "NAME|PATH", conflicts_with = "plan")]
     pub(crate) model: Option<String>,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(crate) struct PlanArgs {
 }
 
 impl PlanArgs {
-    /// How the plan is written: as it was said, or as the file's name says.
+    /// Returns the output format, from the flag or from the extension of the file.
     pub(crate) fn format(&self) -> Result<PlanFormat, CliError> {
         let endings = [
             ("txt", PlanFormat::Table),
@@ -58,20 +58,20 @@ impl PlanArgs {
     }
 }
 
-/// How a plan is written.
+/// Output format of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanFormat {
-    /// To be read: stages, numbers and drawings.
+    /// Text: stages, step counts and diagrams.
     Table,
-    /// The plan format, for `verify` and `sample --plan`.
+    /// Plan file, for `verify` and `sample --plan`.
     Json,
-    /// What the table says, as JSON, with the loss of each stage, AR step and token.
+    /// JSON with the content of the table and the loss of each stage, AR step and token.
     Summary,
-    /// A figure of the grid, the curves and what is known after each step.
+    /// SVG figure of the grid, the curves and the known tokens after each step.
     Svg,
-    /// The same figure in pixels.
+    /// The same figure as PNG.
     Png,
-    /// A page for a browser, to play the AR steps.
+    /// Web page that plays the AR steps.
     Html,
 }
 
@@ -90,5 +90,6 @@ Examples:
   gtr-cli plan --preset gtr-16 --out plan.html
   gtr-cli plan --compare gtr-16,mar-64 --out both.html
 
-A flag changes one part of the preset. What the preset asks for is adapted to
-a grid that cannot meet it, with a note; what a flag asks for is refused there.";
+Flags change single parameters of the preset. If the grid does not allow a
+value of the preset, the value is adapted, with a note. A value given by a flag
+is never adapted; it is an error instead.";

@@ -11,60 +11,60 @@ use super::{
 
 /// Generate images.
 ///
-/// Several images are laid out as a sheet, a column a class or prompt; a single one makes a near-square sheet. If --out is a folder,
-/// each image becomes a file of its own there, named by its number.
+/// Several images are arranged in one sheet with one column per class or prompt; the images of a single class form a nearly
+/// square sheet. If --out is a folder, each image is written to a file named by its number.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct SampleArgs {
-    /// Class, range with both ends, or list: 7, 0..9 or 1,3,5; with MAR also names and WordNet ids of ImageNet,
-    /// as "golden retriever" or n02099601.
+    /// Class, inclusive range or list: 7, 0..9 or 1,3,5. MAR models also accept ImageNet names and WordNet IDs, such as
+    /// "golden retriever" or n02099601.
     #[arg(long, value_name = "CLASSES", required_unless_present_any = ["prompt", "prompts", "classes", "random_weights"],
           conflicts_with = "prompt")]
     pub(crate) class: Option<Classes>,
-    /// What LightGen's picture shows, in words; may be given more than once.
+    /// Text prompt for LightGen; may be repeated.
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: Vec<String>,
-    /// Images of each class or prompt; with --classes balanced, of all.
+    /// Number of images per class or prompt; with --classes balanced, the total number.
     #[arg(long, value_name = "N", visible_alias = "samples", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
-    /// FILE.png, or `-` for standard output; a folder, as FOLDER/; for many images a folder or FILE.npz.
+    /// Output: FILE.png, `-` for standard output, or a folder (FOLDER/); for many images a folder or FILE.npz.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// What all randomness grows from.
+    /// Seed of the random numbers.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = seed)]
     pub(crate) seed: u64,
-    /// Number of the first image; with the seed it keys an image's randomness.
+    /// Number of the first image. Seed and image number determine the random numbers of an image.
     #[arg(long, value_name = "M", default_value_t = 0, value_parser = whole_number)]
     pub(crate) first_image: u64,
-    /// Scale of classifier-free guidance, 1 for none [default: the model's].
+    /// Scale of classifier-free guidance; 1 disables it [default: the model's].
     #[arg(long, value_name = "SCALE")]
     pub(crate) cfg: Option<f64>,
-    /// How guidance moves over the AR steps [default: the model's].
+    /// Schedule of the guidance scale over the AR steps [default: the model's].
     #[arg(long, value_enum, value_name = "RAMP")]
     pub(crate) cfg_schedule: Option<GuidanceRamp>,
-    /// Factor of the noise that is added while denoising.
+    /// Scale of the noise added during denoising, 0 to 100.
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature)]
     pub(crate) temperature: f64,
-    /// Images that run at the same time; it changes speed and memory, not the images.
+    /// Number of images per batch; affects speed and memory, not the images.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch: u32,
-    /// Pixels a pixel becomes, in both directions [default: small images are enlarged: up to 256 pixels alone, 96 in a
-    /// sheet; not in a folder].
+    /// Enlarge each pixel to NxN pixels [default: enlarge small images, up to 256 pixels for a single image and 96 pixels in
+    /// a sheet; never in a folder].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) scale: Option<u32>,
-    /// Height and width of LightGen's picture in pixels, multiples of 16 [default: the model's].
+    /// Image size for LightGen in pixels, multiples of 16 [default: the model's].
     #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = size)]
     pub(crate) size: Option<(u32, u32)>,
-    /// Record the run: orders, masks, conditioning vectors, noises and tokens (spec/TRACE.md).
+    /// Record orders, masks, conditioning vectors, noise and tokens of the run (spec/TRACE.md).
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-    /// How the summary is written.
+    /// Format of the summary.
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
-    /// The same as `--format json`.
+    /// Alias of `--format json`.
     #[arg(long, hide = true, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Run this plan, as `plan --format json` or another program wrote it; `-` is standard input.
+    /// Run this plan, written by `plan --format json` or another program; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(crate) struct SampleArgs {
 }
 
 impl SampleArgs {
-    /// Whether the summary is to be processed.
+    /// Returns true if the summary is JSON.
     pub(crate) fn wants_json(&self) -> bool {
         self.json || self.format == ListFormat::Json
     }
@@ -88,15 +88,15 @@ impl SampleArgs {
 
 fn size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
-    sides.ok_or_else(|| "write height x width in pixels, as 512x512".to_owned())
+    sides.ok_or_else(|| "expected HEIGHTxWIDTH in pixels, for example 512x512".to_owned())
 }
 
-/// How the guidance scale moves over the AR steps.
+/// Schedule of the guidance scale over the AR steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GuidanceRamp {
-    /// It grows with the share of tokens known.
+    /// Increase linearly with the share of known tokens.
     Linear,
-    /// It stays.
+    /// Keep the scale constant.
     Constant,
 }
 
@@ -129,5 +129,5 @@ const EXAMPLES: &str = r#"Examples:
     --out geneval/
   gtr-cli sample --model mar-b --random-weights --class 0 --out noise.png
 
-The same flags give the same bytes, whatever the batch. Image number =
-first image + position of the class or prompt * count + position in it."#;
+The same flags give the same bytes, regardless of --batch. Image number =
+first image + index of the class or prompt * count + index within it."#;

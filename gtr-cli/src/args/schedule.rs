@@ -1,4 +1,4 @@
-//! The schedule that flags ask for.
+//! Arguments of the schedule.
 
 use std::path::{Path, PathBuf};
 
@@ -15,18 +15,18 @@ use crate::catalogue::{CATALOGUE, Form, Values};
 use crate::error::{CliError, chain};
 use crate::reading;
 
-/// A schedule file is refused beyond this size.
+/// Largest accepted schedule file, in bytes.
 const MAX_SCHEDULE_BYTES: u64 = gtr_core::MAX_PLAN_BYTES;
 
 const DEFAULT: &str = "gtr-paper";
 
-/// The schedule: a preset or a file, and flags that change it.
+/// Arguments of the schedule: a preset or a file, and flags that change it.
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleArgs {
-    /// The schedule to start from [default: gtr-paper].
+    /// Preset to start from [default: gtr-paper].
     #[arg(long, value_name = "NAME", value_parser = presets())]
     pub(crate) preset: Option<String>,
-    /// A file to start from: JSON, as `schema schedule` or `schema preset` describes it; `-` is standard input.
+    /// JSON file to start from, a schedule or a preset (see `schema schedule`, `schema preset`); `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub(crate) schedule: Option<PathBuf>,
     #[command(flatten)]
@@ -37,29 +37,29 @@ fn presets() -> PossibleValuesParser {
     PossibleValuesParser::new(preset::all().iter().map(|it| PossibleValue::new(&it.name).help(&it.summary)))
 }
 
-/// A schedule that was asked for.
+/// The selected schedule.
 #[derive(Debug)]
 pub(crate) struct Chosen {
-    /// What it is called.
+    /// Name of the preset or file.
     pub(crate) name: String,
-    /// The grid that it is meant for.
+    /// Grid that the preset is intended for.
     pub(crate) home_grid: Option<Grid>,
-    /// The schedule.
+    /// Schedule, with the changes by flags.
     pub(crate) schedule: Schedule,
 }
 
 impl Chosen {
-    /// Plans it.
+    /// Plans the schedule on a grid.
     pub(crate) fn plan(&self, grid: Grid) -> Result<Planned, CliError> {
         self.plan_rest(&TokenSet::empty(grid))
     }
 
-    /// Plans it for the tokens that are not known.
+    /// Plans the schedule for the unknown tokens.
     pub(crate) fn plan_rest(&self, known: &TokenSet) -> Result<Planned, CliError> {
         tracing::debug!(schedule = self.name, grid = %known.grid(), known = known.len(), "planning");
         let planned = self.schedule.plan_rest(known, &CATALOGUE.registry).map_err(|error| match error {
             gtr_core::Error::DoesNotFit { axis, .. } => {
-                CliError::usage(format_args!("{error}; without a flag for the {axis}, a preset adapts"))
+                CliError::usage(format_args!("{error}; a preset adapts if no flag sets its {axis}"))
             }
             error => error.into(),
         })?;
@@ -71,17 +71,17 @@ impl Chosen {
 }
 
 impl ScheduleArgs {
-    /// Refuses flags that choose a schedule where `instead` has one already.
+    /// Returns an error if a flag selects a schedule, because `instead` already has one.
     pub(crate) fn refuse(&self, instead: &str) -> Result<(), CliError> {
         if self.preset.is_none() && self.schedule.is_none() && self.axes == AxisFlags::default() {
             return Ok(());
         }
         Err(CliError::usage(format_args!(
-            "{instead} is taken as it is: leave out --preset, --schedule and the flags of the axes"
+            "{instead} cannot be changed: remove --preset, --schedule and the flags of the axes"
         )))
     }
 
-    /// The schedule that was asked for.
+    /// Returns the selected schedule.
     pub(crate) fn choose(&self) -> Result<Chosen, CliError> {
         let mut chosen = self.start()?;
         let changes = Changes::new(&self.axes, &mut chosen.schedule);
@@ -102,7 +102,7 @@ impl ScheduleArgs {
     }
 }
 
-/// The schedule in a file, which may be that of a preset and then has a grid that it is meant for.
+/// Reads a schedule or a preset from a file. A preset also has a home grid.
 fn read_schedule(path: &Path) -> Result<(Schedule, Option<Grid>), CliError> {
     let shown = path.display();
     let text = reading::text(path, MAX_SCHEDULE_BYTES)?;
@@ -111,10 +111,10 @@ fn read_schedule(path: &Path) -> Result<(Schedule, Option<Grid>), CliError> {
     } else {
         parse(&text).map(|schedule| (schedule, None))
     };
-    read.map_err(|error| CliError::Failure(format!("{shown}: it is no schedule: {error}")))
+    read.map_err(|error| CliError::Failure(format!("{shown}: it is not a schedule: {error}")))
 }
 
-/// A preset has a schedule, where a schedule has none.
+/// Returns true for a preset: unlike a schedule, it has the field `schedule`.
 fn is_preset(text: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Probe {
@@ -125,7 +125,7 @@ fn is_preset(text: &[u8]) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
-    // An array of its values would do for what is derived.
+    // Derived deserializers also accept an array of the values.
     if text.trim_ascii_start().first() == Some(&b'[') {
         return Err("it is an array, not an object".to_owned());
     }
@@ -135,7 +135,7 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     Ok(value)
 }
 
-/// Flags on their way into a schedule.
+/// Applies flags to a schedule.
 struct Changes<'a> {
     flags: &'a AxisFlags,
     schedule: &'a mut Schedule,
@@ -147,7 +147,7 @@ impl<'a> Changes<'a> {
         Self { flags, schedule, touched: Vec::new() }
     }
 
-    /// Makes the changes; the axes that were touched adapt no longer.
+    /// Applies the changes. Changed axes are no longer adapted to the grid.
     fn apply(mut self) -> Result<Vec<AxisName>, CliError> {
         for (axis, kind) in &self.flags.kinds {
             self.touched.push(*axis);
@@ -186,7 +186,7 @@ impl<'a> Changes<'a> {
         Ok(self.touched)
     }
 
-    /// The value that a flag's text means to the kind that the axis has.
+    /// Parses the value of a flag for the current kind of the axis.
     fn value(&self, axis: AxisName, name: &str, text: &str) -> Result<Value, CliError> {
         let kind = &self.schedule.axis(axis).kind;
         let Some(form) = CATALOGUE.find(axis, kind).and_then(|it| it.form(name)) else {
@@ -196,15 +196,15 @@ impl<'a> Changes<'a> {
                 .map(|it| format!("--{axis} {}", it.description.kind))
                 .collect();
             return Err(CliError::usage(format_args!(
-                "--{} is nothing that the {axis} `{kind}` takes: choose {} with it",
+                "{axis} `{kind}` has no parameter `--{}`: use it with {}",
                 name.replace('_', "-"),
                 takers.join(" or ")
             )));
         };
         let scalar = |text: &str, values: Values| {
-            values
-                .read(text)
-                .map_err(|wanted| CliError::usage(format_args!("--{} {text}: write {wanted}", name.replace('_', "-"))))
+            values.read(text).map_err(|wanted| {
+                CliError::usage(format_args!("--{} {text}: expected {wanted}", name.replace('_', "-")))
+            })
         };
         match form {
             Form::List(values) => text.split(',').map(|part| scalar(part.trim(), *values)).collect(),
@@ -216,7 +216,7 @@ impl<'a> Changes<'a> {
     fn insert(&mut self, axis: AxisName, name: &str, value: Value) {
         self.touched.push(axis);
         let params = &mut self.schedule.axis_mut(axis).params;
-        // Two ways to say the same exclude each other: the flag takes the place of what the preset says.
+        // These parameters are mutually exclusive: the flag replaces the other parameter of the preset.
         for [a, b] in [["rates", "steps"], ["max_timestep", "clip_timestep"]] {
             if name == a {
                 params.shift_remove(b);
@@ -227,14 +227,14 @@ impl<'a> Changes<'a> {
         params.insert(name.to_owned(), value);
     }
 
-    /// Fits what the pace lists a stage to the number of stages.
+    /// Fits the per-stage lists of the pace to the number of stages.
     fn one_value_a_stage(&mut self) {
         let Schedule { order, pace, .. } = &mut *self.schedule;
         let stages = match order.params.get("stages") {
             Some(stages) => stages.as_u64(),
             None => Some(1),
         };
-        // A number of stages that is not possible is refused later, by its own name.
+        // An invalid number of stages is reported later.
         let Some(stages) = stages.and_then(|it| usize::try_from(it).ok()).filter(|it| (1..=64).contains(it)) else {
             return;
         };
@@ -258,13 +258,15 @@ fn is_per_stage(name: &str) -> bool {
 fn parse_setting(text: &str) -> Result<(AxisName, String, Value), CliError> {
     let parts = text.split_once('=').and_then(|(path, value)| Some((path.split_once('.')?, value)));
     let Some(((axis, name), value)) = parts else {
-        return Err(CliError::usage(format_args!("--set {text}: write AXIS.PARAMETER=JSON, as order.stages=4")));
+        return Err(CliError::usage(format_args!(
+            "--set {text}: expected AXIS.PARAMETER=JSON, for example order.stages=4"
+        )));
     };
     let Some(axis) = AxisName::ALL.into_iter().find(|it| it.as_str() == axis) else {
         return Err(CliError::usage(format_args!(
-            "--set {text}: there is no axis `{axis}`: choose order, pace, diffusion or detail"
+            "--set {text}: expected order, pace, diffusion or detail as the axis, found `{axis}`"
         )));
     };
-    // A bare word is a name.
+    // A bare word is a string.
     Ok((axis, name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }

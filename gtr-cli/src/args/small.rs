@@ -1,4 +1,4 @@
-//! Arguments of the commands that take few.
+//! Arguments of the commands with few arguments.
 
 use std::path::PathBuf;
 
@@ -10,34 +10,34 @@ use super::LossArgs;
 use crate::ending;
 use crate::error::CliError;
 
-/// Check plans against every rule of the plan format.
+/// Verify plans against every rule of the plan format.
 ///
-/// The exit code is 0 only if every rule holds in every file.
+/// The exit code is 0 only if all files satisfy all rules.
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY)]
 pub(crate) struct VerifyArgs {
     /// Plan files; `-` is standard input.
     #[arg(value_name = "FILE", required_unless_present = "all_presets")]
     pub(crate) files: Vec<PathBuf>,
-    /// Plan every preset on its home grid and on odd ones, write each plan and check what was written.
+    /// Plan every preset on its home grid and on several other grids, and verify the written plans.
     #[arg(long)]
     pub(crate) all_presets: bool,
-    /// Fail for a plan whose schedule names an implementation that is not registered here, and so is checked in part only.
+    /// Fail if a schedule uses an unknown implementation. Such a plan is only partly verified.
     #[arg(long)]
     pub(crate) known_only: bool,
-    /// How the result is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = VerifyFormat::Text)]
     pub(crate) format: VerifyFormat,
 }
 
-/// How the result of a check is written.
+/// Output format of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerifyFormat {
-    /// A line a sound file and a line a broken rule.
+    /// One line per valid file and one line per violated rule.
     Text,
-    /// An array of the broken rules: empty if every plan is sound.
+    /// JSON array of the violated rules; empty if all plans are valid.
     Json,
-    /// Annotations of a GitHub workflow.
+    /// Annotations of GitHub Actions.
     Github,
 }
 
@@ -48,23 +48,23 @@ Examples:
   gtr-cli verify --known-only --format github plans/*.json
   gtr-cli verify --all-presets";
 
-/// List the implementations of each axis of a schedule, and what they take.
+/// List the implementations of each axis of a schedule, with their parameters.
 #[derive(Debug, Args)]
 #[command(after_help = SCHEDULERS)]
 pub(crate) struct SchedulersArgs {
-    /// Only those of this name.
+    /// Show only the implementations with this name.
     #[arg(value_name = "KIND")]
     pub(crate) kind: Option<String>,
-    /// How the list is written [default: what the name of --out ends in, or text].
+    /// Output format [default: by the extension of --out, or text].
     #[arg(long, value_enum)]
     format: Option<ReferenceFormat>,
-    /// Write there instead of to standard output.
+    /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 
 impl SchedulersArgs {
-    /// How the list is written: as it was said, or as the file's name says.
+    /// Returns the output format, from the flag or from the extension of the file.
     pub(crate) fn format(&self) -> Result<ReferenceFormat, CliError> {
         let endings =
             [("txt", ReferenceFormat::Text), ("json", ReferenceFormat::Json), ("md", ReferenceFormat::Markdown)];
@@ -72,14 +72,14 @@ impl SchedulersArgs {
     }
 }
 
-/// How the reference of the schedulers is written.
+/// Output format of the schedulers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReferenceFormat {
-    /// To be read in a terminal.
+    /// Text.
     Text,
-    /// To be processed.
+    /// JSON.
     Json,
-    /// A page of the documentation.
+    /// Markdown page for the documentation.
     Markdown,
 }
 
@@ -90,20 +90,20 @@ Examples:
   gtr-cli schedulers --format json
   gtr-cli schedulers --format markdown --out docs/schedulers.md";
 
-/// List the named schedules.
+/// List the presets, or show one.
 #[derive(Debug, Args)]
 #[command(after_help = PRESETS)]
 pub(crate) struct PresetsArgs {
-    /// Only this one, with its schedule.
+    /// Show only this preset, with its schedule.
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// How the list is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
-    /// Draw the loss of the presets over their AR steps to this file, .svg or .png, in place of the list.
+    /// Plot the loss of the presets against their AR steps to this file, .svg or .png, instead of listing them.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
-    /// The grid of --plot, rows first [default: 16x16].
+    /// Token grid of --plot, rows first [default: 16x16].
     #[arg(long, value_name = "HxW", requires = "plot")]
     pub(crate) grid: Option<Grid>,
     #[command(flatten)]
@@ -117,26 +117,26 @@ Examples:
   gtr-cli presets --plot loss.svg
   gtr-cli presets gtr-16 --field matern-3/2:3";
 
-/// How a list is written.
+/// Output format of a list or a summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ListFormat {
-    /// To be read.
+    /// Text.
     Text,
-    /// To be processed.
+    /// JSON.
     Json,
 }
 
-/// Print or write the JSON Schemas of what this program reads and writes.
+/// Print or write the JSON Schemas of the files of this program.
 #[derive(Debug, Args)]
 #[command(after_help = SCHEMA)]
 pub(crate) struct SchemaArgs {
-    /// The schema to print.
+    /// Schema to print.
     #[arg(value_name = "NAME", value_enum, required_unless_present_any = ["out_dir", "check"])]
     pub(crate) name: Option<SchemaName>,
-    /// Write all schemas into this folder, which is made where the folder above it is there.
+    /// Write all schemas to this folder. The folder is created if its parent exists.
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     pub(crate) out_dir: Option<PathBuf>,
-    /// Fail if a schema in this folder is not what would be written.
+    /// Fail if a schema in this folder is missing or out of date.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "out_dir"])]
     pub(crate) check: Option<PathBuf>,
 }
@@ -147,24 +147,24 @@ Examples:
   gtr-cli schema --out-dir spec/schema
   gtr-cli schema --check spec/schema";
 
-/// What a schema describes.
+/// Name of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaName {
-    /// A plan: what `plan --format json` writes.
+    /// Plan, as written by `plan --format json`.
     Plan,
-    /// A schedule: what `plan --schedule` reads.
+    /// Schedule, as read by `plan --schedule`.
     Schedule,
-    /// A preset.
+    /// Preset, as written by `design --out` and `tune --out`.
     Preset,
-    /// The result of `verify --format json`.
+    /// Result of `verify --format json`.
     Verification,
 }
 
-/// Print the completions of a shell.
+/// Print shell completions.
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS)]
 pub(crate) struct CompletionsArgs {
-    /// The shell.
+    /// Shell to print completions for.
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
 }

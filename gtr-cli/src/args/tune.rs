@@ -8,31 +8,31 @@ use super::eval::SeriesArgs;
 use super::{LossArgs, ModelArgs, seed, temperature};
 use crate::tune::Budget;
 
-/// Search the schedule with the best measured quality under a budget.
+/// Search for the schedule with the best measured quality within a budget.
 ///
-/// Candidates are drawn around the known presets and anywhere else: the cut, how many stages, AR steps of each, diffusion steps
-/// and beta, with as many AR steps as the budget affords; of three times as many, those that lose least by `plan` go on, before
-/// any image is made. All of these are measured on a few images, the better half on twice as many, and so
-/// on; `gtr-16` in as many steps as the budget affords is always one of them. What is found is then compared with it on
-/// images of other seeds and another half of the real digits, neither of which the search has seen: --count and --seeds are
-/// of this comparison.
+/// Candidates are random: some are variations of known presets, the others are drawn from the whole search space of cut, number
+/// of stages, AR steps per stage, diffusion steps and beta. Each uses as many AR steps as the budget allows. Three times
+/// --candidates are drawn, and those with the smallest loss are kept before any image is generated. The search then measures
+/// all candidates on few images, the better half on twice as many, and so on (successive halving). `gtr-16`, scaled to the
+/// budget, is always a candidate. Finally the best schedule is compared with it on new seeds and on the other half of the real
+/// images, which the search has not used. --count and --seeds apply to this comparison.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct TuneArgs {
-    /// What an image may cost: operations, as `cost` counts them (2e10); seconds (0.5s), at the rate at which this run
-    /// makes images of `gtr-16`; or as much as a preset (gtr-16).
+    /// Largest cost of an image: operations, as counted by `cost` (2e10); seconds (0.5s), converted at the speed of `gtr-16` in
+    /// this run; or the cost of a preset (gtr-16).
     #[arg(long, value_name = "COST")]
     pub(crate) budget: Budget,
-    /// What candidates grow from and the images by which they are searched; none of --seeds.
+    /// Seed of the candidates and of the images of the search; must not be one of --seeds.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
     pub(crate) seed: u64,
-    /// How many candidates there are.
+    /// Number of candidates.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) candidates: u32,
-    /// Images of each candidate in the first round, a multiple of 10; each round doubles it.
+    /// Number of images per candidate in the first round, a multiple of 10; doubled in each round.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=8000))]
     pub(crate) first_count: u32,
-    /// Write what is found as a preset, with the evidence: for --schedule of `sample`, `plan` and `eval`.
+    /// Write the best schedule as a preset with the evidence, for --schedule of `sample`, `plan` and `eval`.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(crate) struct TuneArgs {
     /// Scale of classifier-free guidance [default: the model's].
     #[arg(long, value_name = "SCALE")]
     pub(crate) cfg: Option<f64>,
-    /// Factor of the noise that is added while denoising.
+    /// Scale of the noise added during denoising, 0 to 100.
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature)]
     pub(crate) temperature: f64,
     #[command(flatten)]

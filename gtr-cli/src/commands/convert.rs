@@ -9,7 +9,7 @@ use crate::output;
 
 /// Carries out the command.
 pub(super) fn run(args: &ConvertArgs) -> Result<ExitStatus, CliError> {
-    ending::check("OUT", &args.output, "what is converted", &["safetensors"])?;
+    ending::check("OUT", &args.output, "the converted weights", &["safetensors"])?;
     if ending::is_free(&args.output) {
         let out = args.output.display();
         return Err(CliError::usage(format_args!(

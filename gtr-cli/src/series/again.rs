@@ -1,4 +1,4 @@
-//! The arguments with which `sample` makes recorded images again.
+//! Arguments of `sample` that generate recorded images again.
 
 use gtr_core::GuidanceSchedule;
 
@@ -7,9 +7,9 @@ use crate::args::DIGITS;
 use crate::shell::Arguments;
 
 impl Parameters {
-    /// All but the plan and the file; the mask is left out where the plan says itself what is known.
+    /// Returns all arguments except the plan and the output. The mask can be omitted, because a plan has the known tokens.
     pub(crate) fn again(&self, with_mask: bool) -> Arguments {
-        // Every field by its name: one that is added must be thought of here.
+        // Destructured, so that a new field cannot be forgotten here.
         let Self {
             version: _,
             model,
@@ -36,7 +36,7 @@ impl Parameters {
         }
         again.add_some("--weights", weights.as_ref());
         if let Some(seed) = random_weights {
-            // The value is optional, so it needs the sign.
+            // The value is optional, so it must be joined by `=`.
             again.tie("--random-weights", seed);
         }
         again.add_some("--vae", vae.as_ref());
@@ -74,23 +74,23 @@ impl Parameters {
         again
     }
 
-    /// The version of the program that made the images.
+    /// Version of the program that generated the images.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
-    /// Whether a mask says which tokens are known.
+    /// Returns true if a mask selects the known tokens.
     pub(crate) fn has_mask(&self) -> bool {
         self.going_on.mask.is_some()
     }
 
-    /// The model, by name or path.
+    /// Name or path of the model.
     pub(crate) fn model(&self) -> &str {
         &self.model
     }
 }
 
-/// Classes as they are written on the command line: `0..9,3`.
+/// Formats classes for the command line, such as `0..9,3`.
 fn ranges(classes: &[u32]) -> String {
     let mut parts = Vec::new();
     for run in classes.chunk_by(|class, next| class.checked_add(1) == Some(*next)) {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_that_follow_each_other_are_ranges() {
+    fn consecutive_classes_are_ranges() {
         assert_eq!(ranges(&[7]), "7");
         assert_eq!(ranges(&[0, 1, 2, 3, 3, 5, 6, 1]), "0..3,3,5,6,1");
         assert_eq!(ranges(&[u32::MAX - 1, u32::MAX, 0]), "4294967294,4294967295,0");

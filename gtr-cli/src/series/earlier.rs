@@ -1,4 +1,4 @@
-//! What an earlier run left in a folder: a run replaces what it has made itself, and nothing else.
+//! Files of earlier runs in a folder. A run replaces only its own files.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -9,13 +9,13 @@ use gtr_core::{ImageIndex, MAX_PLAN_BYTES};
 
 use super::{Numbering, PARAMETERS, PLAN, Recipe, file_name};
 
-/// What is read of a file before its pixels, and its plan when unpacked, takes no more bytes.
-#[expect(clippy::cast_possible_truncation, reason = "64 MB")]
+/// Largest accepted size in bytes of the metadata of a file, and of its decompressed plan.
+#[expect(clippy::cast_possible_truncation, reason = "64 MiB")]
 const MOST: usize = MAX_PLAN_BYTES as usize;
 
-/// The files that are there of images at some positions of a run, each with its position, in order.
+/// Returns the existing files of images at some positions of a run, sorted by position.
 pub(crate) fn files(folder: &Path, numbering: Numbering, positions: &Range<u64>) -> Vec<(u64, PathBuf)> {
-    // Fewer than there are positions, which may be billions.
+    // List the folder: there may be billions of positions.
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let file = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;
@@ -29,13 +29,13 @@ pub(crate) fn files(folder: &Path, numbering: Numbering, positions: &Range<u64>)
     files
 }
 
-/// Whether a file says that it is the image of this run at a position.
+/// Returns true if the metadata of a file are those of the image at a position of this run.
 pub(crate) fn is_of(recipe: &Recipe, numbering: Numbering, position: u64, scale: usize, file: &Path) -> bool {
     let recorded = recorded(file);
     recorded.is_some_and(|recorded| recorded == recipe.alone(numbering, position, scale).recorded())
 }
 
-/// What a PNG file records: settings and plan.
+/// Reads settings and plan from a PNG file.
 fn recorded(file: &Path) -> Option<[String; 2]> {
     let reader = BufReader::new(File::open(file).ok()?);
     let reader = png::Decoder::new_with_limits(reader, png::Limits { bytes: MOST }).read_info().ok()?;
@@ -46,10 +46,8 @@ fn recorded(file: &Path) -> Option<[String; 2]> {
     Some([settings.text.clone(), plan.get_text().ok()?])
 }
 
-/// Why a file is not replaced.
+/// Message for a file that is not replaced.
 pub(crate) fn not_of_this_run(folder: &Path, file: &Path) -> String {
     let (folder, file) = (folder.display(), file.display());
-    format!(
-        "{file} is not of this run: name another folder than {folder}, or give --overwrite to replace what is there"
-    )
+    format!("{file} is not from this run: use another folder than {folder}, or --overwrite to replace its files")
 }

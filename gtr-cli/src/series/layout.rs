@@ -1,10 +1,10 @@
-//! How images are laid out on a sheet.
+//! Arrangement of images on a sheet.
 
 use gtr_backends::Picture;
 
 use super::{Numbering, near_root};
 
-/// Columns and rows, and which cell an image is in.
+/// Size of a sheet, and the cell of each image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     columns: u64,
@@ -12,19 +12,19 @@ pub(crate) struct Layout {
     order: Order,
 }
 
-/// Which cell an image is in.
+/// Arrangement of the images.
 #[derive(Clone, Copy, Debug)]
 enum Order {
-    /// One class or prompt fills the rows.
+    /// Row by row.
     Rows,
-    /// Each class or prompt has a column of so many images.
+    /// One column per class or prompt, with this number of images.
     Columns(u64),
-    /// Each image has a row of its reconstructions.
+    /// One row per image, with its reconstructions.
     Reconstructions,
 }
 
 impl Layout {
-    /// All images of a run, each with so many reconstructions.
+    /// Arranges all images of a run and their reconstructions.
     pub(crate) fn new(numbering: Numbering, reconstructions: u32) -> Self {
         let images = numbering.images();
         let (order, columns) = match (reconstructions, numbering.subjects) {
@@ -35,7 +35,7 @@ impl Layout {
         Self { columns, rows: images.saturating_mul(reconstructions.into()).div_ceil(columns), order }
     }
 
-    /// The images that run at the same time: as on the sheet where they are all.
+    /// Arranges the images of a batch. If the batch has all images, the arrangement is that of the sheet.
     pub(crate) fn of_batch(numbering: Numbering, reconstructions: u32, batch: u64) -> Self {
         let images = numbering.images();
         if images <= batch && reconstructions == 1 {
@@ -45,13 +45,13 @@ impl Layout {
         Self { columns, rows: images.min(batch).div_ceil(columns), order: Order::Rows }
     }
 
-    /// Columns and rows.
+    /// Returns the number of columns and rows.
     #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
     pub(crate) fn size(self) -> (usize, usize) {
         (self.columns as usize, self.rows as usize)
     }
 
-    /// Column and row of a reconstruction of the image at a position.
+    /// Returns column and row of a reconstruction of an image.
     #[expect(clippy::cast_possible_truncation, reason = "a sheet has at most 10^4 images")]
     pub(crate) fn cell(self, position: u64, reconstruction: u64) -> (usize, usize) {
         let (column, row) = match self.order {
@@ -62,7 +62,7 @@ impl Layout {
         (column as usize, row as usize)
     }
 
-    /// A single picture fills about 256 pixels, one of a sheet 96.
+    /// Returns the scale: a single image fills about 256 pixels, an image of a sheet about 96.
     pub(crate) fn scale(self, picture: &Picture) -> usize {
         let side = picture.width().max(picture.height()).max(1);
         if self.columns * self.rows == 1 { (256 / side).max(1) } else { (96 / side).max(1) }

@@ -68,7 +68,7 @@ fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
 }
 
 #[test]
-fn an_image_is_the_same_alone_and_in_a_batch() {
+fn an_image_does_not_depend_on_its_batch() {
     for guided in [false, true] {
         let together = generate(&[4, 7, 2], guided);
         for (slot, image) in [(0, 4), (1, 7), (2, 2)] {
@@ -79,7 +79,7 @@ fn an_image_is_the_same_alone_and_in_a_batch() {
 }
 
 #[test]
-fn an_image_is_the_same_with_any_number_of_threads() {
+fn an_image_does_not_depend_on_the_number_of_threads() {
     let one = with_threads(1, || generate(&[0, 9], true));
     for threads in [2, 3, 5] {
         assert!(with_threads(threads, || generate(&[0, 9], true)) == one, "{threads} threads");
@@ -87,7 +87,7 @@ fn an_image_is_the_same_with_any_number_of_threads() {
 }
 
 #[test]
-fn rows_are_the_same_beside_rows_of_other_step_counts() {
+fn a_row_does_not_depend_on_the_step_counts_of_other_rows() {
     let generator = digits();
     let golden = Golden::open("digits");
     // 64 conditioning vectors of one image.

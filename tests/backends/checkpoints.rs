@@ -27,7 +27,7 @@ fn message(result: Result<MarModel, BackendError>) -> String {
 }
 
 #[test]
-fn the_averaged_weights_of_an_archive_are_those_of_the_safetensors_file() {
+fn archive_and_safetensors_have_the_same_averaged_weights() {
     let mut archive = Checkpoint::open(&path("mar_tiny/checkpoint-last.pth")).unwrap();
     let mut plain = Checkpoint::open(&path("mar_tiny/weights.safetensors")).unwrap();
     assert_eq!((archive.section().name(), plain.section()), ("model_ema", &Section::whole()));
@@ -58,7 +58,7 @@ fn halves_and_doubles_are_read() {
 }
 
 #[test]
-fn a_misnamed_tensor_is_told_from_a_missing_one() {
+fn a_misnamed_tensor_is_distinguished_from_a_missing_one() {
     let misnamed = |weights: &mut HashMap<String, Tensor>| {
         let tensor = weights.remove("encoder_blocks.1.norm1.bias").unwrap();
         weights.insert("encoder_blocks.1.norm_1.bias".into(), tensor);
@@ -76,7 +76,7 @@ fn a_misnamed_tensor_is_told_from_a_missing_one() {
 }
 
 #[test]
-fn a_misshaped_tensor_is_named_with_both_shapes() {
+fn a_wrong_shape_is_reported_with_both_shapes() {
     let misshaped = |weights: &mut HashMap<String, Tensor>| {
         let transposed = weights["z_proj.weight"].t().unwrap().contiguous().unwrap();
         weights.insert("z_proj.weight".into(), transposed);
@@ -88,7 +88,7 @@ fn a_misshaped_tensor_is_named_with_both_shapes() {
 }
 
 #[test]
-fn tensors_without_a_place_are_an_error() {
+fn unused_tensors_are_an_error() {
     let more = |weights: &mut HashMap<String, Tensor>| {
         let tensor = weights["mask_token"].clone();
         weights.insert("encoder_blocks.2.norm1.bias".into(), tensor);
@@ -101,7 +101,7 @@ fn tensors_without_a_place_are_an_error() {
 }
 
 #[test]
-fn weights_that_are_not_finite_are_named() {
+fn non_finite_weights_are_named() {
     for (value, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
         let broken = |weights: &mut HashMap<String, Tensor>| {
             let mut values = vec![0.5; 32];
@@ -126,7 +126,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn models_are_opened_by_folder_and_by_file() {
+fn models_can_be_opened_by_folder_and_by_file() {
     let folder = folder();
     let (path, file) = (folder.path().to_str().unwrap(), folder.path().join("mar-digits.safetensors"));
     for model in [path, file.to_str().unwrap()] {
@@ -145,14 +145,14 @@ fn models_are_opened_by_folder_and_by_file() {
 }
 
 #[test]
-fn the_config_of_the_published_code_is_read_too() {
+fn the_config_of_the_published_code_is_accepted() {
     let config = tiny_config();
     assert_eq!((config.grid.height(), config.grid.width(), config.token_channels()), (8, 8, 16));
     assert_eq!(config.image_decoder, None);
 }
 
 #[test]
-fn impossible_configs_say_what_is_wrong() {
+fn invalid_configs_are_refused() {
     let text = fs::read_to_string(path("../../models/mar-digits/config.json")).unwrap();
     let right: serde_json::Value = serde_json::from_str(&text).unwrap();
     for (field, value, expected) in [

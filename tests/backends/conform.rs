@@ -70,7 +70,7 @@ impl Copy {
 }
 
 #[test]
-fn all_recordings_are_met() {
+fn all_recordings_pass() {
     let report = check(&path(""));
     assert!(report.passed(), "{report}");
     let notes: Vec<String> = report.notes.iter().map(|note| format!("{}: {}", note.recording, note.text)).collect();
@@ -153,7 +153,7 @@ fn one_weight_off_by_one_per_cent_fails() {
 }
 
 #[test]
-fn one_recorded_number_changed_fails() {
+fn one_changed_value_of_a_recording_fails() {
     let run = "sample_it4_cfg2.9_linear";
     let stems = ["weights", "encdec", "head", "p_sample_loop", run];
     for (stem, tensor, index) in [
@@ -239,7 +239,7 @@ fn nothing_to_check_is_an_error() {
 }
 
 #[test]
-fn respacings_out_of_scope_are_skipped_and_named() {
+fn unsupported_respacings_are_skipped_and_named() {
     for respacing in ["10,15,20", "ddim25"] {
         let run = "sample_it4_cfg1.0_linear";
         let copy = Copy::of(&["weights", run]);
@@ -271,7 +271,7 @@ const LOSSES: &str = r#"{"cases": [
      "loss_nats": 0.035894176565229155}]}"#;
 
 #[test]
-fn losses_recorded_elsewhere_are_met_and_changes_are_noticed() {
+fn recorded_losses_pass_and_changes_are_detected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("loss-elsewhere.json");
     let report = |change: &dyn Fn(&mut Value)| {
@@ -302,7 +302,7 @@ fn losses_recorded_elsewhere_are_met_and_changes_are_noticed() {
 }
 
 #[test]
-fn a_recording_that_is_wrong_gets_one_line() {
+fn a_bad_recording_is_a_one_line_error() {
     let problem = |copy: &Copy, stem: &str| {
         let report = check(&copy.file(&format!("{stem}.json")));
         let [problem] = &report.problems[..] else { panic!("{report}") };

@@ -7,7 +7,7 @@ use gtr_backends::checkpoint::{Checkpoint, ConvertOptions, Dtype, Wanted, conver
 use crate::golden::path;
 
 #[test]
-fn an_archive_becomes_the_same_weights() {
+fn converting_an_archive_keeps_the_weights() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("weights.safetensors");
     let archive = path("mar_tiny/checkpoint-last.pth");
@@ -35,7 +35,7 @@ fn an_archive_becomes_the_same_weights() {
 }
 
 #[test]
-fn weights_are_narrowed_to_the_nearest() {
+fn narrowing_rounds_to_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("weights.safetensors");
     let input = path("mar_tiny/weights.safetensors");
@@ -56,7 +56,7 @@ fn weights_are_narrowed_to_the_nearest() {
 }
 
 #[test]
-fn what_cannot_be_converted_is_said_and_leaves_nothing() {
+fn failed_conversions_leave_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("x.safetensors");
     let large = safetensors::tensor::TensorView::new(

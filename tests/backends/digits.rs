@@ -8,7 +8,7 @@ use gtr_core::{
 };
 
 #[test]
-fn the_judge_reads_the_classes_asked_for() {
+fn the_judge_recognizes_the_classes_of_the_prompts() {
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     let grid = generator.grid();
     let classes: Vec<_> = (0..10).map(|class| generator.class(class).unwrap()).collect();
@@ -36,7 +36,7 @@ fn the_judge_reads_the_classes_asked_for() {
 }
 
 #[test]
-fn the_model_says_what_it_is() {
+fn the_model_describes_itself() {
     let generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     assert_eq!(generator.timestep_limit(), TimestepLimit::Max(Timestep::new(949).unwrap()));
     assert_eq!(generator.offers(), [Capability::HostFeatures, Capability::Encoding]);
@@ -54,7 +54,7 @@ fn classes_outside_the_model_are_refused() {
 }
 
 #[test]
-fn calls_that_do_not_fit_each_other_are_refused() {
+fn inconsistent_calls_are_refused() {
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     let class = generator.class(1).unwrap();
     let mut canvas = generator.canvas(&[class], false).unwrap();
@@ -78,7 +78,7 @@ fn calls_that_do_not_fit_each_other_are_refused() {
 }
 
 #[test]
-fn values_that_are_not_finite_are_found() {
+fn non_finite_values_are_found() {
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     let class = generator.class(1).unwrap();
     let mut canvas = generator.canvas(&[class, class], false).unwrap();

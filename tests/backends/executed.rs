@@ -9,7 +9,7 @@ fn plan(schedule: &Schedule, grid: Grid) -> Plan {
 }
 
 #[test]
-fn a_small_model_is_counted_as_by_hand() {
+fn the_count_of_a_small_model_agrees_with_a_count_by_hand() {
     let arch = ArchSpec {
         token_channels: 3,
         buffer: 2,
@@ -38,7 +38,7 @@ fn a_small_model_is_counted_as_by_hand() {
 }
 
 #[test]
-fn less_is_executed_than_published_in_every_part() {
+fn every_part_executes_less_than_the_published_code() {
     for model in ["mar-b", "mar-h", "lightgen-large", "digits"] {
         let spec = gtr_backends::spec(model).unwrap();
         for preset in preset::all() {

@@ -34,7 +34,7 @@ fn expected() -> BTreeMap<String, Expected> {
 }
 
 #[test]
-fn what_libraries_wrote_is_read_as_their_values() {
+fn files_of_common_libraries_are_read_exactly() {
     let mut read = 0;
     for (name, expected) in expected() {
         let Expected::Read { section, prefix, others, tensors } = expected else { continue };
@@ -56,7 +56,7 @@ fn what_libraries_wrote_is_read_as_their_values() {
 }
 
 #[test]
-fn what_is_no_checkpoint_is_named_with_the_file_first() {
+fn other_files_are_refused_by_name() {
     let mut refused = 0;
     for (name, expected) in expected() {
         let Expected::Refused { says } = expected else { continue };
@@ -69,7 +69,7 @@ fn what_is_no_checkpoint_is_named_with_the_file_first() {
 }
 
 #[test]
-fn averaged_weights_are_told_from_raw_ones_and_any_section_can_be_named() {
+fn averaged_weights_are_preferred_and_any_section_can_be_selected() {
     let archive = file("section_state_dict_ema.pth");
     let open = |wanted: &Wanted| Checkpoint::open_section(&archive, wanted).unwrap();
     assert_eq!(open(&Wanted::Averaged).section().weights(), WeightsKind::Averaged);
@@ -100,7 +100,7 @@ fn an_inventory_lists_all_sections_without_the_tensors() {
 }
 
 #[test]
-fn of_an_index_the_files_that_are_needed_must_be_there() {
+fn files_named_in_an_index_must_exist_if_needed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let (index, parts) =
@@ -138,7 +138,7 @@ fn all(bytes: Vec<u8>) -> Result<Vec<(String, Vec<f64>)>, gtr_backends::BackendE
 }
 
 #[test]
-fn a_flipped_bit_of_an_archive_is_noticed_or_changes_nothing() {
+fn a_flipped_bit_of_an_archive_is_detected_or_harmless() {
     let whole = fs::read(file("views.pth")).unwrap();
     let expected = all(whole.clone()).unwrap();
     let mut noticed = 0;

@@ -16,7 +16,7 @@ fn read_all(bytes: Vec<u8>) -> Result<usize, BackendError> {
 }
 
 #[test]
-fn files_cut_short_are_errors() {
+fn truncated_files_are_errors() {
     for name in ["mar_tiny/weights.safetensors", "mar_tiny/checkpoint-last.pth"] {
         let whole = fs::read(path(name)).unwrap();
         assert!(read_all(whole.clone()).is_ok());
@@ -43,7 +43,7 @@ fn changed_bytes_never_panic() {
 }
 
 #[test]
-fn a_safetensors_header_of_any_length_is_read() {
+fn safetensors_headers_of_any_length_are_read() {
     // The length comes first, so its bytes can look like the start of another format.
     for length in [0x80_usize, 0x4b50, 0x0280, 0x2_4b50] {
         let mut file = (length as u64).to_le_bytes().to_vec();
@@ -55,7 +55,7 @@ fn a_safetensors_header_of_any_length_is_read() {
 }
 
 #[test]
-fn other_files_are_told_from_checkpoints() {
+fn other_files_are_not_checkpoints() {
     let message = |bytes: &[u8]| read_all(bytes.to_vec()).unwrap_err().to_string();
     assert!(message(b"").contains("it is empty"));
     assert!(message(b"\x01\x02").contains("2 bytes are too few"));
@@ -90,7 +90,7 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 }
 
 #[test]
-fn plain_collections_views_and_byte_orders_are_read() {
+fn dictionaries_views_and_byte_orders_are_read() {
     let stored = bytes(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     let read = |archive: Vec<u8>| {
         let mut checkpoint = Checkpoint::from_bytes("x", archive).unwrap();
@@ -111,7 +111,7 @@ fn plain_collections_views_and_byte_orders_are_read() {
 }
 
 #[test]
-fn unknown_globals_matter_only_where_they_are_wanted() {
+fn unknown_globals_are_errors_only_if_needed() {
     let namespace = b"cargparse\nNamespace\n)\x81}X\x01\x00\x00\x00aK\x01sb".to_vec();
     let strange = b"cos\nsystem\nX\x04\x00\x00\x00true\x85R".to_vec();
     let fine = tensor("FloatStorage", 1, 0, &[1], &[1]);
@@ -125,7 +125,7 @@ fn unknown_globals_matter_only_where_they_are_wanted() {
 }
 
 #[test]
-fn stated_sizes_are_compared_with_what_is_there() {
+fn stated_sizes_are_compared_with_the_file() {
     let stored = bytes(&[1.0, 2.0]);
     let refuse = |tensor: Vec<u8>| read_all(one(tensor, &stored)).unwrap_err().to_string();
     let huge = 1_i64 << 60;
@@ -146,7 +146,7 @@ fn stated_sizes_are_compared_with_what_is_there() {
 }
 
 #[test]
-fn archives_that_unpack_to_much_are_not_unpacked() {
+fn decompression_bombs_are_refused() {
     let zeros = vec![0; 32 << 20];
     let program = pickle(&dictionary(&[("x", tensor("FloatStorage", 8 << 20, 0, &[4], &[1]))]));
     let bomb = archive(&[("m/data.pkl", &program), ("m/data/0", &zeros)], true);

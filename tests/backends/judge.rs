@@ -22,7 +22,7 @@ fn features(verdicts: &[Verdict]) -> Vec<f64> {
 }
 
 #[test]
-fn real_digits_are_read() {
+fn real_digits_are_classified() {
     let golden = Golden::open("judge");
     let read = Judge::new().unwrap().classify(&pictures(&golden)).unwrap();
     let right = read.iter().zip(golden.u32s("labels")).filter(|(read, label)| *read == label).count();
@@ -37,7 +37,7 @@ fn other_pictures_are_refused() {
 }
 
 #[test]
-fn the_pictures_beside_it_change_nothing() {
+fn other_pictures_do_not_affect_a_score() {
     let (judge, pictures) = (Judge::new().unwrap(), pictures(&Golden::open("judge")));
     let together = judge.judge(&pictures).unwrap();
     for size in [1, 3, 16, 17] {
@@ -48,7 +48,7 @@ fn the_pictures_beside_it_change_nothing() {
 }
 
 #[test]
-fn scores_are_as_recorded() {
+fn scores_equal_the_recorded_ones() {
     let golden = Golden::open("judge");
     let number = |name: &str| golden.number(&format!("/{name}"));
     let floats = |name: &str| golden.tensor(name).flatten_all().unwrap().to_vec1::<f64>().unwrap();
@@ -76,7 +76,7 @@ fn scores_are_as_recorded() {
 
 /// Both halves together are what the reference was made of.
 #[test]
-fn halves_make_the_whole() {
+fn halves_add_up_to_the_reference() {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/digit-classifier/halves.safetensors"));
     let mut file = Checkpoint::from_bytes("halves", bytes.unwrap()).unwrap();
     let judge = Judge::new().unwrap();
@@ -152,7 +152,7 @@ fn mean_of(sets: &[Measured]) -> f64 {
 
 /// How often, of some sets of normal numbers, the interval holds the mean distance of such sets.
 #[test]
-fn intervals_hold_what_they_should() {
+fn intervals_have_their_nominal_coverage() {
     const SETS: u64 = 200;
     const COUNT: usize = 80;
     for mean in [0.0, 0.5] {
@@ -173,7 +173,7 @@ fn intervals_hold_what_they_should() {
 
 /// Drawn class by class, few images a class vary less than new ones would; the intervals make up for it.
 #[test]
-fn intervals_of_two_images_a_class_are_no_narrower() {
+fn intervals_for_two_images_per_class_are_not_too_narrow() {
     const SETS: u64 = 200;
     const COUNT: u32 = 80;
     let classes: Vec<u32> = (0..COUNT).map(|image| image / 2).collect();
@@ -197,7 +197,7 @@ fn intervals_of_two_images_a_class_are_no_narrower() {
 
 /// A difference of sets that share their noise is told apart where the sets alone are not.
 #[test]
-fn differences_draw_the_same_images() {
+fn differences_resample_the_same_images() {
     let (far, near) = (measured(7, 100, 0.55), measured(7, 100, 0.45));
     assert!(far.interval().low < near.interval().high);
     assert!(far.minus(&near).interval().low > 0.0);

@@ -56,7 +56,7 @@ fn badness(model: &LightGenModel, golden: &Golden) -> f64 {
 }
 
 #[test]
-fn one_weight_off_by_one_per_cent_is_noticed() {
+fn one_weight_off_by_one_per_cent_is_detected() {
     let golden = Golden::open("lightgen_tiny/encdec_h8w16");
     let weights = path("lightgen_tiny/weights.safetensors");
     let right: BTreeMap<String, Tensor> =
@@ -93,7 +93,7 @@ fn one_weight_off_by_one_per_cent_is_noticed() {
 }
 
 #[test]
-fn vectors_have_the_same_bits_with_any_number_of_threads_and_in_any_batch() {
+fn vectors_do_not_depend_on_threads_or_batch() {
     use gtr_core::{MaskedGenerator, Targets};
     let golden = Golden::open("lightgen_tiny/encdec_h8w16");
     let features = |threads: usize, images: &[usize]| {
@@ -124,7 +124,7 @@ fn vectors_have_the_same_bits_with_any_number_of_threads_and_in_any_batch() {
 }
 
 #[test]
-fn requests_that_do_not_fit_are_refused() {
+fn inconsistent_requests_are_refused() {
     let model = load(Grid::new(4, 6).unwrap());
     let message = |result: Result<Option<Tensor>, BackendError>| result.unwrap_err().to_string();
     let encode = |images: &[Positions<'_>]| message(model.encode(images, None));
@@ -143,7 +143,7 @@ fn requests_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn impossible_configs_say_what_is_wrong() {
+fn invalid_configs_are_refused() {
     let right = &Golden::open("lightgen_tiny/weights").json["config"];
     for (field, value, expected) in [
         ("encoder_embed_dim", serde_json::json!(30), "`encoder_embed_dim` 30 is not a multiple of the 4 heads"),

@@ -39,7 +39,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn all_ways_to_write_a_mask_mean_the_same((grid, times, generated) in masks()) {
+    fn all_encodings_of_a_mask_are_equivalent((grid, times, generated) in masks()) {
         let width = grid.width() as usize * times;
         let side = (u32::try_from(width).unwrap(), u32::try_from(generated.len() / width).unwrap());
         let cell = |place: usize| (place / width / times, place % width / times);

@@ -96,7 +96,7 @@ fn loading() {
 }
 
 #[test]
-fn weights_are_not_held_twice() {
+fn loading_holds_weights_only_once() {
     for precision in ["f32", "bf16"] {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "memory::loading", "--nocapture"])

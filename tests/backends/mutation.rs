@@ -40,7 +40,7 @@ fn badness(model: &MarModel, encdec: &Golden, head: &Golden) -> f64 {
 }
 
 #[test]
-fn one_weight_off_by_one_per_cent_is_noticed() {
+fn one_weight_off_by_one_per_cent_is_detected() {
     let (encdec, head) = (Golden::open("mar_tiny/encdec"), Golden::open("mar_tiny/head"));
     let right = candle_core::safetensors::load(path("mar_tiny/weights.safetensors"), &Device::Cpu).unwrap();
     let right: BTreeMap<String, Tensor> = right.into_iter().collect();

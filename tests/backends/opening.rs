@@ -46,7 +46,7 @@ fn published_models_have_their_published_sizes() {
 }
 
 #[test]
-fn a_checkpoint_of_another_size_is_told_in_one_line() {
+fn a_checkpoint_of_another_size_is_a_one_line_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkpoint.safetensors");
     write_zeros(&MarModel::layout(&small_mar()), &file);
@@ -59,7 +59,7 @@ fn a_checkpoint_of_another_size_is_told_in_one_line() {
 }
 
 #[test]
-fn kinds_of_checkpoints_are_told_apart() {
+fn kinds_of_checkpoints_are_recognized() {
     let mar = path("mar_tiny/weights.safetensors");
     let lightgen = path("lightgen_tiny/weights.safetensors");
     let vae = path("vae_kl16_tiny/weights_decoder.safetensors");
@@ -94,7 +94,7 @@ fn tiny_folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn latents_become_pictures_with_an_autoencoder() {
+fn an_autoencoder_decodes_latents() {
     let folder = tiny_folder();
     let vae = path("vae_kl16_tiny/weights_decoder.safetensors");
     let model = folder.path().to_str().unwrap();
@@ -120,7 +120,7 @@ fn latents_become_pictures_with_an_autoencoder() {
 }
 
 #[test]
-fn an_autoencoder_that_does_not_fit_is_told() {
+fn an_unsuitable_autoencoder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("vae.safetensors");
     let size = DecoderSize { latent_channels: 4, post_quant: None, widths: vec![32, 32], blocks: 1, image_channels: 3 };
@@ -139,7 +139,7 @@ fn an_autoencoder_that_does_not_fit_is_told() {
 }
 
 #[test]
-fn random_weights_are_the_same_each_time_and_labelled() {
+fn random_weights_are_reproducible_and_labelled() {
     let folder = tiny_folder();
     let model = folder.path().to_str().unwrap();
     let open = |seed| {
@@ -164,7 +164,7 @@ fn random_weights_are_the_same_each_time_and_labelled() {
 }
 
 #[test]
-fn raw_weights_are_taken_where_a_model_is_published_so() {
+fn raw_weights_are_used_for_models_published_with_them() {
     let file = path("mar_tiny/checkpoint-last.pth");
     let raw = Checkpoint::open_section(&file, &Wanted::Raw).unwrap();
     assert_eq!(raw.section().weights(), WeightsKind::RawAsPublished);
@@ -191,7 +191,7 @@ fn raw_weights_are_taken_where_a_model_is_published_so() {
 }
 
 #[test]
-fn pictures_of_other_sizes_are_whole_tokens() {
+fn picture_sizes_are_multiples_of_a_token() {
     let config = LightGenConfig::named("lightgen-large").unwrap();
     let wide = config.clone().with_pixels(256, 768).unwrap();
     assert_eq!((wide.grid, wide.pixels()), (Grid::new(16, 48).unwrap(), (256, 768)));

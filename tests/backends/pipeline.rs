@@ -61,7 +61,7 @@ fn write_vae(folder: &Path, latent_channels: usize) {
 }
 
 #[test]
-fn decoding_with_the_names_of_diffusers_is_that_of_candle() {
+fn decoding_with_diffusers_names_agrees_with_candle() {
     let folder = tempfile::tempdir().unwrap();
     write_vae(folder.path(), 4);
     let (decoder, scale) = open_diffusers(folder.path(), &Device::Cpu).unwrap();
@@ -152,7 +152,7 @@ impl Pipeline {
 }
 
 #[test]
-fn prompts_become_pictures() {
+fn prompts_can_be_sampled() {
     let pipeline = Pipeline::write();
     let long = "a red cat on the roof ".repeat(40);
     let pictures = pipeline.run(&["a red cat", &long], &[0, 1], (64, 64));
@@ -164,7 +164,7 @@ fn prompts_become_pictures() {
 }
 
 #[test]
-fn a_traced_run_can_be_made_again() {
+fn a_traced_run_can_be_replayed() {
     let pipeline = Pipeline::write();
     let (model, device) = (pipeline.model.to_str().unwrap(), Device::Cpu);
     let encoder = TextEncoder::open(&pipeline.text_encoder, 128, None, &device).unwrap();
@@ -199,13 +199,13 @@ fn a_traced_run_can_be_made_again() {
 }
 
 #[test]
-fn pictures_need_not_be_square() {
+fn pictures_may_be_rectangular() {
     let pictures = Pipeline::write().run(&["a cat"], &[0], (32, 96));
     assert_eq!((pictures[0].width(), pictures[0].height()), (96, 32));
 }
 
 #[test]
-fn parts_that_do_not_fit_each_other_are_told() {
+fn inconsistent_parts_are_refused() {
     let pipeline = Pipeline::write();
     let model = pipeline.model.to_str().unwrap();
     let refuse =
@@ -268,7 +268,7 @@ impl Observer<LightGenGenerator> for Kept {
 }
 
 #[test]
-fn a_picture_is_gone_on_from_through_the_autoencoder() {
+fn a_run_can_start_from_an_encoded_picture() {
     let pipeline = Pipeline::write();
     let (model, device) = (pipeline.model.to_str().unwrap(), Device::Cpu);
     let text = TextEncoder::open(&pipeline.text_encoder, 128, None, &device).unwrap();
@@ -328,7 +328,7 @@ fn a_picture_is_gone_on_from_through_the_autoencoder() {
 }
 
 #[test]
-fn a_run_that_goes_on_from_a_picture_is_not_traced() {
+fn a_run_that_starts_from_a_picture_is_not_traced() {
     let (grid, registry) = (Grid::new(4, 4).unwrap(), Registry::builtin());
     let known = TokenSet::of(grid, grid.iter().take(3));
     let plan = preset::find("gtr-8").unwrap().schedule.plan_rest(&known, &registry).unwrap().plan;

@@ -32,7 +32,7 @@ fn generate(precision: Precision, images: &[u32], batch: usize) -> Vec<Picture> 
 }
 
 #[test]
-fn digits_stay_legible() {
+fn digits_stay_recognizable() {
     let all: Vec<u32> = (0..10).collect();
     let judge = Judge::new().unwrap();
     let expected = generate(Precision::F32, &all, 10);
@@ -55,7 +55,7 @@ fn bits_do_not_depend_on_the_batch() {
 }
 
 #[test]
-fn conditioning_vectors_differ_by_what_rounding_makes() {
+fn conditioning_vectors_differ_only_by_rounding() {
     let golden = Golden::open("lightgen_tiny/weights");
     let config = LightGenConfig::parse("lightgen_tiny", &golden.json["config"].to_string()).unwrap();
     let texts = Golden::open("lightgen_tiny/text").tensor("texts").get(0).unwrap();

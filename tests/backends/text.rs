@@ -61,7 +61,7 @@ fn open(folder: &Path) -> TextEncoder {
 }
 
 #[test]
-fn without_padding_the_encoder_is_that_of_candle() {
+fn without_padding_the_encoder_agrees_with_candle() {
     for feed_forward in ["gated-gelu", "relu"] {
         let text = t5_config(feed_forward);
         let config = T5Config::parse("t5", &text).unwrap();
@@ -77,7 +77,7 @@ fn without_padding_the_encoder_is_that_of_candle() {
 }
 
 #[test]
-fn no_token_looks_at_padding() {
+fn no_token_attends_to_padding() {
     let config = T5Config::parse("t5", &t5_config("gated-gelu")).unwrap();
     let layout = T5Encoder::layout(&config);
     let encoder = T5Encoder::load(config, Checkpoint::random("t5", &layout, 5), &Device::Cpu).unwrap();
@@ -94,7 +94,7 @@ fn no_token_looks_at_padding() {
 }
 
 #[test]
-fn prompts_are_padded_or_cut() {
+fn prompts_are_padded_or_truncated() {
     let folder = tempfile::tempdir().unwrap();
     write_text_encoder(folder.path());
     let encoder = open(folder.path());
@@ -113,7 +113,7 @@ fn prompts_are_padded_or_cut() {
 }
 
 #[test]
-fn weights_may_be_spread_over_files() {
+fn weights_may_be_in_several_files() {
     let folder = tempfile::tempdir().unwrap();
     write_text_encoder(folder.path());
     let expected = open(folder.path()).encode("the cat").unwrap().vectors;
@@ -154,7 +154,7 @@ fn weights_may_be_spread_over_files() {
 }
 
 #[test]
-fn an_encoder_alone_has_the_other_name_of_the_table_and_needs_no_decoder() {
+fn an_encoder_only_checkpoint_has_the_other_table_name_and_no_decoder() {
     let folder = tempfile::tempdir().unwrap();
     write_text_encoder(folder.path());
     let expected = open(folder.path()).encode("the cat").unwrap().vectors;
@@ -174,7 +174,7 @@ fn an_encoder_alone_has_the_other_name_of_the_table_and_needs_no_decoder() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_told_in_one_line() {
+fn missing_or_wrong_files_are_one_line_errors() {
     let folder = tempfile::tempdir().unwrap();
     let refuse = || TextEncoder::open(folder.path(), 128, None, &Device::Cpu).unwrap_err().to_string();
     assert!(refuse().ends_with("config.json: cannot be read"));

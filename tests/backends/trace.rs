@@ -58,7 +58,7 @@ fn replay(path: &Path) -> Report {
 }
 
 #[test]
-fn a_plan_without_a_limit_is_traced_with_that_of_the_model() {
+fn a_plan_without_a_limit_is_traced_with_the_limit_of_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let resolved = plan("gtr-8");
@@ -72,7 +72,7 @@ fn a_plan_without_a_limit_is_traced_with_that_of_the_model() {
 }
 
 #[test]
-fn a_traced_run_is_the_same_and_can_be_made_again() {
+fn tracing_changes_nothing_and_the_trace_can_be_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     for scale in [1.0, 2.0] {
@@ -95,7 +95,7 @@ fn a_traced_run_is_the_same_and_can_be_made_again() {
 }
 
 #[test]
-fn a_trace_has_the_names_and_shapes_that_are_specified() {
+fn a_trace_has_the_specified_names_and_shapes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let plan = plan("gtr-8");
@@ -188,7 +188,7 @@ fn a_trace_can_be_read_back() {
 }
 
 #[test]
-fn a_changed_trace_is_noticed() {
+fn a_changed_trace_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let mut schedule = plan("gtr-8").schedule().clone();
@@ -234,7 +234,7 @@ fn a_changed_trace_is_noticed() {
 }
 
 #[test]
-fn the_model_of_a_trace_is_not_opened_by_its_path() {
+fn the_model_path_in_a_trace_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let (plan, settings) = (plan("gtr-8"), settings(1.0));
@@ -254,7 +254,7 @@ impl<G: MaskedGenerator> Observer<G> for StopAt {
 }
 
 #[test]
-fn a_trace_that_is_not_finished_is_not_there() {
+fn an_unfinished_trace_does_not_exist() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let (plan, settings) = (plan("gtr-8"), settings(1.0));

@@ -7,7 +7,7 @@ use gtr_backends::mar::Sequence;
 use crate::golden::{assert_near, tiny};
 
 #[test]
-fn the_last_block_at_the_targets_is_the_last_block_everywhere() {
+fn the_last_block_at_the_targets_equals_the_full_last_block() {
     let generator = tiny();
     let all: Vec<u32> = (0..64).collect();
     let ask = |targets: &[u32]| {
@@ -22,7 +22,7 @@ fn the_last_block_at_the_targets_is_the_last_block_everywhere() {
 }
 
 #[test]
-fn sequences_that_do_not_fit_are_refused() {
+fn inconsistent_sequences_are_refused() {
     let generator = tiny();
     let refuse = |sequences: &[Sequence<'_>]| generator.model().encode(sequences, None).unwrap_err();
     let sequence = |class, known, targets| Sequence { class: Some(class), known, targets };

@@ -11,7 +11,7 @@ fn open(name: &str) -> Checkpoint {
 }
 
 #[test]
-fn the_log_variance_is_kept_within_bounds() {
+fn the_log_variance_is_clamped() {
     let encoder = KlEncoder::load(open("weights_encoder"), &Device::Cpu).unwrap();
     let image = Tensor::full(1e9_f32, (1, 3, 16, 16), &Device::Cpu).unwrap();
     let Moments { log_variance, .. } = encoder.encode(&image).unwrap();
@@ -20,7 +20,7 @@ fn the_log_variance_is_kept_within_bounds() {
 }
 
 #[test]
-fn an_image_has_the_same_bits_in_any_batch() {
+fn an_image_does_not_depend_on_its_batch() {
     let golden = Golden::open("vae_kl16_tiny/golden");
     let decoder = KlDecoder::load(open("weights_decoder"), &Device::Cpu).unwrap();
     let latent = golden.tensor("latent").narrow(0, 0, 1).unwrap();
@@ -39,7 +39,7 @@ fn published_sizes_have_the_published_number_of_parameters() {
 }
 
 #[test]
-fn files_that_are_no_autoencoder_are_told() {
+fn other_files_are_not_autoencoders() {
     let message = |result: Result<KlDecoder, gtr_backends::BackendError>| result.unwrap_err().to_string();
     let other = Checkpoint::open(&crate::golden::path("mar_tiny/weights.safetensors")).unwrap();
     let text = message(KlDecoder::load(other, &Device::Cpu));
@@ -54,7 +54,7 @@ fn files_that_are_no_autoencoder_are_told() {
 
 /// candle before 0.11 computed convolutions wrongly where channels, rows and columns are as many.
 #[test]
-fn convolutions_of_cubes_are_right() {
+fn convolutions_with_equal_sides_are_correct() {
     for side in [16_usize, 128] {
         let value = |place: usize, factor: usize| f32::from(u8::try_from(place * factor % 251).unwrap()) / 251.0 - 0.5;
         let x: Vec<f32> = (0..side.pow(3)).map(|place| value(place, 7919)).collect();

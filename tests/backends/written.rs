@@ -77,7 +77,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn what_is_written_is_read(
+    fn written_files_are_read_back_equal(
         storages in prop::collection::vec(storage(), 1..4),
         drawn in prop::collection::vec((0..8_usize, 0..64_usize, prop::collection::vec((0..4_usize, 0..5_usize), 0..4)), 2..6),
         layout in 0..LAYOUTS.len(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::gtr;
 
 #[test]
-fn timings_can_be_processed() {
+fn timings_can_be_printed_as_json() {
     let line = "bench --presets gtr-8,gtr-16 --rounds 2 --cfg 1 --format json";
     let report: Value = serde_json::from_str(&gtr(line).succeeded()).unwrap();
     assert_eq!((&report["model"], &report["dtype"], &report["images"]), (&"digits".into(), &"f32".into(), &1.into()));
@@ -36,7 +36,7 @@ fn a_table_names_the_machine() {
 }
 
 #[test]
-fn what_cannot_be_timed_is_one_line() {
+fn errors_are_one_line() {
     assert!(gtr("bench --presets gtr").failed(2).contains("gtr"));
     assert!(gtr("bench --model mar-b").failed(1).contains("give its checkpoint"));
     assert!(gtr("bench --rounds 0").failed(2).contains("--rounds"));

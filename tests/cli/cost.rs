@@ -6,13 +6,13 @@ use serde_json::Value;
 use crate::support::gtr;
 
 #[test]
-fn the_papers_columns_stand_beside_ours() {
+fn the_figures_of_the_paper_are_shown() {
     assert_snapshot!("cost_mar_h", gtr("cost --model mar-h").succeeded());
     assert_snapshot!("cost_digits", gtr("cost --model digits --preset gtr-8,gtr-16 --unguided").succeeded());
 }
 
 #[test]
-fn costs_can_be_processed() {
+fn costs_can_be_printed_as_json() {
     let line = "cost --model mar-b --preset mar-64 --preset gtr-16 --baseline gtr-16 --format json";
     let all: Vec<Value> = serde_json::from_str(&gtr(line).succeeded()).unwrap();
     let number = |position: usize, field: &str| all[position][field].as_f64().unwrap();
@@ -27,7 +27,7 @@ fn costs_can_be_processed() {
 }
 
 #[test]
-fn what_cannot_be_counted_is_one_line() {
+fn errors_are_one_line() {
     assert!(gtr("cost --model mar-x").failed(2).contains("there is no model `mar-x`"));
     assert!(gtr("cost --preset gtr").failed(2).contains("gtr"));
     assert!(gtr("cost --baseline none").failed(2).contains("none"));

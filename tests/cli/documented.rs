@@ -271,7 +271,7 @@ fn make_room(folder: &Path, line: &str) {
 }
 
 #[test]
-fn every_command_of_help_and_pages_runs() {
+fn every_documented_command_runs() {
     let all = documented();
     assert!(all.len() > 90, "{}", all.len());
     let models = prepared();
@@ -291,7 +291,7 @@ fn every_command_of_help_and_pages_runs() {
 }
 
 #[test]
-fn commands_are_found_and_made_small() {
+fn commands_are_found_and_reduced() {
     let page = "Text `gtr-cli x`.\n```sh\n$ gtr-cli sample --class 7 \\\n    --out a.png   # a seven\nls\n```\nmore\n```console\n$ cargo run --release -p gtr-cli -- plan\n```\n";
     let found = commands_in(&blocks(page));
     assert_eq!(found.len(), 2, "{found:?}");

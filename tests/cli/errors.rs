@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use crate::support::{gtr, run_in};
 
 #[test]
-fn wrong_usage_is_one_line() {
+fn usage_errors_are_one_line() {
     let mut lines = String::new();
     for flags in [
         "frobnicate",
@@ -137,7 +137,7 @@ fn failures_are_one_line() {
 
 #[cfg(unix)]
 #[test]
-fn a_reader_that_stops_reading_is_no_failure() {
+fn a_closed_pipe_is_not_a_failure() {
     use std::io::Read;
     use std::process::{Command, Stdio};
     let mut child = Command::new(env!("CARGO_BIN_EXE_gtr-cli"))

@@ -26,7 +26,7 @@ fn pictures(folder: &Path, each: u32) {
 }
 
 #[test]
-fn what_is_measured_can_be_planned_with() {
+fn a_measured_field_can_be_used_for_planning() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), 8);
     for form in ["averaged", "full"] {
@@ -47,7 +47,7 @@ fn what_is_measured_can_be_planned_with() {
 }
 
 #[test]
-fn classes_have_their_own_means() {
+fn classes_have_separate_means() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), 4);
     // Without classes the pictures have one mean.
@@ -65,7 +65,7 @@ fn classes_have_their_own_means() {
 }
 
 #[test]
-fn halves_are_half_as_large_and_predict_alike() {
+fn half_precision_fields_are_half_as_large_and_predict_alike() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), 6);
     let lost = |flags: &str| {
@@ -82,7 +82,7 @@ fn halves_are_half_as_large_and_predict_alike() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_one_line_and_no_file() {
+fn errors_are_one_line_and_leave_no_file() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), 1);
     fs::create_dir(folder.path().join("empty")).unwrap();

@@ -33,7 +33,7 @@ fn transcript(folder: &Path, lines: &[&str]) -> String {
 }
 
 #[test]
-fn inspect_lists_what_a_checkpoint_holds() {
+fn inspect_lists_the_contents_of_a_checkpoint() {
     let names = [
         "section_ema.pth",
         "ema_pytorch.pth",
@@ -59,7 +59,7 @@ fn inspect_lists_what_a_checkpoint_holds() {
 }
 
 #[test]
-fn convert_takes_the_section_that_is_meant_and_says_so() {
+fn convert_selects_a_section_and_reports_it() {
     let folder = folder(&["section_ema.pth", "prefix_ddp.pth", "types.pth", "two_models.pth"]);
     let lines = [
         "convert section_ema.pth a.safetensors",
@@ -75,7 +75,7 @@ fn convert_takes_the_section_that_is_meant_and_says_so() {
 
 /// What lies in place of a file of every kind that is read.
 #[test]
-fn stand_ins_are_named_wherever_a_file_is_read() {
+fn placeholder_files_are_reported_by_every_command() {
     let folder = folder(&["lfs.pth", "page.pth", "empty.pth", "denied.safetensors", "half.pth"]);
     let at = |name: &str| folder.path().join(name);
     for name in ["config", "bom"] {
@@ -102,7 +102,7 @@ fn stand_ins_are_named_wherever_a_file_is_read() {
 }
 
 #[test]
-fn byte_order_marks_change_nothing_and_utf_16_is_named() {
+fn byte_order_marks_are_ignored_and_utf_16_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let plan = run(&["plan", "--preset", "gtr-8", "--grid", "8x8", "--format", "json"]).succeeded();

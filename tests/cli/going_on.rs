@@ -25,7 +25,7 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_outside_the_mask_is_kept_bit_for_bit() {
+fn tokens_outside_the_mask_keep_their_bits() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // Every level of grey, in no pattern that a model would make.
@@ -52,7 +52,7 @@ fn what_is_outside_the_mask_is_kept_bit_for_bit() {
 }
 
 #[test]
-fn an_enlarged_picture_is_gone_on_from() {
+fn an_enlarged_picture_can_be_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sample(folder, &format!("--class 3 {QUICK} --out large.png"));
@@ -62,7 +62,7 @@ fn an_enlarged_picture_is_gone_on_from() {
 }
 
 #[test]
-fn the_plan_of_a_rest_can_be_kept_and_run() {
+fn an_inpainting_plan_can_be_saved_and_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sample(folder, &format!("--class 3 {QUICK} --out three.png"));
@@ -80,7 +80,7 @@ fn the_plan_of_a_rest_can_be_kept_and_run() {
 }
 
 #[test]
-fn a_mask_that_is_white_all_over_keeps_nothing() {
+fn an_all_white_mask_keeps_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sample(folder, &format!("--class 3 {QUICK} --out three.png"));
@@ -93,7 +93,7 @@ fn a_mask_that_is_white_all_over_keeps_nothing() {
 
 /// Masks as programs that draw and services that edit pictures write them: all have the lower half generated.
 #[test]
-fn a_mask_of_one_colour_is_read_by_its_transparency() {
+fn a_mask_of_one_colour_uses_its_alpha_channel() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_grey(&folder.join("init.png"), 32, 32, |row, column| u8::try_from((row * 37 + column * 101) % 256).unwrap());
@@ -126,7 +126,7 @@ fn a_mask_of_one_colour_is_read_by_its_transparency() {
 }
 
 #[test]
-fn a_mask_of_zeros_and_ones_is_named() {
+fn a_mask_of_zeros_and_ones_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     mask(folder, "init.png", 32, 16);
@@ -144,7 +144,7 @@ fn a_mask_of_zeros_and_ones_is_named() {
 }
 
 #[test]
-fn pictures_and_masks_that_do_not_fit_are_refused() {
+fn unsuitable_pictures_and_masks_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     mask(folder, "black.png", 32, 32);
@@ -227,7 +227,7 @@ fn reconstructions_share_their_generation() {
 
 /// What the paper's figure 3 shows, on the digits: a checkerboard decides the image, a block does not.
 #[test]
-fn a_checkerboard_leaves_less_open_than_a_block() {
+fn a_checkerboard_determines_more_than_a_block() {
     let folder = tempfile::tempdir().unwrap();
     let variance = |order: &str| {
         let flags = format!("--class 1,3,5,7 {QUICK} --reseed-reconstruction 2 --json --out a.png --order {order}");

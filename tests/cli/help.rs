@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::support::gtr;
 
 #[test]
-fn help_reads_well() {
+fn help_fits_into_80_columns_and_has_examples() {
     for command in [
         "",
         "plan",
@@ -38,19 +38,19 @@ fn help_reads_well() {
 }
 
 #[test]
-fn without_a_command_it_says_what_there_is() {
+fn without_a_command_the_commands_are_listed() {
     let run = gtr("");
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     assert!(run.stderr.contains("Commands:"));
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn the_version_is_that_of_the_package() {
     assert_eq!(gtr("--version").succeeded(), concat!("gtr-cli ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
-fn lists_say_what_can_be_chosen() {
+fn lists_show_all_choices() {
     assert_snapshot!("schedulers_bisection", gtr("schedulers bisection").succeeded());
     assert_snapshot!("presets", gtr("presets").succeeded());
     let page = gtr("schedulers --format markdown").succeeded();
@@ -71,7 +71,7 @@ fn lists_say_what_can_be_chosen() {
 }
 
 #[test]
-fn completions_know_what_is_registered() {
+fn completions_contain_all_registered_names() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = gtr(&format!("completions {shell}")).succeeded();
         for word in ["quincunx", "gtr-paper", "all-presets"] {

@@ -36,7 +36,7 @@ fn carry_out(folder: &Path, report: &str) {
 
 #[cfg(unix)]
 #[test]
-fn the_command_makes_the_same_bytes() {
+fn the_printed_command_reproduces_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let plan = plan_json(&format!("--grid 8x8 {QUICK}"));
@@ -108,7 +108,7 @@ fn the_command_makes_the_same_bytes() {
 
 #[cfg(unix)]
 #[test]
-fn images_of_a_folder_and_saved_plans_come_back() {
+fn images_of_folders_and_of_saved_plans_are_reproduced() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::create_dir(folder.join("all")).unwrap();
@@ -120,7 +120,7 @@ fn images_of_a_folder_and_saved_plans_come_back() {
 }
 
 #[test]
-fn a_report_can_be_read_and_processed() {
+fn reports_can_be_printed_as_text_and_json() {
     let folder = tempfile::tempdir().unwrap();
     sample(
         folder.path(),
@@ -150,7 +150,7 @@ fn write(path: &Path, texts: &[(&str, &str)]) {
 }
 
 #[test]
-fn pictures_are_not_trusted() {
+fn pictures_are_untrusted_input() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     sample(folder.path(), &format!("--class 2 {QUICK} --out good.png"));
@@ -211,7 +211,7 @@ fn pictures_are_not_trusted() {
 
 /// Of two files under one name only one would be left.
 #[test]
-fn files_of_one_name_are_refused() {
+fn duplicate_file_names_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sample(folder, &format!("--class 3 {QUICK} --out a.png --trace a.safetensors"));

@@ -5,7 +5,7 @@ use gtr_backends::{Judge, Picture};
 use crate::support::{decode, run_in};
 
 #[test]
-fn the_judge_reads_the_asked_digit_in_93_of_100_pictures() {
+fn the_judge_recognizes_the_digit_in_93_of_100_pictures() {
     let folder = tempfile::tempdir().unwrap();
     run_in(folder.path(), &["sample", "--class", "0..9", "--count", "10", "--out", "."]).succeeded();
     let picture = |number: u32| {

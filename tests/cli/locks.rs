@@ -30,7 +30,7 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 #[test]
-fn parts_are_made_killed_and_continued_without_locks() {
+fn parts_can_be_killed_and_resumed_without_locks() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let Some(library) = without_locks(folder, "ENOLCK") else { return };
@@ -69,7 +69,7 @@ fn parts_are_made_killed_and_continued_without_locks() {
 }
 
 #[test]
-fn a_part_of_a_process_elsewhere_is_not_taken() {
+fn a_part_of_a_process_on_another_host_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let Some(library) = without_locks(folder, "ENOSYS") else { return };

@@ -15,7 +15,7 @@ fn compared(presets: &str, flags: &str) -> Vec<f64> {
 }
 
 #[test]
-fn losses_are_those_that_were_worked_out_by_hand() {
+fn losses_equal_those_computed_by_hand() {
     let found = compared("mar-64,mar-16,gtr-paper,gtr-16,gtr-8", "--grid 16x16 --field exponential:2:0.01");
     for (found, expected) in found.iter().zip([0.63, 3.2, 0.62, 1.38, 3.3]) {
         assert!((found / expected - 1.0).abs() < 0.03, "{found} {expected}");
@@ -26,7 +26,7 @@ fn losses_are_those_that_were_worked_out_by_hand() {
 }
 
 #[test]
-fn a_plan_says_what_it_loses_and_on_which_field() {
+fn a_plan_shows_its_loss_and_the_field() {
     let text = gtr("plan --preset gtr-16 --grid 8x8").succeeded();
     let line = text.lines().find(|line| line.starts_with("Loss: ")).unwrap();
     assert!(line.ends_with(" images) on the field exponential:2:0.01"), "{line}");
@@ -47,7 +47,7 @@ fn a_plan_says_what_it_loses_and_on_which_field() {
 }
 
 #[test]
-fn a_model_brings_its_grid_its_timesteps_and_its_field() {
+fn a_model_sets_grid_timesteps_and_field() {
     let told = json("plan --preset gtr-8 --model digits --format summary");
     assert_eq!((&told["grid"]["height"], &told["loss"]["field"]), (&8.into(), &"digits".into()));
     assert_eq!(told["schedule"]["diffusion"]["max_timestep"], 949);
@@ -60,7 +60,7 @@ fn a_model_brings_its_grid_its_timesteps_and_its_field() {
 }
 
 #[test]
-fn a_grid_that_takes_long_has_no_loss_unless_it_is_asked_for() {
+fn large_grids_have_no_loss_unless_requested() {
     let large = gtr("plan --preset mar-16 --grid 40x40").succeeded();
     let line = large.lines().find(|line| line.starts_with("Loss: ")).unwrap();
     assert!(line.contains("not computed on the field exponential:2:0.01: 1600 numbers"), "{line}");
@@ -72,7 +72,7 @@ fn a_grid_that_takes_long_has_no_loss_unless_it_is_asked_for() {
 }
 
 #[test]
-fn fields_that_are_none_are_refused_in_one_line() {
+fn invalid_fields_are_refused_in_one_line() {
     for (field, says) in [
         ("nothing", "expected KIND:LENGTH"),
         ("cubic:2", "unknown kernel `cubic`"),
@@ -90,7 +90,7 @@ fn fields_that_are_none_are_refused_in_one_line() {
 }
 
 #[test]
-fn costs_and_presets_have_their_losses_beside_them() {
+fn cost_and_presets_show_losses() {
     let counted = json("cost --model mar-b --preset mar-64,gtr-8 --format json");
     let [many, few] = [0, 1].map(|at| counted[at]["loss"]["nats"].as_f64().unwrap());
     assert!(few > many && many > 0.0);
@@ -101,7 +101,7 @@ fn costs_and_presets_have_their_losses_beside_them() {
 }
 
 #[test]
-fn figures_and_pages_show_where_and_when() {
+fn figures_and_pages_show_losses() {
     for (format, one, none) in [
         ("svg", "Loss of each token, on the field exponential:2:0.01", "Loss of"),
         ("html", r#""field":"exponential:2:0.01""#, r#""field":"#),

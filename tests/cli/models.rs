@@ -64,7 +64,7 @@ impl Models {
 }
 
 #[test]
-fn a_published_checkpoint_makes_pictures() {
+fn a_published_checkpoint_can_be_sampled() {
     let models = Models::new();
     let run = models.sample("--model mar --vae kl16.safetensors --class 3", &[]);
     assert!(
@@ -112,7 +112,7 @@ fn renamed(checkpoint: &Path, from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn without_averaged_weights_the_raw_ones_are_used_and_it_says_so() {
+fn without_averaged_weights_the_raw_ones_are_used_with_a_note() {
     let models = Models::new();
     let raw = renamed(&models.path("mar/checkpoint-last.pth"), b"model_ema", b"model_old");
     fs::write(models.path("raw.pth"), raw).unwrap();
@@ -123,7 +123,7 @@ fn without_averaged_weights_the_raw_ones_are_used_and_it_says_so() {
 }
 
 #[test]
-fn prompts_make_pictures_of_any_size() {
+fn prompts_can_be_sampled_at_any_size() {
     let models = Models::new();
     let flags = "--model lightgen --random-weights=3 --text-encoder t5 --size 32x64 --count 2 --trace run.safetensors";
     let long = "cat ".repeat(200);
@@ -147,7 +147,7 @@ fn prompts_make_pictures_of_any_size() {
 }
 
 #[test]
-fn prompts_of_geneval_are_laid_out_as_its_scorer_reads_them() {
+fn geneval_prompts_have_the_layout_of_its_scorer() {
     let models = Models::new();
     let lines = [r#"{"tag": "colors", "prompt": "a red cat"}"#, r#"{"tag": "counting", "prompt": "two cats"}"#];
     fs::write(models.path("metadata.jsonl"), lines.join("\n") + "\n").unwrap();
@@ -199,7 +199,7 @@ fn sixteen_bits_are_recorded() {
 }
 
 #[test]
-fn what_does_not_fit_is_one_line() {
+fn unsuitable_models_are_one_line_errors() {
     let models = Models::new();
     let path = |name: &str| models.path(name);
     let whole = fs::read(path("mar/checkpoint-last.pth")).unwrap();
@@ -271,7 +271,7 @@ fn what_does_not_fit_is_one_line() {
 }
 
 #[test]
-fn conformance_is_told_by_the_exit_code() {
+fn the_exit_code_reports_conformance() {
     let folder = golden("");
     let text = run_in(&folder, &["conform", "vae_kl16_tiny", "fts.json"]).succeeded();
     assert!(text.lines().any(|line| line.starts_with("ok    vae_kl16_tiny/golden  image ")), "{text}");

@@ -58,7 +58,7 @@ fn the_judge_belongs_to_the_model() {
 }
 
 #[test]
-fn the_halves_are_those_of_the_judge() {
+fn the_halves_belong_to_the_judge() {
     let folder = folder();
     let half = |which: &str| json(eval(folder.path(), "tiny", &format!("--reference {which}")))["rows"].clone();
     let (all, first) = (half("all"), half("first"));

@@ -47,13 +47,13 @@ fn page(flags: &str) -> String {
 }
 
 #[test]
-fn a_page_asks_for_nothing() {
+fn a_page_makes_no_requests() {
     asks_for_nothing(&page("--grid 16x16"));
     asks_for_nothing(&page("--compare gtr-8,mar-8,disa-16 --grid 8x8"));
 }
 
 #[test]
-fn a_page_holds_its_plan() {
+fn a_page_contains_its_plan() {
     for flags in ["--grid 16x16", "--preset disa-24 --grid 5x9", "--preset gtr-8 --grid 128x1"] {
         let data = data(&page(&format!("{flags} --seed 3 --image 4")));
         assert_eq!((&data["seed"], &data["image"]), (&"3".into(), &"4".into()));
@@ -74,7 +74,7 @@ fn a_page_holds_its_plan() {
 }
 
 #[test]
-fn a_comparison_holds_each_plan() {
+fn a_comparison_contains_each_plan() {
     let data = data(&page("--compare gtr-8,mar-64 --grid 8x8"));
     for (side, name) in data["plans"].as_array().unwrap().iter().zip(["gtr-8", "mar-64"]) {
         assert_eq!(side["name"], name);
@@ -83,7 +83,7 @@ fn a_comparison_holds_each_plan() {
 }
 
 #[test]
-fn the_same_plan_makes_the_same_page() {
+fn the_same_plan_gives_the_same_page() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["plan", "--grid", "8x8", "--format", "html", "--out", "p.html"];
     assert_eq!(run_in(folder.path(), &args).succeeded(), "");
@@ -92,7 +92,7 @@ fn the_same_plan_makes_the_same_page() {
 }
 
 #[test]
-fn a_plan_of_a_file_is_shown() {
+fn a_saved_plan_can_be_shown() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = plan_json("--preset gtr-8 --grid 8x8");
     fs::write(folder.path().join("p.json"), plan.to_string()).unwrap();
@@ -116,7 +116,7 @@ fn a_plan_of_a_file_is_shown() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_refused() {
+fn unsupported_pages_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("text.json"), "no plan").unwrap();
     fs::write(folder.path().join("unsound.json"), plan_json("--grid 4x4").to_string().replace("[0,", "[1,")).unwrap();

@@ -31,7 +31,7 @@ fn the_same_command_gives_the_same_bytes() {
 }
 
 #[test]
-fn an_image_is_the_same_alone_and_in_any_batch() {
+fn an_image_does_not_depend_on_its_batch() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["together", "alone"] {
         fs::create_dir(folder.path().join(name)).unwrap();
@@ -59,7 +59,7 @@ fn an_image_is_the_same_alone_and_in_any_batch() {
 }
 
 #[test]
-fn sheets_have_a_column_a_class() {
+fn sheets_have_one_column_per_class() {
     let folder = tempfile::tempdir().unwrap();
     sample(folder.path(), &format!("--class 1,5,3 --count 2 --scale 1 {QUICK} --out sheet.png"));
     let (width, height, _) = decode(&folder.path().join("sheet.png"));
@@ -73,7 +73,7 @@ fn sheets_have_a_column_a_class() {
 }
 
 #[test]
-fn a_file_records_how_it_was_made() {
+fn a_file_records_its_settings() {
     let folder = tempfile::tempdir().unwrap();
     sample(folder.path(), &format!("--class 2..3 --count 2 --seed 11 --cfg 2.5 {QUICK} --out sheet.png"));
     let file = fs::File::open(folder.path().join("sheet.png")).unwrap();
@@ -97,7 +97,7 @@ fn a_file_records_how_it_was_made() {
 }
 
 #[test]
-fn a_saved_plan_makes_the_same_picture() {
+fn a_saved_plan_gives_the_same_picture() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan_json(&format!("--grid 8x8 {QUICK}"));
     fs::write(folder.path().join("p.json"), plan.to_string()).unwrap();
@@ -119,7 +119,7 @@ fn a_plan_of_an_unknown_order_can_be_sampled() {
 }
 
 #[test]
-fn the_summary_can_be_processed() {
+fn the_summary_can_be_printed_as_json() {
     let folder = tempfile::tempdir().unwrap();
     let summary: Value =
         serde_json::from_str(&sample(folder.path(), &format!("--class 0..1 --json {QUICK} --out a.png"))).unwrap();
@@ -130,7 +130,7 @@ fn the_summary_can_be_processed() {
 }
 
 #[test]
-fn the_log_tells_what_is_loaded_planned_and_run() {
+fn the_log_shows_loading_planning_and_sampling() {
     let folder = tempfile::tempdir().unwrap();
     let line = format!("--verbose sample --class 1 {QUICK} --out a.png");
     let run = run_in(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
@@ -141,7 +141,7 @@ fn the_log_tells_what_is_loaded_planned_and_run() {
 }
 
 #[test]
-fn an_existing_file_is_replaced_only_by_a_whole_one() {
+fn an_existing_file_is_replaced_atomically() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
     fs::write(&path, "before").unwrap();

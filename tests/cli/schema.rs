@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::{files, gtr, run_in};
 
 #[test]
-fn a_schema_of_a_schedule_names_all_that_is_registered() {
+fn the_schedule_schema_names_every_registered_implementation() {
     let schema: Value = serde_json::from_str(&gtr("schema schedule").succeeded()).unwrap();
     let all: Vec<Value> = serde_json::from_str(&gtr("schedulers --format json").succeeded()).unwrap();
     for it in &all {
@@ -21,7 +21,7 @@ fn a_schema_of_a_schedule_names_all_that_is_registered() {
 }
 
 #[test]
-fn a_plan_may_name_what_is_registered_elsewhere() {
+fn a_plan_may_name_unknown_implementations() {
     let schema: Value = serde_json::from_str(&gtr("schema plan").succeeded()).unwrap();
     let others = schema["$defs"]["Schedule"]["properties"]["order"]["oneOf"].as_array().unwrap().last().unwrap();
     assert!(others["properties"]["kind"]["not"]["enum"].as_array().unwrap().contains(&"bisection".into()));
@@ -29,7 +29,7 @@ fn a_plan_may_name_what_is_registered_elsewhere() {
 }
 
 #[test]
-fn all_references_lead_somewhere() {
+fn all_references_resolve() {
     fn check(value: &Value, root: &Value) {
         if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
             assert!(root.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
@@ -48,7 +48,7 @@ fn all_references_lead_somewhere() {
 
 /// The files that are made from the registry are those that it makes now.
 #[test]
-fn committed_files_do_not_lag_behind() {
+fn committed_files_are_up_to_date() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     run_in(&root, &["schema", "--check", "spec/schema"]).succeeded();
     let page = std::fs::read_to_string(root.join("docs/schedulers.md")).unwrap();
@@ -57,7 +57,7 @@ fn committed_files_do_not_lag_behind() {
 }
 
 #[test]
-fn drift_is_found() {
+fn outdated_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run_in(folder.path(), &["schema", "--out-dir", "."]).succeeded(), "");
     assert_eq!(files(folder.path()), ["plan.json", "preset.json", "schedule.json", "verification.json"]);

@@ -69,7 +69,7 @@ impl Parts {
 }
 
 #[test]
-fn a_run_is_summed_up_step_by_step() {
+fn a_run_is_summarized_step_by_step() {
     let folder = traced();
     let text = inspect(folder.path(), &["run.safetensors"]);
     // Times differ from run to run: of the table's last two columns, the total, only what must hold.
@@ -93,7 +93,7 @@ fn a_run_is_summed_up_step_by_step() {
 }
 
 #[test]
-fn what_was_decided_can_be_processed() {
+fn a_summary_can_be_printed_as_json() {
     let folder = traced();
     let run: Value = serde_json::from_str(&inspect(folder.path(), &["run.safetensors", "--format", "json"])).unwrap();
     let plan = run["plan"].clone();
@@ -131,7 +131,7 @@ fn a_page_shows_a_run() {
 }
 
 #[test]
-fn a_trace_may_lack_what_is_optional() {
+fn optional_fields_of_a_trace_may_be_missing() {
     let folder = traced();
     let mut parts = Parts::read(&folder.path().join("run.safetensors"));
     parts.tensors.retain(|name, _| !name.ends_with("seconds") && !name.ends_with("pictures"));
@@ -151,7 +151,7 @@ fn a_trace_may_lack_what_is_optional() {
 }
 
 #[test]
-fn a_page_shows_no_more_images_than_can_be_chosen_from() {
+fn a_page_shows_a_limited_number_of_images() {
     let folder = tempfile::tempdir().unwrap();
     let flags = "--preset gtr-8 --diffusion constant --t 1 --detail none --count 66 --class 1 --batch 33";
     sample(folder.path(), &format!("{flags} --trace many.safetensors --out many.png"));
@@ -164,7 +164,7 @@ fn a_page_shows_no_more_images_than_can_be_chosen_from() {
 }
 
 #[test]
-fn traces_are_not_trusted() {
+fn traces_are_untrusted_input() {
     let folder = traced();
     let whole = Parts::read(&folder.path().join("run.safetensors"));
     let mut lines = String::new();

@@ -24,7 +24,7 @@ fn every_preset_survives_a_round_trip() {
 }
 
 #[test]
-fn all_presets_are_sound_on_all_grids() {
+fn all_presets_are_valid_on_all_grids() {
     let report = gtr("verify --all-presets").succeeded();
     let names = presets();
     assert_eq!(report.lines().count(), names.len());
@@ -37,7 +37,7 @@ fn all_presets_are_sound_on_all_grids() {
 
 /// Who reads standard output alone must not take a file that was not read for a sound one.
 #[test]
-fn what_cannot_be_read_is_no_sound_plan() {
+fn unreadable_files_are_invalid_plans() {
     let json = gtr("verify none.json --format json");
     let findings: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((json.code, &findings[0]["rule"], &findings[0]["file"]), (1, &1.into(), &"none.json".into()));
@@ -78,7 +78,7 @@ fn an_edit_of_a_plan_names_the_rule() {
 }
 
 #[test]
-fn hostile_files_are_one_line() {
+fn hostile_files_are_one_line_errors() {
     let plan = gtr("plan --grid 8x8 --format json").succeeded();
     let texts = [
         String::new(),
@@ -123,7 +123,7 @@ fn a_stream_is_not_read_beyond_the_limit() {
 }
 
 #[test]
-fn every_file_is_checked_even_after_a_bad_one() {
+fn every_file_is_checked_after_an_invalid_one() {
     let folder = tempfile::tempdir().unwrap();
     let plan = gtr("plan --grid 4x4 --format json").succeeded();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -146,7 +146,7 @@ fn every_file_is_checked_even_after_a_bad_one() {
 }
 
 #[test]
-fn a_schedule_from_elsewhere_is_noted() {
+fn an_unknown_schedule_is_noted() {
     let mut plan = plan_json("--grid 8x8");
     plan["schedule"]["detail"] = json!({"kind": "elsewhere", "depth": 3});
     let run = run_with_input(&["verify", "-"], plan.to_string().as_bytes());

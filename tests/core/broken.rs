@@ -255,7 +255,7 @@ fn models() {
 }
 
 #[test]
-fn the_loop_counts_the_rows_that_a_model_returns() {
+fn the_loop_checks_the_number_of_returned_rows() {
     let registry = Registry::builtin();
     let plan = preset::find("gtr-8").unwrap().schedule.plan(grid(), &registry).unwrap().plan;
     let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };

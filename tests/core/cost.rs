@@ -36,7 +36,7 @@ fn two_steps() -> Plan {
 }
 
 #[test]
-fn a_small_model_is_counted_as_by_hand() {
+fn the_count_of_a_small_model_agrees_with_a_count_by_hand() {
     let cost = SMALL.cost(&two_steps(), false);
     // Rows of the encoder: 2, then 3. A row: 4x16 for attention, 2 times 4x8. Tokens are embedded, 3x4, at each step.
     assert_eq!(cost.encoder, 2.0 * (5.0 * (64.0 + 64.0) + 2.0 * 2.0 * 12.0));
@@ -52,7 +52,7 @@ fn a_small_model_is_counted_as_by_hand() {
 }
 
 #[test]
-fn guidance_doubles_everything_but_the_text() {
+fn guidance_doubles_everything_except_the_text() {
     let stack = StackSpec { width: 4, depth: 2, hidden: 8 };
     let text = TextSpec { length: 7, channels: 9, aligner: stack, decoder: stack };
     let arch = ArchSpec { text: Some(text), decoder: stack, buffer: 0, ..SMALL };
@@ -68,7 +68,7 @@ fn guidance_doubles_everything_but_the_text() {
 }
 
 #[test]
-fn the_papers_figures_are_met() {
+fn the_figures_of_the_paper_are_reproduced() {
     let models = [
         ("mar-b", arch(768, 12, (1024, 6))),
         ("mar-l", arch(1024, 16, (1280, 8))),

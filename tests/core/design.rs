@@ -35,7 +35,7 @@ fn designs_lose_less_than_cascades_of_random_order() {
 }
 
 #[test]
-fn the_cascades_are_what_a_design_finds() {
+fn the_cascades_are_results_of_a_design() {
     for (name, ar_steps) in [("cascade-6", 6), ("cascade-8", 8), ("cascade-12", 12), ("cascade-16", 16)] {
         let preset = preset::find(name).unwrap();
         let design = structured(&problem(16, 16), steps(ar_steps)).unwrap();
@@ -51,7 +51,7 @@ fn the_cascades_are_what_a_design_finds() {
 }
 
 #[test]
-fn the_best_of_all_sharings_of_a_small_grid_is_found() {
+fn the_best_of_all_step_allocations_of_a_small_grid_is_found() {
     let problem = problem(4, 6);
     let design = structured(&problem, steps(6)).unwrap();
     let mut tried = 0;
@@ -82,7 +82,7 @@ fn the_best_of_all_sharings_of_a_small_grid_is_found() {
 }
 
 #[test]
-fn a_loss_is_met_in_the_fewest_steps() {
+fn a_target_loss_is_met_in_the_fewest_steps() {
     let problem = problem(8, 8);
     for nats in [8.0, 1.0, 0.1, 0.0] {
         let design = structured(&problem, Goal::Loss(nats)).unwrap();
@@ -96,7 +96,7 @@ fn a_loss_is_met_in_the_fewest_steps() {
 }
 
 #[test]
-fn a_preset_of_a_design_holds_its_evidence() {
+fn a_preset_of_a_design_contains_its_evidence() {
     let problem = problem(8, 8);
     let design = structured(&problem, steps(6)).unwrap();
     let freed = free(&problem, &design, 5).unwrap();
@@ -114,7 +114,7 @@ fn a_preset_of_a_design_holds_its_evidence() {
 }
 
 #[test]
-fn designs_are_the_same_each_time() {
+fn designs_are_deterministic() {
     let problem = problem(6, 9);
     let of = || structured(&problem, steps(5)).unwrap();
     assert_eq!(of(), of());
@@ -122,7 +122,7 @@ fn designs_are_the_same_each_time() {
 }
 
 #[test]
-fn free_partitions_lose_no_more_and_keep_their_steps() {
+fn free_partitions_lose_no_more_and_keep_the_number_of_steps() {
     for (height, width, ar_steps) in [(8, 8, 6), (5, 7, 4), (1, 9, 3)] {
         let problem = problem(height, width);
         let design = structured(&problem, steps(ar_steps)).unwrap();
@@ -145,7 +145,7 @@ fn free_partitions_lose_no_more_and_keep_their_steps() {
 }
 
 #[test]
-fn a_measured_field_is_designed_for_on_its_own_grid() {
+fn designs_use_a_measured_field_on_its_own_grid() {
     let near = |a: u32, b: u32| (-(f64::from(a.abs_diff(b)))).exp();
     // Columns tell nothing of each other: whole rows may be drawn at once.
     let covariance = (0..16_u32)

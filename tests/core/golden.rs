@@ -11,7 +11,7 @@ fn golden<T: for<'de> Deserialize<'de>>(text: &str) -> T {
 }
 
 #[test]
-fn the_halton_order_is_the_recorded_one() {
+fn the_halton_order_equals_the_recording() {
     #[derive(Deserialize)]
     struct Recorded {
         grids: BTreeMap<u32, Vec<usize>>,
@@ -43,7 +43,7 @@ struct Run {
 }
 
 #[test]
-fn annealed_step_counts_are_the_recorded_ones() {
+fn annealed_step_counts_equal_the_recording() {
     let recorded: Disa = golden(include_str!("../golden/disa.json"));
     assert_eq!(recorded.runs.len(), 24);
     let clip = TimestepLimit::Clip(Timestep::new(950).unwrap());
@@ -65,7 +65,7 @@ fn annealed_step_counts_are_the_recorded_ones() {
 }
 
 #[test]
-fn clipped_timesteps_are_the_recorded_ones() {
+fn clipped_timesteps_equal_the_recording() {
     let recorded: Disa = golden(include_str!("../golden/disa.json"));
     assert!(!recorded.timestep_map_clip950.is_empty());
     let clip = TimestepLimit::Clip(Timestep::new(950).unwrap());
@@ -76,7 +76,7 @@ fn clipped_timesteps_are_the_recorded_ones() {
 }
 
 #[test]
-fn scores_are_the_recorded_ones() {
+fn scores_equal_the_recording() {
     #[derive(Deserialize)]
     struct Recorded {
         cases: Vec<Case>,

@@ -20,7 +20,7 @@ fn plan() -> PlanDocument {
 }
 
 #[test]
-fn what_is_no_document_breaks_rule_1() {
+fn other_documents_violate_rule_1() {
     let long = format!("{{\"format_version\": 1, \"x\": {}", "[".repeat(100_000));
     for text in ["", " ", "null", "[]", "{}", "{\"format_version\": 1}", "\u{0}", long.as_str()] {
         assert_eq!(refused(text), Rule::Document, "{text:.40}");
@@ -38,7 +38,7 @@ fn an_endless_file_is_refused_at_the_limit() {
 }
 
 #[test]
-fn impossible_grids_break_rule_3() {
+fn impossible_grids_violate_rule_3() {
     for (height, width) in [(4_000_000_000, 1), (u64::MAX, u64::MAX), (0, 4), (1 << 24, 2)] {
         let mut document = plan();
         document.grid.height = height;
@@ -50,7 +50,7 @@ fn impossible_grids_break_rule_3() {
 }
 
 #[test]
-fn a_small_file_that_claims_a_large_grid_costs_little() {
+fn a_small_file_with_a_large_grid_is_cheap_to_refuse() {
     for kind in ["halton", "bisection", "raster"] {
         let mut document = plan();
         document.schedule.order = gtr_core::Config::new(kind);
@@ -62,7 +62,7 @@ fn a_small_file_that_claims_a_large_grid_costs_little() {
 }
 
 #[test]
-fn an_unsound_plan_says_its_first_violation() {
+fn an_invalid_plan_reports_its_first_violation() {
     let mut document = plan();
     document.stages[0].role = gtr_core::Role::Reconstruction;
     document.steps[0].tokens += 1;

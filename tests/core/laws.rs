@@ -78,7 +78,7 @@ fn every_detail_rule_obeys_the_laws() {
 }
 
 #[test]
-fn every_implementation_makes_sound_plans_with_all_others() {
+fn every_implementation_gives_valid_plans_with_all_others() {
     let registry = Registry::builtin();
     let law = |(grid, schedule, seed): (Grid, Schedule, u64)| {
         let planned = schedule.plan(grid, &registry);
@@ -105,7 +105,7 @@ fn every_implementation_is_documented() {
 }
 
 #[test]
-fn names_are_sorted_and_each_axis_has_its_own() {
+fn names_are_sorted_and_unique_per_axis() {
     let descriptions = Registry::builtin().describe();
     for axis in AxisName::ALL {
         let kinds: Vec<_> = descriptions.iter().filter(|it| it.axis == axis).map(|it| it.kind).collect();
@@ -114,7 +114,7 @@ fn names_are_sorted_and_each_axis_has_its_own() {
 }
 
 #[test]
-fn every_example_makes_a_plan() {
+fn every_example_can_be_planned() {
     let registry = Registry::builtin();
     let examples: Vec<(AxisName, Config)> = [
         registry.orders().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Order, it)).collect::<Vec<_>>(),

@@ -20,7 +20,7 @@ fn tokens(grid: Grid, tokens: &[usize]) -> Vec<TokenIndex> {
 
 /// The recorded case on a measured covariance is among those that `gtr_backends::conform` compares.
 #[test]
-fn isotropic_losses_are_the_recorded_ones() {
+fn isotropic_losses_equal_the_recording() {
     let recorded: Value = serde_json::from_str(include_str!("../golden/loss.json")).unwrap();
     let cases = recorded["cases"].as_array().unwrap();
     let isotropic = cases.iter().filter(|case| case["field"]["kind"] != "measured");
@@ -47,7 +47,7 @@ fn isotropic_losses_are_the_recorded_ones() {
 
 /// The losses of presets on the default field, as another program computed them.
 #[test]
-fn presets_lose_what_was_computed_elsewhere() {
+fn losses_of_presets_agree_with_an_independent_computation() {
     let (grid, field) = (grid(16, 16), Field::default());
     let of = |name: &str| mean_loss(&plan(name, grid), Seed(0), default_images(grid, &field), &field).unwrap();
     for (name, expected) in [("mar-64", 0.63), ("mar-16", 3.2), ("gtr-paper", 0.62), ("gtr-16", 1.38), ("gtr-8", 3.3)] {
@@ -63,7 +63,7 @@ fn presets_lose_what_was_computed_elsewhere() {
 
 /// The cascades' orders within their levels beat random ones by far.
 #[test]
-fn cascades_lose_little_and_lattices_are_why() {
+fn cascades_lose_little_because_of_lattice_orders() {
     let field = Field::default();
     for (name, side, most) in [
         ("cascade-6", 16, 0.59),
@@ -89,7 +89,7 @@ fn cascades_lose_little_and_lattices_are_why() {
 }
 
 #[test]
-fn the_loss_of_a_conditional_field_is_the_average_over_its_classes() {
+fn the_loss_of_a_conditional_field_is_the_mean_over_its_classes() {
     let grid = grid(1, 2);
     let covariance = |of: f64| vec![1.0, of, of, 1.0];
     let lost = |classes: Vec<Vec<f64>>| {
@@ -109,7 +109,7 @@ fn larger_grids_are_averaged_over_fewer_images() {
 }
 
 #[test]
-fn parts_of_a_loss_add_up() {
+fn losses_of_steps_and_tokens_add_up() {
     let plan = plan("gtr-16", grid(8, 8));
     let loss = loss(&plan, Seed(3), ImageIndex(5), &Field::default()).unwrap();
     let stages = loss.stages(&plan);
@@ -119,7 +119,7 @@ fn parts_of_a_loss_add_up() {
 }
 
 #[test]
-fn a_loss_has_the_same_bits_each_time_and_belongs_to_an_image() {
+fn a_loss_is_deterministic_and_depends_on_the_image() {
     let plan = plan("mar-16", grid(16, 16));
     let of = |image| loss(&plan, Seed(1), ImageIndex(image), &Field::default()).unwrap();
     assert_eq!(of(4), of(4));
@@ -139,7 +139,7 @@ fn known_tokens_are_conditioned_on() {
 }
 
 #[test]
-fn what_cannot_be_computed_says_why() {
+fn impossible_computations_are_errors() {
     let refused = |grid: Grid, field: &Field| {
         loss_of_steps(&TokenSet::empty(grid), &[grid.iter().collect()], field).unwrap_err().to_string()
     };
@@ -203,7 +203,7 @@ proptest! {
 
 /// Losses that break one law each, and the law.
 #[test]
-fn broken_losses_are_caught() {
+fn broken_losses_are_detected() {
     let honest =
         |known: &TokenSet, steps: &[Vec<TokenIndex>], field: &Field| loss_of_steps(known, steps, field).unwrap();
     let scaled = |mut loss: Loss, by: f64| {

@@ -347,7 +347,7 @@ fn r18_detail_produced() {
 }
 
 #[test]
-fn an_unregistered_schedule_gets_the_structural_rules_and_a_note() {
+fn an_unknown_schedule_is_checked_structurally_with_a_note() {
     let schedule: &Schedule = &preset::find("gtr-16").unwrap().schedule;
     let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
     let mut document = plan.to_document();
@@ -358,7 +358,7 @@ fn an_unregistered_schedule_gets_the_structural_rules_and_a_note() {
 }
 
 #[test]
-fn a_rule_broken_everywhere_is_told_in_a_few_places() {
+fn violations_of_one_rule_are_limited() {
     let plan =
         preset::find("mar-64").unwrap().schedule.plan(Grid::new(16, 16).unwrap(), &Registry::builtin()).unwrap().plan;
     let mut document = plan.to_document();

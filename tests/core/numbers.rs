@@ -7,7 +7,7 @@ use gtr_core::{
 };
 
 #[test]
-fn a_summary_counts_what_is_evaluated() {
+fn a_summary_counts_evaluations() {
     let schedule = &preset::find("gtr-paper").unwrap().schedule;
     let plan = schedule.plan(Grid::new(16, 16).unwrap(), &Registry::builtin()).unwrap().plan;
     let summary = plan.summary();
@@ -27,7 +27,7 @@ fn a_summary_counts_what_is_evaluated() {
 }
 
 #[test]
-fn clipped_timesteps_count_as_they_are_evaluated() {
+fn clipped_timesteps_are_counted_after_merging() {
     let schedule = &preset::find("disa-16").unwrap().schedule;
     let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
     let recorded: serde_json::Value = serde_json::from_str(include_str!("../golden/disa.json")).unwrap();
@@ -50,7 +50,7 @@ fn full_detail_leaves_no_plain_token() {
 }
 
 #[test]
-fn a_plan_of_other_stages_and_steps_than_its_schedule_is_caught() {
+fn a_plan_that_differs_from_its_schedule_is_invalid() {
     let schedule = &preset::find("mar-16").unwrap().schedule;
     let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
     let mut document = plan.to_document();
@@ -73,7 +73,7 @@ fn a_plan_of_other_stages_and_steps_than_its_schedule_is_caught() {
 }
 
 #[test]
-fn violations_are_written_with_their_numbers() {
+fn violations_are_printed_with_their_numbers() {
     let document = gtr_core::PlanDocument::parse("[]").unwrap_err();
     let value = serde_json::to_value(&document).unwrap();
     assert_eq!((&value["rule"], &value["name"]), (&1.into(), &"document".into()));
@@ -82,7 +82,7 @@ fn violations_are_written_with_their_numbers() {
 }
 
 #[test]
-fn things_say_what_they_are() {
+fn types_have_readable_display_forms() {
     assert_eq!(TimestepLimit::NONE.to_string(), "0 to 999");
     assert_eq!(TimestepLimit::Clip(Timestep::new(950).unwrap()).to_string(), "0 to 999, clipped at 950");
     assert_eq!(Capability::HostFeatures.to_string(), "conditioning vectors in host memory");

@@ -183,7 +183,7 @@ proptest! {
 
     /// The stages of a rest are those of the whole grid without what is known, those that are left with nothing dropped.
     #[test]
-    fn a_rest_has_the_stages_of_the_whole(plan in laws::plans_of_a_rest(&Registry::builtin())) {
+    fn an_inpainting_plan_has_the_stages_of_the_whole_grid(plan in laws::plans_of_a_rest(&Registry::builtin())) {
         let mut schedule = plan.schedule().clone();
         schedule.adapt = gtr_core::AxisName::ALL.to_vec();
         let whole = schedule.plan(plan.grid(), &Registry::builtin()).unwrap().plan;
@@ -213,7 +213,7 @@ proptest! {
 
     /// The curve begins at T_max, falls to T_min by the last generation step, and is T_rec after.
     #[test]
-    fn the_diffusion_curve_has_its_ends_and_falls(grid in laws::grids(), a in 1..200u32, b in 1..200u32, t_rec in 1..200u32) {
+    fn the_diffusion_curve_decreases_between_its_ends(grid in laws::grids(), a in 1..200u32, b in 1..200u32, t_rec in 1..200u32) {
         let (t_max, t_min) = (a.max(b), a.min(b));
         let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
         let curve = gtr_core::Config::new("stage-aware");

@@ -55,7 +55,7 @@ fn halves(grid: Grid, tokens: Vec<TokenIndex>, level: u32) -> Vec<TokenIndex> {
 }
 
 #[test]
-fn a_plan_without_a_limit_is_run_with_that_of_the_model() {
+fn a_plan_without_a_limit_uses_the_limit_of_the_model() {
     let registry = Registry::builtin();
     let model = TimestepLimit::Max(Timestep::new(949).unwrap());
     let highest = |plan: &Plan| {
@@ -206,7 +206,7 @@ proptest! {
 }
 
 #[test]
-fn the_head_is_asked_for_what_the_plan_says() {
+fn the_head_is_called_as_planned() {
     let plan = plan("gtr-paper", 16);
     let mut toy = Toy::new(plan.grid());
     run(&plan, &mut toy, &jobs(&[0, 1]), &settings(0), &mut ()).unwrap();
@@ -253,7 +253,7 @@ impl Observer<Toy> for Onlooker {
 }
 
 #[test]
-fn an_observer_sees_what_is_known_from_the_start() {
+fn an_observer_gets_the_initially_known_tokens() {
     let (plan, mut onlooker) = (lower_half(), Onlooker::default());
     let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
     let from = [picture(&plan, 0)];
@@ -271,7 +271,7 @@ impl Observer<Toy> for Stopper {
 }
 
 #[test]
-fn an_observer_sees_every_step_and_can_stop() {
+fn an_observer_is_called_at_every_step_and_can_stop() {
     let plan = plan("gtr-8", 8);
     let mut observer = Stopper(99, Vec::new());
     run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut observer).unwrap();
@@ -284,7 +284,7 @@ fn an_observer_sees_every_step_and_can_stop() {
 }
 
 #[test]
-fn values_that_are_not_finite_name_image_token_and_step() {
+fn non_finite_values_are_reported_with_image_token_and_step() {
     let plan = plan("gtr-8", 8);
     let mut toy = Toy::new(plan.grid());
     toy.poison = plan.stages()[0].tokens().first().copied();
@@ -294,7 +294,7 @@ fn values_that_are_not_finite_name_image_token_and_step() {
 }
 
 #[test]
-fn what_does_not_fit_the_model_is_refused() {
+fn unsuitable_plans_are_refused() {
     let plan = plan("gtr-8", 8);
     let error = run(&plan, &mut Toy::new(Grid::new(8, 9).unwrap()), &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
     assert_eq!(error.to_string(), "the plan is for a grid of 8x8, the model for one of 8x9: plan with --grid 8x9");
@@ -316,7 +316,7 @@ fn lower_half() -> Plan {
 }
 
 #[test]
-fn known_tokens_need_a_picture_and_a_model_that_reads_it() {
+fn known_tokens_need_a_picture_and_a_model_that_can_encode() {
     let plan = lower_half();
     let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut ()).unwrap_err().to_string();
     assert_eq!(error, "32 tokens of the plan are known from the start: give the image that has them");
@@ -328,7 +328,7 @@ fn known_tokens_need_a_picture_and_a_model_that_reads_it() {
 }
 
 #[test]
-fn with_all_tokens_known_there_is_no_plan() {
+fn all_tokens_known_is_an_error() {
     let grid = Grid::new(8, 8).unwrap();
     let schedule = &preset::find("gtr-8").unwrap().schedule;
     let error = schedule.plan_rest(&TokenSet::full(grid), &Registry::builtin()).unwrap_err().to_string();
@@ -337,7 +337,7 @@ fn with_all_tokens_known_there_is_no_plan() {
 
 /// A test of the tests: a model that loses what is known is caught by what `s5_known` compares.
 #[test]
-fn what_is_known_is_seen_by_the_steps() {
+fn steps_depend_on_known_tokens() {
     let plan = lower_half();
     let made = |from: Vec<u32>| {
         let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
@@ -349,7 +349,7 @@ fn what_is_known_is_seen_by_the_steps() {
 }
 
 #[test]
-fn a_detail_rule_that_is_not_registered_cannot_be_sampled() {
+fn an_unregistered_detail_rule_cannot_be_sampled() {
     let mut document = plan("gtr-8", 8).to_document();
     document.schedule.detail = Config::new("by-eye");
     let plan = Plan::from_document(&document, &Registry::builtin()).unwrap();

@@ -22,7 +22,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn it_is_what_the_formula_says(
+    fn attention_agrees_with_the_formula(
         batch in 1..3_usize, heads in 1..4_usize, depth in 1..90_usize, m in 1..15_usize, n in 1..140_usize, seed: u32,
     ) {
         let width = heads * depth;
@@ -46,7 +46,7 @@ proptest! {
 }
 
 #[test]
-fn queries_do_not_see_each_other_nor_other_sequences_nor_threads() {
+fn queries_do_not_depend_on_other_queries_sequences_or_threads() {
     let sides = Attention { batch: 3, heads: 2, depth: 20 };
     let (m, n, width) = (17, 70, 40);
     let (queries, looked_at) = (numbers(1, 3 * m * width), numbers(2, 3 * n * 2 * width));
@@ -69,6 +69,6 @@ fn large_scores_do_not_overflow() {
 
 #[test]
 #[should_panic(expected = "nothing to attend to")]
-fn nothing_cannot_be_attended_to() {
+fn attention_to_no_keys_is_refused() {
     attention(&[1.0], &[], Attention { batch: 1, heads: 1, depth: 1 });
 }

@@ -44,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn it_is_what_the_formula_says(
+    fn convolution_agrees_with_the_formula(
         how in sides(), rows in 2..9_usize, columns in 2..20_usize, channels in 1..150_usize, outputs in 1..70_usize, seed: u32,
     ) {
         let pixels = numbers(seed, rows * columns * channels);
@@ -68,7 +68,7 @@ proptest! {
 }
 
 #[test]
-fn pixels_do_not_see_threads() {
+fn pixels_do_not_depend_on_threads() {
     let (how, channels, outputs) = (Convolution::same(3), 20, 70);
     let pixels = numbers(1, 40 * 31 * channels);
     let image = Image { rows: 40, columns: 31, channels, pixels: &pixels };
@@ -85,7 +85,7 @@ fn pixels_do_not_see_threads() {
 }
 
 #[test]
-fn nothing_comes_of_an_image_smaller_than_the_kernel() {
+fn an_image_smaller_than_the_kernel_gives_no_pixels() {
     let how = Convolution { side: 3, stride: 1, padding: (0, 0), enlarged: 1 };
     let image = Image { rows: 2, columns: 9, channels: 1, pixels: &[0.0; 18] };
     assert!(convolution(image, &vec![0.0; how.weights(1, 1).len()], &[1.0], how, &|_, _| ()).is_empty());

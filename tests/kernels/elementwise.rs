@@ -40,7 +40,7 @@ fn silu_is_within_a_few_units_of_the_last_place() {
 }
 
 #[test]
-fn numbers_do_not_see_each_other() {
+fn values_do_not_depend_on_each_other() {
     let x = line();
     for function in [gelu, silu] {
         let mut together = x.clone();
@@ -54,7 +54,7 @@ fn numbers_do_not_see_each_other() {
 }
 
 #[test]
-fn what_is_not_a_number_stays_so() {
+fn nan_stays_nan() {
     for function in [gelu, silu, softmax] {
         let mut row = [f32::NAN, 1.0];
         function(&mut row);
@@ -63,7 +63,7 @@ fn what_is_not_a_number_stays_so() {
 }
 
 #[test]
-fn softmax_is_what_the_formula_says() {
+fn softmax_agrees_with_the_formula() {
     for length in [1, 3, 64, 65, 320, 1000] {
         let x: Vec<f32> = numbers(7, length).iter().map(|value| 30.0 * value).collect();
         let mut found = x.clone();

@@ -33,7 +33,7 @@ fn groups_have_mean_0_and_variance_1_before_scale_and_shift() {
 }
 
 #[test]
-fn sums_do_not_see_threads() {
+fn sums_do_not_depend_on_threads() {
     let x = numbers(8, 5000 * 8);
     let run = || group_norm(&x, 2, (&[1.0; 8], &[0.0; 8]), 1e-6, true);
     assert_eq!(bits(&with_threads(1, run)), bits(&with_threads(7, run)));

@@ -31,7 +31,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn it_is_the_sum_of_the_products(rows in 1..40_usize, inputs in 1..90_usize, outputs in 1..150_usize, seed: u32) {
+    fn a_product_agrees_with_the_formula(rows in 1..40_usize, inputs in 1..90_usize, outputs in 1..150_usize, seed: u32) {
         let shape = PackedShape { inputs, outputs };
         let (x, weights, bias) = (numbers(seed, rows * inputs), numbers(!seed, inputs * outputs), numbers(3, outputs));
         let found = plain(&x, &weights, shape);
@@ -46,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_do_not_see_each_other(rows in 1..30_usize, inputs in 1..200_usize, outputs in 1..200_usize, seed: u32) {
+    fn rows_do_not_depend_on_each_other(rows in 1..30_usize, inputs in 1..200_usize, outputs in 1..200_usize, seed: u32) {
         let shape = PackedShape { inputs, outputs };
         let (x, weights) = (numbers(seed, rows * inputs), numbers(!seed, inputs * outputs));
         prop_assert!(is_independent(inputs, &x, |x| plain(x, &weights, shape)));
@@ -57,14 +57,14 @@ proptest! {
 const LARGE: (usize, PackedShape) = (301, PackedShape { inputs: 2100, outputs: 70 });
 
 #[test]
-fn rows_do_not_see_each_other_where_threads_share_them() {
+fn rows_divided_among_threads_do_not_depend_on_each_other() {
     let (rows, shape) = LARGE;
     let (x, weights) = (numbers(1, rows * shape.inputs), numbers(2, shape.inputs * shape.outputs));
     assert!(is_independent(shape.inputs, &x, |x| plain(x, &weights, shape)));
 }
 
 #[test]
-fn threads_do_not_show() {
+fn products_do_not_depend_on_threads() {
     let (rows, shape) = LARGE;
     let (x, weights) = (numbers(1, rows * shape.inputs), numbers(2, shape.inputs * shape.outputs));
     let expected = bits(&with_threads(1, || plain(&x, &weights, shape)));
@@ -76,7 +76,7 @@ fn threads_do_not_show() {
 /// The check that the tests above rely on notices a product that chooses its method by the number of rows.
 #[test]
 #[expect(unsafe_code, reason = "gemm takes pointers")]
-fn a_product_whose_rows_see_each_other_is_noticed() {
+fn a_product_with_dependent_rows_is_detected() {
     let (k, n) = (3000, 70);
     let (x, weights) = (numbers(1, 24 * k), numbers(2, k * n));
     let other = |x: &[f32]| {
@@ -115,7 +115,7 @@ fn weights_of_16_bits_are_widened_exactly() {
 }
 
 #[test]
-fn each_row_is_finished_once_with_its_number() {
+fn the_epilogue_gets_each_row_once_with_its_number() {
     for (rows, shape) in [(5, PackedShape { inputs: 3, outputs: 65 }), LARGE] {
         let (x, weights) = (numbers(1, rows * shape.inputs), numbers(2, shape.inputs * shape.outputs));
         let mut expected = plain(&x, &weights, shape);
@@ -133,7 +133,7 @@ fn each_row_is_finished_once_with_its_number() {
 }
 
 #[test]
-fn no_rows_are_no_rows() {
+fn an_empty_product_is_empty() {
     let shape = PackedShape { inputs: 2, outputs: 3 };
     assert!(plain(&[], &[0.0; 6], shape).is_empty());
 }

@@ -1,4 +1,4 @@
-//! The same bits in any batch, with any number of threads, beside any other rows.
+//! The bits of an image do not depend on the batch, the number of threads or the other rows.
 
 use candle_core::{Device, Tensor};
 use gtr_backends::diffusion::{Conditions, sample};
@@ -17,14 +17,14 @@ fn timesteps(generator: &MarGenerator, steps: u32) -> Timesteps {
     Timesteps::new(DiffusionSteps::new(steps).unwrap(), generator.timestep_limit()).unwrap()
 }
 
-/// The order of an image: a permutation of the 64 tokens.
+/// Returns the order of an image: a permutation of the 64 tokens.
 fn order(grid: Grid, image: u64) -> Vec<TokenIndex> {
     let factor = 2 * usize::try_from(image).unwrap() + 5;
     (0..64).map(|place| grid.token((place * factor + 11) % 64).unwrap()).collect()
 }
 
-/// Bits of the latent images of the images asked for, made together: steps of 1, 5, 20 and 38 tokens, of which every
-/// third gets more evaluations.
+/// Generates images in one batch and returns the bits of their latents. Steps have 1, 5, 20 and 38 tokens, and every third token gets
+/// more evaluations.
 fn generate(images: &[u64], guided: bool) -> Vec<Vec<u32>> {
     let mut generator = digits();
     let grid = generator.grid();
@@ -90,7 +90,7 @@ fn an_image_does_not_depend_on_the_number_of_threads() {
 fn a_row_does_not_depend_on_the_step_counts_of_other_rows() {
     let generator = digits();
     let golden = Golden::open("digits");
-    // 64 conditioning vectors of one image.
+    // The 64 conditioning vectors of one image.
     let part = |half: &str| golden.tensor(&format!("half.{half}.z")).get(0).unwrap();
     let (conditional, unconditional) = (part("cond"), part("uncond"));
     let timesteps = [5, 9, 1].map(|steps| timesteps(&generator, steps));

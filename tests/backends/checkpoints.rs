@@ -1,4 +1,4 @@
-//! Checkpoints: what is read, and what is said of those that are wrong.
+//! Checkpoints: reading, and error messages.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,7 +14,7 @@ fn weights() -> HashMap<String, Tensor> {
     candle_core::safetensors::load(path("mar_tiny/weights.safetensors"), &Device::Cpu).unwrap()
 }
 
-/// Tries to load the tiny model from altered weights.
+/// Tries to load the tiny model from modified weights.
 fn load(alter: impl FnOnce(&mut HashMap<String, Tensor>)) -> Result<MarModel, BackendError> {
     let mut weights = weights();
     alter(&mut weights);
@@ -115,7 +115,7 @@ fn non_finite_weights_are_named() {
     }
 }
 
-/// A folder with the digits model in it.
+/// Creates a folder with the digits model.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let models = path("../../models/mar-digits");

@@ -1,4 +1,4 @@
-//! The published implementations' numbers, and that a comparison with them can fail.
+//! Comparison with recordings of the published implementations, and changes that the comparison must detect.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ fn check(path: &Path) -> Report {
     conform(&[path.to_owned()], &Options::default()).unwrap()
 }
 
-/// A folder of a model with some of the recordings of the tiny one.
+/// A folder with a model and some of the recordings of the tiny model.
 struct Copy {
     parent: TempDir,
     name: &'static str,
@@ -46,7 +46,7 @@ impl Copy {
         self.folder().join(name)
     }
 
-    /// Changes one number of a tensor of four-byte elements.
+    /// Changes one value of a tensor with four-byte elements.
     fn change(&self, stem: &str, tensor: &str, index: usize, new: impl Fn(f32) -> f32) {
         let file = self.file(&format!("{stem}.safetensors"));
         let mut bytes = fs::read(&file).unwrap();
@@ -79,7 +79,7 @@ fn all_recordings_pass() {
         "mar_tiny/encdec: not compared: class_embedding",
     ];
     assert_eq!(notes, expected);
-    // Each file of numbers was compared.
+    // Every recording was compared.
     let compared: BTreeSet<&str> = report.quantities.iter().map(|quantity| quantity.recording.as_str()).collect();
     let mut count = 0;
     for prefix in ["", "mar_tiny/", "lightgen_tiny/", "vae_kl16_tiny/"] {
@@ -261,7 +261,7 @@ fn unsupported_respacings_are_skipped_and_named() {
     }
 }
 
-/// Losses on other grids and of other kernels, made by another program.
+/// Losses on other grids and with other kernels, computed by another program.
 const LOSSES: &str = r#"{"cases": [
     {"grid": {"height": 3, "width": 7}, "field": {"kind": "matern-3/2", "length": 1.7, "nugget": 0.05},
      "steps": [[0, 3, 6, 9, 12, 15, 18], [2, 5, 8, 11, 14, 17, 20], [1, 4, 7, 10, 13, 16, 19]],

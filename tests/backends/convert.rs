@@ -29,7 +29,7 @@ fn converting_an_archive_keeps_the_weights() {
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
-    // What others read must be able to read it.
+    // The safetensors library of candle must be able to read it.
     let tensors = candle_core::safetensors::load(&output, &candle_core::Device::Cpu).unwrap();
     assert_eq!(tensors["class_emb.weight"].dims(), [10, 32]);
 }

@@ -1,4 +1,4 @@
-//! The digits model makes digits.
+//! The digits model generates digits.
 
 use candle_core::{Device, Tensor};
 use gtr_backends::{BackendError, Judge};
@@ -15,7 +15,7 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
     let mut canvas = generator.canvas(&classes, true).unwrap();
     let timesteps = [Timesteps::new(DiffusionSteps::new(20).unwrap(), generator.timestep_limit()).unwrap()];
     let noise = Noise::new(Seed(0));
-    // An order by hand: far jumps, four tokens a step.
+    // A hand-written order: far jumps, four tokens per step.
     let order: Vec<TokenIndex> = (0..64).map(|place| grid.token((place * 29 + 7) % 64).unwrap()).collect();
     for (step, tokens) in (1_u32..).zip(order.chunks(4)) {
         let targets = Targets::new((0..10).map(|_| tokens));

@@ -1,4 +1,4 @@
-//! What is executed, against what the published code would execute.
+//! The count of executed operations, compared with the published code.
 
 use gtr_backends::executed;
 use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec};
@@ -26,13 +26,13 @@ fn the_count_of_a_small_model_agrees_with_a_count_by_hand() {
         adapt: Vec::new(),
     };
     let cost = executed(&arch, &plan(&schedule, Grid::new(1, 2).unwrap()), true);
-    // Both halves; the second step embeds the one token that is known.
+    // Both halves; the second step embeds the one known token.
     assert_eq!(cost.encoder, 2.0 * 2.0 * (5.0 * (64.0 + 64.0) + 12.0));
-    // A whole block of 4 rows; keys and values of 4 rows, the rest of the block for one.
+    // A whole block for 4 rows; keys and values of 4 rows, the rest of the block for one row.
     let last = (4.0 + 1.0) * 50.0 + 2.0 * 50.0;
     assert_eq!(cost.decoder, 2.0 * 2.0 * (5.0 * 20.0 + 2.0 * (4.0 * 200.0 + last)));
     assert_eq!(cost.attention, 2.0 * 4.0 * (13.0 * 4.0 + 2.0 * (16.0 + 4.0) * 5.0));
-    // A condition a step and half; six evaluations, whose tokens are embedded once for both halves.
+    // One condition per step and half; six evaluations, whose tokens are embedded once for both halves.
     let evaluation = 18.0 + 2.0 * (5.0 * 36.0 + 2.0 * 36.0 + 36.0);
     assert_eq!(cost.head, 2.0 * (2.0 * 2.0 * 30.0 + 6.0 * evaluation));
 }

@@ -1,4 +1,4 @@
-//! Files as torch, safetensors, NumPy and Pillow write them (`tools/make_files.py`), each read as its maker says.
+//! Files written by torch, safetensors, NumPy and Pillow (`tools/make_files.py`) must be read with the expected contents.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::golden::path;
 
-/// What the script says of a file.
+/// The expected contents of a file, or its error message.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Expected {
@@ -112,7 +112,7 @@ fn files_named_in_an_index_must_exist_if_needed() {
     let mut checkpoint = Checkpoint::open(&at(index)).unwrap();
     assert_eq!(checkpoint.tensors().len(), 2);
     assert_eq!(checkpoint.read_f32("class_emb.weight").unwrap().len(), 6);
-    // What is missed says where it is; so does one part alone.
+    // The error for a missing file names the file; the same for a single part of a checkpoint.
     let layout = |checkpoint: Checkpoint| {
         let mut layout = gtr_backends::checkpoint::Layout::default();
         layout.add("mask_token", &[1, 1, 2]);
@@ -130,7 +130,7 @@ fn files_named_in_an_index_must_exist_if_needed() {
     assert!(error.ends_with(&format!("the file is one of several: use {} instead", at(index).display())), "{error}");
 }
 
-/// Everything that a checkpoint holds, or why it cannot be read.
+/// Returns the contents of a checkpoint, or the error.
 fn all(bytes: Vec<u8>) -> Result<Vec<(String, Vec<f64>)>, gtr_backends::BackendError> {
     let mut checkpoint = Checkpoint::from_bytes("flipped", bytes)?;
     let names: Vec<String> = checkpoint.tensors().map(|(name, _)| name.to_owned()).collect();
@@ -153,7 +153,7 @@ fn a_flipped_bit_of_an_archive_is_detected_or_harmless() {
     assert!(noticed > 500, "{noticed} of {}", whole.len());
 }
 
-/// A file that leaves out what is zero, so that large ones take no space.
+/// A sparse file, so that large files take no disk space.
 struct Sparse(fs::File);
 
 impl Write for Sparse {
@@ -176,7 +176,7 @@ impl Seek for Sparse {
     }
 }
 
-/// A checkpoint of two tensors, `first` of zeros and `last` of one number, which lies beyond 4 GiB.
+/// Writes a checkpoint of two tensors: `first`, all zero, and `last`, one value at an offset of more than 4 GiB.
 fn large(path: &Path, format: &str) {
     const ZEROS: u64 = (4 << 30) + 64;
     let mut file = Sparse(fs::File::create(path).unwrap());

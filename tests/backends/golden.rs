@@ -12,7 +12,7 @@ pub(crate) fn path(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "tests", "golden", name].iter().collect()
 }
 
-/// A recording: tensors and the description beside them.
+/// A recording: its tensors and its JSON description.
 pub(crate) struct Golden {
     pub name: String,
     pub json: Value,
@@ -20,7 +20,7 @@ pub(crate) struct Golden {
 }
 
 impl Golden {
-    /// `name` without its extension, below `tests/golden`.
+    /// Opens a recording; `name` is the path below `tests/golden` without extension.
     pub(crate) fn open(name: &str) -> Self {
         let text = std::fs::read_to_string(path(&format!("{name}.json"))).unwrap();
         let tensors = candle_core::safetensors::load(path(&format!("{name}.safetensors")), &Device::Cpu).unwrap();
@@ -35,12 +35,12 @@ impl Golden {
         floats(self.tensor(name))
     }
 
-    /// Whole numbers: classes, timesteps, orders.
+    /// Reads integers: classes, timesteps, orders.
     pub(crate) fn u32s(&self, name: &str) -> Vec<u32> {
         self.tensor(name).to_dtype(DType::U32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// A number of the description.
+    /// Returns a number of the description.
     pub(crate) fn number(&self, pointer: &str) -> f64 {
         self.json.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{} has no {pointer}", self.name))
     }
@@ -50,13 +50,13 @@ pub(crate) fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Positions masked in a mask of f32 (1 = masked), and those known, ascending.
+/// Returns the masked and the known positions of an f32 mask (1 = masked), ascending.
 pub(crate) fn positions(mask: &[f32]) -> (Vec<u32>, Vec<u32>) {
     let all = 0..u32::try_from(mask.len()).unwrap();
     all.partition(|&position| mask[position as usize] > 0.5)
 }
 
-/// The tiny model of the recordings, with random weights.
+/// Returns the tiny model of the recordings, which has random weights.
 pub(crate) fn tiny() -> MarGenerator {
     tiny_from(Checkpoint::open(&path("mar_tiny/weights.safetensors")).unwrap())
 }
@@ -70,7 +70,7 @@ pub(crate) fn tiny_from(checkpoint: Checkpoint) -> MarGenerator {
     MarGenerator::new(MarModel::load(tiny_config(), checkpoint, &Device::Cpu).unwrap(), section)
 }
 
-/// The largest difference between two lists.
+/// Returns the largest absolute difference between two lists.
 pub(crate) fn distance(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len());
     found.iter().zip(expected).fold(0.0, |largest, (found, expected)| {
@@ -91,7 +91,7 @@ pub(crate) fn write_random(layout: &Layout, seed: u64, file: &Path) {
     candle_core::safetensors::save(&random_tensors(layout, seed), file).unwrap();
 }
 
-/// The tensors of a layout with random values.
+/// Returns the tensors of a layout with random values.
 pub(crate) fn random_tensors(layout: &Layout, seed: u64) -> HashMap<String, Tensor> {
     let mut checkpoint = Checkpoint::random("test", layout, seed);
     let mut tensor = |(name, shape): (&str, &[usize])| {

@@ -1,4 +1,4 @@
-//! Files that are damaged or malicious: an error, never a panic, never much memory.
+//! Damaged or malicious files give an error, never a panic, and use little memory.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use gtr_backends::checkpoint::Checkpoint;
 use crate::golden::path;
 use crate::torch_file::{archive, dictionary, pickle, text, tuple, whole};
 
-/// Opens and reads everything.
+/// Opens a checkpoint and reads all tensors.
 fn read_all(bytes: Vec<u8>) -> Result<usize, BackendError> {
     let mut checkpoint = Checkpoint::from_bytes("hostile", bytes)?;
     let names: Vec<String> = checkpoint.tensors().map(|(name, _)| name.to_owned()).collect();
@@ -44,7 +44,7 @@ fn changed_bytes_never_panic() {
 
 #[test]
 fn safetensors_headers_of_any_length_are_read() {
-    // The length comes first, so its bytes can look like the start of another format.
+    // The file begins with the length, whose bytes can look like the start of another format.
     for length in [0x80_usize, 0x4b50, 0x0280, 0x2_4b50] {
         let mut file = (length as u64).to_le_bytes().to_vec();
         file.extend(br#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#);
@@ -72,7 +72,7 @@ fn sizes(sizes: &[i64]) -> Vec<u8> {
     tuple(&sizes.iter().map(|&size| whole(size)).collect::<Vec<_>>())
 }
 
-/// The program that rebuilds a tensor from storage 0.
+/// Returns the pickle program that rebuilds a tensor from storage 0.
 fn tensor(class: &str, elements: i64, offset: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
     let class = format!("ctorch\n{class}\n").into_bytes();
     let storage = [tuple(&[text("storage"), class, text("0"), text("cpu"), whole(elements)]), b"Q".to_vec()].concat();
@@ -80,7 +80,7 @@ fn tensor(class: &str, elements: i64, offset: i64, shape: &[i64], strides: &[i64
     [b"ctorch._utils\n_rebuild_tensor_v2\n".as_slice(), &arguments, b"R"].concat()
 }
 
-/// An archive of one tensor `x`.
+/// Returns an archive with one tensor `x`.
 fn one(tensor: Vec<u8>, stored: &[u8]) -> Vec<u8> {
     archive(&[("m/data.pkl", &pickle(&dictionary(&[("x", tensor)]))), ("m/data/0", stored)], false)
 }
@@ -151,7 +151,7 @@ fn decompression_bombs_are_refused() {
     let program = pickle(&dictionary(&[("x", tensor("FloatStorage", 8 << 20, 0, &[4], &[1]))]));
     let bomb = archive(&[("m/data.pkl", &program), ("m/data/0", &zeros)], true);
     assert!(bomb.len() < 64 << 10);
-    // Four elements are wanted, and no more are unpacked.
+    // Four elements are needed, and no more are decompressed.
     assert_eq!(read_all(bomb).unwrap(), 4);
     let bomb = archive(&[("m/data.pkl", &zeros)], true);
     assert!(read_all(bomb).unwrap_err().to_string().contains("it is larger than 16777216 bytes"));

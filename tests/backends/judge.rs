@@ -1,4 +1,4 @@
-//! The judge of digits, and the statistics of what it sees.
+//! The judge of digits and its statistics.
 
 use candle_core::DType;
 use gtr_backends::checkpoint::Checkpoint;
@@ -66,7 +66,7 @@ fn scores_equal_the_recorded_ones() {
     close(reference.to(&seen).unwrap(), number("frechet_64_digits_vs_reference"), 1e-5);
     let logits: Vec<_> = verdicts.iter().map(|verdict| verdict.logits).collect();
     close(inception_score(&logits), number("inception_score_64_digits"), 1e-5);
-    // All of it at once gives the same.
+    // A single batch gives the same result.
     let labels = golden.u32s("labels");
     let scores = Scores::of(&verdicts, Some(&labels), &reference, &Bootstrap { resamples: 20, seed: Seed(0) }).unwrap();
     close(scores.frechet.value(), number("frechet_64_digits_vs_reference"), 1e-5);
@@ -74,7 +74,7 @@ fn scores_equal_the_recorded_ones() {
     assert!(scores.accuracy.unwrap().share >= 62.0 / 64.0);
 }
 
-/// Both halves together are what the reference was made of.
+/// Both halves together have the moments of the reference.
 #[test]
 fn halves_add_up_to_the_reference() {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/digit-classifier/halves.safetensors"));
@@ -100,14 +100,14 @@ fn halves_add_up_to_the_reference() {
             assert!((covariance - whole.covariance()[row * FEATURES + column]).abs() < 1e-5);
         }
     }
-    // As far apart as the halves of real digits are, and not the same.
+    // The halves differ, and their distance is that of two halves of real digits.
     let apart = Frechet::from(halves[0].1).to(halves[1].1).unwrap();
     assert!((0.1..2.0).contains(&apart), "{apart}");
 }
 
 const WIDTH: usize = 6;
 
-/// Vectors of independent normal numbers, the first of which has this mean.
+/// Returns vectors of independent normal values; the first value has the given mean.
 fn normal(seed: u64, count: usize, mean: f32) -> Vec<f64> {
     let mut stream = Stream::new(Seed(seed), Purpose::TokenNoise, ImageIndex(0), 0);
     let mut numbers = vec![0.0; count * WIDTH];
@@ -116,12 +116,12 @@ fn normal(seed: u64, count: usize, mean: f32) -> Vec<f64> {
     numbers.into_iter().map(f64::from).collect()
 }
 
-/// As verdicts, whose other features are constant.
+/// Converts the vectors to verdicts, whose other features are constant.
 fn verdicts(numbers: &[f64]) -> Vec<Verdict> {
     let verdict = |numbers: &[f64]| {
         let mut features = [0.0; FEATURES];
         for (feature, number) in features.iter_mut().zip(numbers) {
-            #[expect(clippy::cast_possible_truncation, reason = "they were f32 before")]
+            #[expect(clippy::cast_possible_truncation, reason = "the values came from f32")]
             let number = *number as f32;
             *feature = number;
         }
@@ -150,7 +150,7 @@ fn mean_of(sets: &[Measured]) -> f64 {
     sets.iter().map(Measured::value).sum::<f64>() / sets.len() as f64
 }
 
-/// How often, of some sets of normal numbers, the interval holds the mean distance of such sets.
+/// Counts how many confidence intervals of random sets contain the mean distance of such sets.
 #[test]
 fn intervals_have_their_nominal_coverage() {
     const SETS: u64 = 200;
@@ -160,7 +160,7 @@ fn intervals_have_their_nominal_coverage() {
         let truth = mean_of(&sets);
         let held = sets.iter().filter(|it| it.interval().contains(truth)).count();
         assert!((174..=200).contains(&held), "mean {mean}: {held} of {SETS}");
-        // The percentiles themselves, which are not moved, hold it rarely: the check can fail.
+        // The uncorrected percentile interval rarely contains it, so the check can fail.
         let naive = |it: &&Measured| {
             let moved = it.minus(&Measured::new(0.0, vec![0.0; 100])).interval();
             let shift = it.mean() - it.value();
@@ -171,7 +171,7 @@ fn intervals_have_their_nominal_coverage() {
     }
 }
 
-/// Drawn class by class, few images a class vary less than new ones would; the intervals make up for it.
+/// Resampling few images per class underestimates the variance; the intervals correct for it.
 #[test]
 fn intervals_for_two_images_per_class_are_not_too_narrow() {
     const SETS: u64 = 200;
@@ -181,7 +181,7 @@ fn intervals_for_two_images_per_class_are_not_too_narrow() {
     let truth = mean_of(&sets);
     let held = sets.iter().filter(|it| it.interval().contains(truth)).count();
     assert!((174..=200).contains(&held), "{held} of {SETS}");
-    // As they are drawn, two images vary half as much as new ones: the check can fail.
+    // Without the correction, two images per class have half the variance, so the check can fail.
     let narrow = |it: &&Measured| {
         let (Interval { low, high }, value) = (it.interval(), it.value());
         let end = |end: f64| value + (end - value) * 0.5_f64.sqrt();
@@ -189,13 +189,13 @@ fn intervals_for_two_images_per_class_are_not_too_narrow() {
     };
     let narrowly = sets.iter().filter(narrow).count();
     assert!(narrowly < 174, "{narrowly} of {SETS} as drawn");
-    // With one image a class there is nothing to draw, and nothing is claimed.
+    // One image per class cannot be resampled, and there is no interval.
     let alone: Vec<u32> = (0..COUNT).collect();
     let [far, near] = [5.0, 0.0].map(|mean| in_classes(1, COUNT as usize, mean, Some(&alone)));
     assert!(far.minus(&near).interval().contains(0.0));
 }
 
-/// A difference of sets that share their noise is told apart where the sets alone are not.
+/// The difference of two sets with common noise is significant although the intervals of the sets overlap.
 #[test]
 fn differences_resample_the_same_images() {
     let (far, near) = (measured(7, 100, 0.55), measured(7, 100, 0.45));

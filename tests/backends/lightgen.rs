@@ -1,4 +1,4 @@
-//! LightGen against its recordings.
+//! LightGen, compared with its recordings.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn text(golden: &Golden, model: &LightGenModel, image: usize) -> TextFeatures {
     model.embed_text(&golden.tensor("texts").get(image).unwrap()).unwrap()
 }
 
-/// The tokens at `positions` of each image: `[images, known, channels]`.
+/// Returns the tokens at `positions` of each image: `[images, known, channels]`.
 fn known_values(tokens: &Tensor, known: &[Vec<u32>]) -> Option<Tensor> {
     let images = known.iter().enumerate().map(|(image, known)| {
         let index = Tensor::new(known.as_slice(), tokens.device()).unwrap();
@@ -40,7 +40,7 @@ fn known_values(tokens: &Tensor, known: &[Vec<u32>]) -> Option<Tensor> {
     (!known[0].is_empty()).then(|| Tensor::stack(&images.collect::<Vec<_>>(), 0).unwrap())
 }
 
-/// How far a model is from what is recorded for a half-known image, in multiples of the tolerance.
+/// Returns the deviation of a model from the recording of a half-known image, in multiples of the tolerance.
 fn badness(model: &LightGenModel, golden: &Golden) -> f64 {
     let masks: Vec<Vec<f32>> = golden.tensor("half.mask").to_vec2().unwrap();
     let known: Vec<Vec<u32>> = masks.iter().map(|mask| positions(mask).1).collect();
@@ -68,10 +68,10 @@ fn one_weight_off_by_one_per_cent_is_detected() {
     };
     assert!(judge(&right) <= 1.0);
     let mut unnoticed = Vec::new();
-    // The head is that of MAR, whose test does the same.
+    // The head is that of MAR, which has the same test.
     for (name, tensor) in right.iter().filter(|(name, _)| !name.starts_with("diffloss")) {
         let values = floats(tensor);
-        // Not the bias of keys, which the softmax takes out again.
+        // Except the bias of keys, which the softmax cancels.
         let parts = match name.as_str() {
             _ if name.ends_with("qkv.bias") => 64..96,
             _ if name.ends_with("attn.kv.bias") => 32..64,

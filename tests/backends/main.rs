@@ -1,5 +1,5 @@
-//! Conformance of the backends with the recordings in `tests/golden`, and what must hold of every model.
-#![allow(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
+//! Conformance of the backends with the recordings in `tests/golden`, and properties of every model.
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its data fails")]
 
 mod bits;
 mod checkpoints;

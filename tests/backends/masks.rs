@@ -1,4 +1,4 @@
-//! Masks: however a program writes one, the same tokens are generated.
+//! Masks: all encodings of a mask select the same tokens.
 
 use gtr_backends::raster::{MaskSource, Raster};
 use gtr_core::{Grid, TokenSet};
@@ -6,7 +6,7 @@ use png::BitDepth::{Eight, One};
 use png::ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
 use proptest::prelude::*;
 
-/// A file of 8 bits a channel, or of 1 bit.
+/// Encodes a PNG file with 8 bits per channel, or with 1 bit.
 fn png(
     side: (u32, u32),
     colour: png::ColorType,
@@ -26,7 +26,7 @@ fn png(
     file
 }
 
-/// The grid, and which pixels are generated, of cells of `times` pixels a side.
+/// Returns the grid and the generated pixels, for cells of `times` pixels per side.
 fn masks() -> impl Strategy<Value = (Grid, usize, Vec<bool>)> {
     (1..6u32, 1..6u32, 1..4usize).prop_flat_map(|(rows, columns, times)| {
         let grid = Grid::new(rows, columns).unwrap();
@@ -66,7 +66,7 @@ proptest! {
         for (number, (file, source)) in files.iter().enumerate() {
             let mask = Raster::from_png("m.png", file).unwrap().mask(grid).unwrap();
             prop_assert_eq!(mask.source, *source, "file {}", number);
-            // The same transparency everywhere says nothing: then there is only the colour.
+            // A constant alpha channel is ignored; only the colour matters.
             if varies || number < 3 {
                 prop_assert_eq!(&mask.tokens, &expected, "file {}", number);
             }

@@ -1,4 +1,4 @@
-//! Loading a model takes little more memory than its weights.
+//! Loading a model takes little more memory than the size of its weights.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,12 +15,12 @@ use serde_json::{Map, json};
 
 /// The model that the child process loads: `test`, or one of the published sizes (`scripts/memory.sh`).
 const SIZE: &str = "GTR_MEMORY_SIZE";
-/// The type of its matrices; f32 if it is not said.
+/// The type of its matrices, f32 by default.
 const PRECISION: &str = "GTR_MEMORY_PRECISION";
-/// What loading may take, of the size of the weights in the type of the run.
+/// Largest memory that loading may take, relative to the size of the weights in the type of the run.
 const MOST: f64 = 1.15;
 
-/// Width, depth and heads of encoder and decoder, width and depth of the head.
+/// Returns a configuration from width, depth and heads of encoder and decoder, and width and depth of the head.
 fn config(size: &str) -> MarConfig {
     let (width, depth, heads, head_width, head_depth) = match size {
         "test" => (640, 5, 10, 768, 4),
@@ -38,7 +38,7 @@ fn config(size: &str) -> MarConfig {
     MarConfig::parse(size, &config.to_string()).unwrap()
 }
 
-/// A checkpoint whose weights are all 0, which takes no room on the disk.
+/// Writes a sparse checkpoint with zero weights, which takes no disk space.
 fn write_zeros(path: &Path, layout: &Layout) -> u64 {
     let (mut header, mut end) = (Map::new(), 0_u64);
     for (name, shape) in layout.tensors() {
@@ -54,7 +54,7 @@ fn write_zeros(path: &Path, layout: &Layout) -> u64 {
     end
 }
 
-/// Anonymous memory of this process, in bytes.
+/// Returns the anonymous memory of this process, in bytes.
 fn anonymous() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();

@@ -1,4 +1,4 @@
-//! Shows that conformance can fail: any weight that is off by one per cent is noticed.
+//! Conformance detects any weight that is off by one per cent.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use gtr_backends::mar::{MarModel, Sequence};
 
 use crate::golden::{Golden, distance, floats, path, positions, tiny_from};
 
-/// How far a model is from the recordings, in multiples of the tolerance.
+/// Returns the deviation of a model from the recordings, in multiples of the tolerance.
 fn badness(model: &MarModel, encdec: &Golden, head: &Golden) -> f64 {
     let mut worst = 0.0_f64;
     let all: Vec<u32> = (0..64).collect();
@@ -54,13 +54,13 @@ fn one_weight_off_by_one_per_cent_is_detected() {
     let mut unnoticed = Vec::new();
     for (name, tensor) in &right {
         let values = floats(tensor);
-        // Those that take part: the class that is asked for; not the bias of keys, which the softmax takes out again.
+        // Only weights that matter: the class of the prompt; not the bias of keys, which the softmax cancels.
         let parts = match name.as_str() {
             "class_emb.weight" => labels[0] as usize * 32..(labels[0] as usize + 1) * 32,
             _ if name.ends_with("qkv.bias") => 64..96,
             _ => 0..values.len(),
         };
-        // One of the four largest weights: the largest alone may feed a neuron that never fires.
+        // One of the four largest weights, because the largest may feed an inactive neuron.
         let mut parts: Vec<usize> = parts.collect();
         parts.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()));
         let noticed = parts.iter().take(4).any(|&place| {

@@ -1,4 +1,4 @@
-//! Models by name: sizes that a checkpoint tells, random weights, and what is said of files that do not fit.
+//! Models by name: sizes from a checkpoint, random weights, and error messages for unsuitable files.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,7 +14,7 @@ use gtr_core::{Grid, MaskedGenerator, Targets};
 
 use crate::golden::{Golden, path};
 
-/// Writes a model's tensors, all zero, for sizes that a test looks at; `f16` keeps the file small.
+/// Writes the tensors of a model, all zero; `f16` keeps the file small.
 pub(crate) fn write_zeros(layout: &Layout, file: &PathBuf) {
     let tensors: HashMap<String, Tensor> = layout
         .tensors()
@@ -23,7 +23,7 @@ pub(crate) fn write_zeros(layout: &Layout, file: &PathBuf) {
     candle_core::safetensors::save(&tensors, file).unwrap();
 }
 
-/// A published model with blocks taken away or narrowed, so that a test can write it.
+/// A published model with fewer or narrower blocks, small enough for a test.
 fn small_mar() -> MarConfig {
     let mut config = MarConfig::named("mar-b").unwrap();
     for stack in [&mut config.encoder, &mut config.decoder] {
@@ -84,7 +84,7 @@ fn kinds_of_checkpoints_are_recognized() {
     assert!(open_mar("mar-b", &both, &Device::Cpu).unwrap_err().to_string().contains("not both"));
 }
 
-/// A folder with the tiny MAR model of the recordings, as the published code would configure it.
+/// Creates a folder with the tiny MAR model of the recordings and the configuration of the published code.
 fn tiny_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let config = Golden::open("mar_tiny/weights").json["config"].to_string();
@@ -172,12 +172,12 @@ fn raw_weights_are_used_for_models_published_with_them() {
     let [raw, model] = &mut sections;
     assert_eq!(raw.read_f32("fake_latent").unwrap(), model.read_f32("fake_latent").unwrap());
     assert_ne!(raw.read_f32("fake_latent").unwrap(), Checkpoint::open(&file).unwrap().read_f32("fake_latent").unwrap());
-    // A plain file has no sections to choose from.
+    // A plain file has no sections.
     assert_eq!(
         Checkpoint::open_section(&path("mar_tiny/weights.safetensors"), &Wanted::Raw).unwrap().section(),
         &Section::whole()
     );
-    // The recorded archive, where it is at hand.
+    // The recorded archive, if it is available.
     let archive = path("lightgen_tiny/checkpoint-last.pth");
     if archive.exists() {
         let mut archive = Checkpoint::open_section(&archive, &Wanted::Raw).unwrap();

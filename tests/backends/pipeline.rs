@@ -1,4 +1,4 @@
-//! From a prompt to a picture, with a text encoder, a tokenizer, a model and an autoencoder that the test makes.
+//! From a prompt to a picture, with a small text encoder, tokenizer, model and autoencoder.
 
 use std::collections::HashMap;
 use std::fs;
@@ -22,7 +22,7 @@ use gtr_core::{
 use crate::golden::{assert_near, random_tensors, write_random};
 use crate::text::write_text_encoder;
 
-/// The autoencoder of a test: four levels, so that a latent value is 8 pixels wide.
+/// The configuration of a small autoencoder: four levels, so that a latent value is 8 pixels wide.
 fn vae_config() -> AutoEncoderKLConfig {
     AutoEncoderKLConfig {
         block_out_channels: vec![32, 32, 64, 64],
@@ -34,7 +34,7 @@ fn vae_config() -> AutoEncoderKLConfig {
     }
 }
 
-/// The tensors of an autoencoder, encoder and decoder, by their names in diffusers.
+/// The tensors of encoder and decoder of an autoencoder, with the names of diffusers.
 fn vae_tensors() -> HashMap<String, Tensor> {
     let variables = VarMap::new();
     let builder = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
@@ -50,7 +50,7 @@ fn vae_tensors() -> HashMap<String, Tensor> {
     random_tensors(&layout, 11)
 }
 
-/// Writes an autoencoder as diffusers would.
+/// Writes an autoencoder in the format of diffusers.
 fn write_vae(folder: &Path, latent_channels: usize) {
     let config = serde_json::json!({
         "_class_name": "AutoencoderKL", "latent_channels": latent_channels, "scaling_factor": 1.5305, "shift_factor": 0.0609,
@@ -72,14 +72,14 @@ fn decoding_with_diffusers_names_agrees_with_candle() {
     let latents = Tensor::from_vec(latents, (2, 4, 6, 5), &Device::Cpu).unwrap();
     let found = decoder.decode(&latents).unwrap();
     assert_eq!(found.dims(), [2, 3, 48, 40]);
-    // One at a time: theirs decodes the second image of a batch to another than the same image alone.
+    // One image at a time: in candle the second image of a batch differs from the same image alone.
     for image in 0..2 {
         let expected = theirs.decode(&latents.narrow(0, image, 1).unwrap().contiguous().unwrap()).unwrap();
         assert_near("decode", &found.narrow(0, image, 1).unwrap(), &expected, 1e-4);
     }
 }
 
-/// Folders and files of a complete small pipeline.
+/// The folders and files of a complete small pipeline.
 struct Pipeline {
     _folder: tempfile::TempDir,
     model: PathBuf,
@@ -112,7 +112,7 @@ impl Pipeline {
         Self { _folder: folder, model, text_encoder, vae }
     }
 
-    /// Pictures of prompts, two tokens a step in each quarter of the tokens.
+    /// Generates pictures of prompts, with two tokens per step in each quarter of the tokens.
     fn run(&self, prompts: &[&str], images: &[u64], (height, width): (u32, u32)) -> Vec<Picture> {
         let device = Device::Cpu;
         let encoder = TextEncoder::open(&self.text_encoder, 128, None, &device).unwrap();
@@ -158,7 +158,7 @@ fn prompts_can_be_sampled() {
     let pictures = pipeline.run(&["a red cat", &long], &[0, 1], (64, 64));
     assert_eq!((pictures[0].width(), pictures[0].height(), pictures[0].channels()), (64, 64, 3));
     assert!(pictures.iter().all(|picture| picture.pixels().iter().all(|pixel| (0.0..=1.0).contains(pixel))));
-    // An image has the same bits alone, and another prompt makes another picture of the same noise.
+    // An image has the same bits alone, and another prompt gives another picture with the same noise.
     assert!(pipeline.run(&[&long], &[1], (64, 64))[0] == pictures[1]);
     assert!(pipeline.run(&["the roof"], &[1], (64, 64))[0] != pictures[1]);
 }
@@ -193,7 +193,7 @@ fn a_traced_run_can_be_replayed() {
     assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
     let other = Options::default().with_model(model, None).with_random(4);
     assert!(!conform(std::slice::from_ref(&path), &other).unwrap().passed());
-    // Not built in: which files are opened is for the user to say.
+    // The model is not built in, so the user must name its files.
     let report = conform(&[path], &Options::default()).unwrap();
     assert!(report.problems[0].text.ends_with("which is not built in: name the model"), "{report}");
 }
@@ -212,7 +212,7 @@ fn inconsistent_parts_are_refused() {
         |files: &Files<'_>, width| open_lightgen(model, files, width, &Device::Cpu).map(drop).unwrap_err().to_string();
     let text = refuse(&Files::default(), Some(512));
     assert!(text.ends_with("the text encoder has width 512, the model takes texts of width 24"), "{text}");
-    // An autoencoder of KL-16's sizes.
+    // An autoencoder with the sizes of KL-16.
     let other = crate::golden::path("vae_kl16_tiny/weights_decoder.safetensors");
     let text = refuse(&Files { vae: Some(&other), ..Files::default() }, None);
     assert!(
@@ -241,7 +241,7 @@ fn random_weights_fit_the_text_encoder() {
     assert_eq!(checkpoint.section(), &Section::whole());
 }
 
-/// The values of the tokens that are known from the start, before the first step and after each.
+/// Records the values of the initially known tokens, before the first step and after each step.
 struct Kept {
     known: usize,
     values: Vec<Tensor>,
@@ -256,7 +256,7 @@ impl Observer<LightGenGenerator> for Kept {
         let values = event.canvas.values().unwrap().narrow(1, 0, self.known).unwrap();
         self.values.push(values);
         let shown = event.generator.preview(event.canvas).unwrap().unwrap();
-        // Tokens that are not known are grey; they are 16 pixels on a side.
+        // Unknown tokens are grey; a token has 16 pixels per side.
         let row = |token: TokenIndex, line: usize| (token.get() / 4 * 16 + line) * 64 + token.get() % 4 * 16;
         let is_grey = |token: &TokenIndex| {
             (0..16).all(|line| shown[0].pixels()[row(*token, line) * 3..][..48].iter().all(|&pixel| pixel == 0.5))
@@ -301,7 +301,7 @@ fn a_run_can_start_from_an_encoded_picture() {
     let targets = Targets::new([plan.known(), plan.known()]);
     let encoded = bits(&generator.encode(&from, &targets).unwrap().unwrap());
     assert!(kept.values.iter().all(|values| bits(values) == encoded));
-    // What is encoded is what the decoder's scale takes away again.
+    // Encoding applies the scale that the decoder removes.
     let all: Vec<TokenIndex> = grid.iter().collect();
     let whole = generator.encode(std::slice::from_ref(&picture), &Targets::new([all.as_slice()])).unwrap().unwrap();
     let mut canvas = generator.canvas(&[jobs[0].prompt.clone()], false).unwrap();
@@ -313,7 +313,7 @@ fn a_run_can_start_from_an_encoded_picture() {
     let scaled = mean.affine(1.5305, -0.0609 * 1.5305).unwrap();
     assert_near("latents", &generator.latents(&canvas).unwrap(), &scaled, 1e-6);
 
-    // Without an encoder, or with another's, there is no way from pictures to tokens.
+    // Without an encoder, or with an unsuitable one, pictures cannot be encoded.
     let error = sampler.run_from(&mut open(), &jobs, &from, &settings, &mut ()).unwrap_err().to_string();
     assert_eq!(error, "the plan needs a way from images to tokens, which this model does not offer");
     let other = open_encoder(&crate::golden::path("vae_kl16_tiny/weights_encoder.safetensors"), &device).unwrap();

@@ -1,4 +1,4 @@
-//! Matrices of 16 bits: half the memory, nearly the same images.
+//! 16-bit matrices: half the memory, nearly the same images.
 
 use candle_core::Tensor;
 use gtr_backends::checkpoint::Checkpoint;
@@ -18,7 +18,7 @@ fn digits(precision: Precision) -> MarGenerator {
     gtr_backends::open("digits", None, compute(precision)).unwrap()
 }
 
-/// Images of the classes of the same numbers, in batches of at most `batch`.
+/// Generates images of classes equal to their numbers, in batches of at most `batch`.
 fn generate(precision: Precision, images: &[u32], batch: usize) -> Vec<Picture> {
     let (mut generator, registry) = (digits(precision), Registry::builtin());
     let plan = preset::find("gtr-8").unwrap().schedule.plan(generator.grid(), &registry).unwrap().plan;
@@ -39,7 +39,7 @@ fn digits_stay_recognizable() {
     let read = judge.classify(&expected).unwrap();
     for precision in [Precision::Bf16, Precision::F16] {
         let found = generate(precision, &all, 10);
-        // The model's own weights have 11 bits of precision: f16 holds them as they are.
+        // The weights of the model have 11 bits of precision, so f16 represents them exactly.
         assert!(precision == Precision::F16 || found != expected, "{precision} changes nothing: it is not used");
         let found = judge.classify(&found).unwrap();
         let same = found.iter().zip(&read).filter(|(found, read)| found == read).count();

@@ -12,7 +12,7 @@ use gtr_backends::text::{T5Config, T5Encoder};
 
 use crate::golden::{assert_near, random_tensors, write_random};
 
-/// The sizes of a small T5 as Hugging Face writes them.
+/// The configuration of a small T5 in the format of Hugging Face.
 pub(crate) fn t5_config(feed_forward: &str) -> String {
     serde_json::json!({
         "vocab_size": 40, "d_model": 24, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 4,
@@ -24,7 +24,7 @@ pub(crate) fn t5_config(feed_forward: &str) -> String {
     .to_string()
 }
 
-/// Words of the test's tokenizer: token 3 + n is word n.
+/// Words of the tokenizer: token 3 + n is word n.
 const WORDS: [&str; 6] = ["a", "red", "cat", "on", "the", "roof"];
 
 /// A tokenizer that knows a few words and ends each text with `</s>`.
@@ -48,7 +48,7 @@ pub(crate) fn tokenizer() -> String {
     .to_string()
 }
 
-/// Writes a small text encoder as Hugging Face would.
+/// Writes a small text encoder in the format of Hugging Face.
 pub(crate) fn write_text_encoder(folder: &Path) {
     let config = t5_config("gated-gelu");
     fs::write(folder.join("config.json"), &config).unwrap();
@@ -107,7 +107,7 @@ fn prompts_are_padded_or_truncated() {
     assert_eq!((fitting.tokens, fitting.cut), (128, false));
     let long = encoder.encode(&"roof ".repeat(128)).unwrap();
     assert_eq!((long.tokens, long.cut), (128, true));
-    // What is cut off does not count, and the end mark stays.
+    // Truncated tokens do not matter, and the end mark stays.
     let longer = encoder.encode(&format!("{}cat", "roof ".repeat(500))).unwrap();
     assert_near("cut", &longer.vectors, &fitting.vectors, 0.0);
 }
@@ -120,7 +120,7 @@ fn weights_may_be_in_several_files() {
     let whole = folder.path().join("model.safetensors");
     let mut tensors = candle_core::safetensors::load(&whole, &Device::Cpu).unwrap();
     fs::remove_file(whole).unwrap();
-    // The whole model's decoder and second names are left alone.
+    // The decoder and the duplicate names of the whole model are ignored.
     tensors.insert("encoder.embed_tokens.weight".into(), tensors["shared.weight"].clone());
     tensors.insert("decoder.final_layer_norm.weight".into(), Tensor::zeros(24, DType::F32, &Device::Cpu).unwrap());
     let mut map = serde_json::Map::new();
@@ -164,7 +164,7 @@ fn an_encoder_only_checkpoint_has_the_other_table_name_and_no_decoder() {
     tensors.insert("encoder.embed_tokens.weight".into(), table);
     candle_core::safetensors::save(&tensors, at("model.safetensors")).unwrap();
     assert_near("encoder alone", &open(folder.path()).encode("the cat").unwrap().vectors, &expected, 0.0);
-    // Of the files that an index names, that of the decoder is missing.
+    // The index names a file of the decoder, which is missing.
     fs::rename(at("model.safetensors"), at("model-00001-of-00002.safetensors")).unwrap();
     let mut map: serde_json::Map<String, serde_json::Value> =
         tensors.keys().map(|name| (name.clone(), "model-00001-of-00002.safetensors".into())).collect();

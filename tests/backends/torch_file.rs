@@ -1,13 +1,13 @@
-//! A writer of the files of `torch.save`, for tests: pickles from parts, in both formats.
+//! A writer of `torch.save` files for tests, in both formats.
 
 use std::io::{Cursor, Write};
 
 use zip::write::SimpleFileOptions;
 
-/// A storage as a pickle names it.
+/// A reference to a storage in a pickle.
 pub(crate) struct Stored {
     pub(crate) key: String,
-    /// Its class in `torch`.
+    /// Name of the class in `torch`.
     pub(crate) class: &'static str,
     pub(crate) elements: u64,
 }
@@ -46,7 +46,7 @@ pub(crate) fn pickle(object: &[u8]) -> Vec<u8> {
     [b"\x80\x02".as_slice(), object, b"."].concat()
 }
 
-/// The program that rebuilds a tensor; one whose type has no class of storages is of an untyped one.
+/// Returns the pickle program that rebuilds a tensor. A type without a storage class uses an untyped storage.
 pub(crate) fn tensor(storage: &Stored, offset: usize, shape: &[usize], strides: &[usize]) -> Vec<u8> {
     let sizes =
         |sizes: &[usize]| tuple(&sizes.iter().map(|&size| whole(i64::try_from(size).unwrap())).collect::<Vec<_>>());
@@ -70,7 +70,7 @@ pub(crate) fn tensor(storage: &Stored, offset: usize, shape: &[usize], strides: 
     [format!("ctorch._utils\n{function}\n").into_bytes(), tuple(&arguments), b"R".to_vec()].concat()
 }
 
-/// What a file of before 1.6 begins with, until the storages come.
+/// Returns the start of a file before version 1.6, up to the storages.
 pub(crate) fn legacy_start(object: &[u8], keys: &[&str]) -> Vec<u8> {
     let magic = pickle(b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19");
     let machine = dictionary(&[("protocol_version", whole(1001)), ("little_endian", b"\x88".to_vec())]);
@@ -79,7 +79,7 @@ pub(crate) fn legacy_start(object: &[u8], keys: &[&str]) -> Vec<u8> {
     [magic, pickle(&whole(1001)), pickle(&machine), pickle(object), pickle(&keys)].concat()
 }
 
-/// A whole file: storages with their bytes, and the size of an element of each.
+/// Returns a complete file; each storage has its bytes and its element size.
 pub(crate) fn legacy(object: &[u8], storages: &[(&str, &[u8], usize)]) -> Vec<u8> {
     let keys: Vec<&str> = storages.iter().map(|(key, ..)| *key).collect();
     let mut file = legacy_start(object, &keys);

@@ -1,4 +1,4 @@
-//! Traces: recorded, the same bits as without, and made again.
+//! Traces: tracing changes no bits, and a trace reproduces its run.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn plan(name: &str) -> Plan {
     let mut schedule = preset::find(name).unwrap().schedule.clone();
     let limit = gtr_backends::open("digits", None, &Device::Cpu).unwrap().timestep_limit();
     schedule.set_default_timestep_limit(limit).unwrap();
-    // Fewer evaluations than the preset has, of which the traced noise is in proportion.
+    // Fewer evaluations than in the preset, because the size of the traced noise is proportional to them.
     schedule.diffusion = schedule.diffusion.with("t_max", 6).with("t_min", 4).with("t_rec", 3);
     schedule.detail = schedule.detail.with("t_detail", 7);
     schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan
@@ -28,7 +28,7 @@ fn settings(scale: f64) -> Settings {
     Settings { seed: Seed(9), guidance, temperature: 0.9 }
 }
 
-/// Pictures of images 3, 4 and 8, in two batches, traced or not.
+/// Generates images 3, 4 and 8 in two batches, traced or not.
 fn pictures(plan: &Plan, settings: &Settings, trace: Option<&Path>) -> Vec<Picture> {
     batches(plan, settings, trace, &[&[3, 4], &[8]])
 }
@@ -82,7 +82,7 @@ fn tracing_changes_nothing_and_the_trace_can_be_replayed() {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let report = replay(&path);
         assert!(report.passed() && report.notes.is_empty(), "{report}");
-        // The same program on the same machine: the same bits.
+        // The same program on the same machine gives the same bits.
         assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
         let names: Vec<&str> = report.quantities.iter().map(|quantity| quantity.name.as_str()).collect();
         for name in
@@ -137,7 +137,7 @@ fn a_trace_has_the_specified_names_and_shapes() {
     assert_eq!(step("sampled"), [2 * count, 16]);
     let per_step: usize = plan.steps().iter().map(|step| 10 + usize::from(step.detail().is_some())).sum();
     assert_eq!(trace.tensors().len(), 2 * (5 + per_step));
-    // The documentation names them all.
+    // The specification names all of them.
     let specification = fs::read_to_string(crate::golden::path("../../spec/TRACE.md")).unwrap();
     for (name, _) in trace.tensors() {
         let part = name.rsplit('.').next().unwrap();
@@ -151,7 +151,7 @@ fn a_trace_has_the_specified_names_and_shapes() {
 #[test]
 fn a_trace_can_be_read_back() {
     let folder = tempfile::tempdir().unwrap();
-    // Its name is its own affair.
+    // The file name needs no extension.
     let path = folder.path().join("run");
     let plan = plan("gtr-8");
     let made = pictures(&plan, &settings(2.0), Some(&path));
@@ -176,7 +176,7 @@ fn a_trace_can_be_read_back() {
             let scores = trace.scores(&batch, index).unwrap().unwrap();
             for ((tokens, scores), picked) in batch.targets(index).zip(&scores).zip(&record.picked) {
                 assert_eq!((scores.len(), picked.len()), (step.tokens(), step.detail().map_or(0, |it| it.tokens)));
-                // What was picked has the highest scores.
+                // The picked tokens have the highest scores.
                 let score = |token: &TokenIndex| scores[tokens.iter().position(|other| other == token).unwrap()];
                 let least = picked.iter().map(score).fold(f64::INFINITY, f64::min);
                 assert_eq!(tokens.iter().filter(|token| score(token) >= least).count(), picked.len());
@@ -215,10 +215,10 @@ fn a_changed_trace_is_detected() {
     ] {
         let offset = |end: usize| usize::try_from(description[name]["data_offsets"][end].as_u64().unwrap()).unwrap();
         let mut changed = whole.clone();
-        // The high byte of a float, the low one of a whole number.
+        // The high byte of a float, the low byte of an integer.
         let high = matches!(description[name]["dtype"].as_str().unwrap(), "F32" | "F64");
         let width = if description[name]["dtype"] == "F64" { 8 } else { 4 };
-        // The last element: of noise, one that is added late, where it is not forgotten.
+        // The last element: for noise, one that is added late and affects the result.
         let last = header + offset(1) - width;
         changed[if high { last + width - 1 } else { header + offset(0) }] ^= if high { 0x05 } else { 0x01 };
         fs::write(&path, &changed).unwrap();

@@ -1,4 +1,4 @@
-//! The autoencoder KL-16 and its kin.
+//! The autoencoder KL-16 and related ones.
 
 use candle_core::{Device, Tensor};
 use gtr_backends::checkpoint::Checkpoint;
@@ -32,7 +32,7 @@ fn an_image_does_not_depend_on_its_batch() {
 
 #[test]
 fn published_sizes_have_the_published_number_of_parameters() {
-    // Both decoders with their 1x1 convolution, if they have one.
+    // Both decoders, including the 1x1 convolution, if there is one.
     assert_eq!(KlDecoder::layout(&DecoderSize::stable_diffusion_3()).parameters(), 49_545_475);
     assert_eq!(DecoderSize::kl16().stride(), 16);
     assert_eq!(DecoderSize::stable_diffusion_3().stride(), 8);
@@ -52,7 +52,7 @@ fn other_files_are_not_autoencoders() {
     assert_eq!(text, "the autoencoder decodes latents of 16 channels, not of 4");
 }
 
-/// candle before 0.11 computed convolutions wrongly where channels, rows and columns are as many.
+/// candle before 0.11 computed wrong convolutions if the numbers of channels, rows and columns were equal.
 #[test]
 fn convolutions_with_equal_sides_are_correct() {
     for side in [16_usize, 128] {
@@ -63,7 +63,7 @@ fn convolutions_with_equal_sides_are_correct() {
         let kernel = Tensor::from_vec(filter.clone(), (side, side, 3, 3), &Device::Cpu).unwrap();
         let found = tensor.conv2d(&kernel, 1, 1, 1, 1).unwrap();
         let found: Vec<f32> = found.flatten_all().unwrap().to_vec1().unwrap();
-        // Places that are spread over all channels, rows and columns.
+        // Positions in all channels, rows and columns.
         for place in (0..side.pow(3)).step_by(if side == 16 { 1 } else { 1021 }) {
             let (to, row, column) = (place / side / side, place / side % side, place % side);
             let mut sum = 0.0_f64;

@@ -1,11 +1,11 @@
-//! Checkpoints of all kinds that a writer of our own makes are read back equal, in both formats of `torch.save`.
+//! Checkpoints written by the test writer are read back equal, in both formats of `torch.save`.
 
 use gtr_backends::checkpoint::{Checkpoint, Wanted};
 use proptest::prelude::*;
 
 use crate::torch_file::{Stored, archive, dictionary, legacy, pickle, tensor};
 
-/// A type: its class of storages or, without one, its name in Python; bytes of an element; how a number of 0 to 7 is written.
+/// A data type: its storage class or its name in Python, the size of an element, and the encoding of a number from 0 to 7.
 type Type = (&'static str, usize, fn(u8) -> Vec<u8>);
 
 const TYPES: [Type; 12] = [
@@ -41,7 +41,7 @@ fn storage() -> impl Strategy<Value = Storage> {
     (0..TYPES.len(), prop::collection::vec(0..8_u8, 1..20)).prop_map(|(kind, values)| Storage { kind, values })
 }
 
-/// A view that fits one of the storages, however its numbers were drawn.
+/// Turns random numbers into a view that fits one of the storages.
 fn view(storages: &[Storage], drawn: &(usize, usize, Vec<(usize, usize)>)) -> View {
     let storage = drawn.0 % storages.len();
     let length = storages[storage].values.len();
@@ -49,7 +49,7 @@ fn view(storages: &[Storage], drawn: &(usize, usize, Vec<(usize, usize)>)) -> Vi
     let mut room = length - offset - 1;
     let (mut shape, mut strides) = (Vec::new(), Vec::new());
     for &(size, stride) in &drawn.2 {
-        // A stride that does not fit becomes 0: the view is expanded.
+        // A stride that does not fit becomes 0, which makes an expanded view.
         let stride = if size > 0 && (size - 1) * stride <= room { stride } else { 0 };
         room -= size.saturating_sub(1) * stride;
         shape.push(size);
@@ -68,7 +68,7 @@ fn expected(view: &View, storages: &[Storage]) -> Vec<f64> {
     places.into_iter().map(|place| f64::from(storage.values[place].min(most))).collect()
 }
 
-/// Sections of which the first is to be taken, and other names.
+/// Names of sections, of which the first must be selected, and other names.
 const LAYOUTS: [&[&str]; 6] =
     [&[], &["model"], &["ema", "model"], &["state_dict_ema", "state_dict"], &["module"], &["ema", "optimizer"]];
 const PREFIXES: [&str; 4] = ["", "module.", "module._orig_mod.", "mar."];
@@ -90,7 +90,7 @@ proptest! {
             let elements = if class.ends_with("Storage") { length } else { length * size };
             Stored { key: number.to_string(), class, elements: elements as u64 }
         }).collect();
-        // The first section has the views, another the same with a new beginning: which was read can be told.
+        // The first section has the views, another the same views with another offset, so that they can be distinguished.
         let section = |turn: usize| {
             let named = views.iter().cycle().skip(turn).take(views.len()).enumerate();
             let one = |(number, view): (usize, &View)| {
@@ -109,7 +109,7 @@ proptest! {
         let names: Vec<String> = stored.iter().map(|it| format!("m/data/{}", it.key)).collect();
         let mut entries = vec![("m/data.pkl", program.as_slice())];
         entries.extend(names.iter().map(String::as_str).zip(bytes.iter().map(Vec::as_slice)));
-        // Only storages that something refers to are in a file.
+        // A file contains only referenced storages.
         let used: Vec<(&str, &[u8], usize)> = (0..stored.len())
             .filter(|number| views.iter().any(|view| view.storage == *number))
             .map(|number| {

@@ -1,4 +1,4 @@
-//! The laws can fail: things that break them are caught.
+//! Implementations that violate the laws, and the violations that must be detected.
 
 use gtr_core::detail::{Candidates, DetailShare};
 use gtr_core::diffusion::StepShape;
@@ -22,7 +22,7 @@ fn caught(law: laws::Law, says: &str) {
     assert!(broken.contains(says), "{broken}");
 }
 
-/// Lists tokens backwards though it says that their order is drawn by seed.
+/// Lists tokens in descending order although their order depends on the seed.
 #[derive(Debug)]
 struct Backwards;
 
@@ -36,7 +36,7 @@ impl Order for Backwards {
     }
 }
 
-/// Forgets the last token.
+/// Omits the first token.
 #[derive(Debug)]
 struct Forgetful;
 
@@ -61,7 +61,7 @@ fn orders() {
     assert!(Partition::new(grid(), vec![vec![elsewhere]]).is_err());
 }
 
-/// Returns the same steps whatever the stages.
+/// Returns the same steps for all stages.
 #[derive(Debug)]
 struct Fixed(Vec<usize>);
 
@@ -79,7 +79,7 @@ fn paces() {
     laws::pace(&Fixed(vec![1, 3]), &[4]).unwrap();
 }
 
-/// Forgets a step.
+/// Omits a step.
 #[derive(Debug)]
 struct Short;
 
@@ -98,7 +98,7 @@ fn curves() {
     assert!(laws::diffusion(&Short, 3, 1).is_err());
 }
 
-/// Picks what it is told by position, so that the order of the tokens shows.
+/// Picks fixed positions, so that the result depends on the order of the tokens.
 #[derive(Debug)]
 struct Positions(Vec<usize>);
 
@@ -112,7 +112,7 @@ impl Detail for Positions {
     }
 }
 
-/// Says that it ranks by the token's number, but always picks the tokens 1 and 2.
+/// Claims to rank by the token index, but always picks the tokens 1 and 2.
 #[derive(Debug)]
 struct Unranked(usize);
 
@@ -145,18 +145,18 @@ fn detail_rules() {
     caught(laws::detail(&Unranked(1), &tokens, &[0.0; 10], 2, Seed(0)), "each token has a score");
 }
 
-/// What is wrong with a model.
+/// The fault of a model.
 #[derive(Clone, Copy)]
 enum Fault {
-    /// The batch shows: it adds the number of rows to every value.
+    /// Adds the number of rows to every value, so that values depend on the batch.
     Crowded,
-    /// It commits its first target only.
+    /// Commits only its first target.
     Forgetful,
-    /// It commits other tokens than the targets.
+    /// Commits other tokens than the targets.
     Elsewhere,
-    /// It has so many numbers too few, or too many, in the conditioning vectors for the host.
+    /// Returns host features with a number of values too many or, if negative, too few.
     Rows(isize),
-    /// It finds numbers that are not finite in an image that is not there.
+    /// Reports a non-finite value in an image that does not exist.
     Slot,
 }
 
@@ -206,7 +206,7 @@ impl MaskedGenerator for Faulty {
 
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Self::Error> {
         let toy = &self.0;
-        // The last tokens that are not known yet.
+        // The last unknown tokens.
         let last = |slot: usize| {
             let unknown = toy.grid.iter().filter(|&token| !toy.is_known(canvas, slot, token));
             let mut unknown: Vec<TokenIndex> = unknown.collect();
@@ -246,7 +246,7 @@ fn models() {
     caught(law(Fault::Forgetful, "gtr-8"), " is unknown after AR step ");
     caught(law(Fault::Elsewhere, "gtr-8"), " after AR step ");
     caught(law(Fault::Slot, "gtr-8"), "the model returned 10 images, expected 2");
-    // Whether a detail rule asks for the vectors or not.
+    // With and without a detail rule that needs the vectors.
     for name in ["gtr-8", "mar-8"] {
         for more in [-6, -1, 1, 6] {
             caught(law(Fault::Rows(more), name), "host_features: ");

@@ -1,4 +1,4 @@
-//! The cost model: by hand, and against the paper.
+//! The cost model, compared with a count by hand and with the paper.
 
 use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec, TextSpec, published};
 use gtr_core::{Config, Grid, Plan, Registry, Schedule, preset};
@@ -40,7 +40,7 @@ fn the_count_of_a_small_model_agrees_with_a_count_by_hand() {
     let cost = SMALL.cost(&two_steps(), false);
     // Rows of the encoder: 2, then 3. A row: 4x16 for attention, 2 times 4x8. Tokens are embedded, 3x4, at each step.
     assert_eq!(cost.encoder, 2.0 * (5.0 * (64.0 + 64.0) + 2.0 * 2.0 * 12.0));
-    // The encoder's rows are embedded, 4x5; then 4 rows at each step, through two blocks of 5x20 and 2 times 5x10.
+    // The rows of the encoder are embedded, 4x5; then 4 rows at each step, through two blocks of 5x20 and 2 times 5x10.
     assert_eq!(cost.decoder, 2.0 * (5.0 * 20.0 + 2.0 * 4.0 * 2.0 * (100.0 + 100.0)));
     // 2x2 and 3x3 of width 4, once; 4x4 of width 5, twice, at each step; keys and values, two operations each.
     assert_eq!(cost.attention, 4.0 * ((4.0 + 9.0) * 4.0 + 2.0 * 2.0 * 16.0 * 5.0));
@@ -61,7 +61,7 @@ fn guidance_doubles_everything_except_the_text() {
     assert_eq!(guided.text, plain.text);
     // 7 rows: 9x4 and 4x4; two blocks of 4x16 and 2 times 4x8 and 7 keys and values.
     assert_eq!(plain.text, 2.0 * 7.0 * (36.0 + 16.0 + 2.0 * (64.0 + 64.0)) + 2.0 * 4.0 * 49.0 * 4.0);
-    // Texts cost the last decoder, too.
+    // Texts also need the last decoder.
     let without = ArchSpec { text: None, ..arch }.cost(&two_steps(), false);
     assert!(plain.decoder > without.decoder && plain.attention > without.attention);
     assert_eq!(plain.head, without.head);
@@ -85,7 +85,7 @@ fn the_figures_of_the_paper_are_reproduced() {
                 assert!((found / 1e12 / tera - 1.0).abs() < 0.015, "{name} {}: {found:e}", preset.name);
             }
             let off = (whole / found / paper.speed - 1.0).abs();
-            // What does not fit is told so, and does not.
+            // A figure that is marked as not fitting must not fit.
             assert_eq!(off < 0.02, paper.fits, "{name} {}: {}", preset.name, whole / found);
             compared += 1;
         }

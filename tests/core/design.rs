@@ -1,4 +1,4 @@
-//! Schedules that are designed to lose little.
+//! The search for schedules with a low loss.
 
 use gtr_core::design::{Design, Goal, Problem, free, structured};
 use gtr_core::loss::{Field, Measured, mean_loss};
@@ -12,7 +12,7 @@ fn steps(steps: u32) -> Goal {
     Goal::ArSteps(ArSteps::new(steps).unwrap())
 }
 
-/// A problem on the default field that is searched on few images.
+/// Returns a problem on the default field with few images.
 fn problem(height: u32, width: u32) -> Problem {
     Problem { images: 4, ..Problem::new(grid(height, width), Field::default()) }
 }
@@ -23,7 +23,7 @@ fn plan(problem: &Problem, design: &Design) -> Plan {
 
 #[test]
 fn designs_lose_less_than_cascades_of_random_order() {
-    // What quincunx levels in random order lose: 0.39 nats in 8 steps, 0.17 in 16; 1.41 in 10 steps on 32x32.
+    // Losses of quincunx levels in random order: 0.39 nats in 8 steps, 0.17 in 16; 1.41 in 10 steps on 32x32.
     for (side, ar_steps, bound) in [(16, 8, 0.394), (16, 16, 0.168), (32, 10, 1.41)] {
         let problem = Problem { images: 2, ..problem(side, side) };
         let design = structured(&problem, steps(ar_steps)).unwrap();
@@ -69,7 +69,7 @@ fn the_best_of_all_step_allocations_of_a_small_grid_is_found() {
         }
     }
     assert!(design.candidates > tried);
-    // Each family's loss is that of its schedule.
+    // The loss of each family is that of its schedule.
     for family in &design.families {
         let mut schedule = design.schedule.clone();
         schedule.order = family.order.clone();
@@ -134,7 +134,7 @@ fn free_partitions_lose_no_more_and_keep_the_number_of_steps() {
         assert_eq!(plan.steps().len(), ar_steps as usize);
         assert_eq!(mean_loss(&plan, problem.seed, 1, &problem.field).unwrap(), freed.loss);
     }
-    // A bad start shows what moves can do.
+    // Start from a bad partition, so that moves can improve it.
     let problem = problem(8, 8);
     let mut rows = structured(&problem, steps(4)).unwrap();
     rows.schedule.order = Config::new("raster");
@@ -147,7 +147,7 @@ fn free_partitions_lose_no_more_and_keep_the_number_of_steps() {
 #[test]
 fn designs_use_a_measured_field_on_its_own_grid() {
     let near = |a: u32, b: u32| (-(f64::from(a.abs_diff(b)))).exp();
-    // Columns tell nothing of each other: whole rows may be drawn at once.
+    // Columns are independent: whole rows can be drawn in one step without loss.
     let covariance = (0..16_u32)
         .flat_map(|a| (0..16_u32).map(move |b| if a % 4 == b % 4 { near(a / 4, b / 4) } else { 0.0 }))
         .collect();

@@ -1,4 +1,4 @@
-//! Orders, step counts, timesteps and scores recorded from the published implementations.
+//! Comparison with orders, step counts, timesteps and scores recorded from the published implementations.
 
 use std::collections::BTreeMap;
 
@@ -94,7 +94,7 @@ fn scores_equal_the_recording() {
         #[expect(clippy::cast_possible_truncation, reason = "conditioning vectors are f32")]
         let vector: Vec<f32> = case.x.iter().map(|&value| value as f32).collect();
         let score = Spectrum::new(case.D).score(&vector);
-        // The vectors are recorded in f64 and rounded to f32 here.
+        // The recorded vectors are f64 and are rounded to f32 here.
         assert!((score - case.score).abs() <= 1e-6 * case.score, "D = {}: {score} and {}", case.D, case.score);
     }
 }

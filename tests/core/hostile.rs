@@ -1,4 +1,4 @@
-//! Documents made to hurt: refused by rule, never believed.
+//! Malicious documents are refused by rule.
 
 use std::io::Read;
 
@@ -72,7 +72,7 @@ fn an_invalid_plan_reports_its_first_violation() {
 }
 
 proptest! {
-    /// A sound plan with any one byte changed, dropped or doubled: refused, or still sound, never a panic.
+    /// A valid plan with one byte changed, removed or duplicated is refused or still valid, and never causes a panic.
     #[test]
     fn edited_files_never_panic(place in any::<prop::sample::Index>(), byte: u8, how in 0..3usize) {
         let mut bytes = plan().to_json().into_bytes();

@@ -1,10 +1,10 @@
-//! Every registered implementation obeys the laws of its axis, alone and in plans with all others.
+//! Every registered implementation obeys the laws of its axis, alone and in plans with all other implementations.
 
 use gtr_core::{AxisName, Config, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Budget, TestRunner};
 
-/// Runs a law over drawn cases, a full budget for each entry, failing with the entry's name.
+/// Runs a law on random cases, with a full budget for each entry, and panics with the name of the entry.
 fn for_each<A: gtr_core::registry::Axis + ?Sized, S: Strategy>(
     entries: &[Entry<A>],
     axis: AxisName,
@@ -20,7 +20,7 @@ fn for_each<A: gtr_core::registry::Axis + ?Sized, S: Strategy>(
     }
 }
 
-/// The implementation of a configuration, taken through a schedule as users do.
+/// Returns a schedule with a configuration on one axis.
 fn schedule_with(axis: AxisName, config: Config) -> Schedule {
     let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
     schedule.adapt = AxisName::ALL.to_vec();
@@ -45,8 +45,9 @@ fn every_order_obeys_the_laws() {
 #[test]
 fn every_pace_obeys_the_laws() {
     let registry = Registry::builtin();
-    let stages =
-        || prop::collection::vec(0..400usize, 1..6).prop_filter("a token at least", |it| it.iter().sum::<usize>() > 0);
+    let stages = || {
+        prop::collection::vec(0..400usize, 1..6).prop_filter("at least one token", |it| it.iter().sum::<usize>() > 0)
+    };
     for_each(
         registry.paces(),
         AxisName::Pace,

@@ -1,4 +1,4 @@
-//! What a plan loses: the recorded numbers, and laws that hold and can be broken.
+//! The loss of a plan: comparison with recordings, its laws, and broken losses that must be detected.
 
 use gtr_core::laws::loss::{self as laws, Case, LossOf};
 use gtr_core::loss::{Field, Isotropic, Loss, Measured, default_images, loss, loss_of_steps, mean_loss};
@@ -18,7 +18,7 @@ fn tokens(grid: Grid, tokens: &[usize]) -> Vec<TokenIndex> {
     tokens.iter().map(|&token| grid.token(token).unwrap()).collect()
 }
 
-/// The recorded case on a measured covariance is among those that `gtr_backends::conform` compares.
+/// `gtr_backends::conform` also compares the recorded case with a measured covariance.
 #[test]
 fn isotropic_losses_equal_the_recording() {
     let recorded: Value = serde_json::from_str(include_str!("../golden/loss.json")).unwrap();
@@ -45,7 +45,7 @@ fn isotropic_losses_equal_the_recording() {
     assert_eq!(compared, 80);
 }
 
-/// The losses of presets on the default field, as another program computed them.
+/// Losses of presets on the default field, computed by an independent program.
 #[test]
 fn losses_of_presets_agree_with_an_independent_computation() {
     let (grid, field) = (grid(16, 16), Field::default());
@@ -61,7 +61,7 @@ fn losses_of_presets_agree_with_an_independent_computation() {
     assert!((raster.mean.total / 14.5 - 1.0).abs() < 0.03);
 }
 
-/// The cascades' orders within their levels beat random ones by far.
+/// The lattice orders of the cascades lose much less than random orders.
 #[test]
 fn cascades_lose_little_because_of_lattice_orders() {
     let field = Field::default();
@@ -177,7 +177,7 @@ fn measured_fields_are_checked() {
     assert!(refused(3000, vec![vec![]]).contains("exceed the maximum of 4096 values"));
 }
 
-/// Checks a law, of which `field` is for those that ask for an isotropic one.
+/// Checks a law; `field` is for laws that need an isotropic field.
 type Check = fn(LossOf<'_>, &Case, Isotropic) -> gtr_core::laws::Law;
 
 const LAWS: [(&str, Check); 8] = [
@@ -201,7 +201,7 @@ proptest! {
     }
 }
 
-/// Losses that break one law each, and the law.
+/// Losses that violate one law each, with the law.
 #[test]
 fn broken_losses_are_detected() {
     let honest =
@@ -269,6 +269,6 @@ fn broken_losses_are_detected() {
         let error = law(of, &case, field).expect_err(name).to_string();
         assert!(error.contains(says), "{name}: {error}");
     }
-    // Each law was broken.
+    // Every law is violated by one of them.
     assert!(LAWS.iter().all(|(name, _)| broken.iter().any(|(law, ..)| law == name)));
 }

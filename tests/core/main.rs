@@ -1,10 +1,10 @@
-//! Tests of gtr-core from outside: what any other crate could write.
+//! Tests of the public interface of gtr-core.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "a test that panics fails, and its numbers are small"
+    reason = "a panic fails the test, and the numbers are small"
 )]
 
 mod broken;

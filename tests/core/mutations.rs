@@ -1,5 +1,5 @@
-//! A mutation test for every rule of `spec/SPEC.md`: a sound plan is broken in that rule alone, and `verify` names that rule
-//! and no other.
+//! A mutation test for every rule of `spec/SPEC.md`: a valid plan is changed so that it violates this rule alone, and `verify`
+//! must report this rule and no other.
 
 use std::collections::BTreeSet;
 
@@ -15,23 +15,23 @@ fn known() -> impl Strategy<Value = PlanDocument> {
     plans.prop_map(|plan| plan.to_document())
 }
 
-/// Of [`foreign`] those in which tokens are known.
+/// Documents like [`foreign`], with known tokens.
 fn begun() -> impl Strategy<Value = PlanDocument> {
     foreign().prop_filter("tokens are known", |document| !document.known.is_empty())
 }
 
-/// Documents whose schedule is not registered, so that the structural rules stand alone.
+/// Documents with an unregistered schedule, to which only the structural rules apply.
 fn foreign() -> impl Strategy<Value = PlanDocument> {
     known().prop_map(|mut document| {
         let within = document.schedule.order.params.get("within").cloned();
         document.schedule.order = Config::new("from-elsewhere").with("within", within.unwrap_or("random".into()));
-        // Fixed orders list tokens as they are generated; these are drawn by seed.
+        // Fixed orders list tokens in the order of generation; in these the order depends on the seed.
         document.stages.iter_mut().for_each(|stage| stage.tokens.sort_unstable());
         document
     })
 }
 
-/// Breaks documents with `mutate`, which says whether there was something to break, and checks that exactly `rule` is named.
+/// Changes documents with `mutate`, which returns false if it cannot, and checks that exactly `rule` is reported.
 fn is_caught(rule: Rule, documents: impl Strategy<Value = PlanDocument>, mutate: impl Fn(&mut PlanDocument) -> bool) {
     let registry = Registry::builtin();
     let broken = std::cell::Cell::new(0);
@@ -50,7 +50,7 @@ fn is_caught(rule: Rule, documents: impl Strategy<Value = PlanDocument>, mutate:
     assert!(broken.get() >= 20, "{rule}: only {} plans had something to break", broken.get());
 }
 
-/// The position of a step whose stage has another step too.
+/// Returns the position of a step whose stage has at least two steps.
 fn shared_step(document: &PlanDocument) -> Option<usize> {
     document.steps.windows(2).position(|pair| pair[0].stage == pair[1].stage)
 }
@@ -61,7 +61,7 @@ fn text(document: &PlanDocument) -> serde_json::Value {
 
 type Break = fn(&mut serde_json::Value);
 
-/// Takes its names from an object, and leaves an array of its values.
+/// Replaces an object by an array of its values.
 fn nameless(value: &mut serde_json::Value) {
     *value = value.as_object().unwrap().values().cloned().collect();
 }
@@ -105,7 +105,7 @@ fn r02_version() {
             true
         });
     }
-    // Which of the versions depends on whether tokens are known.
+    // The expected version depends on the known tokens.
     is_caught(Rule::Version, known(), |document| {
         document.format_version = 3 - document.format_version;
         true
@@ -127,7 +127,7 @@ fn r04_stages() {
         document.steps.iter_mut().for_each(|step| step.stage += 1);
         true
     });
-    // Everything is known, nothing is left.
+    // All tokens are known, so no stage remains.
     is_caught(Rule::Stages, begun(), |document| {
         document.known.extend(document.stages.drain(..).flat_map(|stage| stage.tokens));
         document.known.sort_unstable();
@@ -178,7 +178,7 @@ fn r07_covering() {
     });
     is_caught(Rule::Covering, foreign(), |document| {
         let step = document.steps.last_mut().unwrap();
-        // The step must keep a token, and enough for its detail.
+        // The step must keep a token, and enough tokens for its detail.
         let can = step.tokens > step.detail.map_or(1, |detail| detail.tokens);
         if can {
             step.tokens -= 1;
@@ -293,14 +293,14 @@ fn r14_schedule() {
 
 #[test]
 fn r15_order_produced() {
-    // A listed order says nothing of how its tokens are listed: only its schedule does.
+    // Only its schedule determines how a listed order lists its tokens.
     is_caught(Rule::OrderProduced, known(), |document| {
         let listed = ["raster", "halton", "subsample"].contains(&document.schedule.order.kind.as_str());
         let tokens = &mut document.stages[0].tokens;
         tokens.reverse();
         listed && tokens.len() > 1
     });
-    // Tokens that change places between stages, each listed where it belongs.
+    // Swap tokens between stages, and keep both lists in order.
     is_caught(Rule::OrderProduced, known(), |document| {
         let [first, second, ..] = document.stages.as_mut_slice() else { return false };
         std::mem::swap(&mut first.tokens[0], &mut second.tokens[0]);

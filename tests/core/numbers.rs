@@ -1,4 +1,4 @@
-//! Plans in numbers, and things in words.
+//! Summaries of plans, and display forms of types.
 
 use gtr_core::sampler::SampleError;
 use gtr_core::{
@@ -13,7 +13,7 @@ fn a_summary_counts_evaluations() {
     let summary = plan.summary();
     assert_eq!((summary.tokens, summary.ar_steps), (256, 32));
     let generation: usize = plan.steps()[..30].iter().map(|step| step.diffusion_steps().get() as usize).sum();
-    // Of the last two steps the longest chain is that of the detail.
+    // In the last two steps the longest chain is that of the detail.
     assert_eq!(summary.head_evaluations, generation + 2 * 50);
     assert_eq!(summary.network_evaluations(), 32 + summary.head_evaluations);
     let tokens: usize =

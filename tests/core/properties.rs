@@ -1,24 +1,24 @@
-//! A property test for every rule of `spec/SPEC.md`: each rule, written out again without the library's own check, holds of
-//! every plan that any combination of implementations makes.
+//! A property test for every rule of `spec/SPEC.md`: each rule, implemented again independently of the library, holds for every
+//! plan of any combination of implementations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gtr_core::{Grid, Plan, PlanDocument, Registry, Role, Rule, Seed, Spectrum, TokenSet, Within, laws, preset};
 use proptest::prelude::*;
 
-/// Plans of whole grids and of what is left of them.
+/// Plans of whole grids and of grids with known tokens.
 fn documents() -> impl Strategy<Value = (Plan, PlanDocument)> {
     let plans = prop_oneof![laws::plans(&Registry::builtin()), laws::plans_of_a_rest(&Registry::builtin())];
     plans.prop_map(|plan| (plan.clone(), plan.to_document()))
 }
 
-/// The tokens that are known and those of all stages.
+/// Returns the known tokens and those of all stages.
 fn tokens(document: &PlanDocument) -> Vec<u64> {
     let stages = document.stages.iter().flat_map(|stage| &stage.tokens);
     document.known.iter().chain(stages).map(|&token| token.into()).collect()
 }
 
-/// The plan that a document's own schedule makes.
+/// Plans the schedule of a document.
 fn made_again(document: &PlanDocument) -> PlanDocument {
     let grid = Grid::new(document.grid.height as u32, document.grid.width as u32).unwrap();
     let known = document.known.iter().map(|&token| grid.token(token as usize).unwrap());
@@ -150,7 +150,7 @@ proptest! {
         prop_assert_eq!(details(&made_again(&document)), details(&document));
     }
 
-    /// The reconstruction of a bisection is all odd cells, and each of them touches only tokens generated before.
+    /// The reconstruction of a bisection consists of all odd cells, and each of them is adjacent only to tokens generated before.
     #[test]
     fn reconstruction_is_the_odd_cells(grid in laws::grids(), stages in 2..6u32, quincunx: bool) {
         let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
@@ -181,7 +181,7 @@ proptest! {
         }
     }
 
-    /// The stages of a rest are those of the whole grid without what is known, those that are left with nothing dropped.
+    /// With known tokens, the stages are those of the whole grid without the known tokens; empty stages are dropped.
     #[test]
     fn an_inpainting_plan_has_the_stages_of_the_whole_grid(plan in laws::plans_of_a_rest(&Registry::builtin())) {
         let mut schedule = plan.schedule().clone();
@@ -194,7 +194,7 @@ proptest! {
         prop_assert_eq!(plan.stages().iter().map(|stage| stage.tokens().to_vec()).collect::<Vec<_>>(), expected);
     }
 
-    /// Steps of a stage under `rates` differ by at most one token, and there are round(n / r) of them.
+    /// With `rates`, a stage has round(n / r) steps, which differ by at most one token.
     #[test]
     fn step_counts_follow_the_rates(grid in laws::grids(), rates in prop::collection::vec(0.3..200.0f64, 3)) {
         let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
@@ -211,7 +211,7 @@ proptest! {
         }
     }
 
-    /// The curve begins at T_max, falls to T_min by the last generation step, and is T_rec after.
+    /// The curve starts at T_max, decreases to T_min at the last generation step, and is T_rec afterwards.
     #[test]
     fn the_diffusion_curve_decreases_between_its_ends(grid in laws::grids(), a in 1..200u32, b in 1..200u32, t_rec in 1..200u32) {
         let (t_max, t_min) = (a.max(b), a.min(b));
@@ -229,12 +229,12 @@ proptest! {
         prop_assert!(of(Role::Reconstruction).iter().all(|&steps| steps == t_rec));
     }
 
-    /// FTS picks exactly the share beta with the highest scores, ties to the lower index.
+    /// FTS picks exactly the fraction beta with the highest scores; ties go to the lower index.
     #[test]
     fn fts_picks_the_highest_scores(
         beta in 0.0..=1.0f64,
         count in 1..30usize,
-        // Few distinct vectors, so that scores tie.
+        // Few distinct vectors, so that there are ties.
         kinds in prop::collection::vec(0..4usize, 30),
         vectors in prop::collection::vec(prop::collection::vec(-2.0..2.0f32, 7), 4),
     ) {
@@ -259,7 +259,7 @@ proptest! {
         }
     }
 
-    /// Scores against a transform written out term by term.
+    /// Scores agree with a discrete Fourier transform computed term by term.
     #[test]
     fn scores_equal_those_of_a_direct_transform(vector in prop::collection::vec(-5.0..5.0f32, 0..70)) {
         let d = vector.len();
@@ -278,7 +278,7 @@ proptest! {
         prop_assert!((score - expected).abs() <= 1e-9 * (1.0 + expected), "{score} and {expected}");
     }
 
-    /// Farthest-point order keeps every next token as far as possible from those before.
+    /// In farthest order every token is as far as possible from the tokens before it.
     #[test]
     fn farthest_order_is_greedy(grid in laws::grids(), seed: u64) {
         let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();

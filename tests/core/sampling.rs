@@ -23,23 +23,23 @@ fn jobs(images: &[u64]) -> Vec<Job<f32>> {
     images.iter().map(|&image| Job { prompt: image as f32 * 0.5, image: ImageIndex(image) }).collect()
 }
 
-/// Plans of whole grids and of what is left of them.
+/// Plans of whole grids and of grids with known tokens.
 fn any_plans() -> impl Strategy<Value = Plan> {
     prop_oneof![laws::plans(&Registry::builtin()), laws::plans_of_a_rest(&Registry::builtin())]
 }
 
-/// A picture of values that the toy never makes.
+/// A picture with values that the toy model never generates.
 fn picture(plan: &Plan, number: usize) -> Vec<u32> {
     plan.grid().iter().map(|token| ((token.get() + number) as f32 + 100.0).to_bits()).collect()
 }
 
-/// Runs a plan from pictures, of which a plan of a whole grid takes nothing.
+/// Runs a plan that starts from pictures; a plan without known tokens ignores them.
 fn go_on(plan: &Plan, toy: &mut Toy, jobs: &[Job<f32>], settings: &Settings) -> Vec<Vec<u32>> {
     let from: Vec<_> = (0..jobs.len()).map(|number| picture(plan, number)).collect();
     Sampler::new(plan, &Registry::builtin()).unwrap().run_from(toy, jobs, &from, settings, &mut ()).unwrap()
 }
 
-/// What level `level` of the quincunx keeps, then what it cuts off, each ordered by the levels that follow.
+/// Returns the tokens that level `level` of the quincunx keeps, then those that it cuts off, each ordered by the following levels.
 fn halves(grid: Grid, tokens: Vec<TokenIndex>, level: u32) -> Vec<TokenIndex> {
     if tokens.len() < 2 {
         return tokens;
@@ -65,7 +65,7 @@ fn a_plan_without_a_limit_uses_the_limit_of_the_model() {
     };
     let open = plan("gtr-8", 4);
     assert_eq!(highest(&open), 949);
-    // What the plan says itself counts, also that there is no limit.
+    // The limit of the plan takes precedence, also if it says that there is no limit.
     for limit in [900, 999] {
         let mut schedule = open.schedule().clone();
         schedule.set_default_timestep_limit(TimestepLimit::Max(Timestep::new(limit).unwrap())).unwrap();
@@ -77,7 +77,7 @@ fn a_plan_without_a_limit_uses_the_limit_of_the_model() {
     let mut schedule = open.schedule().clone();
     schedule.set_default_timestep_limit(model).unwrap();
     assert_eq!(schedule.plan(open.grid(), &registry).unwrap().plan, resolved);
-    // A limit that leaves fewer timesteps than the plan has steps is an error, not another number of steps.
+    // A limit with fewer timesteps than diffusion steps is an error and does not change the number of steps.
     let low = TimestepLimit::Max(Timestep::new(10).unwrap());
     let mut toy = Toy { limit: low, ..Toy::new(open.grid()) };
     let error = run(&open, &mut toy, &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
@@ -88,7 +88,7 @@ fn a_plan_without_a_limit_uses_the_limit_of_the_model() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Stages one after the other, each shuffled on its own stream.
+    /// Stages are generated one after the other, each shuffled with its own random stream.
     #[test]
     fn s1_order(plan in any_plans(), seed: u64, image: u64) {
         let mut expected = Vec::new();
@@ -106,7 +106,7 @@ proptest! {
         }
         let order = plan.order(Seed(seed), ImageIndex(image));
         if plan.within() == Within::Farthest {
-            // `properties::farthest_order_is_greedy` tells the rest; here, that stages keep together.
+            // `properties::farthest_order_is_greedy` checks the order itself; check here that stages stay together.
             let mut rest = order.as_slice();
             for mut stage in expected {
                 let mut found = rest[..stage.len()].to_vec();
@@ -120,7 +120,7 @@ proptest! {
         }
     }
 
-    /// The noise, written out again from the generator of random words up.
+    /// The noise, computed again from the random words of the generator.
     #[test]
     fn s2_noise(seed: u64, image: u64, token in 0..4096usize, draw: u32) {
         let mut key = [0; 32];
@@ -164,7 +164,7 @@ proptest! {
         laws::generator(&mut Toy::new(plan.grid()), &plan, &Registry::builtin(), &jobs(&images), &settings(seed))?;
     }
 
-    /// What is known keeps its bits, what is not is generated, and nothing else of the picture matters.
+    /// Known tokens keep their bits, unknown tokens are generated, and nothing else of the picture matters.
     #[test]
     fn s5_known(plan in laws::plans_of_a_rest(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..3), seed: u64) {
         let (registry, settings, jobs) = (Registry::builtin(), settings(seed), jobs(&images));
@@ -186,7 +186,7 @@ proptest! {
         prop_assert_eq!(sampler.run_from(&mut Toy::new(plan.grid()), &jobs, &from, &settings, &mut ()).unwrap(), made);
     }
 
-    /// Reconstructions under other seeds share their generation and differ in the rest.
+    /// Reconstructions with different seeds have the same generation and differ in the other tokens.
     #[test]
     fn s6_reseeding(plan in laws::plans(&Registry::builtin()), image: u64, seed: u64, other: u64) {
         prop_assume!(seed != other);
@@ -236,7 +236,7 @@ fn other_seeds_and_images_differ() {
 
 struct Stopper(usize, Vec<usize>);
 
-/// Counts what it sees before the first step and after each.
+/// Counts the known tokens before the first step and after each step.
 #[derive(Default)]
 struct Onlooker(Vec<usize>);
 
@@ -278,7 +278,7 @@ fn an_observer_is_called_at_every_step_and_can_stop() {
     assert_eq!(observer.1, (0..plan.steps().len()).collect::<Vec<_>>());
     let stopped = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut Stopper(2, Vec::new()));
     assert_eq!(stopped.unwrap_err().to_string(), "stopped after AR step 3 of 8");
-    // There is nothing left to stop after the last step.
+    // Stopping after the last step has no effect.
     let last = plan.steps().len() - 1;
     assert!(run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut Stopper(last, Vec::new())).is_ok());
 }
@@ -308,7 +308,7 @@ fn unsuitable_plans_are_refused() {
     assert_eq!(run(&plan, &mut Toy::new(plan.grid()), &[], &settings(0), &mut ()).unwrap(), Vec::<Vec<u32>>::new());
 }
 
-/// A plan for the lower half of a grid.
+/// Returns a plan for the lower half of a grid.
 fn lower_half() -> Plan {
     let grid = Grid::new(8, 8).unwrap();
     let known = TokenSet::of(grid, grid.iter().take(32));
@@ -335,7 +335,7 @@ fn all_tokens_known_is_an_error() {
     assert_eq!(error, "every token of the grid of 8x8 is known: nothing is left to generate");
 }
 
-/// A test of the tests: a model that loses what is known is caught by what `s5_known` compares.
+/// The comparison of `s5_known` detects a model that loses known tokens.
 #[test]
 fn steps_depend_on_known_tokens() {
     let plan = lower_half();

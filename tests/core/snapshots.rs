@@ -1,8 +1,8 @@
-//! Plans are an interface: what the presets and examples make is pinned, token by token.
+//! Snapshots of the plans of presets and examples, token by token, because plans are part of the interface.
 
 use gtr_core::{AxisName, Entry, Grid, ImageIndex, Plan, Registry, Seed, preset};
 
-/// The stage of every token, one symbol a token, one line a row.
+/// Draws the stage of every token, one symbol per token and one line per row.
 fn drawing(plan: &Plan) -> String {
     let mut symbols = vec![' '; plan.grid().tokens()];
     for (stage, symbol) in plan.stages().iter().zip('1'..) {

@@ -1,4 +1,4 @@
-//! A model small enough to reason about: a token's value tells what was known when it was made, and with what.
+//! A toy model: the value of a token depends on the tokens that were known when it was generated, and on the inputs of the head.
 
 use std::convert::Infallible;
 
@@ -6,7 +6,7 @@ use gtr_core::{
     Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, Timesteps, TokenIndex,
 };
 
-/// Conditions a token on the sum of the known tokens around it; its head adds some of the token's own noise.
+/// Conditions a token on the sum of the known tokens; its head adds some of the token's noise.
 #[derive(Debug)]
 pub(crate) struct Toy {
     pub(crate) grid: Grid,
@@ -16,7 +16,7 @@ pub(crate) struct Toy {
     pub(crate) calls: Vec<Call>,
 }
 
-/// A call of the head, as the sampler asked for it.
+/// The arguments of a call of the head.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Call {
     pub(crate) rows: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
-    /// Known tokens of the first image.
+    /// Number of known tokens of the first image.
     pub(crate) fn known(&self) -> usize {
         self.values[0].iter().flatten().count()
     }
@@ -104,7 +104,7 @@ impl MaskedGenerator for Toy {
                 return f32::NAN;
             }
             let mut value = features[0] * request.guidance as f32;
-            // The first and the last draw tell two runs apart as well as all of them.
+            // The first and the last draw are enough to distinguish two runs.
             for draw in [0, request.timesteps[row.group].evaluations() - 1] {
                 let mut noise = [0.0];
                 request.noise.fill_normal(row.image, row.token, draw as u32, &mut noise);

@@ -1,11 +1,11 @@
-//! Attention: as the formula says, and the same bits in any company.
+//! Attention: agreement with the formula, and bits that do not depend on the other queries.
 
 use gtr_kernels::{Attention, attention};
 use proptest::prelude::*;
 
 use crate::{bits, numbers, with_threads};
 
-/// One head of one sequence, in f64.
+/// Computes one head of one sequence in f64.
 fn by_formula(query: &[f32], keys: &[&[f32]], values: &[&[f32]]) -> Vec<f64> {
     let wide = |x: &f32| f64::from(*x);
     let scale = f64::from(u16::try_from(query.len()).unwrap()).powf(-0.5);

@@ -1,11 +1,11 @@
-//! Convolutions: as the formula says, and the same bits with any number of threads.
+//! Convolutions: agreement with the formula, and bits that do not depend on the number of threads.
 
 use gtr_kernels::{Convolution, Image, convolution};
 use proptest::prelude::*;
 
 use crate::{bits, numbers, with_threads};
 
-/// Weights `[outputs, channels, side, side]`, packed.
+/// Packs weights `[outputs, channels, side, side]`.
 fn packed(weights: &[f32], how: Convolution, channels: usize, outputs: usize) -> Vec<f32> {
     let shape = how.weights(channels, outputs);
     let mut packed = vec![0.0; shape.len()];
@@ -17,7 +17,7 @@ fn packed(weights: &[f32], how: Convolution, channels: usize, outputs: usize) ->
     packed
 }
 
-/// One number of the result, in f64, from an image that is enlarged and padded for real.
+/// Computes one value of the result in f64, from an image that is explicitly enlarged and padded.
 fn by_formula(image: Image<'_>, weights: &[f32], how: Convolution, [row, column, output]: [usize; 3]) -> f64 {
     let mut sum = 0.0;
     for (down, right) in (0..how.side).flat_map(|down| (0..how.side).map(move |right| (down, right))) {
@@ -76,7 +76,7 @@ fn pixels_do_not_depend_on_threads() {
     let run = || convolution(image, &weights, &bias, how, &|_, _| ());
     let one = with_threads(1, run);
     assert_eq!(bits(&with_threads(5, run)), bits(&one));
-    // Nor rows that are more than two away.
+    // Rows at a distance of more than two do not matter either.
     let part = Image { rows: 8, pixels: &pixels[..8 * 31 * channels], ..image };
     let few = convolution(part, &weights, &bias, how, &|_, _| ());
     let same = 7 * 31 * outputs;

@@ -1,17 +1,17 @@
-//! Activations and normalisation, against the same in f64.
+//! Activations and normalisation, compared with the same functions in f64.
 
 use gtr_kernels::{gelu, layer_norm, silu, softmax};
 
 use crate::{bits, numbers};
 
-/// Numbers from -20 to 20, closer together near 0, and the odd ones.
+/// Values from -20 to 20, denser near 0, and special values.
 fn line() -> Vec<f32> {
     let near = (-40_000..=40_000_i32).map(|step| f32::from(i16::try_from(step / 2).unwrap()) / 1000.0);
     let tiny = (0..120).map(|power| 2.0_f32.powi(-power));
     near.chain(tiny).chain([0.0, -0.0, 1e30, -1e30, f32::MAX, f32::MIN]).collect()
 }
 
-/// The largest difference from `expected`, as a share of 1 + its size.
+/// Returns the largest difference from `expected`, relative to 1 + its absolute value.
 fn distance(function: impl Fn(&mut [f32]), expected: impl Fn(f64) -> f64) -> f64 {
     let x = line();
     let mut found = x.clone();
@@ -28,7 +28,7 @@ fn gelu_is_within_a_few_units_of_the_last_place() {
     let exact = |x: f64| 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2));
     let off = distance(gelu, exact);
     assert!(off < 8e-7, "{off}");
-    // The approximation by tanh is another function, and is told from it.
+    // The tanh approximation is another function, and the check distinguishes the two.
     let by_tanh = |x: f64| 0.5 * x * (1.0 + libm::tanh(0.797_884_560_802_865_4 * (x + 0.044_715 * x * x * x)));
     assert!(distance(gelu, by_tanh) > 1e-4);
 }

@@ -1,4 +1,4 @@
-//! Normalisation of groups of channels, against the same in f64.
+//! Group normalisation, compared with the same function in f64.
 
 use gtr_kernels::group_norm;
 

@@ -1,5 +1,5 @@
-//! What the kernels compute, and that rows do not see each other.
-#![allow(clippy::unwrap_used, reason = "a test that cannot make its data has failed")]
+//! Correctness of the kernels, and independence of their rows.
+#![allow(clippy::unwrap_used, reason = "a test that cannot create its data fails")]
 
 mod attention;
 mod convolution;
@@ -7,7 +7,7 @@ mod elementwise;
 mod group_norm;
 mod product;
 
-/// Numbers without a pattern, between -1 and 1.
+/// Pseudorandom values between -1 and 1.
 fn numbers(seed: u32, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     let mut next = || {
@@ -21,7 +21,7 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|number| number.to_bits()).collect()
 }
 
-/// What `work` gives with so many threads.
+/// Runs `work` with a number of threads.
 fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }

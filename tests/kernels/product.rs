@@ -1,4 +1,4 @@
-//! Products: right, and the same bits however many rows and threads there are.
+//! Products: correctness, and bits that depend neither on the number of rows nor on the number of threads.
 
 use gtr_kernels::{PackedShape, Weights, gelu, product};
 use half::{bf16, f16};
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::{bits, numbers, with_threads};
 
-/// A matrix `[inputs, outputs]`, packed.
+/// Packs a matrix `[inputs, outputs]`.
 fn packed(weights: &[f32], shape: PackedShape) -> Vec<f32> {
     let mut packed = vec![0.0; shape.len()];
     for (index, &weight) in weights.iter().enumerate() {
@@ -20,7 +20,7 @@ fn plain(x: &[f32], weights: &[f32], shape: PackedShape) -> Vec<f32> {
     product(x, Weights::F32(&packed(weights, shape)), shape, &bias, &|_, _| ())
 }
 
-/// Whether a product gives each row the bits that it gives the row alone.
+/// Returns true if a product gives each row the same bits as for the row alone.
 fn is_independent(inputs: usize, x: &[f32], product: impl Fn(&[f32]) -> Vec<f32>) -> bool {
     let together = product(x);
     let alone: Vec<f32> = x.chunks_exact(inputs).flat_map(&product).collect();
@@ -53,7 +53,7 @@ proptest! {
     }
 }
 
-/// So large that threads share rows, and that the inputs are summed in parts.
+/// Large enough that rows are divided among threads and that inputs are summed in parts.
 const LARGE: (usize, PackedShape) = (301, PackedShape { inputs: 2100, outputs: 70 });
 
 #[test]
@@ -73,7 +73,7 @@ fn products_do_not_depend_on_threads() {
     }
 }
 
-/// The check that the tests above rely on notices a product that chooses its method by the number of rows.
+/// The check of the tests above detects a product that chooses its algorithm by the number of rows.
 #[test]
 #[expect(unsafe_code, reason = "gemm takes pointers")]
 fn a_product_with_dependent_rows_is_detected() {
@@ -84,7 +84,7 @@ fn a_product_with_dependent_rows_is_detected() {
         let mut out = vec![0.0_f32; m * n];
         let (k_stride, n_stride) = (k.cast_signed(), n.cast_signed());
         let (out_start, x, weights) = (out.as_mut_ptr(), x.as_ptr(), weights.as_ptr());
-        // SAFETY: the slices have m n, m k and k n elements, which the row-major strides reach, and no others.
+        // SAFETY: the slices have m n, m k and k n elements, and the row-major strides address exactly these elements.
         unsafe {
             let alone = gemm::Parallelism::None;
             gemm::gemm(
@@ -108,7 +108,7 @@ fn weights_of_16_bits_are_widened_exactly() {
     let short: Vec<bf16> = weights.iter().copied().map(bf16::from_f32).collect();
     let wide: Vec<f32> = short.iter().copied().map(f32::from).collect();
     assert!(product(Weights::Bf16(&short)) == product(Weights::F32(&wide)));
-    assert!(product(Weights::F32(&wide)) != product(Weights::F32(&weights)), "widening restores nothing");
+    assert!(product(Weights::F32(&wide)) != product(Weights::F32(&weights)), "narrowing must lose precision");
     let short: Vec<f16> = weights.iter().copied().map(f16::from_f32).collect();
     let wide: Vec<f32> = short.iter().copied().map(f32::from).collect();
     assert!(product(Weights::F16(&short)) == product(Weights::F32(&wide)));

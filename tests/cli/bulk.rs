@@ -101,7 +101,7 @@ fn deleted_or_changed_files_are_reported_and_regenerated() {
     }
     assert_eq!(files(folder), ["a"]);
     let run = gtr(folder, &format!("{TWELVE} --out a --resume"));
-    assert_eq!(run.stderr.lines().filter(|line| line.ends_with(": it is made again")).count(), 2, "{}", run.stderr);
+    assert_eq!(run.stderr.lines().filter(|line| line.ends_with(": generating it again")).count(), 2, "{}", run.stderr);
     assert!(run.succeeded().contains("12 images, 2 made now, "));
     assert_eq!(images(folder, "a"), before);
     assert_eq!(manifest(folder, "a"), manifest_before);
@@ -114,9 +114,9 @@ fn a_missing_part_is_reported() {
     gtr(folder, &format!("{TWELVE} --out a --shard 0/3")).succeeded();
     gtr(folder, &format!("{TWELVE} --out b --shard 2/3")).succeeded();
     let error = gtr(folder, "merge a b --out all").failed(1);
-    assert!(error.contains("4 of 12 images are missing: part 1/3 has no manifest, it lacks 4..7;"), "{error}");
+    assert!(error.contains("4 of 12 images are missing: part 1/3 has no manifest and misses images 4..7;"), "{error}");
     gtr(folder, &format!("{TWELVE} --out c --shard 1/3")).succeeded();
-    assert!(gtr(folder, "merge a b b").failed(1).contains("another folder has, too"));
+    assert!(gtr(folder, "merge a b b").failed(1).contains("another folder also has"));
     // What macOS and Windows put into a folder does not make it another run's.
     fs::create_dir(folder.join("all")).unwrap();
     for companion in ["all/.DS_Store", "all/Thumbs.db", "a/._00000.png", "a/shards/._0-of-3.json"] {
@@ -137,13 +137,13 @@ fn a_part_of_another_run_is_refused_with_a_reason() {
     gtr(folder, &format!("{TWELVE} --out a --shard 0/2")).succeeded();
     let before = images(folder, "a");
     for (flags, reason) in [
-        ("--shard 0/2", "was begun before (6 of 6 images): continue it with --resume"),
+        ("--shard 0/2", "already exists (6 of 6 images): use --resume to continue it"),
         ("--shard 0/2 --resume --seed 1", "settings.seed is 0 there, 1 here"),
         ("--shard 1/2 --scale 2", "settings.scale is 1 there, 2 here"),
         ("--shard 1/2 --cfg 2", "settings.cfg is "),
-        ("--shard 1/2 --max-timestep 900", "plan_sha256 is another"),
+        ("--shard 1/2 --max-timestep 900", "plan_sha256 differs"),
         ("--shard 1/2 --class 0..4", "numbering.subjects is 10 there, 5 here"),
-        ("--shard 1/2 --random-weights", "model_sha256 is another"),
+        ("--shard 1/2 --random-weights", "model_sha256 differs"),
         ("--shard 0/3", "a has a run in 2 parts, this is one in 3"),
         ("--resume", "a has a run in 2 parts, this is one in 1"),
     ] {
@@ -180,7 +180,7 @@ fn a_part_is_locked_by_one_process() {
     let held = fs::File::open(folder.join("a/shards/0-of-2.lock")).unwrap();
     held.lock().unwrap();
     let error = gtr(folder, &format!("{TWELVE} --out a --shard 0/2 --resume")).failed(1);
-    assert!(error.contains("another process is making this part"), "{error}");
+    assert!(error.contains("another process is generating this part"), "{error}");
     gtr(folder, &format!("{TWELVE} --out a --shard 1/2")).succeeded();
     drop(held);
     gtr(folder, &format!("{TWELVE} --out a --shard 0/2 --resume")).succeeded();

@@ -490,7 +490,7 @@ fn names_that_are_not_utf_8() {
     let refused = run("--out x.png --model", b"\xff");
     assert_eq!(refused.status.code(), Some(2));
     let error = String::from_utf8(refused.stderr).unwrap();
-    assert!(error.starts_with("error: an argument is not UTF-8") && error.lines().count() == 1, "{error}");
+    assert!(error.starts_with("error: an argument is not valid UTF-8") && error.lines().count() == 1, "{error}");
 }
 
 #[test]

@@ -157,15 +157,15 @@ fn grey_pictures_can_have_three_channels() {
     };
     assert_eq!(judged("grey.npz"), judged("three.npz"));
     let error = gtr(folder, "merge folder --out other --channels 3").failed(2);
-    assert_eq!(error, "error: --channels is for archives: name a .npz as --out\n");
+    assert_eq!(error, "error: --channels needs an archive: use a .npz file as --out\n");
 }
 
 #[test]
 fn an_archive_sorted_by_class_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let note = "note: the archive holds class after class: evaluators that split it in file order, as ADM's for the inception \
-                score, then see few classes in each split; --classes balanced mixes them\n";
+    let note = "note: the images of the archive are grouped by class: evaluation tools that split it in file order, such as ADM's \
+                for the inception score, then get few classes per split; --classes balanced mixes them\n";
     for (flags, said) in [
         ("--class 0..4 --count 2 --out a.npz", note),
         ("--class 0..4 --count 10 --classes balanced --out b.npz", ""),
@@ -200,8 +200,8 @@ fn slurm_arrays_are_supported() {
         assert!(said.starts_with(&format!("x: part {expected}, 2 images")), "{said}");
     }
     for (task, min, max, count, expected) in [
-        ("3", "2", "3", "2", "the Slurm array counts from 2, so it may be a part of another: write --shard auto/N"),
-        ("3", "0", "7", "3", "the 3 tasks of the Slurm array do not follow each other in equal steps"),
+        ("3", "2", "3", "2", "the Slurm array starts at 2, so it may be part of another array: use --shard auto/N"),
+        ("3", "0", "7", "3", "the 3 tasks of the Slurm array are not evenly spaced"),
     ] {
         let environment = [
             ("SLURM_ARRAY_TASK_ID", task),

@@ -47,7 +47,7 @@ fn parts_can_be_killed_and_resumed_without_locks() {
         let error = run_with(folder, &words(&format!("{line} --resume")), &preload).failed(1);
         assert!(error.starts_with(&format!("error: process {} on ", child.id())), "{error}");
         assert!(
-            error.contains(" is making this part: wait for it, or end it first; if it has ended, remove "),
+            error.contains(" is generating this part: wait for it or end it first; if it has already ended, remove "),
             "{error}"
         );
         kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
@@ -59,7 +59,7 @@ fn parts_can_be_killed_and_resumed_without_locks() {
             "{}",
             run.stderr
         );
-        let taken_over = run.stderr.contains(" has ended: its part is taken over");
+        let taken_over = run.stderr.contains(" has ended: taking over its part");
         assert_eq!(taken_over, signal == Signal::SIGKILL, "{}", run.stderr);
     }
     // The files that named the processes are gone.
@@ -81,7 +81,7 @@ fn a_part_of_a_process_on_another_host_is_refused() {
     let error = run_with(folder, &words(&format!("{line} --out a")), &preload).failed(1);
     assert_eq!(
         error,
-        "error: process 123 on node7 is making this part: wait for it, or end it first; if it has ended, remove \
+        "error: process 123 on node7 is generating this part: wait for it or end it first; if it has already ended, remove \
          a/shards/0-of-1.holder\n"
     );
     // Who knows better says so.

@@ -5,18 +5,18 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A SHA-256; in text, 64 hexadecimal digits.
+/// A SHA-256 checksum, serialized as 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Checksum([u8; 32]);
 
 impl Checksum {
-    /// That of some bytes.
+    /// Computes the checksum of bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Its first bytes, where few are enough.
+    /// Returns the first `N` bytes.
     pub(crate) fn first<const N: usize>(self) -> [u8; N] {
         std::array::from_fn(|place| self.0[place])
     }
@@ -31,7 +31,7 @@ impl fmt::Display for Checksum {
 impl From<Checksum> for String {
     fn from(checksum: Checksum) -> Self {
         let mut text = Self::with_capacity(64);
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{checksum}");
         text
     }
@@ -41,7 +41,7 @@ impl TryFrom<String> for Checksum {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const WRONG: &str = "a checksum is 64 hexadecimal digits";
+        const WRONG: &str = "expected a checksum of 64 hexadecimal digits";
         let mut bytes = [0; 32];
         if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(WRONG);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_read_as_they_are_written() {
+    fn checksums_round_trip() {
         let checksum = Checksum::of(b"abc");
         let text = String::from(checksum);
         assert_eq!(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

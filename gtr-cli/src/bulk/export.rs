@@ -1,4 +1,4 @@
-//! A whole run, written as programs that score images read it.
+//! Exports a complete run in the formats of evaluation tools.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -16,37 +16,37 @@ use crate::output::{Target, check_folder, make_folder};
 use crate::picture::{Pixels, decode};
 use crate::series::Subjects;
 
-/// What says, in a folder, of which class or prompt each image is.
+/// File with the class or prompt of each image of a folder.
 pub(crate) const LABELS: &str = "labels.jsonl";
 
-/// Where a whole run goes.
+/// Destination of an export.
 #[derive(Debug)]
 pub(crate) enum Destination {
-    /// PNG files.
+    /// A folder of PNG files.
     Folder(PathBuf),
-    /// Arrays of NumPy, the pictures with so many channels, or with their own.
+    /// An archive of NumPy arrays. `channels` converts grey images to 3 channels; `None` keeps the channels of the images.
     Npz { target: Target, channels: Option<u8> },
 }
 
-/// Whether a path asks for an archive of NumPy.
+/// Returns true if a path is that of a NumPy archive.
 pub(crate) fn is_npz(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"))
 }
 
 impl Destination {
-    /// Finds out whether the run can be written, before it is read. A folder must be new, empty, or that of the images.
+    /// Checks that the run can be written, before it is read. A folder must be new, empty, or that of the run.
     pub(crate) fn new(path: &Path, gathered: &Gathered, channels: Option<u8>) -> Result<Self, CliError> {
         if is_npz(path) {
             return Ok(Self::Npz { target: Target::new(path)?, channels });
         }
         if channels.is_some() {
-            return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
+            return Err(CliError::usage("--channels needs an archive: use a .npz file as --out"));
         }
         let taken = fs::read_dir(path)
             .is_ok_and(|entries| entries.flatten().any(|entry| !is_companion(Path::new(&entry.file_name()))));
         if taken && !gathered.is_in(path) {
             return Err(CliError::Failure(format!(
-                "{} is not empty, and other images would be counted with these: name a new folder",
+                "{} is not empty, and evaluations would count the other images too: use a new folder",
                 path.display()
             )));
         }
@@ -54,7 +54,7 @@ impl Destination {
         Ok(Self::Folder(path.to_owned()))
     }
 
-    /// Writes a run that was found whole.
+    /// Writes a run that has been checked.
     pub(crate) fn write(&self, gathered: &Gathered) -> Result<(), CliError> {
         match self {
             Self::Folder(folder) => to_folder(gathered, folder),
@@ -89,7 +89,8 @@ fn to_folder(gathered: &Gathered, folder: &Path) -> Result<(), CliError> {
     Target::new(&folder.join(LABELS))?.write(labels.as_bytes())
 }
 
-/// The four images of each prompt as one, or its only one; nothing else, since the scorer of DPG-Bench takes all that is there.
+/// Writes one image per prompt, a grid of four images or a single image. Writes no other files, because the scorer of DPG-Bench
+/// reads all files of the folder.
 fn to_grids(gathered: &Gathered, folder: &Path) -> Result<(), CliError> {
     let run = gathered.run();
     let mut images = gathered.finished();
@@ -101,23 +102,26 @@ fn to_grids(gathered: &Gathered, folder: &Path) -> Result<(), CliError> {
             [single] => single.read()?,
             [first, second, third, fourth] => {
                 let pictures = [pixels(first)?, pixels(second)?, pixels(third)?, pixels(fourth)?];
-                let differ = || CliError::Failure(format!("{}: its four images differ in size", first.path.display()));
+                let differ = || {
+                    CliError::Failure(format!("{}: the four images of its prompt differ in size", first.path.display()))
+                };
                 quad(&pictures).ok_or_else(differ)?.png(&[])?
             }
-            _ => return Err(CliError::Failure(format!("{} has a prompt without its images", folder.display()))),
+            _ => return Err(CliError::Failure(format!("{} has a prompt without images", folder.display()))),
         };
         target.write(&png)?;
     }
     Ok(())
 }
 
-/// What a finished image shows.
+/// Decodes a finished image.
 fn pixels(image: &Finished) -> Result<Pixels, CliError> {
     decode(&image.read()?)
         .map_err(|error| CliError::failure(format_args!("cannot decode {}", image.path.display()), &error))
 }
 
-/// `arr_0`: images, rows, columns, channels; `arr_1`: classes, where the model has some. One image is in memory at a time.
+/// Writes `arr_0` `[images, rows, columns, channels]`, and `arr_1` with the classes for a class-conditional model. Only one
+/// image is in memory at a time.
 fn to_npz(gathered: &Gathered, wanted: Option<u8>, target: &Target, file: &mut File) -> Result<(), CliError> {
     let run = gathered.run();
     let wrong = |error: io::Error| target.refused(&error);
@@ -130,13 +134,16 @@ fn to_npz(gathered: &Gathered, wanted: Option<u8>, target: &Target, file: &mut F
             (1, Some(3)) => (3, bytes.iter().flat_map(|&grey| [grey; 3]).collect()),
             (3, Some(1)) => {
                 let path = image.path.display();
-                return Err(CliError::Failure(format!("{path} has colours: leave out --channels 1")));
+                return Err(CliError::Failure(format!("{path} is not grey: remove --channels 1")));
             }
             _ => (channels, bytes),
         };
         let sides = [height as u64, width as u64, channels as u64];
         if *size.get_or_insert(sides) != sides {
-            return Err(CliError::Failure(format!("{} has another size than the images before", image.path.display())));
+            return Err(CliError::Failure(format!(
+                "{} differs in size from the previous images",
+                image.path.display()
+            )));
         }
         if image.position == 0 {
             npz.array("arr_0", Element::U8, &[images, sides[0], sides[1], sides[2]]).map_err(wrong)?;

@@ -1,4 +1,4 @@
-//! All parts of a run, looked at together.
+//! Reads and checks all shards of a run.
 
 use std::fs;
 use std::io;
@@ -13,26 +13,26 @@ use crate::error::CliError;
 use crate::reading;
 use crate::table::count;
 
-/// The parts of a run, in order.
+/// The shards of a run, in order.
 #[derive(Debug)]
 pub(crate) struct Gathered {
     parts: Vec<(Store, Manifest)>,
 }
 
-/// An image that is finished, or should be.
+/// A finished image according to a manifest.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
-    /// Its position in the run.
+    /// Position in the run.
     pub(crate) position: u64,
-    /// Its name in the folder.
+    /// Path relative to the folder.
     pub(crate) name: PathBuf,
-    /// Where it is.
+    /// Path of the file.
     pub(crate) path: PathBuf,
     checksum: Checksum,
 }
 
 impl Finished {
-    /// The bytes of the file.
+    /// Reads the file and verifies its checksum.
     pub(crate) fn read(&self) -> Result<Vec<u8>, CliError> {
         let shown = self.path.display();
         let bytes = read_regular(&self.path).map_err(|error| match error.kind() {
@@ -42,12 +42,12 @@ impl Finished {
         if Checksum::of(&bytes) == self.checksum {
             return Ok(bytes);
         }
-        Err(CliError::Failure(format!("{shown} was changed since it was made")))
+        Err(CliError::Failure(format!("{shown} was changed after it was written")))
     }
 }
 
 impl Gathered {
-    /// Reads the manifests in some folders, which must be of one run.
+    /// Reads the manifests in folders. They must belong to the same run.
     pub(crate) fn read(folders: &[PathBuf]) -> Result<Self, CliError> {
         let mut parts: Vec<(Store, Manifest)> = Vec::new();
         for folder in folders {
@@ -60,17 +60,17 @@ impl Gathered {
                     if first.shard.of() != shard.of() {
                         let (there, here) = (first.shard.of(), shard.of());
                         return Err(CliError::Failure(format!(
-                            "{shown} is of a run in {here} parts, the first manifest of one in {there}: merge one run at a time"
+                            "{shown} is from a run in {here} parts, the first manifest from one in {there}: merge one run at a time"
                         )));
                     }
                     if let Some(difference) = first.run.difference(&manifest.run) {
                         return Err(CliError::Failure(format!(
-                            "{shown} is of another run than the first manifest: {difference}"
+                            "{shown} is from another run than the first manifest: {difference}"
                         )));
                     }
                 }
                 if parts.iter().any(|(_, other)| other.shard == shard) {
-                    return Err(CliError::Failure(format!("{shown} is of a part that another folder has, too")));
+                    return Err(CliError::Failure(format!("{shown} is from a part that another folder also has")));
                 }
                 parts.push((store.clone(), manifest));
             }
@@ -78,28 +78,28 @@ impl Gathered {
         parts.sort_by_key(|(_, manifest)| manifest.shard);
         if parts.is_empty() {
             let first = folders.first().map_or(Path::new("").display(), |folder| folder.display());
-            return Err(CliError::Failure(format!("{first} has no manifests in its folder shards: nothing to merge")));
+            return Err(CliError::Failure(format!("nothing to merge: {first} has no manifests in its folder shards")));
         }
         Ok(Self { parts })
     }
 
-    /// The run; there is a part at least.
+    /// Returns the run. There is at least one shard.
     pub(crate) fn run(&self) -> &Run {
         &self.parts[0].1.run
     }
 
-    /// How many parts the run has.
+    /// Number of shards of the run.
     pub(crate) fn shards(&self) -> u32 {
         self.parts[0].1.shard.of()
     }
 
-    /// Whether these images are in this folder already, and all of them.
+    /// Returns true if all images are already in this folder.
     pub(crate) fn is_in(&self, folder: &Path) -> bool {
         let folder = fs::canonicalize(folder).ok();
         folder.is_some() && self.parts.iter().all(|(store, _)| fs::canonicalize(store.folder()).ok() == folder)
     }
 
-    /// All images that are finished, in order.
+    /// Returns all finished images, in order.
     pub(crate) fn finished(&self) -> impl Iterator<Item = Finished> {
         self.parts.iter().flat_map(|(store, manifest)| {
             manifest.finished.iter().map(move |(&position, &checksum)| {
@@ -109,7 +109,7 @@ impl Gathered {
         })
     }
 
-    /// Compares every image with its checksum; tells all that is not there, or not as it was.
+    /// Verifies the checksum of every image and reports all missing and changed images.
     pub(crate) fn check(&self) -> Result<(), CliError> {
         let images = self.run().numbering.images();
         let mut lacking = 0;
@@ -138,17 +138,17 @@ impl Gathered {
         reasons.truncate(SHOWN);
         let more = if more == 0 { String::new() } else { format!("; and {more} more") };
         Err(CliError::Failure(format!(
-            "{lacking} of {} are missing: {}{more}; make the parts again with --resume",
+            "{lacking} of {} are missing: {}{more}; run the parts again with --resume",
             count(images, "image"),
             reasons.join("; ")
         )))
     }
 }
 
-/// More reasons than this are not told one by one.
+/// Largest number of problems that are listed individually.
 const SHOWN: usize = 8;
 
-/// What a part lacks.
+/// Describes the missing images of a shard.
 fn tell(shard: Shard, begun: bool, gaps: &[Range<u64>]) -> String {
     let range = |gap: &Range<u64>| match gap.end - gap.start {
         1 => gap.start.to_string(),
@@ -156,6 +156,6 @@ fn tell(shard: Shard, begun: bool, gaps: &[Range<u64>]) -> String {
     };
     let ranges: Vec<String> = gaps.iter().take(SHOWN).map(range).collect();
     let more = if gaps.len() > SHOWN { ", ..." } else { "" };
-    let state = if begun { "lacks" } else { "has no manifest, it lacks" };
+    let state = if begun { "misses images" } else { "has no manifest and misses images" };
     format!("part {shard} {state} {}{more}", ranges.join(", "))
 }

@@ -1,9 +1,9 @@
-//! A file that names the process that holds a lock, for file systems without locks.
+//! Lock files for file systems without locks. The file identifies the lock owner.
 //!
-//! The file is created where there is none, which one process alone can do, and removed in the end. What a killed process left is
-//! replaced only where it is certain that the process has ended: it ran under the same boot of the same system, and no process
-//! has its number and its start time now; or it was the same task of Slurm, which has restarted it since. A process on another
-//! machine may be alive: nobody but the user can tell.
+//! A process creates the file atomically if it does not exist, and removes it at the end. The file of a killed process is stale.
+//! It is replaced only if its owner has certainly ended: either it ran in the same boot of the same system and no process has
+//! its PID and start time any more, or it was the same Slurm task, which has since been restarted. An owner on another machine
+//! may still be alive; only the user can decide that.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -17,36 +17,36 @@ use serde::{Deserialize, Serialize};
 use crate::error::CliError;
 use crate::output;
 
-/// A file of more bytes than this names nobody.
+/// Largest valid lock file, in bytes.
 const MOST_BYTES: u64 = 1 << 12;
 
-/// How often, and after which pause, a file is read again that is being written.
+/// Number of retries, and the delay between them, for a file that is being written.
 const PATIENCE: (u32, Duration) = (10, Duration::from_millis(50));
 
-/// Who holds a lock, as the file says it.
+/// Lock owner, as stored in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Process {
     host: String,
     pid: u32,
-    /// What tells this process from a later one of the same number, and this system from others; where the system says it.
+    /// Identity of the process beyond its PID, if the system provides it.
     #[serde(default)]
     origin: Option<Origin>,
     #[serde(default)]
     slurm: Option<SlurmTask>,
 }
 
-/// Where and when a process began.
+/// System and start time of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Origin {
-    /// Drawn anew whenever a machine starts.
+    /// Boot ID, which is random for each boot.
     boot: String,
-    /// In which process numbers are counted.
+    /// PID namespace.
     namespace: String,
-    /// Clock ticks since the machine started.
+    /// Start time in clock ticks since boot.
     start: u64,
 }
 
-/// A task of Slurm, which runs in one place at a time.
+/// A Slurm task, which runs on one machine at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct SlurmTask {
     job: String,
@@ -54,18 +54,18 @@ struct SlurmTask {
     restarts: u32,
 }
 
-/// A process that holds a lock, and the file that says so.
+/// A lock owner and its lock file.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
     path: PathBuf,
     process: Option<Process>,
 }
 
-/// The right to what a file stands for; the file goes when it is dropped.
+/// A held lock. Dropping it removes the lock file.
 #[derive(Debug)]
 pub(crate) struct Claim(PathBuf);
 
-/// What came of trying to claim a file.
+/// Result of an attempt to create a lock file.
 #[derive(Debug)]
 pub(crate) enum Claimed {
     Ours(Claim),
@@ -74,17 +74,17 @@ pub(crate) enum Claimed {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // What stays is known to be of a process that has ended.
+        // A file that is left behind is recognised as stale.
         let _ = fs::remove_file(&self.0);
     }
 }
 
 impl Claim {
-    /// Creates the file, or says who has it.
+    /// Creates the lock file, or returns its owner.
     pub(crate) fn create(path: &Path) -> Result<Claimed, CliError> {
         let ours = Process::this();
         let wrong = |error: &io::Error| CliError::failure(format_args!("cannot write {}", path.display()), error);
-        // Once more where the file goes away between two looks.
+        // Retry if the file disappears between creating and reading.
         for _ in 0..PATIENCE.0 {
             if write_new(path, &ours).map_err(|error| wrong(&error))? {
                 return Ok(Claimed::Ours(Self(path.to_owned())));
@@ -99,7 +99,7 @@ impl Claim {
                 return Ok(Claimed::Theirs(holder));
             };
             return if replace(path, ended, &ours).map_err(|error| wrong(&error))? {
-                output::note(format_args!("{holder} has ended: its part is taken over"));
+                output::note(format_args!("{holder} has ended: taking over its part"));
                 Ok(Claimed::Ours(Self(path.to_owned())))
             } else {
                 Ok(Claimed::Theirs(holder))
@@ -108,16 +108,16 @@ impl Claim {
         Ok(Claimed::Theirs(Holder { path: path.to_owned(), process: None }))
     }
 
-    /// The file.
+    /// Path of the lock file.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
 
 impl Holder {
-    /// What a user can do.
+    /// Advice for the user.
     pub(crate) fn advice(&self) -> String {
-        format!("wait for it, or end it first; if it has ended, remove {}", self.path.display())
+        format!("wait for it or end it first; if it has already ended, remove {}", self.path.display())
     }
 }
 
@@ -131,7 +131,7 @@ impl fmt::Display for Holder {
 }
 
 impl Process {
-    /// This one.
+    /// Returns the identity of this process.
     fn this() -> Self {
         let pid = std::process::id();
         let variable = |name: &str| std::env::var(name).ok();
@@ -143,7 +143,7 @@ impl Process {
         Self { host: host(), pid, origin: Origin::of(pid), slurm }
     }
 
-    /// Whether it is certain, seen from another process, that it has ended.
+    /// Returns true if the process has certainly ended, as seen from another process.
     fn has_ended(&self, seen_from: &Self) -> bool {
         let ended_here = match (&self.origin, &seen_from.origin) {
             (Some(theirs), Some(ours)) if (&theirs.boot, &theirs.namespace) == (&ours.boot, &ours.namespace) => {
@@ -171,25 +171,25 @@ impl Origin {
     }
 }
 
-/// When a process began, if there is one of this number.
+/// Returns the start time of the process with this PID, if it exists.
 fn start(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses, which may hold anything; the state is the third, the start the 22nd.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    // One that has ended but was not waited for writes nothing any more.
+    // A zombie process cannot write any more.
     if matches!(fields.next()?, "Z" | "X") {
         return None;
     }
     fields.nth(18)?.parse().ok()
 }
 
-/// What the machine is called.
+/// Returns the host name.
 fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     name.map_or_else(|| "an unnamed machine".to_owned(), |name| name.trim().to_owned())
 }
 
-/// Creates a file that names a process; false if there is one.
+/// Creates the lock file of a process. Returns false if it already exists.
 fn write_new(path: &Path, process: &Process) -> io::Result<bool> {
     let mut file = match File::options().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
@@ -197,18 +197,18 @@ fn write_new(path: &Path, process: &Process) -> io::Result<bool> {
     };
     let written = serde_json::to_vec(process).map_err(io::Error::other).and_then(|text| file.write_all(&text));
     if written.is_err() {
-        // One that names nobody would be in the way of all.
+        // An incomplete lock file would block every process.
         let _ = fs::remove_file(path);
     }
     written.map(|()| true)
 }
 
-/// Whom a file names.
+/// Owner according to a lock file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Named {
-    /// There is no file.
+    /// The file does not exist.
     NoFile,
-    /// It does not say who it is of.
+    /// The file has no valid owner.
     Nobody,
     Holder(Process),
 }
@@ -223,14 +223,14 @@ fn read(path: &Path) -> io::Result<Named> {
         if let Ok(process) = serde_json::from_slice(&text) {
             return Ok(Named::Holder(process));
         }
-        // It may be in the middle of being written.
+        // The file may be incomplete while its owner writes it.
         thread::sleep(PATIENCE.1);
     }
     Ok(Named::Nobody)
 }
 
-/// Puts this process in the place of one that has ended; false if another did that first. Who replaces the file holds another
-/// one, so that the file that is replaced is the one that was looked at.
+/// Replaces the stale lock file of an ended process. Returns false if another process was faster. A second lock file serializes
+/// replacements, so that only the inspected file is replaced.
 fn replace(path: &Path, ended: &Process, ours: &Process) -> io::Result<bool> {
     let next = path.with_extension("next-holder");
     if !write_new(&next, ours)? {
@@ -264,20 +264,20 @@ mod tests {
         let claimed = Claim::create(&path).unwrap();
         let over = matches!(claimed, Claimed::Ours(_));
         drop(claimed);
-        // Nothing stays but the file of a process that may be alive.
+        // Only the file of a process that may be alive remains.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), usize::from(!over));
         over
     }
 
     #[test]
-    fn only_what_has_certainly_ended_is_taken_over() {
+    fn only_stale_locks_are_taken_over() {
         assert!(!is_taken_over(|_| {}), "this process is alive");
         let origin = |process: &mut Process, edit: &dyn Fn(&mut Origin)| edit(process.origin.as_mut().unwrap());
         assert!(
             is_taken_over(|process| origin(process, &|origin| origin.start += 1)),
-            "an earlier process of this number"
+            "an earlier process with the same PID"
         );
-        // No process has a number as high.
+        // No process has such a high PID.
         assert!(is_taken_over(|process| process.pid = u32::MAX));
         for elsewhere in [
             (|process: &mut Process| process.origin = None) as fn(&mut Process),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn slurm_runs_a_task_in_one_place() {
+    fn a_restarted_slurm_task_takes_over() {
         let task = |job: &str, rank: &str, restarts| SlurmTask { job: job.to_owned(), rank: rank.to_owned(), restarts };
         let process = |slurm| Process { host: "a".to_owned(), pid: 1, origin: None, slurm };
         let ours = process(Some(task("7", "0", 1)));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_names_nobody_is_not_taken_over() {
+    fn a_lock_without_owner_is_not_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0-of-1.holder");
         for text in ["", "{", "{\"host\": 3}"] {
@@ -314,7 +314,7 @@ mod tests {
         }
     }
 
-    /// Of many that see the same dead process, one takes over.
+    /// Only one of many processes takes over a stale lock.
     #[test]
     fn one_takes_over() {
         for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! How the files of a folder are laid out, as programs that score pictures read them.
+//! Folder layouts of evaluation tools.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use super::manifest::Run;
 use super::prompts::Prompt;
 use crate::series::{Numbering, Subjects, earlier, file_name};
 
-/// How the files of a folder are laid out.
+/// Layout of the files of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Layout {
-    /// 00000.png, a file an image, named by its number.
+    /// 00000.png: one file per image, named by its number.
     Flat,
-    /// 00000/metadata.jsonl and 00000/samples/0000.png, a folder a prompt, as the scorer of GenEval reads it.
+    /// 00000/metadata.jsonl and 00000/samples/0000.png: one folder per prompt, for GenEval.
     Geneval,
-    /// `samples/PROMPT_000000.png`, as the scorers of T2I-CompBench read it.
+    /// `samples/PROMPT_000000.png`, for T2I-CompBench.
     Compbench,
-    /// NAME.png, a grid of the four images of the prompt NAME.txt, as the scorer of DPG-Bench reads it.
+    /// NAME.png: a grid of the four images of the prompt NAME.txt, for DPG-Bench.
     Dpg,
 }
 
-/// The most bytes of a file's name.
+/// Largest length of a file name, in bytes.
 const LONGEST_NAME: usize = 255;
 
 impl Layout {
-    /// What a run must remember of its prompts besides their texts: the lines of GenEval, the names of DPG-Bench.
+    /// Returns the metadata of the prompts that the layout needs: lines of GenEval, or names of DPG-Bench.
     pub(crate) fn metadata(self, prompts: Vec<Prompt>) -> Option<Vec<String>> {
         match self {
             Self::Flat | Self::Compbench => None,
@@ -37,7 +37,7 @@ impl Layout {
         }
     }
 
-    /// What of a run does not fit the layout, and what would be right.
+    /// Describes why a run does not fit the layout, if it does not.
     pub(crate) fn problem(
         self,
         subjects: &Subjects,
@@ -46,38 +46,43 @@ impl Layout {
     ) -> Option<String> {
         match (self, subjects, metadata) {
             (Self::Flat, ..) | (Self::Geneval, _, Some(_)) => None,
-            (Self::Geneval, _, None) => Some("--layout geneval needs --prompts: the metadata.jsonl of GenEval".to_owned()),
+            (Self::Geneval, _, None) => {
+                Some("--layout geneval needs --prompts: the metadata.jsonl of GenEval".to_owned())
+            }
             (Self::Compbench, Subjects::Prompts(prompts), _) => {
                 (1..).zip(prompts).find_map(|(number, prompt)| compbench_problem(number, prompt))
             }
             (Self::Compbench, ..) => {
-                Some("--layout compbench names files by their prompts: give --prompt or --prompts".to_owned())
+                Some("--layout compbench names files by their prompts: --prompt or --prompts is required".to_owned())
             }
-            (Self::Dpg, _, None) => {
-                Some("--layout dpg needs --prompts: the folder dpg_bench/prompts of DPG-Bench, a NAME.txt a prompt".to_owned())
-            }
+            (Self::Dpg, _, None) => Some(
+                "--layout dpg needs --prompts: the folder dpg_bench/prompts of DPG-Bench, one NAME.txt per prompt"
+                    .to_owned(),
+            ),
             (Self::Dpg, _, Some(_)) if !matches!(numbering.count(), 1 | 4) => {
-                Some("--layout dpg makes a grid of --samples 4, or a picture of --samples 1".to_owned())
+                Some("--layout dpg writes grids of four images or single images: expected --samples 4 or 1".to_owned())
             }
             (Self::Dpg, _, Some(names)) => names.iter().find(|name| !is_dpg_name(name)).map(|name| {
-                format!("--layout dpg: the prompt file {name:?}.txt has no plain name: letters, digits, `_` and `-` are read")
+                format!(
+                    "--layout dpg: invalid name of the prompt file {name:?}.txt: expected letters, digits, `_` and `-`"
+                )
             }),
         }
     }
 }
 
-/// Why a prompt cannot be in a file's name, as the scorers take it from there: it ends at the first `_`.
+/// Describes why a prompt cannot be part of a file name, if it cannot. The scorers read the prompt up to the first `_`.
 fn compbench_problem(number: usize, prompt: &str) -> Option<String> {
     let found = prompt.chars().find(|letter| matches!(letter, '_' | '/' | '\\') || letter.is_control());
     if let Some(letter) = found {
         return Some(format!(
-            "--layout compbench: prompt {number} has a {letter:?}, which cannot be in a name that the scorers read: change it"
+            "--layout compbench: prompt {number} has a {letter:?}, which the scorers cannot read in a file name: change it"
         ));
     }
     if prompt.is_empty() || compbench_file(prompt, u64::MAX).len() > LONGEST_NAME {
         let most = LONGEST_NAME - compbench_file("", u64::MAX).len();
         return Some(format!(
-            "--layout compbench: prompt {number} has {} bytes, but it becomes the name of a file: 1 to {most} are possible",
+            "--layout compbench: prompt {number} has {} bytes, expected 1 to {most}, because it is part of a file name",
             prompt.len()
         ));
     }
@@ -88,14 +93,14 @@ fn compbench_file(prompt: &str, position: u64) -> String {
     format!("{prompt}_{position:06}.png")
 }
 
-/// The scorer takes what stands before the first full stop.
+/// Returns true for a valid name. The scorer reads the name up to the first full stop.
 fn is_dpg_name(name: &str) -> bool {
     let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
     !name.is_empty() && name.len() + ".png".len() <= LONGEST_NAME && name.chars().all(is_plain)
 }
 
 impl Run {
-    /// The file of the image at a position, in the folder.
+    /// Returns the path of the image at a position, relative to the folder.
     pub(crate) fn file(&self, position: u64) -> PathBuf {
         let (prompt, sample) = (self.numbering.subject(position), self.numbering.sample(position));
         match (self.layout, &self.subjects) {
@@ -108,7 +113,7 @@ impl Run {
         }
     }
 
-    /// The files that are there of images at some positions, each with its position.
+    /// Returns the existing files of images at some positions, each with its position.
     pub(crate) fn files_there(&self, folder: &Path, positions: &Range<u64>) -> Vec<(u64, PathBuf)> {
         if self.layout == Layout::Flat {
             return earlier::files(folder, self.numbering, positions);
@@ -117,7 +122,7 @@ impl Run {
         positions.clone().map(file).filter(|(_, file)| file.is_file()).collect()
     }
 
-    /// The folders that the images at some positions need, and the files beside them with what they say.
+    /// Returns the folders that images at some positions need, and the paths and contents of the metadata files.
     pub(crate) fn surroundings(&self, range: &Range<u64>) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
         if range.is_empty() {
             return (Vec::new(), Vec::new());
@@ -137,7 +142,7 @@ impl Run {
         }
     }
 
-    /// What DPG-Bench calls a prompt; [`Layout::problem`] sees to it that all have names.
+    /// Returns the name of a prompt in DPG-Bench. [`Layout::problem`] guarantees that all prompts have names.
     pub(crate) fn dpg_name(&self, prompt: usize) -> &str {
         self.metadata.as_ref().map_or("", |names| &names[prompt])
     }
@@ -169,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_called_as_the_scorers_read_them() {
+    fn file_names_are_those_of_the_scorers() {
         let prompts = ["a green bench and a blue bowl", "two boys"];
         let bench = run(Layout::Compbench, &prompts, None, 10);
         assert_eq!(problem(&bench), None);
@@ -187,14 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn prompts_that_no_name_can_hold_are_told() {
+    fn prompts_that_do_not_fit_a_name_are_refused() {
         for prompt in ["a_b", "a/b", "../b", "a\nb", "", &"a".repeat(300)] {
             let said = problem(&run(Layout::Compbench, &["fine", prompt], None, 1)).unwrap();
             assert!(said.starts_with("--layout compbench: prompt 2 has "), "{said}");
         }
         for name in ["", "a.b", "../a", "a/b"] {
             let said = problem(&run(Layout::Dpg, &["fine"], Some(&[name]), 4)).unwrap();
-            assert!(said.contains("has no plain name"), "{said}");
+            assert!(said.contains("invalid name of the prompt file"), "{said}");
         }
         assert!(problem(&run(Layout::Dpg, &["fine"], Some(&["a"]), 3)).unwrap().contains("--samples 4"));
         assert!(problem(&run(Layout::Dpg, &["fine"], None, 4)).unwrap().contains("needs --prompts"));

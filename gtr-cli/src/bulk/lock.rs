@@ -1,4 +1,4 @@
-//! One process at a time.
+//! Locks a shard, so that only one process generates it.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -9,51 +9,51 @@ use super::holder::{Claim, Claimed, Holder};
 use crate::error::CliError;
 use crate::output;
 
-/// Whether it was said that there are no locks: once is enough.
+/// Prints the note on missing locks once.
 static TOLD: Once = Once::new();
 
-/// The right to make images. It ends with the process, however that ends; the file stays.
+/// A held lock on a shard. The system releases it when the process ends; the file remains.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// Locked as long as it is open.
+    /// Open, locked file.
     _file: File,
-    /// Where the file system has no locks: the file that names this process instead.
+    /// Lock file with the identity of this process, if the file system has no locks.
     _claim: Option<Claim>,
 }
 
-/// What came of trying to take a lock.
+/// Result of an attempt to take a lock.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// It is ours.
+    /// This process holds the lock.
     Ours(Lock),
-    /// Another process has it; it says who it is where the file system has no locks.
+    /// Another process holds the lock. Its identity is only known if the file system has no locks.
     Theirs(Option<Holder>),
 }
 
 impl Lock {
-    /// Takes the lock of a part, or says that another process has it.
+    /// Takes the lock of a shard. Returns an error if another process holds it.
     pub(crate) fn take(path: &Path) -> Result<Self, CliError> {
         match Self::try_take(path)? {
             Taken::Ours(lock) => Ok(lock),
             Taken::Theirs(None) => Err(CliError::Failure(format!(
-                "another process is making this part, it holds {}: wait for it, or end it first",
+                "another process is generating this part and holds the lock {}: wait for it or end it first",
                 path.display()
             ))),
             Taken::Theirs(Some(holder)) => {
-                Err(CliError::Failure(format!("{holder} is making this part: {}", holder.advice())))
+                Err(CliError::Failure(format!("{holder} is generating this part: {}", holder.advice())))
             }
         }
     }
 
-    /// Takes the lock, unless another process has it.
+    /// Takes the lock if no other process holds it.
     pub(crate) fn try_take(path: &Path) -> Result<Taken, CliError> {
         Self::try_take_by(path, File::try_lock)
     }
 
-    /// The same, by the way to lock a file that is given.
+    /// Like [`Lock::try_take`], with a function that locks a file.
     fn try_take_by(path: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Taken, CliError> {
         let shown = path.display();
-        // A pipe would be waited for, until somebody reads it.
+        // Opening a pipe would block until another process reads it.
         let file = if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             Err(io::Error::other("it is not a regular file"))
         } else {
@@ -69,7 +69,7 @@ impl Lock {
                         let place = claim.path().display();
                         TOLD.call_once(|| {
                             output::note(format_args!(
-                                "the file system has no locks ({error}): {place} names this process instead"
+                                "the file system has no locks ({error}): using the lock file {place} instead"
                             ));
                         });
                         Taken::Ours(Self { _file: file, _claim: Some(claim) })
@@ -82,7 +82,8 @@ impl Lock {
     }
 }
 
-/// Whether an error says that there are no locks here, as on Lustre without `flock` and NFS without its lock service.
+/// Returns true if an error means that the file system has no locks, such as Lustre without `flock` or NFS without a lock
+/// service.
 fn has_no_locks(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_has_one_holder() {
+    fn a_lock_has_one_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0-of-1.lock");
         let lock = Lock::take(&path).unwrap();
@@ -112,7 +113,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn without_locks_a_file_names_the_holder() {
+    fn without_locks_a_file_names_the_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0-of-1.lock");
         for number in [nix::libc::ENOLCK, nix::libc::ENOSYS, nix::libc::EOPNOTSUPP] {

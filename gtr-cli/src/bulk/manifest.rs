@@ -1,4 +1,4 @@
-//! What is known of a part: which run it belongs to, and which of its images are finished.
+//! Manifest of a shard: the run that it belongs to, and its finished images.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,32 +16,32 @@ use crate::output::{self, Target};
 use crate::reading;
 use crate::series::{Numbering, Subjects};
 
-/// A manifest of more bytes than this is refused; one of a million images has 80 million.
+/// Largest accepted manifest, in bytes. A manifest of a million images has 80 million bytes.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// The version of the format.
+/// Version of the format.
 const VERSION: u32 = 1;
 
-/// All that decides the bits of a run's images and the names of their files.
+/// Everything that determines the bits of the images of a run and the names of their files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Run {
-    /// Of the plan, as it is written as JSON.
+    /// Checksum of the plan as JSON.
     pub(crate) plan_sha256: Checksum,
-    /// Of configuration, weights and what else the model is made of.
+    /// Checksum of all files of the model.
     pub(crate) model_sha256: Checksum,
-    /// Seed, guidance and the other settings that each PNG file records.
+    /// Seed, guidance and the other settings in the metadata of each PNG file.
     pub(crate) settings: Value,
     pub(crate) layout: Layout,
     pub(crate) numbering: Numbering,
     pub(crate) subjects: Subjects,
-    /// What the layout says of each prompt: its line of GenEval, its name in DPG-Bench.
+    /// Metadata of each prompt for the layout: its line of GenEval or its name in DPG-Bench.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Vec<String>>,
 }
 
 impl Run {
-    /// The first thing in which another run differs, in words.
+    /// Describes the first difference to another run.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         if self == other {
             return None;
@@ -50,24 +50,24 @@ impl Run {
         Some(difference("", &json(self), &json(other)).unwrap_or_else(|| "the runs differ".to_owned()))
     }
 
-    /// Says what an archive of this run is not good for: it keeps no more than the order of the images.
+    /// Prints a note if the order of the images in an archive affects evaluations.
     pub(crate) fn warn_of_order(&self) {
         if matches!(self.subjects, Subjects::Classes(_)) && self.numbering.is_class_after_class() {
             output::note(
-                "the archive holds class after class: evaluators that split it in file order, as ADM's for the inception \
-                 score, then see few classes in each split; --classes balanced mixes them",
+                "the images of the archive are grouped by class: evaluation tools that split it in file order, such as ADM's \
+                 for the inception score, then get few classes per split; --classes balanced mixes them",
             );
         }
     }
 
-    /// Refuses what no run is.
+    /// Checks that the fields are consistent.
     fn check(&self) -> Result<(), String> {
         let subjects = self.subjects.len();
         if !self.numbering.is_sound() || self.numbering.subjects() != subjects {
             return Err(format!("its numbering does not fit its {subjects} classes or prompts"));
         }
         match &self.metadata {
-            Some(lines) if lines.len() != subjects => Err("it has not a line of metadata a prompt".to_owned()),
+            Some(lines) if lines.len() != subjects => Err("expected one line of metadata per prompt".to_owned()),
             metadata => match self.layout.problem(&self.subjects, metadata.as_deref(), self.numbering) {
                 Some(problem) => Err(format!("its layout does not fit: {problem}")),
                 None => Ok(()),
@@ -76,7 +76,7 @@ impl Run {
     }
 }
 
-/// Where two values first differ.
+/// Describes the first difference between two values.
 fn difference(place: &str, ours: &Value, theirs: &Value) -> Option<String> {
     const LONGEST: usize = 40;
     let none = Value::Null;
@@ -91,41 +91,41 @@ fn difference(place: &str, ours: &Value, theirs: &Value) -> Option<String> {
         _ => {
             let [ours, theirs] = [ours, theirs].map(Value::to_string);
             let short = ours.len() <= LONGEST && theirs.len() <= LONGEST;
-            Some(if short { format!("{place} is {ours} there, {theirs} here") } else { format!("{place} is another") })
+            Some(if short { format!("{place} is {ours} there, {theirs} here") } else { format!("{place} differs") })
         }
     }
 }
 
-/// A part and what is finished of it.
+/// A shard and its finished images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     format_version: u32,
     pub(crate) shard: Shard,
-    /// First position of the part, and the one after its last.
+    /// First position of the shard, and the position after its last.
     range: (u64, u64),
     pub(crate) run: Run,
-    /// Positions in the run, and checksums of the files.
+    /// Checksums of the files by position in the run.
     pub(crate) finished: BTreeMap<u64, Checksum>,
 }
 
 impl Manifest {
-    /// A part that has not begun.
+    /// Creates the manifest of a shard without finished images.
     pub(crate) fn new(run: Run, shard: Shard) -> Self {
         let Range { start, end } = shard.range(run.numbering.images());
         Self { format_version: VERSION, shard, range: (start, end), run, finished: BTreeMap::new() }
     }
 
-    /// The positions of its images.
+    /// Returns the positions of the shard's images.
     pub(crate) fn range(&self) -> Range<u64> {
         self.range.0..self.range.1
     }
 
-    /// Reads a manifest, of which nothing is believed.
+    /// Reads a manifest. It is untrusted input; every field is checked.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
         let wrong = |reason: &str| {
             CliError::Failure(format!(
-                "{}: it is not the manifest of a part: {reason}; without it the part begins anew",
+                "{}: it is not the manifest of a part: {reason}; remove it to start the part from the beginning",
                 path.display()
             ))
         };
@@ -133,26 +133,26 @@ impl Manifest {
         let text = reading::text_of(path, file, MOST_BYTES)?;
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
         if manifest.format_version != VERSION {
-            return Err(wrong(&format!("its format_version is {}, not {VERSION}", manifest.format_version)));
+            return Err(wrong(&format!("expected format_version {VERSION}, found {}", manifest.format_version)));
         }
         manifest.run.check().map_err(|reason| wrong(&reason))?;
         if path.file_stem().is_none_or(|stem| *stem != *manifest.shard.stem()) {
-            return Err(wrong(&format!("it is that of part {}", manifest.shard)));
+            return Err(wrong(&format!("it belongs to part {}", manifest.shard)));
         }
         let range = manifest.shard.range(manifest.run.numbering.images());
         if manifest.range() != range || manifest.finished.keys().any(|position| !range.contains(position)) {
-            return Err(wrong("its images are not those of the part"));
+            return Err(wrong("its images do not belong to the part"));
         }
         Ok(manifest)
     }
 
-    /// Writes the manifest whole.
+    /// Writes the manifest atomically.
     pub(crate) fn write(&self, path: &Path) -> Result<(), CliError> {
         let text = serde_json::to_vec(self).map_err(|error| CliError::failure("cannot write a manifest", &error))?;
         Target::new(path)?.write(&text)
     }
 
-    /// The positions that are not finished, as ranges.
+    /// Returns the positions of missing images, as ranges.
     pub(crate) fn gaps(&self) -> Vec<Range<u64>> {
         let (mut gaps, mut next) = (Vec::new(), self.range.0);
         for &position in self.finished.keys().chain([&self.range.1]) {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_what_is_not_finished() {
+    fn gaps_are_the_missing_images() {
         let mut manifest = manifest();
         let mut finish = |positions: &[u64]| {
             manifest.finished.extend(positions.iter().map(|position| (*position, Checksum::of(b""))));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_is_read_as_it_was_written_and_believed_in_nothing() {
+    fn manifests_round_trip_and_are_checked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("1-of-2.json");
         let mut written = manifest();
@@ -234,6 +234,6 @@ mod tests {
         theirs.settings["seed"] = json!(4);
         assert_eq!(ours.difference(&theirs).unwrap(), "settings.seed is 3 there, 4 here");
         theirs.model_sha256 = Checksum::of(b"other");
-        assert_eq!(ours.difference(&theirs).unwrap(), "model_sha256 is another");
+        assert_eq!(ours.difference(&theirs).unwrap(), "model_sha256 differs");
     }
 }

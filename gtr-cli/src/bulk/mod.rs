@@ -1,6 +1,6 @@
-//! Many images: in parts, each of which can be stopped, killed and continued, and joined to one whole.
+//! Runs of many images in shards, which can be interrupted, resumed and merged.
 //!
-//! An image has the same bits whatever part it is made in, so what parts make together is what one process makes.
+//! An image has the same bits in any shard, so the merged shards equal the result of a single process.
 
 mod checksum;
 mod export;
@@ -35,11 +35,11 @@ pub(crate) use self::store::{Store, is_companion, open_regular};
 use crate::error::CliError;
 use crate::signals::Stop;
 
-/// Batches that may wait to be written: more would only take memory.
+/// Number of batches in the write queue. A longer queue only uses more memory.
 const WAITING: usize = 1;
 
-/// Makes the images that a part lacks, a batch at a time, while those before are encoded and written; ends after the batch
-/// in hand, or within it if that takes long, when it is asked to stop.
+/// Generates the missing images of a shard in batches, while the previous batch is encoded and written. On a stop request it
+/// ends after the current batch, or within it if the batch takes long.
 pub(crate) fn make(
     part: &mut Part,
     batch: usize,
@@ -51,7 +51,7 @@ pub(crate) fn make(
     let (sender, receiver) = mpsc::sync_channel(WAITING);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            // Moved here, so that a failure to write is told by a channel without listener.
+            // Moved into this thread, so that a write error closes the channel.
             let receiver = receiver;
             part.record(&receiver, stop)
         });

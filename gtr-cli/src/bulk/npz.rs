@@ -1,21 +1,21 @@
-//! NumPy's archives of arrays, written as they come: a zip file, not compressed, of one .npy file an array.
+//! Streaming writer of NumPy archives: an uncompressed zip file with one .npy file per array.
 
 use std::io::{self, Seek, Write};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// The type of an array's elements.
+/// Element type of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Element {
-    /// Bytes.
+    /// 8-bit unsigned integer.
     U8,
-    /// Whole numbers of 64 bits, the lowest byte first.
+    /// 64-bit integer, little endian.
     I64,
 }
 
 impl Element {
-    /// Type string of NumPy, and bytes of an element.
+    /// Returns the type string of NumPy and the element size in bytes.
     fn tell(self) -> (&'static str, u64) {
         match self {
             Self::U8 => ("|u1", 1),
@@ -24,52 +24,52 @@ impl Element {
     }
 }
 
-/// An archive that grows.
+/// An archive being written.
 #[derive(Debug)]
 pub(crate) struct Npz<W: Write + Seek> {
     zip: ZipWriter<W>,
-    /// Bytes that the current array lacks.
+    /// Number of missing bytes of the current array.
     left: u64,
 }
 
 impl<W: Write + Seek> Npz<W> {
-    /// An archive without arrays.
+    /// Creates an empty archive.
     pub(crate) fn new(writer: W) -> Self {
         Self { zip: ZipWriter::new(writer), left: 0 }
     }
 
-    /// Begins an array, in C order; its bytes follow by [`Npz::write`].
+    /// Starts an array in C order. [`Npz::write`] then adds its bytes.
     pub(crate) fn array(&mut self, name: &str, element: Element, shape: &[u64]) -> io::Result<()> {
         self.whole()?;
         let header = header(element, shape);
         let bytes = shape.iter().try_fold(element.tell().1, |bytes, side| bytes.checked_mul(*side));
         self.left = bytes.ok_or(io::ErrorKind::FileTooLarge)?;
-        // Beyond 4 GB a zip file needs the fields of zip64, and they must be there from the start.
+        // Entries of 4 GiB and more need zip64 fields, which must be reserved at the start.
         let large = self.left.saturating_add(header.len() as u64) >= u64::from(u32::MAX);
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
         self.zip.start_file(format!("{name}.npy"), options)?;
         self.zip.write_all(&header)
     }
 
-    /// The next bytes of the array.
+    /// Writes the next bytes of the array.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.left = self.left.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
         self.zip.write_all(bytes)
     }
 
-    /// Ends the archive.
+    /// Finishes the archive.
     pub(crate) fn finish(self) -> io::Result<W> {
         self.whole()?;
         Ok(self.zip.finish()?)
     }
 
-    /// Refuses to end an array that lacks elements.
+    /// Returns an error if the current array is incomplete.
     fn whole(&self) -> io::Result<()> {
         if self.left == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 }
 
-/// What stands before the elements, format version 1.0.
+/// Returns the header of an array, format version 1.0.
 ///
 /// # Source
 /// `numpy.lib.format`: magic string, version, length, a Python literal that ends in a line break, padded to 64 bytes in all.
@@ -82,7 +82,7 @@ fn header(element: Element, shape: &[u64]) -> Vec<u8> {
     text.extend(std::iter::repeat_n(' ', padded - start - text.len() - 1));
     text.push('\n');
     let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    // At most five sides of 20 digits.
+    // The header fits: at most five sides of 20 digits.
     header.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
     header.extend(text.bytes());
     header
@@ -94,7 +94,7 @@ mod tests {
     use std::io::{Cursor, Read};
 
     #[test]
-    fn arrays_are_as_numpy_writes_them() {
+    fn arrays_have_the_format_of_numpy() {
         let mut npz = Npz::new(Cursor::new(Vec::new()));
         npz.array("arr_0", Element::U8, &[2, 1, 2, 1]).unwrap();
         npz.write(&[1, 2]).unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_have_as_many_elements_as_they_say() {
+    fn incomplete_arrays_are_errors() {
         let mut npz = Npz::new(Cursor::new(Vec::new()));
         npz.array("arr_0", Element::U8, &[3]).unwrap();
         npz.write(&[1, 2]).unwrap();

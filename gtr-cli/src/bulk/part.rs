@@ -1,4 +1,4 @@
-//! A part of a run in the making.
+//! A shard that is being generated.
 
 use std::io;
 use std::path::Path;
@@ -19,37 +19,37 @@ use crate::output::{self, Target, make_folder};
 use crate::series::{Recipe, earlier};
 use crate::signals::Stop;
 
-/// A manifest is replaced after a batch, but not before so many times what that takes have passed: it takes a twentieth of the
-/// time at most, however many images it names.
+/// Smallest ratio between the interval of manifest writes and the time of one write. Writing manifests then takes at most a
+/// twentieth of the time.
 const BETWEEN_MANIFESTS: u32 = 20;
 
-/// How often it is looked whether the run is asked to stop.
+/// Polling interval for stop requests.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-/// What is done with what an earlier run left in the folder.
+/// Treatment of files of an earlier run in the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// It is kept, and this run does not begin.
+    /// Keep them and return an error.
     Refuse,
-    /// It is continued, if it is of this run.
+    /// Resume, if they are from the same run.
     Continue,
-    /// It is replaced.
+    /// Replace them.
     Replace,
 }
 
-/// A part that this process, and no other, is making.
+/// A shard that only this process is generating.
 #[derive(Debug)]
 pub(crate) struct Part {
     store: Store,
     manifest: Manifest,
     recipe: Recipe,
     scale: usize,
-    /// None where the user sees to it that no other process makes the part.
+    /// `None` with --no-lock: the user guarantees that no other process generates the shard.
     _lock: Option<Lock>,
 }
 
 impl Part {
-    /// Begins a part, or continues it.
+    /// Starts or resumes a shard.
     pub(crate) fn open(
         place: &Place,
         before: Before,
@@ -65,7 +65,7 @@ impl Part {
             store.forget_others(&manifest)?;
         }
         let there = store.shards()?;
-        // All parts in a folder must be of one run; that of another number of parts would be joined with none of these.
+        // All shards in a folder must be from the same run with the same number of shards.
         for other in there.iter().find(|other| other.of() != shard.of()).into_iter().chain(there.first()) {
             check(store, &manifest, *other)?;
         }
@@ -76,8 +76,8 @@ impl Part {
             match before {
                 Before::Refuse => {
                     return Err(CliError::Failure(format!(
-                        "part {shard} in {} was begun before ({done} of {all} images): continue it with --resume, make it anew with \
-                         --overwrite, or name another folder",
+                        "part {shard} in {} already exists ({done} of {all} images): use --resume to continue it, --overwrite to \
+                         replace it, or another folder",
                         store.folder().display()
                     )));
                 }
@@ -95,7 +95,8 @@ impl Part {
         Ok(part)
     }
 
-    /// Refuses to replace files that this run has not made. It may have made some that are not in the manifest: when it was killed.
+    /// Returns an error for existing files that are not from this run. Files missing in the manifest may be from this run if it
+    /// was killed.
     fn refuse_foreign_files(&self, is_first: bool) -> Result<(), CliError> {
         let (folder, run) = (self.store.folder(), &self.manifest.run);
         let refuse = |file: &Path| Err(CliError::Failure(earlier::not_of_this_run(folder, file)));
@@ -112,12 +113,12 @@ impl Part {
         Ok(())
     }
 
-    /// The part as it is.
+    /// Manifest of the shard.
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Images that were deleted or changed since they were finished are not finished.
+    /// Removes deleted and changed images from the finished ones.
     fn forget_what_is_lost(&mut self) {
         let (folder, run) = (self.store.folder(), &self.manifest.run);
         self.manifest.finished.retain(|position, checksum| {
@@ -128,12 +129,12 @@ impl Part {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => "was deleted",
                 Err(_) => "cannot be read",
             };
-            output::note(format_args!("{} {lost}: it is made again", file.display()));
+            output::note(format_args!("{} {lost}: generating it again", file.display()));
             false
         });
     }
 
-    /// Makes the folders of the layout, and writes what its scorer wants to know of each prompt.
+    /// Creates the folders of the layout and writes the metadata files of its scorer.
     fn write_metadata(&self) -> Result<(), CliError> {
         let (folders, files) = self.manifest.run.surroundings(&self.manifest.range());
         folders.iter().try_for_each(|folder| make_folder(&self.store.folder().join(folder)))?;
@@ -144,7 +145,7 @@ impl Part {
         self.manifest.write(&self.store.manifest(self.manifest.shard))
     }
 
-    /// Encodes and writes pictures as they come, until no more will come; what is written is recorded, whatever happens.
+    /// Encodes and writes images until the channel closes. Written images are always recorded in the manifest.
     pub(crate) fn record(&mut self, batches: &Receiver<Vec<(u64, Picture)>>, stop: Stop) -> Result<(), CliError> {
         let (mut saved, mut pause) = (Instant::now(), Duration::ZERO);
         let mut is_saved = false;
@@ -152,7 +153,7 @@ impl Part {
             let batch = match batches.recv_timeout(BETWEEN_LOOKS) {
                 Ok(batch) => batch,
                 Err(RecvTimeoutError::Disconnected) => break Ok(()),
-                // The process may end before the next batch comes.
+                // Save: the process may exit before the next batch.
                 Err(RecvTimeoutError::Timeout) => {
                     if !is_saved && stop.asked().is_some() {
                         self.save()?;
@@ -185,19 +186,19 @@ impl Part {
     }
 }
 
-/// Refuses a part of another run in the same folder.
+/// Returns an error if a shard in the folder is from another run.
 fn check(store: &Store, manifest: &Manifest, other: Shard) -> Result<(), CliError> {
     let folder = store.folder().display();
     if other.of() != manifest.shard.of() {
         let (there, here) = (other.of(), manifest.shard.of());
         return Err(CliError::Failure(format!(
-            "{folder} has a run in {there} parts, this is one in {here}: name another folder, or give --overwrite to replace it"
+            "{folder} has a run in {there} parts, this is one in {here}: use another folder, or --overwrite to replace it"
         )));
     }
     match Manifest::read(&store.manifest(other))?.run.difference(&manifest.run) {
         None => Ok(()),
         Some(difference) => Err(CliError::Failure(format!(
-            "part {other} in {folder} is of another run: {difference}; name another folder, or give --overwrite to replace it"
+            "part {other} in {folder} is from another run: {difference}; use another folder, or --overwrite to replace it"
         ))),
     }
 }

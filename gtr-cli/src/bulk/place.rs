@@ -1,4 +1,4 @@
-//! Where many images go, and which of them.
+//! Destination and shard of a run of many images.
 
 use std::path::{Path, PathBuf};
 
@@ -10,59 +10,59 @@ use crate::args::SampleArgs;
 use crate::error::CliError;
 use crate::output::{Target, check_folder};
 
-/// Where many images go.
+/// Destination of many images.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// The folder in which they gather.
+    /// Folder of the images.
     pub(crate) store: Store,
-    /// The archive that they become in the end.
+    /// Archive to write when all images are finished.
     pub(crate) npz: Option<PathBuf>,
-    /// The part of them that is made here.
+    /// Shard to generate.
     pub(crate) shard: Shard,
-    /// How their files are laid out.
+    /// Layout of the folder.
     pub(crate) layout: Layout,
-    /// Whether an earlier run has made all of them.
+    /// True if an earlier run has finished the archive.
     pub(crate) finished: bool,
-    /// Whether a lock keeps other processes from the part; otherwise the user sees to that.
+    /// True if the shard is locked; false with --no-lock.
     pub(crate) locks: bool,
-    /// What the layout says of each prompt.
+    /// Metadata of each prompt for the layout.
     pub(crate) metadata: Option<Vec<String>>,
 }
 
 impl Place {
-    /// What the command line says, if it asks for many images at all: finds out whether they can be written, before a model
-    /// is loaded.
+    /// Reads the command line; `None` if it does not request a run of many images. Checks that the images can be written, before
+    /// a model is loaded.
     pub(crate) fn new(args: &SampleArgs) -> Result<Option<Self>, CliError> {
         let (bulk, out) = (&args.bulk, &args.out);
         let npz = is_npz(out);
         if !npz && bulk.channels.is_some() {
-            return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
+            return Err(CliError::usage("--channels needs an archive: use a .npz file as --out"));
         }
         if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
             return Ok(None);
         }
         let layout = bulk.layout.unwrap_or(Layout::Flat);
         if layout != Layout::Flat && npz {
-            return Err(CliError::usage("--layout is of folders: name one as --out"));
+            return Err(CliError::usage("--layout needs a folder as --out"));
         }
         if args.trace.is_some() {
-            return Err(CliError::usage("--trace records single runs: name a picture or a folder as --out"));
+            return Err(CliError::usage("--trace cannot record many images: use a PNG file or a folder as --out"));
         }
         let shard = bulk.shard.map(|flag| flag.resolve(|name| std::env::var(name).ok())).transpose()?;
         let folder = if npz { parts_of(out) } else { out.clone() };
         let mut finished = false;
         if npz {
             Target::new(out)?;
-            // Its parts are removed when it is written.
+            // The shards are removed when the archive is written.
             finished = bulk.resume && out.exists() && !folder.exists();
             if out.exists() && !folder.exists() && !bulk.resume && !bulk.overwrite {
                 return Err(CliError::Failure(format!(
-                    "{} is there already: name another file, or give --overwrite to replace it",
+                    "{} already exists: use another file, or --overwrite to replace it",
                     out.display()
                 )));
             }
         }
-        // The slash says that it is a folder, whatever it ends in.
+        // A trailing slash marks a folder, regardless of its extension.
         check_folder(&if npz { folder.join("") } else { folder.clone() })?;
         let shard = shard.unwrap_or(Shard::WHOLE);
         Ok(Some(Self {
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-/// The folder in which the images of an archive gather.
+/// Returns the folder for the images of an archive.
 fn parts_of(npz: &Path) -> PathBuf {
     let mut name = npz.file_name().unwrap_or_default().to_owned();
     name.push(".parts");

@@ -1,4 +1,4 @@
-//! Prompts in files: JSON lines, lines of text, or a folder with a text file each.
+//! Reads prompts from JSON Lines files, text files, or folders of text files.
 
 use std::fs;
 use std::io::{self, Read};
@@ -11,25 +11,25 @@ use crate::error::CliError;
 use crate::input;
 use crate::reading;
 
-/// A file, or all files of a folder, of more bytes than this are refused.
+/// Largest accepted size of a file, or of all files of a folder, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// More prompts than this are a mistake.
+/// Largest accepted number of prompts.
 const MOST: usize = 100_000;
 
-/// A prompt with what is said of it besides.
+/// A prompt with its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prompt {
-    /// What the picture shows.
+    /// Text of the prompt.
     pub(crate) text: String,
-    /// The whole line, where it is JSON.
+    /// The whole line of a JSON Lines file.
     pub(crate) line: Option<String>,
-    /// The name of its file without the ending, where it has one of its own.
+    /// Name of the file without extension, if the prompt has its own file.
     pub(crate) name: Option<String>,
 }
 
-/// The prompts of a file, one a line that is not empty: of a `.txt` the line itself, else the `prompt` of its JSON. Of a folder,
-/// the text of each `.txt`, in the order of their names.
+/// Reads prompts. A `.txt` file has one prompt per line; other files are JSON Lines with the field `prompt`. Empty lines are
+/// skipped. A folder has one prompt per `.txt` file, sorted by name.
 pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
     let shown = path.display();
     let wrong = |error: String| CliError::Failure(format!("{shown}: {error}"));
@@ -41,19 +41,19 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Prompt>, CliError> {
         if is_text { lines(&text) } else { parse(&text).map_err(wrong)? }
     };
     if prompts.is_empty() || prompts.len() > MOST {
-        let form = if path.is_dir() { "one a .txt file" } else { "one a line" };
+        let form = if path.is_dir() { "one per .txt file" } else { "one per line" };
         let count = prompts.len();
-        return Err(wrong(format!("it has {count} prompts, it must have 1 to {MOST}, {form}")));
+        return Err(wrong(format!("expected 1 to {MOST} prompts, {form}, found {count}")));
     }
     Ok(prompts)
 }
 
-/// The text of a file of at most so many bytes.
+/// Reads a text file of at most `most` bytes.
 fn text(path: &Path, file: impl Read, most: u64) -> Result<String, CliError> {
     let shown = path.display();
     let text = reading::text_of(path, file, most)?;
     String::from_utf8(text)
-        .map_err(|error| CliError::Failure(format!("{shown}: it is not text in UTF-8: {}", error.utf8_error())))
+        .map_err(|error| CliError::Failure(format!("{shown}: it is not UTF-8 text: {}", error.utf8_error())))
 }
 
 fn folder(path: &Path) -> Result<Vec<Prompt>, CliError> {
@@ -65,7 +65,7 @@ fn folder(path: &Path) -> Result<Vec<Prompt>, CliError> {
             files.push(file);
         }
         if files.len() > MOST {
-            return Err(CliError::Failure(format!("{} has more than {MOST} prompts: give fewer", path.display())));
+            return Err(CliError::Failure(format!("{} has more than {MOST} prompts", path.display())));
         }
     }
     files.sort();
@@ -75,17 +75,17 @@ fn folder(path: &Path) -> Result<Vec<Prompt>, CliError> {
         let text = text(&file, opened, left)?;
         left = left.saturating_sub(text.len() as u64);
         let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) else {
-            return Err(CliError::Failure(format!("{} has a name that is not UTF-8: rename it", file.display())));
+            return Err(CliError::Failure(format!("{}: the file name is not UTF-8: rename it", file.display())));
         };
         if text.trim().is_empty() {
-            return Err(CliError::Failure(format!("{} has no prompt: it is empty", file.display())));
+            return Err(CliError::Failure(format!("{}: expected a prompt, found an empty file", file.display())));
         }
         prompts.push(Prompt { text: text.trim().to_owned(), line: None, name: Some(name.to_owned()) });
     }
     Ok(prompts)
 }
 
-/// A prompt a line; what stands behind a tab is no part of it, as in the lists of T2I-CompBench.
+/// Reads one prompt per line, up to the first tab, as in the lists of T2I-CompBench.
 fn lines(text: &str) -> Vec<Prompt> {
     let prompts = text.lines().map(|line| line.split('\t').next().unwrap_or_default().trim());
     let prompts = prompts.filter(|prompt| !prompt.is_empty());
@@ -96,10 +96,10 @@ fn parse(text: &str) -> Result<Vec<Prompt>, String> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let prompt = |(number, line): (usize, &str)| {
         let fields = serde_json::from_str::<Map<String, Value>>(line).map_err(|error| {
-            format!("line {number} is not a JSON object: {error}; a list of plain prompts must be called .txt")
+            format!("line {number} is not a JSON object: {error}; a list of plain prompts needs the extension .txt")
         })?;
         let Some(text) = fields.get("prompt").and_then(Value::as_str) else {
-            return Err(format!("line {number} has no text `prompt`"));
+            return Err(format!("line {number} has no string `prompt`"));
         };
         Ok(Prompt { text: text.to_owned(), line: Some(line.trim().to_owned()), name: None })
     };
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_keep_what_they_say() {
+    fn json_lines_are_kept() {
         let line =
             r#"{"tag": "single_object", "include": [{"class": "bench", "count": 1}], "prompt": "a photo of a bench"}"#;
         let prompts = parse(&format!("{line}\n\n{{\"prompt\": \"b\"}}\r\n")).unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_has_a_prompt_a_file() {
+    fn a_folder_has_one_prompt_per_file() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         for (name, text) in [("10.txt", "ten\n"), ("0.txt", "zero"), ("._0.txt", "\0"), ("readme.md", "no")] {
@@ -137,11 +137,13 @@ mod tests {
         let named: Vec<_> = prompts.iter().map(|prompt| (prompt.name.as_deref().unwrap(), &prompt.text[..])).collect();
         assert_eq!(named, [("0", "zero"), ("10", "ten")]);
         write("1.txt", " \n");
-        assert!(read(folder.path()).unwrap_err().to_string().ends_with("1.txt has no prompt: it is empty"));
+        assert!(
+            read(folder.path()).unwrap_err().to_string().ends_with("1.txt: expected a prompt, found an empty file")
+        );
     }
 
     #[test]
-    fn a_line_without_prompt_is_named() {
+    fn a_line_without_prompt_is_reported() {
         for line in ["a red cat", "{}", "{\"prompt\": 3}", "[\"prompt\"]"] {
             assert!(parse(&format!("{{\"prompt\": \"\"}}\n{line}\n")).unwrap_err().starts_with("line 2 "), "{line}");
         }

@@ -1,8 +1,8 @@
-//! Four pictures as one, without a gap: top left, top right, bottom left, bottom right.
+//! Joins four images in a 2x2 grid without gaps: top left, top right, bottom left, bottom right.
 
 use crate::picture::{Bitmap, Pixels};
 
-/// Four pictures of one size; nothing if their sizes differ.
+/// Joins four images. Returns `None` if their sizes differ.
 pub(super) fn quad(pictures: &[Pixels; 4]) -> Option<Bitmap> {
     let Pixels { width, height, channels, .. } = pictures[0];
     if pictures.iter().any(|picture| (picture.width, picture.height, picture.channels) != (width, height, channels)) {
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_pictures_fill_a_square() {
+    fn four_images_fill_a_square() {
         let picture = |first: u8| Pixels { width: 2, height: 1, channels: 1, bytes: vec![first, first + 1] };
         let whole = quad(&[picture(0), picture(10), picture(20), picture(30)]).unwrap();
         assert_eq!((whole.width(), whole.height()), (4, 2));

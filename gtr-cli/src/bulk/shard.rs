@@ -1,4 +1,4 @@
-//! Parts of a run.
+//! Shards of a run.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
 
-/// More parts than this are a mistake.
+/// Largest accepted number of shards.
 const MOST: u32 = 100_000;
 
-/// Part `index` of `of`, counted from 0.
+/// Shard `index` of `of`, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "(u32, u32)", into = "(u32, u32)")]
 pub(crate) struct Shard {
@@ -20,37 +20,37 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// The run in one piece.
+    /// The only shard of a run.
     pub(crate) const WHOLE: Self = Self { index: 0, of: 1 };
 
-    /// A part; nothing if there is no such one, or if there are more parts than make sense.
+    /// Creates a shard. Returns `None` if the index is not below the number, or if there are too many shards.
     pub(crate) fn new(index: u32, of: u32) -> Option<Self> {
         (index < of && of <= MOST).then_some(Self { index, of })
     }
 
-    /// Into how many parts the run is cut.
+    /// Number of shards of the run.
     pub(crate) fn of(self) -> u32 {
         self.of
     }
 
-    /// All parts of a run that is cut like this one.
+    /// Returns all shards of the run.
     pub(crate) fn all(self) -> impl Iterator<Item = Self> {
         (0..self.of).map(move |index| Self { index, ..self })
     }
 
-    /// The positions of its images in a run of so many; the parts follow each other and differ by one image at most.
-    #[expect(clippy::cast_possible_truncation, reason = "not above the number of images")]
+    /// Returns the positions of the shard in a run of `images` images. Shards are contiguous and differ by at most one image.
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of images")]
     pub(crate) fn range(self, images: u64) -> Range<u64> {
         let cut = |index: u32| (u128::from(images) * u128::from(index) / u128::from(self.of)) as u64;
         cut(self.index)..cut(self.index + 1)
     }
 
-    /// What its files are called.
+    /// Base name of the shard's files.
     pub(crate) fn stem(self) -> String {
         format!("{}-of-{}", self.index, self.of)
     }
 
-    /// The part whose files are called like this.
+    /// Returns the shard with this base name of files.
     pub(crate) fn from_stem(stem: &str) -> Option<Self> {
         let (index, of) = stem.split_once("-of-")?;
         Self::new(index.parse().ok()?, of.parse().ok()?).filter(|shard| shard.stem() == stem)
@@ -67,7 +67,7 @@ impl TryFrom<(u32, u32)> for Shard {
     type Error = &'static str;
 
     fn try_from((index, of): (u32, u32)) -> Result<Self, Self::Error> {
-        Self::new(index, of).ok_or("a shard is numbered from 0, below their number")
+        Self::new(index, of).ok_or("the index of a shard must be below the number of shards")
     }
 }
 
@@ -77,12 +77,12 @@ impl From<Shard> for (u32, u32) {
     }
 }
 
-/// What `--shard` says.
+/// Value of `--shard`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShardFlag {
-    /// The part itself.
+    /// An explicit shard.
     Given(Shard),
-    /// The scheduler of the machines knows which part, and of how many unless that is said.
+    /// The job scheduler determines the shard, and also the number of shards unless it is given.
     Auto(Option<u32>),
 }
 
@@ -90,7 +90,7 @@ impl FromStr for ShardFlag {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const SYNTAX: &str = "write I/N, counted from 0, as 0/4 to 3/4; or auto, or auto/N";
+        const SYNTAX: &str = "expected I/N counted from 0, for example 0/4 to 3/4, or auto or auto/N";
         let number = |text: &str| text.parse::<u32>().map_err(|_| SYNTAX);
         match text.split_once('/') {
             None if text == "auto" => Ok(Self::Auto(None)),
@@ -104,7 +104,7 @@ impl FromStr for ShardFlag {
 }
 
 impl ShardFlag {
-    /// The part that is meant where these are the variables of the environment.
+    /// Determines the shard from environment variables.
     pub(crate) fn resolve(self, variable: impl Fn(&str) -> Option<String>) -> Result<Shard, CliError> {
         let of = match self {
             Self::Given(shard) => return Ok(shard),
@@ -112,8 +112,9 @@ impl ShardFlag {
         };
         let number = |name: &str| -> Result<Option<u32>, CliError> {
             let parse = |text: String| {
-                text.parse()
-                    .map_err(|_| CliError::usage(format_args!("--shard auto: {name} is `{text}`, not a number")))
+                text.parse().map_err(|_| {
+                    CliError::usage(format_args!("--shard auto: expected a number in {name}, found `{text}`"))
+                })
             };
             variable(name).map(parse).transpose()
         };
@@ -131,25 +132,25 @@ impl ShardFlag {
             (None, Some(index), Some(of)) => (index, of),
             (None, Some(_), None) => {
                 return Err(CliError::usage(
-                    "--shard auto: Kubernetes tells the index, not the number of parts: write --shard auto/N",
+                    "--shard auto: Kubernetes sets the index but not the number of parts: use --shard auto/N",
                 ));
             }
             (None, None, _) => {
                 return Err(CliError::usage(
-                    "--shard auto: neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set: write --shard I/N",
+                    "--shard auto: neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set: use --shard I/N",
                 ));
             }
         };
         Shard::new(index, of).ok_or_else(|| {
             CliError::usage(format_args!(
-                "--shard auto: task {index} is not one of 0 to {}: auto/{of} takes a part of an array that counts from 0",
+                "--shard auto: expected a task of 0 to {} for auto/{of}, found {index}",
                 of - 1
             ))
         })
     }
 }
 
-/// What Slurm tells a task of an array.
+/// Variables of a Slurm array task.
 #[derive(Clone, Copy, Debug)]
 struct Array {
     task: u32,
@@ -160,35 +161,35 @@ struct Array {
 }
 
 impl Array {
-    /// Which part the task makes, and of how many.
+    /// Returns the index of the shard and the number of shards.
     ///
-    /// The tasks of a whole array make the parts in turn: `0-7`, `1-8` and `0-28:4` all have eight. Where their number is said, an
-    /// array of fewer tasks repairs one that counted from 0, so that `--array=2` makes part 2.
+    /// The tasks of a complete array are numbered in order: `0-7`, `1-8` and `0-28:4` all have eight shards. If the number of shards
+    /// is given, an array with fewer tasks repeats tasks of an array that started at 0: `--array=2` generates shard 2.
     fn part(self, of: Option<u32>) -> Result<(u32, u32), CliError> {
         let ordinal = self.ordinal();
         match (of, ordinal, self.count) {
             (Some(of), Some(ordinal), Some(count)) if count == of => Ok((ordinal, of)),
             (Some(of), _, _) => Ok((self.task, of)),
             (None, _, None) => {
-                Err(CliError::usage("--shard auto: SLURM_ARRAY_TASK_COUNT is not set: write --shard auto/N"))
+                Err(CliError::usage("--shard auto: SLURM_ARRAY_TASK_COUNT is not set: use --shard auto/N"))
             }
-            // One that begins later is likely to be a part of another.
+            // An array that starts later probably repeats tasks of another array.
             (None, Some(ordinal), Some(count)) if self.min <= 1 => Ok((ordinal, count)),
             (None, Some(_), Some(count)) => Err(CliError::usage(format_args!(
-                "--shard auto: the Slurm array counts from {}, so it may be a part of another: write --shard auto/N, N being the \
-                 number of all parts, or submit --array=0-{}",
+                "--shard auto: the Slurm array starts at {}, so it may be part of another array: use --shard auto/N with the total \
+                 number of parts, or submit --array=0-{}",
                 self.min,
                 count.saturating_sub(1)
             ))),
             (None, None, Some(count)) => Err(CliError::usage(format_args!(
-                "--shard auto: the {count} tasks of the Slurm array do not follow each other in equal steps: submit --array=0-{}, \
-                 or write --shard auto/N, N being the number of all parts",
+                "--shard auto: the {count} tasks of the Slurm array are not evenly spaced: submit --array=0-{}, or use --shard \
+                 auto/N with the total number of parts",
                 count.saturating_sub(1)
             ))),
         }
     }
 
-    /// The position of the task in its array, if that is a range.
+    /// Returns the index of the task in its array, if the array is evenly spaced.
     fn ordinal(self) -> Option<u32> {
         let count = self.count?;
         let last = self.step.checked_mul(count.checked_sub(1)?)?.checked_add(self.min)?;
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_round_trip() {
         let shard = Shard::new(2, 12).unwrap();
         assert_eq!(Shard::from_stem(&shard.stem()), Some(shard));
         for stem in ["2-of-02", "3-of-3", "-of-", "2", "+2-of-3"] {
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_name_a_part() {
+    fn flags_select_a_shard() {
         let given = |index, of| Ok(ShardFlag::Given(Shard::new(index, of).unwrap()));
         assert_eq!("3/4".parse(), given(3, 4));
         assert_eq!("auto".parse(), Ok(ShardFlag::Auto(None)));
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_of_slurm_may_begin_with_1_and_have_steps() {
+    fn slurm_arrays_may_start_at_1_and_have_steps() {
         for (first, step) in [(0, 1), (1, 1), (0, 4), (1, 3)] {
             let last = first + 7 * step;
             let parts: Vec<_> = (first..=last)
@@ -247,16 +248,16 @@ mod tests {
             let expected: Vec<_> = (0..8).flat_map(|part| [(part, 8), (part, 8)]).collect();
             assert_eq!(parts, expected, "{first}-{last}:{step}");
         }
-        // Two tasks that repair an array of eight.
+        // Two tasks that repeat tasks of an array of eight.
         let repair = Array { task: 3, min: 2, step: 1, max: Some(3), count: Some(2) };
         assert_eq!(repair.part(Some(8)).unwrap(), (3, 8));
-        assert!(repair.part(None).unwrap_err().to_string().contains("counts from 2"));
+        assert!(repair.part(None).unwrap_err().to_string().contains("starts at 2"));
         let odd = Array { task: u32::MAX, min: 0, step: 0, max: None, count: Some(u32::MAX) };
         assert_eq!(odd.ordinal(), None);
     }
 
     #[test]
-    fn schedulers_tell_the_part() {
+    fn schedulers_select_the_shard() {
         let resolve = |flag: &str, variables: &[(&str, &str)]| {
             let variable =
                 |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, text)| (*text).to_owned());

@@ -1,4 +1,4 @@
-//! The folder in which images gather.
+//! Folder of a run of many images.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -11,37 +11,37 @@ use crate::error::CliError;
 use crate::output::make_folder;
 use crate::reading;
 
-/// A folder with images and, in its folder `shards`, what is known of them.
+/// A folder with images, and with manifests and locks in its subfolder `shards`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Store(PathBuf);
 
 impl Store {
-    /// A folder that may not be there yet.
+    /// Returns the store at a folder, which may not exist yet.
     pub(crate) fn at(folder: &Path) -> Self {
         Self(folder.to_owned())
     }
 
-    /// Makes the folder, unless it is there.
+    /// Creates the folder if it does not exist.
     pub(crate) fn create(&self) -> Result<(), CliError> {
         make_folder(&self.0.join("shards"))
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.0
     }
 
-    /// The manifest of a part.
+    /// Path of the manifest of a shard.
     pub(crate) fn manifest(&self, shard: Shard) -> PathBuf {
         self.0.join("shards").join(shard.stem() + ".json")
     }
 
-    /// What the process that makes a part holds.
+    /// Path of the lock of a shard.
     pub(crate) fn lock(&self, shard: Shard) -> PathBuf {
         self.0.join("shards").join(shard.stem() + ".lock")
     }
 
-    /// Removes what other runs than that of a manifest left: their images, as far as their manifests name them, and the manifests.
+    /// Removes the manifests of other runs, and the images listed in them.
     pub(crate) fn forget_others(&self, ours: &Manifest) -> Result<(), CliError> {
         for shard in self.shards()? {
             let theirs = Manifest::read(&self.manifest(shard)).ok();
@@ -53,7 +53,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what all runs left.
+    /// Removes the manifests of all runs, and the images listed in them.
     pub(crate) fn forget_all(&self) -> Result<(), CliError> {
         for shard in self.shards()? {
             self.forget(shard, false, Manifest::read(&self.manifest(shard)).ok())?;
@@ -61,7 +61,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a part, unless another process is making it.
+    /// Removes a shard, unless another process is generating it.
     fn forget(&self, shard: Shard, is_locked_here: bool, manifest: Option<Manifest>) -> Result<(), CliError> {
         let _lock = if is_locked_here { None } else { Some(Lock::take(&self.lock(shard))?) };
         if let Some(Manifest { run, finished, .. }) = manifest {
@@ -72,12 +72,12 @@ impl Store {
         remove(&self.manifest(shard))
     }
 
-    /// Whether parts of a run gather here.
+    /// Returns true if the folder has shards of a run.
     pub(crate) fn is_begun(&self) -> bool {
         self.0.join("shards").is_dir() && self.shards().is_ok_and(|shards| !shards.is_empty())
     }
 
-    /// The parts that have a manifest, in order.
+    /// Returns the shards with a manifest, in order.
     pub(crate) fn shards(&self) -> Result<Vec<Shard>, CliError> {
         let folder = self.0.join("shards");
         let entries = fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -90,7 +90,7 @@ impl Store {
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 fn remove(file: &Path) -> Result<(), CliError> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -100,20 +100,20 @@ fn remove(file: &Path) -> Result<(), CliError> {
     }
 }
 
-/// Opens a file in a folder that others may have filled: opening a pipe there would wait for whoever writes to it.
+/// Opens a file in an untrusted folder. Only regular files are opened, because opening a pipe could block.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
-/// The bytes of such a file.
+/// Reads a regular file in an untrusted folder.
 pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Whether a file is one that systems put beside others unasked: hidden ones, as `._00000.png` and `.DS_Store` of macOS, and those of
-/// Windows. It is no picture, whatever its ending, and a folder that holds nothing else is empty.
+/// Returns true for files that operating systems create unasked: hidden files such as `._00000.png` and `.DS_Store` of macOS, and
+/// `Thumbs.db` and `desktop.ini` of Windows. They never count as images, and a folder with nothing else counts as empty.
 pub(crate) fn is_companion(name: &Path) -> bool {
     let name = name.file_name().unwrap_or_default().as_encoded_bytes();
     name.starts_with(b".") || [&b"Thumbs.db"[..], b"desktop.ini"].iter().any(|known| name.eq_ignore_ascii_case(known))

@@ -87,7 +87,7 @@ fn resuming_a_finished_archive_changes_nothing() {
         assert!(again.contains("0 made now"), "{again}");
     }
     let before = fs::read(folder.join("x.npz")).unwrap();
-    assert!(gtr(folder, &format!("{line}.npz --seed 1")).failed(1).contains("x.npz is there already"));
+    assert!(gtr(folder, &format!("{line}.npz --seed 1")).failed(1).contains("x.npz already exists"));
     assert_eq!(fs::read(folder.join("x.npz")).unwrap(), before);
     gtr(folder, &format!("{line}.npz --seed 1 --overwrite")).succeeded();
     assert_ne!(fs::read(folder.join("x.npz")).unwrap(), before);

@@ -137,7 +137,7 @@ fn copy(checkpoint: &mut Checkpoint, name: &str, to: Dtype, file: &mut Partial) 
 
 /// Appends a value in its new type. Returns false if the value was finite and overflows in the new type.
 fn narrowed(value: f64, to: Dtype, bytes: &mut Vec<u8>) -> bool {
-    #[expect(clippy::cast_possible_truncation, reason = "what is asked for")]
+    #[expect(clippy::cast_possible_truncation, reason = "the narrowing is intended")]
     let single = value as f32;
     let still_finite = match to {
         Dtype::F16 => {

@@ -93,7 +93,7 @@ impl Judge {
         })
     }
 
-    /// Mean and covariance of the features of real pictures.
+    /// Mean and covariance of the features of real images.
     pub fn reference(&self, which: Reference) -> &Moments {
         let [all, first, second] = &self.references;
         match which {

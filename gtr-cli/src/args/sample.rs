@@ -48,7 +48,7 @@ pub(crate) struct SampleArgs {
     /// Number of images per batch; affects speed and memory, not the images.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch: u32,
-    /// Enlarge each pixel to NxN pixels [default: enlarge small images, up to 256 pixels for a single image and 96 pixels in
+    /// Enlarge images N times in both directions [default: enlarge small images, up to 256 pixels alone and 96 pixels in
     /// a sheet; never in a folder].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) scale: Option<u32>,

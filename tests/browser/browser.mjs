@@ -1,4 +1,4 @@
-// A browser in which pages are visited, each in a fresh context; it is told what went wrong there.
+// A browser that opens each page in a fresh context and collects its errors.
 
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
@@ -20,9 +20,9 @@ export function launched() {
 }
 
 /**
- * Opens a file and lets `look` look at it. Time stands still there until `page.clock` is told to run.
+ * Opens a file and calls `look` with the page. The clock of the page is stopped; `page.clock` advances it.
  *
- * Gives what went wrong: errors, messages of the console, and whatever was asked of the network.
+ * Returns the errors, the console messages and the network requests of the page.
  */
 export async function visited(browser, path, options, look) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });

@@ -16,7 +16,7 @@ async function known(page) {
   return texts.map((text) => Number(/(\d+) of 256 tokens known$/.exec(text)[1]));
 }
 
-/** How many tokens a plan knows after so many steps. */
+/** Returns the number of known tokens of a plan after a number of steps. */
 function after(plan, steps) {
   return plan.steps.slice(0, steps).reduce((sum, step) => sum + step.tokens, 0);
 }
@@ -29,7 +29,7 @@ async function at(page, ...steps) {
   );
 }
 
-test("two plans go on at the same share of their steps", () =>
+test("two plans advance at the same fraction of their steps", () =>
   opened(path, {}, async (page) => {
     assert.deepEqual(await page.locator("h2").allTextContents(), NAMES);
     assert.equal(await page.locator("canvas").count(), 2);
@@ -43,7 +43,7 @@ test("two plans go on at the same share of their steps", () =>
     await at(page, 19, 38);
   }));
 
-test("or at the same AR step, or after the same evaluations", () =>
+test("two plans advance at the same AR step, or by the same evaluations", () =>
   opened(path, {}, async (page) => {
     await page.getByRole("group", { name: "Same" }).getByRole("radio", { name: "AR step" }).check();
     await page.getByRole("slider").fill("20");
@@ -53,7 +53,7 @@ test("or at the same AR step, or after the same evaluations", () =>
     await page.getByRole("radio", { name: "network evaluations" }).check();
     await page.getByRole("slider").focus();
     await page.keyboard.press("Home");
-    // What each plan has spent after each of its steps, all of it in one order.
+    // The evaluations of both plans after each of their steps, in one sorted sequence.
     const spent = plans.map((plan) => {
       let sum = 0;
       return plan.steps.map((step) => (sum += 1 + Math.max(step.diffusion_steps, step.detail?.diffusion_steps ?? 0)));
@@ -68,7 +68,7 @@ test("or at the same AR step, or after the same evaluations", () =>
     await at(page, 32, 64);
   }));
 
-test("a token is looked at in both", () =>
+test("a token is selected in both plans", () =>
   opened(path, {}, async (page) => {
     const point = await middle(page, 33, plans[1].grid, 1);
     await page.mouse.move(point.x, point.y);
@@ -80,7 +80,7 @@ test("a token is looked at in both", () =>
     assert.equal(right["Diffusion steps"], "100");
   }));
 
-test("the curves of both have one scale", () =>
+test("the curves of both plans have the same scale", () =>
   opened(path, {}, async (page) => {
     const tops = await page
       .locator(".chart")

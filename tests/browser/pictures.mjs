@@ -1,5 +1,5 @@
-// Takes pictures of pages: node pictures.mjs PAGE PICTURE WIDTHxHEIGHT light|dark [STEP [CHOICE]]. STEP is where the slider is put,
-// CHOICE the name of a button that is chosen first.
+// Takes a screenshot of a page: node pictures.mjs PAGE PICTURE WIDTHxHEIGHT light|dark [STEP [CHOICE]]. STEP is the position of the
+// slider, CHOICE the name of a button that is pressed first.
 
 import { launched, visited } from "./browser.mjs";
 

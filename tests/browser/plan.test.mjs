@@ -32,7 +32,7 @@ before(() => {
   path = written("plan.html", "plan", ...FLAGS);
 });
 
-/** How many tokens are known after so many steps. */
+/** Returns the number of known tokens after a number of steps. */
 function known(steps) {
   return plan.steps.slice(0, steps).reduce((sum, step) => sum + step.tokens, 0);
 }
@@ -47,7 +47,7 @@ async function statusIs(page, steps) {
   assert.match(status, new RegExp(`^AR step ${steps} of 32, .*: ${known(steps)} of 256 tokens known$`));
 }
 
-test("it plays to the end and can be stopped", () =>
+test("the player runs to the end and can be stopped", () =>
   opened(path, {}, async (page) => {
     await statusIs(page, 32);
     await page.keyboard.press("Space");
@@ -67,7 +67,7 @@ test("it plays to the end and can be stopped", () =>
     assert.equal(await page.getByRole("button", { name: "Play" }).count(), 1);
   }));
 
-test("where motion is not wanted it plays slowly", () =>
+test("with reduced motion the player is slow", () =>
   opened(path, { reducedMotion: "reduce" }, async (page) => {
     await page.keyboard.press("Space");
     await page.clock.runFor(900);
@@ -76,7 +76,7 @@ test("where motion is not wanted it plays slowly", () =>
     await statusIs(page, 1);
   }));
 
-test("keys, buttons, the slider and the curves scrub", () =>
+test("keys, buttons, the slider and the curves set the step", () =>
   opened(path, {}, async (page) => {
     await page.keyboard.press("Home");
     await statusIs(page, 0);
@@ -100,7 +100,7 @@ test("keys, buttons, the slider and the curves scrub", () =>
     await statusIs(page, 16);
   }));
 
-test("the grid shows the tokens that are known, in the colours of their stages", () =>
+test("the grid shows the known tokens in the colours of their stages", () =>
   opened(path, {}, async (page) => {
     for (const steps of [0, 1, 24, 31, 32]) {
       await page.getByRole("slider").fill(String(steps));
@@ -111,7 +111,7 @@ test("the grid shows the tokens that are known, in the colours of their stages",
     }
   }));
 
-/** What must be told of a token. */
+/** Returns the expected description of a token. */
 function expected(token) {
   const [row, column] = [Math.floor(token / 16), token % 16];
   const beside = stepOf.filter((_, other) => {
@@ -134,14 +134,14 @@ function expected(token) {
   return told;
 }
 
-/** What is told of a token, without its loss, whose form alone is known here: its numbers are tested where they are computed. */
+/** Returns the displayed description of a token without its loss, whose values are tested elsewhere; only their format is checked. */
 async function told(page) {
   const { Loss: loss, ...others } = await facts(page);
   if (others.Token !== undefined) assert.match(loss, /^\d+(\.\d+)? of 0\.\d{3} nats$/);
   return others;
 }
 
-test("the pointer on a token shows what the plan says of it", () =>
+test("the pointer on a token shows its description", () =>
   opened(path, {}, async (page) => {
     for (const token of [0, 1, 15, 37, 120, 240, 254, 255]) {
       const at = await middle(page, token, plan.grid);
@@ -152,7 +152,7 @@ test("the pointer on a token shows what the plan says of it", () =>
     assert.deepEqual(await told(page), {});
   }));
 
-test("what is told of a token is not told of its neighbour", () => {
+test("the description of a token differs from that of its neighbour", () => {
   assert.notDeepEqual(expected(0), expected(1));
   assert.ok(plan.steps.some((step) => step.detail));
 });
@@ -166,7 +166,7 @@ test("a tap shows a token and keeps it", () =>
     assert.deepEqual(await told(page), expected(37));
   }));
 
-test("the arrow keys walk the grid once it has the focus, and scrub elsewhere", () =>
+test("the arrow keys move in the focused grid, and set the step elsewhere", () =>
   opened(path, {}, async (page) => {
     await page.locator("input[name=colour]").first().focus();
     await page.keyboard.press("Tab");
@@ -185,7 +185,7 @@ test("the arrow keys walk the grid once it has the focus, and scrub elsewhere", 
     assert.deepEqual(await told(page), {});
   }));
 
-test("the stages and their spread are those of the program", () =>
+test("the stages and their spread equal those of the program", () =>
   opened(path, {}, async (page) => {
     const rows = await page.locator("tbody tr").allTextContents();
     assert.deepEqual(rows, [
@@ -195,7 +195,7 @@ test("the stages and their spread are those of the program", () =>
     ]);
   }));
 
-test("colours can stand for AR steps, evenly from dark to light", () =>
+test("colours can show AR steps, evenly from dark to light", () =>
   opened(path, {}, async (page) => {
     await page.getByRole("radio", { name: "AR step" }).check();
     const found = await colours(page, plan.grid);
@@ -205,7 +205,7 @@ test("colours can stand for AR steps, evenly from dark to light", () =>
     assert.equal(await page.locator(".ramp").count(), 1);
   }));
 
-test("dark and light are those of the system until the button is pressed", async () => {
+test("the colour scheme follows the system until the button is pressed", async () => {
   const background = { light: "rgb(255, 255, 255)", dark: "rgb(20, 23, 27)" };
   for (const [scheme, other] of [
     ["light", "dark"],
@@ -226,7 +226,7 @@ test("dark and light are those of the system until the button is pressed", async
   }
 });
 
-test("nothing is wider than a phone", async () => {
+test("no element is wider than a phone", async () => {
   const both = written("phone.html", "plan", "--compare", "gtr-paper,mar-64", "--grid", "16x16");
   for (const page of [path, both]) {
     await opened(page, { viewport: { width: 360, height: 740 } }, async (page) => {
@@ -235,14 +235,14 @@ test("nothing is wider than a phone", async () => {
       assert.ok(canvas.x >= 0 && canvas.x + canvas.width <= 360);
     });
   }
-  // Something that is wider would be noticed.
+  // Check that a wider element would be detected.
   await visited(path, { viewport: { width: 360, height: 740 } }, async (page) => {
     await page.locator("h1").evaluate((title) => (title.style.minWidth = "400px"));
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) > 360);
   });
 });
 
-test("tokens of inpainting that are known are shown as known", async () => {
+test("known tokens of inpainting are shown as known", async () => {
   const picture = (name) => join(root, "docs/images", name);
   gtr(
     "sample",
@@ -285,7 +285,7 @@ test("tokens of inpainting that are known are shown as known", async () => {
   });
 });
 
-test("a large grid is drawn whole", () =>
+test("a large grid is drawn completely", () =>
   opened(written("large.html", "plan", "--preset", "gtr-paper", "--grid", "64x64"), {}, async (page) => {
     const shown = async () => new Set(await colours(page, { height: 64, width: 64 }));
     assert.deepEqual(await shown(), new Set(STAGES));
@@ -293,7 +293,7 @@ test("a large grid is drawn whole", () =>
     assert.deepEqual(await shown(), new Set(["236,238,241"]));
   }));
 
-test("names from outside stay text", async () => {
+test("untrusted names stay text", async () => {
   const hostile = "</script><script>globalThis.owned = 1</script><img src=x onerror='owned = 1'>";
   const other = structuredClone(plan);
   other.schedule.order.kind = hostile;
@@ -307,7 +307,7 @@ test("names from outside stay text", async () => {
   });
 });
 
-test("a page that asks for something, or runs what is not its own, is noticed", async () => {
+test("a page that makes a request or runs a foreign script is detected", async () => {
   const picture = changed(path, (text) => text.replace("</main>", "</main><img src='https://example.invalid/x.png'>"));
   const blocked = await visited(picture, {}, (page) => page.keyboard.press("Home"));
   assert.ok(

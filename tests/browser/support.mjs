@@ -1,4 +1,4 @@
-// Pages made by the program, opened in a browser of which nothing is left afterwards.
+// Helpers that write pages with the program and open them in a temporary browser.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -9,10 +9,10 @@ import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as browsers from "./browser.mjs";
 
-/** The folder of the project. */
+/** The root folder of the project. */
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Where the files of a test file lie. */
+/** The temporary folder of a test file. */
 export const folder = mkdtempSync(join(tmpdir(), "gtr-browser-"));
 
 let browser;
@@ -26,19 +26,19 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What the program prints. */
+/** Returns the output of the program. */
 export function gtr(...args) {
   const program = process.env.GTR_CLI ?? join(root, "target/debug/gtr-cli");
   return execFileSync(program, args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** A page that the program writes with these arguments. */
+/** Writes a page with the program and these arguments. */
 export function written(name, ...args) {
   gtr(...args, "--format", "html", "--out", name);
   return join(folder, name);
 }
 
-/** The same page, its text changed. */
+/** Writes a copy of a page with changed text. */
 export function changed(path, change) {
   const other = path.replace(/\.html$/, "-changed.html");
   const text = readFileSync(path, "utf8");
@@ -47,23 +47,23 @@ export function changed(path, change) {
   return other;
 }
 
-/** Opens a page in a fresh context, lets `look` look at it, and finds out that nothing went wrong. */
+/** Opens a page in a fresh context, calls `look`, and fails on errors of the page. */
 export async function opened(path, options, look) {
   const troubles = await visited(path, options, look);
   assert.deepEqual(troubles, []);
 }
 
-/** The same, but gives what went wrong. */
+/** The same, but returns the errors of the page. */
 export function visited(path, options, look) {
   return browsers.visited(browser, path, options, look);
 }
 
-/** Where the player is, as it says: one fraction a plan. */
+/** Returns the displayed positions of the player, one fraction per plan. */
 export async function position(page) {
   return page.locator("#player output").textContent();
 }
 
-/** What is told of the token that is looked at, by plan. */
+/** Returns the displayed description of the selected token, by plan. */
 export async function facts(page, plan = 0) {
   const list = page.locator("dl.facts").nth(plan);
   return list.evaluate((element) =>
@@ -71,7 +71,7 @@ export async function facts(page, plan = 0) {
   );
 }
 
-/** The middle of a token on the screen. */
+/** Returns the centre of a token on the screen. */
 export async function middle(page, token, { height, width }, plan = 0) {
   const canvas = page.locator("canvas").nth(plan);
   await canvas.scrollIntoViewIfNeeded();
@@ -82,14 +82,14 @@ export async function middle(page, token, { height, width }, plan = 0) {
   };
 }
 
-/** The colour of each token, taken at a share of its cell from the corner: where nothing is written, or on its frame. */
+/** Returns the colour of each token at a fraction of its cell from the corner: outside of its text, or on its frame. */
 export async function colours(page, { height, width }, plan = 0, share = 0.2) {
   return page
     .locator("canvas")
     .nth(plan)
     .evaluate(
       (canvas, [height, width, share]) => {
-        // A copy, so that the page's own canvas stays where it is drawn fast.
+        // Read from a copy, so that the canvas of the page keeps hardware acceleration.
         const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
         copy.drawImage(canvas, 0, 0);
         const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
@@ -104,12 +104,12 @@ export async function colours(page, { height, width }, plan = 0, share = 0.2) {
     );
 }
 
-/** A property of the page's style, as it is shown. */
+/** Returns a computed style property of the page. */
 export async function styled(page, property) {
   return page.evaluate((property) => getComputedStyle(document.body)[property], property);
 }
 
-/** The AR step of each token, as the program's own drawing has it. */
+/** Returns the AR step of each token, from the drawing of the program. */
 export function drawnSteps(flags, { height }) {
   const text = gtr("plan", ...flags, "--seed", "0");
   const lines = text.split("\n");
@@ -118,7 +118,7 @@ export function drawnSteps(flags, { height }) {
   return lines.slice(from, from + height).flatMap((line) => line.trim().split(/\s+/).map(Number));
 }
 
-/** Waits until something holds, as when a picture has been loaded. */
+/** Waits until a condition holds, for example until a picture is loaded. */
 export async function eventually(check) {
   for (let left = 50; ; left -= 1) {
     try {

@@ -26,7 +26,7 @@ before(() => {
   assert.equal(run.images.length, 4);
 });
 
-/** The AR step, from 1, of each token. */
+/** Returns the AR step of each token, from 1. */
 function stepsOf(image) {
   const steps = [];
   let next = 0;
@@ -37,7 +37,7 @@ function stepsOf(image) {
   return steps;
 }
 
-test("the tokens that were picked are listed and ringed, the highest score first", () =>
+test("the picked tokens are listed by score and marked with a ring", () =>
   opened(path, {}, async (page) => {
     const image = run.images[0];
     const [steps, scores] = [stepsOf(image), new Map(image.order.map((token, at) => [token, image.scores[at]]))];
@@ -50,13 +50,13 @@ test("the tokens that were picked are listed and ringed, the highest score first
     assert.equal(await line.locator("dt").textContent(), `AR step ${number}`);
     const of = run.plan.steps[number - 1].tokens;
     assert.equal(await line.locator("dd").textContent(), `${picked.length} of ${of}: ${picked.join(", ")}`);
-    // The ring is what the corner of a cell shows.
+    // A ring is visible at the corner of a cell.
     const frames = await colours(page, run.plan.grid, 0, 0.05);
     const ringed = frames.flatMap((colour, token) => (colour === "208,0,112" ? [token] : []));
     assert.deepEqual(ringed, image.picked);
   }));
 
-test("a token shows its score, its rank and what it got", () =>
+test("a token shows its score, its rank and its diffusion steps", () =>
   opened(path, {}, async (page) => {
     const image = run.images[0];
     const steps = stepsOf(image);
@@ -82,14 +82,14 @@ test("a token shows its score, its rank and what it got", () =>
     }
   }));
 
-test("scores are a heat map: the highest is the lightest", () =>
+test("scores are shown as a heat map, the highest is the lightest", () =>
   opened(path, {}, async (page) => {
     await page.getByRole("radio", { name: "scores", exact: true }).check();
     const image = run.images[0];
     const light = (colour) => colour.split(",").reduce((sum, part) => sum + Number(part), 0);
     const found = await colours(page, run.plan.grid);
     const steps = stepsOf(image);
-    // Tokens of steps that pick, whose cells are filled to the corner; a ring is not where it is looked at.
+    // Tokens of steps with picks, whose cells are filled to the corner; sample outside of the ring.
     const ranked = image.order.filter((token) => run.plan.steps[steps[token] - 1].detail);
     ranked.sort((a, b) => image.scores[image.order.indexOf(a)] - image.scores[image.order.indexOf(b)]);
     const values = ranked.map((token) => light(found[token]));
@@ -100,7 +100,7 @@ test("scores are a heat map: the highest is the lightest", () =>
     assert.ok(values.at(-1) > values[0]);
   }));
 
-test("the picture is shown, and only as far as its tokens are known", () =>
+test("the picture is shown only for known tokens", () =>
   opened(path, {}, async (page) => {
     await page.getByRole("radio", { name: "picture", exact: true }).check();
     await page.keyboard.press("Home");
@@ -109,7 +109,7 @@ test("the picture is shown, and only as far as its tokens are known", () =>
     assert.equal(await position(page), "8/8");
     await eventually(async () => {
       const shown = (await colours(page, run.plan.grid)).map((colour) => colour.split(",").map(Number));
-      // A digit: grey, mostly dark, somewhere light.
+      // A digit is grey, mostly dark, with some light pixels.
       assert.ok(shown.every(([red, green, blue]) => red === green && green === blue));
       assert.ok(shown.filter(([red]) => red < 40).length > 20);
       assert.ok(shown.some(([red]) => red > 100));
@@ -128,7 +128,7 @@ test("another image can be chosen", () =>
     assert.equal(await position(page), "8/8");
   }));
 
-test("the time of each step is told", () =>
+test("the time of each step is shown", () =>
   opened(path, {}, async (page) => {
     const seconds = run.batches[0].steps.map((step) => step.seconds);
     assert.ok(seconds.every((value) => value > 0));
@@ -139,7 +139,7 @@ test("the time of each step is told", () =>
     assert.equal(Math.round(shares.reduce((sum, share) => sum + parseFloat(share), 0)), 100);
   }));
 
-test("the page of a run fits a phone, in the dark, too", () =>
+test("the page of a run fits a phone, also in dark mode", () =>
   opened(path, { viewport: { width: 360, height: 740 }, colorScheme: "dark" }, async (page) => {
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
     await page.keyboard.press("Home");

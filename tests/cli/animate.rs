@@ -8,7 +8,7 @@ use crate::support::{decode, files, plan_json, run_in, sample, write_grey};
 
 const QUICK: &str = "--preset gtr-8 --diffusion constant --t 3 --detail none";
 
-/// The frames of an animated PNG in bytes, each as large as the first.
+/// Decodes the frames of an animated PNG, all with the size of the first.
 fn frames(path: &Path) -> (usize, Vec<Vec<u8>>) {
     let mut reader = png::Decoder::new(Cursor::new(fs::read(path).unwrap())).read_info().unwrap();
     let count = reader.info().animation_control().unwrap().num_frames;
@@ -27,14 +27,14 @@ fn frames_show_the_checkerboard_being_filled() {
     let path = |name: &str| folder.path().join(name);
     sample(folder.path(), &format!("--class 3 {QUICK} --scale 2 --animate three.png --out end.png"));
     let (width, frames) = frames(&path("three.png"));
-    // One before the first step and one after each.
+    // One frame before the first step and one after each step.
     assert_eq!((frames.len(), width), (9, 64));
     assert!(frames[0].iter().all(|&byte| byte == 128));
     let cell = |frame: &[u8], row: usize, column: usize| -> Vec<u8> {
         (0..8).flat_map(|line| frame[(row * 8 + line) * width + column * 8..][..8].to_vec()).collect()
     };
     let known = |frame: &[u8], row, column| cell(frame, row, column).iter().any(|&byte| byte != 128);
-    // After the two stages of generation all even cells are known, and no other.
+    // After the two generation stages exactly the even cells are known.
     let plan = plan_json(&format!("--grid 8x8 {QUICK}"));
     let generation = plan["steps"].as_array().unwrap().iter().filter(|step| step["stage"] != 2).count();
     for row in 0..8 {

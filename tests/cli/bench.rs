@@ -1,4 +1,4 @@
-//! `bench`: what is written, not how fast it is.
+//! `bench`: its output, not its speed.
 
 use serde_json::Value;
 

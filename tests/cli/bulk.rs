@@ -1,4 +1,4 @@
-//! Many images: parts, manifests, resuming, merging.
+//! Sharded runs: parts, manifests, resuming, merging.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::support::{Run, files, run_in};
 
-/// Twelve digits that take no time.
+/// Flags for twelve digits with little computation.
 const TWELVE: &str = "sample --classes balanced --count 12 --order random --pace uniform --steps 1 --diffusion constant --t 1 \
      --detail none";
 
-/// Twice as many, one after the other, which takes a little.
+/// Flags for twice as many, one per batch, which takes a moment.
 const IN_TURN: &str =
     "sample --classes balanced --count 24 --batch 1 --preset gtr-8 --diffusion constant --t 1 --detail none";
 
@@ -29,14 +29,14 @@ fn manifest(folder: &Path, name: &str) -> Value {
     serde_json::from_slice(&read(folder, &format!("{name}/shards/0-of-1.json"))).unwrap()
 }
 
-/// The files of a folder of images, without what is known of the parts.
+/// Returns the files of a folder of images, without the files of the parts.
 fn images(folder: &Path, name: &str) -> Vec<(String, Vec<u8>)> {
     let folder = folder.join(name);
     let names = files(&folder).into_iter().filter(|name| name != "shards");
     names.map(|name| (name.clone(), read(&folder, &name))).collect()
 }
 
-/// An array of an archive: its header, and its elements.
+/// Reads an array of an archive: its header and its elements.
 fn array(archive: &Path, name: &str) -> (String, Vec<u8>) {
     let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
     let mut bytes = Vec::new();
@@ -62,16 +62,16 @@ fn merged_parts_equal_the_output_of_one_process() {
     assert_eq!(whole.len(), 13);
     assert_eq!(whole, images(folder, "merged"));
     assert_eq!(read(folder, "whole.npz"), read(folder, "merged.npz"));
-    // The archive's own folder is gone.
+    // The temporary folder of the archive is removed.
     assert_eq!(files(folder), ["merged", "merged.npz", "parts", "whole", "whole.npz"]);
 
-    // In place, only the labels are added.
+    // Merging in place only adds the labels.
     gtr(folder, "merge parts --out parts").succeeded();
     assert_eq!(images(folder, "parts"), whole);
     let labels = String::from_utf8(read(folder, "parts/labels.jsonl")).unwrap();
     assert_eq!(labels.lines().nth(11), Some(r#"{"file":"00011.png","class":1}"#));
 
-    // And the archive holds what the pictures show.
+    // The archive contains the pixels of the pictures.
     let (header, elements) = array(&folder.join("whole.npz"), "arr_0.npy");
     assert!(header.contains("'descr': '|u1', 'fortran_order': False, 'shape': (12, 32, 32, 1,)"), "{header}");
     let pixels: Vec<u8> =
@@ -117,7 +117,7 @@ fn a_missing_part_is_reported() {
     assert!(error.contains("4 of 12 images are missing: part 1/3 has no manifest and misses images 4..7;"), "{error}");
     gtr(folder, &format!("{TWELVE} --out c --shard 1/3")).succeeded();
     assert!(gtr(folder, "merge a b b").failed(1).contains("another folder also has"));
-    // What macOS and Windows put into a folder does not make it another run's.
+    // Hidden files of macOS and Windows do not make a folder belong to another run.
     fs::create_dir(folder.join("all")).unwrap();
     for companion in ["all/.DS_Store", "all/Thumbs.db", "a/._00000.png", "a/shards/._0-of-3.json"] {
         fs::write(folder.join(companion), "no image").unwrap();
@@ -193,7 +193,7 @@ fn a_full_disk_and_a_read_only_folder_are_one_line_errors() {
     let folder = folder.path();
     let error = gtr(folder, &format!("{TWELVE} --out /proc/images")).failed(1);
     assert!(error.contains("cannot make the folder /proc/images"), "{error}");
-    // Whoever writes there is told that the device is full.
+    // Writing to this device fails with "no space left".
     fs::create_dir(folder.join("a")).unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.join("a/00005.png")).unwrap();
     let error = gtr(folder, &format!("{TWELVE} --out a")).failed(1);
@@ -205,7 +205,7 @@ fn a_full_disk_and_a_read_only_folder_are_one_line_errors() {
     assert!(told.contains("12 images, 7 made now, "), "{told}");
 }
 
-/// Opening a pipe would wait for whoever writes to it.
+/// Opening a pipe would block until another process writes to it.
 #[cfg(unix)]
 #[test]
 fn pipes_among_the_files_of_a_run_are_errors() {
@@ -247,7 +247,7 @@ fn a_signal_ends_the_run_after_the_current_batch() {
     ] {
         let line = format!("{IN_TURN} --out {out}");
         let child = crate::support::start_in(folder, &line.split_whitespace().collect::<Vec<_>>());
-        // From the third image on it is in the middle.
+        // After the third image the run is in the middle.
         while !folder.join(out).join("00002.png").exists() {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
@@ -268,7 +268,7 @@ fn a_signal_ends_the_run_after_the_current_batch() {
             } else {
                 "stop requested: finishing the current batch"
             };
-            // Which of them comes first depends on how soon the batch is finished.
+            // Their order depends on when the batch finishes.
             let mut lines: Vec<&str> = stderr.lines().collect();
             lines.retain(|line| *line != format!("note: {asked}"));
             assert_eq!(
@@ -280,7 +280,7 @@ fn a_signal_ends_the_run_after_the_current_batch() {
             assert!(finished == there && there < 24, "{finished} {there}");
         }
         gtr(folder, &format!("{line} --resume")).succeeded();
-        // What a killed process was writing stays under its temporary name.
+        // The unfinished file of a killed process keeps its temporary name.
         let whole = images(folder, out).into_iter().filter(|(name, _)| !name.starts_with('.'));
         assert!(whole.eq(images(folder, "whole")), "{out}");
     }
@@ -309,14 +309,14 @@ fn numbers_out_of_range_are_one_line_errors() {
     ] {
         let run = gtr(folder.path(), &format!("sample {flags}"));
         let code = run.code;
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = write!(lines, "{flags}\n  {code} {}", run.failed(code));
     }
     insta::assert_snapshot!("bulk_refused", lines);
     assert!(files(folder.path()).is_empty());
 }
 
-/// Run it alone: `cargo test -p gtr-cli --test cli -- --ignored beyond_four_gigabytes`.
+/// Run it alone: `cargo test -p gtr-cli --test cli -- --ignored more_than_four_gigabytes`.
 #[test]
 #[ignore = "slow, and takes 5 GB on the disk"]
 fn an_archive_of_more_than_four_gigabytes_takes_little_memory() {

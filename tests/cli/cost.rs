@@ -21,7 +21,7 @@ fn costs_can_be_printed_as_json() {
     let parts: f64 = ["encoder", "decoder", "attention", "text", "head"].map(|part| number(0, part)).iter().sum();
     assert!((parts / number(0, "total") - 1.0).abs() < 1e-9);
     assert_eq!(all[0]["published"]["tera"], 14.49);
-    // On another grid the paper says nothing.
+    // The paper has no figures for other grids.
     let other = gtr("cost --model mar-b --preset mar-64 --grid 8x8 --format json").succeeded();
     assert!(!other.contains("published"), "{other}");
 }

@@ -48,7 +48,7 @@ fn free_partitions_lose_no_more_and_are_valid_plans() {
     let run = |line: &str| run_in(folder.path(), &line.split_whitespace().collect::<Vec<_>>()).succeeded();
     run("plan --schedule free.json --grid 6x6 --format json --out plan.json");
     run("verify plan.json");
-    // What the file says is what the plan loses.
+    // The loss in the file is the loss of the plan.
     let told: Value = serde_json::from_str(&run("plan --schedule free.json --grid 6x6 --format summary")).unwrap();
     assert!((told["loss"]["nats"].as_f64().unwrap() - nats(&free)).abs() < 1e-9);
 }

@@ -1,4 +1,4 @@
-//! Every command that the help or a page shows runs, with few images and a small model in place of the large ones.
+//! Every command in the help and in the documentation runs, with few images and a small model in place of the large ones.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::models::{Models, golden};
 use crate::support::write_tiny_model;
 use crate::support::{gtr, run_in};
 
-/// The pages that show commands, beside those of `docs/results`, which the experiments write.
+/// The pages with commands, except those in `docs/results`, which experiments write.
 const PAGES: [&str; 19] = [
     "README.md",
     "CONTRIBUTING.md",
@@ -37,7 +37,7 @@ fn repository(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", name].iter().collect()
 }
 
-/// The commands of a text: lines that begin with the program, or with cargo that runs it, continued where they end in `\`.
+/// Returns the commands of a text: lines that start with the program or with `cargo run`, joined with the next line after `\`.
 fn commands_in(text: &str) -> BTreeSet<String> {
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(|line| line.trim().trim_start_matches("$ "));
@@ -49,13 +49,13 @@ fn commands_in(text: &str) -> BTreeSet<String> {
     lines.map(program).filter(|line| line.starts_with("gtr-cli ") && !line.starts_with("gtr-cli  ")).collect()
 }
 
-/// What stands between fences.
+/// Returns the contents of fenced code blocks.
 fn blocks(page: &str) -> String {
     let odd = page.split("\n```").skip(1).step_by(2);
     odd.map(|block| block.split_once('\n').map_or("", |(_, lines)| lines)).collect::<Vec<_>>().join("\n")
 }
 
-/// All of them.
+/// Returns all documented commands.
 fn documented() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let help = gtr("--help").succeeded();
@@ -65,7 +65,7 @@ fn documented() -> BTreeSet<String> {
         names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
     assert!(names.len() >= 16, "{names:?}");
     let examples = |help: &str| help.split_once("Examples:\n").unwrap().1.to_owned();
-    // There a command is followed by what it does.
+    // In this help a description follows each command.
     all.extend(commands_in(&examples(&help)).iter().map(|line| line.split("    ").next().unwrap().to_owned()));
     for name in names {
         let found = commands_in(&examples(&gtr(&format!("{name} --help")).succeeded()));
@@ -78,7 +78,7 @@ fn documented() -> BTreeSet<String> {
     all
 }
 
-/// A folder with the files that commands name.
+/// Creates a folder with the files that commands name.
 fn prepared() -> Models {
     let models = Models::new();
     let path = |name: &str| models.path(name);
@@ -149,13 +149,13 @@ fn prepared() -> Models {
     models
 }
 
-/// What stands for what is large: files of published models, their classes, and sizes.
+/// Small replacements for large things: files of published models, their classes, and sizes.
 const STANDS_FOR: [(&str, &str); 19] = [
     // The small model has no field of its own.
     ("experiment cascade", "experiment table-4"),
     ("field digits.npz", "field few.npz"),
     ("--model mar-h --vae kl16.ckpt", "--model mar --vae tests/golden/vae_kl16_tiny/weights_encoder.safetensors"),
-    // The trace is one of the small model, and the machine may be slow.
+    // The trace is from the small model, and the machine may be slow.
     ("conform seven.safetensors", "conform seven.safetensors --model tiny --random-weights"),
     ("--budget 0.5s", "--budget 60s"),
     ("--model mar-h --weights checkpoint-last.pth --vae kl16.ckpt", "--model mar --vae kl16.safetensors"),
@@ -173,18 +173,18 @@ const STANDS_FOR: [(&str, &str); 19] = [
     ("--count 500", "--count 20"),
     ("--count 100", "--count 1"),
     ("--rounds 9", "--rounds 1"),
-    // One of them stands for all.
+    // One experiment instead of all.
     ("experiment all", "experiment table-4"),
     ("experiment NAME", "experiment table-4"),
 ];
 
-/// The same command with less to do.
+/// Reduces the work of a command.
 fn small(command: &str) -> String {
     let mut words = shlex_words(command).join(" ");
     for (large, small) in STANDS_FOR {
         words = words.replace(large, small);
     }
-    // Flags go before a pipe, and each is given once.
+    // Flags go before a pipe, and each may be given only once.
     let (first, rest) = words.split_once(" | ").map_or((words.as_str(), ""), |(first, rest)| (first, rest));
     let mut first = first.to_owned();
     let mut add = |flags: &str| {
@@ -206,7 +206,7 @@ fn small(command: &str) -> String {
             add("--count 20");
             add("--resamples 20");
         }
-        // Budgets are those of the built-in model.
+        // Budgets are for the built-in model.
         "tune" => {
             first = replaced(&first, "--candidates", "1");
             first = replaced(&first, "--first-count", "10");
@@ -222,7 +222,7 @@ fn small(command: &str) -> String {
     if rest.is_empty() { first } else { format!("{first} | {rest}") }
 }
 
-/// A flag with another value.
+/// Replaces the value of a flag.
 fn replaced(line: &str, flag: &str, value: &str) -> String {
     let mut words: Vec<&str> = line.split(' ').collect();
     match words.iter().position(|word| *word == flag) {
@@ -232,7 +232,7 @@ fn replaced(line: &str, flag: &str, value: &str) -> String {
     words.join(" ")
 }
 
-/// The words of a line up to its comment, quoted anew with single quotes.
+/// Returns the words of a line up to its comment, quoted again with single quotes.
 fn shlex_words(line: &str) -> Vec<String> {
     let quote = |word: String| {
         let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=|><*$~+".contains(c));
@@ -242,7 +242,7 @@ fn shlex_words(line: &str) -> Vec<String> {
     shlex::split(&line).unwrap().into_iter().map(quote).collect()
 }
 
-/// Runs a line of the shell in the folder; what it says if it fails.
+/// Runs a shell line in the folder; returns its output if it fails.
 fn fails(folder: &Path, line: &str) -> Option<String> {
     let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap_or_default());
     let mut shell = Command::new("sh");
@@ -252,7 +252,7 @@ fn fails(folder: &Path, line: &str) -> Option<String> {
     (!output.status.success()).then_some(said)
 }
 
-/// Removes what a command is to make, so that it is as if it ran for the first time.
+/// Removes the output of a command, so that it runs as for the first time.
 fn make_room(folder: &Path, line: &str) {
     let mut words = line.split(' ');
     let is_kept = line.contains("--resume") || line.contains("merge digits/ --out digits/") || line.contains("--shard");
@@ -264,7 +264,7 @@ fn make_room(folder: &Path, line: &str) {
             }
         }
     }
-    // Of another number of parts than those that are prepared.
+    // The prepared run has another number of parts.
     if line.contains("--shard") {
         fs::remove_dir_all(folder.join("digits")).unwrap();
     }
@@ -278,7 +278,7 @@ fn every_documented_command_runs() {
     let mut failed = Vec::new();
     for command in &all {
         let line = small(command);
-        // Each has the same files, whatever those before have made.
+        // Every command starts with the same files.
         let folder = tempfile::tempdir().unwrap();
         let copied = Command::new("cp").arg("-R").arg(models.path(".")).arg(folder.path()).status().unwrap();
         assert!(copied.success());

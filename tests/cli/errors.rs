@@ -1,4 +1,4 @@
-//! What is refused, each in one line that names the culprit.
+//! Errors: one line each, which names the cause.
 
 use std::fmt::Write as _;
 
@@ -67,7 +67,7 @@ fn usage_errors_are_one_line() {
         "sample --class 7 --stages 40 --out x.png",
         "sample --class 7 --first-image 18446744073709551615 --out x.png",
     ] {
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = write!(lines, "{flags}\n  {}", gtr(flags).failed(2));
     }
     assert_snapshot!("wrong_usage", lines);
@@ -96,7 +96,7 @@ fn failures_are_one_line() {
         let place = bytes.windows(name.len()).position(|window| window == name).unwrap();
         bytes[place + 1] = b'k';
     });
-    // The highest half-precision number is followed by infinity and what is no number.
+    // In half precision, the bit patterns after the highest finite value are infinity and NaN.
     broken("nan.safetensors", &|bytes| {
         let length = bytes.len();
         bytes[length - 2..].copy_from_slice(&[0xff, 0x7f]);

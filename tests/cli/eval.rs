@@ -1,4 +1,4 @@
-//! Evaluation: generated and foreign images, the store, experiments.
+//! Evaluation: generated and external images, the store, experiments.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Run, files, run_in, start_in, write_grey};
 
-/// Two rows of twenty digits that take little time.
+/// Flags for two rows of twenty digits with little computation.
 const TWO: &str =
     "eval --presets gtr-8,mar-8 --diffusion constant --t 2 --detail none --count 20 --resamples 20 --untimed";
 
@@ -21,7 +21,7 @@ fn json(folder: &Path, line: &str) -> Value {
     serde_json::from_str(&gtr(folder, line).succeeded()).unwrap()
 }
 
-/// An archive of NumPy: a name, a type, a shape and the elements of each array.
+/// Writes a NumPy archive from the name, type, shape and elements of each array.
 fn write_npz(path: &Path, arrays: &[(&str, &str, &str, &[u8])]) {
     let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
@@ -45,9 +45,9 @@ fn batch_store_and_threads_do_not_change_scores() {
     for flags in ["--batch 1", "--batch 7 --store a", "--store a", "--seeds 0"] {
         assert_eq!(gtr(folder, &format!("{TWO} {flags}")).succeeded(), plain, "{flags}");
     }
-    // Two kinds of images, each with its key, its verdicts and its lock.
+    // Two kinds of images, each with its key, its records and its lock.
     assert_eq!(files(&folder.join("a")).len(), 6);
-    // A larger table begins with the images of the smaller one.
+    // A larger table reuses the images of the smaller one.
     gtr(folder, &format!("{} --store a", TWO.replace("--count 20", "--count 40"))).succeeded();
     assert_eq!(files(&folder.join("a")).len(), 6);
     assert_ne!(gtr(folder, &format!("{TWO} --seeds 1")).succeeded(), plain);
@@ -94,7 +94,7 @@ fn json_and_csv_agree() {
     assert_eq!(lines[1][2].parse::<f64>().unwrap(), rows[0]["frechet"]["value"].as_f64().unwrap());
 }
 
-/// What `sample` writes is judged as what `eval` makes itself.
+/// Images from `sample` get the same scores as the images that `eval` generates.
 #[test]
 fn external_pictures_get_the_same_scores() {
     let folder = tempfile::tempdir().unwrap();
@@ -109,28 +109,28 @@ fn external_pictures_get_the_same_scores() {
             assert_eq!(seen[score], made[score], "{images}: {score}");
         }
     }
-    // What systems put beside pictures is none.
+    // Hidden files of operating systems are ignored.
     for name in ["._00000.png", ".DS_Store", "Thumbs.db", "desktop.ini", ".hidden.PNG"] {
         fs::write(folder.join("digits").join(name), "no picture").unwrap();
     }
     let run = gtr(folder, "eval --images digits --resamples 20");
     assert_eq!(run.stderr, "");
     run.succeeded();
-    // What the list does not name is not judged, and that is said.
+    // Files that are not in the list are not evaluated, and a note says so.
     let all = fs::read_to_string(folder.join("digits/labels.jsonl")).unwrap();
     fs::write(folder.join("digits/labels.jsonl"), all.lines().skip(2).collect::<Vec<_>>().join("\n")).unwrap();
     let run = gtr(folder, "eval --images digits --resamples 20");
     assert!(run.stderr.contains("does not name 2 PNG files of digits"), "{}", run.stderr);
     assert!(run.succeeded().contains(" 18 "));
-    // Without labels nobody knows what was asked for.
+    // Without labels the class accuracy is unknown.
     fs::remove_file(folder.join("digits/labels.jsonl")).unwrap();
     let report = json(folder, "eval --images digits --resamples 20 --format json");
     let seen = report["rows"][0].clone();
     assert!(seen["class_accuracy"].is_null());
-    // No model made them.
+    // The report names no model.
     assert!(report["settings"].get("model").is_none() && report["settings"].get("seeds").is_none());
     assert_eq!(seen["frechet"]["value"], made["frechet"]["value"]);
-    // Rows of different numbers are shown, and said not to be comparable.
+    // Rows with different numbers of images are shown with a note that they are not comparable.
     fs::remove_file(folder.join("digits/00019.png")).unwrap();
     let run = gtr(folder, "eval --images digits --images digits.npz --resamples 20");
     assert!(run.stderr.contains("note: rows of different numbers of images"), "{}", run.stderr);
@@ -233,7 +233,7 @@ fn a_plan_gets_the_scores_of_its_preset() {
     assert!(rows[0]["operations"].as_f64() < rows[1]["operations"].as_f64());
 }
 
-/// Killed while it makes images, again and again, and then let be: the same table as ever.
+/// A run that is killed several times and then completed gives the same table.
 #[test]
 fn a_killed_evaluation_resumes() {
     let folder = tempfile::tempdir().unwrap();
@@ -249,7 +249,7 @@ fn a_killed_evaluation_resumes() {
     for _ in 0..2 {
         let mut child = start_in(folder, &kept.split_whitespace().collect::<Vec<_>>());
         let started = Instant::now();
-        // Until it has made something.
+        // Wait until it has generated an image.
         while !folder.join("seen").is_dir() || verdicts() <= before {
             assert!(started.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
             std::thread::sleep(Duration::from_millis(5));
@@ -260,7 +260,7 @@ fn a_killed_evaluation_resumes() {
         before = verdicts();
     }
     assert!(before < 40 * 316);
-    // As if the last batch had been cut in the middle of a record.
+    // Truncate the last batch in the middle of a record.
     let torn = files(&folder.join("seen")).into_iter().find(|name| name.ends_with(".verdicts")).unwrap();
     let torn = folder.join("seen").join(torn);
     let bytes = fs::read(&torn).unwrap();
@@ -269,12 +269,12 @@ fn a_killed_evaluation_resumes() {
     }
     assert_eq!(gtr(folder, &kept).succeeded(), whole);
     assert_eq!(verdicts(), 40 * 316);
-    // Nothing is left to make.
+    // All images are in the store.
     assert_eq!(gtr(folder, &kept).succeeded(), whole);
     assert_eq!(verdicts(), 40 * 316);
 }
 
-/// Two processes with the same rows: each image is made by one of them.
+/// Two processes with the same rows generate each image only once.
 #[test]
 fn processes_share_a_store() {
     let folder = tempfile::tempdir().unwrap();
@@ -310,13 +310,13 @@ fn an_experiment_writes_a_page_and_its_data() {
     }
     let data: Value = serde_json::from_slice(&fs::read(folder.join("results/table-4.json")).unwrap()).unwrap();
     assert_eq!(data["rows"].as_array().unwrap().len(), 5);
-    // A file that cannot be written is found before anything is made.
+    // An output that cannot be written is an error before any image is generated.
     fs::create_dir_all(folder.join("other/table-4.json")).unwrap();
     let error = gtr(folder, "experiment table-4 --count 10 --store new --out other").failed(1);
     assert!(error.contains("other/table-4.json: it is a folder"), "{error}");
     assert!(!folder.join("new").exists());
     assert_eq!(files(&folder.join("other")), ["table-4.json"]);
-    // The page is printed without a folder, and made of what was seen before.
+    // Without a folder the page is printed, from the images in the store.
     let before = files(&folder.join("seen"));
     assert_eq!(gtr(folder, "experiment table-4 --count 10 --resamples 20 --store seen").succeeded(), page);
     assert_eq!(files(&folder.join("seen")), before);

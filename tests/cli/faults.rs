@@ -1,4 +1,4 @@
-//! Faults of the past, and others of their kind: nothing is lost without being asked, and what is wrong is told at once.
+//! Regression tests: no file is lost without an explicit request, and errors are reported before any work is done.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::{Run, files, run_in, run_with_input};
 
-/// Flags with which digits take no time.
+/// Flags for digits with little computation.
 const QUICK: &str = "--preset gtr-8 --diffusion constant --t 2 --detail none";
 
 fn gtr(folder: &Path, line: &str) -> Run {
@@ -38,7 +38,7 @@ fn images_of_another_run_are_not_replaced() {
     }
     gtr(folder, "merge rt").succeeded();
 
-    // Who asks for it gets it, and nothing of the other run is left.
+    // With the flag, the files are replaced and nothing of the other run remains.
     gtr(folder, &format!("{} --seed 5 --overwrite", balanced.replace("--count 8", "--count 6"))).succeeded();
     assert_eq!(gtr(folder, "merge rt").succeeded(), "rt: 6 images, 1 part, all there\n");
     assert_eq!(files(&folder.join("rt")).iter().filter(|name| name.len() == 9).count(), 6);
@@ -65,13 +65,13 @@ fn other_files_are_not_replaced() {
         gtr(folder, &format!("{line} --overwrite")).succeeded();
         assert_ne!(fs::read(folder.join(out).join(name)).unwrap(), b"mine");
     }
-    // A part that does not make that image is not concerned, and a run may be repeated.
+    // A part that does not contain this image is not affected, and a run may be repeated.
     fs::write(folder.join("b/00003.png"), "mine").unwrap();
     gtr(folder, &part.replace("0/2", "1/2")).succeeded();
     let before = contents(&folder.join("a"));
     gtr(folder, &class).succeeded();
     assert_eq!(contents(&folder.join("a")), before);
-    // And the images of a folder may be made one run after the other.
+    // Several runs may write to one folder.
     gtr(folder, &format!("sample --class 0 --first-image 8 {QUICK} --out a")).succeeded();
     assert_eq!(files(&folder.join("a")).len(), before.len() + 1);
 }
@@ -133,7 +133,7 @@ fn the_extension_selects_the_format() {
     }
     insta::assert_snapshot!("endings", lines);
     assert_eq!(files(folder), before);
-    // What is no file takes what it is given.
+    // A device accepts every format.
     gtr(folder, "plan --preset gtr-8 --out /dev/null").succeeded();
     gtr(folder, &format!("sample --class 1 {QUICK} --out /dev/null")).succeeded();
 }
@@ -230,7 +230,7 @@ fn a_batch_too_large_for_memory_is_refused_first() {
         );
     }
     assert!(files(folder.path()).is_empty());
-    // It is that of the images that there are.
+    // The batch size is limited by the number of images.
     gtr(folder.path(), &format!("sample --class 1 --count 2 --batch 4294967295 {QUICK} --out x.png")).succeeded();
 }
 
@@ -244,7 +244,7 @@ mod signals {
 
     use super::*;
 
-    /// The longest that a run may take after a signal: five seconds, and some for a machine that is busy.
+    /// Longest time until a run ends after a signal: five seconds, and some more for a busy machine.
     const SOON: Duration = Duration::from_secs(12);
 
     fn send(child: &Child, signal: Signal) {
@@ -255,7 +255,7 @@ mod signals {
         crate::support::start_in(folder, &line.split_whitespace().collect::<Vec<_>>())
     }
 
-    /// Waits for the end, which must be near.
+    /// Waits for the end, and fails after the limit.
     fn end(child: Child) -> (Option<i32>, String) {
         let started = Instant::now();
         let Output { status, stderr, .. } = child.wait_with_output().unwrap();
@@ -284,7 +284,7 @@ mod signals {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let child = start(folder, "eval --presets mar-64 --count 1000 --batch 1000 --store seen");
-        // Until then a first one ends it.
+        // Before that, the first signal already ends the run.
         std::thread::sleep(Duration::from_secs(4));
         send(&child, Signal::SIGINT);
         std::thread::sleep(Duration::from_millis(500));
@@ -376,7 +376,7 @@ fn names_that_are_too_long_are_refused_first() {
         assert!(error.contains("File name too long"), "{error}");
     }
     assert!(files(folder).is_empty());
-    // As long as may be.
+    // The longest possible name.
     gtr(folder, &format!("sample --class 1 {QUICK} --out {}.png", &name[..251])).succeeded();
 }
 

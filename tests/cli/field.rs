@@ -11,7 +11,7 @@ fn gtr(folder: &Path, line: &str) -> Run {
     run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
 }
 
-/// Pictures of two classes, a folder each.
+/// Writes pictures of two classes, one folder per class.
 fn pictures(folder: &Path, each: u32) {
     for class in 0..2 {
         let place = folder.join(format!("pictures/{class}"));
@@ -39,7 +39,7 @@ fn a_measured_field_can_be_used_for_planning() {
         let plan: Value = serde_json::from_str(&plan.succeeded()).unwrap();
         assert_eq!(plan["loss"]["field"], "f.safetensors");
         assert!(plan["loss"]["nats"].as_f64().unwrap() > 0.0);
-        // The same command writes the same bytes, which name no folder.
+        // The same command writes the same bytes, which contain no folder name.
         let bytes = fs::read(folder.path().join("f.safetensors")).unwrap();
         gtr(folder.path(), &format!("field ./pictures --form {form} --out g.safetensors")).succeeded();
         assert_eq!(bytes, fs::read(folder.path().join("g.safetensors")).unwrap());
@@ -50,7 +50,7 @@ fn a_measured_field_can_be_used_for_planning() {
 fn classes_have_separate_means() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path(), 4);
-    // Without classes the pictures have one mean.
+    // Without classes all pictures have one mean.
     fs::create_dir(folder.path().join("flat")).unwrap();
     for class in 0..2 {
         for picture in 0..4 {

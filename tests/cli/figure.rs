@@ -51,7 +51,7 @@ fn a_png_figure_has_its_text() {
     run_in(folder.path(), &["plan", "--grid", "8x8", "--out", "p.png"]).succeeded();
     let (width, height, bytes) = decode(&folder.path().join("p.png"));
     let pixels: Vec<&[u8]> = bytes.chunks_exact(bytes.len() / (width * height)).collect();
-    // The head of the figure, of which only text is dark.
+    // The header of the figure, in which only text is dark.
     let dark = pixels[..width * 100].iter().filter(|pixel| pixel[..3].iter().all(|&level| level < 100)).count();
     assert!(dark > 500, "{dark}");
     let colours: BTreeSet<_> = pixels.iter().map(|pixel| pixel[..3].to_vec()).collect();
@@ -88,7 +88,7 @@ fn a_plan_around_known_tokens_is_shown() {
     assert!(file.contains(">64 tokens, 32 known before, 8 AR steps,"), "{file}");
     let table = run_in(folder.path(), &["plan", "--plan", "rest.json"]).succeeded();
     assert!(table.starts_with("rest.json on 8x8\n"), "{table}");
-    // A plan comes back as it was read.
+    // The plan is printed as it was read.
     let again = run_in(folder.path(), &["plan", "--plan", "rest.json", "--format", "json"]).succeeded();
     assert_eq!(again, fs::read_to_string(folder.path().join("rest.json")).unwrap());
 }
@@ -114,8 +114,8 @@ fn unsupported_figures_are_refused() {
     assert!(message.contains("--plan"), "{message}");
 }
 
-/// The figures of plans in the documentation are what the script makes; the sampled images are for the same kind of processor
-/// alone, so `scripts/gallery.sh samples` and `git diff` compare them.
+/// The figures of plans in the documentation equal the output of the script. The sampled images depend on the kind of processor, so
+/// they are compared by hand with `scripts/gallery.sh samples` and `git diff`.
 #[cfg(unix)]
 #[test]
 fn the_gallery_is_up_to_date() {

@@ -1,4 +1,4 @@
-//! Files as people have them: checkpoints, stand-ins for files, byte order marks.
+//! Common files: checkpoints, placeholder files, byte order marks.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,7 @@ fn made(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "tests", "golden", "files", name].iter().collect()
 }
 
-/// A folder with copies of such files.
+/// Creates a folder with copies of such files.
 fn folder(names: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
@@ -22,7 +22,7 @@ fn folder(names: &[&str]) -> TempDir {
     folder
 }
 
-/// What each command line prints, both streams.
+/// Returns both output streams of each command line.
 fn transcript(folder: &Path, lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
@@ -73,7 +73,7 @@ fn convert_selects_a_section_and_reports_it() {
     insta::assert_snapshot!("convert_sections", transcript(folder.path(), &lines));
 }
 
-/// What lies in place of a file of every kind that is read.
+/// Placeholder files in place of every kind of file that is read.
 #[test]
 fn placeholder_files_are_reported_by_every_command() {
     let folder = folder(&["lfs.pth", "page.pth", "empty.pth", "denied.safetensors", "half.pth"]);

@@ -11,7 +11,7 @@ use crate::support::{decode, run_in, sample, write_grey, write_pixels};
 
 const QUICK: &str = "--preset gtr-8 --diffusion constant --t 3 --detail none";
 
-/// A mask whose rows from `from` on are white.
+/// Writes a mask that is white from row `from`.
 fn mask(folder: &Path, name: &str, side: u32, from: u32) {
     write_grey(&folder.join(name), side, side, |row, _| if row < from { 0 } else { 255 });
 }
@@ -28,7 +28,7 @@ fn words(line: &str) -> Vec<&str> {
 fn tokens_outside_the_mask_keep_their_bits() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    // Every level of grey, in no pattern that a model would make.
+    // Every level of grey, in a pattern that no model would generate.
     write_grey(&folder.join("init.png"), 32, 32, |row, column| u8::try_from((row * 37 + column * 101) % 256).unwrap());
     mask(folder, "lower.png", 32, 16);
     let flags = format!("--class 8 --count 3 {QUICK} --scale 1 --init init.png --mask lower.png");
@@ -40,11 +40,11 @@ fn tokens_outside_the_mask_keep_their_bits() {
         assert_ne!(pixels(folder, name)[512..], init[512..]);
     }
     assert_ne!(pixels(folder, "all/00000.png"), pixels(folder, "all/00001.png"));
-    // An image is the same alone and in any batch here, too.
+    // An image does not depend on its batch here, either.
     fs::create_dir(folder.join("alone")).unwrap();
     sample(folder, &format!("{flags} --batch 1 --out alone"));
     assert_eq!(pixels(folder, "all/00002.png"), pixels(folder, "alone/00002.png"));
-    // Widened by one token, of 4 pixels: the mask begins a token earlier.
+    // Dilated by one token of 4 pixels: the mask begins one token earlier.
     sample(folder, &format!("--class 8 {QUICK} --scale 1 --init init.png --mask lower.png --dilate --out wide.png"));
     let wide = pixels(folder, "wide.png");
     assert_eq!(wide[..12 * 32], init[..12 * 32]);
@@ -66,7 +66,7 @@ fn an_inpainting_plan_can_be_saved_and_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sample(folder, &format!("--class 3 {QUICK} --out three.png"));
-    // One pixel of a token is enough to have it made again; the others of its cell are black.
+    // One white pixel is enough to regenerate a token; the other pixels of the cell are black.
     write_grey(&folder.join("dot.png"), 256, 256, |row, column| if (row, column) == (77, 200) { 255 } else { 0 });
     sample(folder, "--class 3 --preset gtr-8 --init three.png --mask dot.png --dilate 1 --out on.png");
     run_in(folder, &["inspect", "on.png", "--plan-out", "p.json"]).succeeded();
@@ -91,7 +91,7 @@ fn an_all_white_mask_keeps_nothing() {
     assert_eq!(pixels(folder, "on.png"), pixels(folder, "three.png"));
 }
 
-/// Masks as programs that draw and services that edit pictures write them: all have the lower half generated.
+/// Masks in the formats of drawing programs and image editing services, all of which regenerate the lower half.
 #[test]
 fn a_mask_of_one_colour_uses_its_alpha_channel() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn reconstructions_share_their_generation() {
             for variant in 1..3 {
                 let other = tile(row, variant);
                 assert_ne!(other, alone);
-                // Cells of the generation are the same in all.
+                // Cells of the generation are equal in all images.
                 for (pixel, (a, b)) in other.iter().zip(&alone).enumerate() {
                     let (token_row, token_column) = (pixel / 32 / 4, pixel % 32 / 4);
                     let generated = if order == "block" { token_row < 4 } else { (token_row + token_column) % 2 == 0 };
@@ -225,7 +225,7 @@ fn reconstructions_share_their_generation() {
     }
 }
 
-/// What the paper's figure 3 shows, on the digits: a checkerboard decides the image, a block does not.
+/// Figure 3 of the paper, on the digits: a checkerboard determines the image, a block does not.
 #[test]
 fn a_checkerboard_determines_more_than_a_block() {
     let folder = tempfile::tempdir().unwrap();

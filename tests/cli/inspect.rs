@@ -19,7 +19,7 @@ fn read(folder: &Path, name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).unwrap()
 }
 
-/// The command of a report, carried out by a shell as it stands.
+/// Runs the command of a report in a shell.
 #[cfg(unix)]
 fn carry_out(folder: &Path, report: &str) {
     let commands: Vec<&str> = report.lines().skip_while(|line| *line != "Made again by").skip(1).collect();
@@ -75,7 +75,7 @@ fn the_printed_command_reproduces_the_bytes() {
             panic!("{name}: {flags}");
         }
     }
-    // A picture that goes on from another, by a mask whose name must be quoted.
+    // A picture that starts from another picture, with a mask whose name must be quoted.
     let args = [
         "sample",
         "--class",
@@ -95,10 +95,10 @@ fn the_printed_command_reproduces_the_bytes() {
     assert!(report.contains("--mask 'my mask.png' --dilate 1"), "{report}");
     carry_out(folder, &report);
     assert!(read(folder, "on.png") == read(folder, "on-again.png"), "{report}");
-    // With --plan it could have no mask, which its bytes record.
+    // The command uses no --plan, which excludes --mask, because the bytes record the mask.
     let report = inspect(folder, &["on.png", "--plan-out", "on.json"]);
     assert!(report.contains("--mask 'my mask.png'"), "{report}");
-    // By the plan alone, which says what is known.
+    // With only the plan, which contains the known tokens.
     run_in(folder, &["sample", "--class", "8", "--init", "preset.png", "--plan", "on.json", "--out", "rest.png"])
         .succeeded();
     let report = inspect(folder, &["rest.png"]);
@@ -136,7 +136,7 @@ fn reports_can_be_printed_as_text_and_json() {
     assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), inspect(folder.path(), &["a.png"]));
 }
 
-/// A small picture with texts.
+/// Writes a small picture with text entries.
 fn write(path: &Path, texts: &[(&str, &str)]) {
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), 1, 1);
     encoder.set_color(png::ColorType::Grayscale);
@@ -170,7 +170,7 @@ fn pictures_are_untrusted_input() {
     write(&path("badplan.png"), &[("gtr.parameters", &settings), ("gtr.plan", "{}")]);
     let unsound = plan.replacen("\"tokens\":[0", "\"tokens\":[1", 1);
     write(&path("unsound.png"), &[("gtr.parameters", &settings), ("gtr.plan", &unsound)]);
-    // 80 MB of spaces, packed small.
+    // 80 MB of spaces in a small compressed text.
     write(&path("bomb.png"), &[("gtr.parameters", &settings), ("gtr.plan", &" ".repeat(80 << 20))]);
     fs::create_dir(path("folder")).unwrap();
     let mut lines = String::new();
@@ -192,7 +192,7 @@ fn pictures_are_untrusted_input() {
         let _ = write!(lines, "{name}\n  {}", run_in(folder.path(), &["inspect", name]).failed(1));
     }
     assert_snapshot!("inspect_failures", lines);
-    // What would run as something else in a shell, or move the cursor of a terminal, is quoted, or not written at all.
+    // Text that a shell would interpret is quoted, and control characters of terminals are not printed.
     let model = |model: &str| settings.replace("\"digits\"", &format!("\"{model}\""));
     write(&path("shell.png"), &[("gtr.parameters", &model("$(touch x); --out")), ("gtr.plan", &plan)]);
     let report = inspect(folder.path(), &["shell.png"]);
@@ -209,7 +209,7 @@ fn pictures_are_untrusted_input() {
     );
 }
 
-/// Of two files under one name only one would be left.
+/// Two outputs with the same name would overwrite each other.
 #[test]
 fn duplicate_file_names_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Whether the pictures show what they were asked for.
+//! The pictures show the classes of their prompts.
 
 use gtr_backends::{Judge, Picture};
 

@@ -1,4 +1,4 @@
-//! What programs that score pictures read: folders by their layouts, archives by their channels and their order.
+//! Formats of scoring programs: layouts of folders, channels and order of archives.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,18 +7,18 @@ use std::path::Path;
 use crate::models::Models;
 use crate::support::{Run, decode, files, run_in, run_with};
 
-/// Pictures of a small LightGen that take no time.
+/// Flags for pictures of a small LightGen with little computation.
 const QUICK: &str = "sample --model lightgen --random-weights=3 --text-encoder t5 --size 32x64 --preset gtr-8 --diffusion constant \
      --t 2 --detail none";
 
-/// Digits that take no time.
+/// Flags for digits with little computation.
 const DIGITS: &str = "sample --order random --pace uniform --steps 1 --diffusion constant --t 1 --detail none";
 
 fn gtr(folder: &Path, line: &str) -> Run {
     run_in(folder, &line.split_whitespace().collect::<Vec<_>>())
 }
 
-/// Makes a run in one piece, in `whole`, and in three parts, joined in `merged`.
+/// Runs in one process, to `whole`, and in three parts, merged to `merged`.
 fn make(models: &Models, flags: &str) {
     let folder = models.0.path();
     gtr(folder, &format!("{QUICK} {flags} --out whole")).succeeded();
@@ -40,14 +40,14 @@ fn compbench_files_are_named_by_their_prompts() {
         "two boys_000003.png",
     ];
     assert_eq!(files(&models.path("merged")), ["labels.jsonl", "samples"]);
-    // Its scorers take all that is in this folder.
+    // Its scorers read every file in this folder.
     for folder in ["merged", "whole", "parts"] {
         assert_eq!(files(&models.path(folder).join("samples")), names, "{folder}");
     }
     for name in names {
         let read = |folder: &str| fs::read(models.path(folder).join("samples").join(name)).unwrap();
         assert_eq!(read("merged"), read("whole"));
-        // As the scorers take it: the prompt up to the first `_`, the number from there to the full stop.
+        // The scorers parse a name as the prompt up to the first `_` and the number up to the dot.
         let (prompt, number) = name.split_once('_').unwrap();
         assert!(["a green bench and a blue bowl", "two boys"].contains(&prompt));
         assert!(number.strip_suffix(".png").unwrap().parse::<u32>().is_ok());
@@ -64,7 +64,7 @@ fn dpg_files_are_grids_named_by_their_prompts() {
         fs::write(models.path("prompts").join(name), text).unwrap();
     }
     make(&models, "--prompts prompts --layout dpg --samples 4");
-    // Its scorer takes all that is in this folder.
+    // Its scorer reads every file in this folder.
     assert_eq!(files(&models.path("merged")), ["10.png", "partiprompts203.png"]);
     for name in ["10", "partiprompts203"] {
         let whole = models.path("whole").join(format!("{name}.png"));
@@ -127,7 +127,7 @@ fn unsuitable_prompts_are_one_line_errors() {
     assert!(!files(folder).contains(&"x".to_owned()));
 }
 
-/// The elements of `arr_0`, and its header.
+/// Returns the elements of `arr_0`, and its header.
 fn pixels(path: &Path) -> (String, Vec<u8>) {
     let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
     let mut bytes = Vec::new();
@@ -150,7 +150,7 @@ fn grey_pictures_can_have_three_channels() {
     assert!(header.contains("'shape': (4, 32, 32, 3,)"), "{header}");
     assert_eq!(three, grey.iter().flat_map(|&byte| [byte; 3]).collect::<Vec<u8>>());
     assert_eq!(pixels(&folder.join("merged.npz")).1, three);
-    // The judge sees the same pictures in both.
+    // The judge gives both the same scores.
     let judged = |name: &str| {
         let report = gtr(folder, &format!("eval --images {name} --resamples 20 --format csv")).succeeded();
         report.replace(name, "")
@@ -215,7 +215,7 @@ fn slurm_arrays_are_supported() {
     }
 }
 
-/// What other programs mean by these is said.
+/// Errors explain the flags and conventions of other programs.
 #[test]
 fn other_conventions_are_one_line_errors() {
     let folder = tempfile::tempdir().unwrap();

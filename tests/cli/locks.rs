@@ -1,5 +1,4 @@
-//! A file system without locks, as Lustre and NFS often are: `flock` fails there, here by a library that is loaded before the
-//! system's.
+//! File systems without locks, such as many Lustre and NFS mounts. `flock` fails there; here a preloaded library makes it fail.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,12 +9,12 @@ use nix::unistd::Pid;
 
 use crate::support::{files, run_in, run_with, start_with};
 
-/// Twenty-four digits, one after the other, which takes a little.
+/// Flags for twenty-four digits, one per batch, which takes a moment.
 const IN_TURN: &str =
     "sample --classes balanced --count 24 --batch 1 --preset gtr-8 --diffusion constant --t 1 --detail none";
 
-/// Builds a library whose `flock` fails; nothing where there is no C compiler, and then the unit tests of `bulk/lock.rs` and
-/// `bulk/holder.rs` are what there is.
+/// Builds a library whose `flock` fails. Returns nothing without a C compiler; then only the unit tests of `bulk/lock.rs` and
+/// `bulk/holder.rs` cover this case.
 fn without_locks(folder: &Path, error: &str) -> Option<PathBuf> {
     let (source, library) = (folder.join("flock.c"), folder.join(format!("{error}.so")));
     fs::write(&source, format!("#include <errno.h>\nint flock(int file, int how) {{ (void)file; (void)how; errno = {error}; return -1; }}\n"))
@@ -43,7 +42,7 @@ fn parts_can_be_killed_and_resumed_without_locks() {
         while !folder.join(format!("parts/{:05}.png", before + 2)).exists() {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
-        // While it runs nobody else makes the part, and it is said who does.
+        // While it runs, other processes are refused, and the error names the lock owner.
         let error = run_with(folder, &words(&format!("{line} --resume")), &preload).failed(1);
         assert!(error.starts_with(&format!("error: process {} on ", child.id())), "{error}");
         assert!(
@@ -62,7 +61,7 @@ fn parts_can_be_killed_and_resumed_without_locks() {
         let taken_over = run.stderr.contains(" has ended: taking over its part");
         assert_eq!(taken_over, signal == Signal::SIGKILL, "{}", run.stderr);
     }
-    // The files that named the processes are gone.
+    // The files that named the lock owners are removed.
     assert_eq!(files(&folder.join("parts/shards")), ["0-of-2.json", "0-of-2.lock", "1-of-2.json", "1-of-2.lock"]);
     run_in(folder, &words("merge parts --out parts.npz")).succeeded();
     assert!(fs::read(folder.join("parts.npz")).unwrap() == fs::read(folder.join("whole.npz")).unwrap());
@@ -84,10 +83,10 @@ fn a_part_of_a_process_on_another_host_is_refused() {
         "error: process 123 on node7 is generating this part: wait for it or end it first; if it has already ended, remove \
          a/shards/0-of-1.holder\n"
     );
-    // Who knows better says so.
+    // --no-lock overrides the check.
     assert_eq!(run_with(folder, &words(&format!("{line} --out a --no-lock")), &preload).stderr, "");
     assert!(holder.exists());
-    // Stores go without locks as well.
+    // Stores also work without locks.
     let eval = "eval --presets gtr-8 --diffusion constant --t 1 --detail none --count 10 --resamples 20 --untimed --store seen";
     let plain = run_with(folder, &words(eval), &preload).succeeded();
     assert_eq!(run_in(folder, &words(eval)).succeeded(), plain);

@@ -1,4 +1,4 @@
-//! What plans lose, wherever plans are shown.
+//! The loss of plans, in every command that shows plans.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ fn json(line: &str) -> Value {
     serde_json::from_str(&gtr(line).succeeded()).unwrap()
 }
 
-/// The loss of each preset of a comparison, by its JSON.
+/// Returns the loss of each preset of a comparison, from its JSON.
 fn compared(presets: &str, flags: &str) -> Vec<f64> {
     let sides = json(&format!("plan --compare {presets} --format json {flags}"));
     sides.as_array().unwrap().iter().map(|side| side["loss"]["nats"].as_f64().unwrap()).collect()
@@ -21,7 +21,7 @@ fn losses_equal_those_computed_by_hand() {
         assert!((found / expected - 1.0).abs() < 0.03, "{found} {expected}");
     }
     assert!(compared("cascade-8", "--grid 16x16 --field exponential:2:0.01")[0] <= 0.40);
-    // Another field, another loss.
+    // Another field gives another loss.
     assert_ne!(compared("mar-16", "--grid 16x16 --field exponential:3:0.01")[0], found[1]);
 }
 
@@ -42,7 +42,7 @@ fn a_plan_shows_its_loss_and_the_field() {
         assert!((sum(name) - total).abs() < 1e-9 * total, "{name}");
     }
     assert!(line.contains(&format!("Loss: {total:.3}")), "{line} {total}");
-    // The plan itself says nothing of it: its bytes are those of before.
+    // The plan itself does not contain the loss.
     assert!(plan_json("--preset gtr-16 --grid 8x8").get("loss").is_none());
 }
 
@@ -53,7 +53,7 @@ fn a_model_sets_grid_timesteps_and_field() {
     assert_eq!(told["schedule"]["diffusion"]["max_timestep"], 949);
     let other = json("plan --preset gtr-8 --model digits --field exponential:2 --format summary");
     assert_eq!(other["loss"]["field"], "exponential:2:0.01");
-    // A field that was measured on another grid is none of this one.
+    // A field that was measured on another grid cannot be used.
     let elsewhere = gtr("plan --preset gtr-8 --model digits --grid 16x16").succeeded();
     assert!(elsewhere.contains("\nLoss: not computed on the field digits: "), "{elsewhere}");
     assert!(gtr("plan --model none").failed(2).contains("there is no model `none`"));
@@ -66,7 +66,7 @@ fn large_grids_have_no_loss_unless_requested() {
     assert!(line.contains("not computed on the field exponential:2:0.01: 1600 numbers"), "{line}");
     let sides = json("plan --compare mar-16 --grid 40x40 --format json");
     assert_eq!((&sides[0]["loss"]["nats"], sides[0]["loss"]["why"].is_string()), (&Value::Null, true));
-    // More than is computed at all.
+    // Above the upper limit of the computation.
     let larger = gtr("plan --preset mar-16 --grid 65x64 --field exponential:2").succeeded();
     assert!(larger.contains("\nLoss: not computed on the field exponential:2:0.01: "), "{larger}");
 }
@@ -110,7 +110,7 @@ fn figures_and_pages_show_losses() {
             let file = gtr(&format!("{line} --format {format}")).succeeded();
             assert!(file.contains(one), "{line} {format}");
         }
-        // Where there is none, nothing is drawn of it.
+        // Without a loss, none is drawn.
         let file = gtr(&format!("plan --preset mar-8 --grid 40x40 --format {format}")).succeeded();
         assert!(!file.contains(none), "{format}");
     }

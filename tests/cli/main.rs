@@ -1,5 +1,5 @@
-//! The command line, driven as a user drives it.
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+//! Tests of the command line program.
+#![expect(clippy::unwrap_used, reason = "a panic shows where a test fails")]
 
 mod animate;
 mod bench;

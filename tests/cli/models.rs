@@ -19,7 +19,7 @@ fn config(model: &str) -> String {
     serde_json::from_str::<Value>(&text).unwrap()["config"].to_string()
 }
 
-/// A folder with a small MAR model as it is published (`mar/`, `kl16.safetensors`) and a small LightGen (`lightgen/`) with
+/// A folder with a small MAR model in the published format (`mar/`, `kl16.safetensors`) and a small LightGen (`lightgen/`) with
 /// its text encoder (`t5/`), which has no weights.
 pub(crate) struct Models(pub(crate) TempDir);
 
@@ -55,7 +55,7 @@ impl Models {
         self.0.path().join(name)
     }
 
-    /// `sample` with few steps, to `x.png`.
+    /// Runs `sample` with few steps, to `x.png`.
     fn sample(&self, flags: &str, more: &[&str]) -> Run {
         let steps = "sample --out x.png --preset gtr-8 --t-max 3 --t-min 2 --t-rec 2 --t-detail 4 --json";
         let args: Vec<&str> = steps.split(' ').chain(flags.split(' ')).chain(more.iter().copied()).collect();
@@ -79,7 +79,7 @@ fn a_published_checkpoint_can_be_sampled() {
     assert_eq!((width, height, bytes.len()), (256, 256, 3 * 256 * 256));
     let before = fs::read(models.path("x.png")).unwrap();
 
-    // The same weights, converted, are the same pixels.
+    // Converted weights give the same pixels.
     let converted = run_in(models.0.path(), &["convert", "mar/checkpoint-last.pth", "mar.safetensors"]).succeeded();
     let expected = "mar.safetensors: 92 tensors, 84384 parameters, from model_ema (averaged weights)\n";
     assert_eq!(converted, expected);
@@ -90,7 +90,7 @@ fn a_published_checkpoint_can_be_sampled() {
     assert!(run_in(models.0.path(), &narrow).succeeded().ends_with("from model (the requested section)\n"));
 }
 
-/// The checkpoint with another name for a section of as many letters.
+/// Renames a section of the checkpoint; the new name has the same length.
 fn renamed(checkpoint: &Path, from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(checkpoint).unwrap())).unwrap();
@@ -137,7 +137,7 @@ fn prompts_can_be_sampled_at_any_size() {
     assert_eq!(summary["parameters"]["prompts"][0], "caf\u{e9} cat");
     assert_eq!(summary["parameters"]["size"], json!([32, 64]));
     assert_eq!(decode(&models.path("x.png")).0, 2 * 64 + 2);
-    // The trace of it is made again from the noises that it holds.
+    // The trace is replayed from its recorded noise.
     let replay = ["conform", "run.safetensors", "--model", "lightgen", "--random-weights=3", "--format", "json"];
     let report: Value = serde_json::from_str(&run_in(models.0.path(), &replay).succeeded()).unwrap();
     assert!(report["quantities"].as_array().unwrap().len() >= 9);
@@ -248,7 +248,7 @@ fn unsuitable_models_are_one_line_errors() {
             continue;
         }
         let line = models.sample(flags, &[]).failed(code);
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = write!(lines, "{flags}\n  {line}");
     }
     for (code, line) in [

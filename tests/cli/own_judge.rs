@@ -1,4 +1,4 @@
-//! Models with a judge of their own, and models that are found in a clone of the repository.
+//! Models with their own judge, and models in a clone of the repository.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn json(run: Run) -> Value {
     serde_json::from_str(&run.succeeded()).unwrap()
 }
 
-/// A folder `tiny` with a model, and a judge beside it: a copy of that of digits.
+/// Creates a folder `tiny` with a model and a judge, a copy of the judge of digits.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_tiny_model(&folder.path().join("tiny"));
@@ -42,10 +42,10 @@ fn the_judge_belongs_to_the_model() {
     fs::rename(&judge, folder.join("away")).unwrap();
     let without = eval(folder, "tiny", "");
     assert!(without.stderr.contains("note: `tiny` has no judge of its own"), "{}", without.stderr);
-    // It is the same judge, wherever it lies.
+    // The judge is the same, whatever its folder.
     assert_eq!(own, json(without));
 
-    // Another classifier sees other things: the last numbers are weights of the last class.
+    // Another classifier gives other scores: the last values are weights of the last class.
     fs::rename(folder.join("away"), &judge).unwrap();
     let path = judge.join("classifier.safetensors");
     let bytes = fs::read(&path).unwrap();

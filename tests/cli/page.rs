@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use crate::support::{gtr, plan_json, run_in};
 
-/// What a page holds between two texts.
+/// Returns the part of a page between two texts.
 pub(crate) fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
     page.split_once(from).unwrap().1.split_once(to).unwrap().0
 }
 
-/// The data of a page.
+/// Returns the data of a page.
 pub(crate) fn data(page: &str) -> Value {
     serde_json::from_str(between(page, "<script type=\"application/json\" id=\"data\">", "</script>")).unwrap()
 }
 
-/// A page that asks for nothing: no address is in it but the name of SVG, and its policy allows none.
+/// A page makes no requests: its only address is the namespace of SVG, and its content security policy allows none.
 pub(crate) fn asks_for_nothing(page: &str) {
     let named = page.replace("\"http://www.w3.org/2000/svg\"", "");
     for word in ["http:", "https:", "//www", "url(", "@import", "src=", "fetch(", "XMLHttpRequest", "WebSocket"] {
@@ -101,7 +101,7 @@ fn a_saved_plan_can_be_shown() {
     assert_eq!(serde_json::from_str::<Value>(&shown(&["--format", "json"])).unwrap(), plan);
     let table = gtr("plan --preset gtr-8 --grid 8x8").succeeded();
     assert_eq!(shown(&[]), table.replace("gtr-8 on", "p.json on"));
-    // Of a schedule that is known elsewhere the names may be anything.
+    // The names of an unknown schedule may be arbitrary text.
     let hostile = "</script><script>alert(1)</script><!--";
     plan["schedule"]["order"]["kind"] = hostile.into();
     plan["schedule"]["detail"]["colour"] = hostile.into();

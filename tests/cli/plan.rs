@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{gtr, plan_json, run_in};
 
-/// A table and the notes that came with it.
+/// Returns the table of a plan and the notes.
 fn shown(flags: &str) -> String {
     let run = gtr(&format!("plan {flags}"));
     assert_eq!(run.code, 0, "{}", run.stderr);

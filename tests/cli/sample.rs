@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{decode, files, plan_json, run_in, sample};
 
-/// A schedule that takes no time.
+/// Flags for a schedule with little computation.
 const QUICK: &str = "--preset gtr-8 --diffusion constant --t 3 --detail none";
 
 #[test]
@@ -45,7 +45,7 @@ fn an_image_does_not_depend_on_its_batch() {
     assert_eq!(files(&folder.path().join("together")), names);
     assert_eq!(files(&folder.path().join("alone")), names);
     for name in names {
-        // Each file says how it alone is made, so that even what it records is the same.
+        // Each file records only its own settings, so the files are equal including their metadata.
         let read = |run: &str| fs::read(folder.path().join(run).join(name)).unwrap();
         assert_eq!(read("together"), read("alone"), "{name}");
     }
@@ -92,7 +92,7 @@ fn a_file_records_its_settings() {
     assert_eq!(parameters, expected);
     let plan = info.compressed_latin1_text.iter().find(|text| text.keyword == "gtr.plan").unwrap();
     let plan: Value = serde_json::from_str(&plan.get_text().unwrap()).unwrap();
-    // The model's own limit of the timesteps is written out.
+    // The recorded plan contains the timestep limit of the model.
     assert_eq!(plan, plan_json(&format!("--grid 8x8 --max-timestep 949 {QUICK}")));
 }
 

@@ -46,7 +46,7 @@ fn all_references_resolve() {
     }
 }
 
-/// The files that are made from the registry are those that it makes now.
+/// The committed files equal those that the current registry generates.
 #[test]
 fn committed_files_are_up_to_date() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -1,4 +1,4 @@
-//! Runs of the program.
+//! Helpers that run the program.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// What a run left behind.
+/// The result of a run.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -15,13 +15,13 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Standard output of a run that must have succeeded.
+    /// Returns the standard output of a run, which must have succeeded.
     pub(crate) fn succeeded(self) -> String {
         assert_eq!(self.code, 0, "{}", self.stderr);
         self.stdout
     }
 
-    /// The one line with which a run must have failed, nothing else said.
+    /// Returns the error of a run, which must have failed with exactly one line.
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
         assert_eq!(self.stdout, "");
@@ -60,22 +60,22 @@ pub(crate) fn run_with(folder: &Path, args: &[&str], environment: &[(&str, &str)
     finish(command(folder, args).envs(environment.iter().copied()).spawn().unwrap())
 }
 
-/// Runs the program where it reads and writes no files.
+/// Runs the program with arguments that name no files.
 pub(crate) fn run(args: &[&str]) -> Run {
     run_in(&std::env::temp_dir(), args)
 }
 
-/// Runs the program with arguments that are written as on a command line, without quotes.
+/// Runs the program with the arguments of a command line without quotes.
 pub(crate) fn gtr(line: &str) -> Run {
     run(&line.split_whitespace().collect::<Vec<_>>())
 }
 
-/// Runs the program with something to read.
+/// Runs the program with standard input.
 pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Run {
     let mut child = command(&std::env::temp_dir(), args).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
-    // It may stop reading before the end.
+    // The program may stop reading before the end.
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let run = finish(child);
     let _ = writer.join();
@@ -88,18 +88,18 @@ fn finish(child: std::process::Child) -> Run {
     Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// The plan that flags make, as JSON.
+/// Returns the plan for some flags, as JSON.
 pub(crate) fn plan_json(flags: &str) -> Value {
     serde_json::from_str(&gtr(&format!("plan --format json {flags}")).succeeded()).unwrap()
 }
 
-/// Names of the presets.
+/// Returns the names of the presets.
 pub(crate) fn presets() -> Vec<String> {
     let presets: Vec<Value> = serde_json::from_str(&gtr("presets --format json").succeeded()).unwrap();
     presets.iter().map(|preset| preset["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Names of the files in a folder, sorted.
+/// Returns the names of the files in a folder, sorted.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -116,7 +116,7 @@ pub(crate) fn write_grey(path: &Path, width: u32, height: u32, pixel: impl Fn(u3
     encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
 }
 
-/// Writes a PNG file of 32x32 pixels, each of as many bytes as its colour type has.
+/// Writes a PNG file of 32x32 pixels; the colour type determines the bytes per pixel.
 pub(crate) fn write_pixels<const N: usize>(path: &Path, colour: png::ColorType, pixel: impl Fn(u32, u32) -> [u8; N]) {
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), 32, 32);
     encoder.set_color(colour);
@@ -131,7 +131,7 @@ pub(crate) fn sample(folder: &Path, flags: &str) -> String {
     run_in(folder, &line.split_whitespace().collect::<Vec<_>>()).succeeded()
 }
 
-/// The pixels of a PNG file: width, height, bytes.
+/// Decodes a PNG file to width, height and bytes.
 pub(crate) fn decode(path: &Path) -> (usize, usize, Vec<u8>) {
     let mut reader = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap())).read_info().unwrap();
     let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
@@ -139,7 +139,7 @@ pub(crate) fn decode(path: &Path) -> (usize, usize, Vec<u8>) {
     (frame.width as usize, frame.height as usize, bytes)
 }
 
-/// Writes the configuration of a model that makes pictures like those of `digits`, of nothing, in no time.
+/// Writes the configuration of a tiny model, whose pictures have the format of `digits`.
 pub(crate) fn write_tiny_model(folder: &Path) {
     let config = r#"{ "model": "tiny", "grid": [8, 8], "patch_size": 4, "vae_embed_dim": 1, "token_embed_dim": 16,
         "image": [32, 32], "encoder_embed_dim": 16, "encoder_depth": 1, "encoder_num_heads": 2, "decoder_embed_dim": 16,

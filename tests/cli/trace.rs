@@ -17,7 +17,7 @@ fn inspect(folder: &Path, args: &[&str]) -> String {
     run_in(folder, &[&["inspect"], args].concat()).succeeded()
 }
 
-/// A folder with a trace of three images in two batches.
+/// Creates a folder with a trace of three images in two batches.
 fn traced() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     sample(
@@ -27,7 +27,7 @@ fn traced() -> tempfile::TempDir {
     folder
 }
 
-/// A safetensors file in parts: texts, and of each tensor its type, shape and bytes.
+/// The contents of a safetensors file: metadata, and the type, shape and bytes of each tensor.
 #[derive(Clone)]
 struct Parts {
     texts: BTreeMap<String, String>,
@@ -72,7 +72,7 @@ impl Parts {
 fn a_run_is_summarized_step_by_step() {
     let folder = traced();
     let text = inspect(folder.path(), &["run.safetensors"]);
-    // Times differ from run to run: of the table's last two columns, the total, only what must hold.
+    // Times differ between runs, so only check properties of the last two columns and of the total.
     let (mut masked, mut seconds, mut shares) = (String::new(), 0.0, 0.0);
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -136,7 +136,7 @@ fn optional_fields_of_a_trace_may_be_missing() {
     let mut parts = Parts::read(&folder.path().join("run.safetensors"));
     parts.tensors.retain(|name, _| !name.ends_with("seconds") && !name.ends_with("pictures"));
     parts.texts.remove("weights");
-    // Names from outside stay names.
+    // Untrusted names are escaped.
     parts.texts.insert("model".to_owned(), "</script><script>alert(1)</script>\u{1b}[2J".to_owned());
     parts.write(&folder.path().join("old.trace"));
     let text = inspect(folder.path(), &["old.trace"]);
@@ -159,7 +159,7 @@ fn a_page_shows_a_limited_number_of_images() {
     assert_eq!(run.stderr, "note: the page shows the first 64 images, not 2 more\n");
     let shown = data(&run.succeeded());
     assert_eq!((shown["images"].as_array().unwrap().len(), &shown["left_out"]), (64, &2.into()));
-    // A rule that does not rank has no scores.
+    // A rule that does not rank tokens has no scores.
     assert_eq!(shown["images"][0]["scores"], Value::Null);
 }
 

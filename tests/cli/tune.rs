@@ -1,4 +1,4 @@
-//! The search for a schedule under a budget, with counts that take seconds.
+//! The search for a schedule under a budget, with numbers of images that take seconds.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +11,14 @@ use crate::support::{Run, files, gtr, run_in, run_with, start_in, write_tiny_mod
 const TINY: &str =
     "tune --model tiny --random-weights --budget gtr-16 --candidates 4 --first-count 10 --count 20 --resamples 40";
 
-/// A folder with a model that makes pictures like those of `digits`, of nothing, in no time.
+/// Creates a folder with a tiny model, whose pictures have the format of `digits`.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_tiny_model(&folder.path().join("tiny"));
     folder
 }
 
-/// What an image costs by a preset.
+/// Returns the cost of an image with a preset.
 fn cost(folder: &Path, preset: &str) -> f64 {
     let counted = run_in(folder, &["cost", "--model", "tiny", "--preset", preset, "--format", "json"]).succeeded();
     serde_json::from_str::<Value>(&counted).unwrap()[0]["total"].as_f64().unwrap()
@@ -44,7 +44,7 @@ fn results_keep_the_budget_and_are_reproducible() {
     let budget = 0.9 * cost(folder.path(), "gtr-16");
     let flags = format!("{} --out found.json --store seen", TINY.replace("gtr-16", &budget.to_string()));
     let told = line(folder.path(), &flags).succeeded();
-    // Neither the batch, nor the threads, nor what is kept changes it.
+    // Neither the batch size, nor the number of threads, nor the store changes the result.
     let again = flags.replace("--out found.json --store seen", "--out other/found.json --batch 3");
     let again: Vec<&str> = again.split_whitespace().collect();
     assert_eq!(told, run_with(folder.path(), &again, &[("RAYON_NUM_THREADS", "1")]).succeeded());
@@ -66,7 +66,7 @@ fn results_keep_the_budget_and_are_reproducible() {
     assert_ne!(search["image_seeds"], last["image_seeds"]);
     assert!(told.contains(last["verdict"].as_str().unwrap()));
 
-    // The plan is sound and costs what the evidence says; other commands take the file as it is.
+    // The plan is valid and has the cost in the evidence; other commands accept the file.
     line(folder.path(), "plan --schedule found.json --format json --out plan.json").succeeded();
     line(folder.path(), "verify plan.json").succeeded();
     let eval = "eval --model tiny --random-weights --schedule found.json --reference second --count 20 --resamples 40 \
@@ -96,7 +96,7 @@ fn at_its_own_cost_the_baseline_is_gtr_16() {
 #[test]
 fn seconds_can_be_the_budget() {
     let folder = folder();
-    // At the least that it can afford it is refused by operations, or by the clock: never accepted.
+    // A budget that is too small is refused, by the number of operations or by the measured time.
     let refused = line(folder.path(), &TINY.replace("gtr-16", "1e-9s"));
     assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("--budget: "), "{}", refused.stderr);
@@ -108,8 +108,8 @@ fn seconds_can_be_the_budget() {
     assert!(evidence["final"]["rows"][1]["seconds"].as_f64().unwrap() > 0.0);
 }
 
-/// Killed with no chance to finish anything, then continued, it makes the file that it makes in one go, and no image that
-/// was finished is made again.
+/// A search that is killed and resumed writes the same file as an uninterrupted one, and generates no finished image
+/// again.
 #[cfg(unix)]
 #[test]
 fn a_resumed_search_finds_the_same() {
@@ -131,7 +131,7 @@ fn a_resumed_search_finds_the_same() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!path("killed.json").exists());
-    // What was kept then is the beginning of what is kept in the end, byte for byte, with the time that each image took.
+    // The store after the kill is a prefix of the final store, byte for byte, including the time of each image.
     let before: Vec<(String, Vec<u8>)> = verdicts(&path("killed"));
     run_in(folder.path(), &again).succeeded();
     for (name, bytes) in before {
@@ -144,7 +144,7 @@ fn a_resumed_search_finds_the_same() {
     }
 }
 
-/// Bytes of an image in a store: number, seconds, 64 features, 10 logits, checksum.
+/// Size of the record of an image in a store, in bytes: number, seconds, 64 features, 10 logits, checksum.
 const RECORD: usize = 8 + 4 * (1 + 64 + 10) + 8;
 
 fn verdicts(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -196,7 +196,7 @@ fn a_modified_store_is_refused_or_regenerated() {
     again.succeeded();
     assert_eq!(json(&path("a.json"))["evidence"], json(&path("a2.json"))["evidence"]);
 
-    // More than any search writes: nothing of it is read.
+    // Larger than the file of any search, so it is not read.
     fs::File::options().write(true).open(&damaged).unwrap().set_len(3 << 30).unwrap();
     let refused = tune(folder.path(), "--out b.json --store seen");
     assert_eq!(refused.code, 1);
@@ -232,7 +232,7 @@ fn the_documented_result_is_readable_and_keeps_its_budget() {
     assert_eq!(preset["evidence"]["budget"]["operations"], costs[0]["total"]);
 }
 
-/// The command of a page names all that makes another page.
+/// The command on a page contains everything that determines the page.
 #[test]
 fn the_command_on_a_page_reproduces_the_page() {
     let folder = folder();

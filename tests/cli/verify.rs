@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{gtr, plan_json, presets, run_in, run_with_input};
 
-/// The rules that a document breaks.
+/// Returns the rules that a document violates.
 fn broken(document: &Value) -> Vec<u64> {
     let run = run_with_input(&["verify", "-", "--format", "json"], document.to_string().as_bytes());
     let findings: Vec<Value> = serde_json::from_str(&run.stdout).unwrap();
@@ -35,7 +35,7 @@ fn all_presets_are_valid_on_all_grids() {
     assert_eq!(gtr("verify --all-presets --format json").succeeded(), "[]\n");
 }
 
-/// Who reads standard output alone must not take a file that was not read for a sound one.
+/// Standard output alone must not suggest that an unreadable file is valid.
 #[test]
 fn unreadable_files_are_invalid_plans() {
     let json = gtr("verify none.json --format json");
@@ -59,7 +59,7 @@ fn an_edit_of_a_plan_names_the_rule() {
         };
         assert_eq!(edited(&|_| ()), [0; 0], "{preset}");
         let names = |rules: Vec<u64>, rule: u64| assert!(rules.contains(&rule), "{preset}: {rules:?} without {rule}");
-        // Swapped: not ascending where they must ascend, else not what the order makes.
+        // After the swap the tokens are not ascending, or are not those that the order produces.
         let swapped = edited(&|plan| plan["stages"][0]["tokens"].as_array_mut().unwrap().swap(1, 2));
         let listed = ["raster", "subsample", "halton"].contains(&plan["schedule"]["order"]["kind"].as_str().unwrap());
         names(swapped, if listed { 15 } else { 8 });
@@ -105,7 +105,7 @@ fn hostile_files_are_one_line_errors() {
 #[test]
 fn a_file_that_is_too_large_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
-    // A hole of 100 MB, which costs no disk.
+    // A sparse file of 100 MB.
     std::fs::File::create(folder.path().join("large.json")).unwrap().set_len(100_000_000).unwrap();
     let started = Instant::now();
     let run = run_in(folder.path(), &["verify", "large.json"]);

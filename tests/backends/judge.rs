@@ -167,7 +167,7 @@ fn intervals_have_their_nominal_coverage() {
             (moved.low + shift..=moved.high + shift).contains(&truth)
         };
         let naively = sets.iter().filter(naive).count();
-        assert!(naively < 150, "mean {mean}: {naively} of {SETS} naively");
+        assert!(naively < 150, "mean {mean}: {naively} of {SETS} with the uncorrected interval");
     }
 }
 

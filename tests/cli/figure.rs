@@ -134,6 +134,6 @@ fn the_gallery_is_up_to_date() {
     for name in names {
         let read = |folder: &std::path::Path| fs::read_to_string(folder.join(&name)).unwrap();
         let kept = read(&root.join("docs/images"));
-        assert!(read(folder.path()) == kept, "docs/images/{name} lags behind: run scripts/gallery.sh plans");
+        assert!(read(folder.path()) == kept, "docs/images/{name} is out of date: run scripts/gallery.sh plans");
     }
 }

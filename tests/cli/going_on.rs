@@ -210,7 +210,7 @@ fn reconstructions_share_their_generation() {
         let (width, _, plain) = decode(&folder.join("plain.png"));
         for row in 0..2 {
             let alone: Vec<u8> = (0..32).flat_map(|line| plain[line * width + row * 34..][..32].to_vec()).collect();
-            assert_eq!(tile(row, 0), alone, "the first is the plain run");
+            assert_eq!(tile(row, 0), alone, "the first image is not that of the plain run");
             for variant in 1..3 {
                 let other = tile(row, variant);
                 assert_ne!(other, alone);

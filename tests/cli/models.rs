@@ -85,7 +85,7 @@ fn a_published_checkpoint_can_be_sampled() {
     assert_eq!(converted, expected);
     models.sample("--model mar --weights mar.safetensors --vae kl16.safetensors --class 3", &[]).succeeded();
     assert_eq!(decode(&models.path("x.png")).2, bytes);
-    assert_ne!(fs::read(models.path("x.png")).unwrap(), before, "the file says which weights it is of");
+    assert_ne!(fs::read(models.path("x.png")).unwrap(), before, "the file does not record its weights");
     let narrow = ["convert", "mar/checkpoint-last.pth", "half.safetensors", "--dtype", "bf16", "--section", "model"];
     assert!(run_in(models.0.path(), &narrow).succeeded().ends_with("from model (the requested section)\n"));
 }

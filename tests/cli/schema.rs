@@ -53,7 +53,7 @@ fn committed_files_are_up_to_date() {
     run_in(&root, &["schema", "--check", "spec/schema"]).succeeded();
     let page = std::fs::read_to_string(root.join("docs/schedulers.md")).unwrap();
     let remedy = "run `cargo run -p gtr-cli -- schedulers --format markdown --out docs/schedulers.md`";
-    assert!(page == gtr("schedulers --format markdown").succeeded(), "docs/schedulers.md lags behind: {remedy}");
+    assert!(page == gtr("schedulers --format markdown").succeeded(), "docs/schedulers.md is out of date: {remedy}");
 }
 
 #[test]

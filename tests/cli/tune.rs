@@ -125,7 +125,7 @@ fn a_resumed_search_finds_the_same() {
         verdicts.filter_map(|it| it.metadata().ok()).map(|it| it.len()).sum()
     };
     while kept() == 0 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        assert!(child.try_wait().unwrap().is_none(), "the search ended before it was killed");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     child.kill().unwrap();

@@ -17,7 +17,7 @@ fn grid() -> Grid {
 }
 
 fn caught(law: laws::Law, says: &str) {
-    assert!(!says.is_empty(), "any message would do");
+    assert!(!says.is_empty(), "the expected message is empty");
     let broken = law.expect_err("the law holds").to_string();
     assert!(broken.contains(says), "{broken}");
 }

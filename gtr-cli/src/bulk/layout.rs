@@ -205,6 +205,8 @@ mod tests {
         assert!(problem(&run(Layout::Dpg, &["fine"], None, 4)).unwrap().contains("needs --prompts"));
         let classes = Subjects::Classes(vec![1]);
         let numbering = run(Layout::Compbench, &["a"], None, 1).numbering;
-        assert!(Layout::Compbench.problem(&classes, None, numbering).unwrap().contains("--prompt or --prompts is required"));
+        assert!(
+            Layout::Compbench.problem(&classes, None, numbering).unwrap().contains("--prompt or --prompts is required")
+        );
     }
 }

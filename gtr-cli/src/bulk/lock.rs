@@ -118,7 +118,9 @@ mod tests {
         let path = folder.path().join("0-of-1.lock");
         for number in [nix::libc::ENOLCK, nix::libc::ENOSYS, nix::libc::EOPNOTSUPP] {
             let none = |_: &File| Err(TryLockError::Error(io::Error::from_raw_os_error(number)));
-            let Taken::Ours(lock) = Lock::try_take_by(&path, none).unwrap() else { panic!("no process holds the lock") };
+            let Taken::Ours(lock) = Lock::try_take_by(&path, none).unwrap() else {
+                panic!("no process holds the lock")
+            };
             assert!(matches!(Lock::try_take_by(&path, none).unwrap(), Taken::Theirs(Some(_))));
             drop(lock);
             assert!(matches!(Lock::try_take_by(&path, none).unwrap(), Taken::Ours(_)));

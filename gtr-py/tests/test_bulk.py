@@ -161,9 +161,7 @@ def test_parts_cover_a_run() -> None:
         assert positions == list(range(count))
 
 
-def test_errors_of_loading(
-    official: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_of_loading(official: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from gtr.torch.__main__ import main
 
     def error(*changes: object) -> str:

@@ -175,9 +175,7 @@ class LightGenDriver(Driver):
         else:
             if texts.dim() != 3:
                 shape = tuple(texts.shape)
-                raise ModelError(
-                    f"texts must be the output of the text encoder, [batch, length, width], not {shape}"
-                )
+                raise ModelError(f"texts must be the output of the text encoder, [batch, length, width], not {shape}")
             count = _count(count, len(texts), "texts")
             given = self.model.text_emb(texts.to(self.device, self.dtype))
         both = [given, without.expand(count, given.shape[1], without.shape[-1])]

@@ -172,9 +172,7 @@ class _Run:
                 raise ValueError("the plan has no known tokens: plan with known=..., or omit init")
             return canvas, mask
         if init is None:
-            raise ValueError(
-                f"the plan has {len(known)} known tokens: give init, the latents that contain them"
-            )
+            raise ValueError(f"the plan has {len(known)} known tokens: give init, the latents that contain them")
         if not callable(getattr(driver.model, "patchify", None)):
             raise TypeError("init needs the model's method `patchify`, which is missing")
         values = driver.model.patchify(init.to(driver.device, dtype))

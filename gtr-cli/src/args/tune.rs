@@ -10,11 +10,11 @@ use crate::tune::Budget;
 
 /// Search for the schedule with the best measured quality within a budget.
 ///
-/// Candidates are random: some are variations of known presets, the others are drawn from the whole search space of cut, number
-/// of stages, AR steps per stage, diffusion steps and beta. Each uses as many AR steps as the budget allows. Three times
-/// --candidates are drawn, and those with the smallest loss are kept before any image is generated. The search then measures
-/// all candidates on few images, the better half on twice as many, and so on (successive halving). `gtr-16`, scaled to the
-/// budget, is always a candidate. Finally the best schedule is compared with it on new seeds and on the other half of the real
+/// The candidates are `gtr-16`, other known schedules, and random schedules: variations of known ones, or draws from the whole
+/// search space of cut, number of stages, AR steps per stage, diffusion steps and beta. Each uses as many AR steps as the
+/// budget allows. Three times as many random schedules are drawn as needed, and those with the smallest loss are kept before
+/// any image is generated. The search then measures all candidates on few images, the better half on twice as many, and so on
+/// (successive halving). Finally the best schedule is compared with `gtr-16` on new seeds and on the other half of the real
 /// images, which the search has not used. --count and --seeds apply to this comparison.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]

@@ -1,12 +1,12 @@
 //! Requests to stop: ctrl-C, and the signals that schedulers of machines send.
 
+use std::ops::ControlFlow;
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gtr_core::sampler::Flow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -130,10 +130,10 @@ impl Stop {
     }
 
     /// Whether a batch goes on after some of its AR steps.
-    pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> Flow {
+    pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> ControlFlow<()> {
         match self.asked() {
-            Some(_) if left(started.elapsed(), done, steps) > WORTH => Flow::Stop,
-            _ => Flow::Continue,
+            Some(_) if left(started.elapsed(), done, steps) > WORTH => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         }
     }
 }

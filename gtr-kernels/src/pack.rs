@@ -1,9 +1,6 @@
 //! How matrices are laid out for the tiles of a product.
 
-use crate::tile::ROWS;
-
-/// Columns of a block of packed weights.
-pub const COLUMNS: usize = 64;
+use crate::layout::{COLUMNS, ROWS};
 
 /// The sides of a matrix of weights, `[inputs, outputs]`, that is packed into blocks of [`COLUMNS`] columns.
 ///

@@ -2,10 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::pack::COLUMNS;
-
-/// Rows of a tile: with 4 vectors of 16 columns, their sums fill 24 of the 32 registers of AVX-512.
-pub(crate) const ROWS: usize = 6;
+use crate::layout::{COLUMNS, ROWS};
 
 /// Inputs that are summed over at once: a part of a block of weights that the tiles share in the nearest cache, of which it
 /// takes a half where that is smallest.

@@ -26,6 +26,11 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
     }
 }
 
+/// A grid of sides that nobody checked.
+pub(crate) fn grid((height, width): (u32, u32)) -> PyResult<Grid> {
+    Grid::new(height, width).map_err(|error| no_grid(&error))
+}
+
 /// Whole numbers from anything that can be iterated over: a list, a range, an array.
 #[derive(Clone, Debug)]
 pub(crate) struct Wholes(pub(crate) Vec<u64>);

@@ -1,13 +1,15 @@
 //! Traces: recorded, the same bits as without, and made again.
 
+use std::convert::Infallible;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::conform::{Options, Report, conform};
 use gtr_backends::trace::{Provenance, Trace, Tracer};
 use gtr_backends::{Device, Picture};
-use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
+use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
     Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
     preset,
@@ -40,11 +42,11 @@ fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[
     let mut tracer = trace.map(|path| Tracer::create(path, plan, settings, &provenance).unwrap());
     let mut pictures = Vec::new();
     for batch in batches {
-        let job = |&image| Job { prompt: generator.class(image).unwrap(), image: ImageIndex(image.into()) };
+        let job = |&image| Job::new(generator.class(image).unwrap(), ImageIndex(image.into()));
         let jobs: Vec<_> = batch.iter().map(job).collect();
         pictures.extend(match &mut tracer {
             Some(tracer) => tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap(),
-            None => sampler.run(&mut generator, &jobs, settings, &mut ()).unwrap(),
+            None => sampler.batch(&jobs, settings).run(&mut generator).unwrap(),
         });
     }
     if let Some(tracer) = tracer {
@@ -248,8 +250,10 @@ fn the_model_of_a_trace_is_not_opened_by_its_path() {
 struct StopAt(usize);
 
 impl<G: MaskedGenerator> Observer<G> for StopAt {
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        if event.index == self.0 { Flow::Stop } else { Flow::Continue }
+    type Error = Infallible;
+
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Infallible> {
+        Ok(if event.index == self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
@@ -261,7 +265,7 @@ fn a_trace_that_is_not_finished_is_not_there() {
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
     let mut tracer = Tracer::create(&path, &plan, &settings, &Provenance::default()).unwrap();
-    let jobs = [Job { prompt: generator.class(0).unwrap(), image: ImageIndex(0) }];
+    let jobs = [Job::new(generator.class(0).unwrap(), ImageIndex(0))];
     let stopped = tracer.run(&sampler, &mut generator, &jobs, &mut StopAt(1)).unwrap_err();
     assert!(matches!(stopped, SampleError::Stopped { step: 2, .. }));
     drop(tracer);

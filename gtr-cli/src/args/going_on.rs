@@ -10,7 +10,7 @@ use clap::Args;
 pub(crate) struct GoingOnArgs {
     /// Go on from this PNG file, of the model's size or a whole multiple of it: the tokens outside the mask are known from the
     /// start and keep their values.
-    #[arg(long, value_name = "FILE", conflicts_with = "trace")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) init: Option<PathBuf>,
     /// A PNG file of the size of --init: white is generated, black is kept. A token that is partly white is generated whole.
     #[arg(long, value_name = "FILE", requires = "init", conflicts_with = "plan")]

@@ -1,13 +1,14 @@
 //! Families of schedules: recursive bisections of a cut, a number of stages and an order within them.
 
-use super::Problem;
 use super::runs::Runs;
+use super::{Problem, ar_steps};
 use crate::loss::{Conditional, Field, factors};
-use crate::order::{Bisection, Cut};
-use crate::{Component, Config, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex};
+use crate::order::{Bisection, Cut, Parity, Stages};
+use crate::pace::Rates;
+use crate::{Config, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex, Within};
 
 /// More stages than a bisection of any grid has whose loss can be computed.
-const MOST_STAGES: usize = 32;
+const MOST_STAGES: u32 = 32;
 
 /// Above so many numbers, orders that are drawn by seed are not searched: each of their images takes a factorisation.
 const MOST_DRAWN: usize = 1024;
@@ -23,22 +24,26 @@ pub(super) struct Searched {
 
 impl Problem {
     /// The schedule of an order whose stages take `steps`.
-    pub(super) fn schedule(&self, order: &Config, steps: &[usize]) -> Schedule {
-        Schedule {
+    ///
+    /// # Errors
+    /// A stage without a step.
+    pub(super) fn schedule(&self, order: &Config, steps: &[usize]) -> Result<Schedule, Error> {
+        let steps = steps.iter().map(|&steps| ar_steps(steps)).collect::<Result<_, _>>()?;
+        Ok(Schedule {
             order: order.clone(),
-            pace: Config::new("rates").with("steps", steps.to_vec()),
+            pace: Rates { rates: None, steps: Some(steps) }.into(),
             diffusion: self.diffusion.clone(),
             detail: self.detail.clone(),
             adapt: Vec::new(),
-        }
+        })
     }
 
     /// The orders within a stage that are searched.
-    fn orders_within(&self) -> &'static [&'static str] {
+    fn orders_within(&self) -> &'static [Within] {
         if self.grid.tokens() * self.field.channels() <= MOST_DRAWN {
-            &["lattice", "farthest", "random"]
+            &[Within::Lattice, Within::Farthest, Within::Random]
         } else {
-            &["lattice"]
+            &[Within::Lattice]
         }
     }
 
@@ -54,12 +59,11 @@ impl Problem {
             let least = if cut == Cut::Quincunx { 1 } else { 2 };
             let mut plans = Vec::new();
             for stages in least..=MOST_STAGES {
-                for within in self.orders_within() {
-                    let order = Config::new(Bisection::KIND)
-                        .with("cut", cut.name())
-                        .with("stages", stages)
-                        .with("within", *within);
-                    match self.schedule(&order, &vec![1; stages]).plan(self.grid, &Registry::builtin()) {
+                for &within in self.orders_within() {
+                    let order = Bisection { cut, stages: Stages::new(stages)?, within, first: Parity::Even };
+                    let (order, one_each) = (Config::from(order), vec![1; stages as usize]);
+                    let schedule = self.schedule(&order, &one_each)?;
+                    match schedule.plan(self.grid, &Registry::builtin()) {
                         Ok(planned) => plans.push((order, planned.plan)),
                         Err(error) => refused = Some(error),
                     }

@@ -1,10 +1,8 @@
 //! Diffusion: how many diffusion steps does each AR step get, over which timesteps?
 
-pub(crate) mod timesteps;
-
 use std::fmt::Debug;
 
-use crate::registry::implementations;
+use crate::component::implementations;
 use crate::{DiffusionSteps, Role, TimestepLimit};
 
 /// An AR step, as a diffusion curve sees it.
@@ -29,7 +27,7 @@ pub trait Diffusion: Debug + Send + Sync {
     }
 }
 
-implementations! { dyn Diffusion:
+implementations! { Diffusion:
     constant::Constant,
     disa::Disa,
     stage_aware::StageAware,

@@ -4,7 +4,7 @@ mod share;
 
 use std::fmt::Debug;
 
-use crate::registry::implementations;
+use crate::component::implementations;
 use crate::{Error, Fit};
 
 /// A stage that has tokens.
@@ -46,7 +46,7 @@ pub trait Pace: Debug + Send + Sync {
     fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error>;
 }
 
-implementations! { dyn Pace:
+implementations! { Pace:
     cosine::Cosine,
     rates::Rates,
     uniform::Uniform,

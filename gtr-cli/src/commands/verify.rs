@@ -142,7 +142,7 @@ fn is_no_plan(violation: &Violation) -> bool {
 /// Checks a document; whether it is sound.
 fn check(name: &str, document: &PlanDocument, known_only: bool, findings: &mut Vec<Finding>) -> bool {
     tracing::debug!(file = name, "checking");
-    let Verification { violations, notes } = verify(document, &CATALOGUE.registry);
+    let Verification { violations, notes, .. } = verify(document, &CATALOGUE.registry);
     for note in notes {
         output::note(format_args!("{name}: {note}"));
     }

@@ -12,7 +12,7 @@ use gtr_backends::{Device, Picture};
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
     Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
-    preset,
+    TokenSet, preset,
 };
 
 fn plan(name: &str) -> Plan {
@@ -187,6 +187,49 @@ fn a_trace_can_be_read_back() {
     }
     assert_eq!(images, 3);
     assert!(trace.batch(2).unwrap_err().to_string().contains("there is no such tensor"));
+}
+
+#[test]
+fn a_run_from_a_picture_is_traced_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let (whole, settings, registry) = (plan("gtr-8"), settings(2.0), Registry::builtin());
+    let grid = whole.grid();
+    let known = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 3 == 1));
+    let plan = whole.schedule().plan_rest(&known, &registry).unwrap().plan;
+    let picture = pictures(&whole, &settings, None).remove(0);
+    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let job = |image: u32| Job::new(generator.class(image).unwrap(), ImageIndex(image.into()));
+    let jobs = [job(4), job(8)].map(|job| job.starting_from(picture.clone()));
+    let sampler = Sampler::new(&plan, &registry).unwrap();
+    let made = sampler.batch(&jobs, &settings).run(&mut generator).unwrap();
+    let provenance = Provenance { model: "digits".into(), ..Provenance::default() };
+    let mut tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
+    assert!(tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap() == made);
+    tracer.finish().unwrap();
+
+    let report = replay(&path);
+    assert!(report.passed() && report.notes.is_empty(), "{report}");
+    assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
+    let mut trace = Trace::open(&path).unwrap();
+    assert_eq!((&trace.description().plan, &trace.description().unchecked), (&plan, &None));
+    let batch = trace.batch(0).unwrap();
+    for (image, order) in batch.images.iter().zip(&batch.orders) {
+        assert_eq!(order, &plan.order(Seed(9), *image));
+    }
+    for (index, step) in plan.steps().iter().enumerate() {
+        assert!(batch.targets(index).all(|targets| targets.len() == step.tokens()));
+        trace.step(&batch, index).unwrap();
+    }
+    // What is known from the start is in the trace: another value of it is noticed.
+    let mut changed = fs::read(&path).unwrap();
+    let header = 8 + usize::try_from(u64::from_le_bytes(changed[..8].try_into().unwrap())).unwrap();
+    let description: serde_json::Value = serde_json::from_slice(&changed[8..header]).unwrap();
+    let tokens = usize::try_from(description["batch0.tokens"]["data_offsets"][0].as_u64().unwrap()).unwrap();
+    // The sign of the first channel of token 1, which is known.
+    changed[header + tokens + 16 * 4 + 3] ^= 0x80;
+    fs::write(&path, &changed).unwrap();
+    assert!(!replay(&path).passed());
 }
 
 #[test]

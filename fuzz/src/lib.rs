@@ -8,7 +8,7 @@ use gtr_backends::lightgen::LightGenConfig;
 use gtr_backends::mar::MarConfig;
 use gtr_backends::raster::Raster;
 use gtr_backends::text::T5Config;
-use gtr_core::{Grid, ImageIndex, Plan, PlanDocument, Rate, Registry, Schedule, Seed, verify};
+use gtr_core::{Checked, Grid, ImageIndex, Plan, PlanDocument, Rate, Registry, Schedule, Seed, verify};
 
 /// Reads a plan file, verifies it, and writes it again.
 ///
@@ -22,7 +22,7 @@ pub fn plan_json(bytes: &[u8]) {
     assert_eq!(accepted.is_ok(), sound, "{document:?}");
     let again = PlanDocument::parse(&document.to_json());
     assert_eq!(again.as_ref(), Ok(&document), "writing changes {document:?}");
-    if let Ok(plan) = accepted {
+    if let Ok(Checked { plan, .. }) = accepted {
         assert_eq!(plan.order(Seed(0), ImageIndex(0)).len() + plan.known().len(), plan.grid().tokens());
         assert!(plan.summary().network_evaluations() >= 2 * plan.steps().len());
     }

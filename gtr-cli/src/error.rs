@@ -1,5 +1,6 @@
 //! What can go wrong, and how the program then ends.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -76,6 +77,12 @@ impl CliError {
             Self::Usage(_) => ExitStatus::Usage,
             Self::Failure(_) | Self::Stopped => ExitStatus::Failure,
         }
+    }
+}
+
+impl From<Infallible> for CliError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

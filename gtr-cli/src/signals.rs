@@ -1,12 +1,12 @@
 //! Handles requests to stop: Ctrl-C, and the signals of job schedulers.
 
+use std::ops::ControlFlow;
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gtr_core::sampler::Flow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -130,10 +130,10 @@ impl Stop {
     }
 
     /// Decides whether a batch continues after `done` of `steps` AR steps.
-    pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> Flow {
+    pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> ControlFlow<()> {
         match self.asked() {
-            Some(_) if left(started.elapsed(), done, steps) > WORTH => Flow::Stop,
-            _ => Flow::Continue,
+            Some(_) if left(started.elapsed(), done, steps) > WORTH => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Order for Spiral {
     }
 }
 
-/// A model that only records the call in which each token was generated.
+/// A model that only records the call in which each token was generated; 0 for an unknown token.
 struct Diary {
     grid: Grid,
     calls: u32,
@@ -61,7 +61,7 @@ struct Diary {
 
 impl MaskedGenerator for Diary {
     type Prompt = ();
-    type Canvas = Vec<u32>;
+    type Canvas = Vec<Vec<u32>>;
     type Features = ();
     type Tokens = Vec<f32>;
     type Image = Vec<u32>;
@@ -71,11 +71,11 @@ impl MaskedGenerator for Diary {
         self.grid
     }
 
-    fn canvas(&mut self, _prompts: &[()], _guided: bool) -> Result<Vec<u32>, Infallible> {
-        Ok(vec![0; self.grid.tokens()])
+    fn canvas(&mut self, prompts: &[()], _guided: bool) -> Result<Vec<Vec<u32>>, Infallible> {
+        Ok(vec![vec![0; self.grid.tokens()]; prompts.len()])
     }
 
-    fn features(&mut self, _canvas: &Vec<u32>, _targets: &Targets) -> Result<(), Infallible> {
+    fn features(&mut self, _canvas: &Vec<Vec<u32>>, _targets: &Targets) -> Result<(), Infallible> {
         self.calls += 1;
         Ok(())
     }
@@ -88,23 +88,25 @@ impl MaskedGenerator for Diary {
         Ok(vec![0.0; request.rows.len()])
     }
 
-    fn commit(&mut self, canvas: &mut Vec<u32>, targets: &Targets, _tokens: Vec<f32>) -> Result<(), Infallible> {
-        for token in targets.rows() {
-            canvas[token.get()] = self.calls;
+    fn commit(&mut self, canvas: &mut Vec<Vec<u32>>, targets: &Targets, _tokens: Vec<f32>) -> Result<(), Infallible> {
+        for (image, tokens) in canvas.iter_mut().zip(targets.by_image()) {
+            for token in tokens {
+                image[token.get()] = self.calls;
+            }
         }
         Ok(())
     }
 
-    fn is_known(&self, canvas: &Vec<u32>, _slot: usize, token: TokenIndex) -> bool {
-        canvas[token.get()] > 0
+    fn is_known(&self, canvas: &Vec<Vec<u32>>, slot: usize, token: TokenIndex) -> bool {
+        canvas[slot][token.get()] > 0
     }
 
-    fn find_non_finite(&self, _canvas: &Vec<u32>) -> Result<Option<NonFinite>, Infallible> {
+    fn find_non_finite(&self, _canvas: &Vec<Vec<u32>>) -> Result<Option<NonFinite>, Infallible> {
         Ok(None)
     }
 
-    fn decode(&mut self, canvas: Vec<u32>) -> Result<Vec<Vec<u32>>, Infallible> {
-        Ok(vec![canvas])
+    fn decode(&mut self, canvas: Vec<Vec<u32>>) -> Result<Vec<Vec<u32>>, Infallible> {
+        Ok(canvas)
     }
 }
 
@@ -135,9 +137,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(verification.is_sound(), "{:?}", verification.violations);
 
     let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
-    let jobs = [Job { prompt: (), image: ImageIndex(0) }];
+    let jobs = [Job::new((), ImageIndex(0))];
     let mut diary = Diary { grid: plan.grid(), calls: 0 };
-    let images = Sampler::new(&plan, &registry)?.run(&mut diary, &jobs, &settings, &mut ())?;
+    let images = Sampler::new(&plan, &registry)?.batch(&jobs, &settings).run(&mut diary)?;
 
     println!("AR step in which each token was generated:");
     for row in images[0].chunks(plan.grid().width() as usize) {

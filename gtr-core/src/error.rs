@@ -1,7 +1,6 @@
 //! Everything that can be wrong with a schedule or a plan.
 
-use crate::rules::Violation;
-use crate::{AxisName, Grid, GridError, OutOfRange, TooManyDiffusionSteps};
+use crate::{AxisName, Grid, GridError, OutOfRange, TooManyDiffusionSteps, Violation};
 
 /// Why a schedule makes no plan, or a document is none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -79,15 +78,5 @@ fn summary(violations: &[Violation]) -> String {
         [] => "no violation".to_owned(),
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
-    }
-}
-
-/// Names in words: `a`, `b` and `c`.
-pub(crate) fn in_words<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    match names.as_slice() {
-        [] => "none".to_owned(),
-        [only] => only.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }

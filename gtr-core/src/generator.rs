@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::{Grid, ImageIndex, NoiseSource, TimestepLimit, Timesteps, TokenIndex};
+use crate::{Capability, Grid, ImageIndex, NoiseSource, TimestepLimit, Timesteps, TokenIndex};
 
 /// The tokens that one AR step generates: the same number for every image of a batch, each image its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,26 +98,6 @@ impl Debug for Denoise<'_> {
     }
 }
 
-/// A part of the trait that not every plan needs and not every model offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Capability {
-    /// Conditioning vectors can be read by the host ([`MaskedGenerator::host_features`]): some detail rules rank by them.
-    HostFeatures,
-    /// Finished images can be turned into token values ([`MaskedGenerator::encode`]): plans in which tokens are known begin
-    /// with them.
-    Encoding,
-}
-
-impl std::fmt::Display for Capability {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::HostFeatures => f.write_str("conditioning vectors in host memory"),
-            Self::Encoding => f.write_str("a way from images to tokens"),
-        }
-    }
-}
-
 /// A token value that is not a finite number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonFinite {
@@ -137,10 +117,10 @@ pub struct NonFinite {
 /// - No schedule is decided here: how many tokens, steps and which timesteps come from the caller.
 ///
 /// # For callers
-/// [`crate::sampler::run`] is the loop; nobody else needs to call these.
+/// [`crate::sampler::Batch::run`] is the loop; nobody else needs to call these.
 pub trait MaskedGenerator {
     /// What an image is asked for by: a class, a text.
-    type Prompt;
+    type Prompt: Clone;
     /// A batch of images of which some tokens are known.
     type Canvas;
     /// The conditioning vectors of a step's targets, `[rows, width]`.
@@ -148,7 +128,7 @@ pub trait MaskedGenerator {
     /// The values of a step's targets, `[rows, channels]`.
     type Tokens;
     /// A finished image.
-    type Image;
+    type Image: Clone;
     /// Why a call failed.
     type Error: std::error::Error + Send + Sync + 'static;
 

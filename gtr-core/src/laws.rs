@@ -5,14 +5,16 @@
 
 pub mod loss;
 
+use std::ops::ControlFlow;
+
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use crate::component::Axis;
 use crate::detail::Candidates;
 use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
-use crate::registry::Axis;
-use crate::sampler::{Flow, Job, Observer, Settings, StepEvent};
+use crate::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
 use crate::{
     AxisName, Capability, Config, Detail, Diffusion, Entry, Fit, Grid, ImageIndex, MaskedGenerator, Order, Pace, Plan,
     Purpose, Registry, Role, Sampler, Schedule, Seed, Stream, TokenIndex, TokenSet, Within, verify,
@@ -226,8 +228,9 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     prop_assert!(verification.notes.is_empty(), "{:?}", verification.notes);
     let read = crate::PlanDocument::parse(&document.to_json());
     prop_assert_eq!(read.as_ref(), Ok(&document), "JSON changes the plan");
-    let accepted = Plan::from_document(&document, registry);
-    prop_assert_eq!(accepted.as_ref(), Ok(plan));
+    let accepted = Plan::from_document(&document, registry).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(&accepted.plan, plan);
+    prop_assert_eq!(accepted.unchecked, []);
     let known = TokenSet::of(plan.grid(), plan.known().iter().copied());
     let again = plan.schedule().plan_rest(&known, registry).map(|planned| planned.plan);
     prop_assert_eq!(again.as_ref(), Ok(plan), "the recorded schedule makes another plan");
@@ -255,21 +258,19 @@ pub fn generator<G: MaskedGenerator>(
     generator: &mut G,
     plan: &Plan,
     registry: &Registry,
-    jobs: &[Job<G::Prompt>],
+    jobs: &[JobOf<G>],
     settings: &Settings,
 ) -> Law
 where
-    G::Prompt: Clone,
     G::Image: PartialEq,
 {
     let failed = |error: &dyn std::fmt::Display| TestCaseError::fail(error.to_string());
     let sampler = Sampler::new(plan, registry).map_err(|error| failed(&error))?;
-    let mut commits = Commits { known: Vec::new(), law: Ok(()) };
-    let watched = sampler.run(generator, jobs, settings, &mut commits);
-    commits.law?;
-    watched.map_err(|error| failed(&error))?;
-    let mut run =
-        |jobs: &[Job<G::Prompt>]| sampler.run(generator, jobs, settings, &mut ()).map_err(|error| failed(&error));
+    match sampler.batch(jobs, settings).observe(Commits { known: Vec::new() }).run(generator) {
+        Err(SampleError::Observer(law)) => return Err(law),
+        watched => watched.map_err(|error| failed(&error))?,
+    };
+    let mut run = |jobs: &[JobOf<G>]| sampler.batch(jobs, settings).run(generator).map_err(|error| failed(&error));
     let batch = run(jobs)?;
     prop_assert!(batch == run(jobs)?, "the same run gives other images");
     prop_assert_eq!(batch.len(), jobs.len());
@@ -283,7 +284,6 @@ where
 /// Follows a run and compares what becomes known with the targets.
 struct Commits {
     known: Vec<TokenSet>,
-    law: Law,
 }
 
 impl Commits {
@@ -324,8 +324,9 @@ impl Commits {
 }
 
 impl<G: MaskedGenerator> Observer<G> for Commits {
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        self.law = self.follow(event);
-        if self.law.is_ok() { Flow::Continue } else { Flow::Stop }
+    type Error = TestCaseError;
+
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, TestCaseError> {
+        self.follow(event).map(ControlFlow::Continue)
     }
 }

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_methods)]
 
+pub mod component;
 pub mod cost;
 pub mod design;
 pub mod detail;
@@ -32,10 +33,12 @@ pub mod loss;
 pub mod order;
 pub mod pace;
 pub mod preset;
-pub mod registry;
+
 pub mod sampler;
 
+mod capability;
 mod config;
+mod document;
 mod error;
 mod fit;
 mod generator;
@@ -45,36 +48,43 @@ mod noise;
 mod object;
 mod partition;
 mod plan;
+mod registry;
+mod role;
 mod rules;
 mod schedule;
 mod spread;
+mod timesteps;
 mod token_set;
 mod units;
 mod unmarked;
+mod violation;
+mod words;
 
+pub use capability::Capability;
+pub use component::{Component, Description, Entry, Parameter};
 pub use config::{AxisName, Config, Params};
 pub use detail::Detail;
 pub use detail::spectrum::Spectrum;
 pub use diffusion::Diffusion;
-pub use diffusion::timesteps::{TimestepLimit, Timesteps, TooManyDiffusionSteps};
+pub use document::{DetailDocument, GridDocument, MAX_PLAN_BYTES, PlanDocument, StageDocument, StepDocument};
 pub use error::Error;
 pub use fit::Fit;
-pub use generator::{Capability, Denoise, FeatureRows, MaskedGenerator, NonFinite, Row, Targets};
+pub use generator::{Denoise, FeatureRows, MaskedGenerator, NonFinite, Row, Targets};
 pub use grid::{Grid, GridError, Position, TokenIndex};
 pub use guidance::{Guidance, GuidanceSchedule};
 pub use noise::{Noise, NoiseSource, Purpose, Stream};
 pub use order::{Order, Within};
 pub use pace::Pace;
 pub use partition::Partition;
-pub use plan::{
-    DetailDocument, GridDocument, MAX_PLAN_BYTES, Plan, PlanDocument, Planned, Role, Stage, StageDocument,
-    StageSummary, Step, StepDocument, Summary,
-};
-pub use registry::{Component, Description, Entry, Parameter, Registry};
-pub use rules::{Rule, Verification, Violation, verify};
+pub use plan::{DetailSummary, Plan, Planned, Stage, StageSummary, Step, Summary};
+pub use registry::Registry;
+pub use role::Role;
+pub use rules::{Checked, Verification, verify};
 pub use sampler::Sampler;
 pub use schedule::Schedule;
 pub use spread::Spread;
+pub use timesteps::{TimestepLimit, Timesteps, TooManyDiffusionSteps};
 pub use token_set::TokenSet;
 pub use units::{ArSteps, DiffusionSteps, ImageIndex, OutOfRange, Rate, Seed, Share, Timestep};
 pub use unmarked::{Utf16, unmarked};
+pub use violation::{Rule, Violation};

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::in_words;
 use crate::object::object;
+use crate::words::in_words;
 use crate::{Error, Grid, Schedule};
 
 /// A named schedule with its source. It adapts to grids that do not fit it.

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Built;
-use crate::{AxisName, Config, Detail, Diffusion, Error, Order, Pace, Registry, Timestep, TimestepLimit};
+use crate::{
+    AxisName, Component, Config, Detail, Diffusion, Error, Order, Pace, Registry, Timestep, TimestepLimit, Within,
+};
 
 /// A choice on each of the four axes, with its parameters. Together with a grid it makes a plan.
 ///
@@ -43,6 +45,38 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// The schedule of four implementations with their parameters, none of them free to adapt.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_core::detail::{Fts, TokenSelection};
+    /// use gtr_core::diffusion::StageAware;
+    /// use gtr_core::order::{Bisection, Cut, Stages};
+    /// use gtr_core::pace::Rates;
+    /// use gtr_core::{Grid, Registry, Schedule, Share};
+    ///
+    /// let order = Bisection { cut: Cut::Quincunx, stages: Stages::new(3)?, ..Bisection::default() };
+    /// let detail = Fts(TokenSelection { beta: Share::new(0.2)?, ..TokenSelection::default() });
+    /// let schedule = Schedule::of(order, Rates::default(), StageAware::default(), detail);
+    /// let plan = schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?.plan;
+    /// assert_eq!(plan.stages().len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of(
+        order: impl Component + Order,
+        pace: impl Component + Pace,
+        diffusion: impl Component + Diffusion,
+        detail: impl Component + Detail,
+    ) -> Self {
+        Self {
+            order: order.into(),
+            pace: pace.into(),
+            diffusion: diffusion.into(),
+            detail: detail.into(),
+            adapt: Vec::new(),
+        }
+    }
+
     /// The configuration of an axis.
     pub fn axis(&self, axis: AxisName) -> &Config {
         match axis {
@@ -85,6 +119,26 @@ impl Schedule {
             write_limit(&mut self.diffusion, limit);
         }
         Ok(())
+    }
+
+    /// The order within the stages, as far as it can be told of an implementation that need not be registered.
+    pub(crate) fn within(&self, registry: &Registry) -> Within {
+        if let Ok((_, order)) = registry.order(&self.order) {
+            return order.within();
+        }
+        let named = self.order.params.get("within").cloned();
+        named.and_then(|within| serde_json::from_value(within).ok()).unwrap_or(Within::Listed)
+    }
+
+    /// The upper end of the timesteps, as far as it can be told of an implementation that need not be registered.
+    pub(crate) fn limit(&self, registry: &Registry) -> Result<TimestepLimit, Error> {
+        if let Some(limit) = self.timestep_limit()? {
+            return Ok(limit);
+        }
+        if registry.knows(AxisName::Diffusion, &self.diffusion.kind) {
+            return Ok(registry.diffusion(&self.diffusion)?.1.limit());
+        }
+        Ok(TimestepLimit::NONE)
     }
 
     pub(crate) fn resolve(&self, registry: &Registry) -> Result<Resolved, Error> {

@@ -4,8 +4,9 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::elementwise::softmax_in_place;
-use crate::pack::{COLUMNS, PackedShape};
-use crate::tile::{ROWS, Tile, multiply};
+use crate::layout::{COLUMNS, ROWS};
+use crate::pack::PackedShape;
+use crate::tile::{Tile, multiply};
 
 /// Dimensions of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::pack::{COLUMNS, PackedShape};
-use crate::tile::{Gathered, INPUTS, ROWS, Tile};
+use crate::layout::{COLUMNS, ROWS};
+use crate::pack::PackedShape;
+use crate::tile::{Gathered, INPUTS, Tile};
 
 /// An image in channels-last layout.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,6 @@
 //! Memory layout of packed matrices.
 
-use crate::tile::ROWS;
-
-/// Number of columns per block of packed weights.
-pub const COLUMNS: usize = 64;
+use crate::layout::{COLUMNS, ROWS};
 
 /// Shape of a weight matrix, `[inputs, outputs]`, that is packed into blocks of [`COLUMNS`] columns.
 ///

@@ -3,8 +3,9 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::pack::{COLUMNS, PackedShape, tiles};
-use crate::tile::{INPUTS, Products, ROWS, Tile};
+use crate::layout::{COLUMNS, ROWS};
+use crate::pack::{PackedShape, tiles};
+use crate::tile::{INPUTS, Products, Tile};
 
 /// Packed weights, [`PackedShape::len`] values.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::pack::COLUMNS;
-
-/// Number of rows per tile. With 4 vectors of 16 columns, the sums fill 24 of the 32 registers of AVX-512.
-pub(crate) const ROWS: usize = 6;
+use crate::layout::{COLUMNS, ROWS};
 
 /// Number of inputs summed over at once. The tiles share this chunk of weights in the L1 cache, where it takes half of
 /// the smallest common size.

@@ -26,6 +26,11 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
     }
 }
 
+/// Converts unchecked sides to a grid.
+pub(crate) fn grid((height, width): (u32, u32)) -> PyResult<Grid> {
+    Grid::new(height, width).map_err(|error| no_grid(&error))
+}
+
 /// Unsigned 64-bit integers from any Python iterable: a list, a range, an array.
 #[derive(Clone, Debug)]
 pub(crate) struct Wholes(pub(crate) Vec<u64>);

@@ -10,9 +10,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arguments::{Whole, to_python};
+use crate::arguments::{Whole, grid, to_python};
 use crate::errors::{Failure, out_of_range};
-use crate::planning::grid;
 
 /// A field by name, or one covariance per class: `float64[classes, n, n]`.
 #[derive(FromPyObject)]

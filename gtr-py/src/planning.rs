@@ -6,15 +6,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::Value;
 
-use crate::arguments::{Wholes, to_python};
+use crate::arguments::{Wholes, grid, to_python};
 use crate::errors::{Failure, PlanError, no_grid};
 use crate::given::{GivenOrder, GivenPace};
 use crate::plan::PyPlan;
-
-/// Converts unchecked sides to a grid.
-pub(crate) fn grid((height, width): (u32, u32)) -> PyResult<Grid> {
-    Grid::new(height, width).map_err(|error| no_grid(&error))
-}
 
 /// Parses a grid in the syntax of the command line, such as `16x16`.
 #[pyfunction]
@@ -128,10 +123,10 @@ fn plan(
 ) -> Result<(Plan, Vec<String>), Error> {
     let mut asked = schedule.clone();
     if let Some(order) = order {
-        asked.order = config(order);
+        asked.order = order.clone().into();
     }
     if let Some(pace) = pace {
-        asked.pace = config(pace);
+        asked.pace = pace.clone().into();
     }
     let registry = Registry::builtin().with_order::<GivenOrder>().with_pace::<GivenPace>();
     let planned = asked.plan_rest(known, &registry)?;
@@ -145,15 +140,8 @@ fn plan(
     if pace.is_some() {
         document.schedule.pace = schedule.pace.clone();
     }
-    Ok((Plan::from_document(&document, &Registry::builtin())?, planned.adaptations))
-}
-
-fn config<T: gtr_core::Component>(component: &T) -> Config {
-    let params = match serde_json::to_value(component) {
-        Ok(Value::Object(params)) => params,
-        _ => gtr_core::Params::new(),
-    };
-    Config { kind: T::KIND.to_owned(), params }
+    // The order and the pace are the caller's own: that nothing here knows them is no news.
+    Ok((Plan::from_document(&document, &Registry::builtin())?.plan, planned.adaptations))
 }
 
 /// Adds the functions of this file to the Python module.

@@ -25,10 +25,10 @@ fn generate(precision: Precision, images: &[u32], batch: usize) -> Vec<Picture> 
     let guidance = Guidance::new(2.0, GuidanceSchedule::Linear).unwrap();
     let settings = Settings { seed: Seed(5), guidance, temperature: 1.0 };
     let class = |image: u32| generator.class(image % 10).unwrap();
-    let job = |&image: &u32| Job { prompt: class(image), image: ImageIndex(image.into()) };
+    let job = |&image: &u32| Job::new(class(image), ImageIndex(image.into()));
     let jobs: Vec<_> = images.iter().map(job).collect();
     let sampler = Sampler::new(&plan, &registry).unwrap();
-    jobs.chunks(batch).flat_map(|jobs| sampler.run(&mut generator, jobs, &settings, &mut ()).unwrap()).collect()
+    jobs.chunks(batch).flat_map(|jobs| sampler.batch(jobs, &settings).run(&mut generator).unwrap()).collect()
 }
 
 #[test]

@@ -1,16 +1,18 @@
 //! Traces: tracing changes no bits, and a trace reproduces its run.
 
+use std::convert::Infallible;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::conform::{Options, Report, conform};
 use gtr_backends::trace::{Provenance, Trace, Tracer};
 use gtr_backends::{Device, Picture};
-use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
+use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
     Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
-    preset,
+    TokenSet, preset,
 };
 
 fn plan(name: &str) -> Plan {
@@ -40,11 +42,11 @@ fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[
     let mut tracer = trace.map(|path| Tracer::create(path, plan, settings, &provenance).unwrap());
     let mut pictures = Vec::new();
     for batch in batches {
-        let job = |&image| Job { prompt: generator.class(image).unwrap(), image: ImageIndex(image.into()) };
+        let job = |&image| Job::new(generator.class(image).unwrap(), ImageIndex(image.into()));
         let jobs: Vec<_> = batch.iter().map(job).collect();
         pictures.extend(match &mut tracer {
             Some(tracer) => tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap(),
-            None => sampler.run(&mut generator, &jobs, settings, &mut ()).unwrap(),
+            None => sampler.batch(&jobs, settings).run(&mut generator).unwrap(),
         });
     }
     if let Some(tracer) = tracer {
@@ -188,6 +190,49 @@ fn a_trace_can_be_read_back() {
 }
 
 #[test]
+fn a_run_from_a_picture_is_traced_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let (whole, settings, registry) = (plan("gtr-8"), settings(2.0), Registry::builtin());
+    let grid = whole.grid();
+    let known = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 3 == 1));
+    let plan = whole.schedule().plan_rest(&known, &registry).unwrap().plan;
+    let picture = pictures(&whole, &settings, None).remove(0);
+    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let job = |image: u32| Job::new(generator.class(image).unwrap(), ImageIndex(image.into()));
+    let jobs = [job(4), job(8)].map(|job| job.starting_from(picture.clone()));
+    let sampler = Sampler::new(&plan, &registry).unwrap();
+    let made = sampler.batch(&jobs, &settings).run(&mut generator).unwrap();
+    let provenance = Provenance { model: "digits".into(), ..Provenance::default() };
+    let mut tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
+    assert!(tracer.run(&sampler, &mut generator, &jobs, &mut ()).unwrap() == made);
+    tracer.finish().unwrap();
+
+    let report = replay(&path);
+    assert!(report.passed() && report.notes.is_empty(), "{report}");
+    assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
+    let mut trace = Trace::open(&path).unwrap();
+    assert_eq!((&trace.description().plan, &trace.description().unchecked), (&plan, &None));
+    let batch = trace.batch(0).unwrap();
+    for (image, order) in batch.images.iter().zip(&batch.orders) {
+        assert_eq!(order, &plan.order(Seed(9), *image));
+    }
+    for (index, step) in plan.steps().iter().enumerate() {
+        assert!(batch.targets(index).all(|targets| targets.len() == step.tokens()));
+        trace.step(&batch, index).unwrap();
+    }
+    // What is known from the start is in the trace: another value of it is noticed.
+    let mut changed = fs::read(&path).unwrap();
+    let header = 8 + usize::try_from(u64::from_le_bytes(changed[..8].try_into().unwrap())).unwrap();
+    let description: serde_json::Value = serde_json::from_slice(&changed[8..header]).unwrap();
+    let tokens = usize::try_from(description["batch0.tokens"]["data_offsets"][0].as_u64().unwrap()).unwrap();
+    // The sign of the first channel of token 1, which is known.
+    changed[header + tokens + 16 * 4 + 3] ^= 0x80;
+    fs::write(&path, &changed).unwrap();
+    assert!(!replay(&path).passed());
+}
+
+#[test]
 fn a_changed_trace_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
@@ -248,8 +293,10 @@ fn the_model_path_in_a_trace_is_not_opened() {
 struct StopAt(usize);
 
 impl<G: MaskedGenerator> Observer<G> for StopAt {
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        if event.index == self.0 { Flow::Stop } else { Flow::Continue }
+    type Error = Infallible;
+
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Infallible> {
+        Ok(if event.index == self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
@@ -261,7 +308,7 @@ fn an_unfinished_trace_does_not_exist() {
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
     let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
     let mut tracer = Tracer::create(&path, &plan, &settings, &Provenance::default()).unwrap();
-    let jobs = [Job { prompt: generator.class(0).unwrap(), image: ImageIndex(0) }];
+    let jobs = [Job::new(generator.class(0).unwrap(), ImageIndex(0))];
     let stopped = tracer.run(&sampler, &mut generator, &jobs, &mut StopAt(1)).unwrap_err();
     assert!(matches!(stopped, SampleError::Stopped { step: 2, .. }));
     drop(tracer);

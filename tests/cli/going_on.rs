@@ -162,7 +162,7 @@ fn unsuitable_pictures_and_masks_are_refused() {
         ("--init lower.png --dilate 2", 2),
         ("--init lower.png --mask lower.png --dilate 0", 2),
         ("--init lower.png --mask lower.png --plan p.json", 2),
-        ("--init lower.png --mask lower.png --trace t.safetensors", 2),
+        ("--reseed-reconstruction 2 --trace t.safetensors", 2),
         ("--init lower.png --mask black.png", 2),
         ("--init lower.png --mask small.png", 1),
         ("--init small.png --mask small.png", 1),
@@ -188,6 +188,25 @@ fn unsuitable_pictures_and_masks_are_refused() {
     let run = run_in(folder, &words("sample --class 3 --out . --reseed-reconstruction 2"));
     let _ = write!(lines, "--out . --reseed-reconstruction 2\n  {}", run.failed(2));
     assert_snapshot!("going_on_refused", lines);
+}
+
+#[test]
+fn a_run_from_a_picture_is_traced_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_grey(&folder.join("init.png"), 32, 32, |row, column| u8::try_from((row * 37 + column * 101) % 256).unwrap());
+    mask(folder, "lower.png", 32, 16);
+    let flags = format!("--class 8 --count 3 --batch 2 {QUICK} --scale 1 --init init.png --mask lower.png");
+    sample(folder, &format!("{flags} --out plain.png"));
+    sample(folder, &format!("{flags} --trace run.safetensors --out traced.png"));
+    assert_eq!(pixels(folder, "plain.png"), pixels(folder, "traced.png"));
+    let replayed = run_in(folder, &["conform", "run.safetensors", "--format", "json"]).succeeded();
+    let report: Value = serde_json::from_str(&replayed).unwrap();
+    assert!(replayed.contains("tokens"), "{report}");
+    let trace = run_in(folder, &["inspect", "run.safetensors", "--format", "json"]).succeeded();
+    let trace: Value = serde_json::from_str(&trace).unwrap();
+    assert_eq!(trace["images"][0]["order"].as_array().unwrap().len(), 32);
+    run_in(folder, &["inspect", "run.safetensors", "--format", "html", "--out", "page.html"]).succeeded();
 }
 
 #[test]

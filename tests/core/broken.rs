@@ -239,7 +239,7 @@ fn models() {
     let registry = Registry::builtin();
     let plan = |name| preset::find(name).unwrap().schedule.plan(grid(), &registry).unwrap().plan;
     let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
-    let jobs = [0, 1].map(|image| Job { prompt: 1.0, image: ImageIndex(image) });
+    let jobs = [0, 1].map(|image| Job::new(1.0, ImageIndex(image)));
     let law =
         |fault, name| laws::generator(&mut Faulty(Toy::new(grid()), fault), &plan(name), &registry, &jobs, &settings);
     caught(law(Fault::Crowded, "gtr-8"), "image 0 is another one in a batch");
@@ -259,10 +259,10 @@ fn the_loop_checks_the_number_of_returned_rows() {
     let registry = Registry::builtin();
     let plan = preset::find("gtr-8").unwrap().schedule.plan(grid(), &registry).unwrap().plan;
     let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
-    let jobs = [Job { prompt: 1.0, image: ImageIndex(0) }];
+    let jobs = [Job::new(1.0, ImageIndex(0))];
     for more in [-1, 1] {
         let mut model = Faulty(Toy::new(grid()), Fault::Rows(more));
-        let error = Sampler::new(&plan, &registry).unwrap().run(&mut model, &jobs, &settings, &mut ()).unwrap_err();
+        let error = Sampler::new(&plan, &registry).unwrap().batch(&jobs, &settings).run(&mut model).unwrap_err();
         assert!(error.to_string().contains(" values of conditioning vectors, expected "), "{error}");
     }
 }

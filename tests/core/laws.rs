@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Budget, TestRunner};
 
 /// Runs a law on random cases, with a full budget for each entry, and panics with the name of the entry.
-fn for_each<A: gtr_core::registry::Axis + ?Sized, S: Strategy>(
+fn for_each<A: gtr_core::component::Axis + ?Sized, S: Strategy>(
     entries: &[Entry<A>],
     axis: AxisName,
     cases: impl Fn(BoxedStrategy<Config>) -> S,

@@ -13,6 +13,7 @@ mod design;
 mod golden;
 mod hostile;
 mod laws;
+mod layers;
 mod loss;
 mod mutations;
 mod numbers;

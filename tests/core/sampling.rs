@@ -1,6 +1,9 @@
 //! The sampling loop on the toy model.
 
-use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent, run};
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use gtr_core::sampler::{Job, JobOf, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
     Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Role, Sampler,
     Seed, Stream, Timestep, TimestepLimit, TokenIndex, TokenSet, Within, laws, preset,
@@ -19,8 +22,8 @@ fn plan(name: &str, side: u32) -> Plan {
     preset::find(name).unwrap().schedule.plan(Grid::new(side, side).unwrap(), &Registry::builtin()).unwrap().plan
 }
 
-fn jobs(images: &[u64]) -> Vec<Job<f32>> {
-    images.iter().map(|&image| Job { prompt: image as f32 * 0.5, image: ImageIndex(image) }).collect()
+fn jobs(images: &[u64]) -> Vec<JobOf<Toy>> {
+    images.iter().map(|&image| Job::new(image as f32 * 0.5, ImageIndex(image))).collect()
 }
 
 /// Plans of whole grids and of grids with known tokens.
@@ -33,10 +36,27 @@ fn picture(plan: &Plan, number: usize) -> Vec<u32> {
     plan.grid().iter().map(|token| ((token.get() + number) as f32 + 100.0).to_bits()).collect()
 }
 
+/// Runs a plan.
+fn run<O: Observer<Toy>>(
+    plan: &Plan,
+    toy: &mut Toy,
+    jobs: &[JobOf<Toy>],
+    settings: &Settings,
+    observer: O,
+) -> Result<Vec<Vec<u32>>, SampleError<Infallible, O::Error>> {
+    Sampler::new(plan, &Registry::builtin())?.batch(jobs, settings).observe(observer).run(toy)
+}
+
+/// The jobs, each of them from its picture.
+fn from(jobs: &[JobOf<Toy>], pictures: &[Vec<u32>]) -> Vec<JobOf<Toy>> {
+    assert_eq!(jobs.len(), pictures.len());
+    jobs.iter().zip(pictures).map(|(job, picture)| job.clone().starting_from(picture.clone())).collect()
+}
+
 /// Runs a plan that starts from pictures; a plan without known tokens ignores them.
-fn go_on(plan: &Plan, toy: &mut Toy, jobs: &[Job<f32>], settings: &Settings) -> Vec<Vec<u32>> {
-    let from: Vec<_> = (0..jobs.len()).map(|number| picture(plan, number)).collect();
-    Sampler::new(plan, &Registry::builtin()).unwrap().run_from(toy, jobs, &from, settings, &mut ()).unwrap()
+fn go_on(plan: &Plan, toy: &mut Toy, jobs: &[JobOf<Toy>], settings: &Settings) -> Vec<Vec<u32>> {
+    let pictures: Vec<_> = (0..jobs.len()).map(|number| picture(plan, number)).collect();
+    run(plan, toy, &from(jobs, &pictures), settings, ()).unwrap()
 }
 
 /// Returns the tokens that level `level` of the quincunx keeps, then those that it cuts off, each ordered by the following levels.
@@ -60,7 +80,7 @@ fn a_plan_without_a_limit_uses_the_limit_of_the_model() {
     let model = TimestepLimit::Max(Timestep::new(949).unwrap());
     let highest = |plan: &Plan| {
         let mut toy = Toy { limit: model, ..Toy::new(plan.grid()) };
-        run(plan, &mut toy, &jobs(&[0]), &settings(0), &mut ()).unwrap();
+        run(plan, &mut toy, &jobs(&[0]), &settings(0), ()).unwrap();
         toy.calls.iter().map(|call| call.highest).max().unwrap()
     };
     let open = plan("gtr-8", 4);
@@ -80,7 +100,7 @@ fn a_plan_without_a_limit_uses_the_limit_of_the_model() {
     // A limit with fewer timesteps than diffusion steps is an error and does not change the number of steps.
     let low = TimestepLimit::Max(Timestep::new(10).unwrap());
     let mut toy = Toy { limit: low, ..Toy::new(open.grid()) };
-    let error = run(&open, &mut toy, &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
+    let error = run(&open, &mut toy, &jobs(&[0]), &settings(0), ()).unwrap_err();
     assert!(matches!(error, SampleError::Plan(gtr_core::Error::TooManyDiffusionSteps(_))), "{error}");
     assert!(open.with_default_timestep_limit(low).is_err());
 }
@@ -169,21 +189,22 @@ proptest! {
     fn s5_known(plan in laws::plans_of_a_rest(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..3), seed: u64) {
         let (registry, settings, jobs) = (Registry::builtin(), settings(seed), jobs(&images));
         let sampler = Sampler::new(&plan, &registry).unwrap();
-        let mut from: Vec<Vec<u32>> = (0..jobs.len()).map(|image| picture(&plan, image)).collect();
-        let made = sampler.run_from(&mut Toy::new(plan.grid()), &jobs, &from, &settings, &mut ()).unwrap();
-        for (made, from) in made.iter().zip(&from) {
+        let mut pictures: Vec<Vec<u32>> = (0..jobs.len()).map(|image| picture(&plan, image)).collect();
+        let run = |jobs: &[JobOf<Toy>]| sampler.batch(jobs, &settings).run(&mut Toy::new(plan.grid())).unwrap();
+        let begun = from(&jobs, &pictures);
+        let made = run(&begun);
+        for (made, from) in made.iter().zip(&pictures) {
             for token in plan.grid().iter() {
                 prop_assert_eq!(made[token.get()] == from[token.get()], plan.known().contains(&token), "{}", token);
             }
         }
-        for (slot, job) in jobs.iter().enumerate() {
-            let alone = sampler.run_from(&mut Toy::new(plan.grid()), std::slice::from_ref(job), &from[slot..=slot], &settings, &mut ());
-            prop_assert_eq!(&alone.unwrap()[0], &made[slot]);
+        for (slot, job) in begun.iter().enumerate() {
+            prop_assert_eq!(&run(std::slice::from_ref(job))[0], &made[slot]);
         }
-        for from in &mut from {
+        for from in &mut pictures {
             plan.stages().iter().flat_map(gtr_core::Stage::tokens).for_each(|token| from[token.get()] = 0);
         }
-        prop_assert_eq!(sampler.run_from(&mut Toy::new(plan.grid()), &jobs, &from, &settings, &mut ()).unwrap(), made);
+        prop_assert_eq!(run(&from(&jobs, &pictures)), made);
     }
 
     /// Reconstructions with different seeds have the same generation and differ in the other tokens.
@@ -191,11 +212,12 @@ proptest! {
     fn s6_reseeding(plan in laws::plans(&Registry::builtin()), image: u64, seed: u64, other: u64) {
         prop_assume!(seed != other);
         let (registry, settings) = (Registry::builtin(), settings(seed));
-        let sampler = |reconstruction| Sampler::new(&plan, &registry).unwrap().reseeded(Seed(reconstruction));
-        let made = |sampler: Sampler<'_>| sampler.run(&mut Toy::new(plan.grid()), &jobs(&[image]), &settings, &mut ()).unwrap();
-        let plain = made(Sampler::new(&plan, &registry).unwrap());
-        prop_assert_eq!(&made(sampler(seed)), &plain);
-        let again = made(sampler(other));
+        let (sampler, jobs) = (Sampler::new(&plan, &registry).unwrap(), jobs(&[image]));
+        let batch = || sampler.batch(&jobs, &settings);
+        let reseeded = |seed| batch().reconstruction_seed(Seed(seed)).run(&mut Toy::new(plan.grid())).unwrap();
+        let plain = batch().run(&mut Toy::new(plan.grid())).unwrap();
+        prop_assert_eq!(&reseeded(seed), &plain);
+        let again = reseeded(other);
         for stage in plan.stages() {
             for token in stage.tokens() {
                 let same = again[0][token.get()] == plain[0][token.get()];
@@ -209,7 +231,7 @@ proptest! {
 fn the_head_is_called_as_planned() {
     let plan = plan("gtr-paper", 16);
     let mut toy = Toy::new(plan.grid());
-    run(&plan, &mut toy, &jobs(&[0, 1]), &settings(0), &mut ()).unwrap();
+    run(&plan, &mut toy, &jobs(&[0, 1]), &settings(0), ()).unwrap();
     assert_eq!(toy.calls.len(), 32);
     let mut known = 0;
     for (call, step) in toy.calls.iter().zip(plan.steps()) {
@@ -227,8 +249,7 @@ fn the_head_is_called_as_planned() {
 #[test]
 fn other_seeds_and_images_differ() {
     let plan = plan("gtr-16", 8);
-    let image =
-        |seed, image| run(&plan, &mut Toy::new(plan.grid()), &jobs(&[image]), &settings(seed), &mut ()).unwrap();
+    let image = |seed, image| run(&plan, &mut Toy::new(plan.grid()), &jobs(&[image]), &settings(seed), ()).unwrap();
     assert_eq!(image(1, 1), image(1, 1));
     assert_ne!(image(1, 1), image(2, 1));
     assert_ne!(image(1, 1), image(1, 2));
@@ -241,33 +262,99 @@ struct Stopper(usize, Vec<usize>);
 struct Onlooker(Vec<usize>);
 
 impl Observer<Toy> for Onlooker {
-    fn start(&mut self, generator: &Toy, canvas: &crate::toy::Canvas) {
+    type Error = Infallible;
+
+    fn start(&mut self, generator: &Toy, canvas: &crate::toy::Canvas) -> Result<(), Infallible> {
         assert_eq!(generator.grid.tokens(), 64);
         self.0.push(canvas.known());
+        Ok(())
     }
 
-    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Flow {
+    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Result<ControlFlow<()>, Infallible> {
         self.0.push(event.canvas.known());
-        Flow::Continue
+        Ok(ControlFlow::Continue(()))
     }
 }
 
 #[test]
 fn an_observer_gets_the_initially_known_tokens() {
     let (plan, mut onlooker) = (lower_half(), Onlooker::default());
-    let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
-    let from = [picture(&plan, 0)];
-    sampler.run_from(&mut Toy::new(plan.grid()), &jobs(&[0]), &from, &settings(0), &mut onlooker).unwrap();
+    let jobs = from(&jobs(&[0]), &[picture(&plan, 0)]);
+    run(&plan, &mut Toy::new(plan.grid()), &jobs, &settings(0), &mut onlooker).unwrap();
     let mut expected = vec![32];
     plan.steps().iter().for_each(|step| expected.push(expected.last().unwrap() + step.tokens()));
     assert_eq!((onlooker.0.last(), &onlooker.0), (Some(&64), &expected));
 }
 
 impl Observer<Toy> for Stopper {
-    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Flow {
+    type Error = Infallible;
+
+    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Result<ControlFlow<()>, Infallible> {
         self.1.push(event.index);
-        if event.index == self.0 { Flow::Stop } else { Flow::Continue }
+        Ok(if event.index == self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
+}
+
+/// Fails before the first step, or after some step.
+struct Failing(Option<usize>);
+
+impl Observer<Toy> for Failing {
+    type Error = String;
+
+    fn start(&mut self, _generator: &Toy, _canvas: &crate::toy::Canvas) -> Result<(), String> {
+        if self.0.is_none() { Err("no place for it".to_owned()) } else { Ok(()) }
+    }
+
+    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Result<ControlFlow<()>, String> {
+        if self.0 == Some(event.index) {
+            Err(format!("no place after {}", event.index))
+        } else {
+            Ok(ControlFlow::Continue(()))
+        }
+    }
+}
+
+#[test]
+fn an_observer_that_fails_ends_the_run_and_says_why() {
+    let plan = plan("gtr-8", 8);
+    let last = plan.steps().len() - 1;
+    for (fails, why) in [(None, "no place for it"), (Some(2), "no place after 2"), (Some(last), "no place after 7")] {
+        let mut toy = Toy::new(plan.grid());
+        let error = run(&plan, &mut toy, &jobs(&[0]), &settings(0), Failing(fails)).unwrap_err();
+        assert!(matches!(&error, SampleError::Observer(_)), "{error}");
+        assert_eq!((error.to_string().as_str(), toy.calls.len()), (why, fails.map_or(0, |step| step + 1)));
+    }
+}
+
+/// Compares the rows that it is told of with the targets.
+struct Rows(Vec<usize>);
+
+impl Observer<Toy> for Rows {
+    type Error = String;
+
+    fn step(&mut self, event: &StepEvent<'_, Toy>) -> Result<ControlFlow<()>, String> {
+        let tokens: Vec<TokenIndex> = event.rows.iter().map(|row| row.token).collect();
+        let images: Vec<u64> = event.rows.chunks(event.targets.per_image()).map(|rows| rows[0].image.0).collect();
+        if tokens != event.targets.rows() || images != [4, 9] {
+            return Err(format!("{tokens:?} of {images:?}"));
+        }
+        for (picked, rows) in event.picked.iter().zip(event.rows.chunks(event.targets.per_image())) {
+            let grouped: Vec<usize> = (0..rows.len()).filter(|&position| rows[position].group == 1).collect();
+            if grouped != *picked {
+                return Err(format!("{grouped:?} are not {picked:?}"));
+            }
+        }
+        self.0.push(event.rows.iter().filter(|row| row.group == 1).count());
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+#[test]
+fn an_observer_is_told_the_rows() {
+    let (plan, mut rows) = (plan("gtr-paper", 16), Rows(Vec::new()));
+    run(&plan, &mut Toy::new(plan.grid()), &jobs(&[4, 9]), &settings(0), &mut rows).unwrap();
+    let details = plan.steps().iter().map(|step| 2 * step.detail().map_or(0, |detail| detail.tokens));
+    assert_eq!(rows.0, details.collect::<Vec<_>>());
 }
 
 #[test]
@@ -276,11 +363,11 @@ fn an_observer_is_called_at_every_step_and_can_stop() {
     let mut observer = Stopper(99, Vec::new());
     run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut observer).unwrap();
     assert_eq!(observer.1, (0..plan.steps().len()).collect::<Vec<_>>());
-    let stopped = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut Stopper(2, Vec::new()));
+    let stopped = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), Stopper(2, Vec::new()));
     assert_eq!(stopped.unwrap_err().to_string(), "stopped after AR step 3 of 8");
     // Stopping after the last step has no effect.
     let last = plan.steps().len() - 1;
-    assert!(run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut Stopper(last, Vec::new())).is_ok());
+    assert!(run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), Stopper(last, Vec::new())).is_ok());
 }
 
 #[test]
@@ -288,7 +375,7 @@ fn non_finite_values_are_reported_with_image_token_and_step() {
     let plan = plan("gtr-8", 8);
     let mut toy = Toy::new(plan.grid());
     toy.poison = plan.stages()[0].tokens().first().copied();
-    let error = run(&plan, &mut toy, &jobs(&[5]), &settings(0), &mut ()).unwrap_err();
+    let error = run(&plan, &mut toy, &jobs(&[5]), &settings(0), ()).unwrap_err();
     assert!(matches!(error, SampleError::NonFinite { image: ImageIndex(5), .. }), "{error}");
     assert!(error.to_string().starts_with("token 0 of image 5 came out not finite in AR step "), "{error}");
 }
@@ -296,16 +383,16 @@ fn non_finite_values_are_reported_with_image_token_and_step() {
 #[test]
 fn unsuitable_plans_are_refused() {
     let plan = plan("gtr-8", 8);
-    let error = run(&plan, &mut Toy::new(Grid::new(8, 9).unwrap()), &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
+    let error = run(&plan, &mut Toy::new(Grid::new(8, 9).unwrap()), &jobs(&[0]), &settings(0), ()).unwrap_err();
     assert_eq!(error.to_string(), "the plan is for a grid of 8x8, the model for one of 8x9: plan with --grid 8x9");
     let mut toy = Toy::new(plan.grid());
     toy.offers.clear();
-    let error = run(&plan, &mut toy, &jobs(&[0]), &settings(0), &mut ()).unwrap_err();
+    let error = run(&plan, &mut toy, &jobs(&[0]), &settings(0), ()).unwrap_err();
     assert!(matches!(error, SampleError::Unsupported(_)), "{error}");
     let hot = Settings { temperature: f64::NAN, ..settings(0) };
-    let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &hot, &mut ()).unwrap_err();
+    let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &hot, ()).unwrap_err();
     assert_eq!(error.to_string(), "a temperature must be 0 to 100, not NaN");
-    assert_eq!(run(&plan, &mut Toy::new(plan.grid()), &[], &settings(0), &mut ()).unwrap(), Vec::<Vec<u32>>::new());
+    assert_eq!(run(&plan, &mut Toy::new(plan.grid()), &[], &settings(0), ()).unwrap(), Vec::<Vec<u32>>::new());
 }
 
 /// Returns a plan for the lower half of a grid.
@@ -318,12 +405,16 @@ fn lower_half() -> Plan {
 #[test]
 fn known_tokens_need_a_picture_and_a_model_that_can_encode() {
     let plan = lower_half();
-    let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), &mut ()).unwrap_err().to_string();
+    let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), ()).unwrap_err().to_string();
     assert_eq!(error, "32 tokens of the plan are known from the start: give the image that has them");
+    let mut some = jobs(&[0, 1]);
+    some[0].init = Some(picture(&plan, 0));
+    let error = run(&plan, &mut Toy::new(plan.grid()), &some, &settings(0), ()).unwrap_err();
+    assert!(matches!(error, SampleError::NothingKnown { known: 32 }), "{error}");
     let mut toy = Toy::new(plan.grid());
     toy.offers.retain(|offer| *offer != gtr_core::Capability::Encoding);
-    let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
-    let error = sampler.run_from(&mut toy, &jobs(&[0]), &[picture(&plan, 0)], &settings(0), &mut ()).unwrap_err();
+    let begun = from(&jobs(&[0]), &[picture(&plan, 0)]);
+    let error = run(&plan, &mut toy, &begun, &settings(0), ()).unwrap_err();
     assert_eq!(error.to_string(), "the plan needs a way from images to tokens, which this model does not offer");
 }
 
@@ -339,9 +430,9 @@ fn all_tokens_known_is_an_error() {
 #[test]
 fn steps_depend_on_known_tokens() {
     let plan = lower_half();
-    let made = |from: Vec<u32>| {
-        let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
-        sampler.run_from(&mut Toy::new(plan.grid()), &jobs(&[0]), &[from], &settings(0), &mut ()).unwrap().remove(0)
+    let made = |picture: Vec<u32>| {
+        let begun = from(&jobs(&[0]), &[picture]);
+        run(&plan, &mut Toy::new(plan.grid()), &begun, &settings(0), ()).unwrap().remove(0)
     };
     let (a, mut other) = (made(picture(&plan, 0)), picture(&plan, 0));
     other[0] = 3.0_f32.to_bits();
@@ -352,7 +443,7 @@ fn steps_depend_on_known_tokens() {
 fn an_unregistered_detail_rule_cannot_be_sampled() {
     let mut document = plan("gtr-8", 8).to_document();
     document.schedule.detail = Config::new("by-eye");
-    let plan = Plan::from_document(&document, &Registry::builtin()).unwrap();
+    let plan = Plan::from_document(&document, &Registry::builtin()).unwrap().plan;
     let error = Sampler::new(&plan, &Registry::builtin()).unwrap_err().to_string();
     assert!(error.starts_with("there is no detail called `by-eye`: choose one of `fts`, "), "{error}");
 }

@@ -1,6 +1,7 @@
 //! `halton`: token orders.
 
-use gtr_core::{Config, Grid, Registry};
+use gtr_core::order::Halton;
+use gtr_core::{Grid, Order};
 use serde_json::Value;
 
 use super::checks::Checks;
@@ -19,8 +20,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         let order = recorded.get("order_flat_row_major").unwrap_or(recorded);
         let expected = whole_list(order).ok_or_else(|| wrong("it has no order"))?;
         let plan = |error: gtr_core::Error| wrong(&error.to_string());
-        let partition =
-            Registry::builtin().build_order(&Config::new("halton")).map_err(plan)?.partition(grid).map_err(plan)?;
+        let partition = Halton {}.partition(grid).map_err(plan)?;
         let found: Vec<usize> = partition.subsets().iter().flatten().map(|token| token.get()).collect();
         // A recording may end before every cell is covered.
         let partial = recorded.get("covers_all").and_then(Value::as_bool) == Some(false);

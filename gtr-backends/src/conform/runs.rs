@@ -1,8 +1,12 @@
 //! `sample`: whole recorded runs, both step by step from the recorded states and from start to end.
 
 use candle_core::Tensor;
+use gtr_core::diffusion::Constant;
+use gtr_core::order::Random;
+use gtr_core::pace::Cosine;
 use gtr_core::{
-    Config, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Registry, Row, Schedule, Targets, TokenIndex,
+    ArSteps, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Registry, Row, Schedule, Targets, TokenIndex,
+    detail,
 };
 
 use super::chains::{Call, NoiseNames, draw, first_rows, halves, timesteps};
@@ -127,13 +131,8 @@ impl<G: Replay> Run<'_, G> {
 
     /// Returns the number of masked tokens after each step of a cosine pace. As in the reference, at least one is masked.
     fn cosine(&self) -> Option<Vec<usize>> {
-        let schedule = Schedule {
-            order: Config::new("random"),
-            pace: Config::new("cosine").with("steps", self.steps()),
-            diffusion: Config::new("constant"),
-            detail: Config::new("none"),
-            adapt: Vec::new(),
-        };
+        let steps = ArSteps::new(u32::try_from(self.steps()).ok()?).ok()?;
+        let schedule = Schedule::of(Random {}, Cosine { steps }, Constant::default(), detail::None {});
         let plan = schedule.plan(self.generator.grid(), &Registry::builtin()).ok()?.plan;
         let mut left = self.generator.grid().tokens();
         let after = plan.steps().iter().map(|step| {

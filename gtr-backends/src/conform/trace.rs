@@ -40,7 +40,10 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?)?;
     let compute = Compute::from(&Device::Cpu).with_precision(description.precision);
     let model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
-    let Description { plan, guidance, temperature, seed, batches, .. } = description;
+    let Description { plan, unchecked, guidance, temperature, seed, batches, .. } = description;
+    if let Some(unchecked) = unchecked {
+        checks.note(format!("its plan: {unchecked}"));
+    }
     let run = Run { recording: &recording, plan: &plan, registry: Registry::builtin(), guidance, temperature, seed };
     match model {
         Model::Mar(mut generator) => run.check(generator.as_mut(), batches, checks)?,
@@ -188,10 +191,11 @@ impl<'a, P> Batch<'a, P> {
     fn check<G: Retraced<Prompt = P>>(&self, generator: &mut G, checks: &mut Checks<'_>) -> Result<(), BackendError> {
         let index = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
         for (&image, order) in self.images.iter().zip(&self.orders) {
-            checks.exact("orders", &index(&self.run.plan.order(self.run.seed, image)), &index(order));
+            let own = [self.run.plan.known(), &self.run.plan.order(self.run.seed, image)].concat();
+            checks.exact("orders", &index(&own), &index(order));
         }
-        let mut free = self.empty(generator)?;
-        let (mut known, total) = (0, self.run.plan.grid().tokens());
+        let (mut known, total) = (self.run.plan.known().len(), self.run.plan.grid().tokens());
+        let mut free = self.state(generator, known)?;
         for (number, step) in self.run.plan.steps().iter().enumerate() {
             let after = known + step.tokens();
             let recorded = self.recorded(number, step, (known, after), checks)?;

@@ -12,8 +12,10 @@ use crate::{BackendError, Precision};
 pub struct Description {
     /// The program that wrote it, and its version.
     pub program: String,
-    /// The plan; it is for a whole grid.
+    /// The plan.
     pub plan: Plan,
+    /// What of the plan was not checked, in words; nothing if every rule was.
+    pub unchecked: Option<String>,
     /// The seed of all randomness.
     pub seed: Seed,
     /// Classifier-free guidance.
@@ -53,12 +55,9 @@ impl Description {
             return Err(wrong(format!("version {} of traces is not known here", text("version")?)));
         }
         let document = PlanDocument::parse(text("plan")?).map_err(|error| wrong(format!("its plan: {error}")))?;
-        let plan = Plan::from_document(&document, &Registry::builtin());
-        let plan = plan.map_err(|error| wrong(format!("its plan: {error}")))?;
-        if !plan.known().is_empty() {
-            let reason = "its plan: tokens are known in it from the start, and a trace holds all tokens of a run";
-            return Err(wrong(reason.to_owned()));
-        }
+        let checked = Plan::from_document(&document, &Registry::builtin());
+        let checked = checked.map_err(|error| wrong(format!("its plan: {error}")))?;
+        let (unchecked, plan) = (checked.note(), checked.plan);
         let schedule = match text("guidance_schedule")? {
             "linear" => GuidanceSchedule::Linear,
             "constant" => GuidanceSchedule::Constant,
@@ -68,6 +67,7 @@ impl Description {
         Ok(Self {
             program: may_lack("program"),
             plan,
+            unchecked,
             seed: Seed(text("seed")?.parse().map_err(|_| wrong("the seed of its metadata is not a number".into()))?),
             guidance,
             temperature: number("temperature")?,

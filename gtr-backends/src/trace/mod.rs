@@ -1,6 +1,6 @@
 //! Traces: all that decides a run, and what came of it, in one safetensors file.
 //!
-//! [`Tracer::run`] samples as [`Sampler::run`](gtr_core::Sampler::run) does, the same bits, and records orders, masks, conditioning vectors, noises
+//! [`Tracer::run`] samples as [`Batch::run`](gtr_core::sampler::Batch::run) does, the same bits, and records orders, masks, conditioning vectors, noises
 //! token values and timings. Names and shapes are those of `spec/TRACE.md`. [`Trace`] reads it back, [`conform`](crate::conform) makes
 //! a traced run again.
 //!
@@ -15,7 +15,7 @@
 //! let registry = Registry::builtin();
 //! let plan = preset::find("gtr-8")?.schedule.plan(Grid::new(8, 8)?, &registry)?.plan;
 //! let settings = Settings { seed: Seed(1), guidance: Guidance::NONE, temperature: 1.0 };
-//! let jobs = [Job { prompt: generator.class(7)?, image: ImageIndex(0) }];
+//! let jobs = [Job::new(generator.class(7)?, ImageIndex(0))];
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("seven.safetensors");

@@ -39,10 +39,10 @@ pub struct Batch {
     pub images: Vec<ImageIndex>,
     /// Their classes; nothing of a model of texts.
     pub classes: Option<Vec<u32>>,
-    /// The order of each image's tokens.
+    /// The order in which each image's tokens are generated; those that are known from the start are not in it.
     pub orders: Vec<Vec<TokenIndex>>,
-    /// How many tokens are known before each step; at the end, all.
-    known: Vec<usize>,
+    /// How many tokens are generated before each step; at the end, all.
+    generated: Vec<usize>,
 }
 
 /// An AR step of a batch.
@@ -93,21 +93,25 @@ impl Trace {
         };
         let grid = self.description.plan.grid();
         let orders = self.tokens(&name("orders"), &[images.len(), grid.tokens()])?;
-        let orders: Vec<Vec<TokenIndex>> = orders.chunks_exact(grid.tokens()).map(<[_]>::to_vec).collect();
-        for order in &orders {
-            let mut sorted = order.clone();
+        for order in orders.chunks_exact(grid.tokens()) {
+            let mut sorted = order.to_vec();
             sorted.sort_unstable();
             if !sorted.into_iter().eq(grid.iter()) {
                 return Err(self.wrong(&name("orders"), "an order does not hold each token of the grid once"));
             }
+            if !order.starts_with(self.description.plan.known()) {
+                return Err(self.wrong(&name("orders"), "an order does not begin with the tokens that the plan knows"));
+            }
         }
+        let given = self.description.plan.known().len();
+        let orders = orders.chunks_exact(grid.tokens()).map(|order| order[given..].to_vec()).collect();
         let mut sum = 0;
         let after = self.description.plan.steps().iter().map(|step| {
             sum += step.tokens();
             sum
         });
-        let known = std::iter::once(0).chain(after).collect();
-        Ok(Batch { number, images: images.into_iter().map(ImageIndex).collect(), classes, orders, known })
+        let generated = std::iter::once(0).chain(after).collect();
+        Ok(Batch { number, images: images.into_iter().map(ImageIndex).collect(), classes, orders, generated })
     }
 
     /// Reads what was decided in an AR step of a batch, from 0.
@@ -263,6 +267,6 @@ impl Batch {
 
     /// Of each image the tokens that an AR step generates.
     pub fn targets(&self, index: usize) -> impl Iterator<Item = &[TokenIndex]> {
-        self.orders.iter().map(move |order| &order[self.known[index]..self.known[index + 1]])
+        self.orders.iter().map(move |order| &order[self.generated[index]..self.generated[index + 1]])
     }
 }

@@ -1,12 +1,13 @@
 //! Records runs.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{DType, Tensor};
-use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
-use gtr_core::{GuidanceSchedule, Noise, Plan, Row, Sampler, Targets, TimestepLimit, TokenIndex};
+use gtr_core::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
+use gtr_core::{GuidanceSchedule, Noise, Plan, Sampler, TimestepLimit, TokenIndex};
 
 use super::noise::RememberedNoise;
 use super::{FORMAT, Prompt, Traced, VERSION};
@@ -52,18 +53,13 @@ impl Tracer {
     /// Begins a trace of runs of `plan` with `settings`.
     ///
     /// # Errors
-    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Request`] for a plan of more than 8 MB or one in which
-    /// tokens are known.
+    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Request`] for a plan of more than 8 MB.
     pub fn create(
         path: &Path,
         plan: &Plan,
         settings: &Settings,
         provenance: &Provenance,
     ) -> Result<Self, BackendError> {
-        if !plan.known().is_empty() {
-            let reason = "a run that goes on from a picture can not be traced: a trace holds all tokens of a run";
-            return Err(BackendError::Request(reason.to_owned()));
-        }
         let json = plan.to_document().to_json();
         if json.len() > LARGEST_PLAN {
             return Err(BackendError::Request(format!("a plan of {} bytes is too long to be traced", json.len())));
@@ -96,21 +92,18 @@ impl Tracer {
         })
     }
 
-    /// Makes a batch of images, as [`Sampler::run`] with this trace's settings does, and records how. `sampler` must be of
-    /// this trace's plan.
+    /// Makes a batch of images, as [`Batch::run`](gtr_core::sampler::Batch::run) with this trace's settings does, and records
+    /// how. `sampler` must be of this trace's plan.
     ///
     /// # Errors
-    /// As [`Sampler::run`]; [`SampleError::Model`] if the trace could not be written.
+    /// As [`Batch::run`](gtr_core::sampler::Batch::run); [`SampleError::Model`] if the trace could not be written.
     pub fn run<G: Traced, O: Observer<G> + ?Sized>(
         &mut self,
         sampler: &Sampler<'_>,
         generator: &mut G,
-        jobs: &[Job<G::Prompt>],
+        jobs: &[JobOf<G>],
         observer: &mut O,
-    ) -> Result<Vec<Picture>, SampleError<BackendError>>
-    where
-        G::Prompt: Clone,
-    {
+    ) -> Result<Vec<Picture>, SampleError<BackendError, O::Error>> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
@@ -119,12 +112,15 @@ impl Tracer {
         let (source, settings) = (Noise::new(self.settings.seed), self.settings);
         let noise = RememberedNoise::new(&source);
         let clock = Instant::now();
-        let mut watch = Watch { tracer: self, noise: &noise, jobs, orders, observer, known: 0, clock, failure: None };
-        let result = sampler.run_with_noise(generator, jobs, &settings, &noise, &mut watch);
-        if let Some(failure) = watch.failure {
-            return Err(SampleError::Model(failure));
-        }
-        let pictures = result?;
+        let known = self.plan.known().len();
+        let watch = Watch { tracer: self, noise: &noise, orders, observer, known, clock };
+        let pictures = sampler.batch(jobs, &settings).noise(&noise).observe(watch).run(generator);
+        let pictures = pictures.map_err(|error| {
+            error.map_observer(|failure| match failure {
+                Failure::Trace(error) => SampleError::Model(error),
+                Failure::Observer(error) => SampleError::Observer(error),
+            })
+        })?;
         self.add_pictures(&pictures).map_err(SampleError::Model)?;
         self.batches += 1;
         Ok(pictures)
@@ -150,8 +146,8 @@ impl Tracer {
         Ok(())
     }
 
-    /// Records what is asked for; gives the orders of the images.
-    fn begin<G: Traced>(&mut self, jobs: &[Job<G::Prompt>]) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
+    /// Records what is asked for; gives the orders of the images, in which the tokens that are known from the start come first.
+    fn begin<G: Traced>(&mut self, jobs: &[JobOf<G>]) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
         let images = jobs.iter().map(|job| match i64::try_from(job.image.0) {
             Ok(image) if job.image.0 <= LARGEST_IMAGE => Ok(image),
             _ => Err(BackendError::Request(format!("image {} has too large a number to be traced", job.image.0))),
@@ -170,7 +166,8 @@ impl Tracer {
             let texts = Tensor::stack(&texts.collect::<Vec<_>>(), 0).context("joining the vectors of texts")?;
             self.add("texts", &texts)?;
         }
-        let orders: Vec<_> = jobs.iter().map(|job| self.plan.order(self.settings.seed, job.image)).collect();
+        let order = |job: &JobOf<G>| [self.plan.known(), &self.plan.order(self.settings.seed, job.image)].concat();
+        let orders: Vec<_> = jobs.iter().map(order).collect();
         self.add_tokens("orders", &[jobs.len(), self.plan.grid().tokens()], orders.iter().flatten())?;
         Ok(orders)
     }
@@ -220,42 +217,47 @@ impl Tracer {
 }
 
 /// Follows one run.
-struct Watch<'t, G: Traced, O: ?Sized> {
+struct Watch<'t, O: ?Sized> {
     tracer: &'t mut Tracer,
     noise: &'t RememberedNoise<'t>,
-    jobs: &'t [Job<G::Prompt>],
     orders: Vec<Vec<TokenIndex>>,
     observer: &'t mut O,
     /// Tokens known before the step.
     known: usize,
     /// When the step began.
     clock: Instant,
-    failure: Option<BackendError>,
 }
 
-impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for Watch<'_, G, O> {
-    fn start(&mut self, generator: &G, canvas: &G::Canvas) {
-        self.observer.start(generator, canvas);
+/// What fails while a run is traced.
+enum Failure<O> {
+    /// The trace cannot be written.
+    Trace(BackendError),
+    /// What the caller observes with.
+    Observer(O),
+}
+
+impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for Watch<'_, O> {
+    type Error = Failure<O::Error>;
+
+    fn start(&mut self, generator: &G, canvas: &G::Canvas) -> Result<(), Self::Error> {
+        self.observer.start(generator, canvas).map_err(Failure::Observer)?;
         self.clock = Instant::now();
+        Ok(())
     }
 
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Self::Error> {
         let seconds = self.clock.elapsed().as_secs_f64();
-        if self.failure.is_none()
-            && let Err(failure) = self.record(event, seconds)
-        {
-            self.failure = Some(failure);
-        }
-        let flow = self.observer.step(event);
+        self.record(event, seconds).map_err(Failure::Trace)?;
+        let flow = self.observer.step(event).map_err(Failure::Observer)?;
         // What is recorded and shown between steps is no part of them.
         self.clock = Instant::now();
-        if self.failure.is_some() { Flow::Stop } else { flow }
+        Ok(flow)
     }
 }
 
-impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
-    fn record(&mut self, event: &StepEvent<'_, G>, seconds: f64) -> Result<(), BackendError> {
-        let (images, per_image) = (self.jobs.len(), event.targets.per_image());
+impl<O: ?Sized> Watch<'_, O> {
+    fn record<G: Traced>(&mut self, event: &StepEvent<'_, G>, seconds: f64) -> Result<(), BackendError> {
+        let (images, per_image) = (event.targets.images(), event.targets.per_image());
         let tokens = self.tracer.plan.grid().tokens();
         let name = |part: &str| format!("step{}.{part}", event.index);
         let mut mask = vec![1_u8; images * tokens];
@@ -265,8 +267,7 @@ impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
         let tracer = &mut *self.tracer;
         tracer.bytes(&name("mask_before"), Dtype::U8, &[images, tokens], &mask)?;
         tracer.add_tokens(&name("targets"), &[images, per_image], event.targets.rows().iter())?;
-        let rows = rows(self.jobs, event.targets, event.picked);
-        let groups: Vec<u8> = rows.iter().map(|row| u8::from(row.group > 0)).collect();
+        let groups: Vec<u8> = event.rows.iter().map(|row| u8::from(row.group > 0)).collect();
         tracer.bytes(&name("groups"), Dtype::U8, &[images, per_image], &groups)?;
         let mut draws = 0;
         for (group, timesteps) in event.timesteps.iter().enumerate() {
@@ -284,8 +285,8 @@ impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
             BackendError::Request("a canvas is without values after a step, so it can not be traced".into())
         })?;
         let channels = values.dims().last().copied().unwrap_or(0);
-        let noise = self.noise.collect(&rows, draws, channels);
-        tracer.add_floats(&name("noise"), &[draws, rows.len(), channels], &noise)?;
+        let noise = self.noise.collect(event.rows, draws, channels);
+        tracer.add_floats(&name("noise"), &[draws, event.rows.len(), channels], &noise)?;
         let sampled = values.narrow(1, self.known, per_image).and_then(|new| new.flatten_to(1));
         tracer.add(&name("sampled"), &sampled.context("reading token values")?)?;
         self.known += per_image;
@@ -302,16 +303,4 @@ impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
         }
         Ok(())
     }
-}
-
-/// The rows of a step, in the order of their features.
-fn rows<P>(jobs: &[Job<P>], targets: &Targets, picked: &[Vec<usize>]) -> Vec<Row> {
-    let images = jobs.iter().zip(targets.by_image()).zip(picked);
-    images
-        .flat_map(|((job, tokens), picked)| {
-            let group = move |position: usize| usize::from(picked.binary_search(&position).is_ok());
-            let row = move |(position, &token)| Row { image: job.image, token, group: group(position) };
-            tokens.iter().enumerate().map(row)
-        })
-        .collect()
 }

@@ -10,7 +10,7 @@ use clap::Args;
 pub(crate) struct GoingOnArgs {
     /// Start from this PNG file, of the model's image size or a whole multiple of it. The tokens outside the mask are known
     /// from the start and keep their values.
-    #[arg(long, value_name = "FILE", conflicts_with = "trace")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) init: Option<PathBuf>,
     /// PNG file of the same size as --init: white is regenerated, black is kept. A token that is partly white is regenerated.
     #[arg(long, value_name = "FILE", requires = "init", conflicts_with = "plan")]

@@ -110,8 +110,18 @@ fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
 
 /// Reads a plan that must be sound.
 pub(super) fn sound(path: &Path) -> Result<Plan, CliError> {
-    let document = read_document(path)?;
-    Plan::from_document(&document, &CATALOGUE.registry).map_err(|error| CliError::failure(path.display(), &error))
+    checked(path, &read_document(path)?)
+}
+
+/// Checks a plan that is to be used, and tells what could not be checked.
+pub(super) fn checked(path: &Path, document: &PlanDocument) -> Result<Plan, CliError> {
+    let name = path.display();
+    let checked =
+        Plan::from_document(document, &CATALOGUE.registry).map_err(|error| CliError::failure(&name, &error))?;
+    if let Some(unchecked) = checked.note() {
+        output::note(format_args!("{name}: {unchecked}"));
+    }
+    Ok(checked.plan)
 }
 
 /// Reads a plan that is to be used; that it keeps the rules remains to be seen.
@@ -132,7 +142,7 @@ fn is_no_plan(violation: &Violation) -> bool {
 /// Checks a document; whether it is sound.
 fn check(name: &str, document: &PlanDocument, known_only: bool, findings: &mut Vec<Finding>) -> bool {
     tracing::debug!(file = name, "checking");
-    let Verification { violations, notes } = verify(document, &CATALOGUE.registry);
+    let Verification { violations, notes, .. } = verify(document, &CATALOGUE.registry);
     for note in notes {
         output::note(format_args!("{name}: {note}"));
     }

@@ -254,15 +254,14 @@ impl Evaluator {
         progress: &mut Progress,
     ) -> Result<Vec<Record>, CliError> {
         let Subject { plan, guidance, temperature, .. } = subject;
-        let job =
-            |&number: &u64| Job { prompt: self.prompts[images.class(number) as usize], image: ImageIndex(number) };
+        let job = |&number: &u64| Job::new(self.prompts[images.class(number) as usize], ImageIndex(number));
         let jobs: Vec<_> = numbers.iter().map(job).collect();
         let settings = Settings { seed: Seed(seed), guidance: *guidance, temperature: *temperature };
         let operations = gtr_core::cost::float(numbers.len()) * self.cost(subject).total();
         progress.begin(&subject.name, operations, plan.steps().len());
         let started = Instant::now();
         let sampler = Sampler::new(plan, &CATALOGUE.registry)?;
-        let pictures = sampler.run(&mut self.generator, &jobs, &settings, progress)?;
+        let pictures = sampler.batch(&jobs, &settings).observe(progress).run(&mut self.generator)?;
         #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
         let seconds = started.elapsed().as_secs_f32() / numbers.len() as f32;
         let pictures = pictures.iter().map(rounded).collect::<Result<Vec<_>, _>>()?;

@@ -1,9 +1,11 @@
 //! How far images that are made to be judged are, and when they will be done.
 
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use gtr_core::MaskedGenerator;
-use gtr_core::sampler::{Flow, Observer, StepEvent};
+use gtr_core::sampler::{Observer, StepEvent};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
@@ -70,15 +72,17 @@ impl Progress {
 }
 
 impl<G: MaskedGenerator> Observer<G> for Progress {
+    type Error = Infallible;
+
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
         reason = "a place on the bar"
     )]
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Infallible> {
         self.worked += self.step;
         self.bar.set_position((self.worked / self.work * PARTS as f64) as u64);
-        self.stop.flow(self.batch, event.index + 1, event.steps)
+        Ok(self.stop.flow(self.batch, event.index + 1, event.steps))
     }
 }

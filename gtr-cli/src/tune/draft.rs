@@ -2,7 +2,11 @@
 
 use std::cmp::Ordering;
 
-use gtr_core::{AxisName, Config, Schedule, Stream};
+use gtr_core::detail::{self, Fts, TokenSelection};
+use gtr_core::diffusion::StageAware;
+use gtr_core::order::{Bisection, Parity, Stages};
+use gtr_core::pace::Rates;
+use gtr_core::{ArSteps, AxisName, DiffusionSteps, Schedule, Share, Stream, Within, order};
 use serde_json::Value;
 
 /// What a schedule of *Generation then Reconstruction*, or a cascade, is like, but for how many AR steps it has.
@@ -31,12 +35,11 @@ pub(super) enum Cut {
     Quincunx,
 }
 
-impl Cut {
-    /// As schedules call it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Diagonal => "diagonal",
-            Self::Quincunx => "quincunx",
+impl From<Cut> for order::Cut {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Diagonal => Self::Diagonal,
+            Cut::Quincunx => Self::Quincunx,
         }
     }
 }
@@ -122,21 +125,20 @@ impl Draft {
     /// The schedule of so many AR steps, where the stages have so many tokens; none, if these do not take as many steps.
     pub(super) fn schedule(&self, steps: u64, tokens: &[u64]) -> Option<Schedule> {
         let steps = share_out(steps, &self.shares, tokens)?;
-        let order = Config::new("bisection").with("cut", self.cut.name());
-        let order = order.with("stages", steps.len()).with("within", "random");
-        let diffusion = Config::new("stage-aware").with("t_max", self.t_max).with("t_min", self.t_min);
-        #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-        let beta = self.beta as f64 / 100.0;
-        Some(Schedule {
-            order,
-            pace: Config::new("rates").with("steps", steps),
-            diffusion: diffusion.with("t_rec", self.t_rec),
-            detail: match self.beta {
-                0 => Config::new("none"),
-                _ => Config::new("fts").with("beta", beta).with("t_detail", T_DETAIL),
-            },
-            adapt: vec![AxisName::Order, AxisName::Pace, AxisName::Detail],
-        })
+        let stages = Stages::new(u32::try_from(steps.len()).ok()?).ok()?;
+        let order = Bisection { cut: self.cut.into(), stages, within: Within::Random, first: Parity::Even };
+        let steps = steps.into_iter().map(|steps| ArSteps::new(u32::try_from(steps).ok()?).ok());
+        let pace = Rates { rates: None, steps: Some(steps.collect::<Option<_>>()?) };
+        let t = |steps: u64| DiffusionSteps::new(u32::try_from(steps).ok()?).ok();
+        let diffusion = StageAware { t_max: t(self.t_max)?, t_min: t(self.t_min)?, t_rec: t(self.t_rec)? };
+        let mut schedule = Schedule::of(order, pace, diffusion, detail::None {});
+        if self.beta > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+            let beta = Share::new(self.beta as f64 / 100.0).ok()?;
+            schedule.detail = Fts(TokenSelection { beta, t_detail: t(T_DETAIL)? }).into();
+        }
+        schedule.adapt = vec![AxisName::Order, AxisName::Pace, AxisName::Detail];
+        Some(schedule)
     }
 
     /// One of its schedules in short.

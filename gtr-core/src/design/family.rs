@@ -1,13 +1,14 @@
 //! Families of schedules: recursive bisections with the same cut, number of stages and order within the stages.
 
-use super::Problem;
 use super::runs::Runs;
+use super::{Problem, ar_steps};
 use crate::loss::{Conditional, Field, factors};
-use crate::order::{Bisection, Cut};
-use crate::{Component, Config, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex};
+use crate::order::{Bisection, Cut, Parity, Stages};
+use crate::pace::Rates;
+use crate::{Config, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex, Within};
 
 /// Upper bound on the stages of a bisection of any grid that is small enough for a loss.
-const MOST_STAGES: usize = 32;
+const MOST_STAGES: u32 = 32;
 
 /// Maximum number of values (tokens times channels) for which random orders are searched: they need one factorisation
 /// per image.
@@ -24,22 +25,26 @@ pub(super) struct Searched {
 
 impl Problem {
     /// Returns the schedule with `order` and `steps[i]` AR steps in stage i.
-    pub(super) fn schedule(&self, order: &Config, steps: &[usize]) -> Schedule {
-        Schedule {
+    ///
+    /// # Errors
+    /// A stage without a step.
+    pub(super) fn schedule(&self, order: &Config, steps: &[usize]) -> Result<Schedule, Error> {
+        let steps = steps.iter().map(|&steps| ar_steps(steps)).collect::<Result<_, _>>()?;
+        Ok(Schedule {
             order: order.clone(),
-            pace: Config::new("rates").with("steps", steps.to_vec()),
+            pace: Rates { rates: None, steps: Some(steps) }.into(),
             diffusion: self.diffusion.clone(),
             detail: self.detail.clone(),
             adapt: Vec::new(),
-        }
+        })
     }
 
     /// Returns the orders within a stage to search.
-    fn orders_within(&self) -> &'static [&'static str] {
+    fn orders_within(&self) -> &'static [Within] {
         if self.grid.tokens() * self.field.channels() <= MOST_DRAWN {
-            &["lattice", "farthest", "random"]
+            &[Within::Lattice, Within::Farthest, Within::Random]
         } else {
-            &["lattice"]
+            &[Within::Lattice]
         }
     }
 
@@ -55,12 +60,11 @@ impl Problem {
             let least = if cut == Cut::Quincunx { 1 } else { 2 };
             let mut plans = Vec::new();
             for stages in least..=MOST_STAGES {
-                for within in self.orders_within() {
-                    let order = Config::new(Bisection::KIND)
-                        .with("cut", cut.name())
-                        .with("stages", stages)
-                        .with("within", *within);
-                    match self.schedule(&order, &vec![1; stages]).plan(self.grid, &Registry::builtin()) {
+                for &within in self.orders_within() {
+                    let order = Bisection { cut, stages: Stages::new(stages)?, within, first: Parity::Even };
+                    let (order, one_each) = (Config::from(order), vec![1; stages as usize]);
+                    let schedule = self.schedule(&order, &one_each)?;
+                    match schedule.plan(self.grid, &Registry::builtin()) {
                         Ok(planned) => plans.push((order, planned.plan)),
                         Err(error) => refused = Some(error),
                     }

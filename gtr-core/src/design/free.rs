@@ -61,11 +61,11 @@ pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design,
     }
     let order = search.order(grid)?;
     let steps = vec![1; steps];
-    let plan = problem.schedule(&order, &steps).plan(grid, &registry)?.plan;
+    let plan = problem.schedule(&order, &steps)?.plan(grid, &registry)?.plan;
     let loss = mean_loss(&plan, problem.seed, problem.images, &problem.field)?;
     Ok(Design {
         schedule: plan.schedule().clone(),
-        ar_steps: ar_steps(&plan)?,
+        ar_steps: ar_steps(plan.steps().len())?,
         field: problem.field.to_string(),
         candidates: search.tried,
         families: vec![Family { order, steps, loss: loss.mean.total }],

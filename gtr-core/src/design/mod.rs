@@ -19,8 +19,9 @@ use serde::Serialize;
 
 pub use self::free::free;
 pub use self::structured::structured;
+use crate::diffusion::Constant;
 use crate::loss::{Field, MeanLoss};
-use crate::{ArSteps, Config, Error, Grid, Plan, Schedule, Seed};
+use crate::{ArSteps, Config, DiffusionSteps, Error, Grid, Schedule, Seed, detail};
 
 /// Input of a design: grid, field, and the fixed parts of the schedule.
 #[derive(Clone, Debug)]
@@ -42,8 +43,8 @@ pub struct Problem {
 impl Problem {
     /// Creates a problem with 32 images of seed 0, 20 diffusion steps per AR step, and no detail.
     pub fn new(grid: Grid, field: Field) -> Self {
-        let (diffusion, detail) = (Config::new("constant").with("t", 20), Config::new("none"));
-        Self { grid, field, seed: Seed(0), images: 32, diffusion, detail }
+        let diffusion = Constant { t: DiffusionSteps::literal(20) };
+        Self { grid, field, seed: Seed(0), images: 32, diffusion: diffusion.into(), detail: detail::None {}.into() }
     }
 }
 
@@ -86,7 +87,7 @@ pub struct Family {
     pub loss: f64,
 }
 
-/// Returns the number of AR steps of a plan.
-fn ar_steps(plan: &Plan) -> Result<ArSteps, Error> {
-    Ok(ArSteps::new(u32::try_from(plan.steps().len()).unwrap_or(u32::MAX))?)
+/// Converts a number of AR steps.
+fn ar_steps(steps: usize) -> Result<ArSteps, Error> {
+    Ok(ArSteps::new(u32::try_from(steps).unwrap_or(u32::MAX))?)
 }

@@ -93,14 +93,14 @@ fn best(problem: &Problem, families: &[Searched], shared: &[Sharing], steps: usi
     let finalists = ranked.len().min(FINALISTS);
     let mut averaged = Vec::with_capacity(finalists);
     for mut family in ranked.drain(..finalists) {
-        let plan = problem.schedule(&family.order, &family.steps).plan(problem.grid, &Registry::builtin())?.plan;
+        let plan = problem.schedule(&family.order, &family.steps)?.plan(problem.grid, &Registry::builtin())?.plan;
         let loss = mean_loss(&plan, problem.seed, images, &problem.field)?;
         family.loss = loss.mean.total;
         averaged.push((family, plan, loss));
     }
     rank(&mut averaged, |(family, ..)| family);
     let Some((_, plan, loss)) = averaged.first() else { return Ok(None) };
-    let (schedule, ar_steps, loss) = (plan.schedule().clone(), ar_steps(plan)?, loss.clone());
+    let (schedule, ar_steps, loss) = (plan.schedule().clone(), ar_steps(plan.steps().len())?, loss.clone());
     let candidates = shared.iter().fold(0_u64, |sum, sharing| sum.saturating_add(sharing.ways(steps)));
     let families = averaged.into_iter().map(|(family, ..)| family).chain(ranked).collect();
     Ok(Some(Design { schedule, ar_steps, loss, field: problem.field.to_string(), candidates, families }))

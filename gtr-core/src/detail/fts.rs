@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::spectrum::scores;
-use super::{Candidates, Detail, DetailShare, Part, first_by};
-use crate::{Capability, Component};
+use super::TokenSelection;
+use super::ranking::Ranking;
+use crate::Component;
 
 /// Frequency-weighted token selection (FTS): picks the tokens whose conditioning vectors have the most high-frequency
 /// energy.
@@ -14,7 +14,7 @@ use crate::{Capability, Component};
 /// picked. Ties go to the lower token index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Fts(Part);
+pub struct Fts(pub TokenSelection);
 
 impl Component for Fts {
     const KIND: &'static str = "fts";
@@ -22,25 +22,16 @@ impl Component for Fts {
 
     #[cfg(any(test, feature = "testing"))]
     fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(Part::arbitrary(), Self))
+        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(TokenSelection::arbitrary(), Self))
     }
 }
 
-impl Detail for Fts {
-    fn share(&self, tokens: usize) -> Option<DetailShare> {
-        self.0.share(tokens)
+impl Ranking for Fts {
+    fn selection(&self) -> &TokenSelection {
+        &self.0
     }
 
-    fn needs(&self) -> &'static [Capability] {
-        &[Capability::HostFeatures]
-    }
-
-    fn scores(&self, candidates: &Candidates<'_>) -> Option<Vec<f64>> {
-        Some(scores(candidates.features, candidates.width))
-    }
-
-    fn pick(&self, candidates: Candidates<'_>, count: usize) -> Vec<usize> {
-        let scores = scores(candidates.features, candidates.width);
-        first_by(&candidates, count, |position| -scores[position])
+    fn key(score: f64) -> f64 {
+        -score
     }
 }

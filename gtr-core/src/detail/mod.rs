@@ -1,14 +1,15 @@
 //! The detail axis: the tokens of a step that get extra diffusion steps, and their number of diffusion steps.
 
+mod ranking;
+mod selection;
 pub(crate) mod spectrum;
 
 use std::fmt::Debug;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub use selection::TokenSelection;
 
-use crate::registry::implementations;
-use crate::{Capability, DiffusionSteps, Share, Stream, TokenIndex};
+use crate::component::implementations;
+use crate::{Capability, DiffusionSteps, Stream, TokenIndex};
 
 /// Number of tokens of a step that a detail rule picks, and their diffusion steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,51 +59,10 @@ pub trait Detail: Debug + Send + Sync {
     fn pick(&self, candidates: Candidates<'_>, count: usize) -> Vec<usize>;
 }
 
-implementations! { dyn Detail:
+implementations! { Detail:
     fts::Fts,
     full::Full,
     low_frequency::LowFrequency,
     none::None,
     random::Random,
-}
-
-/// Parameters shared by all rules that pick a fraction of the tokens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(inline)]
-struct Part {
-    /// Fraction of the tokens of each reconstruction step to pick, 0 to 1. The count is rounded half away from zero.
-    beta: Share,
-    /// Number of diffusion steps for each picked token.
-    t_detail: DiffusionSteps,
-}
-
-impl Default for Part {
-    fn default() -> Self {
-        Self { beta: Share::literal(0.1), t_detail: DiffusionSteps::literal(50) }
-    }
-}
-
-impl Part {
-    fn share(&self, tokens: usize) -> Option<DetailShare> {
-        let picked = self.beta.of(tokens);
-        (picked > 0).then_some(DetailShare { tokens: picked, diffusion_steps: self.t_detail })
-    }
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> impl proptest::strategy::Strategy<Value = Self> {
-        use proptest::prelude::*;
-        (0.0..=1.0f64, 1..=500u32)
-            .prop_map(|(beta, t)| Self { beta: Share::literal(beta), t_detail: DiffusionSteps::literal(t) })
-    }
-}
-
-/// Returns the positions of the `count` tokens with the smallest `key`, ascending. Ties go to the lower token index.
-fn first_by(candidates: &Candidates<'_>, count: usize, key: impl Fn(usize) -> f64) -> Vec<usize> {
-    let mut ranked: Vec<(f64, TokenIndex, usize)> =
-        candidates.tokens.iter().enumerate().map(|(position, &token)| (key(position), token, position)).collect();
-    ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let mut picked: Vec<usize> = ranked.into_iter().take(count).map(|(.., position)| position).collect();
-    picked.sort_unstable();
-    picked
 }

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidates, Detail, DetailShare, Part};
+use super::{Candidates, Detail, DetailShare, TokenSelection};
 use crate::Component;
 
 /// Picks a random fraction `beta` of the tokens, drawn from the seed, as a baseline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Random(Part);
+pub struct Random(pub TokenSelection);
 
 impl Component for Random {
     const KIND: &'static str = "random";
@@ -17,7 +17,7 @@ impl Component for Random {
 
     #[cfg(any(test, feature = "testing"))]
     fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(Part::arbitrary(), Self))
+        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(TokenSelection::arbitrary(), Self))
     }
 }
 

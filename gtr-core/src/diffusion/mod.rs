@@ -1,10 +1,8 @@
 //! The diffusion axis: the number of diffusion steps of each AR step, and the timesteps that they use.
 
-pub(crate) mod timesteps;
-
 use std::fmt::Debug;
 
-use crate::registry::implementations;
+use crate::component::implementations;
 use crate::{DiffusionSteps, Role, TimestepLimit};
 
 /// The properties of an AR step that a diffusion curve can depend on.
@@ -29,7 +27,7 @@ pub trait Diffusion: Debug + Send + Sync {
     }
 }
 
-implementations! { dyn Diffusion:
+implementations! { Diffusion:
     constant::Constant,
     disa::Disa,
     stage_aware::StageAware,

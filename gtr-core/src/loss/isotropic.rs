@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::kernel::{Kernel, kernels};
-use crate::error::in_words;
+use crate::words::in_words;
 use crate::{Error, Position};
 
 /// Default nugget.

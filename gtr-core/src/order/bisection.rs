@@ -62,14 +62,6 @@ pub enum Cut {
 }
 
 impl Cut {
-    /// Returns the serialised name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Diagonal => "diagonal",
-            Self::Quincunx => "quincunx",
-        }
-    }
-
     /// Returns true if the cut of `level` (0 is the first) keeps a token that all earlier levels kept.
     pub(super) fn keeps(self, level: u32, Position { row, column }: Position) -> bool {
         match self {

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 pub use within::Within;
 
-use crate::registry::implementations;
+use crate::component::implementations;
 use crate::{Error, Grid, Partition};
 
 /// Divides a grid into stages.
@@ -38,7 +38,7 @@ pub trait Order: Debug + Send + Sync {
     }
 }
 
-implementations! { dyn Order:
+implementations! { Order:
     bisection::Bisection,
     block::Block,
     halton::Halton,
@@ -48,4 +48,4 @@ implementations! { dyn Order:
     subsample::Subsample,
 }
 
-pub use bisection::{Cut, Parity};
+pub use bisection::{Cut, Parity, Stages};

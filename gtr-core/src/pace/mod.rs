@@ -4,7 +4,7 @@ mod share;
 
 use std::fmt::Debug;
 
-use crate::registry::implementations;
+use crate::component::implementations;
 use crate::{Error, Fit};
 
 /// A non-empty stage.
@@ -48,7 +48,7 @@ pub trait Pace: Debug + Send + Sync {
     fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error>;
 }
 
-implementations! { dyn Pace:
+implementations! { Pace:
     cosine::Cosine,
     rates::Rates,
     uniform::Uniform,

@@ -1,24 +1,22 @@
 //! The plan: which tokens are generated when, and with how much computation.
 
-mod document;
 mod planner;
 mod summary;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use document::{DetailDocument, GridDocument, MAX_PLAN_BYTES, PlanDocument, Role, StageDocument, StepDocument};
 pub use planner::Planned;
-pub use summary::{StageSummary, Summary};
+pub use summary::{DetailSummary, StageSummary, Summary};
 
 use crate::detail::DetailShare;
-use crate::order::Within;
+use crate::document::{count, diffusion_steps};
 use crate::{
-    Config, DiffusionSteps, Error, Grid, ImageIndex, Registry, Schedule, Seed, TimestepLimit, Timesteps, TokenIndex,
-    rules,
+    Config, DetailDocument, DiffusionSteps, Error, Grid, ImageIndex, PlanDocument, Registry, Role, Schedule, Seed,
+    StageDocument, StepDocument, TimestepLimit, Timesteps, TokenIndex, Within,
 };
 
-/// A sound plan. It is made by [`Schedule::plan`], or from a [`PlanDocument`] that keeps all rules.
+/// A sound plan. It is made by [`Schedule::plan`], or by [`Plan::from_document`], which says how far it could check.
 ///
 /// # Examples
 /// ```
@@ -76,14 +74,14 @@ impl Step {
     fn from_document(step: &StepDocument) -> Result<Self, Error> {
         let detail = |detail: &DetailDocument| {
             Ok::<_, Error>(DetailShare {
-                tokens: rules::count(detail.tokens),
-                diffusion_steps: rules::diffusion_steps(detail.diffusion_steps)?,
+                tokens: count(detail.tokens),
+                diffusion_steps: diffusion_steps(detail.diffusion_steps)?,
             })
         };
         Ok(Self {
-            stage: rules::count(step.stage),
-            tokens: rules::count(step.tokens),
-            diffusion_steps: rules::diffusion_steps(step.diffusion_steps)?,
+            stage: count(step.stage),
+            tokens: count(step.tokens),
+            diffusion_steps: diffusion_steps(step.diffusion_steps)?,
             detail: step.detail.as_ref().map(detail).transpose()?,
         })
     }
@@ -117,16 +115,14 @@ impl Plan {
     /// not take it for theirs.
     pub const FORMAT_VERSION_KNOWN: u64 = 2;
 
-    /// Accepts a document that keeps every rule.
-    ///
-    /// # Errors
-    /// [`Error::Unsound`] with the violations.
-    pub fn from_document(document: &PlanDocument, registry: &Registry) -> Result<Self, Error> {
-        let verification = rules::verify(document, registry);
-        if !verification.violations.is_empty() {
-            return Err(Error::Unsound(verification.violations));
-        }
-        let grid = rules::grid_of(document)?;
+    /// The version of a plan, by whether it generates the whole grid.
+    pub(crate) fn format_version(whole: bool) -> u64 {
+        if whole { Self::FORMAT_VERSION } else { Self::FORMAT_VERSION_KNOWN }
+    }
+
+    /// The plan of a document whose structure was checked.
+    pub(crate) fn of_sound(document: &PlanDocument, registry: &Registry) -> Result<Self, Error> {
+        let grid = document.grid.grid()?;
         let token = |token: &u32| grid.token(*token as usize).map_err(Error::from);
         let stage = |stage: &StageDocument| {
             Ok(Stage { role: stage.role, tokens: stage.tokens.iter().map(token).collect::<Result<_, Error>>()? })
@@ -137,8 +133,8 @@ impl Plan {
             schedule: document.schedule.clone(),
             stages: document.stages.iter().map(stage).collect::<Result<_, Error>>()?,
             steps: document.steps.iter().map(Step::from_document).collect::<Result<_, Error>>()?,
-            within: rules::within_of(&document.schedule, registry),
-            limit: rules::limit_of(&document.schedule, registry)?,
+            within: document.schedule.within(registry),
+            limit: document.schedule.limit(registry)?,
         })
     }
 
@@ -158,7 +154,7 @@ impl Plan {
             }),
         };
         PlanDocument {
-            format_version: rules::version(self.known.is_empty()),
+            format_version: Self::format_version(self.known.is_empty()),
             grid: self.grid.into(),
             known: tokens(&self.known),
             schedule: self.schedule.clone(),

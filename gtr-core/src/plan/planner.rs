@@ -1,10 +1,10 @@
 //! From a schedule and a grid to a plan.
 
-use super::{Plan, Role, Stage, Step};
+use super::{Plan, Stage, Step};
 use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::schedule::Resolved;
-use crate::{AxisName, Error, Fit, Grid, Registry, Schedule, Timesteps, TokenIndex, TokenSet};
+use crate::{AxisName, Error, Fit, Grid, Registry, Role, Schedule, Timesteps, TokenIndex, TokenSet};
 
 /// A plan, and what had to be adapted to make it.
 #[derive(Clone, Debug, PartialEq)]

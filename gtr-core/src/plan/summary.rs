@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Plan, Role, Step};
-use crate::{DiffusionSteps, Spread, Timesteps, TokenSet};
+use super::{Plan, Step};
+use crate::{DiffusionSteps, Role, Spread, Timesteps, TokenSet};
 
 /// What a plan costs and how its stages are spread.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

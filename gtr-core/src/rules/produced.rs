@@ -1,12 +1,12 @@
 //! The rules that a plan is what its schedule makes.
 
-use super::{Findings, Rule, grid_of};
-use crate::{DetailDocument, PlanDocument, Registry, StageDocument, StepDocument, TokenSet};
+use super::Findings;
+use crate::{DetailDocument, PlanDocument, Registry, Rule, StageDocument, StepDocument, TokenSet};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
     // Without a grid there is nothing to make, and what is made takes time in proportion to the grid: a small file that
     // claims a large one must not cost that. Other rules say what is wrong then.
-    let Ok(grid) = grid_of(document) else { return };
+    let Ok(grid) = document.grid.grid() else { return };
     let listed = document.stages.iter().map(|stage| stage.tokens.len()).sum::<usize>() + document.known.len();
     if listed != grid.tokens() {
         return;

@@ -1,11 +1,11 @@
 //! The rules that hold for any plan, whatever schedule it came from.
 
-use super::{Findings, Rule, count, diffusion_steps, grid_of, limit_of, within_of};
-use crate::order::Within;
-use crate::{Grid, PlanDocument, Registry, Role, TimestepLimit, Timesteps, TokenSet};
+use super::Findings;
+use crate::document::{count, diffusion_steps};
+use crate::{Grid, PlanDocument, Registry, Role, Rule, TimestepLimit, Timesteps, TokenSet, Within};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
-    if let Ok(grid) = grid_of(document) {
+    if let Ok(grid) = document.grid.grid() {
         tokens(document, grid, findings);
     } else {
         let found = format_args!("{} by {}", document.grid.height, document.grid.width);
@@ -13,7 +13,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
     }
     stages(document, findings);
     ascending("known", &document.known, "ascending tokens", findings);
-    if within_of(&document.schedule, registry) != Within::Listed {
+    if document.schedule.within(registry) != Within::Listed {
         listing(document, findings);
     }
     steps(document, findings);
@@ -127,7 +127,7 @@ fn steps(document: &PlanDocument, findings: &mut Findings) {
 
 /// R12, and of R13 the part about diffusion steps.
 fn diffusion(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
-    let limit = match limit_of(&document.schedule, registry) {
+    let limit = match document.schedule.limit(registry) {
         Ok(limit) => limit,
         Err(error) => {
             findings.add(Rule::DiffusionSteps, "schedule.diffusion", error, "one timestep limit, 0 to 999");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gtr_backends::{BackendError, Family, executed};
 use gtr_core::cost::ArchSpec;
-use gtr_core::sampler::{Job, SampleError, Settings};
+use gtr_core::sampler::{Job, Settings};
 use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, preset};
 use serde::Serialize;
 
@@ -122,7 +122,7 @@ where
     let plans = args.presets.iter().map(|name| plan(name.trim(), &generator)).collect::<Result<Vec<_>, _>>()?;
     let samplers = plans.iter().map(|(_, plan)| Sampler::new(plan, &CATALOGUE.registry));
     let samplers = samplers.collect::<Result<Vec<_>, _>>()?;
-    let job = |(image, prompt): (u64, &G::Prompt)| Job { prompt: prompt.clone(), image: ImageIndex(image) };
+    let job = |(image, prompt): (u64, &G::Prompt)| Job::new(prompt.clone(), ImageIndex(image));
     let jobs: Vec<_> = (0..).zip(prompts).map(job).collect();
     let machine = Machine::measure().map_err(|error| CliError::failure("cannot multiply matrices", &error))?;
     let mut taken: Vec<Vec<(Duration, Times)>> = vec![Vec::new(); plans.len()];
@@ -130,9 +130,7 @@ where
         for (sampler, taken) in samplers.iter().zip(&mut taken) {
             tracing::info!(round = round + 1, of = args.rounds, ?sampler, "running");
             let started = Instant::now();
-            sampler
-                .run(&mut generator, &jobs, &settings, &mut ())
-                .map_err(|error: SampleError<_>| CliError::from(error))?;
+            sampler.batch(&jobs, &settings).run(&mut generator)?;
             taken.push((started.elapsed(), generator.take()));
         }
     }

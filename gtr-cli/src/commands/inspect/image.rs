@@ -95,8 +95,12 @@ impl Recorded {
             )));
         }
         let document = PlanDocument::parse(&text).map_err(|violation| wrong(format!("its plan: {violation}")))?;
-        let plan = Plan::from_document(&document, &CATALOGUE.registry)
+        let checked = Plan::from_document(&document, &CATALOGUE.registry)
             .map_err(|error| CliError::failure(format_args!("{shown}: its plan"), &error))?;
+        if let Some(unchecked) = checked.note() {
+            output::note(format_args!("{shown}: its plan: {unchecked}"));
+        }
+        let plan = checked.plan;
         // Tokens are known by a mask alone, and a plan says which they are.
         let told = plan.known().is_empty() || parameters.has_mask();
         let flags = if told { replan::flags(&plan, limit_of(parameters.model())) } else { None };

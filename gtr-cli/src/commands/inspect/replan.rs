@@ -128,7 +128,7 @@ mod tests {
     fn a_plan_from_elsewhere_needs_its_file() {
         let mut document = planned(&preset::find("gtr-8").unwrap().schedule, "8x8").to_document();
         document.schedule.order.kind = "elsewhere".to_owned();
-        let plan = Plan::from_document(&document, &Registry::builtin()).unwrap();
+        let plan = Plan::from_document(&document, &Registry::builtin()).unwrap().plan;
         assert_eq!(flags(&plan, None), None);
     }
 }

@@ -23,6 +23,9 @@ const PAGE: usize = 64;
 pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatus, CliError> {
     let mut trace = Trace::open(&args.file)?;
     let plan = trace.description().plan.clone();
+    if let Some(unchecked) = &trace.description().unchecked {
+        output::note(format_args!("{}: its plan: {unchecked}", args.file.display()));
+    }
     if let Some(path) = &args.plan_out {
         Target::new(path)?.write(plan.to_document().to_json().as_bytes())?;
     }

@@ -34,9 +34,9 @@ impl Begin {
         Ok(Some(Self { picture, known }))
     }
 
-    /// The picture, once for each of `images`.
-    pub(super) fn pictures(&self, images: usize) -> Vec<Picture> {
-        vec![self.picture.clone(); images]
+    /// The picture.
+    pub(super) fn picture(&self) -> Picture {
+        self.picture.clone()
     }
 }
 

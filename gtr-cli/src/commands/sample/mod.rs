@@ -9,12 +9,13 @@ mod progress;
 mod variance;
 mod watch;
 
+use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::time::Instant;
 
 use gtr_backends::trace::{Provenance, Traced, Tracer};
 use gtr_backends::{BackendError, Family, Picture};
-use gtr_core::sampler::{Job, SampleError, Settings};
+use gtr_core::sampler::{Job, JobOf, SampleError, Settings};
 use gtr_core::{Guidance, MaskedGenerator, Plan, Role, Sampler, Seed};
 
 use self::begin::Begin;
@@ -141,7 +142,6 @@ fn generate<G>(
 ) -> Result<ExitStatus, CliError>
 where
     G: Traced<Image = Picture>,
-    G::Prompt: Clone,
 {
     let Opened { mut generator, prompts, subjects, weights, shape, .. } = opened;
     let begin = Begin::read(args, generator.grid(), shape)?;
@@ -154,7 +154,8 @@ where
     warn_of_weak_guidance(guidance.scale());
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
     let recipe = Recipe::new(args, subjects, &plan, &settings);
-    let samplers = samplers(args, &plan)?;
+    let sampler = Sampler::new(&plan, &CATALOGUE.registry)?;
+    let seeds = reconstruction_seeds(args, &plan)?;
     let (numbering, place) = match destination {
         Destination::Series(numbering, place) if numbering.subjects() == prompts.len() => (numbering, place),
         // Only the model knows which names with commas are one class.
@@ -163,13 +164,13 @@ where
             (numbering, Place::new(args, numbering)?)
         }
         Destination::Bulk(place) => {
-            let (numbering, sampler) = (Numbering::of(args, prompts.len())?, Sampler::new(&plan, &CATALOGUE.registry)?);
+            let numbering = Numbering::of(args, prompts.len())?;
             batch::check(args, &plan, shape, numbering)?;
             let run = many::describe(args, &place, (numbering, &recipe, &plan))?;
-            let job = |position: &u64| job(&prompts, numbering, *position);
+            let job = |position: &u64| job::<G>(&prompts, numbering, *position);
             return many::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
                 let jobs: Vec<_> = positions.iter().map(job).collect();
-                Ok(sampler.run(&mut generator, &jobs, &settings, progress)?)
+                Ok(sampler.batch(&jobs, &settings).observe(progress).run(&mut generator)?)
             });
         }
     };
@@ -186,27 +187,27 @@ where
     let mut next = 0;
     while next < images {
         let end = images.min(next.saturating_add(batch));
-        let jobs: Vec<_> = (next..end).map(|position| job(&prompts, numbering, position)).collect();
+        let jobs: Vec<_> = (next..end)
+            .map(|position| Job { init: begin.as_ref().map(Begin::picture), ..job::<G>(&prompts, numbering, position) })
+            .collect();
         tracing::info!(first_image = %jobs[0].image, images = jobs.len(), ar_steps = plan.steps().len(), "running");
-        let mut variants = Vec::with_capacity(samplers.len());
-        for (variant, sampler) in (0..).zip(&samplers) {
-            let made = match (&mut tracer, &begin) {
-                (Some(tracer), _) => tracer.run(sampler, &mut generator, &jobs, &mut watch),
-                (None, Some(begin)) => {
-                    let pictures = begin.pictures(jobs.len());
-                    sampler.run_from(&mut generator, &jobs, &pictures, &settings, &mut watch)
+        let mut variants = Vec::with_capacity(seeds.len());
+        for (variant, &seed) in (0..).zip(&seeds) {
+            let made = match &mut tracer {
+                Some(tracer) => tracer.run(&sampler, &mut generator, &jobs, &mut watch),
+                None => {
+                    let batch = sampler.batch(&jobs, &settings).reconstruction_seed(seed);
+                    batch.observe(&mut watch).run(&mut generator)
                 }
-                (None, None) => sampler.run(&mut generator, &jobs, &settings, &mut watch),
             };
             let pictures = match made {
                 Ok(pictures) => pictures,
-                Err(error) => match (watch.failure(), CliError::from(error), stop.asked()) {
-                    (Some(failure), ..) => return Err(failure),
-                    (None, CliError::Stopped, Some(status)) => return Ok(stopped(status, &series, next, images)),
-                    (None, error, _) => return Err(error),
+                Err(error) => match (CliError::from(error), stop.asked()) {
+                    (CliError::Stopped, Some(status)) => return Ok(stopped(status, &series, next, images)),
+                    (error, _) => return Err(error),
                 },
             };
-            watch.done(pictures.len())?;
+            watch.done(pictures.len());
             for (position, picture) in (next..end).zip(&pictures) {
                 series.add((position, variant), picture)?;
             }
@@ -237,8 +238,8 @@ fn stopped(status: ExitStatus, series: &Series, made: u64, images: u64) -> ExitS
 }
 
 /// What the sampler is asked for at a position of a run.
-fn job<P: Clone>(prompts: &[P], numbering: Numbering, position: u64) -> Job<P> {
-    Job { prompt: prompts[numbering.subject(position)].clone(), image: numbering.number(position) }
+fn job<G: MaskedGenerator>(prompts: &[G::Prompt], numbering: Numbering, position: u64) -> JobOf<G> {
+    Job::new(prompts[numbering.subject(position)].clone(), numbering.number(position))
 }
 
 /// Refuses what is for a few images where many gather.
@@ -257,18 +258,15 @@ fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     }
 }
 
-/// A sampler for each time that the reconstruction is made: the first is the plain one.
-fn samplers<'p>(args: &SampleArgs, plan: &'p Plan) -> Result<Vec<Sampler<'p>>, CliError> {
-    let Some(count) = args.going_on.reseed_reconstruction else {
-        return Ok(vec![Sampler::new(plan, &CATALOGUE.registry)?]);
-    };
+/// The seed of each time that the reconstruction is made: the first is that of the run.
+fn reconstruction_seeds(args: &SampleArgs, plan: &Plan) -> Result<Vec<Seed>, CliError> {
+    let Some(count) = args.going_on.reseed_reconstruction else { return Ok(vec![Seed(args.seed)]) };
     if plan.stages().iter().all(|stage| stage.role() == Role::Generation) {
         return Err(CliError::usage(
             "--reseed-reconstruction: the plan has no reconstruction: choose --order bisection or block, of 2 stages or more",
         ));
     }
-    let seed = |variant: u32| Seed(args.seed.wrapping_add(variant.into()));
-    (0..count).map(|variant| Ok(Sampler::new(plan, &CATALOGUE.registry)?.reseeded(seed(variant)))).collect()
+    Ok((0..count).map(|variant| Seed(args.seed.wrapping_add(variant.into()))).collect())
 }
 
 /// The plan that was asked for, with the timesteps that the model is good for.
@@ -344,13 +342,14 @@ impl From<BackendError> for CliError {
     }
 }
 
-impl From<SampleError<BackendError>> for CliError {
-    fn from(error: SampleError<BackendError>) -> Self {
+impl<O: Into<Self> + Debug + Display> From<SampleError<BackendError, O>> for CliError {
+    fn from(error: SampleError<BackendError, O>) -> Self {
         match error {
             SampleError::Plan(error) => error.into(),
             SampleError::Model(error) => error.into(),
             SampleError::Setting(error) => Self::Usage(error.to_string()),
             SampleError::Stopped { .. } => Self::Stopped,
+            SampleError::Observer(error) => error.into(),
             error => Self::Failure(chain(&error)),
         }
     }

@@ -1,9 +1,11 @@
 //! How far a run is.
 
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use gtr_core::MaskedGenerator;
-use gtr_core::sampler::{Flow, Observer, StepEvent};
+use gtr_core::sampler::{Observer, StepEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::signals::Stop;
@@ -53,14 +55,17 @@ impl Progress {
 }
 
 impl<G: MaskedGenerator> Observer<G> for Progress {
-    fn start(&mut self, _generator: &G, _canvas: &G::Canvas) {
+    type Error = Infallible;
+
+    fn start(&mut self, _generator: &G, _canvas: &G::Canvas) -> Result<(), Infallible> {
         self.started = Instant::now();
+        Ok(())
     }
 
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Infallible> {
         let (stage, tokens) = (event.step.stage(), event.step.tokens());
         tracing::debug!(step = event.index + 1, of = event.steps, stage, tokens, guidance = event.guidance, "AR step");
         self.bar.inc(1);
-        self.stop.flow(self.started, event.index + 1, event.steps)
+        Ok(self.stop.flow(self.started, event.index + 1, event.steps))
     }
 }

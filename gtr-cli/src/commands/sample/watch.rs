@@ -1,9 +1,10 @@
 //! Looks on while images grow: progress, an animation, a preview in the terminal.
 
 use std::mem;
+use std::ops::ControlFlow;
 
 use gtr_backends::{BackendError, Picture};
-use gtr_core::sampler::{Flow, Observer, StepEvent};
+use gtr_core::sampler::{Observer, StepEvent};
 use gtr_core::{MaskedGenerator, Plan};
 
 use super::preview::Preview;
@@ -27,7 +28,6 @@ pub(super) struct Watch {
     /// How the images of the running batch are laid out.
     layout: Layout,
     scale: Option<usize>,
-    failure: Option<CliError>,
 }
 
 /// The frames so far.
@@ -62,19 +62,12 @@ impl Watch {
             preview: preview(args),
             layout: Layout::of_batch(numbering, reconstructions, args.batch.into()),
             scale: args.scale.map(|scale| scale as usize),
-            failure: None,
         })
     }
 
-    /// Takes note of images that are finished, or tells why they are not to be looked at.
-    pub(super) fn done(&mut self, images: usize) -> Result<(), CliError> {
+    /// Takes note of images that are finished.
+    pub(super) fn done(&mut self, images: usize) {
         self.progress.done(images);
-        self.failure.take().map_or(Ok(()), Err)
-    }
-
-    /// Why a run that was stopped was stopped.
-    pub(super) fn failure(&mut self) -> Option<CliError> {
-        self.failure.take()
     }
 
     /// Writes what is to be kept.
@@ -108,16 +101,6 @@ impl Watch {
         }
         self.animation.as_mut().map_or(Ok(()), |animation| animation.add(frame))
     }
-
-    fn keep(&mut self, result: Result<(), CliError>) -> Flow {
-        match result {
-            Ok(()) => Flow::Continue,
-            Err(failure) => {
-                self.failure.get_or_insert(failure);
-                Flow::Stop
-            }
-        }
-    }
 }
 
 /// The preview that was asked for, where there is a terminal.
@@ -147,15 +130,16 @@ impl Animation {
 }
 
 impl<G: MaskedGenerator<Image = Picture, Error = BackendError>> Observer<G> for Watch {
-    fn start(&mut self, generator: &G, canvas: &G::Canvas) {
-        Observer::<G>::start(&mut self.progress, generator, canvas);
-        let looked = self.look(generator, canvas);
-        self.keep(looked);
+    type Error = CliError;
+
+    fn start(&mut self, generator: &G, canvas: &G::Canvas) -> Result<(), CliError> {
+        Observer::<G>::start(&mut self.progress, generator, canvas)?;
+        self.look(generator, canvas)
     }
 
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        let flow = Observer::<G>::step(&mut self.progress, event);
-        let looked = self.look(event.generator, event.canvas);
-        if flow == Flow::Stop { flow } else { self.keep(looked) }
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, CliError> {
+        let flow = Observer::<G>::step(&mut self.progress, event)?;
+        self.look(event.generator, event.canvas)?;
+        Ok(flow)
     }
 }

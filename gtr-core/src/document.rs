@@ -7,8 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::object::{Object, maybe_object, object, objects};
-use crate::rules::{self, Violation};
-use crate::{Grid, Schedule, unmarked};
+use crate::{DiffusionSteps, Grid, GridError, OutOfRange, Role, Rule, Schedule, Violation, unmarked};
 
 /// A plan file is refused beyond this size, before it is read whole.
 pub const MAX_PLAN_BYTES: u64 = 64 << 20;
@@ -51,28 +50,17 @@ pub struct GridDocument {
     pub width: u64,
 }
 
-impl From<Grid> for GridDocument {
-    fn from(grid: Grid) -> Self {
-        Self { height: grid.height().into(), width: grid.width().into() }
+impl GridDocument {
+    /// The grid, if it is one.
+    pub(crate) fn grid(self) -> Result<Grid, GridError> {
+        let side = |side: u64| u32::try_from(side).unwrap_or(u32::MAX);
+        Grid::new(side(self.height), side(self.width))
     }
 }
 
-/// What a stage is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Slow: makes the content of the image.
-    Generation,
-    /// Fast: fills in the rest.
-    Reconstruction,
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Generation => "generation",
-            Self::Reconstruction => "reconstruction",
-        })
+impl From<Grid> for GridDocument {
+    fn from(grid: Grid) -> Self {
+        Self { height: grid.height().into(), width: grid.width().into() }
     }
 }
 
@@ -115,6 +103,16 @@ pub struct DetailDocument {
     pub diffusion_steps: u64,
 }
 
+/// A number of diffusion steps of a document.
+pub(crate) fn diffusion_steps(steps: u64) -> Result<DiffusionSteps, OutOfRange> {
+    DiffusionSteps::new(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+/// A count of a document; too large a one stays too large.
+pub(crate) fn count(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
 impl PlanDocument {
     /// Reads a document. The reader is read to at most [`MAX_PLAN_BYTES`].
     ///
@@ -126,7 +124,7 @@ impl PlanDocument {
         // A reader that fails here fails again below, where it is said.
         let mut start = Vec::new();
         let _ = limited.by_ref().take(START).read_to_end(&mut start);
-        let start = unmarked(&start).map_err(|error| rules::not_a_plan("", &serde_json::Error::custom(error)))?;
+        let start = unmarked(&start).map_err(|error| not_a_plan("", &serde_json::Error::custom(error)))?;
         let whole = start.chain(&mut limited);
         let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::with_capacity(1 << 16, whole));
         let parsed = serde_path_to_error::deserialize(&mut json);
@@ -135,9 +133,9 @@ impl PlanDocument {
             parsed.and_then(|Object(document)| json.end().map(|()| document).map_err(|error| (String::new(), error)));
         drop(json);
         if limited.limit() == 0 {
-            return Err(rules::too_large());
+            return Err(too_large());
         }
-        parsed.map_err(|(path, error)| rules::not_a_plan(&path, &error))
+        parsed.map_err(|(path, error)| not_a_plan(&path, &error))
     }
 
     /// Reads a document from text.
@@ -167,4 +165,28 @@ impl PlanDocument {
 /// JSON of a part of a plan; the parts hold nothing that JSON cannot.
 fn compact(part: &impl Serialize) -> String {
     serde_json::to_string(part).unwrap_or_default()
+}
+
+/// The violation of a file that is too large to be a plan.
+fn too_large() -> Violation {
+    Violation {
+        rule: Rule::Document,
+        place: "the file".to_owned(),
+        found: format!("more than {MAX_PLAN_BYTES} bytes"),
+        expected: format!("at most {} MB", MAX_PLAN_BYTES >> 20),
+    }
+}
+
+/// The violation of what is no plan document.
+fn not_a_plan(path: &str, error: &serde_json::Error) -> Violation {
+    let place: String = match path {
+        "" | "." => "the document".to_owned(),
+        path if path.len() > 80 => path.chars().take(80).chain("...".chars()).collect(),
+        path => path.to_owned(),
+    };
+    let found: String = error.to_string().chars().take(200).collect();
+    // What the parser expected is not what a plan is.
+    let found = if error.is_data() { found } else { format!("text that is not JSON ({found})") };
+    let expected = "a JSON object of the plan format's fields".to_owned();
+    Violation { rule: Rule::Document, place, found, expected }
 }

@@ -1,0 +1,45 @@
+//! Rules that rank tokens by the spectrum of their conditioning vectors.
+
+use std::fmt::Debug;
+
+use super::spectrum::scores;
+use super::{Candidates, Detail, DetailShare, TokenSelection};
+use crate::{Capability, TokenIndex};
+
+/// Picks a share of the tokens from one end of their scores.
+pub(super) trait Ranking: Debug + Send + Sync {
+    /// How many tokens, and what they get.
+    fn selection(&self) -> &TokenSelection;
+
+    /// Tokens are picked in ascending order of this key of their score.
+    fn key(score: f64) -> f64;
+}
+
+impl<R: Ranking> Detail for R {
+    fn share(&self, tokens: usize) -> Option<DetailShare> {
+        self.selection().share(tokens)
+    }
+
+    fn needs(&self) -> &'static [Capability] {
+        &[Capability::HostFeatures]
+    }
+
+    fn scores(&self, candidates: &Candidates<'_>) -> Option<Vec<f64>> {
+        Some(scores(candidates.features, candidates.width))
+    }
+
+    fn pick(&self, candidates: Candidates<'_>, count: usize) -> Vec<usize> {
+        let scores = scores(candidates.features, candidates.width);
+        first_by(&candidates, count, |position| R::key(scores[position]))
+    }
+}
+
+/// Positions of the `count` tokens that come first by `key`, ties to the lower token, ascending.
+fn first_by(candidates: &Candidates<'_>, count: usize, key: impl Fn(usize) -> f64) -> Vec<usize> {
+    let mut ranked: Vec<(f64, TokenIndex, usize)> =
+        candidates.tokens.iter().enumerate().map(|(position, &token)| (key(position), token, position)).collect();
+    ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut picked: Vec<usize> = ranked.into_iter().take(count).map(|(.., position)| position).collect();
+    picked.sort_unstable();
+    picked
+}

@@ -53,7 +53,7 @@ impl FromStr for Precision {
         Self::ALL
             .into_iter()
             .find(|precision| precision.name() == name)
-            .ok_or_else(|| BackendError::Request(format!("there is no type `{name}`: it is none of f32, bf16 and f16")))
+            .ok_or_else(|| BackendError::UnknownPrecision { name: name.to_owned() })
     }
 }
 

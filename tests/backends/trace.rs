@@ -15,7 +15,8 @@ use gtr_core::{
 
 fn plan(name: &str) -> Plan {
     let mut schedule = preset::find(name).unwrap().schedule.clone();
-    let limit = gtr_backends::open("digits", None, &Device::Cpu).unwrap().timestep_limit();
+    let limit =
+        gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap().timestep_limit();
     schedule.set_default_timestep_limit(limit).unwrap();
     // Fewer evaluations than the preset has, of which the traced noise is in proportion.
     schedule.diffusion = schedule.diffusion.with("t_max", 6).with("t_min", 4).with("t_rec", 3);
@@ -34,7 +35,7 @@ fn pictures(plan: &Plan, settings: &Settings, trace: Option<&Path>) -> Vec<Pictu
 }
 
 fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[u32]]) -> Vec<Picture> {
-    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let sampler = Sampler::new(plan, &Registry::builtin()).unwrap();
     let provenance = Provenance { model: "digits".into(), weights: "built in".into(), ..Provenance::default() };
     let mut tracer = trace.map(|path| Tracer::create(path, plan, settings, &provenance).unwrap());
@@ -258,7 +259,7 @@ fn a_trace_that_is_not_finished_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let (plan, settings) = (plan("gtr-8"), settings(1.0));
-    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
     let mut tracer = Tracer::create(&path, &plan, &settings, &Provenance::default()).unwrap();
     let jobs = [Job { prompt: generator.class(0).unwrap(), image: ImageIndex(0) }];

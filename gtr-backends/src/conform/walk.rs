@@ -25,7 +25,7 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
         return folder(path, &whole, report, options, 0);
     }
     let Some(stem) = stem(&whole) else {
-        return Err(BackendError::Request(format!(
+        return Err(BackendError::NoRecording(format!(
             "{} is no recording: it ends in none of .json, .safetensors and .pth",
             path.display()
         )));
@@ -41,7 +41,7 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
         check_folder(kind, &found, report, options);
         return Ok(());
     }
-    Err(BackendError::Request(format!("{} is no recording: nothing is known by such a name", path.display())))
+    Err(BackendError::NoRecording(format!("{} is no recording: nothing is known by such a name", path.display())))
 }
 
 /// The name without the ending of a recording.

@@ -26,4 +26,4 @@ pub use self::shrinkage::oas;
 pub use self::tokens::PictureTokens;
 
 /// The field of a model that is kept beside its weights, in the folder of the model.
-pub const FILE: &str = "field.safetensors";
+pub const FILE: &str = crate::models::FIELD;

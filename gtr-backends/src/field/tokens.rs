@@ -5,11 +5,11 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use gtr_core::{Grid, Targets, TokenIndex};
 
-use crate::canvas::Tokens;
 use crate::error::Context;
-use crate::mar::ImageDecoder;
+use crate::families::Families;
+use crate::latent::{LatentImage, PixelFormat, TokenLayout};
 use crate::vae::{KlEncoder, LatentScale, latents, open_diffusers, open_encoder};
-use crate::{BackendError, Family, Picture, family, lightgen, mar};
+use crate::{BackendError, Picture};
 
 /// Turns pictures into the token values that a model generates. It takes the model's configuration and the encoder of its
 /// autoencoder, but none of its weights.
@@ -26,7 +26,7 @@ use crate::{BackendError, Family, Picture, family, lightgen, mar};
 /// ```
 #[derive(Debug)]
 pub struct PictureTokens {
-    layout: Tokens,
+    layout: TokenLayout,
     encoder: Option<KlEncoder>,
     scale: LatentScale,
     shape: [usize; 3],
@@ -37,37 +37,29 @@ impl PictureTokens {
     /// The tokens of a model by name or path. Models of latents need `vae`, the autoencoder with its encoder.
     ///
     /// # Errors
-    /// As [`spec`](crate::spec) for the model, [`BackendError::Request`] if the autoencoder is missing, else what is wrong
+    /// As [`spec`](crate::spec) for the model, [`BackendError::NoEncoder`] if the autoencoder is missing, else what is wrong
     /// with its files.
     pub fn open(model: &str, vae: Option<&Path>, device: &Device) -> Result<Self, BackendError> {
-        let needed = || {
-            let vae = vae.ok_or_else(|| {
-                BackendError::Request(format!("{model} generates latents: give the autoencoder that encodes pictures"))
-            })?;
-            Ok::<_, BackendError>((vae, open_encoder(vae, device)?))
-        };
-        match family(model)? {
-            Family::Mar => {
-                let config = mar::config(model)?;
-                let scale = LatentScale { scale: config.latent_scale, shift: 0.0 };
-                let layout = Tokens { grid: config.grid, channels: config.latent_channels, patch: config.patch };
-                if let Some(ImageDecoder::Identity) = config.image_decoder {
-                    let shape = sides(layout, 1, config.latent_channels);
-                    return Ok(Self { layout, encoder: None, scale, shape, device: device.clone() });
-                }
-                let (_, encoder) = needed()?;
-                encoder.check(&config.name, config.latent_channels, config.stride)?;
-                let shape = sides(layout, config.stride, 3);
-                Ok(Self { layout, encoder: Some(encoder), scale, shape, device: device.clone() })
+        let families = Families::builtin();
+        let found = families.find(model)?;
+        let LatentImage { model: name, tokens: layout, pixels } = families.of(&found).latent_image(&found)?;
+        let device = device.clone();
+        match pixels {
+            PixelFormat::Patches { scale } => {
+                let shape = sides(layout, 1, layout.channels);
+                Ok(Self { layout, encoder: None, scale, shape, device })
             }
-            Family::LightGen => {
-                let config = lightgen::config(model)?;
-                let layout = Tokens { grid: config.grid, channels: config.latent_channels, patch: config.patch };
-                let (vae, encoder) = needed()?;
-                encoder.check(&config.name, config.latent_channels, config.stride)?;
-                let scale = if vae.is_dir() { open_diffusers(vae, device)?.1 } else { LatentScale::STABLE_DIFFUSION_3 };
-                let shape = sides(layout, config.stride, 3);
-                Ok(Self { layout, encoder: Some(encoder), scale, shape, device: device.clone() })
+            PixelFormat::Latents { scale, stride } => {
+                let vae = vae.ok_or_else(|| BackendError::NoEncoder { model: model.to_owned() })?;
+                let encoder = open_encoder(vae, &device)?;
+                encoder.check(&name, layout.channels, stride)?;
+                let scale = match scale {
+                    Some(scale) => scale,
+                    None if vae.is_dir() => open_diffusers(vae, &device)?.1,
+                    None => LatentScale::STABLE_DIFFUSION_3,
+                };
+                let shape = sides(layout, stride, 3);
+                Ok(Self { layout, encoder: Some(encoder), scale, shape, device })
             }
         }
     }
@@ -111,7 +103,7 @@ impl PictureTokens {
     }
 }
 
-fn sides(layout: Tokens, stride: usize, channels: usize) -> [usize; 3] {
+fn sides(layout: TokenLayout, stride: usize, channels: usize) -> [usize; 3] {
     let side = |tokens: u32| tokens as usize * layout.patch * stride;
     [side(layout.grid.height()), side(layout.grid.width()), channels]
 }

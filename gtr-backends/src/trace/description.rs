@@ -59,11 +59,9 @@ impl Description {
             let reason = "its plan: tokens are known in it from the start, and a trace holds all tokens of a run";
             return Err(wrong(reason.to_owned()));
         }
-        let schedule = match text("guidance_schedule")? {
-            "linear" => GuidanceSchedule::Linear,
-            "constant" => GuidanceSchedule::Constant,
-            other => return Err(wrong(format!("its guidance schedule `{other}` is not known"))),
-        };
+        let schedule = text("guidance_schedule")?;
+        let schedule: GuidanceSchedule =
+            schedule.parse().map_err(|_| wrong(format!("its guidance schedule `{schedule}` is not known")))?;
         let guidance = Guidance::new(number("guidance")?, schedule).map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             program: may_lack("program"),

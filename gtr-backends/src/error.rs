@@ -313,6 +313,24 @@ pub enum BackendError {
         /// What was asked for.
         name: String,
     },
+    /// A number lies outside its range.
+    #[error(transparent)]
+    OutOfRange(#[from] gtr_core::OutOfRange),
+    /// A run cannot be traced.
+    #[error("{0}")]
+    Untraceable(String),
+    /// A file would replace the file that it is made from.
+    #[error("{} cannot be replaced while it is read", path.display())]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Weights are not converted to this type.
+    #[error("weights are converted to f32, f16 or bf16, not to {dtype}")]
+    WeightType {
+        /// What was asked for, in words.
+        dtype: String,
+    },
     /// There is no recording at a path.
     #[error("{0}")]
     NoRecording(String),

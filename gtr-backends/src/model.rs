@@ -56,10 +56,10 @@ pub trait Model:
     /// The inverse of [`Model::prompt`]: what a trace records of a prompt.
     ///
     /// # Errors
-    /// [`BackendError::Foreign`] for a prompt of another model, [`BackendError::Request`] for a model that cannot be traced.
+    /// [`BackendError::Foreign`] for a prompt of another model, [`BackendError::Untraceable`] for a model that cannot be traced.
     fn recorded(&self, prompt: &AnyPrompt) -> Result<PromptInput, BackendError> {
         let _ = prompt;
-        Err(BackendError::Request("runs of this model cannot be traced: it does not tell its prompts".to_owned()))
+        Err(BackendError::Untraceable("runs of this model cannot be traced: it does not tell its prompts".to_owned()))
     }
 
     /// The values of the tokens of a canvas that are known, in the order in which they became known: `[images, known,

@@ -55,8 +55,8 @@ const PIECE: usize = 1 << 16;
 ///
 /// # Errors
 /// As [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a number that is too
-/// large for the new type; [`BackendError::Request`] for a type that is not f32, f16 or bf16, or if the file would replace
-/// its own source; [`BackendError::Write`].
+/// large for the new type; [`BackendError::WeightType`] for a type that is not f32, f16 or bf16, [`BackendError::SameFile`] if
+/// the file would replace its own source; [`BackendError::Write`].
 ///
 /// # Examples
 /// ```no_run
@@ -68,12 +68,12 @@ const PIECE: usize = 1 << 16;
 /// ```
 pub fn convert(input: &Path, output: &Path, options: &ConvertOptions) -> Result<Converted, BackendError> {
     if let Some(dtype) = options.dtype.filter(|dtype| !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)) {
-        return Err(BackendError::Request(format!("weights are converted to f32, f16 or bf16, not to {dtype}")));
+        return Err(BackendError::WeightType { dtype: dtype.to_string() });
     }
     if let (Ok(from), Ok(to)) = (input.canonicalize(), output.canonicalize())
         && from == to
     {
-        return Err(BackendError::Request(format!("{} cannot be replaced while it is read", input.display())));
+        return Err(BackendError::SameFile { path: input.to_owned() });
     }
     let mut checkpoint = Checkpoint::open_section(input, &options.section)?;
     let mut header = Header::default();

@@ -19,6 +19,7 @@ use crate::diffusion::Conditions;
 use crate::error::Context;
 use crate::families::Families;
 use crate::family::OpenOptions;
+use crate::layers::index;
 use crate::model::AnyModel;
 use crate::models::Files;
 use crate::prompt::PromptInput;
@@ -158,9 +159,9 @@ impl<'a> Batch<'a> {
     }
 
     fn check(&self, generator: &mut AnyModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-        let index = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
+        let numbers = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
         for (&image, order) in self.images.iter().zip(&self.orders) {
-            checks.exact("orders", &index(&self.run.plan.order(self.run.seed, image)), &index(order));
+            checks.exact("orders", &numbers(&self.run.plan.order(self.run.seed, image)), &numbers(order));
         }
         let mut free = self.empty(generator)?;
         let (mut known, total) = (0, self.run.plan.grid().tokens());
@@ -349,6 +350,5 @@ fn gathered(tokens: &Tensor, targets: &Targets) -> candle_core::Result<Tensor> {
     let (_, count, _) = tokens.dims3()?;
     let places = targets.by_image().enumerate();
     let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.get()));
-    let places: Vec<u32> = places.filter_map(|place| u32::try_from(place).ok()).collect();
-    tokens.flatten_to(1)?.index_select(&Tensor::new(places.as_slice(), tokens.device())?, 0)
+    tokens.flatten_to(1)?.index_select(&index(places, tokens.device())?, 0)
 }

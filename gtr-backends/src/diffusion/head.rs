@@ -1,6 +1,7 @@
 //! The network of the diffusion head: a residual MLP modulated by timestep and conditioning vector.
 
 use candle_core::{Device, Tensor};
+use gtr_core::DiffusionSteps;
 use gtr_core::cost::HeadSpec;
 
 use crate::BackendError;
@@ -33,7 +34,7 @@ impl HeadSize {
 /// Length of the sinusoidal embedding of a timestep.
 const FREQUENCIES: usize = 256;
 /// Timesteps that a head knows.
-const TIMESTEPS: u32 = 1000;
+const TIMESTEPS: u32 = DiffusionSteps::MAX;
 
 /// The network: from noisy token, timestep and conditioning vector to predicted noise and variance.
 ///

@@ -1,10 +1,10 @@
 //! The noise process and the coefficients of each step back through it.
 
 use candle_core::Tensor;
-use gtr_core::Timesteps;
+use gtr_core::{DiffusionSteps, Timesteps};
 
 /// Steps of the process that the models were trained on.
-const STEPS: usize = 1000;
+const STEPS: usize = DiffusionSteps::MAX as usize;
 
 /// A denoising process over some of the 1000 timesteps, all coefficients in f64.
 ///

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::error::Context;
 use crate::files::parse_object;
-use crate::layers::Linear;
+use crate::layers::{Linear, index};
 use crate::rows::rms_norm;
 use crate::sizes::within;
 use crate::{BackendError, Compute};
@@ -222,10 +222,9 @@ impl T5Encoder {
 
     /// What is added to the products of queries and keys: `[heads, tokens, known]`.
     fn bias(&self, length: usize, known: usize) -> candle_core::Result<Tensor> {
-        let kind = |from: usize, to: usize| u32::try_from(bucket(from, to, self.config.buckets, self.config.longest));
-        let kinds = (0..length).flat_map(|from| (0..known).filter_map(move |to| kind(from, to).ok()));
-        let kinds = Tensor::new(kinds.collect::<Vec<u32>>().as_slice(), &self.device)?;
-        let bias = self.distances.index_select(&kinds, 0)?; // (tokens * known, heads)
+        let kind = |from: usize, to: usize| bucket(from, to, self.config.buckets, self.config.longest);
+        let kinds = (0..length).flat_map(|from| (0..known).map(move |to| kind(from, to)));
+        let bias = self.distances.index_select(&index(kinds, &self.device)?, 0)?; // (tokens * known, heads)
         bias.t()?.contiguous()?.reshape((self.config.heads, length, known))
     }
 }

@@ -53,7 +53,7 @@ impl Tracer {
     /// Begins a trace of runs of `plan` with `settings`.
     ///
     /// # Errors
-    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Request`] for a plan of more than 8 MB or one in which
+    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Untraceable`] for a plan of more than 8 MB or one in which
     /// tokens are known.
     pub fn create(
         path: &Path,
@@ -63,11 +63,11 @@ impl Tracer {
     ) -> Result<Self, BackendError> {
         if !plan.known().is_empty() {
             let reason = "a run that goes on from a picture can not be traced: a trace holds all tokens of a run";
-            return Err(BackendError::Request(reason.to_owned()));
+            return Err(BackendError::Untraceable(reason.to_owned()));
         }
         let json = plan.to_document().to_json();
         if json.len() > LARGEST_PLAN {
-            return Err(BackendError::Request(format!("a plan of {} bytes is too long to be traced", json.len())));
+            return Err(BackendError::Untraceable(format!("a plan of {} bytes is too long to be traced", json.len())));
         }
         let texts = [
             ("format", FORMAT.to_owned()),
@@ -155,7 +155,7 @@ impl Tracer {
     ) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
         let images = jobs.iter().map(|job| match i64::try_from(job.image.0) {
             Ok(image) if job.image.0 <= LARGEST_IMAGE => Ok(image),
-            _ => Err(BackendError::Request(format!("image {} has too large a number to be traced", job.image.0))),
+            _ => Err(BackendError::Untraceable(format!("image {} has too large a number to be traced", job.image.0))),
         });
         let images = images.collect::<Result<Vec<_>, _>>()?;
         self.add_whole("images", &[jobs.len()], images)?;
@@ -283,7 +283,7 @@ impl<G: Traced, O: ?Sized> Watch<'_, G, O> {
             tracer.add(&name("z_unconditional"), unconditional)?;
         }
         let values = event.generator.known_values(event.canvas).ok_or_else(|| {
-            BackendError::Request("a canvas is without values after a step, so it can not be traced".into())
+            BackendError::Untraceable("a canvas is without values after a step, so it can not be traced".into())
         })?;
         let channels = values.dims().last().copied().unwrap_or(0);
         let noise = self.noise.collect(&rows, draws, channels);

@@ -33,9 +33,7 @@ pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
         held = Some(share);
     }
     let mut field = samples.field(args.form, args.nugget).map_err(|error| match error {
-        BackendError::Request(reason) if !(0.0..=1.0).contains(&args.nugget) => {
-            CliError::usage(format_args!("--nugget: {reason}"))
-        }
+        error @ BackendError::OutOfRange(_) => CliError::usage(format_args!("--nugget: {error}")),
         error => error.into(),
     })?;
     if args.half {

@@ -3,9 +3,9 @@
 
 use candle_core::{DType, Device, Tensor};
 use divan::{Bencher, black_box};
-use gtr_backends::Files;
-use gtr_backends::mar::{MarGenerator, Sequence, open_mar};
+use gtr_backends::mar::{MarGenerator, Sequence};
 use gtr_backends::vae::{DecoderSize, KlDecoder};
+use gtr_backends::{Files, open_mar};
 
 fn main() {
     divan::main();

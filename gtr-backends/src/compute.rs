@@ -53,7 +53,7 @@ impl FromStr for Precision {
         Self::ALL
             .into_iter()
             .find(|precision| precision.name() == name)
-            .ok_or_else(|| BackendError::Request(format!("expected f32, bf16 or f16, found `{name}`")))
+            .ok_or_else(|| BackendError::UnknownPrecision { name: name.to_owned() })
     }
 }
 

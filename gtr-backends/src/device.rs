@@ -10,7 +10,7 @@ use candle_core::{Device, DeviceLocation};
 use crate::BackendError;
 
 /// The device that `name` says: `cpu`, `cuda:N` (the N-th NVIDIA device, from 0), or `auto`, which is `cuda:0` where there is
-/// one and the CPU elsewhere.
+/// one and the CPU elsewhere; [`auto_device`] says why it is the CPU.
 ///
 /// # Errors
 /// [`BackendError::Device`] for another name, for a device that is not there, and for `cuda:N` in a build without the
@@ -26,13 +26,31 @@ use crate::BackendError;
 pub fn device(name: &str) -> Result<Device, BackendError> {
     match name {
         "cpu" => Ok(Device::Cpu),
-        "auto" => Ok(cuda(0).unwrap_or(Device::Cpu)),
+        "auto" => Ok(auto_device().0),
         _ => {
             let wrong = |reason: String| BackendError::Device { name: name.to_owned(), reason };
             let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
             let number = number.ok_or_else(|| wrong("it is none of cpu, cuda:N and auto".into()))?;
             cuda(number).map_err(wrong)
         }
+    }
+}
+
+/// The first NVIDIA device; or the CPU, and why it is not an NVIDIA device.
+///
+/// # Examples
+/// ```
+/// let (device, reason) = gtr_backends::auto_device();
+/// assert_eq!(device.is_cpu(), reason.is_some());
+/// ```
+pub fn auto_device() -> (Device, Option<String>) {
+    or_cpu(cuda(0))
+}
+
+fn or_cpu(cuda: Result<Device, String>) -> (Device, Option<String>) {
+    match cuda {
+        Ok(device) => (device, None),
+        Err(reason) => (Device::Cpu, Some(reason)),
     }
 }
 
@@ -126,9 +144,18 @@ mod tests {
     }
 
     #[test]
+    fn auto_is_the_cpu_where_there_is_no_other_device_and_says_why() {
+        let (device, reason) = or_cpu(Err("the driver is too old".to_owned()));
+        assert_eq!((device_name(&device), reason.as_deref()), ("cpu".to_owned(), Some("the driver is too old")));
+        // Any device is better than the CPU, and has no reason.
+        assert_eq!(or_cpu(Ok(Device::Cpu)).1, None);
+    }
+
+    #[test]
     #[cfg(not(feature = "cuda"))]
-    fn auto_is_the_cpu_where_there_is_no_other_device() {
+    fn auto_is_the_cpu_without_the_feature() {
         assert_eq!(device_name(&device("auto").unwrap()), "cpu");
+        assert_eq!(auto_device().1.unwrap(), "this program was built without CUDA (feature `cuda`)");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use gtr_core::Grid;
+
 /// Why a model could not be loaded or run.
 ///
 /// Every message says what was wrong and where; where something else would be right, it says that too.
@@ -81,14 +83,14 @@ pub enum BackendError {
         /// The checkpoint.
         file: String,
         /// What it holds.
-        found: crate::checkpoint::Kind,
+        found: &'static str,
         /// What was wanted.
-        expected: crate::checkpoint::Kind,
+        expected: &'static str,
     },
     /// A checkpoint is of a model of another size than was asked for.
     #[error(
         "{file}: it has {} {part} blocks of width {}, {model} has {} of width {}{}",
-        found.0, found.1, expected.0, expected.1,
+        found.blocks, found.width, expected.blocks, expected.width,
         name.map_or_else(String::new, |name| format!(": it is a checkpoint of {name}"))
     )]
     OtherSize {
@@ -98,10 +100,10 @@ pub enum BackendError {
         model: String,
         /// The stack that differs.
         part: &'static str,
-        /// Its blocks and their width in the checkpoint.
-        found: (usize, usize),
-        /// Its blocks and their width in the model.
-        expected: (usize, usize),
+        /// Its blocks in the checkpoint.
+        found: StackSize,
+        /// Its blocks in the model.
+        expected: StackSize,
         /// The model that has these.
         name: Option<&'static str>,
     },
@@ -198,6 +200,140 @@ pub enum BackendError {
         /// The names that are close, best first; none where the model's classes have no names.
         close: Vec<String>,
     },
+    /// A model is known by name, but by the name of another family than the one that is asked.
+    #[error("`{model}` is not a model of this family")]
+    OtherFamily {
+        /// What was asked for.
+        model: String,
+    },
+    /// A model is known by name, and its weights are not part of the program.
+    #[error("the weights of {model} are not part of the program: give its checkpoint")]
+    WithoutWeights {
+        /// The model.
+        model: String,
+    },
+    /// Weights are asked for twice.
+    #[error("weights are either random or those of {}, not both", path.display())]
+    TwoWeights {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// A section is asked for of weights that have none.
+    #[error("there is no section `{section}` to choose: the weights of {model} are part of the program")]
+    NoSections {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        section: String,
+    },
+    /// An autoencoder is given to a model that has no use for it.
+    #[error("the tokens of `{model}` are pixels: it takes no autoencoder, so leave out {}", vae.display())]
+    UselessAutoencoder {
+        /// The model.
+        model: String,
+        /// The autoencoder.
+        vae: PathBuf,
+    },
+    /// Pictures are asked of a model of latents that has no decoder.
+    #[error("the tokens of {model} are latents, which need a decoder to be pictures")]
+    NoDecoder {
+        /// The model.
+        model: String,
+    },
+    /// Pictures are to be encoded for a model of latents without an autoencoder.
+    #[error("{model} generates latents: give the autoencoder that encodes pictures")]
+    NoEncoder {
+        /// The model.
+        model: String,
+    },
+    /// A model takes prompts of another kind.
+    #[error("{model} makes images of {takes}, not of {found}")]
+    PromptKind {
+        /// The model.
+        model: String,
+        /// What it makes images of.
+        takes: &'static str,
+        /// What it was asked for.
+        found: &'static str,
+    },
+    /// A prompt cannot be encoded.
+    #[error("{0}")]
+    Prompt(String),
+    /// A prompt or a canvas of another model.
+    #[error(transparent)]
+    Foreign(#[from] gtr_core::erased::Foreign),
+    /// A model is made for one grid.
+    #[error("{model} generates on a grid of {own}, not of {asked}")]
+    OneGrid {
+        /// The model.
+        model: String,
+        /// Its grid.
+        own: Grid,
+        /// The grid that was asked for.
+        asked: Grid,
+    },
+    /// A model is made for pictures of one size.
+    #[error("`{model}` has one size, that of the grid which its positions are learned for")]
+    OneSize {
+        /// The model.
+        model: String,
+    },
+    /// A grid has more tokens than the model takes.
+    #[error("a grid of {grid} is too large, at most {most} tokens are")]
+    GridTooLarge {
+        /// The grid.
+        grid: Grid,
+        /// Tokens of the largest grid.
+        most: usize,
+    },
+    /// Pictures of this size are not made of whole tokens.
+    #[error("{height}x{width} pixels are not whole tokens: both sides must be multiples of {side}")]
+    PartTokens {
+        /// Rows of pixels.
+        height: u32,
+        /// Columns of pixels.
+        width: u32,
+        /// Pixels on a side of a token.
+        side: u32,
+    },
+    /// A grid that there is not.
+    #[error(transparent)]
+    Grid(#[from] gtr_core::GridError),
+    /// A token lies outside the grid of the model.
+    #[error("token {token} is not on the model's grid of {grid}")]
+    OffGrid {
+        /// The token.
+        token: u32,
+        /// The grid.
+        grid: Grid,
+    },
+    /// There is no such type of numbers.
+    #[error("there is no type `{name}`: it is none of f32, bf16 and f16")]
+    UnknownPrecision {
+        /// What was asked for.
+        name: String,
+    },
+    /// A number lies outside its range.
+    #[error(transparent)]
+    OutOfRange(#[from] gtr_core::OutOfRange),
+    /// A run cannot be traced.
+    #[error("{0}")]
+    Untraceable(String),
+    /// A file would replace the file that it is made from.
+    #[error("{} cannot be replaced while it is read", path.display())]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Weights are not converted to this type.
+    #[error("weights are converted to f32, f16 or bf16, not to {dtype}")]
+    WeightType {
+        /// What was asked for, in words.
+        dtype: String,
+    },
+    /// There is no recording at a path.
+    #[error("{0}")]
+    NoRecording(String),
     /// Calls on a generator do not fit each other, as when a token is written twice.
     #[error("{0}")]
     Request(String),
@@ -209,6 +345,15 @@ pub enum BackendError {
         /// What the library says.
         source: candle_core::Error,
     },
+}
+
+/// Blocks of a stack, and their width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackSize {
+    /// Blocks.
+    pub blocks: usize,
+    /// Their width.
+    pub width: usize,
 }
 
 fn suggestion(hint: Option<&str>, closest: Option<&str>) -> String {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::BackendError;
-use crate::models::{Files, checkpoint_of, config_beside, embedded, published};
+use crate::families::Families;
+use crate::models::{Files, Source, checkpoint_of};
 
 /// Returns the SHA-256, in hexadecimal, of everything that affects the images of a model: its configuration, its weights or
 /// their seed, its autoencoder, and the folder of its text encoder, if any.
@@ -26,20 +27,19 @@ use crate::models::{Files, checkpoint_of, config_beside, embedded, published};
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) -> Result<String, BackendError> {
-    let (embedded, is_published) = (embedded(model), published().any(|name| name == model));
+    let found = Families::builtin().find(model)?;
     let mut hasher = Sha256::new();
-    match embedded {
-        Some(embedded) => part(&mut hasher, "configuration", embedded.config.as_bytes()),
+    match found.config() {
+        Some((_, text)) => part(&mut hasher, "configuration", text.as_bytes()),
         // The name defines a published configuration.
-        None if is_published => part(&mut hasher, "name", model.as_bytes()),
-        None => part(&mut hasher, "configuration", config_beside(model)?.1.as_bytes()),
+        None => part(&mut hasher, "name", model.as_bytes()),
     }
-    match (files.random, files.weights, embedded) {
+    match (files.random, files.weights, found.source()) {
         (Some(seed), ..) => part(&mut hasher, "random", &seed.to_le_bytes()),
         (None, Some(weights), _) => stored(&mut hasher, "weights", weights)?,
-        (None, None, Some(embedded)) => part(&mut hasher, "weights", embedded.weights),
-        (None, None, None) if is_published => {}
-        (None, None, None) => stored(&mut hasher, "weights", &checkpoint_of(model)?)?,
+        (None, None, Source::BuiltIn(embedded)) => part(&mut hasher, "weights", embedded.weights),
+        (None, None, Source::Published) => {}
+        (None, None, Source::OnDisk { path, .. }) => stored(&mut hasher, "weights", &checkpoint_of(path)?)?,
     }
     if let Some(section) = files.section {
         part(&mut hasher, "section", section.as_bytes());

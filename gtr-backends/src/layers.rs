@@ -2,10 +2,10 @@
 //!
 //! A sequence batch is one matrix, `[batch * length, width]`: all sequences of a batch have the same length.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::BackendError;
-use crate::checkpoint::{Layout, Weights};
+use crate::checkpoint::Weights;
 use crate::error::Context;
 use crate::product::{self, Finish};
 use crate::rows;
@@ -19,20 +19,24 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    pub(crate) fn declare(layout: &mut Layout, name: &str, inputs: usize, outputs: usize) {
-        layout.add(format!("{name}.weight"), &[outputs, inputs]);
-        layout.add(format!("{name}.bias"), &[outputs]);
+    pub(crate) fn load(weights: &mut Weights, name: &str, inputs: usize, outputs: usize) -> Result<Self, BackendError> {
+        Self::load_shaped(weights, name, &[outputs, inputs])
     }
 
-    pub(crate) fn load(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
-        let weight = weights.take_linear(&format!("{name}.weight"))?;
-        Ok(Self { weight, bias: weights.take(&format!("{name}.bias"))? })
+    /// A product whose weights are stored in more than two dimensions: outputs first, inputs after them.
+    pub(crate) fn load_shaped(weights: &mut Weights, name: &str, shape: &[usize]) -> Result<Self, BackendError> {
+        let weight = weights.take_linear(&format!("{name}.weight"), shape)?;
+        Ok(Self { weight, bias: weights.take(&format!("{name}.bias"), &shape[..1])? })
     }
 
     /// A product without a bias; `name` is that of its weights.
-    pub(crate) fn load_plain(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
-        let outputs = weights.rows(name);
-        let weight = weights.take_linear(name)?;
+    pub(crate) fn load_plain(
+        weights: &mut Weights,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Self, BackendError> {
+        let weight = weights.take_linear(name, &[outputs, inputs])?;
         let bias = Tensor::zeros(outputs, DType::F32, weights.device()).context("making a bias")?;
         Ok(Self { weight, bias })
     }
@@ -59,13 +63,9 @@ pub(crate) struct LayerNorm {
 pub(crate) const NORM_EPS: f32 = 1e-6;
 
 impl LayerNorm {
-    pub(crate) fn declare(layout: &mut Layout, name: &str, width: usize) {
-        layout.add(format!("{name}.weight"), &[width]);
-        layout.add(format!("{name}.bias"), &[width]);
-    }
-
-    pub(crate) fn load(weights: &mut Weights, name: &str) -> Result<Self, BackendError> {
-        Ok(Self { scale: weights.take(&format!("{name}.weight"))?, shift: weights.take(&format!("{name}.bias"))? })
+    pub(crate) fn load(weights: &mut Weights, name: &str, width: usize) -> Result<Self, BackendError> {
+        let mut take = |part: &str| weights.take(&format!("{name}.{part}"), &[width]);
+        Ok(Self { scale: take("weight")?, shift: take("bias")? })
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
@@ -93,38 +93,52 @@ pub(crate) struct Block {
     norm1: LayerNorm,
     query: Linear,
     key_value: Linear,
-    projection: Linear,
-    norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
+    tail: Tail,
     heads: usize,
 }
 
-impl Block {
-    pub(crate) fn declare(layout: &mut Layout, name: &str, size: BlockSize) {
-        let width = size.width;
-        LayerNorm::declare(layout, &format!("{name}.norm1"), width);
-        Linear::declare(layout, &format!("{name}.attn.qkv"), width, 3 * width);
-        Linear::declare(layout, &format!("{name}.attn.proj"), width, width);
-        LayerNorm::declare(layout, &format!("{name}.norm2"), width);
-        Linear::declare(layout, &format!("{name}.mlp.fc1"), width, size.hidden);
-        Linear::declare(layout, &format!("{name}.mlp.fc2"), size.hidden, width);
+/// What follows attention in a block: its projection and an MLP, each added to its input.
+#[derive(Clone, Debug)]
+pub(crate) struct Tail {
+    projection: Linear,
+    norm: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Tail {
+    pub(crate) fn load(weights: &mut Weights, name: &str, size: BlockSize) -> Result<Self, BackendError> {
+        let BlockSize { width, hidden, .. } = size;
+        Ok(Self {
+            projection: Linear::load(weights, &format!("{name}.attn.proj"), width, width)?,
+            norm: LayerNorm::load(weights, &format!("{name}.norm2"), width)?,
+            fc1: Linear::load(weights, &format!("{name}.mlp.fc1"), width, hidden)?,
+            fc2: Linear::load(weights, &format!("{name}.mlp.fc2"), hidden, width)?,
+        })
     }
 
+    /// `mixed` is what attention gives, `residual` what it is added to.
+    pub(crate) fn forward(&self, mixed: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
+        let x = self.projection.finished(mixed, Finish::Add(residual))?;
+        let hidden = self.fc1.finished(&self.norm.forward(&x)?, Finish::Gelu)?;
+        self.fc2.finished(&hidden, Finish::Add(&x))
+    }
+}
+
+impl Block {
     pub(crate) fn load(weights: &mut Weights, name: &str, size: BlockSize) -> Result<Self, BackendError> {
+        let BlockSize { width, heads, .. } = size;
         // Queries are kept apart from keys and values, since the last block asks at some positions only.
-        let (query, key_value) = weights.take_linear_parts(&format!("{name}.attn.qkv.weight"), size.width)?;
-        let bias = weights.take(&format!("{name}.attn.qkv.bias"))?;
+        let (query, key_value) =
+            weights.take_linear_parts(&format!("{name}.attn.qkv.weight"), &[3 * width, width], width)?;
+        let bias = weights.take(&format!("{name}.attn.qkv.bias"), &[3 * width])?;
         let bias = |start: usize, count: usize| bias.narrow(0, start, count).context("splitting attention weights");
         Ok(Self {
-            norm1: LayerNorm::load(weights, &format!("{name}.norm1"))?,
-            query: Linear { weight: query, bias: bias(0, size.width)? },
-            key_value: Linear { weight: key_value, bias: bias(size.width, 2 * size.width)? },
-            projection: Linear::load(weights, &format!("{name}.attn.proj"))?,
-            norm2: LayerNorm::load(weights, &format!("{name}.norm2"))?,
-            fc1: Linear::load(weights, &format!("{name}.mlp.fc1"))?,
-            fc2: Linear::load(weights, &format!("{name}.mlp.fc2"))?,
-            heads: size.heads,
+            norm1: LayerNorm::load(weights, &format!("{name}.norm1"), width)?,
+            query: Linear { weight: query, bias: bias(0, width)? },
+            key_value: Linear { weight: key_value, bias: bias(width, 2 * width)? },
+            tail: Tail::load(weights, name, size)?,
+            heads,
         })
     }
 
@@ -137,10 +151,17 @@ impl Block {
             Some(rows) => (normed.index_select(rows, 0)?, &x.index_select(rows, 0)?),
             None => (normed, x),
         };
-        let mixed = keys_values.mix(&self.query.forward(&asking)?)?;
-        let x = self.projection.finished(&mixed, Finish::Add(residual))?;
-        let hidden = self.fc1.finished(&self.norm2.forward(&x)?, Finish::Gelu)?;
-        self.fc2.finished(&hidden, Finish::Add(&x))
+        self.tail.forward(&keys_values.mix(&self.query.forward(&asking)?)?, residual)
+    }
+
+    /// The blocks of a stack, whose names begin with `name` and a number.
+    pub(crate) fn load_stack(
+        weights: &mut Weights,
+        name: &str,
+        depth: usize,
+        size: BlockSize,
+    ) -> Result<Vec<Self>, BackendError> {
+        (0..depth).map(|block| Self::load(weights, &format!("{name}.{block}"), size)).collect()
     }
 }
 
@@ -174,6 +195,16 @@ impl KeysValues {
     pub(crate) fn mix(&self, query: &Tensor) -> candle_core::Result<Tensor> {
         product::attention(query, &self.rows, self.batch, self.heads)
     }
+}
+
+/// Numbers of rows, to select them by.
+pub(crate) fn index(rows: impl Iterator<Item = usize>, device: &Device) -> candle_core::Result<Tensor> {
+    let number = |row: usize| {
+        u32::try_from(row)
+            .map_err(|_| candle_core::Error::Msg(format!("row {row} is above the largest number of a row")))
+    };
+    let rows = rows.map(number).collect::<candle_core::Result<Vec<u32>>>()?;
+    Tensor::new(rows.as_slice(), device)
 }
 
 /// Concatenates along the first dimension, without copying a single part.

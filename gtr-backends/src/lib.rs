@@ -1,8 +1,9 @@
 //! Masked autoregressive image models on candle, to be sampled by the plans of [`gtr_core`].
 //!
-//! A backend computes what a plan asks for and decides nothing about schedules. [`open_mar`] gives a model of classes by
-//! name or path, [`open_lightgen`] one of texts, whose prompts a [`TextEncoder`] encodes first; both implement
-//! [`gtr_core::MaskedGenerator`]. Latent images become pictures by an autoencoder of [`vae`].
+//! A backend computes what a plan asks for and decides nothing about schedules. [`open`] gives a model of any family by name
+//! or path, [`open_mar`] one of classes, [`open_lightgen`] one of texts, whose prompts a [`TextEncoder`] encodes first; all
+//! implement [`gtr_core::MaskedGenerator`]. [`Families`] lists the families, to which a program may add its own
+//! [`ModelFamily`]. Latent images become pictures by an autoencoder of [`vae`].
 //!
 //! On the CPU the bits of an image do not depend on the batch that it is in, nor on the number of threads, nor on the
 //! step counts of the tokens that are drawn with it.
@@ -30,7 +31,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod canvas;
 pub mod checkpoint;
 mod compute;
 pub mod conform;
@@ -38,22 +38,29 @@ mod device;
 pub mod diffusion;
 mod error;
 mod executed;
+mod families;
+mod family;
 pub mod field;
 mod file;
 mod files;
 mod fingerprint;
 pub mod judge;
+pub mod latent;
 mod layers;
 pub mod lightgen;
 pub mod mar;
+mod model;
 mod models;
 mod numbers;
+mod open;
 mod picture;
 mod product;
+mod prompt;
 pub mod raster;
 mod repository;
 mod rows;
 mod sizes;
+mod spec;
 mod square;
 mod stand_in;
 pub mod text;
@@ -63,19 +70,24 @@ pub mod vae;
 
 pub use candle_core::Device;
 
-pub use self::canvas::Canvas;
 pub use self::compute::{Compute, Precision};
-pub use self::device::{device, device_name};
-pub use self::error::BackendError;
+pub use self::device::{auto_device, device, device_name};
+pub use self::error::{BackendError, StackSize};
 pub use self::executed::executed;
+pub use self::families::Families;
+pub use self::family::{ModelFamily, OpenOptions};
 pub use self::file::follow;
 pub use self::fingerprint::fingerprint;
 pub use self::judge::{Judge, Verdict};
-pub use self::lightgen::open_lightgen;
-pub use self::mar::{open, open_mar};
-pub use self::models::{EMBEDDED, EmbeddedModel, Family, Files, ModelSpec, family, published, spec};
+pub use self::latent::Canvas;
+pub use self::model::{AnyModel, Model};
+pub use self::models::{EMBEDDED, EmbeddedModel, Files, Found};
+pub use self::open::{grid_for, open, open_lightgen, open_mar, published, spec};
 pub use self::picture::Picture;
+pub use self::prompt::PromptInput;
 pub use self::repository::{IN_REPOSITORY, RepositoryModel};
+pub use self::sizes::Stack;
+pub use self::spec::ModelSpec;
 pub use self::square::{Squares, threads};
 pub use self::stand_in::{STAND_IN_BYTES, stand_in};
 pub use self::text::TextEncoder;

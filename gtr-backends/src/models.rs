@@ -1,18 +1,14 @@
-//! Models by name or by path.
+//! Models that are part of the program, models on disk, and their files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use gtr_core::cost::ArchSpec;
-use gtr_core::{Grid, TimestepLimit};
 
 use crate::BackendError;
-use crate::checkpoint::Checkpoint;
-use crate::files::{parse_object, read_text};
-use crate::repository::{IN_REPOSITORY, RepositoryModel};
+use crate::checkpoint::{Checkpoint, Layout, Wanted};
+use crate::repository::RepositoryModel;
 use crate::vae::{KlDecoder, LatentScale, open_diffusers};
-use crate::{lightgen, mar};
 
 /// A model that is part of the program.
 #[derive(Clone, Copy, Debug)]
@@ -40,21 +36,6 @@ pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     field: Some(include_bytes!("../../models/mar-digits/field.safetensors")),
 }];
 
-/// The published models that are known by name; their weights are not part of the program.
-pub fn published() -> impl Iterator<Item = &'static str> {
-    mar::NAMES.into_iter().chain(lightgen::NAMES)
-}
-
-/// What a model is asked for by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Family {
-    /// Images of a class: [`open_mar`](crate::open_mar).
-    Mar,
-    /// Images of a text: [`open_lightgen`](crate::open_lightgen).
-    LightGen,
-}
-
 /// The files of a model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Files<'a> {
@@ -68,92 +49,100 @@ pub struct Files<'a> {
     pub random: Option<u64>,
 }
 
-/// Which family a model is of, told by its name or its configuration.
-///
-/// # Errors
-/// [`BackendError::UnknownModel`] if it is neither a name nor a path, [`BackendError::Read`] for a path without a readable
-/// `config.json`.
-///
-/// # Examples
-/// ```
-/// use gtr_backends::{Family, family};
-/// assert_eq!(family("mar-l")?, Family::Mar);
-/// assert_eq!(family("lightgen-large")?, Family::LightGen);
-/// # Ok::<(), gtr_backends::BackendError>(())
-/// ```
-pub fn family(model: &str) -> Result<Family, BackendError> {
-    if lightgen::NAMES.contains(&model) {
-        return Ok(Family::LightGen);
-    }
-    if mar::NAMES.contains(&model) || embedded(model).is_some() {
-        return Ok(Family::Mar);
-    }
-    let (_, text) = config_beside(model)?;
-    // Only one family knows this field; anything else wrong with the file is said when it is read in full.
-    let fields: Result<serde_json::Map<String, serde_json::Value>, _> = parse_object(&text);
-    let text_model = fields.is_ok_and(|fields| fields.contains_key("caption_channels"));
-    Ok(if text_model { Family::LightGen } else { Family::Mar })
-}
-
-/// What is known of a model without its weights.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ModelSpec {
-    /// The sizes that decide what a plan costs.
-    pub arch: ArchSpec,
-    /// Its token grid.
-    pub grid: Grid,
-    /// The timesteps that it is good for.
-    pub timestep_limit: TimestepLimit,
-    /// Its own scale of guidance.
-    pub guidance: Option<f64>,
-    /// Number of its classes, if it makes images of classes.
-    pub classes: Option<usize>,
-}
-
-/// Looks up what is known of a model without its weights.
-///
-/// # Errors
-/// As [`family`], and [`BackendError::Config`] for a configuration that is not possible.
-///
-/// # Examples
-/// ```
-/// let spec = gtr_backends::spec("mar-h")?;
-/// assert_eq!((spec.grid.tokens(), spec.arch.head.depth), (256, 12));
-/// # Ok::<(), gtr_backends::BackendError>(())
-/// ```
-pub fn spec(model: &str) -> Result<ModelSpec, BackendError> {
-    match family(model)? {
-        Family::Mar => {
-            let config = mar::config(model)?;
-            let (arch, timestep_limit) = (config.arch(), config.timestep_limit());
-            let classes = Some(config.classes);
-            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance, classes })
-        }
-        Family::LightGen => {
-            let config = lightgen::config(model)?;
-            let (arch, timestep_limit) = (config.arch(), TimestepLimit::NONE);
-            Ok(ModelSpec { arch, grid: config.grid, timestep_limit, guidance: config.guidance, classes: None })
-        }
-    }
-}
-
 impl Files<'_> {
     /// Refuses two sources of weights.
     pub(crate) fn check(&self) -> Result<(), BackendError> {
         match (self.weights, self.random) {
-            (Some(path), Some(_)) => Err(BackendError::Request(format!(
-                "weights are either random or those of {}, not both",
-                path.display()
-            ))),
+            (Some(path), Some(_)) => Err(BackendError::TwoWeights { path: path.to_owned() }),
             _ => Ok(()),
         }
     }
 }
 
-/// What is said of a model that is known by name only.
-pub(crate) fn without_weights(model: &str) -> BackendError {
-    BackendError::Request(format!("the weights of {model} are not part of the program: give its checkpoint"))
+/// Where a model is.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// Known by name: its sizes are in the program, its weights are not.
+    Published,
+    /// Part of the program.
+    BuiltIn(&'static EmbeddedModel),
+    /// A path, and the `config.json` there.
+    OnDisk { path: PathBuf, config: PathBuf, text: String },
+}
+
+/// A model that was found, and its configuration. [`Families::find`](crate::Families::find) gives it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    model: String,
+    source: Source,
+}
+
+impl Found {
+    pub(crate) fn new(model: &str, source: Source) -> Self {
+        Self { model: model.to_owned(), source }
+    }
+
+    /// What was asked for: a name or a path.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Whether it is known by name, with sizes that are part of the program.
+    pub fn is_published(&self) -> bool {
+        matches!(self.source, Source::Published)
+    }
+
+    /// The name and the text of its configuration, unless it is known by name.
+    pub fn config(&self) -> Option<(String, &str)> {
+        match &self.source {
+            Source::Published => None,
+            Source::BuiltIn(embedded) => Some((self.model.clone(), embedded.config)),
+            Source::OnDisk { config, text, .. } => Some((config.display().to_string(), text)),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What is said if it is known by a name that another family gives.
+    pub(crate) fn of_another_family(&self) -> BackendError {
+        BackendError::OtherFamily { model: self.model.clone() }
+    }
+
+    /// The checkpoint of the model: random, given, its own. `section` is what is taken of it unless the files name one, `layout`
+    /// the tensors that random weights are made for.
+    ///
+    /// # Errors
+    /// [`BackendError::WithoutWeights`] for a model that is known by name alone, else what is wrong with the files.
+    pub fn checkpoint(
+        &self,
+        files: &Files<'_>,
+        section: Wanted,
+        layout: impl FnOnce() -> Result<Layout, BackendError>,
+    ) -> Result<Checkpoint, BackendError> {
+        files.check()?;
+        let model = &self.model;
+        if let (Some(section), None, Source::BuiltIn(_)) = (files.section, files.weights, &self.source) {
+            return Err(BackendError::NoSections { model: model.clone(), section: section.to_owned() });
+        }
+        let wanted = Wanted::named_or(files.section, section);
+        match (files.random, files.weights, &self.source) {
+            (Some(seed), ..) => Ok(Checkpoint::random(model, &layout()?, seed)),
+            (None, Some(weights), _) => Checkpoint::open_section(weights, &wanted),
+            (None, None, Source::BuiltIn(embedded)) => {
+                Checkpoint::from_bytes(&format!("the built-in model {model}"), embedded.weights)
+            }
+            (None, None, Source::Published) => Err(BackendError::WithoutWeights { model: model.clone() }),
+            (None, None, Source::OnDisk { path, .. }) => Checkpoint::open_section(&checkpoint_of(path)?, &wanted),
+        }
+    }
+}
+
+/// The checkpoint of a model on disk: the file itself, or the only one of the folder.
+pub(crate) fn checkpoint_of(path: &Path) -> Result<PathBuf, BackendError> {
+    if path.is_dir() { only_checkpoint(path) } else { Ok(path.to_owned()) }
 }
 
 /// An autoencoder in a file, or in a folder that may state the scale of its latents.
@@ -169,36 +158,23 @@ pub(crate) fn embedded(model: &str) -> Option<&'static EmbeddedModel> {
     EMBEDDED.iter().find(|embedded| embedded.name == model)
 }
 
-/// Path of a model on disk: the folder of one that is in the repository, or the path that was given.
-fn place(model: &str) -> Result<PathBuf, BackendError> {
+/// Path of a model on disk: the folder of one that is in the repository, or the path that was given; `None` if there is no
+/// such path.
+pub(crate) fn place(model: &str) -> Result<Option<PathBuf>, BackendError> {
     if let Some(known) = RepositoryModel::find(model) {
-        return known.place();
+        return known.place().map(Some);
     }
     let path = Path::new(model);
-    if path.exists() {
-        return Ok(path.to_owned());
-    }
-    let here = EMBEDDED.iter().map(|embedded| embedded.name).chain(IN_REPOSITORY.iter().map(|model| model.name));
-    Err(BackendError::UnknownModel { name: model.to_owned(), known: here.chain(published()).collect() })
+    Ok(path.exists().then(|| path.to_owned()))
 }
 
 /// The folder of a model on disk, where its `config.json` is.
-pub(crate) fn folder_of(model: &str) -> Result<PathBuf, BackendError> {
-    let path = place(model)?;
-    Ok(if path.is_dir() { path } else { path.parent().map_or_else(PathBuf::new, Path::to_owned) })
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.to_owned() } else { path.parent().map_or_else(PathBuf::new, Path::to_owned) }
 }
 
-/// Path and text of the `config.json` of a model on disk.
-pub(crate) fn config_beside(model: &str) -> Result<(String, String), BackendError> {
-    let config = folder_of(model)?.join("config.json");
-    Ok((config.display().to_string(), read_text(&config)?))
-}
-
-/// The checkpoint of a model on disk: the file itself, or the only one of the folder.
-pub(crate) fn checkpoint_of(model: &str) -> Result<PathBuf, BackendError> {
-    let path = place(model)?;
-    if path.is_dir() { only_checkpoint(&path) } else { Ok(path) }
-}
+/// The field of a model, in its folder.
+pub(crate) const FIELD: &str = "field.safetensors";
 
 /// The endings of checkpoints; those of a later row count where a folder has none of the rows before.
 const ENDINGS: [&[&str]; 3] =
@@ -215,7 +191,7 @@ fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
     let ends = |path: &&PathBuf, endings: &[&str]| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // A field may lie beside the weights.
-        endings.iter().any(|ending| name.ends_with(ending) && !name.starts_with('.') && name != crate::field::FILE)
+        endings.iter().any(|ending| name.ends_with(ending) && !name.starts_with('.') && name != FIELD)
     };
     let found = ENDINGS.iter().map(|endings| all.iter().filter(|path| ends(path, endings)).collect::<Vec<_>>());
     let found = found.into_iter().find(|found| !found.is_empty()).unwrap_or_default();

@@ -5,6 +5,7 @@ use gtr_core::cost::StackSpec;
 
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
+use crate::error::StackSize;
 use crate::layers::BlockSize;
 
 /// Size of a stack of transformer blocks.
@@ -52,7 +53,43 @@ impl Stack {
     }
 }
 
-/// Checks that a field is between 1 and `most`.
+/// The patch of latent values that a token is, as configuration files state it.
+pub(crate) struct Patch {
+    /// Side of the patch.
+    pub(crate) side: usize,
+    /// Channels of the latent image.
+    pub(crate) latent_channels: usize,
+}
+
+impl Patch {
+    /// The fields `patch_size` and `vae_embed_dim`, and `token_embed_dim`, which follows from them.
+    pub(crate) fn checked(
+        patch_size: usize,
+        vae_embed_dim: usize,
+        token_embed_dim: Option<usize>,
+    ) -> Result<Self, String> {
+        let side = within("patch_size", patch_size, 64)?;
+        let latent_channels = within("vae_embed_dim", vae_embed_dim, 256)?;
+        let token_channels = within("token channels", latent_channels * side * side, 4096)?;
+        fixed("token_embed_dim", token_embed_dim.as_ref(), &token_channels)?;
+        Ok(Self { side, latent_channels })
+    }
+}
+
+/// The fields `diffloss_d` and `diffloss_w`: depth and width of the diffusion head.
+pub(crate) fn head(diffloss_d: usize, diffloss_w: usize) -> Result<(usize, usize), String> {
+    Ok((within("diffloss_d", diffloss_d, 128)?, within("diffloss_w", diffloss_w, 8192)?))
+}
+
+/// The field `cfg`: a scale of guidance.
+pub(crate) fn guidance(cfg: Option<f64>) -> Result<Option<f64>, String> {
+    match cfg {
+        Some(scale) if !scale.is_finite() => Err("`cfg` must be a finite number".into()),
+        _ => Ok(cfg),
+    }
+}
+
+/// A field that has an upper bound.
 pub(crate) fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
     if (1..=most).contains(&value) { Ok(value) } else { Err(format!("`{name}` must be 1 to {most}, not {value}")) }
 }
@@ -88,8 +125,8 @@ impl Found<'_> {
                     file: self.checkpoint.name().to_owned(),
                     model: self.model.to_owned(),
                     part: name,
-                    found: (depth, width),
-                    expected: (expected.depth, expected.width),
+                    found: StackSize { blocks: depth, width },
+                    expected: StackSize { blocks: expected.depth, width: expected.width },
                     name: same.map(|(name, _)| *name),
                 });
             }

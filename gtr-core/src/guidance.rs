@@ -1,5 +1,8 @@
 //! Scale of classifier-free guidance over the AR steps.
 
+use std::fmt;
+use std::str::FromStr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,46 @@ pub enum GuidanceSchedule {
     Linear,
     /// The same scale in every step.
     Constant,
+}
+
+impl GuidanceSchedule {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Linear, Self::Constant];
+
+    /// The name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Constant => "constant",
+        }
+    }
+}
+
+impl fmt::Display for GuidanceSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for GuidanceSchedule {
+    type Err = OutOfRange;
+
+    /// The schedule with this [name](GuidanceSchedule::name).
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_core::GuidanceSchedule;
+    /// assert_eq!("constant".parse(), Ok(GuidanceSchedule::Constant));
+    /// assert!("cosine".parse::<GuidanceSchedule>().is_err());
+    /// ```
+    fn from_str(name: &str) -> Result<Self, OutOfRange> {
+        let named = Self::ALL.into_iter().find(|schedule| schedule.name() == name);
+        named.ok_or_else(|| OutOfRange {
+            what: "a guidance schedule",
+            expected: "linear or constant",
+            found: name.to_owned(),
+        })
+    }
 }
 
 /// Classifier-free guidance. Scale 1 means no guidance.
@@ -82,6 +125,16 @@ impl Guidance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for schedule in GuidanceSchedule::ALL {
+            assert_eq!(schedule.to_string().parse(), Ok(schedule));
+            assert_eq!(serde_json::to_value(schedule).unwrap(), schedule.name());
+        }
+        let error = "cosine".parse::<GuidanceSchedule>().unwrap_err().to_string();
+        assert!(error.contains("linear or constant") && error.ends_with("not cosine"), "{error}");
+    }
 
     #[test]
     fn scales_are_bounded() {

@@ -27,6 +27,7 @@ pub mod cost;
 pub mod design;
 pub mod detail;
 pub mod diffusion;
+pub mod erased;
 #[cfg(any(test, feature = "testing"))]
 pub mod laws;
 pub mod loss;

@@ -5,7 +5,7 @@ use gtr_core::{
     Timesteps, TokenIndex,
 };
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -186,14 +186,7 @@ impl PyPlan {
     /// `schedule` is `linear`, which grows with the fraction of tokens that are known after the step, or `constant`.
     #[pyo3(signature = (scale, schedule="linear"))]
     fn guidance<'py>(&self, py: Python<'py>, scale: f64, schedule: &str) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let schedule = match schedule {
-            "linear" => GuidanceSchedule::Linear,
-            "constant" => GuidanceSchedule::Constant,
-            other => {
-                let message = format!("a guidance schedule must be linear or constant, not {other}");
-                return Err(PyValueError::new_err(message));
-            }
-        };
+        let schedule: GuidanceSchedule = schedule.parse().map_err(|error| out_of_range(&error))?;
         let guidance = Guidance::new(scale, schedule).map_err(|error| out_of_range(&error))?;
         let tokens = self.plan.grid().tokens();
         let mut left = tokens - self.plan.known().len();

@@ -10,7 +10,7 @@ use gtr_core::{
 use crate::golden::{Golden, floats};
 
 fn digits() -> MarGenerator {
-    gtr_backends::open("digits", None, &Device::Cpu).unwrap()
+    gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap()
 }
 
 fn timesteps(generator: &MarGenerator, steps: u32) -> Timesteps {

@@ -19,7 +19,7 @@ fn load(alter: impl FnOnce(&mut HashMap<String, Tensor>)) -> Result<MarModel, Ba
     let mut weights = weights();
     alter(&mut weights);
     let bytes = safetensors::serialize(&weights, None).unwrap();
-    MarModel::load(tiny_config(), Checkpoint::from_bytes("altered.safetensors", bytes)?, &Device::Cpu)
+    MarModel::load(&tiny_config(), Checkpoint::from_bytes("altered.safetensors", bytes)?, &Device::Cpu)
 }
 
 fn message(result: Result<MarModel, BackendError>) -> String {
@@ -130,17 +130,20 @@ fn models_can_be_opened_by_folder_and_by_file() {
     let folder = folder();
     let (path, file) = (folder.path().to_str().unwrap(), folder.path().join("mar-digits.safetensors"));
     for model in [path, file.to_str().unwrap()] {
-        assert_eq!(gtr_backends::open(model, None, &Device::Cpu).unwrap().config().name, "mar-digits");
+        assert_eq!(
+            gtr_backends::open_mar(model, &gtr_backends::Files::default(), &Device::Cpu).unwrap().config().name,
+            "mar-digits"
+        );
     }
     assert!(gtr_backends::open("digits", Some(&file), &Device::Cpu).is_ok());
     let other = crate::golden::path("mar_tiny/weights.safetensors");
     let error = gtr_backends::open("digits", Some(&other), &Device::Cpu).unwrap_err().to_string();
     assert!(error.contains("it should be [10, 128]"), "{error}");
     fs::copy(&file, folder.path().join("second.pth")).unwrap();
-    let error = gtr_backends::open(path, None, &Device::Cpu).unwrap_err().to_string();
+    let error = gtr_backends::open_mar(path, &gtr_backends::Files::default(), &Device::Cpu).unwrap_err().to_string();
     assert!(error.contains("the folder holds 2 checkpoints"), "{error}");
     fs::remove_file(folder.path().join("config.json")).unwrap();
-    let error = gtr_backends::open(path, None, &Device::Cpu).unwrap_err().to_string();
+    let error = gtr_backends::open_mar(path, &gtr_backends::Files::default(), &Device::Cpu).unwrap_err().to_string();
     assert!(error.contains("cannot be read") && error.contains("config.json"), "{error}");
 }
 

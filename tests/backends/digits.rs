@@ -9,7 +9,7 @@ use gtr_core::{
 
 #[test]
 fn the_judge_recognizes_the_classes_of_the_prompts() {
-    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let grid = generator.grid();
     let classes: Vec<_> = (0..10).map(|class| generator.class(class).unwrap()).collect();
     let mut canvas = generator.canvas(&classes, true).unwrap();
@@ -37,25 +37,25 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
 
 #[test]
 fn the_model_describes_itself() {
-    let generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     assert_eq!(generator.timestep_limit(), TimestepLimit::Max(Timestep::new(949).unwrap()));
     assert_eq!(generator.offers(), [Capability::HostFeatures, Capability::Encoding]);
     assert_eq!(generator.grid().tokens(), 64);
     assert_eq!(generator.config().guidance, Some(3.0));
-    let parameters = gtr_backends::mar::MarModel::layout(generator.config()).parameters();
+    let parameters = gtr_backends::mar::MarModel::layout(generator.config()).unwrap().parameters();
     assert_eq!(parameters, 2_933_024);
 }
 
 #[test]
 fn classes_outside_the_model_are_refused() {
-    let generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let error = generator.class(12).unwrap_err();
     assert_eq!(error.to_string(), "class 12 is outside the model: it has classes 0 to 9");
 }
 
 #[test]
 fn inconsistent_calls_are_refused() {
-    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let class = generator.class(1).unwrap();
     let mut canvas = generator.canvas(&[class], false).unwrap();
     let token = generator.grid().token(5).unwrap();
@@ -79,7 +79,7 @@ fn inconsistent_calls_are_refused() {
 
 #[test]
 fn non_finite_values_are_found() {
-    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let class = generator.class(1).unwrap();
     let mut canvas = generator.canvas(&[class, class], false).unwrap();
     let tokens: Vec<_> = [9, 3].map(|token| generator.grid().token(token).unwrap()).to_vec();

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use gtr_backends::checkpoint::{Checkpoint, Inventory, Wanted, WeightsKind};
+use gtr_backends::checkpoint::{Checkpoint, Inventory, Wanted, Weights, WeightsKind};
 use serde::Deserialize;
 
 use crate::golden::path;
@@ -114,10 +114,9 @@ fn files_named_in_an_index_must_exist_if_needed() {
     assert_eq!(checkpoint.read_f32("class_emb.weight").unwrap().len(), 6);
     // The error for a missing file names the file; the same for a single part of a checkpoint.
     let layout = |checkpoint: Checkpoint| {
-        let mut layout = gtr_backends::checkpoint::Layout::default();
-        layout.add("mask_token", &[1, 1, 2]);
         let device = gtr_backends::Device::Cpu;
-        gtr_backends::checkpoint::Weights::with_others(checkpoint, layout, |_| true, &device).unwrap_err().to_string()
+        let take = |weights: &mut Weights| weights.take("mask_token", &[1, 1, 2]);
+        Weights::load_among(checkpoint, |_| true, &device, take).unwrap_err().to_string()
     };
     let error = layout(checkpoint);
     assert!(

@@ -67,7 +67,7 @@ pub(crate) fn tiny_config() -> MarConfig {
 
 pub(crate) fn tiny_from(checkpoint: Checkpoint) -> MarGenerator {
     let section = checkpoint.section().clone();
-    MarGenerator::new(MarModel::load(tiny_config(), checkpoint, &Device::Cpu).unwrap(), section)
+    MarGenerator::new(MarModel::load(&tiny_config(), checkpoint, &Device::Cpu).unwrap(), section)
 }
 
 /// Returns the largest absolute difference between two lists.

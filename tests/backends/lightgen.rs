@@ -19,7 +19,7 @@ pub(crate) fn config() -> LightGenConfig {
 
 fn load(grid: Grid) -> LightGenModel {
     let checkpoint = Checkpoint::open(&path("lightgen_tiny/weights.safetensors")).unwrap();
-    LightGenModel::load(config().with_grid(grid).unwrap(), checkpoint, &Device::Cpu).unwrap()
+    LightGenModel::load(&config().with_grid(grid).unwrap(), checkpoint, &Device::Cpu).unwrap()
 }
 
 fn grid(golden: &Golden, at: &str) -> Grid {
@@ -64,7 +64,7 @@ fn one_weight_off_by_one_per_cent_is_detected() {
     let config = config().with_grid(grid(&golden, "grid")).unwrap();
     let judge = |weights: &BTreeMap<String, Tensor>| {
         let checkpoint = Checkpoint::from_bytes("altered", safetensors::serialize(weights, None).unwrap()).unwrap();
-        badness(&LightGenModel::load(config.clone(), checkpoint, &Device::Cpu).unwrap(), &golden)
+        badness(&LightGenModel::load(&config, checkpoint, &Device::Cpu).unwrap(), &golden)
     };
     assert!(judge(&right) <= 1.0);
     let mut unnoticed = Vec::new();

@@ -68,7 +68,7 @@ fn loading() {
     let config = config(&std::env::var(SIZE).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("zeros.safetensors");
-    let layout = MarModel::layout(&config);
+    let layout = MarModel::layout(&config).unwrap();
     let precision: Precision = std::env::var(PRECISION).map_or(Precision::F32, |name| name.parse().unwrap());
     let name = format!("{} {precision}", config.name);
     let weights = write_zeros(&path, &layout) as f64 * if precision == Precision::F32 { 1.0 } else { 0.5 };
@@ -83,7 +83,7 @@ fn loading() {
             }
             peak
         });
-        let model = MarModel::load(config, Checkpoint::open(&path).unwrap(), compute).unwrap();
+        let model = MarModel::load(&config, Checkpoint::open(&path).unwrap(), compute).unwrap();
         done.store(true, Ordering::Relaxed);
         (model, watch.join().unwrap().max(anonymous()))
     });

@@ -9,7 +9,7 @@ use gtr_backends::checkpoint::{Checkpoint, Layout, Section, Wanted, WeightsKind}
 use gtr_backends::lightgen::{LightGenConfig, LightGenModel};
 use gtr_backends::mar::{MarConfig, MarModel};
 use gtr_backends::vae::{DecoderSize, KlDecoder};
-use gtr_backends::{Family, Files, open_lightgen, open_mar};
+use gtr_backends::{Families, Files, open_lightgen, open_mar};
 use gtr_core::{Grid, MaskedGenerator, Targets};
 
 use crate::golden::{Golden, path};
@@ -34,14 +34,15 @@ fn small_mar() -> MarConfig {
 
 #[test]
 fn published_models_have_their_published_sizes() {
-    let count = |name: &str| MarModel::layout(&MarConfig::named(name).unwrap()).parameters();
+    let count = |name: &str| MarModel::layout(&MarConfig::named(name).unwrap()).unwrap().parameters();
     assert_eq!(["mar-b", "mar-l", "mar-h"].map(count), [207_924_768, 478_326_304, 942_403_104]);
-    let count = |name: &str| LightGenModel::layout(&LightGenConfig::named(name).unwrap()).parameters();
+    let count = |name: &str| LightGenModel::layout(&LightGenConfig::named(name).unwrap()).unwrap().parameters();
     let expected = [406_689_152, 792_244_352, 1_414_206_336];
     assert_eq!(["lightgen-base", "lightgen-large", "lightgen-huge"].map(count), expected);
-    for name in gtr_backends::published() {
-        let family = gtr_backends::family(name).unwrap();
-        assert_eq!(family == Family::LightGen, name.starts_with("lightgen"));
+    let families = Families::builtin();
+    for name in families.published() {
+        let found = families.find(name).unwrap();
+        assert!(name.starts_with(families.of(&found).name()), "{name}");
     }
 }
 
@@ -49,7 +50,7 @@ fn published_models_have_their_published_sizes() {
 fn a_checkpoint_of_another_size_is_a_one_line_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkpoint.safetensors");
-    write_zeros(&MarModel::layout(&small_mar()), &file);
+    write_zeros(&MarModel::layout(&small_mar()).unwrap(), &file);
     let files = Files { weights: Some(&file), ..Files::default() };
     let text = open_mar("mar-h", &files, &Device::Cpu).unwrap_err().to_string();
     assert!(

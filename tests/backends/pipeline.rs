@@ -109,7 +109,7 @@ impl Pipeline {
         })
         .to_string();
         fs::write(model.join("config.json"), &config).unwrap();
-        let layout = LightGenModel::layout(&LightGenConfig::parse("tiny", &config).unwrap());
+        let layout = LightGenModel::layout(&LightGenConfig::parse("tiny", &config).unwrap()).unwrap();
         write_random(&layout, 9, &model.join("model.safetensors"));
         Self { _folder: folder, model, text_encoder, vae }
     }
@@ -227,8 +227,9 @@ fn inconsistent_parts_are_refused() {
     fs::remove_file(pipeline.vae.join("diffusion_pytorch_model.safetensors")).unwrap();
     let text = refuse(&Files { vae: Some(&pipeline.vae), ..Files::default() }, None);
     assert!(text.ends_with("diffusion_pytorch_model.safetensors: cannot be read"), "{text}");
-    assert!(gtr_backends::family(model).unwrap() == gtr_backends::Family::LightGen);
-    let text = gtr_backends::open(model, None, &Device::Cpu).unwrap_err().to_string();
+    let families = gtr_backends::Families::builtin();
+    assert_eq!(families.of(&families.find(model).unwrap()).name(), "lightgen");
+    let text = gtr_backends::open_mar(model, &gtr_backends::Files::default(), &Device::Cpu).unwrap_err().to_string();
     assert!(text.contains("unknown field"), "{text}");
 }
 

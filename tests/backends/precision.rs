@@ -15,7 +15,7 @@ fn compute(precision: Precision) -> Compute {
 }
 
 fn digits(precision: Precision) -> MarGenerator {
-    gtr_backends::open("digits", None, compute(precision)).unwrap()
+    gtr_backends::open_mar("digits", &gtr_backends::Files::default(), compute(precision)).unwrap()
 }
 
 /// Generates images of classes equal to their numbers, in batches of at most `batch`.
@@ -61,7 +61,7 @@ fn conditioning_vectors_differ_only_by_rounding() {
     let texts = Golden::open("lightgen_tiny/text").tensor("texts").get(0).unwrap();
     let vectors = |precision| {
         let checkpoint = Checkpoint::open(&path("lightgen_tiny/weights.safetensors")).unwrap();
-        let model = LightGenModel::load(config.clone(), checkpoint, compute(precision)).unwrap();
+        let model = LightGenModel::load(&config, checkpoint, compute(precision)).unwrap();
         let images = [Positions { known: &[], targets: &[0, 100, 255] }];
         let decoded = model.decode(&images, None).unwrap();
         let text = model.embed_text(&texts).unwrap();

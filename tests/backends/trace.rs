@@ -17,7 +17,8 @@ use gtr_core::{
 
 fn plan(name: &str) -> Plan {
     let mut schedule = preset::find(name).unwrap().schedule.clone();
-    let limit = gtr_backends::open("digits", None, &Device::Cpu).unwrap().timestep_limit();
+    let limit =
+        gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap().timestep_limit();
     schedule.set_default_timestep_limit(limit).unwrap();
     // Fewer evaluations than in the preset, because the size of the traced noise is proportional to them.
     schedule.diffusion = schedule.diffusion.with("t_max", 6).with("t_min", 4).with("t_rec", 3);
@@ -36,7 +37,7 @@ fn pictures(plan: &Plan, settings: &Settings, trace: Option<&Path>) -> Vec<Pictu
 }
 
 fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[u32]]) -> Vec<Picture> {
-    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let sampler = Sampler::new(plan, &Registry::builtin()).unwrap();
     let provenance = Provenance { model: "digits".into(), weights: "built in".into(), ..Provenance::default() };
     let mut tracer = trace.map(|path| Tracer::create(path, plan, settings, &provenance).unwrap());
@@ -305,7 +306,7 @@ fn an_unfinished_trace_does_not_exist() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let (plan, settings) = (plan("gtr-8"), settings(1.0));
-    let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
     let mut tracer = Tracer::create(&path, &plan, &settings, &Provenance::default()).unwrap();
     let jobs = [Job::new(generator.class(0).unwrap(), ImageIndex(0))];

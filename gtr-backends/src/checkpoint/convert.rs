@@ -55,9 +55,9 @@ const PIECE: usize = 1 << 16;
 /// appears only when it is complete; an existing file is replaced. The metadata key `section` holds the section's name.
 ///
 /// # Errors
-/// Those of [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a value that
-/// is too large for the new type; [`BackendError::Request`] for a type other than f32, f16 or bf16, or if `output` is
-/// `input`; [`BackendError::Write`] if the output cannot be written.
+/// As [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a number that is too
+/// large for the new type; [`BackendError::WeightType`] for a type that is not f32, f16 or bf16, [`BackendError::SameFile`] if
+/// the file would replace its own source; [`BackendError::Write`].
 ///
 /// # Examples
 /// ```no_run
@@ -69,13 +69,12 @@ const PIECE: usize = 1 << 16;
 /// ```
 pub fn convert(input: &Path, output: &Path, options: &ConvertOptions) -> Result<Converted, BackendError> {
     if let Some(dtype) = options.dtype.filter(|dtype| !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)) {
-        return Err(BackendError::Request(format!("expected f32, f16 or bf16 as the type of weights, found {dtype}")));
+        return Err(BackendError::WeightType { dtype: dtype.to_string() });
     }
     if let (Ok(from), Ok(to)) = (input.canonicalize(), output.canonicalize())
         && from == to
     {
-        let shown = input.display();
-        return Err(BackendError::Request(format!("{shown} is both input and output: choose another output")));
+        return Err(BackendError::SameFile { path: input.to_owned() });
     }
     let mut checkpoint = Checkpoint::open_section(input, &options.section)?;
     let mut header = Header::default();

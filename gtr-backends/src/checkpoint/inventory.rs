@@ -6,8 +6,6 @@ use super::format::Format;
 use super::section::{self, WHOLE, Wanted};
 use super::{Checkpoint, Kind, Section, Source, TensorInfo, parts};
 use crate::BackendError;
-use crate::lightgen::{self, LightGenConfig};
-use crate::mar::{self, MarConfig, Stack};
 
 /// The sections of a checkpoint and their tensors.
 #[derive(Clone, Debug)]
@@ -21,8 +19,9 @@ pub struct Inventory {
     pub taken: Result<Section, String>,
     /// Kind of model in the selected section, if it is recognised.
     pub kind: Option<Kind>,
-    /// Published models of that kind with the same encoder size.
-    pub models: Vec<&'static str>,
+    /// Width and blocks of its encoder, if it has one: published models come in sizes, which
+    /// [`Families::sized`](crate::Families::sized) compares.
+    pub encoder: Option<(usize, usize)>,
 }
 
 /// A section of a checkpoint.
@@ -88,25 +87,12 @@ impl Inventory {
             }
         }
         if let Some(reason) = refusal {
-            return Ok(Self { format: format_name, sections, taken: Err(reason), kind: None, models: Vec::new() });
+            return Ok(Self { format: format_name, sections, taken: Err(reason), kind: None, encoder: None });
         }
         let checkpoint = Checkpoint::new(name, format, &Wanted::Averaged)?;
         let kind = Kind::of(&checkpoint);
-        let models = published(&checkpoint, kind);
-        Ok(Self { format: format_name, sections, taken: Ok(checkpoint.section), kind, models })
+        let width = checkpoint.dimension("encoder_norm.weight", 0);
+        let encoder = width.map(|width| (width, checkpoint.blocks("encoder_blocks")));
+        Ok(Self { format: format_name, sections, taken: Ok(checkpoint.section), kind, encoder })
     }
-}
-
-/// Returns the published models of a kind whose encoder has the same width and depth.
-fn published(checkpoint: &Checkpoint, kind: Option<Kind>) -> Vec<&'static str> {
-    let encoder = |name: &&'static str| -> Option<Stack> {
-        match kind? {
-            Kind::Mar => MarConfig::named(name).map(|config| config.encoder),
-            Kind::LightGen => LightGenConfig::named(name).map(|config| config.encoder),
-            _ => None,
-        }
-    };
-    let found = (checkpoint.dimension("encoder_norm.weight", 0), checkpoint.blocks("encoder_blocks"));
-    let names = mar::NAMES.into_iter().chain(lightgen::NAMES);
-    names.filter(|name| encoder(name).is_some_and(|it| (Some(it.width), it.depth) == found)).collect()
 }

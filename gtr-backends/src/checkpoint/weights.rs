@@ -2,32 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use gtr_kernels::{COLUMNS, PackedShape};
 
-use super::Checkpoint;
 use super::packed::{Matrix, Order, Packed, matrix_shape};
+use super::{Checkpoint, Dtype};
 use crate::error::Context;
 use crate::{BackendError, Compute, Precision};
 
 /// Names and shapes of the tensors of a model.
 ///
-/// The layers of a model declare the tensors that they need. A checkpoint is then compared with the whole layout before any
-/// tensor is read, and messages can distinguish a misnamed tensor from a missing one.
+/// The function that loads a model is run twice, first to collect what it takes ([`Layout::of`]). So a checkpoint can be
+/// compared as a whole before anything is read from it, and a misnamed tensor can be told from a missing one.
 #[derive(Clone, Debug, Default)]
 pub struct Layout(BTreeMap<String, Vec<usize>>);
 
 impl Layout {
-    /// Declares a tensor.
-    pub fn add(&mut self, name: impl Into<String>, shape: &[usize]) {
-        self.0.insert(name.into(), shape.to_vec());
+    /// The tensors that `build` takes.
+    ///
+    /// # Errors
+    /// What `build` returns; a failure of the tensor library.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::checkpoint::{Layout, Weights};
+    /// let layout = Layout::of(|weights: &mut Weights| weights.take("norm.weight", &[8]))?;
+    /// assert_eq!((layout.tensors().len(), layout.parameters()), (1, 8));
+    /// # Ok::<(), gtr_backends::BackendError>(())
+    /// ```
+    pub fn of<T>(build: impl FnOnce(&mut Weights) -> Result<T, BackendError>) -> Result<Self, BackendError> {
+        let mut weights = Weights { source: Source::Collect(Self::default()), compute: (&Device::Cpu).into() };
+        build(&mut weights)?;
+        Ok(match weights.source {
+            Source::Collect(layout) | Source::Read { left: layout, .. } => layout,
+        })
     }
 
-    /// Changes the name of a declared tensor.
-    pub(crate) fn rename(&mut self, name: &str, other: &str) {
-        if let Some(shape) = self.0.remove(name) {
-            self.0.insert(other.to_owned(), shape);
-        }
+    /// Adds a tensor.
+    pub fn add(&mut self, name: impl Into<String>, shape: &[usize]) {
+        self.0.insert(name.into(), shape.to_vec());
     }
 
     /// Names and shapes of all declared tensors.
@@ -44,57 +57,64 @@ impl Layout {
 /// Weights of a model, read one tensor at a time.
 #[derive(Debug)]
 pub struct Weights {
-    checkpoint: Checkpoint,
-    layout: Layout,
+    source: Source,
     compute: Compute,
 }
 
+/// Where tensors come from.
+#[derive(Debug)]
+enum Source {
+    /// From nowhere: names and shapes are collected, and all tensors are placeholders.
+    Collect(Layout),
+    /// From a checkpoint that has all of them.
+    Read {
+        checkpoint: Checkpoint,
+        /// What nothing has taken yet.
+        left: Layout,
+    },
+}
+
 impl Weights {
-    /// Checks that a checkpoint has exactly the tensors of the layout, with their shapes.
+    /// Loads a model with `build`, which takes the tensors of the model. The checkpoint must hold exactly these.
     ///
     /// # Errors
     /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`]. Each names the
-    /// file and the tensor.
-    pub fn new(checkpoint: Checkpoint, layout: Layout, compute: impl Into<Compute>) -> Result<Self, BackendError> {
-        Self::with_others(checkpoint, layout, |_| false, compute)
+    /// file and the tensor; else as `build`.
+    pub fn load<T>(
+        checkpoint: Checkpoint,
+        compute: impl Into<Compute>,
+        build: impl Fn(&mut Self) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        Self::load_among(checkpoint, |_| false, compute, build)
     }
 
-    /// Like [`Weights::new`], for a checkpoint with additional tensors: those for which `other` returns true are ignored.
+    /// Like [`Weights::load`], from a checkpoint with additional tensors: those for which `other` returns true are ignored.
     ///
     /// # Errors
-    /// Those of [`Weights::new`].
-    pub fn with_others(
+    /// Those of [`Weights::load`].
+    pub fn load_among<T>(
+        checkpoint: Checkpoint,
+        other: impl Fn(&str) -> bool,
+        compute: impl Into<Compute>,
+        build: impl Fn(&mut Self) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let layout = Layout::of(&build)?;
+        let mut weights = Self::new(checkpoint, layout, other, compute)?;
+        build(&mut weights)
+    }
+
+    /// The tensors of a checkpoint, which must be those of `layout` and no others but those that `other` tells.
+    ///
+    /// # Errors
+    /// As [`Weights::load`].
+    pub(crate) fn new(
         checkpoint: Checkpoint,
         layout: Layout,
         other: impl Fn(&str) -> bool,
         compute: impl Into<Compute>,
     ) -> Result<Self, BackendError> {
-        let file = || checkpoint.name().to_owned();
-        let unexpected: Vec<&str> = checkpoint
-            .tensors()
-            .map(|(name, _)| name)
-            .filter(|name| !layout.0.contains_key(*name) && !other(name))
-            .collect();
-        for (name, expected) in &layout.0 {
-            let Some(info) = checkpoint.info(name) else {
-                return Err(BackendError::MissingTensor {
-                    file: file(),
-                    name: name.clone(),
-                    expected: expected.clone(),
-                    closest: closest(name, &unexpected).map(String::into_boxed_str),
-                    hint: checkpoint.hint(name).map(String::into_boxed_str),
-                });
-            };
-            if info.dtype.is_some() && info.shape != *expected {
-                let (name, found, expected) = (name.clone(), info.shape.clone(), expected.clone());
-                return Err(BackendError::TensorShape { file: file(), name, found, expected });
-            }
-        }
-        if let Some(first) = unexpected.first() {
-            let (count, first) = (unexpected.len(), (*first).to_owned());
-            return Err(BackendError::UnexpectedTensors { file: file(), count, first });
-        }
-        Ok(Self { checkpoint, layout, compute: compute.into() })
+        compare(&checkpoint, &layout, other)?;
+        Ok(Self { source: Source::Read { checkpoint, left: layout }, compute: compute.into() })
     }
 
     /// Device of the weights.
@@ -107,90 +127,151 @@ impl Weights {
         self.compute.precision()
     }
 
-    /// Reads a tensor as f32. Each tensor can be taken once.
+    /// Reads a tensor of this shape as f32. Each tensor can be taken once.
     ///
     /// # Errors
-    /// [`BackendError::Tensor`] if it cannot be read, is not declared or was taken before;
-    /// [`BackendError::NonFiniteWeight`] if it holds a value that is not finite.
-    pub fn take(&mut self, name: &str) -> Result<Tensor, BackendError> {
-        let shape = self.claim(name)?;
-        let values = self.checkpoint.read_f32(name)?;
+    /// [`BackendError::Tensor`] if it can not be read or was taken before, [`BackendError::NonFiniteWeight`] if it holds a
+    /// value that is not a finite number.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
+        let device = self.device().clone();
+        let Some(checkpoint) = self.claim(name, shape)? else { return placeholder(shape) };
+        let values = checkpoint.read_f32(name)?;
         let bad = values.iter().position(|value| !value.is_finite());
-        bad.map_or(Ok(()), |index| Err(self.not_finite(name, index, values[index])))?;
-        Tensor::from_vec(values, shape, self.device()).context("moving weights to the device")
+        bad.map_or(Ok(()), |index| Err(not_finite(checkpoint, name, (index, values[index]))))?;
+        Tensor::from_vec(values, shape, &device).context("moving weights to the device")
     }
 
     /// Reads a matrix in the precision of the model. Each tensor can be taken once.
     ///
     /// # Errors
-    /// Those of [`Weights::take`]; also [`BackendError::NonFiniteWeight`] for a value that overflows in the precision.
-    pub fn take_matrix(&mut self, name: &str) -> Result<Tensor, BackendError> {
-        let shape = self.claim(name)?;
-        let matrix = Matrix { shape: matrix_shape(&shape), first: 0, order: Order::Rows };
-        let precision = self.precision();
-        let packed = self.checkpoint.decode(name, |dtype, bytes| matrix.pack(dtype, bytes, precision))?;
-        self.tensor(name, packed, &shape)
-    }
-
-    /// Number of rows of a declared matrix; 0 if it is not declared.
-    pub(crate) fn rows(&self, name: &str) -> usize {
-        self.layout.0.get(name).and_then(|shape| shape.first()).copied().unwrap_or(0)
+    /// As [`Weights::take`]; [`BackendError::NonFiniteWeight`] for a value that the precision can not hold, too.
+    pub fn take_matrix(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
+        let matrix = Matrix { shape: matrix_shape(shape), first: 0, order: Order::Rows };
+        let [tensor] = self.pack(name, shape, [(matrix, shape.to_vec())])?;
+        Ok(tensor)
     }
 
     /// Like [`Weights::take_matrix`], for a matrix `[outputs, inputs]` used by [`crate::product::linear`].
-    pub(crate) fn take_linear(&mut self, name: &str) -> Result<Tensor, BackendError> {
-        let [rows, columns] = matrix_shape(&self.claim(name)?);
-        let (precision, order) = (self.precision(), self.order());
-        let matrix = Matrix { shape: [rows, columns], first: 0, order };
-        let packed = self.checkpoint.decode(name, |dtype, bytes| matrix.pack(dtype, bytes, precision))?;
-        self.tensor(name, packed, &linear_shape(order, rows, columns))
+    pub(crate) fn take_linear(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
+        let rows = matrix_shape(shape)[0];
+        let [tensor] = self.pack(name, shape, [self.linear(shape, 0, rows)])?;
+        Ok(tensor)
     }
 
-    /// Like [`Weights::take_linear`], split into the first `rows` outputs and the others.
-    pub(crate) fn take_linear_parts(&mut self, name: &str, rows: usize) -> Result<(Tensor, Tensor), BackendError> {
-        let [all, columns] = matrix_shape(&self.claim(name)?);
-        let rest = all.saturating_sub(rows);
-        let (precision, order) = (self.precision(), self.order());
-        let part = |first: usize, rows: usize| Matrix { shape: [rows, columns], first, order };
-        let (first, second) = self.checkpoint.decode(name, |dtype, bytes| {
-            (part(0, rows).pack(dtype, bytes, precision), part(rows, rest).pack(dtype, bytes, precision))
-        })?;
-        let shape = |rows| linear_shape(order, rows, columns);
-        Ok((self.tensor(name, first, &shape(rows))?, self.tensor(name, second, &shape(rest))?))
-    }
-
-    /// Order of the weights in matrix products on this device.
-    fn order(&self) -> Order {
-        if self.device().is_cpu() { Order::Blocks } else { Order::Columns }
-    }
-
-    /// Removes a tensor from the layout and returns its shape.
-    fn claim(&mut self, name: &str) -> Result<Vec<usize>, BackendError> {
-        self.layout.0.remove(name).ok_or_else(|| BackendError::Tensor {
-            file: self.checkpoint.name().to_owned(),
-            name: name.to_owned(),
-            reason: "the model has not declared it, or has already taken it".to_owned(),
-        })
-    }
-
-    fn tensor(
-        &self,
+    /// As [`Weights::take_linear`], for the first `rows` outputs and for the others.
+    pub(crate) fn take_linear_parts(
+        &mut self,
         name: &str,
-        packed: Result<Packed, (usize, f32)>,
         shape: &[usize],
+        rows: usize,
+    ) -> Result<(Tensor, Tensor), BackendError> {
+        let rest = matrix_shape(shape)[0].saturating_sub(rows);
+        let [first, second] = self.pack(name, shape, [self.linear(shape, 0, rows), self.linear(shape, rows, rest)])?;
+        Ok((first, second))
+    }
+
+    /// What is computed from tensors that were taken; nothing while only names are collected.
+    pub(crate) fn computed(
+        &self,
+        compute: impl FnOnce() -> Result<Tensor, BackendError>,
     ) -> Result<Tensor, BackendError> {
-        let packed = packed.map_err(|(index, value)| self.not_finite(name, index, value))?;
-        packed.tensor(shape, self.device()).context("moving weights to the device")
+        match self.source {
+            Source::Collect(_) => placeholder(&[0]),
+            Source::Read { .. } => compute(),
+        }
     }
 
-    fn not_finite(&self, name: &str, index: usize, value: f32) -> BackendError {
-        BackendError::NonFiniteWeight { file: self.checkpoint.name().to_owned(), name: name.to_owned(), index, value }
+    /// Some rows of a matrix as the weights of a product, and the shape of the tensor that they become.
+    fn linear(&self, shape: &[usize], first: usize, rows: usize) -> (Matrix, Vec<usize>) {
+        // The order in which products take weights here.
+        let order = if self.device().is_cpu() { Order::Blocks } else { Order::Columns };
+        let columns = matrix_shape(shape)[1];
+        (Matrix { shape: [rows, columns], first, order }, linear_shape(order, rows, columns))
     }
 
-    /// Returns the names of declared tensors that were not taken. Empty unless a model declares unused tensors.
-    pub fn finish(self) -> Vec<String> {
-        self.layout.0.into_keys().collect()
+    /// Reads a tensor once and makes matrices of it.
+    fn pack<const N: usize>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        parts: [(Matrix, Vec<usize>); N],
+    ) -> Result<[Tensor; N], BackendError> {
+        let (precision, device) = (self.precision(), self.device().clone());
+        let tensors: Vec<Tensor> = if let Some(checkpoint) = self.claim(name, shape)? {
+            let pack = |dtype: Dtype, bytes: &[u8]| -> Vec<_> {
+                parts.iter().map(|(matrix, shape)| (matrix.pack(dtype, bytes, precision), shape)).collect()
+            };
+            let packed = checkpoint.decode(name, pack)?;
+            let tensor = |(packed, shape): (Result<Packed, (usize, f32)>, &Vec<usize>)| {
+                let packed = packed.map_err(|bad| not_finite(checkpoint, name, bad))?;
+                packed.tensor(shape, &device).context("moving weights to the device")
+            };
+            packed.into_iter().map(tensor).collect::<Result<_, _>>()?
+        } else {
+            parts.iter().map(|(_, shape)| placeholder(shape)).collect::<Result<_, _>>()?
+        };
+        tensors.try_into().map_err(|_| BackendError::Request(format!("`{name}` has other parts than were asked for")))
     }
+
+    /// The checkpoint that holds a tensor that nothing has taken yet; `None` while names are collected.
+    fn claim(&mut self, name: &str, shape: &[usize]) -> Result<Option<&mut Checkpoint>, BackendError> {
+        match &mut self.source {
+            Source::Collect(layout) => {
+                layout.add(name, shape);
+                Ok(None)
+            }
+            Source::Read { checkpoint, left } => match left.0.remove(name) {
+                Some(declared) if declared == shape => Ok(Some(checkpoint)),
+                _ => Err(BackendError::Tensor {
+                    file: checkpoint.name().to_owned(),
+                    name: name.to_owned(),
+                    reason: "the model has not declared it, or has it already".to_owned(),
+                }),
+            },
+        }
+    }
+}
+
+/// Refuses a checkpoint that does not hold exactly the tensors of `layout`, and perhaps some that `other` tells.
+fn compare(checkpoint: &Checkpoint, layout: &Layout, other: impl Fn(&str) -> bool) -> Result<(), BackendError> {
+    let file = || checkpoint.name().to_owned();
+    let unexpected: Vec<&str> = checkpoint
+        .tensors()
+        .map(|(name, _)| name)
+        .filter(|name| !layout.0.contains_key(*name) && !other(name))
+        .collect();
+    for (name, expected) in &layout.0 {
+        let Some(info) = checkpoint.info(name) else {
+            return Err(BackendError::MissingTensor {
+                file: file(),
+                name: name.clone(),
+                expected: expected.clone(),
+                closest: closest(name, &unexpected).map(String::into_boxed_str),
+                hint: checkpoint.hint(name).map(String::into_boxed_str),
+            });
+        };
+        if info.dtype.is_some() && info.shape != *expected {
+            let (name, found, expected) = (name.clone(), info.shape.clone(), expected.clone());
+            return Err(BackendError::TensorShape { file: file(), name, found, expected });
+        }
+    }
+    match unexpected.first() {
+        Some(first) => {
+            let (count, first) = (unexpected.len(), (*first).to_owned());
+            Err(BackendError::UnexpectedTensors { file: file(), count, first })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Stands for a tensor of this shape; it takes no memory.
+fn placeholder(shape: &[usize]) -> Result<Tensor, BackendError> {
+    let nothing = Tensor::zeros((), DType::F32, &Device::Cpu).and_then(|zero| zero.broadcast_as(shape));
+    nothing.context("collecting the tensors of a model")
+}
+
+fn not_finite(checkpoint: &Checkpoint, name: &str, (index, value): (usize, f32)) -> BackendError {
+    BackendError::NonFiniteWeight { file: checkpoint.name().to_owned(), name: name.to_owned(), index, value }
 }
 
 /// Shape of the weights of a linear layer in an order.

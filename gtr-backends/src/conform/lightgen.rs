@@ -1,14 +1,13 @@
 //! `lightgen_*`: a LightGen model, its parts and its runs, each on the grid that its recording states.
 
 use candle_core::{Device, Tensor};
-use gtr_core::{Grid, MaskedGenerator, Targets};
+use gtr_core::Grid;
 
 use super::checks::Checks;
 use super::folder::Folder;
+use super::model::{self, Recorded, latents};
 use super::recording::Recording;
-use super::runs::Replay;
 use super::transformer::{known_values, masks};
-use super::{chains, head, runs};
 use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Wanted};
 use crate::error::Context;
@@ -18,9 +17,7 @@ use crate::lightgen::{Canvas, LightGenConfig, LightGenGenerator, LightGenModel, 
 const TOLERANCE: f64 = 1e-5;
 
 pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-    let mut generator = load(folder)?;
-    let features = features_tolerance(folder);
-    folder.each(checks, |stem, checks| check_one(folder, stem, &mut generator, features, checks));
+    model::check(folder, load(folder)?, checks);
     Ok(())
 }
 
@@ -29,44 +26,7 @@ fn load(folder: &Folder) -> Result<LightGenGenerator, BackendError> {
     folder.check_size(config.grid, config.text_length)?;
     let checkpoint = Checkpoint::open_section(&folder.weights()?, &Wanted::Raw)?;
     let section = checkpoint.section().clone();
-    Ok(LightGenGenerator::new(LightGenModel::load(config, checkpoint, &Device::Cpu)?, section))
-}
-
-fn check_one(
-    folder: &Folder,
-    stem: &str,
-    generator: &mut LightGenGenerator,
-    features: f64,
-    checks: &mut Checks<'_>,
-) -> Result<(), BackendError> {
-    if stem.starts_with("weights") {
-        return Ok(());
-    }
-    if stem.starts_with("checkpoint") {
-        return folder.check_archive(stem, &Wanted::Raw, checks);
-    }
-    let recording = folder.open(stem)?;
-    match stem {
-        _ if stem.starts_with("text") => texts(&recording, generator.model(), checks)?,
-        _ if stem.starts_with("pos_embed") => positions(folder, &recording, generator, checks)?,
-        _ if stem.starts_with("encdec") => {
-            move_to(folder, &recording, generator, "/grid")?;
-            states(&recording, generator.model(), checks)?;
-            patches(&recording, generator, checks)?;
-        }
-        _ if stem.starts_with("head") => head::check(&recording, generator.model().head(), checks)?,
-        _ if stem.starts_with("p_sample_loop") => chains::check(&recording, generator.model().head(), checks)?,
-        _ if stem.starts_with("sample") => {
-            move_to(folder, &recording, generator, "/call")?;
-            runs::check(&recording, generator, features, checks)?;
-        }
-        _ => {
-            checks.note("not checked: nothing is known by such a name");
-            return Ok(());
-        }
-    }
-    checks.unused(&recording);
-    Ok(())
+    Ok(LightGenGenerator::new(LightGenModel::load(&config, checkpoint, &Device::Cpu)?, section))
 }
 
 /// Takes the model to the grid that the description states at `pointer`.
@@ -93,17 +53,6 @@ fn set_grid(
     let grid = Grid::new(height, width).map_err(|error| recording.wrong(error.to_string()))?;
     folder.check_size(grid, generator.config().text_length)?;
     generator.set_grid(grid)
-}
-
-/// What conditioning vectors in whole runs may differ by: as in the recordings of encoder and decoder beside them.
-fn features_tolerance(folder: &Folder) -> f64 {
-    let mut tolerance = TOLERANCE;
-    for recording in folder.all("encdec").filter_map(|stem| folder.open(stem).ok()) {
-        for state in recording.between("", ".mask").unwrap_or_default() {
-            tolerance = recording.tolerance_of(&format!("{state}/z"), tolerance);
-        }
-    }
-    tolerance
 }
 
 /// The embedded texts of a recording, one an image.
@@ -193,36 +142,61 @@ fn patches(
     checks: &mut Checks<'_>,
 ) -> Result<(), BackendError> {
     let (tokens, channels) = (generator.config().tokens(), generator.config().token_channels());
-    let order: Vec<_> = generator.grid().iter().collect();
     for (from, to) in [("tokens", "tokens_unpatchified"), ("latent_patchified", "latent_image")] {
         if !(recording.has(from) && recording.has(to)) {
             continue;
         }
         let [images, ..] = recording.shape::<3>(from)?;
         let values = recording.shaped(from, &[images, tokens, channels])?;
-        let mut canvas = Canvas::new(vec![None; images], false);
-        let targets = Targets::new((0..images).map(|_| order.as_slice()));
-        generator.commit(&mut canvas, &targets, values.flatten_to(1).context("reading tokens")?)?;
-        checks.tensors(to, &generator.latents(&canvas)?, &recording.tensor(to)?, 0.0)?;
+        checks.tensors(to, &latents(generator, images, &values)?, &recording.tensor(to)?, 0.0)?;
     }
     Ok(())
 }
 
-impl Replay for LightGenGenerator {
-    fn empty(&mut self, recording: &Recording, images: usize, guided: bool) -> Result<Canvas, BackendError> {
+impl Recorded for LightGenModel {
+    const SECTION: Wanted = Wanted::Raw;
+
+    fn tolerance(folder: &Folder) -> f64 {
+        let mut tolerance = TOLERANCE;
+        for recording in folder.all("encdec").filter_map(|stem| folder.open(stem).ok()) {
+            for state in recording.between("", ".mask").unwrap_or_default() {
+                tolerance = recording.tolerance_of(&format!("{state}/z"), tolerance);
+            }
+        }
+        tolerance
+    }
+
+    fn empty(&self, recording: &Recording, images: usize, guided: bool) -> Result<Canvas, BackendError> {
         let prompts = if recording.has("texts") {
-            embedded(recording, self.model(), images)?.into_iter().map(Some).collect()
+            embedded(recording, self, images)?.into_iter().map(Some).collect()
         } else {
             vec![None; images]
         };
         Ok(Canvas::new(prompts, guided))
     }
 
-    fn latents(&self, canvas: &Canvas) -> Result<Tensor, BackendError> {
-        Self::latents(self, canvas)
+    fn prepare(folder: &Folder, recording: &Recording, generator: &mut LightGenGenerator) -> Result<(), BackendError> {
+        move_to(folder, recording, generator, "/call")
     }
 
-    fn sizes(&self) -> (usize, usize) {
-        (self.config().token_channels(), self.config().cross.width)
+    fn own(
+        stem: &str,
+        folder: &Folder,
+        recording: &Recording,
+        generator: &mut LightGenGenerator,
+        checks: &mut Checks<'_>,
+    ) -> Result<bool, BackendError> {
+        if stem.starts_with("text") {
+            texts(recording, generator.model(), checks)?;
+        } else if stem.starts_with("pos_embed") {
+            positions(folder, recording, generator, checks)?;
+        } else if stem.starts_with("encdec") {
+            move_to(folder, recording, generator, "/grid")?;
+            states(recording, generator.model(), checks)?;
+            patches(recording, generator, checks)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
     }
 }

@@ -61,7 +61,7 @@ impl Case<'_> {
     }
 
     fn grid(&self) -> Result<Grid, BackendError> {
-        let side = |pointer| Ok(u32::try_from(self.whole(pointer)?).unwrap_or(u32::MAX));
+        let side = |pointer| Ok::<_, BackendError>(u32::try_from(self.whole(pointer)?).unwrap_or(u32::MAX));
         let (height, width) = (side("/grid/height")?, side("/grid/width")?);
         let grid = Grid::new(height, width).map_err(|error| self.wrong(&error.to_string()))?;
         if grid.tokens() > LARGEST {

@@ -46,6 +46,7 @@ mod kl16;
 mod lightgen;
 mod loss;
 mod mar;
+mod model;
 mod named;
 mod noise;
 mod recording;
@@ -138,7 +139,7 @@ const FILES: &[FileKind] = &[
 /// A recording that cannot be compared is a problem of the report, not an error.
 ///
 /// # Errors
-/// [`BackendError::Read`] for a path that does not exist, [`BackendError::Request`] if there is nothing to check under
+/// [`BackendError::Read`] for a path that does not exist, [`BackendError::NoRecording`] if there is nothing to check under
 /// `paths`.
 pub fn conform(paths: &[PathBuf], options: &Options) -> Result<Report, BackendError> {
     let mut report = Report::default();
@@ -151,7 +152,7 @@ pub fn conform(paths: &[PathBuf], options: &Options) -> Result<Report, BackendEr
         if let Some(note) = report.notes.first() {
             reason = format!("{reason} ({}: {})", note.recording, note.text);
         }
-        return Err(BackendError::Request(reason));
+        return Err(BackendError::NoRecording(reason));
     }
     Ok(report)
 }

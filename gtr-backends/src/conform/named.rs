@@ -10,6 +10,7 @@ use super::{head, transformer};
 use crate::BackendError;
 use crate::diffusion::{Conditions, sample};
 use crate::mar::MarGenerator;
+use crate::models::Files;
 
 pub(super) fn digits(recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     check("digits", recording, checks)
@@ -20,7 +21,7 @@ pub(super) fn fashion(recording: &Recording, checks: &mut Checks<'_>) -> Result<
 }
 
 fn check(model: &str, recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-    let generator = crate::open(model, None, &Device::Cpu)?;
+    let generator = crate::open_mar(model, &Files::default(), &Device::Cpu)?;
     transformer::states(recording, &generator, checks)?;
     network(recording, &generator, checks)?;
     for steps in recording.between("loop", ".out")? {

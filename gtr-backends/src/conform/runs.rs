@@ -11,29 +11,19 @@ use gtr_core::{
 
 use super::chains::{Call, NoiseNames, draw, first_rows, halves, timesteps};
 use super::checks::Checks;
+use super::model::{Recorded, sizes};
 use super::recording::Recording;
 use super::report::Tolerance;
 use super::transformer::{Mask, known_values, masks};
 use crate::BackendError;
 use crate::diffusion::Conditions;
 use crate::error::Context;
-
-/// A model whose recorded runs can be replayed.
-pub(super) trait Replay: MaskedGenerator<Features = Conditions, Tokens = Tensor, Error = BackendError> {
-    /// Creates the canvas of a recorded run before its first step.
-    fn empty(&mut self, recording: &Recording, images: usize, guided: bool) -> Result<Self::Canvas, BackendError>;
-
-    /// Returns the latent images of a full canvas.
-    fn latents(&self, canvas: &Self::Canvas) -> Result<Tensor, BackendError>;
-
-    /// Number of channels of a token, length of a conditioning vector.
-    fn sizes(&self) -> (usize, usize);
-}
+use crate::latent::{Canvas, LatentGenerator};
 
 /// A recorded run with the parameters to replay it.
-struct Run<'a, G> {
+struct Run<'a, B> {
     recording: &'a Recording,
-    generator: &'a mut G,
+    generator: &'a mut LatentGenerator<B>,
     call: Call,
     images: usize,
     guided: bool,
@@ -46,9 +36,9 @@ struct Run<'a, G> {
 }
 
 /// Checks a recorded run. `features` is the tolerance of conditioning vectors.
-pub(super) fn check<G: Replay>(
+pub(super) fn check<B: Recorded>(
     recording: &Recording,
-    generator: &mut G,
+    generator: &mut LatentGenerator<B>,
     features: f64,
     checks: &mut Checks<'_>,
 ) -> Result<(), BackendError> {
@@ -88,7 +78,7 @@ fn scales(recording: &Recording) -> Result<Vec<f64>, BackendError> {
     Ok(list.iter().filter_map(serde_json::Value::as_f64).collect())
 }
 
-impl<G: Replay> Run<'_, G> {
+impl<B: Recorded> Run<'_, B> {
     fn steps(&self) -> usize {
         self.scales.len()
     }
@@ -117,11 +107,9 @@ impl<G: Replay> Run<'_, G> {
                 }
             }
         }
-        let schedule = match recording.value("/call/cfg_schedule")?.as_str() {
-            Some("linear") => GuidanceSchedule::Linear,
-            Some("constant") => GuidanceSchedule::Constant,
-            _ => return Err(recording.wrong("expected linear or constant as `cfg_schedule`")),
-        };
+        let schedule = recording.value("/call/cfg_schedule")?.as_str().and_then(|name| name.parse().ok());
+        let schedule: GuidanceSchedule =
+            schedule.ok_or_else(|| recording.wrong("expected linear or constant as `cfg_schedule`"))?;
         let guidance =
             Guidance::new(self.call.guidance, schedule).map_err(|error| recording.wrong(error.to_string()))?;
         let found: Vec<f64> = left.iter().map(|&masked| guidance.at(tokens, masked)).collect();
@@ -167,7 +155,7 @@ impl<G: Replay> Run<'_, G> {
 
     /// Reads the recorded tokens before a step, or after the last step: `[images, tokens, channels]`.
     fn recorded(&self, step: usize) -> Result<Tensor, BackendError> {
-        let (tokens, (channels, _)) = (self.generator.grid().tokens(), self.generator.sizes());
+        let (tokens, (channels, _)) = (self.generator.grid().tokens(), sizes(self.generator));
         if step == self.steps() {
             return self.recording.shaped("tokens_final", &[self.images, tokens, channels]);
         }
@@ -176,8 +164,8 @@ impl<G: Replay> Run<'_, G> {
     }
 
     /// Creates the recorded state before a step.
-    fn state(&mut self, step: usize) -> Result<G::Canvas, BackendError> {
-        let mut canvas = self.generator.empty(self.recording, self.images, self.guided)?;
+    fn state(&mut self, step: usize) -> Result<Canvas<B::Prompt>, BackendError> {
+        let mut canvas = self.generator.model().empty(self.recording, self.images, self.guided)?;
         let values = known_values(&self.recorded(step)?, &self.masks[step]).context("choosing known tokens")?;
         if let Some(values) = values {
             let known: Vec<Vec<u32>> = self.masks[step].iter().map(|mask| mask.known.clone()).collect();
@@ -195,13 +183,13 @@ impl<G: Replay> Run<'_, G> {
         let rows: Vec<Row> = rows.flat_map(|(image, tokens)| tokens.iter().map(move |t| row(image, t))).collect();
         let names = NoiseNames { first: format!("step{step}.init_noise"), rest: format!("step{step}.noise") };
         let call = Call { timesteps: self.call.timesteps.clone(), guidance: self.scales[step], ..self.call };
-        let (channels, _) = self.generator.sizes();
+        let (channels, _) = sizes(self.generator);
         let generator = &mut *self.generator;
         draw(self.recording, &rows, &names, &call, channels, |request| generator.denoise(features, request))
     }
 
     fn step_by_step(&mut self, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-        let (recording, (channels, width)) = (self.recording, self.generator.sizes());
+        let (recording, (channels, width)) = (self.recording, sizes(self.generator));
         let tolerance = recording.chain_tolerance("output", &recording.tensor("output")?)?;
         for step in 0..self.steps() {
             let (canvas, targets) = (self.state(step)?, self.generated(step)?);
@@ -222,7 +210,7 @@ impl<G: Replay> Run<'_, G> {
     }
 
     fn free_running(&mut self, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-        let mut canvas = self.generator.empty(self.recording, self.images, self.guided)?;
+        let mut canvas = self.generator.model().empty(self.recording, self.images, self.guided)?;
         for step in 0..self.steps() {
             let targets = self.generated(step)?;
             let features = self.generator.features(&canvas, &targets)?;

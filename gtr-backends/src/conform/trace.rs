@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
+use gtr_core::erased::{AnyCanvas, AnyPrompt};
 use gtr_core::{
     Denoise, Grid, Guidance, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Purpose, Registry, Row, Seed, Step,
     Stream, Targets, Timesteps, TokenIndex,
@@ -13,14 +14,16 @@ use super::checks::Checks;
 use super::noise::RecordedNoise;
 use super::recording::{Recording, magnitude};
 use super::report::Tolerance;
-use super::runs::Replay;
 use crate::checkpoint::{Checkpoint, Wanted};
 use crate::diffusion::Conditions;
 use crate::error::Context;
-use crate::lightgen::{LightGenGenerator, TextFeatures};
-use crate::mar::{Class, MarGenerator};
-use crate::models::{Family, Files};
-use crate::trace::{Description, FORMAT, Traced};
+use crate::families::Families;
+use crate::family::OpenOptions;
+use crate::layers::index;
+use crate::model::AnyModel;
+use crate::models::Files;
+use crate::prompt::PromptInput;
+use crate::trace::{Description, FORMAT};
 use crate::{BackendError, Compute};
 
 /// What conditioning vectors may differ by.
@@ -39,48 +42,32 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     let recording = Recording::open(&path.with_extension(""))?;
     let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?)?;
     let compute = Compute::from(&Device::Cpu).with_precision(description.precision);
-    let model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
+    let mut model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
     let Description { plan, unchecked, guidance, temperature, seed, batches, .. } = description;
     if let Some(unchecked) = unchecked {
         checks.note(format!("its plan: {unchecked}"));
     }
     let run = Run { recording: &recording, plan: &plan, registry: Registry::builtin(), guidance, temperature, seed };
-    match model {
-        Model::Mar(mut generator) => run.check(generator.as_mut(), batches, checks)?,
-        Model::LightGen(mut generator) => run.check(generator.as_mut(), batches, checks)?,
-    }
+    (0..batches).try_for_each(|batch| Batch::open(&run, &model, batch)?.check(&mut model, checks))?;
     checks.unused(&recording);
     Ok(())
 }
 
-/// A model of either family.
-enum Model {
-    Mar(Box<MarGenerator>),
-    LightGen(Box<LightGenGenerator>),
-}
-
-/// A model whose traces are replayed.
-trait Retraced: Replay + Traced {
-    /// What the images of a batch were asked for by.
-    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<Self::Prompt>, BackendError>;
-}
-
-impl Retraced for MarGenerator {
-    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<Class>, BackendError> {
+/// What the images of a batch were asked for by.
+fn prompts(
+    model: &AnyModel,
+    recording: &Recording,
+    batch: usize,
+    images: usize,
+) -> Result<Vec<AnyPrompt>, BackendError> {
+    let Some(text) = model.spec().arch.text else {
         let name = format!("batch{batch}.classes");
         recording.shaped(&name, &[images])?;
-        recording.u32s(&name)?.into_iter().map(|class| self.class(class)).collect()
-    }
-}
-
-impl Retraced for LightGenGenerator {
-    fn prompts(&self, recording: &Recording, batch: usize, images: usize) -> Result<Vec<TextFeatures>, BackendError> {
-        let config = self.config();
-        let texts =
-            recording.shaped(&format!("batch{batch}.texts"), &[images, config.text_length, config.cross.width])?;
-        let text = |image| self.model().text_of_embedded(&texts.get(image).context("reading texts")?);
-        (0..images).map(text).collect()
-    }
+        return recording.u32s(&name)?.into_iter().map(|class| model.class(class)).collect();
+    };
+    let texts = recording.shaped(&format!("batch{batch}.texts"), &[images, text.length, text.decoder.width])?;
+    let text = |image| model.prompt(&PromptInput::EmbeddedText(texts.get(image).context("reading texts")?));
+    (0..images).map(text).collect()
 }
 
 /// The model that was asked for, or the built-in one that the trace names, on the grid of the plan.
@@ -90,7 +77,7 @@ fn model(
     grid: Grid,
     compute: &Compute,
     checks: &Checks<'_>,
-) -> Result<Model, BackendError> {
+) -> Result<AnyModel, BackendError> {
     let options = checks.options;
     let built_in = crate::EMBEDDED.iter().any(|model| model.name == name);
     let name = match &options.model {
@@ -102,21 +89,17 @@ fn model(
         }
     };
     let files = Files { weights: options.weights.as_deref(), random: options.random, ..Files::default() };
-    let model = match crate::family(name)? {
-        Family::Mar => Model::Mar(Box::new(crate::open_mar(name, &files, compute)?)),
-        Family::LightGen => {
-            let mut generator = crate::open_lightgen(name, &files, None, compute)?;
-            generator.set_grid(grid)?;
-            Model::LightGen(Box::new(generator))
-        }
-    };
-    match &model {
-        Model::Mar(generator) if generator.grid() != grid => {
-            let own = generator.grid();
-            Err(recording.wrong(format!("its plan is for a grid of {grid}, the model for one of {own}")))
-        }
-        _ => Ok(model),
+    let mut model = Families::builtin().open(name, &OpenOptions::new(files, compute))?;
+    let own = MaskedGenerator::grid(&model);
+    if own != grid {
+        model.set_grid(grid).map_err(|error| match error {
+            BackendError::OneGrid { .. } => {
+                recording.wrong(format!("its plan is for a grid of {grid}, the model for one of {own}"))
+            }
+            error => error,
+        })?;
     }
+    Ok(model)
 }
 
 /// What all batches share.
@@ -129,22 +112,11 @@ struct Run<'a> {
     seed: Seed,
 }
 
-impl Run<'_> {
-    fn check<G: Retraced>(
-        &self,
-        generator: &mut G,
-        batches: usize,
-        checks: &mut Checks<'_>,
-    ) -> Result<(), BackendError> {
-        (0..batches).try_for_each(|batch| Batch::open(self, generator, batch)?.check(generator, checks))
-    }
-}
-
-struct Batch<'a, P> {
+struct Batch<'a> {
     run: &'a Run<'a>,
     number: usize,
     images: Vec<ImageIndex>,
-    prompts: Vec<P>,
+    prompts: Vec<AnyPrompt>,
     orders: Vec<Vec<TokenIndex>>,
     /// The final values, `[images, tokens, channels]`.
     tokens: Tensor,
@@ -163,11 +135,12 @@ struct Recorded {
     sampled: Tensor,
 }
 
-impl<'a, P> Batch<'a, P> {
-    fn open<G: Retraced<Prompt = P>>(run: &'a Run<'a>, generator: &G, number: usize) -> Result<Self, BackendError> {
+impl<'a> Batch<'a> {
+    fn open(run: &'a Run<'a>, generator: &AnyModel, number: usize) -> Result<Self, BackendError> {
         let (recording, tokens) = (run.recording, run.plan.grid().tokens());
         let name = |part: &str| format!("batch{number}.{part}");
-        let sizes = generator.sizes();
+        let spec = generator.spec();
+        let sizes = (spec.arch.token_channels, spec.condition_width());
         let wrong = |part: &str| recording.wrong(format!("`{}` does not fit the images", name(part)));
         let image = |value: f64| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
@@ -177,7 +150,7 @@ impl<'a, P> Batch<'a, P> {
         };
         let images = recording.f64s(&name("images"))?.into_iter().map(image).collect::<Option<Vec<_>>>();
         let images = images.filter(|images| !images.is_empty()).ok_or_else(|| wrong("images"))?;
-        let prompts = generator.prompts(recording, number, images.len())?;
+        let prompts = prompts(generator, recording, number, images.len())?;
         recording.shaped(&name("orders"), &[images.len(), tokens])?;
         let orders = recording.whole(&name("orders"))?;
         let order =
@@ -188,11 +161,11 @@ impl<'a, P> Batch<'a, P> {
         Ok(Self { run, number, images, prompts, orders, tokens, sizes })
     }
 
-    fn check<G: Retraced<Prompt = P>>(&self, generator: &mut G, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-        let index = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
+    fn check(&self, generator: &mut AnyModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
+        let numbers = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
         for (&image, order) in self.images.iter().zip(&self.orders) {
             let own = [self.run.plan.known(), &self.run.plan.order(self.run.seed, image)].concat();
-            checks.exact("orders", &index(&own), &index(order));
+            checks.exact("orders", &numbers(&own), &numbers(order));
         }
         let (mut known, total) = (self.run.plan.known().len(), self.run.plan.grid().tokens());
         let mut free = self.state(generator, known)?;
@@ -225,7 +198,7 @@ impl<'a, P> Batch<'a, P> {
         }
         let all = Targets::new(self.orders.iter().map(Vec::as_slice));
         let expected = gathered(&self.tokens, &all).context("choosing tokens")?;
-        let found = G::known_values(&free).map(|values| values.flatten_to(1)).transpose();
+        let found = generator.known_values(&free).map(|values| values.flatten_to(1)).transpose();
         let found = found.context("reading token values")?;
         let found = found.ok_or_else(|| self.run.recording.wrong("its plan has no step"))?;
         // Of what the run decides nothing.
@@ -233,12 +206,12 @@ impl<'a, P> Batch<'a, P> {
         checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
     }
 
-    fn empty<G: Retraced<Prompt = P>>(&self, generator: &mut G) -> Result<G::Canvas, BackendError> {
+    fn empty(&self, generator: &mut AnyModel) -> Result<AnyCanvas, BackendError> {
         generator.canvas(&self.prompts, self.run.guidance.is_guided())
     }
 
     /// The recorded state when `known` tokens are known.
-    fn state<G: Retraced<Prompt = P>>(&self, generator: &mut G, known: usize) -> Result<G::Canvas, BackendError> {
+    fn state(&self, generator: &mut AnyModel, known: usize) -> Result<AnyCanvas, BackendError> {
         let mut canvas = self.empty(generator)?;
         if known > 0 {
             let targets = Targets::new(self.orders.iter().map(|order| &order[..known]));
@@ -357,9 +330,9 @@ impl<'a, P> Batch<'a, P> {
         Ok(())
     }
 
-    fn draw<G: Retraced<Prompt = P>>(
+    fn draw(
         &self,
-        generator: &mut G,
+        generator: &mut AnyModel,
         conditions: &Conditions,
         recorded: &Recorded,
     ) -> Result<Tensor, BackendError> {
@@ -381,6 +354,5 @@ fn gathered(tokens: &Tensor, targets: &Targets) -> candle_core::Result<Tensor> {
     let (_, count, _) = tokens.dims3()?;
     let places = targets.by_image().enumerate();
     let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.get()));
-    let places: Vec<u32> = places.filter_map(|place| u32::try_from(place).ok()).collect();
-    tokens.flatten_to(1)?.index_select(&Tensor::new(places.as_slice(), tokens.device())?, 0)
+    tokens.flatten_to(1)?.index_select(&index(places, tokens.device())?, 0)
 }

@@ -1,13 +1,13 @@
 //! Compares encoder and decoder of MAR at recorded states.
 
 use candle_core::Tensor;
-use gtr_core::{MaskedGenerator, Targets};
 
 use super::checks::Checks;
+use super::model::latents;
 use super::recording::Recording;
 use crate::BackendError;
 use crate::error::Context;
-use crate::mar::{Canvas, MarGenerator, Sequence};
+use crate::mar::{Class, MarConfig, MarGenerator, Sequence};
 
 /// Tolerance stated in the README of the recordings.
 const TOLERANCE: f64 = 1e-5;
@@ -21,7 +21,7 @@ pub(super) fn states(
     let (tokens, channels) = (generator.config().tokens(), generator.config().token_channels());
     let [images, ..] = recording.shape::<3>("tokens")?;
     let values = recording.shaped("tokens", &[images, tokens, channels])?;
-    let labels = labels(recording, generator, images)?;
+    let labels = labels(recording, generator.config(), images)?;
     for state in recording.between("", ".mask")? {
         let masks = masks(recording, &recording.shaped(&format!("{state}.mask"), &[images, tokens])?)?;
         for half in ["cond", "uncond"] {
@@ -44,7 +44,7 @@ pub(super) fn states(
 /// Reads the classes of recorded images; `None` if no labels are recorded.
 pub(super) fn labels(
     recording: &Recording,
-    generator: &MarGenerator,
+    config: &MarConfig,
     images: usize,
 ) -> Result<Vec<Option<u32>>, BackendError> {
     if !recording.has("labels") {
@@ -54,7 +54,7 @@ pub(super) fn labels(
     if labels.len() != images {
         return Err(recording.wrong(format!("expected {images} `labels`, one per image, found {}", labels.len())));
     }
-    labels.into_iter().map(|label| generator.class(label).map(|class| Some(class.get()))).collect()
+    labels.into_iter().map(|label| Class::new(label, config).map(|class| Some(class.get()))).collect()
 }
 
 /// Masked and known positions of an image, in ascending order.
@@ -123,13 +123,9 @@ pub(super) fn unpatchify(
     let (tokens, channels) = (generator.config().tokens(), generator.config().token_channels());
     let [images, ..] = recording.shape::<3>("latent_patchified")?;
     let patches = recording.shaped("latent_patchified", &[images, tokens, channels])?;
-    let order: Vec<_> = generator.grid().iter().collect();
     if images == 0 {
         return Err(recording.wrong("`latent_patchified` has no images"));
     }
-    let mut canvas = Canvas::new(vec![None; images], false);
-    let values = patches.flatten_to(1).context("reading tokens")?;
-    generator.commit(&mut canvas, &Targets::new((0..images).map(|_| order.as_slice())), values)?;
-    let expected = recording.tensor("latent_image")?;
-    checks.tensors("unpatchify", &generator.latents(&canvas)?, &expected, 0.0)
+    let found = latents(generator, images, &patches)?;
+    checks.tensors("unpatchify", &found, &recording.tensor("latent_image")?, 0.0)
 }

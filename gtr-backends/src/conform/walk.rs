@@ -25,7 +25,7 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
         return folder(path, &whole, report, options, 0);
     }
     let Some(stem) = stem(&whole) else {
-        return Err(BackendError::Request(format!(
+        return Err(BackendError::NoRecording(format!(
             "{} is not a recording: expected a name ending in .json, .safetensors or .pth",
             path.display()
         )));
@@ -41,7 +41,7 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
         check_folder(kind, &found, report, options);
         return Ok(());
     }
-    Err(BackendError::Request(format!("{} is not a recording: unknown name", path.display())))
+    Err(BackendError::NoRecording(format!("{} is not a recording: unknown name", path.display())))
 }
 
 /// Returns the name without the extension of a recording.

@@ -1,10 +1,11 @@
 //! The network of the diffusion head: a residual MLP modulated by timestep and conditioning vector.
 
 use candle_core::{Device, Tensor};
+use gtr_core::DiffusionSteps;
 use gtr_core::cost::HeadSpec;
 
 use crate::BackendError;
-use crate::checkpoint::{Layout, Weights};
+use crate::checkpoint::Weights;
 use crate::error::Context;
 use crate::layers::{LayerNorm, Linear, NORM_EPS};
 use crate::product::Finish;
@@ -33,7 +34,7 @@ impl HeadSize {
 /// Length of the sinusoidal embedding of a timestep.
 const FREQUENCIES: usize = 256;
 /// Timesteps that a head knows.
-const TIMESTEPS: u32 = 1000;
+const TIMESTEPS: u32 = DiffusionSteps::MAX;
 
 /// The network: from noisy token, timestep and conditioning vector to predicted noise and variance.
 ///
@@ -63,54 +64,40 @@ struct Residual {
 }
 
 impl DiffusionHead {
-    /// Declares the tensors of a head under `name`.
-    pub fn declare(layout: &mut Layout, name: &str, size: HeadSize) {
-        let width = size.width;
-        Linear::declare(layout, &format!("{name}.time_embed.mlp.0"), FREQUENCIES, width);
-        Linear::declare(layout, &format!("{name}.time_embed.mlp.2"), width, width);
-        Linear::declare(layout, &format!("{name}.cond_embed"), size.condition, width);
-        Linear::declare(layout, &format!("{name}.input_proj"), size.channels, width);
-        for block in 0..size.depth {
-            let name = format!("{name}.res_blocks.{block}");
-            LayerNorm::declare(layout, &format!("{name}.in_ln"), width);
-            Linear::declare(layout, &format!("{name}.mlp.0"), width, width);
-            Linear::declare(layout, &format!("{name}.mlp.2"), width, width);
-            Linear::declare(layout, &format!("{name}.adaLN_modulation.1"), width, 3 * width);
-        }
-        Linear::declare(layout, &format!("{name}.final_layer.adaLN_modulation.1"), width, 2 * width);
-        Linear::declare(layout, &format!("{name}.final_layer.linear"), width, 2 * size.channels);
-    }
-
-    /// Loads a head whose tensors are declared under `name`.
+    /// Loads a head whose tensors have names that begin with `name`.
     ///
     /// # Errors
     /// As [`Weights::take`], or a failure of the device.
     pub fn load(weights: &mut Weights, name: &str, size: HeadSize) -> Result<Self, BackendError> {
-        let device = weights.device().clone();
-        let fc1 = Linear::load(weights, &format!("{name}.time_embed.mlp.0"))?;
-        let fc2 = Linear::load(weights, &format!("{name}.time_embed.mlp.2"))?;
-        let timesteps = all_timesteps(&device)
-            .and_then(|waves| fc1.finished(&waves, Finish::Silu))
-            .and_then(|hidden| fc2.forward(&hidden))
-            .context("embedding the timesteps")?;
+        let (device, width) = (weights.device().clone(), size.width);
+        let fc1 = Linear::load(weights, &format!("{name}.time_embed.mlp.0"), FREQUENCIES, width)?;
+        let fc2 = Linear::load(weights, &format!("{name}.time_embed.mlp.2"), width, width)?;
+        let timesteps = weights.computed(|| {
+            all_timesteps(&device)
+                .and_then(|waves| fc1.finished(&waves, Finish::Silu))
+                .and_then(|hidden| fc2.forward(&hidden))
+                .context("embedding the timesteps")
+        })?;
         let blocks = (0..size.depth).map(|block| {
             let name = format!("{name}.res_blocks.{block}");
             Ok(Residual {
-                norm: LayerNorm::load(weights, &format!("{name}.in_ln"))?,
-                fc1: Linear::load(weights, &format!("{name}.mlp.0"))?,
-                fc2: Linear::load(weights, &format!("{name}.mlp.2"))?,
-                modulation: Linear::load(weights, &format!("{name}.adaLN_modulation.1"))?,
+                norm: LayerNorm::load(weights, &format!("{name}.in_ln"), width)?,
+                fc1: Linear::load(weights, &format!("{name}.mlp.0"), width, width)?,
+                fc2: Linear::load(weights, &format!("{name}.mlp.2"), width, width)?,
+                modulation: Linear::load(weights, &format!("{name}.adaLN_modulation.1"), width, 3 * width)?,
             })
         });
+        let blocks = blocks.collect::<Result<_, BackendError>>()?;
+        let last = format!("{name}.final_layer");
         Ok(Self {
             size,
             device,
             timesteps,
-            blocks: blocks.collect::<Result<_, BackendError>>()?,
-            condition: Linear::load(weights, &format!("{name}.cond_embed"))?,
-            input: Linear::load(weights, &format!("{name}.input_proj"))?,
-            modulation: Linear::load(weights, &format!("{name}.final_layer.adaLN_modulation.1"))?,
-            output: Linear::load(weights, &format!("{name}.final_layer.linear"))?,
+            blocks,
+            condition: Linear::load(weights, &format!("{name}.cond_embed"), size.condition, width)?,
+            input: Linear::load(weights, &format!("{name}.input_proj"), size.channels, width)?,
+            modulation: Linear::load(weights, &format!("{last}.adaLN_modulation.1"), width, 2 * width)?,
+            output: Linear::load(weights, &format!("{last}.linear"), width, 2 * size.channels)?,
         })
     }
 

@@ -1,11 +1,13 @@
 //! The diffusion head: a small network that draws the value of each token by its own denoising chain, given the
 //! conditioning vector of the token.
 
+mod chain;
 mod head;
 mod process;
 mod resident;
 mod sampler;
 
+pub use self::chain::Conditions;
 pub use self::head::{DiffusionHead, HeadSize, waves};
 pub use self::process::{Coefficients, Process};
-pub use self::sampler::{Conditions, sample};
+pub use self::sampler::sample;

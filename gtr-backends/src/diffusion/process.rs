@@ -1,9 +1,10 @@
 //! The noise process and the coefficients of each step back through it.
 
-use gtr_core::Timesteps;
+use candle_core::Tensor;
+use gtr_core::{DiffusionSteps, Timesteps};
 
 /// Steps of the process that the models were trained on.
-const STEPS: usize = 1000;
+const STEPS: usize = DiffusionSteps::MAX as usize;
 
 /// A denoising process over some of the 1000 timesteps, all coefficients in f64.
 ///
@@ -151,6 +152,39 @@ impl Coefficients {
             };
         }
     }
+}
+
+/// Columns of coefficients of a step, as [`step_rows`] reads them.
+pub(super) const COLUMNS: usize = 6;
+
+impl Coefficients {
+    /// The factors, and the least and the largest log-variance, where noise is added.
+    pub(super) fn columns(&self) -> [f32; COLUMNS] {
+        let (least, most) = self.log_variance.unwrap_or_default();
+        [self.x0_from_x, self.x0_from_noise, self.mean_from_x0, self.mean_from_x, least, most]
+    }
+}
+
+/// As [`Coefficients::step`], of all rows at once, where they lie; `coefficients` has a row of [`Coefficients::columns`] for each.
+///
+/// # Shapes
+/// `coefficients`: `[rows, 6]`, all others: `[rows, channels]`; without `noise` none is added.
+pub(super) fn step_rows(
+    coefficients: &Tensor,
+    x: &Tensor,
+    predicted: &Tensor,
+    v: &Tensor,
+    noise: Option<&Tensor>,
+    temperature: f32,
+) -> candle_core::Result<Tensor> {
+    let column = |number: usize| coefficients.narrow(1, number, 1); // (rows, 1)
+    let x0 = (x.broadcast_mul(&column(0)?)? - predicted.broadcast_mul(&column(1)?)?)?;
+    let mean = (x0.broadcast_mul(&column(2)?)? + x.broadcast_mul(&column(3)?)?)?;
+    let Some(noise) = noise else { return Ok(mean) };
+    let share = ((v + 1.0)? / 2.0)?;
+    let log_variance = (share.broadcast_mul(&column(5)?)? + (1.0 - &share)?.broadcast_mul(&column(4)?)?)?;
+    let deviation = (log_variance * 0.5)?.exp()?;
+    mean + ((deviation * noise)? * f64::from(temperature))?
 }
 
 fn products(betas: &[f64]) -> impl Iterator<Item = f64> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use gtr_core::OutOfRange;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
@@ -51,11 +52,12 @@ impl Samples {
     /// is the share of the mean variance that is independent noise of each value.
     ///
     /// # Errors
-    /// [`BackendError::Request`] if no class has two images, if there are too many values for a full covariance, or if the
-    /// nugget is outside 0 to 1.
+    /// [`BackendError::Request`] if no class has two images or if there are too many values for a full covariance,
+    /// [`BackendError::OutOfRange`] for a nugget outside 0 to 1.
     pub fn field(&self, form: Form, nugget: f64) -> Result<FieldFile, BackendError> {
         if !(0.0..=1.0).contains(&nugget) {
-            return Err(BackendError::Request(format!("the nugget must be 0 to 1, not {nugget}")));
+            let found = nugget.to_string();
+            return Err(OutOfRange { what: "the nugget", expected: "0 to 1", found }.into());
         }
         let (values, freedom) = self.centred()?;
         let (dimensions, pictures) = (self.dimensions(), self.pictures());

@@ -26,4 +26,4 @@ pub use self::shrinkage::oas;
 pub use self::tokens::PictureTokens;
 
 /// File name of a model's field, in the folder of the model.
-pub const FILE: &str = "field.safetensors";
+pub const FILE: &str = crate::models::FIELD;

@@ -5,11 +5,11 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use gtr_core::{Grid, Targets, TokenIndex};
 
-use crate::canvas::Tokens;
 use crate::error::Context;
-use crate::mar::ImageDecoder;
+use crate::families::Families;
+use crate::latent::{LatentImage, PixelFormat, TokenLayout};
 use crate::vae::{KlEncoder, LatentScale, latents, open_diffusers, open_encoder};
-use crate::{BackendError, Family, Picture, family, lightgen, mar};
+use crate::{BackendError, Picture};
 
 /// Converts images to the token values that a model generates. It uses the configuration of the model and the encoder of
 /// its autoencoder, not the weights of the model.
@@ -26,7 +26,7 @@ use crate::{BackendError, Family, Picture, family, lightgen, mar};
 /// ```
 #[derive(Debug)]
 pub struct PictureTokens {
-    layout: Tokens,
+    layout: TokenLayout,
     encoder: Option<KlEncoder>,
     scale: LatentScale,
     shape: [usize; 3],
@@ -38,37 +38,29 @@ impl PictureTokens {
     /// encoder.
     ///
     /// # Errors
-    /// Those of [`spec`](crate::spec); [`BackendError::Request`] if the autoencoder is missing; otherwise the errors of
+    /// Those of [`spec`](crate::spec); [`BackendError::NoEncoder`] if the autoencoder is missing; otherwise the errors of
     /// reading the autoencoder.
     pub fn open(model: &str, vae: Option<&Path>, device: &Device) -> Result<Self, BackendError> {
-        let needed = || {
-            let vae = vae.ok_or_else(|| {
-                BackendError::Request(format!("{model} generates latents: an autoencoder is needed to encode images"))
-            })?;
-            Ok::<_, BackendError>((vae, open_encoder(vae, device)?))
-        };
-        match family(model)? {
-            Family::Mar => {
-                let config = mar::config(model)?;
-                let scale = LatentScale { scale: config.latent_scale, shift: 0.0 };
-                let layout = Tokens { grid: config.grid, channels: config.latent_channels, patch: config.patch };
-                if let Some(ImageDecoder::Identity) = config.image_decoder {
-                    let shape = sides(layout, 1, config.latent_channels);
-                    return Ok(Self { layout, encoder: None, scale, shape, device: device.clone() });
-                }
-                let (_, encoder) = needed()?;
-                encoder.check(&config.name, config.latent_channels, config.stride)?;
-                let shape = sides(layout, config.stride, 3);
-                Ok(Self { layout, encoder: Some(encoder), scale, shape, device: device.clone() })
+        let families = Families::builtin();
+        let found = families.find(model)?;
+        let LatentImage { model: name, tokens: layout, pixels } = families.of(&found).latent_image(&found)?;
+        let device = device.clone();
+        match pixels {
+            PixelFormat::Patches { scale } => {
+                let shape = sides(layout, 1, layout.channels);
+                Ok(Self { layout, encoder: None, scale, shape, device })
             }
-            Family::LightGen => {
-                let config = lightgen::config(model)?;
-                let layout = Tokens { grid: config.grid, channels: config.latent_channels, patch: config.patch };
-                let (vae, encoder) = needed()?;
-                encoder.check(&config.name, config.latent_channels, config.stride)?;
-                let scale = if vae.is_dir() { open_diffusers(vae, device)?.1 } else { LatentScale::STABLE_DIFFUSION_3 };
-                let shape = sides(layout, config.stride, 3);
-                Ok(Self { layout, encoder: Some(encoder), scale, shape, device: device.clone() })
+            PixelFormat::Latents { scale, stride } => {
+                let vae = vae.ok_or_else(|| BackendError::NoEncoder { model: model.to_owned() })?;
+                let encoder = open_encoder(vae, &device)?;
+                encoder.check(&name, layout.channels, stride)?;
+                let scale = match scale {
+                    Some(scale) => scale,
+                    None if vae.is_dir() => open_diffusers(vae, &device)?.1,
+                    None => LatentScale::STABLE_DIFFUSION_3,
+                };
+                let shape = sides(layout, stride, 3);
+                Ok(Self { layout, encoder: Some(encoder), scale, shape, device })
             }
         }
     }
@@ -112,7 +104,7 @@ impl PictureTokens {
     }
 }
 
-fn sides(layout: Tokens, stride: usize, channels: usize) -> [usize; 3] {
+fn sides(layout: TokenLayout, stride: usize, channels: usize) -> [usize; 3] {
     let side = |tokens: u32| tokens as usize * layout.patch * stride;
     [side(layout.grid.height()), side(layout.grid.width()), channels]
 }

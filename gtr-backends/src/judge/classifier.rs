@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use super::{Moments, Origin, Reference};
-use crate::checkpoint::{Layout, Weights};
+use crate::checkpoint::Weights;
 use crate::error::Context;
 use crate::layers::Linear;
 use crate::numbers::numbers;
@@ -71,26 +71,17 @@ impl Judge {
         let mut files = origin.open()?;
         let [all, first, second] = Reference::EACH.map(|reference| reference.read(&mut files));
         let references = [all?, first?, second?];
-        let mut layout = Layout::default();
-        let convolutions = [("conv1", 1, 16), ("conv2", 16, 32), ("conv3", 32, 64)];
-        for (name, inputs, outputs) in convolutions {
-            layout.add(format!("{name}.weight"), &[outputs, inputs, KERNEL, KERNEL]);
-            layout.add(format!("{name}.bias"), &[outputs]);
-        }
-        Linear::declare(&mut layout, "fc1", 1024, FEATURES);
-        Linear::declare(&mut layout, "fc2", FEATURES, CLASSES);
         let other = |name: &str| name.starts_with("reference.");
-        let mut weights = Weights::with_others(files.classifier, layout, other, &Device::Cpu)?;
-        let [first, second, third] = convolutions
-            .map(|(name, inputs, _)| Ok(Convolution { channels: inputs, linear: Linear::load(&mut weights, name)? }));
-        Ok(Self {
-            convolutions: [first?, second?, third?],
-            fc1: Linear::load(&mut weights, "fc1")?,
-            fc2: Linear::load(&mut weights, "fc2")?,
-            references,
-            fingerprint: files.fingerprint,
-            origin: origin.clone(),
-        })
+        let (convolutions, fc1, fc2) = Weights::load_among(files.classifier, other, &Device::Cpu, |weights| {
+            let convolutions = [
+                Convolution::load(weights, "conv1", 1, 16)?,
+                Convolution::load(weights, "conv2", 16, 32)?,
+                Convolution::load(weights, "conv3", 32, 64)?,
+            ];
+            let fc1 = Linear::load(weights, "fc1", 1024, FEATURES)?;
+            Ok((convolutions, fc1, Linear::load(weights, "fc2", FEATURES, CLASSES)?))
+        })?;
+        Ok(Self { convolutions, fc1, fc2, references, fingerprint: files.fingerprint, origin: origin.clone() })
     }
 
     /// Mean and covariance of the features of real images.
@@ -186,6 +177,11 @@ struct Maps {
 }
 
 impl Convolution {
+    fn load(weights: &mut Weights, name: &str, channels: usize, outputs: usize) -> Result<Self, BackendError> {
+        let linear = Linear::load_shaped(weights, name, &[outputs, channels, KERNEL, KERNEL])?;
+        Ok(Self { channels, linear })
+    }
+
     fn forward(&self, maps: &Maps) -> candle_core::Result<Maps> {
         let rows = maps.values.len() / maps.channels;
         let x = Tensor::from_vec(maps.neighbourhoods(), (rows, self.channels * KERNEL * KERNEL), &Device::Cpu)?;

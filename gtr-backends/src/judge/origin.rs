@@ -6,9 +6,9 @@ use super::classifier::WEIGHTS;
 use super::reference::HALVES;
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
+use crate::families::Families;
 use crate::files::read_bounded;
 use crate::fingerprint;
-use crate::models::{embedded, folder_of, published};
 use crate::repository::RepositoryModel;
 
 /// Largest accepted file of a judge, in bytes.
@@ -29,7 +29,7 @@ impl Origin {
     /// none. A model of the repository always has its own judge.
     ///
     /// # Errors
-    /// Those of [`family`](crate::family).
+    /// [`BackendError::UnknownModel`] if it is neither a name nor a path.
     ///
     /// # Examples
     /// ```
@@ -38,10 +38,8 @@ impl Origin {
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
     pub fn of(model: &str) -> Result<Self, BackendError> {
-        if embedded(model).is_some() || published().any(|name| name == model) {
-            return Ok(Self::BuiltIn);
-        }
-        let folder = folder_of(model)?.join("judge");
+        let Some(folder) = Families::builtin().folder(model)? else { return Ok(Self::BuiltIn) };
+        let folder = folder.join("judge");
         let its_own = RepositoryModel::find(model).is_some() || folder.is_dir();
         Ok(if its_own { Self::Folder(folder) } else { Self::BuiltIn })
     }

@@ -5,14 +5,15 @@ use gtr_core::{Grid, GuidanceSchedule};
 use serde::Deserialize;
 
 use crate::BackendError;
-use crate::canvas::Tokens;
 use crate::checkpoint::Checkpoint;
 use crate::diffusion::HeadSize;
 use crate::files::parse_object;
-use crate::sizes::{Found, Stack, fixed, within};
+use crate::latent::{PixelFormat, TokenLayout};
+use crate::sizes::{Found, Patch, Stack, fixed, guidance, head, within};
+use crate::spec::ModelSpec;
 
 /// The published sizes.
-pub(crate) const NAMES: [&str; 3] = ["lightgen-base", "lightgen-large", "lightgen-huge"];
+pub(super) const NAMES: [&str; 3] = ["lightgen-base", "lightgen-large", "lightgen-huge"];
 
 /// Side of the square of positions that models are trained on.
 pub(super) const TABLE: usize = 16;
@@ -128,12 +129,10 @@ impl LightGenConfig {
     /// The same model on another grid.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a grid of more than 65536 tokens.
+    /// [`BackendError::GridTooLarge`] for a grid of more than 65536 tokens.
     pub fn with_grid(self, grid: Grid) -> Result<Self, BackendError> {
         if grid.tokens() > MOST_TOKENS {
-            return Err(BackendError::Request(format!(
-                "a grid of {grid} is too large, at most {MOST_TOKENS} tokens are"
-            )));
+            return Err(BackendError::GridTooLarge { grid, most: MOST_TOKENS });
         }
         Ok(Self { grid, ..self })
     }
@@ -141,15 +140,13 @@ impl LightGenConfig {
     /// The same model for pictures of another size.
     ///
     /// # Errors
-    /// [`BackendError::Request`] unless both sides are multiples of the pixels that a token covers (16 in published models).
+    /// [`BackendError::PartTokens`] unless both sides are multiples of the pixels that a token covers (16 in published models).
     pub fn with_pixels(self, height: u32, width: u32) -> Result<Self, BackendError> {
         let side = u32::try_from(self.patch * self.stride).unwrap_or(u32::MAX);
         if !height.is_multiple_of(side) || !width.is_multiple_of(side) {
-            return Err(BackendError::Request(format!(
-                "{height}x{width} pixels are not whole tokens: both sides must be multiples of {side}"
-            )));
+            return Err(BackendError::PartTokens { height, width, side });
         }
-        let grid = Grid::new(height / side, width / side).map_err(|error| BackendError::Request(error.to_string()))?;
+        let grid = Grid::new(height / side, width / side)?;
         self.with_grid(grid)
     }
 
@@ -169,8 +166,22 @@ impl LightGenConfig {
         self.latent().width()
     }
 
-    pub(super) fn latent(&self) -> Tokens {
-        Tokens { grid: self.grid, channels: self.latent_channels, patch: self.patch }
+    pub(super) fn latent(&self) -> TokenLayout {
+        TokenLayout { grid: self.grid, channels: self.latent_channels, patch: self.patch }
+    }
+
+    /// How the latent image becomes pixels: the autoencoder states its scale.
+    pub(super) fn pixel_format(&self) -> PixelFormat {
+        PixelFormat::Latents { scale: None, stride: self.stride }
+    }
+
+    /// What is known of the model without its weights.
+    pub(super) fn spec(&self) -> ModelSpec {
+        ModelSpec {
+            guidance: self.guidance,
+            guidance_schedule: self.guidance_schedule,
+            ..ModelSpec::new(self.arch(), self.grid)
+        }
     }
 
     /// The sizes that decide what a plan costs.
@@ -242,19 +253,16 @@ impl Raw {
         fixed("interpolate_offset", self.interpolate_offset.as_ref(), &super::positions::OFFSET)?;
         fixed("pos_embed_grid", self.pos_embed_grid.as_ref(), &TABLE)?;
         fixed("pos_embed_tokens", self.pos_embed_tokens.as_ref(), &(TABLE * TABLE))?;
-        let patch = within("patch_size", self.patch_size, 64)?;
+        let Patch { side: patch, latent_channels } =
+            Patch::checked(self.patch_size, self.vae_embed_dim, self.token_embed_dim)?;
         let stride = within("vae_stride", self.vae_stride, 64)?;
-        let latent_channels = within("vae_embed_dim", self.vae_embed_dim, 256)?;
-        let token_channels = within("token channels", latent_channels * patch * patch, 4096)?;
-        fixed("token_embed_dim", self.token_embed_dim.as_ref(), &token_channels)?;
-        if self.cfg.is_some_and(|scale| !scale.is_finite()) {
-            return Err("`cfg` must be a finite number".into());
-        }
+        let guidance = guidance(self.cfg)?;
         let side = self.img_size / u32::try_from(patch * stride).unwrap_or(u32::MAX);
         let grid = Grid::new(side, side).map_err(|error| format!("`img_size` {}: {error}", self.img_size))?;
         within("tokens of the grid", grid.tokens(), MOST_TOKENS)?;
         let ratio = self.mlp_ratio;
         let (width, heads) = (self.encoder_embed_dim, self.encoder_num_heads);
+        let (head_depth, head_width) = head(self.diffloss_d, self.diffloss_w)?;
         let encoder = Stack::checked("encoder", width, heads, self.encoder_depth, ratio)?;
         let (width, heads) = (self.decoder_embed_dim, self.decoder_num_heads);
         let decoder = Stack::checked("decoder", width, heads, self.decoder_depth, ratio)?;
@@ -268,9 +276,9 @@ impl Raw {
             text: Stack { depth: within("text_depth", self.text_depth, 128)?, ..encoder },
             caption_channels: within("caption_channels", self.caption_channels, 1 << 16)?,
             text_length: within("max_length", self.max_length, 4096)?,
-            head_depth: within("diffloss_d", self.diffloss_d, 128)?,
-            head_width: within("diffloss_w", self.diffloss_w, 8192)?,
-            guidance: self.cfg,
+            head_depth,
+            head_width,
+            guidance,
             guidance_schedule: GuidanceSchedule::Constant,
             name: self.model.unwrap_or_else(|| model.to_owned()),
             grid,

@@ -5,18 +5,17 @@
 
 mod config;
 mod cross;
+mod family;
 mod generator;
 mod model;
-mod open;
 mod positions;
 mod text;
 
 pub use self::config::LightGenConfig;
-pub(crate) use self::config::NAMES;
+pub use self::family::LightGen;
+pub(crate) use self::family::open;
 pub use self::generator::LightGenGenerator;
 pub use self::model::{LightGenModel, Positions};
-pub(crate) use self::open::config;
-pub use self::open::{grid_of, open_lightgen, prompt_length};
 pub use self::positions::interpolate;
 pub use self::text::TextFeatures;
 

@@ -11,8 +11,7 @@ use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::compute::in_pool;
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
-use crate::layers::{Block, KeysValues, LayerNorm, Linear};
-use crate::sizes::Stack;
+use crate::layers::{Block, KeysValues, LayerNorm, Linear, index};
 use crate::{BackendError, Compute};
 
 /// The weights of a LightGen model, ready to compute on one grid.
@@ -58,9 +57,11 @@ struct Table {
 }
 
 impl Table {
-    fn load(weights: &mut Weights, name: &str, grid: Grid) -> Result<Self, BackendError> {
-        let learned = weights.take(name)?.flatten_to(D::Minus2).context("loading positions")?;
-        Ok(Self { on_grid: Self::interpolate(&learned, grid)?, learned })
+    /// The table as it was learned, on no other grid yet.
+    fn load(weights: &mut Weights, name: &str, width: usize) -> Result<Self, BackendError> {
+        let learned = weights.take(name, &[1, TABLE * TABLE, width])?;
+        let learned = learned.flatten_to(D::Minus2).context("loading positions")?;
+        Ok(Self { on_grid: learned.clone(), learned })
     }
 
     fn interpolate(learned: &Tensor, grid: Grid) -> Result<Tensor, BackendError> {
@@ -75,81 +76,63 @@ const HEAD: &str = "diffloss.net";
 
 impl LightGenModel {
     /// The tensors that a model of these sizes consists of.
-    pub fn layout(config: &LightGenConfig) -> Layout {
-        let mut layout = Layout::default();
-        let (encoder, decoder, cross) = (config.encoder, config.decoder, config.cross);
-        TextAligner::declare(&mut layout, config);
-        layout.add("fake_latent", &[1, 1, cross.width]);
-        Linear::declare(&mut layout, "z_proj", config.token_channels(), encoder.width);
-        LayerNorm::declare(&mut layout, "z_proj_ln", encoder.width);
-        layout.add("encoder_pos_embed_learned", &[1, TABLE * TABLE, encoder.width]);
-        for block in 0..encoder.depth {
-            Block::declare(&mut layout, &format!("encoder_blocks.{block}"), encoder.block());
-        }
-        LayerNorm::declare(&mut layout, "encoder_norm", encoder.width);
-        Linear::declare(&mut layout, "decoder_embed", encoder.width, decoder.width);
-        layout.add("mask_token", &[1, 1, decoder.width]);
-        layout.add("decoder_pos_embed_learned", &[1, TABLE * TABLE, decoder.width]);
-        for block in 0..decoder.depth {
-            Block::declare(&mut layout, &format!("decoder_blocks.{block}"), decoder.block());
-        }
-        LayerNorm::declare(&mut layout, "decoder_norm", decoder.width);
-        Linear::declare(&mut layout, "last_embed", decoder.width, cross.width);
-        layout.add("last_pos_embed_learned", &[1, TABLE * TABLE, cross.width]);
-        for block in 0..cross.depth {
-            CrossBlock::declare(&mut layout, &format!("cross_attn_blocks.{block}"), cross.block());
-        }
-        LayerNorm::declare(&mut layout, "cross_norm", cross.width);
-        DiffusionHead::declare(&mut layout, HEAD, config.head());
-        layout
+    ///
+    /// # Errors
+    /// A failure of the tensor library.
+    pub fn layout(config: &LightGenConfig) -> Result<Layout, BackendError> {
+        Layout::of(|weights| Self::build(config, weights))
     }
 
     /// Loads a model; the checkpoint must hold exactly its tensors.
     ///
     /// # Errors
-    /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind, as [`Weights::load`] and [`Weights::take`], or a failure
+    /// of the device.
     pub fn load(
-        config: LightGenConfig,
+        config: &LightGenConfig,
         checkpoint: Checkpoint,
         compute: impl Into<Compute>,
     ) -> Result<Self, BackendError> {
-        Kind::LightGen.expect(&checkpoint)?;
-        let mut all = Weights::new(checkpoint, Self::layout(&config), compute)?;
-        let device = all.device().clone();
-        let (weights, grid) = (&mut all, config.grid);
-        let blocks = |weights: &mut Weights, name: &str, stack: Stack| {
-            let load = |block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block());
-            (0..stack.depth).map(load).collect::<Result<Vec<_>, _>>()
-        };
-        let row = |weights: &mut Weights, name: &str| weights.take(name)?.flatten_to(1).context("loading a token");
-        let cross = (0..config.cross.depth)
-            .map(|block| CrossBlock::load(weights, &format!("cross_attn_blocks.{block}"), config.cross.block()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let no_text = row(weights, "fake_latent")?; // (1, width)
-        let no_text = no_text.expand((config.text_length, config.cross.width)).and_then(|rows| rows.contiguous());
-        let model = Self {
-            no_text: look_at(&cross, no_text.context("loading a token")?)?,
-            text: TextAligner::load(weights, &config)?,
-            token_embed: Linear::load(weights, "z_proj")?,
-            token_norm: LayerNorm::load(weights, "z_proj_ln")?,
-            encoder_positions: Table::load(weights, "encoder_pos_embed_learned", grid)?,
-            encoder: blocks(weights, "encoder", config.encoder)?,
-            encoder_norm: LayerNorm::load(weights, "encoder_norm")?,
-            decoder_embed: Linear::load(weights, "decoder_embed")?,
-            mask: row(weights, "mask_token")?,
-            decoder_positions: Table::load(weights, "decoder_pos_embed_learned", grid)?,
-            decoder: blocks(weights, "decoder", config.decoder)?,
-            decoder_norm: LayerNorm::load(weights, "decoder_norm")?,
-            last_embed: Linear::load(weights, "last_embed")?,
-            last_positions: Table::load(weights, "last_pos_embed_learned", grid)?,
-            cross_norm: LayerNorm::load(weights, "cross_norm")?,
-            head: DiffusionHead::load(weights, HEAD, config.head())?,
-            device,
-            cross,
-            config,
-        };
-        debug_assert!(all.finish().is_empty(), "every declared tensor is used");
+        Kind::LIGHT_GEN.expect(&checkpoint)?;
+        let mut model = Weights::load(checkpoint, compute, |weights| Self::build(config, weights))?;
+        model.no_text = look_at(&model.cross, model.no_text.embedded.clone())?;
+        model.set_grid(config.grid)?;
         Ok(model)
+    }
+
+    /// Takes the tensors; what follows from them is not computed yet.
+    fn build(config: &LightGenConfig, weights: &mut Weights) -> Result<Self, BackendError> {
+        let (encoder, decoder, cross) = (config.encoder, config.decoder, config.cross);
+        // (1, 1, width) to (1, width)
+        let row = |weights: &mut Weights, name: &str, width: usize| {
+            weights.take(name, &[1, 1, width])?.flatten_to(1).context("loading a token")
+        };
+        let no_text = row(weights, "fake_latent", cross.width)?;
+        let no_text = no_text.expand((config.text_length, cross.width)).and_then(|rows| rows.contiguous());
+        let blocks = (0..cross.depth)
+            .map(|block| CrossBlock::load(weights, &format!("cross_attn_blocks.{block}"), cross.block()))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            no_text: TextFeatures { embedded: no_text.context("loading a token")?, keys_values: Vec::new() },
+            text: TextAligner::load(weights, config)?,
+            token_embed: Linear::load(weights, "z_proj", config.token_channels(), encoder.width)?,
+            token_norm: LayerNorm::load(weights, "z_proj_ln", encoder.width)?,
+            encoder_positions: Table::load(weights, "encoder_pos_embed_learned", encoder.width)?,
+            encoder: Block::load_stack(weights, "encoder_blocks", encoder.depth, encoder.block())?,
+            encoder_norm: LayerNorm::load(weights, "encoder_norm", encoder.width)?,
+            decoder_embed: Linear::load(weights, "decoder_embed", encoder.width, decoder.width)?,
+            mask: row(weights, "mask_token", decoder.width)?,
+            decoder_positions: Table::load(weights, "decoder_pos_embed_learned", decoder.width)?,
+            decoder: Block::load_stack(weights, "decoder_blocks", decoder.depth, decoder.block())?,
+            decoder_norm: LayerNorm::load(weights, "decoder_norm", decoder.width)?,
+            last_embed: Linear::load(weights, "last_embed", decoder.width, cross.width)?,
+            last_positions: Table::load(weights, "last_pos_embed_learned", cross.width)?,
+            cross: blocks,
+            cross_norm: LayerNorm::load(weights, "cross_norm", cross.width)?,
+            head: DiffusionHead::load(weights, HEAD, config.head())?,
+            device: weights.device().clone(),
+            config: config.clone(),
+        })
     }
 
     /// Takes the model to another grid; on an error it stays where it was.
@@ -315,15 +298,11 @@ impl LightGenModel {
         Ok(first.known.len())
     }
 
-    fn index(&self, index: impl Iterator<Item = usize>) -> candle_core::Result<Tensor> {
-        let index: Vec<u32> = index.filter_map(|index| u32::try_from(index).ok()).collect();
-        Tensor::new(index.as_slice(), &self.device)
-    }
-
     fn encoder_forward(&self, images: &[Positions<'_>], tokens: &Tensor, known: usize) -> candle_core::Result<Tensor> {
         let count = images.len();
         let tokens = tokens.reshape((count * known, self.config.token_channels()))?;
-        let places = self.index(images.iter().flat_map(|image| image.known.iter().map(|&token| token as usize)))?;
+        let places =
+            index(images.iter().flat_map(|image| image.known.iter().map(|&token| token as usize)), &self.device)?;
         let positions = self.encoder_positions.on_grid.index_select(&places, 0)?;
         let mut x = self.token_norm.forward(&(self.token_embed.forward(&tokens)? + positions)?)?;
         for block in &self.encoder {
@@ -353,14 +332,14 @@ impl LightGenModel {
             }
             None => self.mask.clone(),
         };
-        let x = x.index_select(&self.index(rows.into_iter())?, 0)?.reshape((count, length, width))?;
+        let x = x.index_select(&index(rows.into_iter(), &self.device)?, 0)?.reshape((count, length, width))?;
         let x = x.broadcast_add(&self.decoder_positions.on_grid)?;
         let mut x = x.reshape((count * length, width))?;
         let asked = images
             .iter()
             .enumerate()
             .flat_map(|(number, image)| image.targets.iter().map(move |&position| number * length + position as usize));
-        let queries = self.index(asked)?;
+        let queries = index(asked, &self.device)?;
         for (number, block) in self.decoder.iter().enumerate() {
             // Only the targets' rows of the last block are looked at: the text decoder's rows do not see each other.
             let last = number + 1 == self.decoder.len();
@@ -376,7 +355,8 @@ impl LightGenModel {
         texts: &[&TextFeatures],
     ) -> candle_core::Result<Tensor> {
         let (count, width) = (images.len(), self.config.cross.width);
-        let places = self.index(images.iter().flat_map(|image| image.targets.iter().map(|&token| token as usize)))?;
+        let places =
+            index(images.iter().flat_map(|image| image.targets.iter().map(|&token| token as usize)), &self.device)?;
         let positions = self.last_positions.on_grid.index_select(&places, 0)?;
         let mut x = (self.last_embed.forward(&decoded.flatten_to(1)?)? + positions)?; // (images * targets, width)
         for (number, block) in self.cross.iter().enumerate() {

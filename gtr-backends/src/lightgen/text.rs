@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::config::LightGenConfig;
 use crate::BackendError;
-use crate::checkpoint::{Layout, Weights};
+use crate::checkpoint::Weights;
 use crate::layers::{Block, KeysValues, LayerNorm, Linear};
 
 /// A text as a model looks at it, computed once: cheap to copy.
@@ -37,24 +37,18 @@ pub(super) struct TextAligner {
 const NAME: &str = "text_emb";
 
 impl TextAligner {
-    pub(super) fn declare(layout: &mut Layout, config: &LightGenConfig) {
-        let width = config.text.width;
-        Linear::declare(layout, &format!("{NAME}.text_proj.linear_1"), config.caption_channels, width);
-        Linear::declare(layout, &format!("{NAME}.text_proj.linear_2"), width, width);
-        for block in 0..config.text.depth {
-            Block::declare(layout, &format!("{NAME}.text_aligner.{block}"), config.text.block());
-        }
-        LayerNorm::declare(layout, &format!("{NAME}.text_aligner_norm"), width);
-    }
-
     pub(super) fn load(weights: &mut Weights, config: &LightGenConfig) -> Result<Self, BackendError> {
-        let blocks = (0..config.text.depth)
-            .map(|block| Block::load(weights, &format!("{NAME}.text_aligner.{block}"), config.text.block()));
+        let width = config.text.width;
         Ok(Self {
-            blocks: blocks.collect::<Result<_, _>>()?,
-            linear_1: Linear::load(weights, &format!("{NAME}.text_proj.linear_1"))?,
-            linear_2: Linear::load(weights, &format!("{NAME}.text_proj.linear_2"))?,
-            norm: LayerNorm::load(weights, &format!("{NAME}.text_aligner_norm"))?,
+            linear_1: Linear::load(weights, &format!("{NAME}.text_proj.linear_1"), config.caption_channels, width)?,
+            linear_2: Linear::load(weights, &format!("{NAME}.text_proj.linear_2"), width, width)?,
+            blocks: Block::load_stack(
+                weights,
+                &format!("{NAME}.text_aligner"),
+                config.text.depth,
+                config.text.block(),
+            )?,
+            norm: LayerNorm::load(weights, &format!("{NAME}.text_aligner_norm"), width)?,
         })
     }
 

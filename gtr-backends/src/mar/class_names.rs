@@ -1,8 +1,7 @@
 //! Names of classes: those that the configuration states, or `ImageNet`'s where there are a thousand.
 
-use std::collections::BTreeSet;
-
 use super::config::{Class, MarConfig};
+use super::stated_names::plain;
 use super::wordnet;
 use crate::BackendError;
 
@@ -12,8 +11,6 @@ const NAMES: &str = include_str!("../../data/imagenet-classes.txt");
 const CLASSES: usize = 1000;
 /// How many close names an error suggests.
 const SUGGESTIONS: usize = 3;
-/// Letters of a name.
-const LONGEST: usize = 64;
 
 impl Class {
     /// The class of a model with this name: letters may be large or small, words may be parted by underscores. For a model of
@@ -92,30 +89,6 @@ fn is_imagenet(config: &MarConfig) -> bool {
     config.class_names.is_empty() && config.classes == CLASSES
 }
 
-/// Checks the names that a configuration states: one a class, none twice, and none that could be read as a number.
-pub(super) fn check(names: &[String], classes: usize) -> Result<(), String> {
-    if names.len() != classes {
-        return Err(format!("`class_names` has {} names for {classes} classes", names.len()));
-    }
-    let mut seen = BTreeSet::new();
-    for name in names {
-        let fits = name.starts_with(char::is_alphabetic) && name.chars().count() <= LONGEST;
-        if !fits || name.contains(|letter: char| letter == ',' || letter.is_control()) {
-            return Err(format!(
-                "`class_names`: a name begins with a letter and has at most {LONGEST}, none of them a comma, not {name:?}"
-            ));
-        }
-        if !seen.insert(plain(name)) {
-            return Err(format!("`class_names` has {name:?} twice"));
-        }
-    }
-    Ok(())
-}
-
-fn plain(name: &str) -> String {
-    name.trim().replace('_', " ").to_lowercase()
-}
-
 /// The names most like `wanted`, best first.
 fn close<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     // A prompt is no class name; comparing it would only take time.
@@ -133,6 +106,7 @@ fn close<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mar::stated_names::check;
 
     #[test]
     fn every_name_is_the_name_of_one_class() {

@@ -4,13 +4,17 @@ use gtr_core::cost::ArchSpec;
 use gtr_core::{Grid, GuidanceSchedule, Timestep, TimestepLimit};
 use serde::Deserialize;
 
-use super::class_names;
-use super::named::KL16_SCALE;
+use super::stated_names;
 use crate::BackendError;
-use crate::canvas::Tokens;
 use crate::diffusion::HeadSize;
 use crate::files::parse_object;
-use crate::sizes::{Stack, fixed, within};
+use crate::latent::{PixelFormat, TokenLayout};
+use crate::sizes::{Patch, Stack, fixed, guidance, head, within};
+use crate::spec::ModelSpec;
+use crate::vae::LatentScale;
+
+/// Factor of KL-16's latents before MAR learned them.
+pub(super) const KL16_SCALE: f64 = 0.2325;
 
 /// A class of a model, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,8 +123,28 @@ impl MarConfig {
         self.latent_channels * self.patch * self.patch
     }
 
-    pub(super) fn latent(&self) -> Tokens {
-        Tokens { grid: self.grid, channels: self.latent_channels, patch: self.patch }
+    pub(super) fn latent(&self) -> TokenLayout {
+        TokenLayout { grid: self.grid, channels: self.latent_channels, patch: self.patch }
+    }
+
+    /// How the latent image becomes pixels.
+    pub(super) fn pixel_format(&self) -> PixelFormat {
+        let scale = LatentScale { scale: self.latent_scale, shift: 0.0 };
+        match self.image_decoder {
+            Some(ImageDecoder::Identity) => PixelFormat::Patches { scale },
+            None => PixelFormat::Latents { scale: Some(scale), stride: self.stride },
+        }
+    }
+
+    /// What is known of the model without its weights.
+    pub(super) fn spec(&self) -> ModelSpec {
+        ModelSpec {
+            timestep_limit: self.timestep_limit(),
+            guidance: self.guidance,
+            guidance_schedule: self.guidance_schedule,
+            classes: Some(self.classes),
+            ..ModelSpec::new(self.arch(), self.grid)
+        }
     }
 
     /// The sizes of the diffusion head.
@@ -199,14 +223,10 @@ impl Raw {
         fixed("learn_sigma", self.learn_sigma.as_ref(), &true)?;
         fixed("noise_schedule", self.noise_schedule.as_ref(), &"cosine".to_owned())?;
         fixed("diffusion_steps", self.diffusion_steps.as_ref(), &1000)?;
-        if self.cfg.is_some_and(|scale| !scale.is_finite()) {
-            return Err("`cfg` must be a finite number".into());
-        }
-        let patch = within("patch_size", self.patch_size, 64)?;
-        let latent_channels = within("vae_embed_dim", self.vae_embed_dim, 256)?;
+        let guidance = guidance(self.cfg)?;
+        let Patch { side: patch, latent_channels } =
+            Patch::checked(self.patch_size, self.vae_embed_dim, self.token_embed_dim)?;
         let grid = self.grid(patch)?;
-        let token_channels = within("token channels", latent_channels * patch * patch, 4096)?;
-        fixed("token_embed_dim", self.token_embed_dim.as_ref(), &token_channels)?;
         fixed("seq_len", self.seq_len.as_ref(), &grid.tokens())?;
         let image_decoder = self.image_decoder(grid, patch)?;
         // The published code has its scale of latents in the program, not among its arguments.
@@ -217,9 +237,10 @@ impl Raw {
         }
         let classes = within("class_num", self.class_num, 1 << 20)?;
         if let Some(names) = &self.class_names {
-            class_names::check(names, classes)?;
+            stated_names::check(names, classes)?;
         }
         let max_timestep = self.max_timestep.map(Timestep::new).transpose();
+        let (head_depth, head_width) = head(self.diffloss_d, self.diffloss_w)?;
         let encoder = (self.encoder_embed_dim, self.encoder_num_heads, self.encoder_depth);
         let decoder = (self.decoder_embed_dim, self.decoder_num_heads, self.decoder_depth);
         Ok(MarConfig {
@@ -228,11 +249,11 @@ impl Raw {
             classes,
             class_names: self.class_names.unwrap_or_default(),
             buffer: within("buffer_size", self.buffer_size, 4096)?,
-            head_depth: within("diffloss_d", self.diffloss_d, 128)?,
-            head_width: within("diffloss_w", self.diffloss_w, 8192)?,
+            head_depth,
+            head_width,
             max_timestep: max_timestep.map_err(|error| format!("`max_timestep`: {error}"))?,
             stride: within("vae_stride", self.vae_stride.map_or(16, |stride| stride as usize), 64)?,
-            guidance: self.cfg,
+            guidance,
             guidance_schedule: self.cfg_schedule.unwrap_or_default(),
             name: self.model.unwrap_or_else(|| model.to_owned()),
             grid,

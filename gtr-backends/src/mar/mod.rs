@@ -5,18 +5,18 @@
 
 mod class_names;
 mod config;
+mod family;
 mod generator;
 mod model;
 mod named;
-mod open;
+mod stated_names;
 mod wordnet;
 
 pub use self::config::{Class, ImageDecoder, MarConfig};
+pub use self::family::Mar;
+pub(crate) use self::family::open;
 pub use self::generator::MarGenerator;
 pub use self::model::{MarModel, Sequence};
-pub(crate) use self::named::NAMES;
-pub(crate) use self::open::config;
-pub use self::open::{open, open_mar};
 pub use crate::sizes::Stack;
 
 /// Pictures of classes, of which some tokens are known.

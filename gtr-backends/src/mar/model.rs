@@ -7,8 +7,7 @@ use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::compute::in_pool;
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
-use crate::layers::{Block, LayerNorm, Linear, concatenate};
-use crate::sizes::Stack;
+use crate::layers::{Block, LayerNorm, Linear, concatenate, index};
 use crate::{BackendError, Compute};
 
 /// The weights of a MAR model, ready to compute.
@@ -47,68 +46,48 @@ const HEAD: &str = "diffloss.net";
 
 impl MarModel {
     /// The tensors that a model of these sizes consists of.
-    pub fn layout(config: &MarConfig) -> Layout {
-        let mut layout = Layout::default();
-        let (encoder, decoder) = (config.encoder, config.decoder);
-        let (tokens, length) = (config.tokens(), config.tokens() + config.buffer);
-        layout.add("class_emb.weight", &[config.classes, encoder.width]);
-        layout.add("fake_latent", &[1, encoder.width]);
-        Linear::declare(&mut layout, "z_proj", config.token_channels(), encoder.width);
-        LayerNorm::declare(&mut layout, "z_proj_ln", encoder.width);
-        layout.add("encoder_pos_embed_learned", &[1, length, encoder.width]);
-        for block in 0..encoder.depth {
-            Block::declare(&mut layout, &format!("encoder_blocks.{block}"), encoder.block());
-        }
-        LayerNorm::declare(&mut layout, "encoder_norm", encoder.width);
-        Linear::declare(&mut layout, "decoder_embed", encoder.width, decoder.width);
-        layout.add("mask_token", &[1, 1, decoder.width]);
-        layout.add("decoder_pos_embed_learned", &[1, length, decoder.width]);
-        for block in 0..decoder.depth {
-            Block::declare(&mut layout, &format!("decoder_blocks.{block}"), decoder.block());
-        }
-        LayerNorm::declare(&mut layout, "decoder_norm", decoder.width);
-        layout.add("diffusion_pos_embed_learned", &[1, tokens, decoder.width]);
-        DiffusionHead::declare(&mut layout, HEAD, config.head());
-        layout
+    ///
+    /// # Errors
+    /// A failure of the tensor library.
+    pub fn layout(config: &MarConfig) -> Result<Layout, BackendError> {
+        Layout::of(|weights| Self::build(config, weights))
     }
 
     /// Loads a model; the checkpoint must hold exactly its tensors.
     ///
     /// # Errors
-    /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
-    pub fn load(config: MarConfig, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
-        Kind::Mar.expect(&checkpoint)?;
-        let mut all = Weights::new(checkpoint, Self::layout(&config), compute)?;
-        let device = all.device().clone();
-        let weights = &mut all;
-        let blocks = |weights: &mut Weights, name: &str, stack: Stack| {
-            (0..stack.depth)
-                .map(|block| Block::load(weights, &format!("{name}_blocks.{block}"), stack.block()))
-                .collect::<Result<Vec<_>, _>>()
-        };
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind, as [`Weights::load`] and [`Weights::take`], or a failure
+    /// of the device.
+    pub fn load(config: &MarConfig, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
+        Kind::MAR.expect(&checkpoint)?;
+        Weights::load(checkpoint, compute, |weights| Self::build(config, weights))
+    }
+
+    fn build(config: &MarConfig, weights: &mut Weights) -> Result<Self, BackendError> {
+        let (encoder, decoder) = (config.encoder, config.decoder);
+        let (tokens, length) = (config.tokens(), config.tokens() + config.buffer);
         // (1, length, width) to (length, width)
-        let table =
-            |weights: &mut Weights, name: &str| weights.take(name)?.flatten_to(D::Minus2).context("loading positions");
-        let model = Self {
-            classes: weights.take("class_emb.weight")?,
-            no_class: weights.take("fake_latent")?,
-            token_embed: Linear::load(weights, "z_proj")?,
-            token_norm: LayerNorm::load(weights, "z_proj_ln")?,
-            encoder_positions: table(weights, "encoder_pos_embed_learned")?,
-            encoder: blocks(weights, "encoder", config.encoder)?,
-            encoder_norm: LayerNorm::load(weights, "encoder_norm")?,
-            decoder_embed: Linear::load(weights, "decoder_embed")?,
-            mask: table(weights, "mask_token")?,
-            decoder_positions: table(weights, "decoder_pos_embed_learned")?,
-            decoder: blocks(weights, "decoder", config.decoder)?,
-            decoder_norm: LayerNorm::load(weights, "decoder_norm")?,
-            head_positions: table(weights, "diffusion_pos_embed_learned")?,
-            head: DiffusionHead::load(weights, HEAD, config.head())?,
-            device,
-            config,
+        let table = |weights: &mut Weights, name: &str, length: usize, width: usize| {
+            weights.take(name, &[1, length, width])?.flatten_to(D::Minus2).context("loading positions")
         };
-        debug_assert!(all.finish().is_empty(), "every declared tensor is used");
-        Ok(model)
+        Ok(Self {
+            classes: weights.take("class_emb.weight", &[config.classes, encoder.width])?,
+            no_class: weights.take("fake_latent", &[1, encoder.width])?,
+            token_embed: Linear::load(weights, "z_proj", config.token_channels(), encoder.width)?,
+            token_norm: LayerNorm::load(weights, "z_proj_ln", encoder.width)?,
+            encoder_positions: table(weights, "encoder_pos_embed_learned", length, encoder.width)?,
+            encoder: Block::load_stack(weights, "encoder_blocks", encoder.depth, encoder.block())?,
+            encoder_norm: LayerNorm::load(weights, "encoder_norm", encoder.width)?,
+            decoder_embed: Linear::load(weights, "decoder_embed", encoder.width, decoder.width)?,
+            mask: table(weights, "mask_token", 1, decoder.width)?,
+            decoder_positions: table(weights, "decoder_pos_embed_learned", length, decoder.width)?,
+            decoder: Block::load_stack(weights, "decoder_blocks", decoder.depth, decoder.block())?,
+            decoder_norm: LayerNorm::load(weights, "decoder_norm", decoder.width)?,
+            head_positions: table(weights, "diffusion_pos_embed_learned", tokens, decoder.width)?,
+            head: DiffusionHead::load(weights, HEAD, config.head())?,
+            device: weights.device().clone(),
+            config: config.clone(),
+        })
     }
 
     /// Its sizes.
@@ -160,21 +139,13 @@ impl MarModel {
             if (sequence.known.len(), sequence.targets.len()) != (known, targets) {
                 return Err(BackendError::Request("the sequences of a batch differ in length".into()));
             }
-            let outside = |position: &&u32| **position as usize >= self.config.tokens();
-            if let Some(position) = sequence.known.iter().chain(sequence.targets).find(outside) {
-                let grid = self.config.grid;
-                return Err(BackendError::Request(format!("token {position} is not on the model's grid of {grid}")));
-            }
+            let mut positions = sequence.known.iter().chain(sequence.targets);
+            positions.try_for_each(|&position| self.config.latent().check(position))?;
             if let Some(class) = sequence.class.filter(|class| *class as usize >= self.config.classes) {
                 return Err(BackendError::Class { class, classes: self.config.classes });
             }
         }
         Ok(known)
-    }
-
-    fn index(&self, index: impl Iterator<Item = usize>) -> candle_core::Result<Tensor> {
-        let index: Vec<u32> = index.filter_map(|index| u32::try_from(index).ok()).collect();
-        Tensor::new(index.as_slice(), &self.device)
     }
 
     fn encoder_forward(
@@ -202,7 +173,7 @@ impl MarModel {
         let positions = sequences
             .iter()
             .flat_map(|sequence| (0..buffer).chain(sequence.known.iter().map(move |&token| buffer + token as usize)));
-        let positions = self.encoder_positions.index_select(&self.index(positions)?, 0)?;
+        let positions = self.encoder_positions.index_select(&index(positions, &self.device)?, 0)?;
         let x = (x.reshape((count * length, width))? + positions)?;
         let mut x = self.token_norm.forward(&x)?;
         for block in &self.encoder {
@@ -229,7 +200,7 @@ impl MarModel {
                 rows[to + position] = from + row;
             }
         }
-        let x = Tensor::cat(&[&x, &self.mask], 0)?.index_select(&self.index(rows.into_iter())?, 0)?;
+        let x = Tensor::cat(&[&x, &self.mask], 0)?.index_select(&index(rows.into_iter(), &self.device)?, 0)?;
         let x = x.reshape((count, length, width))?.broadcast_add(&self.decoder_positions)?;
         let mut x = x.reshape((count * length, width))?;
 
@@ -239,13 +210,14 @@ impl MarModel {
                 .enumerate()
                 .flat_map(|(n, sequence)| sequence.targets.iter().map(move |&t| (n, t as usize)))
         };
-        let queries = self.index(targets().map(|(number, token)| number * length + buffer + token))?;
+        let queries = index(targets().map(|(number, token)| number * length + buffer + token), &self.device)?;
         for (number, block) in self.decoder.iter().enumerate() {
             // Only the targets' rows of the last block are looked at.
             let last = number + 1 == self.decoder.len();
             x = block.forward(&x, count, last.then_some(&queries))?;
         }
-        let positions = self.head_positions.index_select(&self.index(targets().map(|(_, token)| token))?, 0)?;
+        let positions =
+            self.head_positions.index_select(&index(targets().map(|(_, token)| token), &self.device)?, 0)?;
         (self.decoder_norm.forward(&x)? + positions)?.reshape((count, (), width))
     }
 }

@@ -2,16 +2,13 @@
 
 use gtr_core::{Grid, GuidanceSchedule};
 
-use super::config::MarConfig;
+use super::config::{KL16_SCALE, MarConfig};
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::sizes::{Found, Stack};
 
 /// The published models.
-pub(crate) const NAMES: [&str; 3] = ["mar-b", "mar-l", "mar-h"];
-
-/// Factor of KL-16's latents before MAR learned them.
-pub(super) const KL16_SCALE: f64 = 0.2325;
+pub(super) const NAMES: [&str; 3] = ["mar-b", "mar-l", "mar-h"];
 
 impl MarConfig {
     /// A published size by its name: `mar-b`, `mar-l` or `mar-h`.
@@ -21,7 +18,8 @@ impl MarConfig {
     /// use gtr_backends::mar::{MarConfig, MarModel};
     /// let config = MarConfig::named("mar-h").unwrap();
     /// assert_eq!((config.encoder.width, config.encoder.depth, config.head_depth), (1280, 20, 12));
-    /// assert_eq!(MarModel::layout(&config).parameters(), 942_403_104);
+    /// assert_eq!(MarModel::layout(&config)?.parameters(), 942_403_104);
+    /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
     ///
     /// # Source

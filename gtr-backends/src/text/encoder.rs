@@ -62,12 +62,12 @@ impl TextEncoder {
             .map_err(|reason| BackendError::Config { model: path.display().to_string(), reason })?;
         let checkpoint = match random {
             Some(seed) if weights_of(folder).is_none() => {
-                Checkpoint::random("text encoder", &T5Encoder::layout(&config), seed)
+                Checkpoint::random("text encoder", &T5Encoder::layout(&config)?, seed)
             }
             _ => Checkpoint::open(&weights_of(folder).unwrap_or_else(|| folder.join(WEIGHTS[0])))?,
         };
         let section = checkpoint.section().clone();
-        Ok(Self { tokenizer, cutting, model: T5Encoder::load(config, checkpoint, compute)?, section, length })
+        Ok(Self { tokenizer, cutting, model: T5Encoder::load(&config, checkpoint, compute)?, section, length })
     }
 
     /// Length of an encoded prompt in tokens.
@@ -93,17 +93,17 @@ impl TextEncoder {
     /// Encodes a prompt: cut to the length, or padded to it. The rows of padding are computed, but no row looks at them.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a text that the tokenizer refuses, or a failure of the device.
+    /// [`BackendError::Prompt`] for a text that the tokenizer refuses, or a failure of the device.
     ///
     /// # Source
     /// XianfengWu01/LightGen gives T5 the mask of the padding, as diffusers does, and the image model none.
     pub fn encode(&self, prompt: &str) -> Result<Prompt, BackendError> {
         if prompt.len() > LONGEST_PROMPT {
-            return Err(BackendError::Request(format!("a prompt of {} bytes is too long", prompt.len())));
+            return Err(BackendError::Prompt(format!("a prompt of {} bytes is too long", prompt.len())));
         }
         let tokens = |tokenizer: &Tokenizer| match tokenizer.encode_fast(prompt, true) {
             Ok(encoding) => Ok(encoding.get_ids().to_vec()),
-            Err(error) => Err(BackendError::Request(format!("the prompt has no tokens: {error}"))),
+            Err(error) => Err(BackendError::Prompt(format!("the prompt has no tokens: {error}"))),
         };
         let mut all = tokens(&self.tokenizer)?;
         let cut = all.len() > self.length;

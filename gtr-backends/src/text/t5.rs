@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::error::Context;
 use crate::files::parse_object;
-use crate::layers::Linear;
+use crate::layers::{Linear, index};
 use crate::rows::rms_norm;
 use crate::sizes::within;
 use crate::{BackendError, Compute};
@@ -152,47 +152,35 @@ const DISTANCES: &str = "encoder.block.0.layer.0.SelfAttention.relative_attentio
 
 impl T5Encoder {
     /// The tensors that an encoder of these sizes consists of.
-    pub fn layout(config: &T5Config) -> Layout {
-        let mut layout = Layout::default();
-        let (width, inside) = (config.width, config.heads * config.head_width);
-        layout.add(TOKENS[0], &[config.vocabulary, width]);
-        layout.add(DISTANCES, &[config.buckets, config.heads]);
-        for block in 0..config.depth {
-            let name = format!("encoder.block.{block}");
-            for part in ["q", "k", "v"] {
-                layout.add(format!("{name}.layer.0.SelfAttention.{part}.weight"), &[inside, width]);
-            }
-            layout.add(format!("{name}.layer.0.SelfAttention.o.weight"), &[width, inside]);
-            layout.add(format!("{name}.layer.0.layer_norm.weight"), &[width]);
-            for part in if config.gated { &["wi_0", "wi_1"][..] } else { &["wi"] } {
-                layout.add(format!("{name}.layer.1.DenseReluDense.{part}.weight"), &[config.hidden, width]);
-            }
-            layout.add(format!("{name}.layer.1.DenseReluDense.wo.weight"), &[width, config.hidden]);
-            layout.add(format!("{name}.layer.1.layer_norm.weight"), &[width]);
-        }
-        layout.add("encoder.final_layer_norm.weight", &[width]);
-        layout
+    ///
+    /// # Errors
+    /// A failure of the tensor library.
+    pub fn layout(config: &T5Config) -> Result<Layout, BackendError> {
+        Layout::of(|weights| Self::build(config, TOKENS[0], weights))
     }
 
     /// Loads the encoder; the checkpoint may be one of the whole model, whose decoder is left alone.
     ///
     /// # Errors
-    /// As [`Weights::new`] and [`Weights::take`], or a failure of the device.
-    pub fn load(config: T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind, as [`Weights::load`] and [`Weights::take`], or a failure
+    /// of the device.
+    pub fn load(config: &T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::T5.expect(&checkpoint)?;
         let other = |name: &str| name.starts_with("decoder.") || name == "lm_head.weight" || TOKENS.contains(&name);
         let tokens = TOKENS.into_iter().find(|name| checkpoint.info(name).is_some()).unwrap_or(TOKENS[0]);
-        let mut layout = Self::layout(&config);
-        layout.rename(TOKENS[0], tokens);
-        let mut weights = Weights::with_others(checkpoint, layout, other, compute)?;
-        let blocks = (0..config.depth).map(|block| Block::load(&mut weights, block, config.gated));
+        Weights::load_among(checkpoint, other, compute, |weights| Self::build(config, tokens, weights))
+    }
+
+    /// `tokens` is what the table of tokens is called.
+    fn build(config: &T5Config, tokens: &str, weights: &mut Weights) -> Result<Self, BackendError> {
+        let blocks = (0..config.depth).map(|block| Block::load(weights, block, config));
         Ok(Self {
             blocks: blocks.collect::<Result<_, _>>()?,
-            tokens: weights.take_matrix(tokens)?,
-            distances: weights.take(DISTANCES)?,
-            norm: weights.take("encoder.final_layer_norm.weight")?,
+            tokens: weights.take_matrix(tokens, &[config.vocabulary, config.width])?,
+            distances: weights.take(DISTANCES, &[config.buckets, config.heads])?,
+            norm: weights.take("encoder.final_layer_norm.weight", &[config.width])?,
             device: weights.device().clone(),
-            config,
+            config: config.clone(),
         })
     }
 
@@ -234,10 +222,9 @@ impl T5Encoder {
 
     /// What is added to the products of queries and keys: `[heads, tokens, known]`.
     fn bias(&self, length: usize, known: usize) -> candle_core::Result<Tensor> {
-        let kind = |from: usize, to: usize| u32::try_from(bucket(from, to, self.config.buckets, self.config.longest));
-        let kinds = (0..length).flat_map(|from| (0..known).filter_map(move |to| kind(from, to).ok()));
-        let kinds = Tensor::new(kinds.collect::<Vec<u32>>().as_slice(), &self.device)?;
-        let bias = self.distances.index_select(&kinds, 0)?; // (tokens * known, heads)
+        let kind = |from: usize, to: usize| bucket(from, to, self.config.buckets, self.config.longest);
+        let kinds = (0..length).flat_map(|from| (0..known).map(move |to| kind(from, to)));
+        let bias = self.distances.index_select(&index(kinds, &self.device)?, 0)?; // (tokens * known, heads)
         bias.t()?.contiguous()?.reshape((self.config.heads, length, known))
     }
 }
@@ -263,27 +250,32 @@ fn bucket(from: usize, to: usize, buckets: usize, longest: usize) -> usize {
 }
 
 impl Block {
-    fn load(weights: &mut Weights, block: usize, gated: bool) -> Result<Self, BackendError> {
+    fn load(weights: &mut Weights, block: usize, config: &T5Config) -> Result<Self, BackendError> {
         let name = format!("encoder.block.{block}");
-        let mut dense = |part: &str| Linear::load_plain(weights, &format!("{name}.{part}.weight"));
-        let mlp = if gated {
-            let [gate, inner, outer] =
-                ["wi_0", "wi_1", "wo"].map(|part| dense(&format!("layer.1.DenseReluDense.{part}")));
-            Mlp::Gated { gate: gate?, inner: inner?, outer: outer? }
-        } else {
-            let [inner, outer] = ["wi", "wo"].map(|part| dense(&format!("layer.1.DenseReluDense.{part}")));
-            Mlp::Plain { inner: inner?, outer: outer? }
+        let (width, hidden, inside) = (config.width, config.hidden, config.heads * config.head_width);
+        let mut dense = |part: &str, inputs: usize, outputs: usize| {
+            Linear::load_plain(weights, &format!("{name}.layer.{part}.weight"), inputs, outputs)
         };
-        let [query, key, value, output] =
-            ["q", "k", "v", "o"].map(|part| dense(&format!("layer.0.SelfAttention.{part}")));
+        let mlp = if config.gated {
+            Mlp::Gated {
+                gate: dense("1.DenseReluDense.wi_0", width, hidden)?,
+                inner: dense("1.DenseReluDense.wi_1", width, hidden)?,
+                outer: dense("1.DenseReluDense.wo", hidden, width)?,
+            }
+        } else {
+            Mlp::Plain {
+                inner: dense("1.DenseReluDense.wi", width, hidden)?,
+                outer: dense("1.DenseReluDense.wo", hidden, width)?,
+            }
+        };
         Ok(Self {
             mlp,
-            query: query?,
-            key: key?,
-            value: value?,
-            output: output?,
-            norm1: weights.take(&format!("{name}.layer.0.layer_norm.weight"))?,
-            norm2: weights.take(&format!("{name}.layer.1.layer_norm.weight"))?,
+            query: dense("0.SelfAttention.q", width, inside)?,
+            key: dense("0.SelfAttention.k", width, inside)?,
+            value: dense("0.SelfAttention.v", width, inside)?,
+            output: dense("0.SelfAttention.o", inside, width)?,
+            norm1: weights.take(&format!("{name}.layer.0.layer_norm.weight"), &[width])?,
+            norm2: weights.take(&format!("{name}.layer.1.layer_norm.weight"), &[width])?,
         })
     }
 

@@ -58,11 +58,9 @@ impl Description {
         let checked = Plan::from_document(&document, &Registry::builtin());
         let checked = checked.map_err(|error| wrong(format!("its plan: {error}")))?;
         let (unchecked, plan) = (checked.note(), checked.plan);
-        let schedule = match text("guidance_schedule")? {
-            "linear" => GuidanceSchedule::Linear,
-            "constant" => GuidanceSchedule::Constant,
-            other => return Err(wrong(format!("its guidance schedule `{other}` is not known"))),
-        };
+        let schedule = text("guidance_schedule")?;
+        let schedule: GuidanceSchedule =
+            schedule.parse().map_err(|_| wrong(format!("its guidance schedule `{schedule}` is not known")))?;
         let guidance = Guidance::new(number("guidance")?, schedule).map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             program: may_lack("program"),

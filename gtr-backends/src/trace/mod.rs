@@ -34,13 +34,15 @@ mod tracer;
 
 use candle_core::Tensor;
 use gtr_core::MaskedGenerator;
+use gtr_core::erased::{AnyCanvas, AnyPrompt};
 
 pub use self::description::Description;
 pub use self::reader::{Batch, StepRecord, Trace};
 pub use self::tracer::{Provenance, Tracer};
 use crate::diffusion::Conditions;
-use crate::lightgen::{self, LightGenGenerator, TextFeatures};
-use crate::mar::{Canvas, Class, MarGenerator};
+use crate::latent::{Backbone, Canvas, LatentGenerator};
+use crate::model::AnyModel;
+use crate::prompt::PromptInput;
 use crate::{BackendError, Picture};
 
 /// What the metadata of a trace says under `format`.
@@ -54,38 +56,31 @@ pub trait Traced:
 {
     /// The values of the tokens that are known, in the order in which they became known: `[images, known, channels]`;
     /// nothing before the first step.
-    fn known_values(canvas: &Self::Canvas) -> Option<&Tensor>;
+    fn known_values<'c>(&self, canvas: &'c Self::Canvas) -> Option<&'c Tensor>;
 
-    /// What an image was asked for by.
-    fn prompt(prompt: &Self::Prompt) -> Prompt;
+    /// What an image was asked for by: a class or an embedded text.
+    ///
+    /// # Errors
+    /// A prompt of another model, or a model that cannot be traced.
+    fn recorded(&self, prompt: &Self::Prompt) -> Result<PromptInput, BackendError>;
 }
 
-/// What an image was asked for by, as a trace holds it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Prompt {
-    /// A class.
-    Class(u32),
-    /// The vectors of a text, `[length, width]`, as the model looks at them.
-    Text(Tensor),
-}
-
-impl Traced for LightGenGenerator {
-    fn known_values(canvas: &lightgen::Canvas) -> Option<&Tensor> {
+impl<B: Backbone> Traced for LatentGenerator<B> {
+    fn known_values<'c>(&self, canvas: &'c Canvas<B::Prompt>) -> Option<&'c Tensor> {
         canvas.values()
     }
 
-    fn prompt(prompt: &TextFeatures) -> Prompt {
-        Prompt::Text(prompt.embedded().clone())
+    fn recorded(&self, prompt: &B::Prompt) -> Result<PromptInput, BackendError> {
+        Ok(self.model().recorded(prompt))
     }
 }
 
-impl Traced for MarGenerator {
-    fn known_values(canvas: &Canvas) -> Option<&Tensor> {
-        canvas.values()
+impl Traced for AnyModel {
+    fn known_values<'c>(&self, canvas: &'c AnyCanvas) -> Option<&'c Tensor> {
+        (**self).known_values(canvas)
     }
 
-    fn prompt(prompt: &Class) -> Prompt {
-        Prompt::Class(prompt.get())
+    fn recorded(&self, prompt: &AnyPrompt) -> Result<PromptInput, BackendError> {
+        (**self).recorded(prompt)
     }
 }

@@ -7,14 +7,15 @@ use std::time::Instant;
 
 use candle_core::{DType, Tensor};
 use gtr_core::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
-use gtr_core::{GuidanceSchedule, Noise, Plan, Sampler, TimestepLimit, TokenIndex};
+use gtr_core::{Noise, Plan, Sampler, TimestepLimit, TokenIndex};
 
 use super::noise::RememberedNoise;
-use super::{FORMAT, Prompt, Traced, VERSION};
+use super::{FORMAT, Traced, VERSION};
 use crate::checkpoint::Dtype;
 use crate::checkpoint::header::Header;
 use crate::error::Context;
 use crate::file::Partial;
+use crate::prompt::PromptInput;
 use crate::{BackendError, Picture, Precision};
 
 /// Plans that are longer than this in JSON are not traced.
@@ -53,7 +54,7 @@ impl Tracer {
     /// Begins a trace of runs of `plan` with `settings`.
     ///
     /// # Errors
-    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Request`] for a plan of more than 8 MB.
+    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Untraceable`] for a plan of more than 8 MB.
     pub fn create(
         path: &Path,
         plan: &Plan,
@@ -62,12 +63,8 @@ impl Tracer {
     ) -> Result<Self, BackendError> {
         let json = plan.to_document().to_json();
         if json.len() > LARGEST_PLAN {
-            return Err(BackendError::Request(format!("a plan of {} bytes is too long to be traced", json.len())));
+            return Err(BackendError::Untraceable(format!("a plan of {} bytes is too long to be traced", json.len())));
         }
-        let schedule = match settings.guidance.schedule() {
-            GuidanceSchedule::Linear => "linear",
-            GuidanceSchedule::Constant => "constant",
-        };
         let texts = [
             ("format", FORMAT.to_owned()),
             ("version", VERSION.to_owned()),
@@ -76,7 +73,7 @@ impl Tracer {
             ("seed", settings.seed.0.to_string()),
             ("temperature", settings.temperature.to_string()),
             ("guidance", settings.guidance.scale().to_string()),
-            ("guidance_schedule", schedule.to_owned()),
+            ("guidance_schedule", settings.guidance.schedule().to_string()),
             ("model", provenance.model.clone()),
             ("weights", provenance.weights.clone()),
             ("precision", provenance.precision.name().to_owned()),
@@ -108,7 +105,7 @@ impl Tracer {
             return Ok(Vec::new());
         }
         self.resolve(generator.timestep_limit())?;
-        let orders = self.begin::<G>(jobs).map_err(SampleError::Model)?;
+        let orders = self.begin(generator, jobs).map_err(SampleError::Model)?;
         let (source, settings) = (Noise::new(self.settings.seed), self.settings);
         let noise = RememberedNoise::new(&source);
         let clock = Instant::now();
@@ -147,21 +144,26 @@ impl Tracer {
     }
 
     /// Records what is asked for; gives the orders of the images, in which the tokens that are known from the start come first.
-    fn begin<G: Traced>(&mut self, jobs: &[JobOf<G>]) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
+    fn begin<G: Traced>(
+        &mut self,
+        generator: &G,
+        jobs: &[JobOf<G>],
+    ) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
         let images = jobs.iter().map(|job| match i64::try_from(job.image.0) {
             Ok(image) if job.image.0 <= LARGEST_IMAGE => Ok(image),
-            _ => Err(BackendError::Request(format!("image {} has too large a number to be traced", job.image.0))),
+            _ => Err(BackendError::Untraceable(format!("image {} has too large a number to be traced", job.image.0))),
         });
         let images = images.collect::<Result<Vec<_>, _>>()?;
         self.add_whole("images", &[jobs.len()], images)?;
-        let prompts: Vec<Prompt> = jobs.iter().map(|job| G::prompt(&job.prompt)).collect();
-        let class = |prompt: &Prompt| if let Prompt::Class(class) = prompt { Some(i64::from(*class)) } else { None };
+        let prompts = jobs.iter().map(|job| generator.recorded(&job.prompt)).collect::<Result<Vec<_>, _>>()?;
+        let class =
+            |prompt: &PromptInput| if let PromptInput::Class(class) = prompt { Some(i64::from(*class)) } else { None };
         if let Some(classes) = prompts.iter().map(class).collect::<Option<Vec<_>>>() {
             self.add_whole("classes", &[jobs.len()], classes)?;
         } else {
             let texts = prompts.into_iter().filter_map(|prompt| match prompt {
-                Prompt::Text(vectors) => Some(vectors),
-                Prompt::Class(_) => None,
+                PromptInput::EmbeddedText(vectors) => Some(vectors),
+                _ => None,
             });
             let texts = Tensor::stack(&texts.collect::<Vec<_>>(), 0).context("joining the vectors of texts")?;
             self.add("texts", &texts)?;
@@ -281,8 +283,8 @@ impl<O: ?Sized> Watch<'_, O> {
         if let Some(unconditional) = &event.features.unconditional {
             tracer.add(&name("z_unconditional"), unconditional)?;
         }
-        let values = G::known_values(event.canvas).ok_or_else(|| {
-            BackendError::Request("a canvas is without values after a step, so it can not be traced".into())
+        let values = event.generator.known_values(event.canvas).ok_or_else(|| {
+            BackendError::Untraceable("a canvas is without values after a step, so it can not be traced".into())
         })?;
         let channels = values.dims().last().copied().unwrap_or(0);
         let noise = self.noise.collect(event.rows, draws, channels);

@@ -58,14 +58,14 @@ impl KlEncoder {
     /// Loads the encoder of a file, which may hold the decoder too; its sizes are those of its tensors.
     ///
     /// # Errors
-    /// What is wrong with its tensors: [`BackendError::Checkpoint`] if it is no autoencoder, else as [`Weights::new`] and
+    /// What is wrong with its tensors: [`BackendError::Checkpoint`] if it is no autoencoder, else as [`Weights::load`] and
     /// [`Weights::take`].
     pub fn load(checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
-        Kind::Autoencoder.expect(&checkpoint)?;
+        Kind::AUTOENCODER.expect(&checkpoint)?;
         let naming = Naming::of(&checkpoint);
         let size = EncoderSize::infer(&checkpoint, naming)?;
         let layout = declare(&checkpoint, naming)?;
-        let mut weights = Weights::new(checkpoint, layout, device)?;
+        let mut weights = Weights::new(checkpoint, layout, |_| false, device)?;
         let mut parts = Parts(size.tensors().take(naming, &mut weights)?);
         Self::build(size, &mut parts).context("loading an autoencoder")
     }

@@ -31,7 +31,7 @@ impl LatentScale {
 
     /// Latents as the model learned them.
     pub(crate) fn apply(self, latents: &Tensor) -> Result<Tensor, BackendError> {
-        latents.affine(self.scale, -self.shift * self.scale).context("scaling latents")
+        latents.affine(self.scale, 0.0 - self.shift * self.scale).context("scaling latents")
     }
 }
 

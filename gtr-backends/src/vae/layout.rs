@@ -280,7 +280,7 @@ impl Tensors {
     /// Takes all of them.
     pub(super) fn take(&self, naming: Naming, weights: &mut Weights) -> Result<HashMap<String, Tensor>, BackendError> {
         let take = |(name, shape): &(String, Vec<usize>)| {
-            let tensor = weights.take(&naming.in_file(name))?;
+            let tensor = weights.take(&naming.in_file(name), &naming.shape_in_file(name, shape))?;
             Ok((name.clone(), tensor.reshape(shape.as_slice()).context("loading an autoencoder")?))
         };
         self.0.iter().map(take).collect()

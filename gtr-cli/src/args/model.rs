@@ -1,12 +1,14 @@
 //! Arguments of the model: its files, device and precision.
 
 use std::path::PathBuf;
+use std::sync::Once;
 
 use clap::Args;
 use gtr_backends::judge::Origin;
-use gtr_backends::{BackendError, Compute, Files, Judge, Precision};
+use gtr_backends::{BackendError, Compute, Device, Files, Judge, Precision};
 
 use super::whole_number;
+use crate::output;
 use crate::shell::Arguments;
 
 /// Name of the built-in model.
@@ -53,10 +55,21 @@ fn precision() -> impl clap::builder::TypedValueParser<Value = Precision> {
     PossibleValuesParser::new(Precision::ALL.map(Precision::name)).try_map(|name| name.parse::<Precision>())
 }
 
+/// The device of `auto`; says once why it is the CPU.
+fn auto_device() -> Device {
+    static TOLD: Once = Once::new();
+    let (device, reason) = gtr_backends::auto_device();
+    if let Some(reason) = reason {
+        TOLD.call_once(|| output::note(format_args!("--device auto is the CPU: {reason}")));
+    }
+    device
+}
+
 impl ModelArgs {
     /// Returns device and precision of the model.
     pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
-        Ok(Compute::from(&gtr_backends::device(&self.device)?).with_precision(self.dtype))
+        let device = if self.device == "auto" { auto_device() } else { gtr_backends::device(&self.device)? };
+        Ok(Compute::from(&device).with_precision(self.dtype))
     }
 
     /// Returns the files of the model.

@@ -18,7 +18,7 @@ pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
     let pictures = Labelled::open(&args.pictures)?;
     let device = gtr_backends::device(&args.device)?;
     let tokens = PictureTokens::open(&args.model, args.vae.as_deref(), &device).map_err(|error| match error {
-        BackendError::Request(reason) => CliError::usage(format_args!("--vae: {reason}")),
+        error @ BackendError::NoEncoder { .. } => CliError::usage(format_args!("--vae: {error}")),
         error => error.into(),
     })?;
     let mut samples = Samples::new(tokens.grid(), tokens.channels());
@@ -33,9 +33,7 @@ pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
         held = Some(share);
     }
     let mut field = samples.field(args.form, args.nugget).map_err(|error| match error {
-        BackendError::Request(reason) if !(0.0..=1.0).contains(&args.nugget) => {
-            CliError::usage(format_args!("--nugget: {reason}"))
-        }
+        error @ BackendError::OutOfRange(_) => CliError::usage(format_args!("--nugget: {error}")),
         error => error.into(),
     })?;
     if args.half {

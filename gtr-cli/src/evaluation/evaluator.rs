@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gtr_backends::judge::{CLASSES, Frechet, Judge, Origin, Reference};
-use gtr_backends::mar::{Class, MarGenerator};
-use gtr_backends::{Picture, Verdict};
+use gtr_backends::{AnyModel, Families, OpenOptions, Picture, Verdict};
 use gtr_core::cost::{ArchSpec, Cost};
+use gtr_core::erased::AnyPrompt;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{Grid, Guidance, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, TimestepLimit};
 use serde_json::{Map, Value, json};
@@ -25,8 +25,8 @@ use crate::signals::Stop;
 
 /// A model, the judge of its images, and what that judge has seen.
 pub(crate) struct Evaluator {
-    generator: MarGenerator,
-    prompts: Vec<Class>,
+    generator: AnyModel,
+    prompts: Vec<AnyPrompt>,
     judge: Judge,
     /// What all keys have in common.
     model: Value,
@@ -71,7 +71,7 @@ impl Evaluator {
         let store = store.map(Store::new).transpose()?;
         let compute = model.compute()?;
         let device = gtr_backends::device_name(compute.device());
-        let generator = gtr_backends::open_mar(name, &model.files(), compute)?;
+        let generator = Families::builtin().open(name, &OpenOptions::new(model.files(), compute))?;
         if let Some(note) = generator.section().note() {
             output::note(format_args!("{name}: {note}"));
         }
@@ -123,8 +123,8 @@ impl Evaluator {
 
     /// The model's own guidance, with another scale if one is given.
     pub(crate) fn guidance(&self, scale: Option<f64>) -> Result<Guidance, CliError> {
-        let config = self.generator.config();
-        Guidance::new(scale.or(config.guidance).unwrap_or(1.0), config.guidance_schedule)
+        let spec = self.generator.spec();
+        Guidance::new(scale.or(spec.guidance).unwrap_or(1.0), spec.guidance_schedule)
             .map_err(|error| CliError::usage(format_args!("--cfg: {error}")))
     }
 
@@ -153,7 +153,7 @@ impl Evaluator {
 
     /// What the model is made of, to count with.
     pub(crate) fn arch(&self) -> ArchSpec {
-        self.generator.config().arch()
+        self.generator.spec().arch
     }
 
     /// Says how many operations will be asked for after the next images, so that the time left is that of all.
@@ -254,7 +254,7 @@ impl Evaluator {
         progress: &mut Progress,
     ) -> Result<Vec<Record>, CliError> {
         let Subject { plan, guidance, temperature, .. } = subject;
-        let job = |&number: &u64| Job::new(self.prompts[images.class(number) as usize], ImageIndex(number));
+        let job = |&number: &u64| Job::new(self.prompts[images.class(number) as usize].clone(), ImageIndex(number));
         let jobs: Vec<_> = numbers.iter().map(job).collect();
         let settings = Settings { seed: Seed(seed), guidance: *guidance, temperature: *temperature };
         let operations = gtr_core::cost::float(numbers.len()) * self.cost(subject).total();

@@ -1,7 +1,5 @@
 //! Arguments of `sample` that generate recorded images again.
 
-use gtr_core::GuidanceSchedule;
-
 use super::{GoingOn, Parameters, Subjects};
 use crate::args::DIGITS;
 use crate::shell::Arguments;
@@ -56,11 +54,7 @@ impl Parameters {
         }
         again.add("--seed", seed);
         again.add("--cfg", cfg);
-        let ramp = match cfg_schedule {
-            GuidanceSchedule::Linear => "linear",
-            GuidanceSchedule::Constant => "constant",
-        };
-        again.add("--cfg-schedule", ramp);
+        again.add("--cfg-schedule", cfg_schedule);
         if *temperature != 1.0 {
             again.add("--temperature", temperature);
         }

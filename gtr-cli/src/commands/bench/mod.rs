@@ -5,7 +5,7 @@ mod timed;
 
 use std::time::{Duration, Instant};
 
-use gtr_backends::{BackendError, Family, executed};
+use gtr_backends::{BackendError, Families, OpenOptions, PromptInput, executed};
 use gtr_core::cost::ArchSpec;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, preset};
@@ -24,35 +24,18 @@ use crate::table::{Align, Rows};
 pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
     let model = &args.model;
     let (files, compute) = (model.files(), model.compute()?);
-    let report = match gtr_backends::family(&model.model)? {
-        Family::Mar => {
-            let generator = gtr_backends::open_mar(&model.model, &files, compute)?;
-            let subject = Subject {
-                arch: generator.config().arch(),
-                guidance: generator.config().guidance,
-                picture: generator.picture_operations(),
-            };
-            let decodes = generator.makes_pictures();
-            let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
-            let prompts = (0..args.count).map(|image| generator.class(image % classes.max(1)));
-            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, &subject)?
-        }
-        Family::LightGen => {
-            let generator = gtr_backends::open_lightgen(&model.model, &files, None, compute)?;
-            let subject = Subject {
-                arch: generator.config().arch(),
-                guidance: generator.config().guidance,
-                picture: generator.picture_operations(),
-            };
-            let decodes = generator.makes_pictures();
-            // What a text says does not change what it costs.
-            let prompts = (0..args.count).map(|image| generator.random_prompt(&image.to_string()));
-            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, &subject)?
-        }
-        _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", model.model))),
+    let generator = Families::builtin().open(&model.model, &OpenOptions::new(files, compute))?;
+    let spec = generator.spec();
+    let picture = generator.picture_operations();
+    let subject = Subject { arch: spec.arch, guidance: spec.guidance, picture };
+    // What a text says does not change what it costs.
+    let input = |image: u32| match spec.classes {
+        Some(classes) => PromptInput::Class(image % u32::try_from(classes).unwrap_or(u32::MAX).max(1)),
+        None => PromptInput::RandomText(image.to_string()),
     };
+    let prompts = (0..args.count).map(|image| generator.prompt(&input(image))).collect::<Result<Vec<_>, _>>()?;
+    let decodes = generator.makes_pictures();
+    let report = time(args, Timed::new(generator, decodes), &prompts, &subject)?;
     let text = match args.format {
         BenchFormat::Json => to_json(&report),
         BenchFormat::Csv => report.csv(),

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use gtr_backends::checkpoint::{Inventory, Kind, SectionInventory, TensorInfo};
+use gtr_backends::Families;
+use gtr_backends::checkpoint::{Inventory, SectionInventory, TensorInfo};
 use serde_json::{Value, json};
 
 use crate::args::{InspectArgs, InspectFormat};
@@ -31,12 +32,11 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatu
 
 /// What a checkpoint could be: its kind, and the published models of its sizes, where its kind comes in sizes.
 fn could_be(inventory: &Inventory) -> String {
-    let models = inventory.models.join(" or ");
-    match inventory.kind {
-        Some(kind @ (Kind::Mar | Kind::LightGen)) if models.is_empty() => format!("{kind} of no published size"),
-        Some(kind) if models.is_empty() => kind.to_string(),
-        Some(kind) => format!("{kind} of the size of {models}"),
-        None => "of no model that is known here".to_owned(),
+    match (inventory.kind, Families::builtin().sized(inventory)) {
+        (Some(kind), Some(models)) if models.is_empty() => format!("{kind} of no published size"),
+        (Some(kind), Some(models)) => format!("{kind} of the size of {}", models.join(" or ")),
+        (Some(kind), None) => kind.to_string(),
+        (None, _) => "of no model that is known here".to_owned(),
     }
 }
 
@@ -90,7 +90,7 @@ fn data(file: &str, inventory: &Inventory) -> Value {
         "file": file,
         "format": inventory.format,
         "kind": inventory.kind.map(|kind| kind.to_string()),
-        "models": inventory.models,
+        "models": Families::builtin().sized(inventory).unwrap_or_default(),
         "taken": taken,
         "refused": inventory.taken.as_ref().err(),
         "sections": inventory.sections.iter().map(section).collect::<Vec<_>>(),

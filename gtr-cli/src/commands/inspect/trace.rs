@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gtr_backends::Picture;
 use gtr_backends::trace::{Batch, Description, StepRecord, Trace};
-use gtr_core::{AxisName, GuidanceSchedule, Plan};
+use gtr_core::{AxisName, Plan};
 
 use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
@@ -115,17 +115,13 @@ fn images(
 /// What is told of a run.
 fn pairs(description: &Description) -> Vec<(&'static str, String)> {
     let guidance = description.guidance;
-    let ramp = match guidance.schedule() {
-        GuidanceSchedule::Linear => "linear",
-        GuidanceSchedule::Constant => "constant",
-    };
     let mut pairs = vec![
         ("program", description.program.clone()),
         ("model", description.model.clone()),
         ("weights", description.weights.clone()),
         ("precision", description.precision.to_string()),
         ("seed", description.seed.to_string()),
-        ("guidance", format!("{}, {ramp}", guidance.scale())),
+        ("guidance", format!("{}, {}", guidance.scale(), guidance.schedule())),
         ("temperature", description.temperature.to_string()),
     ];
     pairs.retain(|(_, text)| !text.is_empty());

@@ -13,8 +13,8 @@ use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::time::Instant;
 
-use gtr_backends::trace::{Provenance, Traced, Tracer};
-use gtr_backends::{BackendError, Family, Picture};
+use gtr_backends::trace::{Provenance, Tracer};
+use gtr_backends::{BackendError, Families};
 use gtr_core::sampler::{Job, JobOf, SampleError, Settings};
 use gtr_core::{Guidance, MaskedGenerator, Plan, Role, Sampler, Seed};
 
@@ -83,11 +83,12 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
         }
         place.metadata = metadata;
     }
-    match gtr_backends::family(&args.model.model)? {
-        Family::Mar => generate(args, model::open_mar(args)?, destination, started),
-        Family::LightGen => generate(args, model::open_lightgen(args, texts)?, destination, started),
-        _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
-    }
+    let families = Families::builtin();
+    let opened = match families.spec(&args.model.model)?.arch.text {
+        None => model::open_classes(args, &families)?,
+        Some(_) => model::open_texts(args, &families, texts)?,
+    };
+    generate(args, opened, destination, started)
 }
 
 /// What a run remembers of its prompts for the layout. Refuses prompts that do not fit it, before a model is loaded.
@@ -134,15 +135,12 @@ struct Done {
 }
 
 /// Makes all images and writes them.
-fn generate<G>(
+fn generate(
     args: &SampleArgs,
-    opened: Opened<G>,
+    opened: Opened,
     destination: Destination,
     started: Instant,
-) -> Result<ExitStatus, CliError>
-where
-    G: Traced<Image = Picture>,
-{
+) -> Result<ExitStatus, CliError> {
     let Opened { mut generator, prompts, subjects, weights, shape, .. } = opened;
     let begin = Begin::read(args, generator.grid(), shape)?;
     let plan = plan(args, &generator, begin.as_ref())?;

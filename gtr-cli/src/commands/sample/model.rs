@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use gtr_backends::checkpoint::{Section, WeightsKind};
-use gtr_backends::lightgen::{LightGenGenerator, TextFeatures, grid_of, prompt_length};
-use gtr_backends::mar::{Class, MarGenerator};
 use gtr_backends::vae::{KlEncoder, open_encoder};
-use gtr_backends::{Compute, TextEncoder, text};
-use gtr_core::{GuidanceSchedule, MaskedGenerator};
+use gtr_backends::{AnyModel, Compute, Families, ModelSpec, OpenOptions, PromptInput, TextEncoder, text};
+use gtr_core::erased::AnyPrompt;
+use gtr_core::{Capability, GuidanceSchedule, MaskedGenerator};
 
 use crate::args::{ClassName, SampleArgs};
 use crate::error::CliError;
@@ -15,10 +14,10 @@ use crate::output;
 use crate::series::Subjects;
 
 /// A model, ready to make the images that were asked for.
-pub(super) struct Opened<G: MaskedGenerator> {
-    pub(super) generator: G,
+pub(super) struct Opened {
+    pub(super) generator: AnyModel,
     /// One a class or prompt.
-    pub(super) prompts: Vec<G::Prompt>,
+    pub(super) prompts: Vec<AnyPrompt>,
     /// The same in numbers or words.
     pub(super) subjects: Subjects,
     /// Where the weights come from, in words.
@@ -31,7 +30,7 @@ pub(super) struct Opened<G: MaskedGenerator> {
 }
 
 /// A model of classes.
-pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliError> {
+pub(super) fn open_classes(args: &SampleArgs, families: &Families) -> Result<Opened, CliError> {
     let model = &args.model.model;
     if !args.prompt.is_empty() || args.bulk.prompts.is_some() {
         return Err(CliError::usage(format_args!("`{model}` makes images of classes: give --class, not --prompt")));
@@ -44,23 +43,19 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
     if args.model.text_encoder.is_some() {
         return Err(CliError::usage(format_args!("`{model}` takes no texts: leave out --text-encoder")));
     }
-    let generator = gtr_backends::open_mar(model, &args.model.files(), args.model.compute()?)?;
-    check_vae(model, generator.makes_pictures(), "a file like kl16.ckpt")?;
-    let generator = match encoder(args, generator.config().image_decoder.is_some())? {
-        Some(encoder) => generator.with_encoder(encoder)?,
-        None => generator,
-    };
+    let (generator, spec) = load(args, families, None)?;
     // Random weights do not care.
     let any = [ClassName::Number(0)];
-    let all = (0..).map(ClassName::Number).take(generator.config().classes).collect::<Vec<_>>();
+    let all = (0..).map(ClassName::Number).take(spec.classes.unwrap_or_default()).collect::<Vec<_>>();
     let unsaid = if args.bulk.classes.is_some() { &all[..] } else { &any[..] };
     let classes = args.class.as_ref().map_or(unsaid, |classes| &classes.0);
-    let prompts = look_up(classes, &generator)?;
+    let classes = look_up(classes, &generator)?;
+    let prompts = classes.iter().map(|&class| generator.class(class)).collect::<Result<_, _>>()?;
     Ok(Opened {
-        subjects: Subjects::Classes(prompts.iter().map(|class| class.get()).collect()),
+        subjects: Subjects::Classes(classes),
         weights: tell_weights(args, generator.section(), &generator),
-        guidance: generator.config().guidance,
-        guidance_schedule: generator.config().guidance_schedule,
+        guidance: spec.guidance,
+        guidance_schedule: spec.guidance_schedule,
         shape: generator.shape(),
         prompts,
         generator,
@@ -68,18 +63,19 @@ pub(super) fn open_mar(args: &SampleArgs) -> Result<Opened<MarGenerator>, CliErr
 }
 
 /// The classes that were asked for. Commas part them, and also the names that one class has.
-fn look_up(wanted: &[ClassName], generator: &MarGenerator) -> Result<Vec<Class>, CliError> {
+fn look_up(wanted: &[ClassName], generator: &AnyModel) -> Result<Vec<u32>, CliError> {
     let mut classes = Vec::new();
     for run in wanted.chunk_by(|class, next| matches!((class, next), (ClassName::Name(_), ClassName::Name(_)))) {
         let names: Vec<&str> = run.iter().filter_map(ClassName::name).collect();
         for class in run {
             if let ClassName::Number(number) = class {
-                classes.push(generator.class(*number)?);
+                generator.class(*number)?;
+                classes.push(*number);
             }
         }
-        let found = Class::listed(&names, generator.config())?;
+        let found = generator.classes_named(&names)?;
         if found.len() < names.len() {
-            let classes: Vec<String> = found.iter().map(|class| class.get().to_string()).collect();
+            let classes: Vec<String> = found.iter().map(u32::to_string).collect();
             let what = if found.len() == 1 { "is class" } else { "are the classes" };
             output::note(format_args!("`{}` {what} {}", names.join(", "), classes.join(", ")));
         }
@@ -89,13 +85,13 @@ fn look_up(wanted: &[ClassName], generator: &MarGenerator) -> Result<Vec<Class>,
 }
 
 /// A model of texts. The text encoder is gone before the model is loaded.
-pub(super) fn open_lightgen(args: &SampleArgs, texts: Vec<String>) -> Result<Opened<LightGenGenerator>, CliError> {
+pub(super) fn open_texts(args: &SampleArgs, families: &Families, texts: Vec<String>) -> Result<Opened, CliError> {
     let model = &args.model.model;
     if args.class.is_some() || args.bulk.classes.is_some() {
         return Err(CliError::usage(format_args!("`{model}` makes images of texts: give --prompt, not --class")));
     }
     // Before anything is loaded.
-    let grid = args.size.map(|(height, width)| grid_of(model, height, width)).transpose();
+    let grid = args.size.map(|(height, width)| families.grid_for(model, height, width)).transpose();
     let grid = grid.map_err(|error| CliError::usage(format_args!("--size: {error}")))?;
     let compute = args.model.compute()?;
     // Random weights do not care.
@@ -107,28 +103,38 @@ pub(super) fn open_lightgen(args: &SampleArgs, texts: Vec<String>) -> Result<Ope
             "`{model}` needs --text-encoder: the folder of its T5, with config.json, tokenizer.json and weights"
         )));
     }
-    let mut generator = gtr_backends::open_lightgen(model, &args.model.files(), width, &compute)?;
-    check_vae(model, generator.makes_pictures(), "a folder as diffusers writes it")?;
-    if let Some(encoder) = encoder(args, false)? {
-        generator = generator.with_encoder(encoder)?;
-    }
+    let (mut generator, spec) = load(args, families, width)?;
     if let Some(grid) = grid {
         generator.set_grid(grid)?;
     }
-    let prompts = match encoded {
-        Some((encoded, _)) => encoded.iter().map(|text| generator.prompt(&text.vectors)).collect(),
-        None => texts.iter().map(|text| generator.random_prompt(text)).collect::<Result<Vec<TextFeatures>, _>>(),
+    let inputs: Vec<_> = match encoded {
+        Some((encoded, _)) => encoded.into_iter().map(|text| PromptInput::Text(text.vectors)).collect(),
+        None => texts.iter().cloned().map(PromptInput::RandomText).collect(),
     };
-    let prompts = prompts?;
+    let prompts = inputs.iter().map(|input| generator.prompt(input)).collect::<Result<_, _>>()?;
     Ok(Opened {
         subjects: Subjects::Prompts(texts),
         weights: tell_weights(args, generator.section(), &generator),
-        guidance: generator.config().guidance,
-        guidance_schedule: generator.config().guidance_schedule,
+        guidance: spec.guidance,
+        guidance_schedule: spec.guidance_schedule,
         shape: generator.shape(),
         prompts,
         generator,
     })
+}
+
+/// The model, with all that it takes to make pictures and to go on from one.
+fn load(args: &SampleArgs, families: &Families, width: Option<usize>) -> Result<(AnyModel, ModelSpec), CliError> {
+    let found = families.find(&args.model.model)?;
+    let family = families.of(&found);
+    let options = OpenOptions::new(args.model.files(), args.model.compute()?).with_text_width(width);
+    let mut generator = family.open(&found, &options)?;
+    check_vae(&args.model.model, generator.makes_pictures(), family.autoencoder())?;
+    if let Some(encoder) = encoder(args, generator.offers().contains(&Capability::Encoding))? {
+        generator.set_encoder(encoder)?;
+    }
+    let spec = generator.spec();
+    Ok((generator, spec))
 }
 
 /// The vectors of the prompts and their width.
@@ -139,7 +145,7 @@ fn encode(
     compute: &Compute,
 ) -> Result<(Vec<text::Prompt>, usize), CliError> {
     let model = &args.model;
-    let t5 = TextEncoder::open(folder, prompt_length(&model.model)?, model.random_weights, compute)?;
+    let t5 = TextEncoder::open(folder, text_length(&model.model)?, model.random_weights, compute)?;
     let encode = |(number, prompt): (usize, &String)| -> Result<text::Prompt, CliError> {
         let encoded = t5.encode(prompt)?;
         if encoded.cut {
@@ -153,6 +159,11 @@ fn encode(
     Ok((encoded, t5.width()))
 }
 
+/// How many tokens of the text encoder a prompt of a model has, padded or cut.
+fn text_length(model: &str) -> Result<usize, CliError> {
+    Ok(gtr_backends::spec(model)?.arch.text.map_or(0, |text| text.length))
+}
+
 /// Says what is missing before hours are spent on latents that nothing can decode.
 fn check_vae(model: &str, makes_pictures: bool, form: &str) -> Result<(), CliError> {
     if makes_pictures {
@@ -162,8 +173,8 @@ fn check_vae(model: &str, makes_pictures: bool, form: &str) -> Result<(), CliErr
 }
 
 /// The encoder that turns a picture to go on from into latents, where there is such a picture and tokens are no pixels.
-fn encoder(args: &SampleArgs, tokens_are_pixels: bool) -> Result<Option<KlEncoder>, CliError> {
-    if args.going_on.init.is_none() || tokens_are_pixels {
+fn encoder(args: &SampleArgs, encodes_already: bool) -> Result<Option<KlEncoder>, CliError> {
+    if args.going_on.init.is_none() || encodes_already {
         return Ok(None);
     }
     let model = &args.model;

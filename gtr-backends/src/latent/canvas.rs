@@ -20,21 +20,22 @@ pub struct Canvas<P> {
 }
 
 /// Known tokens of an image: their values in position order, `[1, known, channels]`, and their positions.
-pub(crate) type Known = (Option<Tensor>, Vec<u32>);
+pub type Known = (Option<Tensor>, Vec<u32>);
 
 /// Layout of tokens in a latent image.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tokens {
-    pub(crate) grid: Grid,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenLayout {
+    /// The token grid.
+    pub grid: Grid,
     /// Number of channels of the latent image.
-    pub(crate) channels: usize,
+    pub channels: usize,
     /// Side of a token's patch, in latent pixels.
-    pub(crate) patch: usize,
+    pub patch: usize,
 }
 
-impl Tokens {
+impl TokenLayout {
     /// Number of channels of a token.
-    pub(crate) fn width(self) -> usize {
+    pub fn width(self) -> usize {
         self.channels * self.patch * self.patch
     }
 
@@ -49,7 +50,7 @@ impl Tokens {
             .reshape((count, channels, height * patch, width * patch))
     }
 
-    /// The inverse of [`Tokens::join`].
+    /// The inverse of [`TokenLayout::join`].
     fn split(self, latents: &Tensor) -> candle_core::Result<Tensor> {
         let (count, (height, width)) = (latents.dim(0)?, self.sides());
         let Self { channels, patch, .. } = self;
@@ -90,7 +91,7 @@ impl Tokens {
         if (position as usize) < self.grid.tokens() {
             return Ok(());
         }
-        Err(BackendError::Request(format!("token {position} is not on the model's grid of {}", self.grid)))
+        Err(BackendError::OffGrid { token: position, grid: self.grid })
     }
 }
 
@@ -108,12 +109,13 @@ impl<P> Canvas<P> {
         self.values.as_ref()
     }
 
-    pub(crate) fn prompts(&self) -> &[Option<P>] {
+    /// The prompt of each picture.
+    pub fn prompts(&self) -> &[Option<P>] {
         &self.prompts
     }
 
     /// Returns true if the unconditional half is also computed, for guidance.
-    pub(crate) fn guided(&self) -> bool {
+    pub fn guided(&self) -> bool {
         self.guided
     }
 
@@ -123,7 +125,10 @@ impl<P> Canvas<P> {
     }
 
     /// Returns the known tokens of each image.
-    pub(crate) fn known(&self) -> Result<Vec<Known>, BackendError> {
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn known(&self) -> Result<Vec<Known>, BackendError> {
         let known = (0..self.prompts.len()).map(|picture| self.picture(picture));
         known.collect::<candle_core::Result<_>>().context("selecting the known tokens")
     }
@@ -138,7 +143,10 @@ impl<P> Canvas<P> {
     }
 
     /// Returns the positions of the targets, grouped by image.
-    pub(crate) fn positions(&self, targets: &Targets) -> Result<Vec<u32>, BackendError> {
+    ///
+    /// # Errors
+    /// [`BackendError::Request`] for targets of another number of pictures.
+    pub fn positions(&self, targets: &Targets) -> Result<Vec<u32>, BackendError> {
         if targets.images() != self.prompts.len() {
             let (found, count) = (targets.images(), self.prompts.len());
             return Err(BackendError::Request(format!("expected targets of {count} images, found {found}")));
@@ -147,7 +155,12 @@ impl<P> Canvas<P> {
     }
 
     /// Writes the values of the targets, `[images * targets, width of a token]`.
-    pub(crate) fn commit(&mut self, targets: &Targets, values: &Tensor, layout: Tokens) -> Result<(), BackendError> {
+    pub(crate) fn commit(
+        &mut self,
+        targets: &Targets,
+        values: &Tensor,
+        layout: TokenLayout,
+    ) -> Result<(), BackendError> {
         let (count, per_image, width) = (self.prompts.len(), targets.per_image(), layout.width());
         if targets.images() != count || values.dims() != [count * per_image, width] {
             let found = values.dims();
@@ -176,7 +189,7 @@ impl<P> Canvas<P> {
     }
 
     /// Finds the first known token with a value that is not finite.
-    pub(crate) fn find_non_finite(&self, layout: Tokens) -> Result<Option<NonFinite>, BackendError> {
+    pub(crate) fn find_non_finite(&self, layout: TokenLayout) -> Result<Option<NonFinite>, BackendError> {
         let Some(values) = &self.values else { return Ok(None) };
         let values = values.to_dtype(DType::F32).and_then(|values| values.flatten_all()?.to_vec1::<f32>());
         let values = values.context("reading token values")?;
@@ -191,7 +204,7 @@ impl<P> Canvas<P> {
     ///
     /// # Errors
     /// [`BackendError::Request`] if a token is unknown, or a failure of the device.
-    pub(crate) fn latents(&self, layout: Tokens) -> Result<Tensor, BackendError> {
+    pub(crate) fn latents(&self, layout: TokenLayout) -> Result<Tensor, BackendError> {
         let (count, known, tokens) = (self.prompts.len(), self.known.first().map_or(0, Vec::len), layout.grid.tokens());
         if known != tokens {
             return Err(BackendError::Request(format!(
@@ -204,7 +217,7 @@ impl<P> Canvas<P> {
     }
 
     /// Returns the latent images with zeros in place of unknown tokens. `device` is used if no token is known.
-    pub(crate) fn partial_latents(&self, layout: Tokens, device: &Device) -> Result<Tensor, BackendError> {
+    pub(crate) fn partial_latents(&self, layout: TokenLayout, device: &Device) -> Result<Tensor, BackendError> {
         let nothing = Tensor::zeros((1, 1, layout.width()), DType::F32, device).context("joining tokens to images")?;
         let picture = |(values, positions): Known| {
             let unknown = u32::try_from(positions.len()).unwrap_or(u32::MAX);
@@ -224,7 +237,7 @@ impl<P> Canvas<P> {
     }
 
     /// Unknown tokens of each image.
-    pub(crate) fn unknown(&self, layout: Tokens) -> impl Iterator<Item = TokenSet> {
+    pub(crate) fn unknown(&self, layout: TokenLayout) -> impl Iterator<Item = TokenSet> {
         let token = move |&position: &u32| -> Option<TokenIndex> { layout.grid.token(position as usize).ok() };
         self.known.iter().map(move |known| TokenSet::of(layout.grid, known.iter().filter_map(token)).complement())
     }

@@ -1,0 +1,149 @@
+//! The families of models: the one list, and what is looked up in it.
+
+use std::path::PathBuf;
+
+use gtr_core::Grid;
+use serde_json::{Map, Value};
+
+use crate::BackendError;
+use crate::checkpoint::Inventory;
+use crate::family::{ModelFamily, OpenOptions};
+use crate::files::{parse_object, read_text};
+use crate::lightgen::LightGen;
+use crate::mar::Mar;
+use crate::model::AnyModel;
+use crate::models::{EMBEDDED, Found, Source, embedded, folder_of, place};
+use crate::repository::IN_REPOSITORY;
+use crate::spec::ModelSpec;
+
+/// Families of models, by which models are found and opened.
+///
+/// # Examples
+/// ```
+/// use gtr_backends::Families;
+/// let families = Families::builtin();
+/// let found = families.find("lightgen-large")?;
+/// assert_eq!(families.of(&found).name(), "lightgen");
+/// assert_eq!(families.spec("mar-h")?.grid.tokens(), 256);
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+#[derive(Debug)]
+pub struct Families(Vec<Box<dyn ModelFamily>>);
+
+impl Default for Families {
+    fn default() -> Self {
+        Self::builtin()
+    }
+}
+
+impl Families {
+    /// The families of this crate. The first reads what no family recognises, to say what is wrong with it.
+    pub fn builtin() -> Self {
+        Self(vec![Box::new(Mar), Box::new(LightGen)])
+    }
+
+    /// These families and another one.
+    #[must_use]
+    pub fn with(mut self, family: impl ModelFamily + 'static) -> Self {
+        self.0.push(Box::new(family));
+        self
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn ModelFamily> {
+        self.0.iter().map(Box::as_ref)
+    }
+
+    /// The models that are known by name; their weights are not part of the program.
+    pub fn published(&self) -> impl Iterator<Item = &'static str> {
+        self.iter().flat_map(|family| family.published().iter().copied())
+    }
+
+    /// Finds a model by its name or path, and reads its configuration.
+    ///
+    /// # Errors
+    /// [`BackendError::UnknownModel`] if it is neither a name nor a path, [`BackendError::Read`] for a path without a readable
+    /// `config.json`.
+    pub fn find(&self, model: &str) -> Result<Found, BackendError> {
+        let source = if let Some(embedded) = embedded(model) {
+            Source::BuiltIn(embedded)
+        } else if self.published().any(|name| name == model) {
+            Source::Published
+        } else {
+            let path = place(model)?.ok_or_else(|| self.unknown(model))?;
+            let config = folder_of(&path).join("config.json");
+            Source::OnDisk { text: read_text(&config)?, config, path }
+        };
+        Ok(Found::new(model, source))
+    }
+
+    /// The folder of a model on disk, where its `config.json` is; `None` for a model without one.
+    ///
+    /// # Errors
+    /// [`BackendError::UnknownModel`] if it is neither a name nor a path.
+    pub(crate) fn folder(&self, model: &str) -> Result<Option<PathBuf>, BackendError> {
+        if embedded(model).is_some() || self.published().any(|name| name == model) {
+            return Ok(None);
+        }
+        let path = place(model)?.ok_or_else(|| self.unknown(model))?;
+        Ok(Some(folder_of(&path)))
+    }
+
+    /// The family of a model: the one that knows its name, or the first that recognises its configuration.
+    pub fn of(&self, found: &Found) -> &dyn ModelFamily {
+        let fields = || -> Map<String, Value> {
+            let config = found.config();
+            config.and_then(|(_, text)| parse_object(text).ok()).unwrap_or_default()
+        };
+        let by_name = self.iter().find(|family| family.published().contains(&found.model()) && found.is_published());
+        let by_config = || {
+            let fields = fields();
+            self.iter().find(|family| family.recognises(&fields))
+        };
+        by_name.or_else(by_config).unwrap_or_else(|| self.0[0].as_ref())
+    }
+
+    /// Looks up what is known of a model without its weights.
+    ///
+    /// # Errors
+    /// As [`Families::find`], and [`BackendError::Config`] for a configuration that is not possible.
+    pub fn spec(&self, model: &str) -> Result<ModelSpec, BackendError> {
+        let found = self.find(model)?;
+        self.of(&found).spec(&found)
+    }
+
+    /// The token grid of a model for pictures of this height and width in pixels; it reads no weights.
+    ///
+    /// # Errors
+    /// As [`Families::spec`], and as [`ModelFamily::grid_for`].
+    pub fn grid_for(&self, model: &str, height: u32, width: u32) -> Result<Grid, BackendError> {
+        let found = self.find(model)?;
+        self.of(&found).grid_for(&found, height, width)
+    }
+
+    /// Opens a model by its name or path.
+    ///
+    /// # Errors
+    /// As [`Families::find`]; otherwise what is missing or wrong in its files.
+    pub fn open(&self, model: &str, options: &OpenOptions<'_>) -> Result<AnyModel, BackendError> {
+        let found = self.find(model)?;
+        self.of(&found).open(&found, options)
+    }
+
+    /// The models known by name whose encoder has the size of the one in a checkpoint; `None` if the checkpoint is of no
+    /// family.
+    pub fn sized(&self, inventory: &Inventory) -> Option<Vec<&'static str>> {
+        let kind = inventory.kind?;
+        let family = self.iter().find(|family| family.kind() == Some(kind))?;
+        let sized = |name: &&str| {
+            let stack = family.encoder_of(name).map(|stack| (stack.width, stack.depth));
+            stack.is_some() && stack == inventory.encoder
+        };
+        Some(family.published().iter().copied().filter(sized).collect())
+    }
+
+    fn unknown(&self, model: &str) -> BackendError {
+        let here = EMBEDDED.iter().map(|embedded| embedded.name).chain(IN_REPOSITORY.iter().map(|model| model.name));
+        BackendError::UnknownModel { name: model.to_owned(), known: here.chain(self.published()).collect() }
+    }
+}

@@ -1,0 +1,268 @@
+//! Models of different types behind one type, for callers that are not generic over the model.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use crate::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex};
+
+/// A prompt or a canvas was made by a model of another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} was made by a model of another family")]
+pub struct Foreign {
+    /// `prompt` or `canvas`.
+    pub what: &'static str,
+}
+
+/// A prompt of a model whose type is erased; cheap to copy.
+#[derive(Clone)]
+pub struct AnyPrompt(Arc<dyn Any + Send + Sync>);
+
+impl AnyPrompt {
+    /// Erases the type of a prompt.
+    pub fn new(prompt: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(prompt))
+    }
+
+    /// The prompt, if it is of this type.
+    pub fn get<P: Any>(&self) -> Option<&P> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for AnyPrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyPrompt").finish_non_exhaustive()
+    }
+}
+
+/// A canvas of a model whose type is erased.
+pub struct AnyCanvas(Box<dyn Any + Send>);
+
+impl AnyCanvas {
+    /// The canvas, if it is of this type.
+    pub fn get<C: Any>(&self) -> Option<&C> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for AnyCanvas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyCanvas").finish_non_exhaustive()
+    }
+}
+
+/// The object-safe form of [`MaskedGenerator`]: prompts and canvases, whose types differ from model to model, are erased.
+/// Every generator whose error can say [`Foreign`] has it; [`AnyGenerator`] turns it back into a generator.
+///
+/// Each method does what the method of the same name does there.
+#[expect(missing_docs, clippy::missing_errors_doc, reason = "as in `MaskedGenerator`")]
+pub trait ErasedGenerator {
+    type Features;
+    type Tokens;
+    type Image;
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    fn grid(&self) -> Grid;
+    fn timestep_limit(&self) -> TimestepLimit;
+    fn offers(&self) -> &[Capability];
+    fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, Self::Error>;
+    fn features(&mut self, canvas: &AnyCanvas, targets: &Targets) -> Result<Self::Features, Self::Error>;
+    fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error>;
+    fn denoise(&mut self, features: &Self::Features, request: &Denoise<'_>) -> Result<Self::Tokens, Self::Error>;
+    fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: Self::Tokens) -> Result<(), Self::Error>;
+    fn is_known(&self, canvas: &AnyCanvas, slot: usize, token: TokenIndex) -> bool;
+    fn values_on_host(&self) -> bool;
+    fn find_non_finite(&self, canvas: &AnyCanvas) -> Result<Option<NonFinite>, Self::Error>;
+    fn decode(&mut self, canvas: AnyCanvas) -> Result<Vec<Self::Image>, Self::Error>;
+    fn encode(&mut self, images: &[Self::Image], targets: &Targets) -> Result<Option<Self::Tokens>, Self::Error>;
+    fn preview(&self, canvas: &AnyCanvas) -> Result<Option<Vec<Self::Image>>, Self::Error>;
+}
+
+fn own<C: Any>(canvas: &AnyCanvas) -> Result<&C, Foreign> {
+    canvas.get().ok_or(Foreign { what: "canvas" })
+}
+
+impl<G> ErasedGenerator for G
+where
+    G: MaskedGenerator,
+    G::Prompt: Any + Clone,
+    G::Canvas: Any + Send,
+    G::Error: From<Foreign>,
+{
+    type Features = G::Features;
+    type Tokens = G::Tokens;
+    type Image = G::Image;
+    type Error = G::Error;
+
+    fn grid(&self) -> Grid {
+        MaskedGenerator::grid(self)
+    }
+
+    fn timestep_limit(&self) -> TimestepLimit {
+        MaskedGenerator::timestep_limit(self)
+    }
+
+    fn offers(&self) -> &[Capability] {
+        MaskedGenerator::offers(self)
+    }
+
+    fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, G::Error> {
+        let own = |prompt: &AnyPrompt| prompt.get::<G::Prompt>().cloned().ok_or(Foreign { what: "prompt" });
+        let prompts = prompts.iter().map(own).collect::<Result<Vec<_>, _>>()?;
+        Ok(AnyCanvas(Box::new(MaskedGenerator::canvas(self, &prompts, guided)?)))
+    }
+
+    fn features(&mut self, canvas: &AnyCanvas, targets: &Targets) -> Result<G::Features, G::Error> {
+        MaskedGenerator::features(self, own(canvas)?, targets)
+    }
+
+    fn host_features(&self, features: &G::Features) -> Result<FeatureRows, G::Error> {
+        MaskedGenerator::host_features(self, features)
+    }
+
+    fn denoise(&mut self, features: &G::Features, request: &Denoise<'_>) -> Result<G::Tokens, G::Error> {
+        MaskedGenerator::denoise(self, features, request)
+    }
+
+    fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: G::Tokens) -> Result<(), G::Error> {
+        let canvas = canvas.0.downcast_mut().ok_or(Foreign { what: "canvas" })?;
+        MaskedGenerator::commit(self, canvas, targets, tokens)
+    }
+
+    fn is_known(&self, canvas: &AnyCanvas, slot: usize, token: TokenIndex) -> bool {
+        canvas.get().is_some_and(|canvas| MaskedGenerator::is_known(self, canvas, slot, token))
+    }
+
+    fn values_on_host(&self) -> bool {
+        MaskedGenerator::values_on_host(self)
+    }
+
+    fn find_non_finite(&self, canvas: &AnyCanvas) -> Result<Option<NonFinite>, G::Error> {
+        MaskedGenerator::find_non_finite(self, own(canvas)?)
+    }
+
+    fn decode(&mut self, canvas: AnyCanvas) -> Result<Vec<G::Image>, G::Error> {
+        let canvas = canvas.0.downcast().map_err(|_| Foreign { what: "canvas" })?;
+        MaskedGenerator::decode(self, *canvas)
+    }
+
+    fn encode(&mut self, images: &[G::Image], targets: &Targets) -> Result<Option<G::Tokens>, G::Error> {
+        MaskedGenerator::encode(self, images, targets)
+    }
+
+    fn preview(&self, canvas: &AnyCanvas) -> Result<Option<Vec<G::Image>>, G::Error> {
+        MaskedGenerator::preview(self, own(canvas)?)
+    }
+}
+
+/// A generator whose type is erased. It does what the generator does that it was made of, with the same bits, and offers the
+/// same [`Capability`]s.
+///
+/// `D` is `dyn ErasedGenerator<..>`, or another object-safe trait that builds on it; its methods are called on this type.
+///
+/// # Examples
+/// ```
+/// use gtr_core::erased::{AnyGenerator, ErasedGenerator, Foreign};
+/// use gtr_core::{Grid, MaskedGenerator};
+///
+/// type Model<F, T, I> = AnyGenerator<dyn ErasedGenerator<Features = F, Tokens = T, Image = I, Error = Foreign>>;
+///
+/// fn grids<F, T, I>(models: &[Model<F, T, I>]) -> Vec<Grid> {
+///     models.iter().map(MaskedGenerator::grid).collect()
+/// }
+/// ```
+pub struct AnyGenerator<D: ?Sized>(Box<D>);
+
+impl<D: ?Sized> AnyGenerator<D> {
+    /// The generator in this box.
+    pub fn new(generator: Box<D>) -> Self {
+        Self(generator)
+    }
+}
+
+impl<D: ?Sized> Deref for AnyGenerator<D> {
+    type Target = D;
+
+    fn deref(&self) -> &D {
+        &self.0
+    }
+}
+
+impl<D: ?Sized> DerefMut for AnyGenerator<D> {
+    fn deref_mut(&mut self) -> &mut D {
+        &mut self.0
+    }
+}
+
+impl<D: fmt::Debug + ?Sized> fmt::Debug for AnyGenerator<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
+    type Prompt = AnyPrompt;
+    type Canvas = AnyCanvas;
+    type Features = D::Features;
+    type Tokens = D::Tokens;
+    type Image = D::Image;
+    type Error = D::Error;
+
+    fn grid(&self) -> Grid {
+        self.0.grid()
+    }
+
+    fn timestep_limit(&self) -> TimestepLimit {
+        self.0.timestep_limit()
+    }
+
+    fn offers(&self) -> &[Capability] {
+        self.0.offers()
+    }
+
+    fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, D::Error> {
+        self.0.canvas(prompts, guided)
+    }
+
+    fn features(&mut self, canvas: &AnyCanvas, targets: &Targets) -> Result<D::Features, D::Error> {
+        self.0.features(canvas, targets)
+    }
+
+    fn host_features(&self, features: &D::Features) -> Result<FeatureRows, D::Error> {
+        self.0.host_features(features)
+    }
+
+    fn denoise(&mut self, features: &D::Features, request: &Denoise<'_>) -> Result<D::Tokens, D::Error> {
+        self.0.denoise(features, request)
+    }
+
+    fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: D::Tokens) -> Result<(), D::Error> {
+        self.0.commit(canvas, targets, tokens)
+    }
+
+    fn is_known(&self, canvas: &AnyCanvas, slot: usize, token: TokenIndex) -> bool {
+        self.0.is_known(canvas, slot, token)
+    }
+
+    fn values_on_host(&self) -> bool {
+        self.0.values_on_host()
+    }
+
+    fn find_non_finite(&self, canvas: &AnyCanvas) -> Result<Option<NonFinite>, D::Error> {
+        self.0.find_non_finite(canvas)
+    }
+
+    fn decode(&mut self, canvas: AnyCanvas) -> Result<Vec<D::Image>, D::Error> {
+        self.0.decode(canvas)
+    }
+
+    fn encode(&mut self, images: &[D::Image], targets: &Targets) -> Result<Option<D::Tokens>, D::Error> {
+        self.0.encode(images, targets)
+    }
+
+    fn preview(&self, canvas: &AnyCanvas) -> Result<Option<Vec<D::Image>>, D::Error> {
+        self.0.preview(canvas)
+    }
+}

@@ -68,7 +68,7 @@ pub use self::compute::{Compute, Precision};
 pub use self::device::{device, device_name};
 pub use self::error::BackendError;
 pub use self::executed::executed;
-pub use self::file::follow;
+pub use self::file::{AtomicFile, follow};
 pub use self::fingerprint::fingerprint;
 pub use self::judge::{Judge, Verdict};
 pub use self::lightgen::open_lightgen;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gtr_core::sampler::Flow;
+use gtr_run::{Interrupt, Interruption};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -15,9 +15,6 @@ use crate::output;
 
 /// How often it is looked whether a signal came.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-
-/// A batch that is finished within this time after a signal is finished.
-const WORTH: Duration = Duration::from_secs(2);
 
 /// The process ends this long after a signal, also within an AR step.
 const MOST: Duration = Duration::from_secs(5);
@@ -100,61 +97,29 @@ fn is_interrupt(signal: usize) -> bool {
 /// Ends the process, which leaves no file that is not whole.
 fn end(signal: usize) -> ! {
     gtr_backends::remove_unfinished();
-    process::exit(status(signal).code())
+    process::exit(ExitStatus::from(reason(signal)).code())
 }
 
-/// How the program ends after a signal.
-fn status(signal: usize) -> ExitStatus {
-    if is_interrupt(signal) { ExitStatus::Interrupted } else { ExitStatus::Terminated }
+/// Who asks to stop by a signal.
+fn reason(signal: usize) -> Interruption {
+    if is_interrupt(signal) { Interruption::User } else { Interruption::Program }
 }
 
-/// Tells work that can be stopped in the middle whether it is to stop.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stop(());
-
-impl Stop {
-    /// From now on a first signal lets the batch in hand be finished, if that takes no more than a few seconds. `next` says how
-    /// what was stopped goes on.
-    pub(crate) fn listen(next: &'static str) -> Self {
-        let _ = STATE.next.set(next);
-        STATE.busy.store(true, Ordering::SeqCst);
-        Self(())
-    }
-
-    /// How the program is to end, if it was asked to.
-    #[expect(clippy::unused_self, reason = "only who has said what comes next may ask")]
-    pub(crate) fn asked(self) -> Option<ExitStatus> {
+/// From now on a first signal lets the batch in hand be finished, if that takes no more than a few seconds: the work that is given this
+/// asks it. `next` says how what was stopped goes on.
+pub(crate) fn interrupt(next: &'static str) -> Interrupt {
+    let _ = STATE.next.set(next);
+    STATE.busy.store(true, Ordering::SeqCst);
+    Interrupt::new(|| {
         let first = STATE.first.load(Ordering::SeqCst);
         let signal = if first == 0 { STATE.received.load(Ordering::SeqCst) } else { first };
-        (signal != 0).then(|| status(signal))
-    }
-
-    /// Whether a batch goes on after some of its AR steps.
-    pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> Flow {
-        match self.asked() {
-            Some(_) if left(started.elapsed(), done, steps) > WORTH => Flow::Stop,
-            _ => Flow::Continue,
-        }
-    }
-}
-
-/// The time that the rest of some steps takes, where those that are done took `elapsed`.
-fn left(elapsed: Duration, done: usize, steps: usize) -> Duration {
-    let each = elapsed / u32::try_from(done.max(1)).unwrap_or(u32::MAX);
-    each.saturating_mul(u32::try_from(steps.saturating_sub(done)).unwrap_or(u32::MAX))
+        (signal != 0).then(|| reason(signal))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_left_is_that_of_the_steps_left() {
-        let second = Duration::from_secs(1);
-        assert_eq!(left(second, 1, 8), 7 * second);
-        assert_eq!(left(4 * second, 8, 8), Duration::ZERO);
-        assert_eq!(left(Duration::ZERO, 0, 3), Duration::ZERO);
-    }
 
     #[test]
     fn a_signal_is_ignored_where_the_system_says_so() {

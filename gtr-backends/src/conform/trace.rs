@@ -37,11 +37,11 @@ pub(super) fn is_trace(path: &Path) -> bool {
 
 pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     let recording = Recording::open(&path.with_extension(""))?;
-    let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?)?;
+    let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?, checks.inputs.registry)?;
     let compute = Compute::from(&Device::Cpu).with_precision(description.precision);
     let model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
     let Description { plan, guidance, temperature, seed, batches, .. } = description;
-    let run = Run { recording: &recording, plan: &plan, registry: Registry::builtin(), guidance, temperature, seed };
+    let run = Run { recording: &recording, plan: &plan, registry: checks.inputs.registry, guidance, temperature, seed };
     match model {
         Model::Mar(mut generator) => run.check(generator.as_mut(), batches, checks)?,
         Model::LightGen(mut generator) => run.check(generator.as_mut(), batches, checks)?,
@@ -88,7 +88,7 @@ fn model(
     compute: &Compute,
     checks: &Checks<'_>,
 ) -> Result<Model, BackendError> {
-    let options = checks.options;
+    let options = checks.inputs.options;
     let built_in = crate::EMBEDDED.iter().any(|model| model.name == name);
     let name = match &options.model {
         Some(model) => model,
@@ -120,7 +120,7 @@ fn model(
 struct Run<'a> {
     recording: &'a Recording,
     plan: &'a Plan,
-    registry: Registry,
+    registry: &'a Registry,
     guidance: Guidance,
     temperature: f64,
     seed: Seed,

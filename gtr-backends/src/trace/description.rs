@@ -35,7 +35,7 @@ impl Description {
     ///
     /// # Errors
     /// [`BackendError::Recording`] if the file is no trace of a known version, or says something that cannot be.
-    pub fn read(file: &Checkpoint) -> Result<Self, BackendError> {
+    pub fn read(file: &Checkpoint, registry: &Registry) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Recording { file: file.name().to_owned(), reason };
         let metadata = file.metadata();
         let text = |name: &str| {
@@ -53,7 +53,7 @@ impl Description {
             return Err(wrong(format!("version {} of traces is not known here", text("version")?)));
         }
         let document = PlanDocument::parse(text("plan")?).map_err(|error| wrong(format!("its plan: {error}")))?;
-        let plan = Plan::from_document(&document, &Registry::builtin());
+        let plan = Plan::from_document(&document, registry);
         let plan = plan.map_err(|error| wrong(format!("its plan: {error}")))?;
         if !plan.known().is_empty() {
             let reason = "its plan: tokens are known in it from the start, and a trace holds all tokens of a run";

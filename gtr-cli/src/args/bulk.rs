@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-
-use crate::bulk::{Layout, ShardFlag};
+use gtr_run::bulk::{Layout, ShardChoice};
 
 /// Many images, in parts that can be continued.
 #[derive(Debug, Args)]
@@ -20,7 +19,7 @@ pub(crate) struct BulkArgs {
     pub(crate) prompts: Option<PathBuf>,
     /// How the folder is laid out [default: flat].
     #[arg(long, value_enum, value_name = "LAYOUT", conflicts_with = "trace")]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutName>,
     /// Channels of FILE.npz: 3 writes a grey picture three times, as evaluators of colour pictures want it [default: those of
     /// the pictures].
     #[arg(long, value_name = "N", value_parser = channels)]
@@ -28,7 +27,7 @@ pub(crate) struct BulkArgs {
     /// Make part I of N, counted from 0: 0/4 to 3/4. `auto` is the task of a Slurm array that counts from 0 or 1, `auto/N` also
     /// one of a partial array, or the index of a Kubernetes job.
     #[arg(long, value_name = "I/N", conflicts_with = "trace")]
-    pub(crate) shard: Option<ShardFlag>,
+    pub(crate) shard: Option<ShardChoice>,
     /// Continue where an earlier run of the same command stopped, if there was one.
     #[arg(long, conflicts_with = "trace")]
     pub(crate) resume: bool,
@@ -39,6 +38,30 @@ pub(crate) struct BulkArgs {
     /// may be continued on another machine.
     #[arg(long, conflicts_with = "trace")]
     pub(crate) no_lock: bool,
+}
+
+/// How the files of a folder are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayoutName {
+    /// 00000.png, a file an image, named by its number.
+    Flat,
+    /// 00000/metadata.jsonl and 00000/samples/0000.png, a folder a prompt, as the scorer of GenEval reads it.
+    Geneval,
+    /// `samples/PROMPT_000000.png`, as the scorers of T2I-CompBench read it.
+    Compbench,
+    /// NAME.png, a grid of the four images of the prompt NAME.txt, as the scorer of DPG-Bench reads it.
+    Dpg,
+}
+
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Flat => Self::Flat,
+            LayoutName::Geneval => Self::Geneval,
+            LayoutName::Compbench => Self::Compbench,
+            LayoutName::Dpg => Self::Dpg,
+        }
+    }
 }
 
 /// Channels of an archive.

@@ -1,9 +1,9 @@
 //! The field that losses are computed on.
 
 use clap::Args;
+use gtr_lab::losses::Losses;
 
 use crate::error::CliError;
-use crate::losses::Losses;
 
 /// What losses are computed on.
 #[derive(Debug, Args)]
@@ -18,6 +18,6 @@ pub(crate) struct LossArgs {
 impl LossArgs {
     /// Losses on the field, for a model if there is one.
     pub(crate) fn losses(&self, model: Option<&str>) -> Result<Losses, CliError> {
-        Losses::new(self.field.as_deref(), model)
+        Ok(Losses::new(self.field.as_deref(), model)?)
     }
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use gtr_backends::judge::Origin;
 use gtr_backends::{BackendError, Compute, Files, Judge, Precision};
+use gtr_run::arguments::Arguments;
 
 use super::whole_number;
-use crate::shell::Arguments;
 
 /// The model that is built in.
-pub(crate) const DIGITS: &str = "digits";
+const DIGITS: &str = "digits";
 /// Where models compute unless it is said.
 const CPU: &str = "cpu";
 

@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 use gtr_backends::{BackendError, Family, executed};
 use gtr_core::cost::ArchSpec;
 use gtr_core::sampler::{Job, SampleError, Settings};
-use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, preset};
+use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, preset};
 use serde::Serialize;
 
 use self::machine::Machine;
 use self::timed::{Timed, Times};
 use super::to_json;
 use crate::args::{BenchArgs, BenchFormat, Chosen};
-use crate::catalogue::CATALOGUE;
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use crate::table::{Align, Rows};
+use gtr_draw::table::{Align, Rows};
 
 /// Carries out the command.
-pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let model = &args.model;
     let (files, compute) = (model.files(), model.compute()?);
     let report = match gtr_backends::family(&model.model)? {
@@ -36,7 +36,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
             let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
             let prompts = (0..args.count).map(|image| generator.class(image % classes.max(1)));
             let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, &subject)?
+            time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?
         }
         Family::LightGen => {
             let generator = gtr_backends::open_lightgen(&model.model, &files, None, compute)?;
@@ -49,7 +49,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
             // What a text says does not change what it costs.
             let prompts = (0..args.count).map(|image| generator.random_prompt(&image.to_string()));
             let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, &subject)?
+            time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?
         }
         _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", model.model))),
     };
@@ -111,6 +111,7 @@ fn time<G>(
     mut generator: Timed<G>,
     prompts: &[G::Prompt],
     subject: &Subject,
+    registry: &Registry,
 ) -> Result<Report, CliError>
 where
     G: MaskedGenerator<Error = BackendError>,
@@ -119,8 +120,9 @@ where
     let guidance = Guidance::new(args.cfg.or(subject.guidance).unwrap_or(1.0), GuidanceSchedule::Constant);
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     let settings = Settings { seed: Seed(0), guidance, temperature: 1.0 };
-    let plans = args.presets.iter().map(|name| plan(name.trim(), &generator)).collect::<Result<Vec<_>, _>>()?;
-    let samplers = plans.iter().map(|(_, plan)| Sampler::new(plan, &CATALOGUE.registry));
+    let plans =
+        args.presets.iter().map(|name| plan(name.trim(), &generator, registry)).collect::<Result<Vec<_>, _>>()?;
+    let samplers = plans.iter().map(|(_, plan)| Sampler::new(plan, registry));
     let samplers = samplers.collect::<Result<Vec<_>, _>>()?;
     let job = |(image, prompt): (u64, &G::Prompt)| Job { prompt: prompt.clone(), image: ImageIndex(image) };
     let jobs: Vec<_> = (0..).zip(prompts).map(job).collect();
@@ -173,11 +175,11 @@ where
     })
 }
 
-fn plan<G: MaskedGenerator>(name: &str, generator: &G) -> Result<(String, Plan), CliError> {
+fn plan<G: MaskedGenerator>(name: &str, generator: &G, registry: &Registry) -> Result<(String, Plan), CliError> {
     let preset = preset::find(name)?;
     let mut schedule = preset.schedule.clone();
     schedule.set_default_timestep_limit(generator.timestep_limit())?;
-    let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid())?.plan;
+    let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid(), registry)?.plan;
     Ok((preset.name.clone(), plan))
 }
 

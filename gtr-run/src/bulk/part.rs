@@ -1,0 +1,207 @@
+//! A part of a run in the making.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use gtr_backends::Picture;
+
+use super::checksum::Checksum;
+use super::export::LABELS;
+use super::lock::Lock;
+use super::manifest::{Manifest, Run};
+use super::place::Place;
+use super::shard::Shard;
+use super::store::Store;
+use crate::folder::make_folder;
+use crate::reading::read_regular;
+use crate::series::{Recipe, earlier};
+use crate::target::Target;
+use crate::{Error, Interrupt};
+
+/// A manifest is replaced after a batch, but not before so many times what that takes have passed: it takes a twentieth of the
+/// time at most, however many images it names.
+const BETWEEN_MANIFESTS: u32 = 20;
+
+/// How often it is looked whether the run is asked to stop.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// What is done with what an earlier run left in the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// It is kept, and this run does not begin.
+    Refuse,
+    /// It is continued, if it is of this run.
+    Continue,
+    /// It is replaced.
+    Replace,
+}
+
+/// A part that this process, and no other, is making.
+#[derive(Debug)]
+pub struct Part {
+    store: Store,
+    manifest: Manifest,
+    recipe: Recipe,
+    scale: usize,
+    /// None where the user sees to it that no other process makes the part.
+    _lock: Option<Lock>,
+}
+
+impl Part {
+    /// Begins a part, or continues it. The files have `scale` pixels for a pixel, in both directions.
+    ///
+    /// # Errors
+    /// [`Error::Failure`] if the folder has parts or files of another run, or of this one where that is to be refused; if another
+    /// process is making the part; or if nothing can be written.
+    pub fn open(place: &Place, before: Before, run: Run, (recipe, scale): (Recipe, usize)) -> Result<Self, Error> {
+        let (store, shard) = (&place.store, place.shard);
+        store.create()?;
+        let lock = if place.locks { Some(Lock::take(&store.lock(shard), store.notes())?) } else { None };
+        let path = store.manifest(shard);
+        let mut manifest = Manifest::new(run, shard);
+        if before == Before::Replace {
+            store.forget_others(&manifest)?;
+        }
+        let there = store.shards()?;
+        // All parts in a folder must be of one run; that of another number of parts would be joined with none of these.
+        for other in there.iter().find(|other| other.of() != shard.of()).into_iter().chain(there.first()) {
+            check(store, &manifest, *other)?;
+        }
+        if there.contains(&shard) {
+            let earlier = Manifest::read(&path)?;
+            check(store, &manifest, shard)?;
+            let (done, all) = (earlier.finished.len(), manifest.range().count());
+            match before {
+                Before::Refuse => {
+                    return Err(Error::Failure(format!(
+                        "part {shard} in {} was begun before ({done} of {all} images): continue it with --resume, make it anew with \
+                         --overwrite, or name another folder",
+                        store.folder().display()
+                    )));
+                }
+                Before::Continue => manifest.finished = earlier.finished,
+                Before::Replace => {}
+            }
+        }
+        let mut part = Self { store: store.clone(), manifest, recipe, scale, _lock: lock };
+        if before != Before::Replace {
+            part.refuse_foreign_files(there.is_empty())?;
+        }
+        part.forget_what_is_lost();
+        part.write_metadata()?;
+        part.save()?;
+        Ok(part)
+    }
+
+    /// Refuses to replace files that this run has not made. It may have made some that are not in the manifest: when it was killed.
+    fn refuse_foreign_files(&self, is_first: bool) -> Result<(), Error> {
+        let (folder, run) = (self.store.folder(), &self.manifest.run);
+        let refuse = |file: &Path| Err(Error::Failure(earlier::not_of_this_run(folder, file)));
+        let labels = folder.join(LABELS);
+        if is_first && self.manifest.shard.of() == 1 && labels.is_file() {
+            return refuse(&labels);
+        }
+        for (position, file) in run.files_there(folder, &self.manifest.range()) {
+            let known = self.manifest.finished.contains_key(&position);
+            if !known && !earlier::is_of(&self.recipe, run.numbering, position, self.scale, &file) {
+                return refuse(&file);
+            }
+        }
+        Ok(())
+    }
+
+    /// The part as it is.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Images that were deleted or changed since they were finished are not finished.
+    fn forget_what_is_lost(&mut self) {
+        let (store, run) = (&self.store, &self.manifest.run);
+        self.manifest.finished.retain(|position, checksum| {
+            let file = store.folder().join(run.file(*position));
+            let lost = match read_regular(&file) {
+                Ok(bytes) if Checksum::of(&bytes) == *checksum => return true,
+                Ok(_) => "was changed",
+                Err(error) if error.kind() == io::ErrorKind::NotFound => "was deleted",
+                Err(_) => "cannot be read",
+            };
+            store.notes().say(format_args!("{} {lost}: it is made again", file.display()));
+            false
+        });
+    }
+
+    /// Makes the folders of the layout, and writes what its scorer wants to know of each prompt.
+    fn write_metadata(&self) -> Result<(), Error> {
+        let (folders, files) = self.manifest.run.surroundings(&self.manifest.range());
+        folders.iter().try_for_each(|folder| make_folder(&self.store.folder().join(folder)))?;
+        files.iter().try_for_each(|(file, text)| Target::new(&self.store.folder().join(file))?.write(text.as_bytes()))
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        self.manifest.write(&self.store.manifest(self.manifest.shard))
+    }
+
+    /// Encodes and writes pictures as they come, until no more will come; what is written is recorded, whatever happens.
+    pub(super) fn record(
+        &mut self,
+        batches: &Receiver<Vec<(u64, Picture)>>,
+        interrupt: &Interrupt,
+    ) -> Result<(), Error> {
+        let (mut saved, mut pause) = (Instant::now(), Duration::ZERO);
+        let mut is_saved = false;
+        let taken = loop {
+            let batch = match batches.recv_timeout(BETWEEN_LOOKS) {
+                Ok(batch) => batch,
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                // The process may end before the next batch comes.
+                Err(RecvTimeoutError::Timeout) => {
+                    if !is_saved && interrupt.requested().is_some() {
+                        self.save()?;
+                        is_saved = true;
+                    }
+                    continue;
+                }
+            };
+            is_saved = false;
+            if let Err(error) = batch.into_iter().try_for_each(|(position, picture)| self.add(position, &picture)) {
+                break Err(error);
+            }
+            if saved.elapsed() >= pause {
+                let started = Instant::now();
+                self.save()?;
+                (saved, is_saved) = (Instant::now(), true);
+                pause = started.elapsed() * BETWEEN_MANIFESTS;
+            }
+        };
+        let last = self.save();
+        taken.and(last)
+    }
+
+    fn add(&mut self, position: u64, picture: &Picture) -> Result<(), Error> {
+        let run = &self.manifest.run;
+        let png = self.recipe.png(run.numbering, position, picture, self.scale)?;
+        Target::new(&self.store.folder().join(run.file(position)))?.write(&png)?;
+        self.manifest.finished.insert(position, Checksum::of(&png));
+        Ok(())
+    }
+}
+
+/// Refuses a part of another run in the same folder.
+fn check(store: &Store, manifest: &Manifest, other: Shard) -> Result<(), Error> {
+    let folder = store.folder().display();
+    if other.of() != manifest.shard.of() {
+        let (there, here) = (other.of(), manifest.shard.of());
+        return Err(Error::Failure(format!(
+            "{folder} has a run in {there} parts, this is one in {here}: name another folder, or give --overwrite to replace it"
+        )));
+    }
+    match Manifest::read(&store.manifest(other))?.run.difference(&manifest.run) {
+        None => Ok(()),
+        Some(difference) => Err(Error::Failure(format!(
+            "part {other} in {folder} is of another run: {difference}; name another folder, or give --overwrite to replace it"
+        ))),
+    }
+}

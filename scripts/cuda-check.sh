@@ -42,12 +42,12 @@ grep -E '^ *(Checking|Compiling) (candle-core|candle-nn|candle-kernels|cudarc|gt
 echo
 echo '== compiled lines of the workspace that belong to the CUDA path =='
 # Items that exist only in a CUDA build, then code that runs on devices other than the CPU in any build.
-grep -rnE --include='*.rs' 'cfg\(feature = "cuda"\)' gtr-backends/src gtr-cli/src | while IFS=: read -r file line _; do
+grep -rnE --include='*.rs' 'cfg\(feature = "cuda"\)' gtr-backends/src gtr-run/src gtr-lab/src gtr-cli/src | while IFS=: read -r file line _; do
     # The item with the attribute ends at the first closing line with the indentation of the attribute.
     awk -v file="$file" -v first="$line" 'NR == first { depth = match($0, /[^ ]/) }
         NR > first && match($0, /[^ ]/) == depth && ($0 ~ /^ *}/ || $0 ~ /;$/) { printf "%s:%d-%d\n", file, first, NR; exit }' "$file"
 done
-grep -rnE --include='*.rs' 'is_cpu\(\)' gtr-backends/src gtr-cli/src | cut -d: -f1,2 | sort -u |
+grep -rnE --include='*.rs' 'is_cpu\(\)' gtr-backends/src gtr-run/src gtr-lab/src gtr-cli/src | cut -d: -f1,2 | sort -u |
     sed 's/$/ (chooses between the CPU and other devices; both branches are compiled)/'
 echo
 echo 'Checked only, not run: no device.'

@@ -1,86 +1,127 @@
-//! Files that are whole or not there.
+//! Files that are whole or not there: the one way in which files are written.
+//!
+//! A file is written under a temporary name in the same folder, and gets its own when all of it has reached the disk. Whatever stops the
+//! program, a file of that name is the one before or the whole new one.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::{BackendError, Unfinished};
 
-/// A file under a temporary name beside its own, which it gets when it is finished; dropped before that, it is removed.
+/// Short: a name that is just short enough for the file system must not become too long.
+const PREFIX: &str = ".gtr-";
+
+/// A file that appears, under its own name, when it is [committed](AtomicFile::commit); dropped before that, it is removed.
+///
+/// # Examples
+/// ```
+/// use std::io::Write as _;
+/// use gtr_backends::AtomicFile;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("plan.json");
+/// let mut file = AtomicFile::create(&path)?;
+/// file.write_all(b"{}")?;
+/// assert!(!path.exists());
+/// file.commit()?;
+/// assert_eq!(std::fs::read(&path)?, b"{}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    file: NamedTempFile,
+    unfinished: Unfinished,
+}
+
+impl AtomicFile {
+    /// Begins a file beside what `path` leads to: a link stays a link, and the file that it leads to is replaced.
+    ///
+    /// # Errors
+    /// If the path is a folder, a device, a read-only file or a link to itself, or if nothing can be created beside it.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let path = replaceable(path)?;
+        if path.file_name().is_none() {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Created as any new file is, so that it is as readable as any.
+        let create = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
+        let file = tempfile::Builder::new().prefix(PREFIX).make_in(folder, create)?;
+        let unfinished = Unfinished::new(file.path());
+        Ok(Self { path, file, unfinished })
+    }
+
+    /// The file that appears: where links lead to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its name, once all of it is on the disk.
+    ///
+    /// # Errors
+    /// If the disk is full, or the file cannot be renamed; then it is removed.
+    pub fn commit(self) -> io::Result<()> {
+        let Self { path, file, unfinished } = self;
+        file.as_file().sync_all()?;
+        unfinished.finish(|| file.persist(path)).map(drop).map_err(|error| error.error)
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.as_file_mut().seek(to)
+    }
+}
+
+/// An [`AtomicFile`] in many small pieces, whose errors are those of a backend.
 #[derive(Debug)]
 pub(crate) struct Partial {
     path: PathBuf,
-    temporary: PathBuf,
-    file: Option<BufWriter<File>>,
-    unfinished: Option<Unfinished>,
+    file: BufWriter<AtomicFile>,
 }
 
 impl Partial {
     pub(crate) fn create(path: &Path) -> Result<Self, BackendError> {
-        let shown = path;
-        let wrong = |source| BackendError::Write { path: shown.to_owned(), source };
-        let path = &replaceable(path).map_err(wrong)?;
-        if path.file_name().is_none() {
-            return Err(wrong(io::ErrorKind::InvalidFilename.into()));
-        }
-        for number in 0..1000 {
-            // Shorter than most names: one that is just short enough for the file system must not become too long.
-            let temporary = path.with_file_name(format!(".{}-{number}.partial", std::process::id()));
-            match File::options().write(true).create_new(true).open(&temporary) {
-                Ok(file) => {
-                    let (file, unfinished) = (Some(BufWriter::new(file)), Some(Unfinished::new(&temporary)));
-                    return Ok(Self { path: path.clone(), temporary, file, unfinished });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(wrong(error)),
-            }
-        }
-        Err(wrong(io::ErrorKind::AlreadyExists.into()))
+        let file = AtomicFile::create(path).map_err(|source| BackendError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
-        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
-        written.map_err(|source| self.wrong(source))
+        self.file.write_all(bytes).map_err(|source| self.wrong(source))
     }
 
     /// Adds all that another such file holds, which is removed.
     pub(crate) fn append(&mut self, mut other: Self) -> Result<(), BackendError> {
-        let copy = |to: &mut BufWriter<File>| -> io::Result<()> {
-            if let Some(file) = &mut other.file {
-                file.flush()?;
-            }
-            io::copy(&mut File::open(&other.temporary)?, to).map(drop)
-        };
-        let copied = self.file.as_mut().map_or(Ok(()), copy);
-        copied.map_err(|source| self.wrong(source))
+        let copied = other.file.flush().and_then(|()| {
+            let mut from = File::open(other.file.get_ref().file.path())?;
+            io::copy(&mut from, &mut self.file)
+        });
+        copied.map(drop).map_err(|source| self.wrong(source))
     }
 
     /// Gives the file its name.
-    pub(crate) fn finish(mut self) -> Result<(), BackendError> {
-        let Some(file) = self.file.take() else { return Ok(()) };
+    pub(crate) fn finish(self) -> Result<(), BackendError> {
+        let Self { path, file } = self;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error);
-        let mut rename = || match self.unfinished.take() {
-            Some(unfinished) => unfinished.finish(|| fs::rename(&self.temporary, &self.path)),
-            None => Ok(()),
-        };
-        let renamed = file.and_then(|file| file.sync_all()).and_then(|()| rename());
-        renamed.map_err(|source| {
-            // Nothing is left to do about a file that can not be removed.
-            let _ = fs::remove_file(&self.temporary);
-            self.wrong(source)
-        })
+        file.and_then(AtomicFile::commit).map_err(|source| BackendError::Write { path, source })
     }
 
     fn wrong(&self, source: io::Error) -> BackendError {
         BackendError::Write { path: self.path.clone(), source }
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            let _ = fs::remove_file(&self.temporary);
-        }
     }
 }
 

@@ -76,7 +76,7 @@ pub use self::error::{BackendError, StackSize};
 pub use self::executed::executed;
 pub use self::families::Families;
 pub use self::family::{ModelFamily, OpenOptions};
-pub use self::file::follow;
+pub use self::file::{AtomicFile, follow};
 pub use self::fingerprint::fingerprint;
 pub use self::judge::{Judge, Verdict};
 pub use self::latent::Canvas;

@@ -1,13 +1,8 @@
 //! What the registry says about its implementations, in the form in which flags and help need it.
 
-use std::sync::LazyLock;
-
 use gtr_core::{AxisName, Config, Description, Registry};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
-
-/// The registered implementations.
-pub(crate) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::new(Registry::builtin()));
 
 /// Implementations with what can be known about them.
 #[derive(Debug)]
@@ -69,7 +64,8 @@ impl Values {
 }
 
 impl Catalogue {
-    fn new(registry: Registry) -> Self {
+    /// All that can be known about the implementations of a registry.
+    pub(crate) fn new(registry: Registry) -> Self {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let schemas = registry.schemas(&mut generator);
         let definitions = generator.take_definitions(true);
@@ -177,7 +173,8 @@ mod tests {
 
     #[test]
     fn forms_follow_the_schemas() {
-        let find = |axis, kind| CATALOGUE.find(axis, kind).unwrap();
+        let catalogue = Catalogue::new(Registry::builtin());
+        let find = |axis, kind| catalogue.find(axis, kind).unwrap();
         let bisection = find(AxisName::Order, "bisection");
         let cuts = match bisection.form("cut") {
             Some(Form::Choice(cuts)) => cuts.iter().map(|(name, _)| name.as_str()).collect(),

@@ -1,21 +1,12 @@
 //! File formats by file extension.
 
 use std::fmt::Display;
-use std::fs;
 use std::path::Path;
 
+use gtr_run::path;
+pub(crate) use gtr_run::path::is_free;
+
 use crate::error::CliError;
-use crate::input::is_stream;
-
-/// Returns the extension of a file name in lower case, without the dot.
-pub(crate) fn of(path: &Path) -> Option<String> {
-    path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
-}
-
-/// Returns true if the extension does not matter: for standard output, a device or a pipe.
-pub(crate) fn is_free(path: &Path) -> bool {
-    is_stream(path) || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-}
 
 /// Returns true if the extension determines the format. Folders are reported when writing fails.
 fn says(path: &Path) -> bool {
@@ -24,7 +15,7 @@ fn says(path: &Path) -> bool {
 
 /// Checks the extension of a file that has only one format.
 pub(crate) fn check(flag: impl Display, path: &Path, what: &str, endings: &[&str]) -> Result<(), CliError> {
-    match of(path) {
+    match path::ending(path) {
         _ if !says(path) => Ok(()),
         Some(ending) if endings.contains(&ending.as_str()) => Ok(()),
         _ => Err(CliError::usage(format_args!(
@@ -44,7 +35,7 @@ pub(crate) fn decide<T: Copy + PartialEq>(
     default: T,
 ) -> Result<T, CliError> {
     let Some(path) = path.filter(|path| says(path)) else { return Ok(said.unwrap_or(default)) };
-    let ending = of(path).unwrap_or_default();
+    let ending = path::ending(path).unwrap_or_default();
     let named = endings.iter().find(|(name, _)| *name == ending).map(|(_, format)| *format);
     let shown = path.display();
     match (said, named) {

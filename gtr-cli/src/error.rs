@@ -5,6 +5,11 @@ use std::error::Error;
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use gtr_backends::BackendError;
+use gtr_core::sampler::SampleError;
+use gtr_run::Interruption;
+pub(crate) use gtr_run::chain;
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
@@ -24,6 +29,15 @@ impl ExitStatus {
     /// The code that the process ends with.
     pub(crate) fn code(self) -> i32 {
         u8::from(self).into()
+    }
+}
+
+impl From<Interruption> for ExitStatus {
+    fn from(reason: Interruption) -> Self {
+        match reason {
+            Interruption::User => Self::Interrupted,
+            Interruption::Program => Self::Terminated,
+        }
     }
 }
 
@@ -55,9 +69,9 @@ pub(crate) enum CliError {
     /// A file, a model or a plan is at fault.
     #[error("{0}")]
     Failure(String),
-    /// A signal came, and a batch was not finished.
+    /// A signal came, and something of the work is left.
     #[error("stopped")]
-    Stopped,
+    Interrupted(Interruption),
 }
 
 impl CliError {
@@ -75,7 +89,8 @@ impl CliError {
     pub(crate) fn status(&self) -> ExitStatus {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
-            Self::Failure(_) | Self::Stopped => ExitStatus::Failure,
+            Self::Failure(_) => ExitStatus::Failure,
+            Self::Interrupted(reason) => (*reason).into(),
         }
     }
 }
@@ -95,17 +110,55 @@ impl From<gtr_core::Error> for CliError {
     }
 }
 
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        // Some errors repeat their cause.
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
+impl From<gtr_draw::Error> for CliError {
+    fn from(error: gtr_draw::Error) -> Self {
+        match error {
+            gtr_draw::Error::TooManyPlans { found, most } => Self::usage(format_args!(
+                "--format html shows at most {most} plans side by side, not {found}: name fewer in --compare"
+            )),
+            gtr_draw::Error::GridTooLarge { grid, most } => Self::usage(format_args!(
+                "--format html draws grids of at most {most} rows and columns, not {grid}: choose another format"
+            )),
+            error => Self::Failure(chain(&error)),
         }
-        source = error.source();
     }
-    text
 }
+
+impl From<BackendError> for CliError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::UnknownModel { .. }
+            | BackendError::NotHere { .. }
+            | BackendError::Class { .. }
+            | BackendError::ClassName { .. } => Self::Usage(chain(&error)),
+            _ => Self::Failure(chain(&error)),
+        }
+    }
+}
+
+impl From<SampleError<BackendError>> for CliError {
+    fn from(error: SampleError<BackendError>) -> Self {
+        gtr_run::Error::from(error).into()
+    }
+}
+
+/// What the crates that do the work say, as the program says it.
+macro_rules! from_errors {
+    ($($error:ty),*) => {$(
+        impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                type Work = $error;
+                match error {
+                    Work::Request(reason) => Self::Usage(reason),
+                    Work::Failure(reason) => Self::Failure(reason),
+                    Work::Interrupted(reason) => Self::Interrupted(reason),
+                    Work::Backend(error) => error.into(),
+                    Work::Core(error) => error.into(),
+                    error => Self::Failure(chain(&error)),
+                }
+            }
+        }
+    )*};
+}
+
+from_errors!(gtr_run::Error, gtr_lab::Error);

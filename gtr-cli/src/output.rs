@@ -1,19 +1,17 @@
 //! Everything that leaves the program: standard output, notes, the log, files.
 
-mod folder;
-mod target;
-
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub(crate) use gtr_run::Target;
+pub(crate) use gtr_run::folder::{check_folder, make_folder};
+use gtr_run::path::is_stream;
+use gtr_run::{Notes, target};
 use tracing_subscriber::EnvFilter;
 
-pub(crate) use self::folder::{check_folder, is_folder, make_folder};
-pub(crate) use self::target::Target;
 use crate::error::CliError;
-use crate::input::is_stream;
 
 /// Writes to standard output; styles are kept only where they are wanted. A reader that stopped reading has what it wants.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
@@ -31,16 +29,21 @@ pub(crate) fn write(text: &str, file: Option<&Path>) -> Result<(), CliError> {
     match file {
         None => print(text),
         Some(path) if is_stream(path) => print(text),
-        Some(path) => Target::new(path)?.write(anstream::adapter::strip_str(text).to_string().as_bytes()),
+        Some(path) => Ok(Target::new(path)?.write(anstream::adapter::strip_str(text).to_string().as_bytes())?),
     }
 }
 
 /// Writes bytes to a file, or to standard output where none is named.
 pub(crate) fn save(bytes: &[u8], file: Option<&Path>) -> Result<(), CliError> {
     match file {
-        None => target::to_stdout(bytes),
-        Some(path) => Target::new(path)?.write(bytes),
+        None => Ok(target::to_stdout(bytes)?),
+        Some(path) => Ok(Target::new(path)?.write(bytes)?),
     }
+}
+
+/// Writes a figure, which is SVG, as PNG to a file, or to standard output where none is named.
+pub(crate) fn paint(figure: &str, file: Option<&Path>) -> Result<(), CliError> {
+    save(&gtr_draw::png::render(figure)?, file)
 }
 
 /// Prints what is told about something that was written to `out`: to standard error if that was standard output itself.
@@ -110,6 +113,11 @@ pub(crate) fn note(text: impl Display) {
     line("note", text);
 }
 
+/// Where the work that is done elsewhere tells what is no error.
+pub(crate) fn notes() -> Notes {
+    Notes::new(|text| note(text))
+}
+
 /// Tells why the program fails.
 pub(crate) fn error(text: impl Display) {
     line("error", text);
@@ -141,7 +149,9 @@ pub(crate) fn one_line(text: &str) -> String {
 pub(crate) fn log(verbose: bool) {
     if verbose {
         tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("gtr_cli=debug,gtr_core=debug,gtr_backends=debug"))
+            .with_env_filter(EnvFilter::new(
+                "gtr_cli=debug,gtr_core=debug,gtr_backends=debug,gtr_run=debug,gtr_lab=debug",
+            ))
             .with_writer(anstream::stderr)
             .with_target(false)
             .without_time()

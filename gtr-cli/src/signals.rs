@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gtr_run::{Interrupt, Interruption};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -16,10 +17,7 @@ use crate::output;
 /// Polling interval for signals.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// After a signal, a batch is finished if that takes at most this time.
-const WORTH: Duration = Duration::from_secs(2);
-
-/// Deadline after a signal. The process then exits, even within an AR step.
+/// The process ends this long after a signal, also within an AR step.
 const MOST: Duration = Duration::from_secs(5);
 
 /// Received signals, and how to react to them. Global, because signals belong to the process.
@@ -100,48 +98,24 @@ fn is_interrupt(signal: usize) -> bool {
 /// Removes unfinished files and exits.
 fn end(signal: usize) -> ! {
     gtr_backends::remove_unfinished();
-    process::exit(status(signal).code())
+    process::exit(ExitStatus::from(reason(signal)).code())
 }
 
-/// Returns the exit status for a signal.
-fn status(signal: usize) -> ExitStatus {
-    if is_interrupt(signal) { ExitStatus::Interrupted } else { ExitStatus::Terminated }
+/// Who asks to stop by a signal.
+fn reason(signal: usize) -> Interruption {
+    if is_interrupt(signal) { Interruption::User } else { Interruption::Program }
 }
 
-/// Access to stop requests for work that can be stopped.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stop(());
-
-impl Stop {
-    /// Lets the first signal finish the current batch, if that takes at most a few seconds. `next` is the advice on how to
-    /// resume.
-    pub(crate) fn listen(next: &'static str) -> Self {
-        let _ = STATE.next.set(next);
-        STATE.busy.store(true, Ordering::SeqCst);
-        Self(())
-    }
-
-    /// Returns the exit status if a stop was requested.
-    #[expect(clippy::unused_self, reason = "requires a call of `listen`")]
-    pub(crate) fn asked(self) -> Option<ExitStatus> {
+/// From now on a first signal lets the batch in hand be finished, if that takes no more than a few seconds: the work that is given this
+/// asks it. `next` says how what was stopped goes on.
+pub(crate) fn interrupt(next: &'static str) -> Interrupt {
+    let _ = STATE.next.set(next);
+    STATE.busy.store(true, Ordering::SeqCst);
+    Interrupt::new(|| {
         let first = STATE.first.load(Ordering::SeqCst);
         let signal = if first == 0 { STATE.received.load(Ordering::SeqCst) } else { first };
-        (signal != 0).then(|| status(signal))
-    }
-
-    /// Decides whether a batch continues after `done` of `steps` AR steps.
-    pub(crate) fn flow(self, started: Instant, done: usize, steps: usize) -> ControlFlow<()> {
-        match self.asked() {
-            Some(_) if left(started.elapsed(), done, steps) > WORTH => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    }
-}
-
-/// Estimates the time for the remaining steps from the time for the finished ones.
-fn left(elapsed: Duration, done: usize, steps: usize) -> Duration {
-    let each = elapsed / u32::try_from(done.max(1)).unwrap_or(u32::MAX);
-    each.saturating_mul(u32::try_from(steps.saturating_sub(done)).unwrap_or(u32::MAX))
+        (signal != 0).then(|| reason(signal))
+    })
 }
 
 #[cfg(test)]
@@ -149,15 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_remaining_time_is_extrapolated() {
-        let second = Duration::from_secs(1);
-        assert_eq!(left(second, 1, 8), 7 * second);
-        assert_eq!(left(4 * second, 8, 8), Duration::ZERO);
-        assert_eq!(left(Duration::ZERO, 0, 3), Duration::ZERO);
-    }
-
-    #[test]
-    fn no_signal_is_ignored_by_default() {
+    fn a_signal_is_ignored_where_the_system_says_so() {
         assert!(SIGNALS.iter().all(|&signal| !is_ignored(signal)));
     }
 }

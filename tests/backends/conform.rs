@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use gtr_backends::BackendError;
 use gtr_backends::conform::{Options, Report, conform};
+use gtr_core::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::golden::path;
 
 fn check(path: &Path) -> Report {
-    conform(&[path.to_owned()], &Options::default()).unwrap()
+    conform(&[path.to_owned()], &Options::default(), &Registry::builtin()).unwrap()
 }
 
 /// A folder with a model and some of the recordings of the tiny model.
@@ -214,7 +215,9 @@ fn one_changed_value_of_a_recording_fails() {
 #[test]
 fn a_tolerance_can_be_given() {
     let copy = Copy::of(&["weights", "head"]);
-    let report = |tolerance| conform(&[copy.folder()], &Options::default().with_tolerance(tolerance)).unwrap();
+    let report = |tolerance| {
+        conform(&[copy.folder()], &Options::default().with_tolerance(tolerance), &Registry::builtin()).unwrap()
+    };
     assert!(!report(1e-9).passed());
     copy.change("head", "out", 3, |value| value + 0.5);
     assert!(report(0.6).passed());
@@ -224,9 +227,9 @@ fn a_tolerance_can_be_given() {
 #[test]
 fn nothing_to_check_is_an_error() {
     let empty = tempfile::tempdir().unwrap();
-    let message = |path: PathBuf| conform(&[path], &Options::default()).unwrap_err().to_string();
+    let message = |path: PathBuf| conform(&[path], &Options::default(), &Registry::builtin()).unwrap_err().to_string();
     assert!(message(empty.path().to_owned()).starts_with("there is nothing to check in"));
-    assert!(conform(&[], &Options::default()).is_err());
+    assert!(conform(&[], &Options::default(), &Registry::builtin()).is_err());
     assert!(message("no/such/folder".into()).starts_with("no/such/folder: cannot be read"));
     assert!(message(path("README.md")).contains("is not a recording"));
     let other = empty.path().join("other.json");
@@ -244,7 +247,7 @@ fn unsupported_respacings_are_skipped_and_named() {
         let run = "sample_it4_cfg1.0_linear";
         let copy = Copy::of(&["weights", run]);
         copy.describe(run, |json| json["call"]["num_sampling_steps"] = json!(respacing));
-        let error = conform(&[copy.folder()], &Options::default()).unwrap_err().to_string();
+        let error = conform(&[copy.folder()], &Options::default(), &Registry::builtin()).unwrap_err().to_string();
         let expected = format!("respacing \"{respacing}\" is not checked: expected a number of evenly spaced steps)");
         assert!(error.ends_with(&expected), "{error}");
 
@@ -363,7 +366,8 @@ fn damaged_recordings_never_panic() {
                 let mut changed = whole.clone();
                 changed[place] ^= 0x13;
                 fs::write(&file, &changed).unwrap();
-                let _: Result<Report, BackendError> = conform(&[copy.folder()], &Options::default());
+                let _: Result<Report, BackendError> =
+                    conform(&[copy.folder()], &Options::default(), &Registry::builtin());
             }
             fs::write(&file, &whole).unwrap();
         }
@@ -379,7 +383,7 @@ fn damaged_recordings_never_panic() {
         for text in texts {
             let file = copy.path().join(format!("{name}.json"));
             fs::write(&file, text).unwrap();
-            let _: Result<Report, BackendError> = conform(&[file], &Options::default());
+            let _: Result<Report, BackendError> = conform(&[file], &Options::default(), &Registry::builtin());
         }
     }
 }

@@ -57,7 +57,7 @@ fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[
 }
 
 fn replay(path: &Path) -> Report {
-    conform(&[path.to_owned()], &Options::default()).unwrap()
+    conform(&[path.to_owned()], &Options::default(), &Registry::builtin()).unwrap()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_plan_without_a_limit_is_traced_with_the_limit_of_the_model() {
     let open = schedule.plan(resolved.grid(), &Registry::builtin()).unwrap().plan;
     assert_ne!(open, resolved);
     assert_eq!(pictures(&open, &settings(1.0), Some(&path)), pictures(&resolved, &settings(1.0), None));
-    assert_eq!(Trace::open(&path).unwrap().description().plan, resolved);
+    assert_eq!(Trace::open(&path, &Registry::builtin()).unwrap().description().plan, resolved);
     assert!(replay(&path).passed());
 }
 
@@ -158,7 +158,7 @@ fn a_trace_can_be_read_back() {
     let path = folder.path().join("run");
     let plan = plan("gtr-8");
     let made = pictures(&plan, &settings(2.0), Some(&path));
-    let mut trace = Trace::open(&path).unwrap();
+    let mut trace = Trace::open(&path, &Registry::builtin()).unwrap();
     let description = trace.description().clone();
     assert_eq!((&description.plan, description.batches), (&plan, 2));
     assert_eq!((description.seed, description.guidance), (Seed(9), settings(2.0).guidance));
@@ -268,14 +268,14 @@ fn a_changed_trace_is_detected() {
         let last = header + offset(1) - width;
         changed[if high { last + width - 1 } else { header + offset(0) }] ^= if high { 0x05 } else { 0x01 };
         fs::write(&path, &changed).unwrap();
-        let report = conform(std::slice::from_ref(&path), &Options::default());
+        let report = conform(std::slice::from_ref(&path), &Options::default(), &Registry::builtin());
         assert!(report.is_ok_and(|report| !report.passed()), "{name}");
     }
     for place in (8..header).step_by(1499).chain([0, 1, 3]) {
         let mut changed = whole.clone();
         changed[place] ^= 0x11;
         fs::write(&path, &changed).unwrap();
-        let _ = conform(std::slice::from_ref(&path), &Options::default());
+        let _ = conform(std::slice::from_ref(&path), &Options::default(), &Registry::builtin());
     }
 }
 

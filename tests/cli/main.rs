@@ -24,6 +24,7 @@ mod locks;
 mod loss;
 mod models;
 mod own_judge;
+mod own_order;
 mod page;
 mod plan;
 mod sample;

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use super::Options;
+use super::Inputs;
 use super::recording::Recording;
 use super::report::{Quantity, Remark, Report, Tolerance};
 use crate::BackendError;
@@ -11,7 +11,7 @@ use crate::error::Context;
 /// Results of one recording.
 pub(super) struct Checks<'a> {
     report: &'a mut Report,
-    pub(super) options: &'a Options,
+    pub(super) inputs: &'a Inputs<'a>,
     recording: String,
     /// Index of the first quantity of this recording in the report.
     first: usize,
@@ -25,14 +25,14 @@ struct Difference {
 }
 
 impl<'a> Checks<'a> {
-    pub(super) fn new(report: &'a mut Report, options: &'a Options, recording: &str) -> Self {
+    pub(super) fn new(report: &'a mut Report, inputs: &'a Inputs<'a>, recording: &str) -> Self {
         let first = report.quantities.len();
-        Self { report, options, recording: recording.to_owned(), first }
+        Self { report, inputs, recording: recording.to_owned(), first }
     }
 
     /// Continues the same report with another recording.
     pub(super) fn of(&mut self, recording: &str) -> Checks<'_> {
-        Checks::new(self.report, self.options, recording)
+        Checks::new(self.report, self.inputs, recording)
     }
 
     pub(super) fn note(&mut self, text: impl Into<String>) {
@@ -74,7 +74,7 @@ impl<'a> Checks<'a> {
 
     /// Compares numbers.
     pub(super) fn numbers(&mut self, name: &str, found: &[f64], expected: &[f64], tolerance: Tolerance) {
-        let tolerance = match (tolerance, self.options.tolerance) {
+        let tolerance = match (tolerance, self.inputs.options.tolerance) {
             (Tolerance::Absolute(_), Some(most)) => Tolerance::Absolute(most),
             (Tolerance::Relative(_), Some(most)) => Tolerance::Relative(most),
             (tolerance, _) => tolerance,
@@ -162,11 +162,16 @@ pub(super) fn one_line(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gtr_core::Registry;
+
+    use super::super::Options;
     use super::*;
 
     fn check(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Quantity {
         let (mut report, options) = (Report::default(), Options::default());
-        Checks::new(&mut report, &options, "test").numbers("x", found, expected, tolerance);
+        let registry = Registry::builtin();
+        let inputs = Inputs { options: &options, registry: &registry };
+        Checks::new(&mut report, &inputs, "test").numbers("x", found, expected, tolerance);
         report.quantities.remove(0)
     }
 
@@ -195,7 +200,9 @@ mod tests {
     #[test]
     fn the_largest_difference_of_all_steps_is_kept() {
         let (mut report, options) = (Report::default(), Options::default());
-        let mut checks = Checks::new(&mut report, &options, "test");
+        let registry = Registry::builtin();
+        let inputs = Inputs { options: &options, registry: &registry };
+        let mut checks = Checks::new(&mut report, &inputs, "test");
         for found in [1.0, 1.3, 1.1] {
             checks.numbers("x", &[found], &[1.0], Tolerance::Absolute(0.2));
         }

@@ -27,7 +27,9 @@
 //! # Examples
 //! ```no_run
 //! use gtr_backends::conform::{Options, conform};
-//! let report = conform(&["recordings".into()], &Options::default())?;
+//! use gtr_core::Registry;
+//!
+//! let report = conform(&["recordings".into()], &Options::default(), &Registry::builtin())?;
 //! print!("{report}");
 //! assert!(report.passed());
 //! # Ok::<(), gtr_backends::BackendError>(())
@@ -57,6 +59,8 @@ mod transformer;
 mod walk;
 
 use std::path::PathBuf;
+
+use gtr_core::Registry;
 
 use self::checks::Checks;
 use self::folder::Folder;
@@ -102,6 +106,13 @@ impl Options {
     }
 }
 
+/// What a comparison is given.
+struct Inputs<'a> {
+    options: &'a Options,
+    /// Where implementations of a trace's schedule come from.
+    registry: &'a Registry,
+}
+
 /// A kind of folder: the recordings of a model.
 struct FolderKind {
     prefix: &'static str,
@@ -141,10 +152,10 @@ const FILES: &[FileKind] = &[
 /// # Errors
 /// [`BackendError::Read`] for a path that does not exist, [`BackendError::NoRecording`] if there is nothing to check under
 /// `paths`.
-pub fn conform(paths: &[PathBuf], options: &Options) -> Result<Report, BackendError> {
+pub fn conform(paths: &[PathBuf], options: &Options, registry: &Registry) -> Result<Report, BackendError> {
     let mut report = Report::default();
     for path in paths {
-        walk::visit(path, &mut report, options)?;
+        walk::visit(path, &mut report, &Inputs { options, registry })?;
     }
     if report.quantities.is_empty() && report.problems.is_empty() {
         let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();

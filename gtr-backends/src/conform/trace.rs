@@ -40,7 +40,7 @@ pub(super) fn is_trace(path: &Path) -> bool {
 
 pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     let recording = Recording::open(&path.with_extension(""))?;
-    let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?)?;
+    let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?, checks.inputs.registry)?;
     let compute = Compute::from(&Device::Cpu).with_precision(description.precision);
     let mut model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
     let Description { plan, unchecked, guidance, temperature, seed, batches, .. } = description;
@@ -78,7 +78,7 @@ fn model(
     compute: &Compute,
     checks: &Checks<'_>,
 ) -> Result<AnyModel, BackendError> {
-    let options = checks.options;
+    let options = checks.inputs.options;
     let built_in = crate::EMBEDDED.iter().any(|model| model.name == name);
     let name = match &options.model {
         Some(model) => model,
@@ -106,7 +106,7 @@ fn model(
 struct Run<'a> {
     recording: &'a Recording,
     plan: &'a Plan,
-    registry: Registry,
+    registry: &'a Registry,
     guidance: Guidance,
     temperature: f64,
     seed: Seed,

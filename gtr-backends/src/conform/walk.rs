@@ -9,7 +9,7 @@ use super::checks::Checks;
 use super::folder::Folder;
 use super::recording::Recording;
 use super::report::Report;
-use super::{FILES, FOLDERS, FolderKind, Options, trace};
+use super::{FILES, FOLDERS, FolderKind, Inputs, trace};
 use crate::BackendError;
 
 /// Maximum depth of the search below a path.
@@ -18,11 +18,11 @@ const DEEPEST: usize = 4;
 const MOST_ENTRIES: usize = 1 << 14;
 
 /// Checks the recordings at `path`, a file or a folder.
-pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Result<(), BackendError> {
+pub(super) fn visit(path: &Path, report: &mut Report, inputs: &Inputs<'_>) -> Result<(), BackendError> {
     let read = |source| BackendError::Read { path: path.to_owned(), source };
     let whole = path.canonicalize().map_err(read)?;
     if whole.is_dir() {
-        return folder(path, &whole, report, options, 0);
+        return folder(path, &whole, report, inputs, 0);
     }
     let Some(stem) = stem(&whole) else {
         return Err(BackendError::NoRecording(format!(
@@ -32,13 +32,13 @@ pub(super) fn visit(path: &Path, report: &mut Report, options: &Options) -> Resu
     };
     let parent = whole.parent().unwrap_or(Path::new("/"));
     let shown = path.parent().unwrap_or(Path::new(""));
-    if file(&whole, &shown.join(&stem), report, options) {
+    if file(&whole, &shown.join(&stem), report, inputs) {
         return Ok(());
     }
     if let Some(kind) = folder_kind(parent) {
         let mut found = entries(shown, parent)?;
         found.only = Some(stem);
-        check_folder(kind, &found, report, options);
+        check_folder(kind, &found, report, inputs);
         return Ok(());
     }
     Err(BackendError::NoRecording(format!("{} is not a recording: unknown name", path.display())))
@@ -69,8 +69,8 @@ fn entries(shown: &Path, whole: &Path) -> Result<Folder, BackendError> {
     Ok(Folder { path: shown.to_owned(), name, stems, only: None })
 }
 
-fn check_folder(kind: &FolderKind, found: &Folder, report: &mut Report, options: &Options) {
-    let mut checks = Checks::new(report, options, &found.name);
+fn check_folder(kind: &FolderKind, found: &Folder, report: &mut Report, inputs: &Inputs<'_>) {
+    let mut checks = Checks::new(report, inputs, &found.name);
     if let Err(error) = (kind.check)(found, &mut checks) {
         checks.problem(&error);
     }
@@ -81,18 +81,18 @@ fn folder(
     shown: &Path,
     whole: &Path,
     report: &mut Report,
-    options: &Options,
+    inputs: &Inputs<'_>,
     depth: usize,
 ) -> Result<(), BackendError> {
     let found = entries(shown, whole)?;
     if let Some(kind) = folder_kind(whole) {
-        check_folder(kind, &found, report, options);
+        check_folder(kind, &found, report, inputs);
         return Ok(());
     }
     for stem in &found.stems {
         let path = whole.join(stem);
-        if !file(&super::recording::ending(&path, "safetensors"), &shown.join(stem), report, options) {
-            Checks::new(report, options, stem).note("not checked: unknown name");
+        if !file(&super::recording::ending(&path, "safetensors"), &shown.join(stem), report, inputs) {
+            Checks::new(report, inputs, stem).note("not checked: unknown name");
         }
     }
     let read = |source| BackendError::Read { path: shown.to_owned(), source };
@@ -111,7 +111,7 @@ fn folder(
             // A symbolic link may form a cycle.
             let target = path.canonicalize().map_err(read)?;
             if !whole.starts_with(&target) {
-                folder(&shown.join(path.file_name().unwrap_or_default()), &target, report, options, depth + 1)?;
+                folder(&shown.join(path.file_name().unwrap_or_default()), &target, report, inputs, depth + 1)?;
             }
         }
     }
@@ -119,9 +119,9 @@ fn folder(
 }
 
 /// Checks a single-file recording or a trace. Returns false if the file is neither. `shown` has no extension.
-fn file(whole: &Path, shown: &Path, report: &mut Report, options: &Options) -> bool {
+fn file(whole: &Path, shown: &Path, report: &mut Report, inputs: &Inputs<'_>) -> bool {
     let stem = shown.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut checks = Checks::new(report, options, &stem);
+    let mut checks = Checks::new(report, inputs, &stem);
     let result = if let Some(kind) = FILES.iter().find(|kind| stem.starts_with(kind.prefix)) {
         Recording::open(shown).and_then(|recording| {
             let result = (kind.check)(&recording, &mut checks);

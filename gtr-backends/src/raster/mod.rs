@@ -104,6 +104,16 @@ impl Raster {
         self.height
     }
 
+    /// Samples of a pixel: 1 (grey), 2 (grey, opacity), 3 (red, green, blue) or 4 (with opacity).
+    pub fn channels(&self) -> usize {
+        self.stride
+    }
+
+    /// The samples, 8 bits each: row by row, those of a pixel side by side.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     fn wrong(&self, reason: String) -> BackendError {
         BackendError::Image { file: self.name.clone(), reason }
     }

@@ -37,7 +37,7 @@ impl Description {
     ///
     /// # Errors
     /// [`BackendError::Recording`] if the file is no trace of a known version, or says something that cannot be.
-    pub fn read(file: &Checkpoint) -> Result<Self, BackendError> {
+    pub fn read(file: &Checkpoint, registry: &Registry) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Recording { file: file.name().to_owned(), reason };
         let metadata = file.metadata();
         let text = |name: &str| {
@@ -55,7 +55,7 @@ impl Description {
             return Err(wrong(format!("version {} of traces is not known here", text("version")?)));
         }
         let document = PlanDocument::parse(text("plan")?).map_err(|error| wrong(format!("its plan: {error}")))?;
-        let checked = Plan::from_document(&document, &Registry::builtin());
+        let checked = Plan::from_document(&document, registry);
         let checked = checked.map_err(|error| wrong(format!("its plan: {error}")))?;
         let (unchecked, plan) = (checked.note(), checked.plan);
         let schedule = text("guidance_schedule")?;

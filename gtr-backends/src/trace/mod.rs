@@ -23,7 +23,7 @@
 //! let mut tracer = Tracer::create(&path, &plan, &settings, &provenance)?;
 //! tracer.run(&Sampler::new(&plan, &registry)?, &mut generator, &jobs, &mut ())?;
 //! tracer.finish()?;
-//! assert!(conform(&[path], &Options::default())?.passed());
+//! assert!(conform(&[path], &Options::default(), &registry)?.passed());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -14,7 +14,7 @@ use crate::{BackendError, Picture};
 /// # Examples
 /// ```no_run
 /// use gtr_backends::trace::Trace;
-/// let mut trace = Trace::open("seven.safetensors".as_ref())?;
+/// let mut trace = Trace::open("seven.safetensors".as_ref(), &gtr_core::Registry::builtin())?;
 /// let batch = trace.batch(0)?;
 /// for step in 0..trace.description().plan.steps().len() {
 ///     println!("{:?} s", trace.step(&batch, step)?.seconds);
@@ -62,10 +62,10 @@ impl Trace {
     ///
     /// # Errors
     /// Those of [`Checkpoint::open`] and [`Description::read`].
-    pub fn open(path: &Path) -> Result<Self, BackendError> {
+    pub fn open(path: &Path, registry: &Registry) -> Result<Self, BackendError> {
         let file = Checkpoint::open_section(path, &Wanted::AsWritten)?;
-        let description = Description::read(&file)?;
-        let detail = Registry::builtin().build_detail(description.plan.detail()).ok();
+        let description = Description::read(&file, registry)?;
+        let detail = registry.build_detail(description.plan.detail()).ok();
         Ok(Self { file, description, detail })
     }
 

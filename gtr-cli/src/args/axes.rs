@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use gtr_core::AxisName;
 
-use crate::catalogue::{CATALOGUE, Form};
+use crate::catalogue::{Catalogue, Form};
 
 /// Values of the axis flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,9 +45,9 @@ struct Parameter {
     forms: Vec<Form>,
 }
 
-fn parameters(axis: AxisName) -> Vec<Parameter> {
+fn parameters(catalogue: &Catalogue, axis: AxisName) -> Vec<Parameter> {
     let mut all: Vec<Parameter> = Vec::new();
-    for kind in CATALOGUE.axis(axis) {
+    for kind in catalogue.axis(axis) {
         for (parameter, form) in kind.description.parameters.iter().zip(&kind.forms) {
             let position = all.iter().position(|it| it.name == parameter.name).unwrap_or_else(|| {
                 let name = parameter.name.clone();
@@ -105,8 +105,8 @@ impl Parameter {
     }
 }
 
-fn kind_arg(axis: AxisName) -> Arg {
-    let values = CATALOGUE.axis(axis).map(|kind| {
+fn kind_arg(catalogue: &Catalogue, axis: AxisName) -> Arg {
+    let values = catalogue.axis(axis).map(|kind| {
         let summary = kind.description.summary.trim_end_matches('.');
         PossibleValue::new(kind.description.kind).help(summary.to_owned())
     });
@@ -128,33 +128,39 @@ fn limits() -> [Arg; 2] {
     ]
 }
 
+/// Adds the flags of all axes to a command whose arguments hold [`AxisFlags`], behind those that it has.
+pub(super) fn add_flags(mut command: Command, catalogue: &Catalogue) -> Command {
+    for axis in AxisName::ALL {
+        command = command.next_help_heading(heading(axis)).arg(kind_arg(catalogue, axis));
+        for parameter in parameters(catalogue, axis) {
+            // A parameter whose flag exists already is set with --set.
+            let name = flag(&parameter.name);
+            if command.get_arguments().all(|arg| arg.get_long() != Some(&name)) {
+                command = command.arg(parameter.arg(axis));
+            }
+        }
+        if axis == AxisName::Diffusion {
+            command = command.args(limits());
+        }
+    }
+    let both = [id(AxisName::Pace, "rates"), id(AxisName::Pace, "steps")];
+    if both.iter().all(|id| command.get_arguments().any(|arg| arg.get_id() == id.as_str())) {
+        let [rates, steps] = both;
+        command = command.mut_arg(rates, |arg| arg.conflicts_with(steps));
+    }
+    let set = Arg::new(SET).long(SET).action(ArgAction::Append).value_name("AXIS.PARAM=JSON");
+    let set = set.help("Set any parameter of an axis, for example --set order.stages=4");
+    command.next_help_heading("Any axis").arg(set).next_help_heading(None::<&str>)
+}
+
+/// Which flags there are only a catalogue knows: [`add_flags`] adds them.
 impl Args for AxisFlags {
-    fn augment_args(mut command: Command) -> Command {
-        for axis in AxisName::ALL {
-            command = command.next_help_heading(heading(axis)).arg(kind_arg(axis));
-            for parameter in parameters(axis) {
-                // A parameter whose flag exists already is set with --set.
-                let name = flag(&parameter.name);
-                if command.get_arguments().all(|arg| arg.get_long() != Some(&name)) {
-                    command = command.arg(parameter.arg(axis));
-                }
-            }
-            if axis == AxisName::Diffusion {
-                command = command.args(limits());
-            }
-        }
-        let both = [id(AxisName::Pace, "rates"), id(AxisName::Pace, "steps")];
-        if both.iter().all(|id| command.get_arguments().any(|arg| arg.get_id() == id.as_str())) {
-            let [rates, steps] = both;
-            command = command.mut_arg(rates, |arg| arg.conflicts_with(steps));
-        }
-        let set = Arg::new(SET).long(SET).action(ArgAction::Append).value_name("AXIS.PARAM=JSON");
-        let set = set.help("Set any parameter of an axis, for example --set order.stages=4");
-        command.next_help_heading("Any axis").arg(set).next_help_heading(None::<&str>)
+    fn augment_args(command: Command) -> Command {
+        command
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
+        command
     }
 }
 
@@ -170,10 +176,9 @@ impl FromArgMatches for AxisFlags {
         };
         for axis in AxisName::ALL {
             flags.kinds.extend(text(axis.as_str()).map(|kind| (axis, kind)));
-            for Parameter { name, .. } in parameters(axis) {
-                if let Some(text) = text(&id(axis, &name)) {
-                    flags.parameters.push((axis, name, text));
-                }
+            let own = matches.ids().filter_map(|id| id.as_str().strip_prefix(axis.as_str())?.strip_prefix('.'));
+            for name in own {
+                flags.parameters.extend(text(&id(axis, name)).map(|text| (axis, name.to_owned(), text)));
             }
         }
         Ok(flags)
@@ -182,5 +187,15 @@ impl FromArgMatches for AxisFlags {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+impl AxisFlags {
+    /// The parameters in the order in which the implementations list them, and so a schedule has them.
+    pub(super) fn ordered(&self, catalogue: &Catalogue) -> Vec<&(AxisName, String, String)> {
+        let mut ordered: Vec<_> = self.parameters.iter().collect();
+        let place = |axis: AxisName, name: &str| parameters(catalogue, axis).iter().position(|it| it.name == name);
+        ordered.sort_by_cached_key(|(axis, name, _)| (*axis as usize, place(*axis, name)));
+        ordered
     }
 }

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-
-use crate::bulk::{Layout, ShardFlag};
+use gtr_run::bulk::{Layout, ShardChoice};
 
 /// Arguments for many images, in shards that can be resumed.
 #[derive(Debug, Args)]
@@ -20,7 +19,7 @@ pub(crate) struct BulkArgs {
     pub(crate) prompts: Option<PathBuf>,
     /// Layout of the folder [default: flat].
     #[arg(long, value_enum, value_name = "LAYOUT", conflicts_with = "trace")]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutName>,
     /// Number of channels in FILE.npz, 1 or 3; 3 repeats the channel of grey images, as many evaluation tools expect [default:
     /// the channels of the images].
     #[arg(long, value_name = "N", value_parser = channels)]
@@ -28,7 +27,7 @@ pub(crate) struct BulkArgs {
     /// Generate only shard I of N, counted from 0: 0/4 to 3/4. `auto` takes I and N from a Slurm array that starts at 0 or 1;
     /// `auto/N` takes I from a partial Slurm array or from the index of a Kubernetes job.
     #[arg(long, value_name = "I/N", conflicts_with = "trace")]
-    pub(crate) shard: Option<ShardFlag>,
+    pub(crate) shard: Option<ShardChoice>,
     /// Resume an earlier run of the same command, if there is one.
     #[arg(long, conflicts_with = "trace")]
     pub(crate) resume: bool,
@@ -41,7 +40,31 @@ pub(crate) struct BulkArgs {
     pub(crate) no_lock: bool,
 }
 
-/// Parses the number of channels of an archive.
+/// How the files of a folder are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayoutName {
+    /// 00000.png, a file an image, named by its number.
+    Flat,
+    /// 00000/metadata.jsonl and 00000/samples/0000.png, a folder a prompt, as the scorer of GenEval reads it.
+    Geneval,
+    /// `samples/PROMPT_000000.png`, as the scorers of T2I-CompBench read it.
+    Compbench,
+    /// NAME.png, a grid of the four images of the prompt NAME.txt, as the scorer of DPG-Bench reads it.
+    Dpg,
+}
+
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Flat => Self::Flat,
+            LayoutName::Geneval => Self::Geneval,
+            LayoutName::Compbench => Self::Compbench,
+            LayoutName::Dpg => Self::Dpg,
+        }
+    }
+}
+
+/// Channels of an archive.
 pub(super) fn channels(text: &str) -> Result<u8, &'static str> {
     match text {
         "1" => Ok(1),

@@ -1,9 +1,9 @@
 //! The field that losses are computed on.
 
 use clap::Args;
+use gtr_lab::losses::Losses;
 
 use crate::error::CliError;
-use crate::losses::Losses;
 
 /// Argument for the field of losses.
 #[derive(Debug, Args)]
@@ -18,6 +18,6 @@ pub(crate) struct LossArgs {
 impl LossArgs {
     /// Prepares losses on the field, or on the field of the model.
     pub(crate) fn losses(&self, model: Option<&str>) -> Result<Losses, CliError> {
-        Losses::new(self.field.as_deref(), model)
+        Ok(Losses::new(self.field.as_deref(), model)?)
     }
 }

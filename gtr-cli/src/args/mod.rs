@@ -23,7 +23,9 @@ mod schedule;
 mod small;
 mod tune;
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use axes::AxisFlags;
 pub(crate) use bench::{BenchArgs, BenchFormat};
@@ -41,15 +43,17 @@ pub(crate) use inspect::{InspectArgs, InspectFormat};
 pub(crate) use look::LookArgs;
 pub(crate) use loss::LossArgs;
 pub(crate) use merge::MergeArgs;
-pub(crate) use model::{DIGITS, ModelArgs};
+pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
-pub(crate) use schedule::{Chosen, ScheduleArgs};
+pub(crate) use schedule::{Chosen, ScheduleArgs, does_not_fit};
 pub(crate) use small::{
     CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
     VerifyFormat,
 };
 pub(crate) use tune::TuneArgs;
+
+use crate::catalogue::Catalogue;
 
 /// Plan, verify and run sampling schedules of masked autoregressive image
 /// generators.
@@ -98,7 +102,25 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Parses a seed or the number of an image.
+/// The command line, with flags of the axes for the implementations that there are.
+pub(crate) fn command(catalogue: &Catalogue) -> clap::Command {
+    let commands = ["plan", "sample", "eval"];
+    commands.into_iter().fold(Cli::command(), |command, name| {
+        command.mut_subcommand(name, |command| axes::add_flags(command, catalogue))
+    })
+}
+
+/// Reads a command line, whose first word is the name of the program.
+pub(crate) fn parse(
+    catalogue: &Catalogue,
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Cli, clap::Error> {
+    let mut command = command(catalogue);
+    let matches = command.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// A seed or the number of an image.
 fn whole_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number, 0 to {}", u64::MAX))
 }
@@ -119,10 +141,12 @@ fn temperature(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use gtr_core::Registry;
+
+    use crate::catalogue::Catalogue;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        super::command(&Catalogue::new(Registry::builtin())).debug_assert();
     }
 }

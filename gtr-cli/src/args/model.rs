@@ -6,13 +6,12 @@ use std::sync::Once;
 use clap::Args;
 use gtr_backends::judge::Origin;
 use gtr_backends::{BackendError, Compute, Device, Files, Judge, Precision};
+use gtr_run::arguments::Arguments;
 
 use super::whole_number;
-use crate::output;
-use crate::shell::Arguments;
 
 /// Name of the built-in model.
-pub(crate) const DIGITS: &str = "digits";
+const DIGITS: &str = "digits";
 /// Default device.
 const CPU: &str = "cpu";
 

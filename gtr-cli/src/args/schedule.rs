@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use gtr_core::preset::{self, Preset};
-use gtr_core::{AxisName, Config, Grid, Planned, Schedule, TokenSet, pace};
+use gtr_core::{AxisName, Config, Grid, Planned, Registry, Schedule, TokenSet, pace};
+use gtr_run::reading;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::AxisFlags;
-use crate::catalogue::{CATALOGUE, Form, Values};
+use crate::catalogue::{Catalogue, Form, Values};
 use crate::error::{CliError, chain};
-use crate::reading;
 
 /// Largest accepted schedule file, in bytes.
 const MAX_SCHEDULE_BYTES: u64 = gtr_core::MAX_PLAN_BYTES;
@@ -50,23 +50,28 @@ pub(crate) struct Chosen {
 
 impl Chosen {
     /// Plans the schedule on a grid.
-    pub(crate) fn plan(&self, grid: Grid) -> Result<Planned, CliError> {
-        self.plan_rest(&TokenSet::empty(grid))
+    pub(crate) fn plan(&self, grid: Grid, registry: &Registry) -> Result<Planned, CliError> {
+        self.plan_rest(&TokenSet::empty(grid), registry)
     }
 
     /// Plans the schedule for the unknown tokens.
-    pub(crate) fn plan_rest(&self, known: &TokenSet) -> Result<Planned, CliError> {
+    pub(crate) fn plan_rest(&self, known: &TokenSet, registry: &Registry) -> Result<Planned, CliError> {
         tracing::debug!(schedule = self.name, grid = %known.grid(), known = known.len(), "planning");
-        let planned = self.schedule.plan_rest(known, &CATALOGUE.registry).map_err(|error| match error {
-            gtr_core::Error::DoesNotFit { axis, .. } => {
-                CliError::usage(format_args!("{error}; a preset adapts if no flag sets its {axis}"))
-            }
-            error => error.into(),
-        })?;
+        let planned = self.schedule.plan_rest(known, registry).map_err(does_not_fit)?;
         for note in &planned.adaptations {
             crate::output::note(note);
         }
         Ok(planned)
+    }
+}
+
+/// Why a schedule is not planned, with what would help.
+pub(crate) fn does_not_fit(error: gtr_core::Error) -> CliError {
+    match error {
+        gtr_core::Error::DoesNotFit { axis, .. } => {
+            CliError::usage(format_args!("{error}; without a flag for the {axis}, a preset adapts"))
+        }
+        error => error.into(),
     }
 }
 
@@ -82,9 +87,9 @@ impl ScheduleArgs {
     }
 
     /// Returns the selected schedule.
-    pub(crate) fn choose(&self) -> Result<Chosen, CliError> {
+    pub(crate) fn choose(&self, catalogue: &Catalogue) -> Result<Chosen, CliError> {
         let mut chosen = self.start()?;
-        let changes = Changes::new(&self.axes, &mut chosen.schedule);
+        let changes = Changes::new(&self.axes, &mut chosen.schedule, catalogue);
         if !changes.apply()?.is_empty() {
             chosen.name = format!("{} (changed)", chosen.name);
         }
@@ -139,12 +144,13 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 struct Changes<'a> {
     flags: &'a AxisFlags,
     schedule: &'a mut Schedule,
+    catalogue: &'a Catalogue,
     touched: Vec<AxisName>,
 }
 
 impl<'a> Changes<'a> {
-    fn new(flags: &'a AxisFlags, schedule: &'a mut Schedule) -> Self {
-        Self { flags, schedule, touched: Vec::new() }
+    fn new(flags: &'a AxisFlags, schedule: &'a mut Schedule, catalogue: &'a Catalogue) -> Self {
+        Self { flags, schedule, catalogue, touched: Vec::new() }
     }
 
     /// Applies the changes. Changed axes are no longer adapted to the grid.
@@ -152,13 +158,13 @@ impl<'a> Changes<'a> {
         for (axis, kind) in &self.flags.kinds {
             self.touched.push(*axis);
             if self.schedule.axis(*axis).kind != *kind {
-                let default = CATALOGUE.find(*axis, kind).map(|kind| kind.default.clone());
+                let default = self.catalogue.find(*axis, kind).map(|kind| kind.default.clone());
                 *self.schedule.axis_mut(*axis) = default.unwrap_or_else(|| Config::new(kind));
             }
         }
         let before = self.schedule.order.params.get("stages").cloned();
         let mut given = Vec::new();
-        for (axis, name, text) in &self.flags.parameters {
+        for (axis, name, text) in self.flags.ordered(self.catalogue) {
             let value = self.value(*axis, name, text)?;
             self.insert(*axis, name, value);
             given.push((*axis, name.clone()));
@@ -189,8 +195,9 @@ impl<'a> Changes<'a> {
     /// Parses the value of a flag for the current kind of the axis.
     fn value(&self, axis: AxisName, name: &str, text: &str) -> Result<Value, CliError> {
         let kind = &self.schedule.axis(axis).kind;
-        let Some(form) = CATALOGUE.find(axis, kind).and_then(|it| it.form(name)) else {
-            let takers: Vec<String> = CATALOGUE
+        let Some(form) = self.catalogue.find(axis, kind).and_then(|it| it.form(name)) else {
+            let takers: Vec<String> = self
+                .catalogue
                 .axis(axis)
                 .filter(|it| it.form(name).is_some())
                 .map(|it| format!("--{axis} {}", it.description.kind))

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gtr_lab::tune::Budget;
 
 use super::eval::SeriesArgs;
 use super::{LossArgs, ModelArgs, seed, temperature};
-use crate::tune::Budget;
 
 /// Search for the schedule with the best measured quality within a budget.
 ///

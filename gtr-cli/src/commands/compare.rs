@@ -1,18 +1,17 @@
 //! `plan --compare`: presets side by side.
 
-use gtr_core::{Grid, ImageIndex, Plan, Seed, Summary, preset};
+use gtr_core::{Grid, ImageIndex, Plan, Registry, Seed, Summary, preset};
+use gtr_draw::figure::{self, PlanView};
+use gtr_draw::gaps::{Gap, gaps, is_landmark, is_measured};
+use gtr_draw::page::{self, PlanPage};
+use gtr_draw::table::{Align, Rows, length};
+use gtr_lab::losses::{self, Losses, Lost};
 use serde::Serialize;
 
 use crate::args::{Chosen, PlanArgs, PlanFormat};
-use crate::commands::plan::paint;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
-use crate::figure::{self, Shown};
-use crate::gaps::{Gap, gaps, is_landmark, is_measured};
-use crate::losses::{self, Losses, Lost};
 use crate::output;
-use crate::page;
-use crate::table::{Align, Rows, length};
 
 /// A preset on the grid of the comparison.
 #[derive(Debug, Serialize)]
@@ -33,7 +32,7 @@ struct Side {
 }
 
 /// Carries out the command.
-pub(super) fn run(args: &PlanArgs, format: PlanFormat) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &PlanArgs, format: PlanFormat, registry: &Registry) -> Result<ExitStatus, CliError> {
     args.schedule.refuse("each preset of --compare")?;
     let presets = args.compare.iter().map(|name| preset::find(name.trim())).collect::<Result<Vec<_>, _>>()?;
     let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
@@ -48,7 +47,7 @@ pub(super) fn run(args: &PlanArgs, format: PlanFormat) -> Result<ExitStatus, Cli
         if let Some(spec) = &spec {
             schedule.set_default_timestep_limit(spec.timestep_limit)?;
         }
-        let plan = Chosen { name, home_grid: None, schedule }.plan(grid)?.plan;
+        let plan = Chosen { name, home_grid: None, schedule }.plan(grid, registry)?.plan;
         Ok((preset.name.clone(), plan))
     });
     let plans = plans.collect::<Result<Vec<_>, CliError>>()?;
@@ -56,21 +55,38 @@ pub(super) fn run(args: &PlanArgs, format: PlanFormat) -> Result<ExitStatus, Cli
         plans.iter().map(|(name, plan)| side(name, plan, order, &losses, shown)).collect()
     };
     let figure = || {
-        let shown = plans.iter().map(|(name, plan)| Shown::new(name, plan, order).with_loss(&losses));
-        figure::compare(&shown.collect::<Vec<_>>())
+        let shown =
+            plans.iter().map(|(name, plan)| PlanView::new(name, plan, order).with_loss(losses.drawn(plan, order)));
+        figure::compare(&shown.collect::<Vec<_>>()).map_err(too_many_sides)
     };
     match format {
         PlanFormat::Json | PlanFormat::Summary => output::write(&to_json(&sides(is_measured)), args.out.as_deref())?,
         PlanFormat::Table => output::write(&table(grid, &sides(is_landmark), order, &losses), args.out.as_deref())?,
         PlanFormat::Svg => output::write(&figure()?, args.out.as_deref())?,
-        PlanFormat::Png => paint(args, figure)?,
+        PlanFormat::Png => output::paint(&figure()?, args.out.as_deref())?,
         PlanFormat::Html => {
             let names: Vec<&str> = plans.iter().map(|(name, _)| name.as_str()).collect();
-            let page = page::plans(&format!("{} on {grid}", names.join(" and ")), &plans, order, &losses)?;
-            output::write(&page, args.out.as_deref())?;
+            let title = format!("{} on {grid}", names.join(" and "));
+            let side = |(name, plan): &(String, Plan)| PlanPage {
+                name: name.clone(),
+                plan: plan.clone(),
+                loss: losses.drawn(plan, order),
+            };
+            let sides: Vec<PlanPage> = plans.iter().map(side).collect();
+            output::write(&page::plans(&title, &sides, order)?, args.out.as_deref())?;
         }
     }
     Ok(ExitStatus::Success)
+}
+
+/// Of more presets than a figure has room for; a table has room for any number.
+fn too_many_sides(error: gtr_draw::Error) -> CliError {
+    match error {
+        gtr_draw::Error::TooManyPlans { found, most } => CliError::usage(format_args!(
+            "--compare draws at most {most} presets side by side, not {found}; --format table compares any number"
+        )),
+        error => error.into(),
+    }
 }
 
 fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), losses: &Losses, shown: fn(&Plan, usize) -> bool) -> Side {

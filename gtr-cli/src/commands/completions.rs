@@ -1,15 +1,14 @@
 //! `completions`: completions of a shell.
 
-use clap::CommandFactory;
-
-use crate::args::{Cli, CompletionsArgs};
+use crate::args::{CompletionsArgs, command};
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
 /// Carries out the command.
-pub(super) fn run(args: &CompletionsArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &CompletionsArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "gtr-cli", &mut script);
+    clap_complete::generate(args.shell, &mut command(catalogue), "gtr-cli", &mut script);
     output::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitStatus::Success)
 }

@@ -4,17 +4,18 @@ use gtr_backends::conform::{Options, conform};
 
 use super::to_json;
 use crate::args::{ConformArgs, ConformFormat};
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
 /// Carries out the command.
-pub(super) fn run(args: &ConformArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &ConformArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let mut options = Options::default();
     options.tolerance = args.tolerance;
     options.model.clone_from(&args.model);
     options.weights.clone_from(&args.weights);
     options.random = args.random_weights;
-    let report = conform(&args.paths, &options)?;
+    let report = conform(&args.paths, &options, &catalogue.registry)?;
     let text = match args.format {
         ConformFormat::Json => to_json(&report),
         ConformFormat::Text => {

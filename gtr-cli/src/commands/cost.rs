@@ -2,15 +2,16 @@
 
 use gtr_backends::ModelSpec;
 use gtr_core::cost::{Cost, Published, published};
-use gtr_core::{Grid, Seed, preset};
+use gtr_core::{Grid, Registry, Seed, preset};
+use gtr_lab::losses::{self, FEW_IMAGES, Losses, Lost};
 use serde::Serialize;
 
 use super::to_json;
 use crate::args::{Chosen, CostArgs, CostFormat};
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
-use crate::losses::{self, FEW_IMAGES, Losses, Lost};
 use crate::output;
-use crate::table::{Align, Rows};
+use gtr_draw::table::{Align, Rows};
 
 /// The presets of the paper's table, then ours.
 const PRESETS: [&str; 14] = [
@@ -55,17 +56,18 @@ struct Counted {
 }
 
 /// Carries out the command.
-pub(super) fn run(args: &CostArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &CostArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let spec = gtr_backends::spec(&args.model)?;
     let grid = args.grid.unwrap_or(spec.grid);
     if grid.tokens() >= LARGE {
         output::note(format_args!("planning on {grid} takes a while"));
     }
     let losses = args.loss.losses(Some(&args.model))?.roughly();
-    let baseline = count(args, &spec, grid, &args.baseline, None, &losses)?.total;
+    let on = On { args, spec: &spec, grid, losses: &losses, registry: &catalogue.registry };
+    let baseline = on.count(&args.baseline, None)?.total;
     let names: Vec<&str> =
         if args.presets.is_empty() { PRESETS.to_vec() } else { args.presets.iter().map(|name| name.trim()).collect() };
-    let counted = names.into_iter().map(|name| count(args, &spec, grid, name, Some(baseline), &losses));
+    let counted = names.into_iter().map(|name| on.count(name, Some(baseline)));
     let counted = counted.collect::<Result<Vec<_>, _>>()?;
     let text = match args.format {
         CostFormat::Json => to_json(&counted),
@@ -75,38 +77,43 @@ pub(super) fn run(args: &CostArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-fn count(
-    args: &CostArgs,
-    spec: &ModelSpec,
+/// What presets are counted on.
+struct On<'a> {
+    args: &'a CostArgs,
+    spec: &'a ModelSpec,
     grid: Grid,
-    name: &str,
-    baseline: Option<f64>,
-    losses: &Losses,
-) -> Result<Counted, CliError> {
-    let preset = preset::find(name)?;
-    if grid.tokens() >= LARGE {
-        output::note(format_args!("counting {}", preset.name));
+    losses: &'a Losses,
+    registry: &'a Registry,
+}
+
+impl On<'_> {
+    fn count(&self, name: &str, baseline: Option<f64>) -> Result<Counted, CliError> {
+        let Self { args, spec, grid, losses, registry } = *self;
+        let preset = preset::find(name)?;
+        if grid.tokens() >= LARGE {
+            output::note(format_args!("counting {}", preset.name));
+        }
+        let mut schedule = preset.schedule.clone();
+        schedule.set_default_timestep_limit(spec.timestep_limit)?;
+        let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(grid, registry)?.plan;
+        let lost = losses.of(&plan, Seed(0));
+        let cost = spec.arch.cost(&plan, !args.unguided);
+        let total = cost.total();
+        let summary = plan.summary();
+        // The paper counts its own grid, with guidance.
+        let comparable = grid == spec.grid && !args.unguided;
+        Ok(Counted {
+            preset: preset.name.clone(),
+            ar_steps: summary.ar_steps,
+            token_evaluations: summary.token_evaluations,
+            cost,
+            total,
+            speed: baseline.unwrap_or(total) / total,
+            published: published(&args.model, name).filter(|_| comparable),
+            loss: lost.summary(losses, None),
+            lost,
+        })
     }
-    let mut schedule = preset.schedule.clone();
-    schedule.set_default_timestep_limit(spec.timestep_limit)?;
-    let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(grid)?.plan;
-    let lost = losses.of(&plan, Seed(0));
-    let cost = spec.arch.cost(&plan, !args.unguided);
-    let total = cost.total();
-    let summary = plan.summary();
-    // The paper counts its own grid, with guidance.
-    let comparable = grid == spec.grid && !args.unguided;
-    Ok(Counted {
-        preset: preset.name.clone(),
-        ar_steps: summary.ar_steps,
-        token_evaluations: summary.token_evaluations,
-        cost,
-        total,
-        speed: baseline.unwrap_or(total) / total,
-        published: published(&args.model, name).filter(|_| comparable),
-        loss: lost.summary(losses, None),
-        lost,
-    })
 }
 
 fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> String {

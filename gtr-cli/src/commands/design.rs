@@ -10,10 +10,10 @@ use super::plan::HOME;
 use super::to_json;
 use crate::args::{DesignArgs, DesignFormat};
 use crate::error::{CliError, ExitStatus};
-use crate::losses::nats;
 use crate::output::{self, Target};
-use crate::table::{Align, Rows, count};
-use crate::words::in_words;
+use gtr_draw::loss::nats;
+use gtr_draw::table::{Align, Rows, count};
+use gtr_draw::words::in_words;
 
 /// Families that are told of at most.
 const FAMILIES: usize = 8;

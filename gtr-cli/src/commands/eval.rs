@@ -4,19 +4,25 @@ use std::path::PathBuf;
 
 use gtr_backends::judge::{Bootstrap, Frechet};
 use gtr_core::{Guidance, Plan, preset};
+use gtr_lab::evaluation::{Evaluator, ExternalImages, ImageSet, Report, Row, Scale, Subject};
 use serde_json::Map;
 
-use super::{plan_file, to_json, warn_of_weak_guidance};
-use crate::args::{AxisFlags, Chosen, EvalArgs, EvalFormat, ScheduleArgs};
+use super::plot::Plot;
+use super::{judging, plan_file, to_json, warn_of_weak_guidance};
+use crate::args::{AxisFlags, Chosen, EvalArgs, EvalFormat, ScheduleArgs, does_not_fit};
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
-use crate::evaluation::{Evaluator, Images, Outside, Plot, Report, Row, Scale, Subject};
 use crate::output::{self, Target};
 
 /// What is judged where nothing is named.
 const PRESETS: [&str; 3] = ["mar-16", "gtr-16", "gtr-8"];
 
 /// Carries out the command.
-pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &EvalArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
+    judging::ended(evaluate(args, catalogue), &args.series)
+}
+
+fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     output::apart(
         &[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())],
         &[files("--images", &args.images), files("--plan", &args.plans), files("--schedule", &args.schedules)].concat(),
@@ -27,7 +33,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     if !generating {
         refuse_flags_of_generation(args)?;
     }
-    let images = generating.then(|| Images::new(series.count, &series.seeds, 10)).transpose()?;
+    let images = generating.then(|| ImageSet::new(series.count, &series.seeds, 10)).transpose()?;
     if let Some(out) = &args.out {
         Target::new(out)?;
     }
@@ -37,21 +43,19 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
         reference: Frechet::from(judge.reference(args.reference)),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
     };
-    let outside = args.images.iter().map(|path| Row::outside(&Outside::read(path, &judge)?, &scale));
-    let mut rows = outside.collect::<Result<Vec<_>, _>>()?;
+    let notes = output::notes();
+    let external = args.images.iter().map(|path| Row::external(&ExternalImages::read(path, &judge, &notes)?, &scale));
+    let mut rows = external.collect::<Result<Vec<_>, _>>()?;
     let mut settings = Map::new();
     if let Some(images) = images {
-        let mut evaluator = Evaluator::open(&args.model, judge, series.store.as_deref(), series.batch)?;
-        settings = evaluator.settings(&args.model);
+        let mut evaluator = judging::open(&args.model, series, judge, &catalogue.registry)?;
+        settings = evaluator.settings();
         settings.insert("seeds".to_owned(), series.seeds.clone().into());
-        let subjects = subjects(args, &evaluator)?;
-        match Row::all(&mut evaluator, &subjects, &images, &scale)? {
-            Ok(generated) => rows.splice(0..0, generated),
-            Err(status) => return Ok(stopped(status, args.series.store.is_some())),
-        };
+        let subjects = subjects(args, &evaluator, catalogue)?;
+        rows.splice(0..0, Row::all(&mut evaluator, &subjects, &images, &scale)?);
     }
-    for made in rows.iter_mut().filter_map(|row| row.made.as_mut()).filter(|_| args.untimed) {
-        made.seconds = None;
+    if args.untimed {
+        Row::untimed(&mut rows);
     }
     settings.insert("reference".to_owned(), args.reference.name().into());
     settings.insert("resamples".to_owned(), series.resamples.into());
@@ -67,20 +71,12 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
         EvalFormat::Csv => report.csv(),
         EvalFormat::Table => report.text(),
     };
-    output::write(&text, args.out.as_deref())?;
-    Ok(ExitStatus::Success)
+    output::write(&text, args.out.as_deref())
 }
 
 /// The files that a flag names, each as given.
 fn files<'a>(flag: &'static str, paths: &'a [PathBuf]) -> Vec<output::Named<'a>> {
     paths.iter().map(|path| (flag, Some(path.as_path()))).collect()
-}
-
-/// Says how a run that was stopped goes on.
-pub(super) fn stopped(status: ExitStatus, kept: bool) -> ExitStatus {
-    let next = if kept { "the same command goes on from here" } else { "without --store nothing is kept" };
-    output::note(format_args!("stopped: {next}"));
-    status
 }
 
 /// Flags that say how images are made, where none are.
@@ -101,7 +97,7 @@ fn refuse_flags_of_generation(args: &EvalArgs) -> Result<(), CliError> {
 }
 
 /// A row each: presets, schedules and plans, under each scale of guidance.
-fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliError> {
+fn subjects(args: &EvalArgs, evaluator: &Evaluator<'_>, catalogue: &Catalogue) -> Result<Vec<Subject>, CliError> {
     let mut plans = Vec::new();
     let any = args.presets.len() + args.schedules.len() + args.plans.len() > 0;
     let names: Vec<String> =
@@ -109,11 +105,11 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliE
     for name in names {
         let name = preset::find(name.trim())?.name.clone();
         let flags = ScheduleArgs { preset: Some(name), schedule: None, axes: args.axes.clone() };
-        plans.push(planned(evaluator, flags.choose()?)?);
+        plans.push(planned(evaluator, &flags.choose(catalogue)?)?);
     }
     for file in &args.schedules {
         let flags = ScheduleArgs { preset: None, schedule: Some(file.clone()), axes: args.axes.clone() };
-        plans.push(planned(evaluator, flags.choose()?)?);
+        plans.push(planned(evaluator, &flags.choose(catalogue)?)?);
     }
     if !args.plans.is_empty()
         && args.presets.is_empty()
@@ -122,8 +118,9 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliE
     {
         return Err(CliError::usage("a plan of --plan is taken as it is: leave out the flags of the axes"));
     }
+    let model = (args.model.model.as_str(), evaluator.grid(), evaluator.timestep_limit());
     for file in &args.plans {
-        let plan = plan_file::read(file, &args.model.model, evaluator.grid(), evaluator.timestep_limit())?;
+        let plan = plan_file::read(file, model, &catalogue.registry)?;
         if !plan.known().is_empty() {
             let known = plan.known().len();
             return Err(CliError::usage(format_args!(
@@ -150,7 +147,10 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliE
     Ok(subjects)
 }
 
-fn planned(evaluator: &Evaluator, chosen: Chosen) -> Result<(String, Plan), CliError> {
-    let name = chosen.name.clone();
-    Ok((name, evaluator.plan(chosen)?))
+fn planned(evaluator: &Evaluator<'_>, chosen: &Chosen) -> Result<(String, Plan), CliError> {
+    let planned = evaluator.plan(&chosen.schedule).map_err(|error| match error {
+        gtr_lab::Error::Core(error) => does_not_fit(error),
+        error => error.into(),
+    })?;
+    Ok((chosen.name.clone(), planned.plan))
 }

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use gtr_backends::judge::{Bootstrap, Reference};
+use gtr_draw::table::{Align, Rows, count};
+use gtr_lab::evaluation::{Evaluator, ImageSet, Report, Row, Scale, figure};
+use gtr_lab::experiment::{self, Experiment, MoreSeeds, Page, Prediction};
+use gtr_run::arguments::{Arguments, quoted};
 use serde_json::json;
 
-use super::{eval, to_json};
+use super::{judging, to_json};
 use crate::args::ExperimentArgs;
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
-use crate::evaluation::{Evaluator, Images, Report, Row, Scale, Subject, figure};
-use crate::experiment::{self, Experiment, MoreSeeds, Page, Prediction};
 use crate::output::{self, Target, check_folder, make_folder};
-use crate::shell::{Arguments, quoted};
-use crate::table::{Align, Rows, count};
 
 /// Of the files of a page; what is read is written last.
 const ENDINGS: [&str; 4] = ["csv", "json", "svg", "md"];
@@ -22,14 +23,19 @@ fn file(folder: &Path, experiment: &Experiment, ending: &str) -> PathBuf {
 }
 
 /// Carries out the command.
-pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &ExperimentArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let Some(name) = &args.name else {
         output::print(&list())?;
         return Ok(ExitStatus::Success);
     };
+    judging::ended(make(args, name, catalogue), &args.series)
+}
+
+/// Makes the experiment of a name, or all of them.
+fn make(args: &ExperimentArgs, name: &str, catalogue: &Catalogue) -> Result<(), CliError> {
     let experiments = experiment::find(name)?;
     let series = &args.series;
-    let images = Images::new(series.count, &series.seeds, 10)?;
+    let images = ImageSet::new(series.count, &series.seeds, 10)?;
     if let Some(out) = &args.out {
         // Before anything is computed for them.
         check_folder(out)?;
@@ -38,81 +44,30 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitStatus, CliError> {
             ENDINGS.iter().try_for_each(|ending| Target::new(&file(out, experiment, ending)).map(|_| ()))?;
         }
     }
-    let mut evaluator = Evaluator::open(&args.model, args.model.judge()?, series.store.as_deref(), series.batch)?;
+    let mut evaluator = judging::open(&args.model, series, args.model.judge()?, &catalogue.registry)?;
     let scale = Scale {
         reference: evaluator.reference(Reference::All),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
     };
     for experiment in experiments {
-        let subjects = subjects(experiment, &evaluator)?;
-        let mut rows = match Row::all(&mut evaluator, &subjects, &images, &scale)? {
-            Ok(rows) => rows,
-            Err(status) => return Ok(eval::stopped(status, series.store.is_some())),
-        };
-        untimed(&mut rows);
+        let subjects = experiment.subjects(&evaluator)?;
+        let mut rows = Row::all(&mut evaluator, &subjects, &images, &scale)?;
+        // Nothing that is written depends on the clock.
+        Row::untimed(&mut rows);
         let plans: Vec<_> = subjects.iter().map(|subject| subject.plan.clone()).collect();
         let predictions = Prediction::all(experiment, &args.model.model, &plans)?;
-        let again = match again(experiment, &mut evaluator, &subjects, (&images, &scale))? {
-            Ok(again) => again,
-            Err(status) => return Ok(eval::stopped(status, series.store.is_some())),
-        };
+        let again = MoreSeeds::measure(experiment, &mut evaluator, &subjects, (&images, &scale))?;
         let page = Page { predictions, again, ..page(args, experiment, rows, &evaluator)? };
         write(args, &page)?;
     }
-    Ok(ExitStatus::Success)
-}
-
-/// Nothing that is written depends on the clock.
-fn untimed(rows: &mut [Row]) {
-    rows.iter_mut().filter_map(|row| row.made.as_mut()).for_each(|made| made.seconds = None);
-}
-
-/// The rows that an experiment asks for again, of more seeds.
-fn again(
-    experiment: &Experiment,
-    evaluator: &mut Evaluator,
-    subjects: &[Subject],
-    (images, scale): (&Images, &Scale),
-) -> Result<Result<Option<MoreSeeds>, ExitStatus>, CliError> {
-    let Some(asked) = &experiment.again else { return Ok(Ok(None)) };
-    let named = |name: &String| subjects.iter().find(|subject| subject.name == *name).cloned();
-    let some: Vec<Subject> = asked.rows.iter().filter_map(named).collect();
-    let count = images.each() * images.seeds().len() as u64;
-    let mut measure = |seeds: &[u64]| -> Result<Result<Vec<Row>, ExitStatus>, CliError> {
-        let images = Images::new(count * seeds.len() as u64, seeds, 10)?;
-        let mut rows = Row::all(evaluator, &some, &images, scale)?;
-        if let Ok(rows) = &mut rows {
-            untimed(rows);
-        }
-        Ok(rows)
-    };
-    let rows = match measure(&asked.seeds)? {
-        Ok(rows) => rows,
-        Err(status) => return Ok(Err(status)),
-    };
-    let mut each = Vec::new();
-    for &seed in &asked.seeds {
-        match measure(&[seed])? {
-            Ok(rows) => each.push(rows),
-            Err(status) => return Ok(Err(status)),
-        }
-    }
-    Ok(Ok(Some(MoreSeeds { seeds: asked.seeds.clone(), rows, each })))
-}
-
-fn subjects(experiment: &Experiment, evaluator: &Evaluator) -> Result<Vec<Subject>, CliError> {
-    let subject = |variant: &experiment::Variant| {
-        let plan = evaluator.plan(variant.chosen()?)?;
-        Ok(Subject { name: variant.name.clone(), plan, guidance: evaluator.guidance(None)?, temperature: 1.0 })
-    };
-    experiment.rows.iter().map(subject).collect()
+    Ok(())
 }
 
 fn page<'a>(
     args: &ExperimentArgs,
     experiment: &'a Experiment,
     rows: Vec<Row>,
-    evaluator: &Evaluator,
+    evaluator: &Evaluator<'_>,
 ) -> Result<Page<'a>, CliError> {
     let series = &args.series;
     let seeds: Vec<String> = series.seeds.iter().map(u64::to_string).collect();
@@ -127,7 +82,7 @@ fn page<'a>(
     again.add("--out", "docs/results");
     let command = quoted(&again.into_words())
         .ok_or_else(|| CliError::usage("a file has control characters in its name: no page could name it"))?;
-    let mut settings = evaluator.settings(&args.model);
+    let mut settings = evaluator.settings();
     let text = |part: &str| settings[part].as_str().unwrap_or_default();
     let (model, fingerprint) = (text("model"), text("model_sha256"));
     let real = match evaluator.real() {

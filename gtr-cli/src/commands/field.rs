@@ -8,9 +8,9 @@ use gtr_core::loss;
 
 use crate::args::FieldArgs;
 use crate::error::{CliError, ExitStatus};
-use crate::evaluation::Labelled;
 use crate::output::{self, Target};
-use crate::table::count;
+use gtr_draw::table::count;
+use gtr_lab::evaluation::Labelled;
 
 /// Carries out the command.
 pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {

@@ -1,17 +1,17 @@
 //! `merge`: checks the parts of a run of many images, and joins them.
 
 use crate::args::MergeArgs;
-use crate::bulk::{Destination, Gathered};
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use crate::table::count;
+use gtr_draw::table::count;
+use gtr_run::bulk::{Destination, Gathered};
 
 /// Carries out the command.
 pub(super) fn run(args: &MergeArgs) -> Result<ExitStatus, CliError> {
     let gathered = Gathered::read(&args.folders)?;
     let destination = args.out.as_deref().map(|out| Destination::new(out, &gathered, args.channels)).transpose()?;
     if let Some(Destination::Npz { .. }) = destination {
-        gathered.run().warn_of_order();
+        gathered.run().order_warning().into_iter().for_each(output::note);
     }
     gathered.check()?;
     let what = format!(

@@ -11,9 +11,11 @@ mod eval;
 mod experiment;
 mod field;
 mod inspect;
+mod judging;
 mod merge;
 mod plan;
 mod plan_file;
+mod plot;
 mod presets;
 mod reference;
 mod sample;
@@ -23,30 +25,31 @@ mod tune;
 mod verify;
 
 use crate::args::Command;
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
 /// Carries out a command.
-pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
+pub(crate) fn run(command: &Command, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     match command {
-        Command::Plan(args) => plan::run(args),
-        Command::Sample(args) => sample::run(args),
+        Command::Plan(args) => plan::run(args, catalogue),
+        Command::Sample(args) => sample::run(args, catalogue),
         Command::Merge(args) => merge::run(args),
-        Command::Verify(args) => verify::run(args),
-        Command::Cost(args) => cost::run(args),
+        Command::Verify(args) => verify::run(args, catalogue),
+        Command::Cost(args) => cost::run(args, catalogue),
         Command::Design(args) => design::run(args),
         Command::Field(args) => field::run(args),
-        Command::Eval(args) => eval::run(args),
-        Command::Experiment(args) => experiment::run(args),
-        Command::Tune(args) => tune::run(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Conform(args) => conform::run(args),
+        Command::Eval(args) => eval::run(args, catalogue),
+        Command::Experiment(args) => experiment::run(args, catalogue),
+        Command::Tune(args) => tune::run(args, catalogue),
+        Command::Bench(args) => bench::run(args, catalogue),
+        Command::Conform(args) => conform::run(args, catalogue),
         Command::Convert(args) => convert::run(args),
-        Command::Inspect(args) => inspect::run(args),
-        Command::Schedulers(args) => schedulers::run(args),
-        Command::Presets(args) => presets::run(args),
-        Command::Schema(args) => schema::run(args),
-        Command::Completions(args) => completions::run(args),
+        Command::Inspect(args) => inspect::run(args, catalogue),
+        Command::Schedulers(args) => schedulers::run(args, catalogue),
+        Command::Presets(args) => presets::run(args, catalogue),
+        Command::Schema(args) => schema::run(args, catalogue),
+        Command::Completions(args) => completions::run(args, catalogue),
     }
 }
 

@@ -3,25 +3,26 @@
 use std::fmt::Write as _;
 
 use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed};
+use gtr_draw::figure::{self, PlanView};
+use gtr_draw::page::{self, PlanPage};
+use gtr_draw::table::{self, Align, Rows, count, range};
+use gtr_draw::text::{self, Room};
+use gtr_draw::words::in_words;
+use gtr_lab::losses::{self, Losses, Lost};
 use serde::Serialize;
 
 use crate::args::{PlanArgs, PlanFormat};
+use crate::catalogue::Catalogue;
 use crate::commands::{compare, to_json, verify};
-use crate::draw::{self, Room, png};
 use crate::error::{CliError, ExitStatus};
-use crate::figure::{self, Shown};
 use crate::input::is_stream;
-use crate::losses::{self, Losses, Lost};
 use crate::output;
-use crate::page;
-use crate::table::{self, Align, Rows, count, range};
-use crate::words::in_words;
 
 /// The grid of schedules that have no home.
 pub(super) const HOME: (u32, u32) = (16, 16);
 
 /// Carries out the command.
-pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     output::apart(
         &[("--out", args.out.as_deref())],
         &[("--plan", args.plan.as_deref()), ("--schedule", args.schedule.schedule.as_deref())],
@@ -31,12 +32,12 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         output::refuse_terminal(args.out.as_deref(), "a PNG figure")?;
     }
     if !args.compare.is_empty() {
-        return compare::run(args, format);
+        return compare::run(args, format, &catalogue.registry);
     }
     let losses = args.loss.losses(args.model.as_deref())?;
-    let (name, plan) = planned(args)?;
+    let (name, plan) = planned(args, catalogue)?;
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
-    let figure = || figure::plan(&Shown::new(&name, &plan, order).with_loss(&losses));
+    let figure = || figure::plan(&PlanView::new(&name, &plan, order).with_loss(losses.drawn(&plan, order)));
     match format {
         PlanFormat::Json => {
             if args.seed.is_some() {
@@ -46,7 +47,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
         }
         PlanFormat::Table => {
             let to_file = args.out.as_deref().is_some_and(|out| !is_stream(out));
-            let room = if to_file { Room::FILE } else { Room::of_stdout() };
+            let room = if to_file { Room::FILE } else { room_of_stdout() };
             let lost = losses.of(&plan, order.0);
             let text = told(&name, &plan, (&lost, &losses), args.seed.map(|_| order), room);
             output::write(&text, args.out.as_deref())?;
@@ -56,13 +57,22 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
             output::write(&to_json(&Told::new(&name, &plan, lost)), args.out.as_deref())?;
         }
         PlanFormat::Html => {
-            let page = page::plans(&format!("{name} on {}", plan.grid()), &[(name, plan)], order, &losses)?;
-            output::write(&page, args.out.as_deref())?;
+            let title = format!("{name} on {}", plan.grid());
+            let side = PlanPage { name, loss: losses.drawn(&plan, order), plan };
+            output::write(&page::plans(&title, &[side], order)?, args.out.as_deref())?;
         }
         PlanFormat::Svg => output::write(&figure(), args.out.as_deref())?,
-        PlanFormat::Png => paint(args, || Ok(figure()))?,
+        PlanFormat::Png => output::paint(&figure(), args.out.as_deref())?,
     }
     Ok(ExitStatus::Success)
+}
+
+/// The room of standard output: a terminal tells how wide it is.
+fn room_of_stdout() -> Room {
+    use std::io::IsTerminal as _;
+    let stdout = std::io::stdout();
+    let size = if stdout.is_terminal() { terminal_size::terminal_size_of(&stdout) } else { None };
+    Room::of(size.map(|(width, _)| width.0.into()))
 }
 
 /// What is read off a plan, to be processed.
@@ -86,9 +96,9 @@ impl<'a> Told<'a> {
 }
 
 /// The plan to show, and what it is called.
-fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
+fn planned(args: &PlanArgs, catalogue: &Catalogue) -> Result<(String, Plan), CliError> {
     let Some(path) = &args.plan else {
-        let mut chosen = args.schedule.choose()?;
+        let mut chosen = args.schedule.choose(catalogue)?;
         let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
         if let Some(spec) = &spec {
             chosen.schedule.set_default_timestep_limit(spec.timestep_limit)?;
@@ -97,18 +107,13 @@ fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
             Some(grid) => grid,
             None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,
         };
-        let plan = chosen.plan(grid)?.plan;
+        let plan = chosen.plan(grid, &catalogue.registry)?.plan;
         return Ok((chosen.name, plan));
     };
     args.schedule.refuse("the plan of --plan")?;
-    let plan = verify::sound(path)?;
+    let plan = verify::sound(path, &catalogue.registry)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Ok((name, plan))
-}
-
-/// Writes a figure as PNG.
-pub(super) fn paint(args: &PlanArgs, figure: impl FnOnce() -> Result<String, CliError>) -> Result<(), CliError> {
-    output::save(&png::render(&figure()?)?, args.out.as_deref())
 }
 
 /// All that can be read off a plan.
@@ -119,24 +124,24 @@ fn told(
     order: Option<(Seed, ImageIndex)>,
     room: Room,
 ) -> String {
-    let mut text = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
-    text.push_str(&stages(plan, lost));
+    let mut told = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
+    told.push_str(&stages(plan, lost));
     let summary = plan.summary();
     // A String takes whatever is written.
     let _ = writeln!(
-        text,
+        told,
         "\nTotal: {}, {}, {}, {}",
         count(summary.tokens, "token"),
         count(summary.ar_steps, "AR step"),
         count(summary.head_evaluations, "head evaluation"),
         count(summary.network_evaluations(), "network evaluation"),
     );
-    let _ = writeln!(text, "{}", lost.line(losses));
-    let _ = write!(text, "\n{}", draw::stages(plan, room));
+    let _ = writeln!(told, "{}", lost.line(losses));
+    let _ = write!(told, "\n{}", text::stages(plan, room));
     if let Some((seed, image)) = order {
-        let _ = write!(text, "\n{}", draw::steps(plan, seed, image, room));
+        let _ = write!(told, "\n{}", text::steps(plan, seed, image, room));
     }
-    text
+    told
 }
 
 /// The choice on each axis, a line each.

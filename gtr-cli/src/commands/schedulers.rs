@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use gtr_core::{AxisName, Description};
 
 use crate::args::{ReferenceFormat, SchedulersArgs};
-use crate::catalogue::{CATALOGUE, Kind};
+use crate::catalogue::{Catalogue, Kind};
 use crate::commands::{reference, to_json};
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use crate::table::wrap;
+use gtr_draw::table::wrap;
 
 /// Carries out the command.
-pub(super) fn run(args: &SchedulersArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &SchedulersArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let is_wanted = |it: &&Kind| args.kind.as_deref().is_none_or(|kind| it.description.kind == kind);
-    let wanted: Vec<&Kind> = CATALOGUE.kinds.iter().filter(is_wanted).collect();
+    let wanted: Vec<&Kind> = catalogue.kinds.iter().filter(is_wanted).collect();
     if wanted.is_empty() {
         let kind = args.kind.as_deref().unwrap_or_default();
         return Err(CliError::usage(format_args!(

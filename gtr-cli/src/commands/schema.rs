@@ -5,44 +5,44 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use gtr_core::preset::Preset;
-use gtr_core::{AxisName, Plan, PlanDocument, Schedule, Timestep};
+use gtr_core::{AxisName, Plan, PlanDocument, Registry, Schedule, Timestep};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::args::{SchemaArgs, SchemaName};
-use crate::catalogue::CATALOGUE;
+use crate::catalogue::Catalogue;
 use crate::commands::{to_json, verify::Finding};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target, check_folder, make_folder};
-use crate::reading;
+use gtr_run::reading;
 
 /// Carries out the command.
-pub(super) fn run(args: &SchemaArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &SchemaArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     if let Some(folder) = &args.out_dir {
         check_folder(folder)?;
         make_folder(folder)?;
-        for (file, text) in files() {
+        for (file, text) in files(&catalogue.registry) {
             Target::new(&folder.join(file))?.write(text.as_bytes())?;
         }
     } else if let Some(folder) = &args.check {
-        check(folder)?;
+        check(folder, &catalogue.registry)?;
     } else if let Some(name) = args.name {
-        output::print(&text(name))?;
+        output::print(&text(name, &catalogue.registry))?;
     }
     Ok(ExitStatus::Success)
 }
 
 /// Each schema with the name of its file.
-fn files() -> impl Iterator<Item = (String, String)> {
-    SchemaName::value_variants().iter().map(|&name| {
+fn files(registry: &Registry) -> impl Iterator<Item = (String, String)> {
+    SchemaName::value_variants().iter().map(move |&name| {
         let value = name.to_possible_value();
-        (format!("{}.json", value.as_ref().map_or("", |it| it.get_name())), text(name))
+        (format!("{}.json", value.as_ref().map_or("", |it| it.get_name())), text(name, registry))
     })
 }
 
-fn check(folder: &Path) -> Result<(), CliError> {
-    for (file, text) in files() {
+fn check(folder: &Path, registry: &Registry) -> Result<(), CliError> {
+    for (file, text) in files(registry) {
         let path = folder.join(file);
         let found = fs::read_to_string(&path).map_err(|error| reading::failed(&path, &error))?;
         if found != text {
@@ -56,12 +56,12 @@ fn check(folder: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn text(name: SchemaName) -> String {
+fn text(name: SchemaName, registry: &Registry) -> String {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = match name {
-        SchemaName::Plan => plan(&mut generator),
-        SchemaName::Schedule => schedule(&mut generator, Others::Refused),
-        SchemaName::Preset => with_schedule::<Preset>(&mut generator, Others::Refused),
+        SchemaName::Plan => plan(&mut generator, registry),
+        SchemaName::Schedule => schedule(&mut generator, Others::Refused, registry),
+        SchemaName::Preset => with_schedule::<Preset>(&mut generator, Others::Refused, registry),
         SchemaName::Verification => <Vec<Finding>>::json_schema(&mut generator),
     };
     let title = match name {
@@ -91,8 +91,8 @@ enum Others {
     Refused,
 }
 
-fn plan(generator: &mut SchemaGenerator) -> Schema {
-    let mut schema = with_schedule::<PlanDocument>(generator, Others::Allowed);
+fn plan(generator: &mut SchemaGenerator, registry: &Registry) -> Schema {
+    let mut schema = with_schedule::<PlanDocument>(generator, Others::Allowed, registry);
     if let Some(version) = schema.pointer_mut("/properties/format_version") {
         let description = version.get("description").cloned();
         *version = json!({ "description": description, "enum": [Plan::FORMAT_VERSION, Plan::FORMAT_VERSION_KNOWN] });
@@ -101,18 +101,18 @@ fn plan(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// The schema of a type that holds a schedule.
-fn with_schedule<T: JsonSchema>(generator: &mut SchemaGenerator, others: Others) -> Schema {
+fn with_schedule<T: JsonSchema>(generator: &mut SchemaGenerator, others: Others, registry: &Registry) -> Schema {
     let schema = T::json_schema(generator);
-    let schedule = schedule(generator, others);
+    let schedule = schedule(generator, others, registry);
     generator.definitions_mut().insert(Schedule::schema_name().into_owned(), schedule.to_value());
     schema
 }
 
 /// The schema of a schedule: on each axis one of the registered implementations.
-fn schedule(generator: &mut SchemaGenerator, others: Others) -> Schema {
+fn schedule(generator: &mut SchemaGenerator, others: Others, registry: &Registry) -> Schema {
     let timestep = generator.subschema_for::<Timestep>();
     let mut schema = Schedule::json_schema(generator);
-    let kinds = CATALOGUE.registry.schemas(generator);
+    let kinds = registry.schemas(generator);
     for axis in AxisName::ALL {
         let of_axis = kinds.iter().filter(|(it, ..)| *it == axis);
         let mut choices: Vec<Value> =

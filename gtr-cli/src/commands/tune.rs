@@ -2,48 +2,44 @@
 
 use gtr_backends::judge::{Bootstrap, Reference};
 use gtr_core::Seed;
+use gtr_lab::evaluation::{Evaluator, ImageSet, Row};
+use gtr_lab::tune::{DataSplit, Evidence, Halving, HeldOut, Search, Sieved};
 use serde_json::{Map, Value};
 
-use super::{eval, to_json};
+use super::{judging, to_json};
 use crate::args::TuneArgs;
+use crate::catalogue::Catalogue;
 use crate::ending;
 use crate::error::{CliError, ExitStatus};
-use crate::evaluation::{Evaluator, Images};
 use crate::output::{self, Target};
-use crate::tune::{Evidence, Halt, Halving, Search, Sieved, Sight, Unseen};
 
 /// Carries out the command.
-pub(super) fn run(args: &TuneArgs) -> Result<ExitStatus, CliError> {
-    match tune(args) {
-        Ok(()) => Ok(ExitStatus::Success),
-        Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Stopped(status)) => Ok(eval::stopped(status, args.series.store.is_some())),
-    }
+pub(super) fn run(args: &TuneArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
+    judging::ended(tune(args, catalogue), &args.series)
 }
 
-fn tune(args: &TuneArgs) -> Result<(), Halt> {
+fn tune(args: &TuneArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     let series = &args.series;
-    Images::new(series.count, &series.seeds, 10)?;
+    ImageSet::new(series.count, &series.seeds, 10)?;
     let first_count = u64::from(args.first_count);
     if !first_count.is_multiple_of(10) {
         return Err(CliError::usage(format_args!(
             "--first-count {first_count}: 10 classes share the images equally: give a multiple of 10"
-        ))
-        .into());
+        )));
     }
-    let sight = Sight { seeds: vec![args.seed], reference: Reference::First };
-    let unseen = Unseen::by(&sight, Sight { seeds: series.seeds.clone(), reference: Reference::Second })?;
+    let split = DataSplit { seeds: vec![args.seed], reference: Reference::First };
+    let held_out = HeldOut::by(&split, DataSplit { seeds: series.seeds.clone(), reference: Reference::Second })?;
     if let Some(out) = &args.out {
         ending::check("--out", out, "a preset", &["json"])?;
     }
     let out = args.out.as_deref().map(Target::new).transpose()?;
     let field = args.loss.losses(None)?.field().clone();
 
-    let mut evaluator = Evaluator::open(&args.model, args.model.judge()?, series.store.as_deref(), series.batch)?;
+    let mut evaluator = judging::open(&args.model, series, args.model.judge()?, &catalogue.registry)?;
     let settings = settings(args, &evaluator);
     let guidance = evaluator.guidance(args.cfg)?;
     let (temperature, name) = (args.temperature, field.to_string());
-    let mut search = Search { evaluator: &mut evaluator, guidance, temperature, sight: sight.clone(), field };
+    let mut search = Search { evaluator: &mut evaluator, guidance, temperature, split: split.clone(), field };
     let allowance = search.allowance(&args.budget, first_count)?;
     let space = search.space();
     let Sieved { candidates, thrown_out } =
@@ -53,10 +49,10 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
     let best = Evidence::best(&candidates, &rounds).and_then(|(best, _)| candidates.get(best));
     let pair: Vec<_> = candidates.first().into_iter().chain(best).collect();
     let bootstrap = Bootstrap { resamples: series.resamples, ..Bootstrap::default() };
-    let mut rows = search.measure(&pair, &unseen, series.count, bootstrap)?;
-    for made in rows.iter_mut().filter_map(|row| row.made.as_mut()).filter(|_| allowance.seconds.is_none()) {
+    let mut rows = search.measure(&pair, &held_out, series.count, bootstrap)?;
+    if allowance.seconds.is_none() {
         // The same command writes the same bytes.
-        made.seconds = None;
+        Row::untimed(&mut rows);
     }
     let Ok([baseline, winner]) = <[_; 2]>::try_from(rows) else { return Ok(()) };
 
@@ -66,12 +62,12 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
         settings,
         budget,
         allowance,
-        search: sight,
+        search: split,
         field: name,
         candidates,
         thrown_out,
         rounds,
-        unseen,
+        held_out,
         baseline,
         winner,
         real,
@@ -83,12 +79,12 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
         }
     }
     let text = evidence.text();
-    Ok(args.out.as_deref().map_or_else(|| output::print(&text), |out| output::summary(&text, out))?)
+    args.out.as_deref().map_or_else(|| output::print(&text), |out| output::summary(&text, out))
 }
 
 /// What else decides the result.
-fn settings(args: &TuneArgs, evaluator: &Evaluator) -> Map<String, Value> {
-    let mut settings = evaluator.settings(&args.model);
+fn settings(args: &TuneArgs, evaluator: &Evaluator<'_>) -> Map<String, Value> {
+    let mut settings = evaluator.settings();
     settings.insert("seed".to_owned(), args.seed.into());
     settings.insert("resamples".to_owned(), args.series.resamples.into());
     settings

@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use gtr_core::{Grid, MAX_PLAN_BYTES, Plan, PlanDocument, Rule, Verification, Violation, preset, verify};
+use gtr_core::{Grid, MAX_PLAN_BYTES, Plan, PlanDocument, Registry, Rule, Verification, Violation, preset, verify};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{VerifyArgs, VerifyFormat};
-use crate::catalogue::CATALOGUE;
+use crate::catalogue::Catalogue;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use crate::reading;
-use crate::table::count;
+use gtr_draw::table::count;
+use gtr_run::reading;
 
 /// A broken rule of a file.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -30,7 +30,8 @@ pub(crate) struct Finding {
 const GRIDS: [(u32, u32); 7] = [(8, 8), (1, 1), (1, 16), (5, 9), (7, 7), (24, 16), (33, 17)];
 
 /// Carries out the command.
-pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
+    let registry = &catalogue.registry;
     let mut findings = Vec::new();
     let mut sound = Vec::new();
     let mut unreadable = Vec::new();
@@ -56,8 +57,8 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
                 findings.push(Finding { file: name, violation });
             }
             Ok(Ok(document)) => {
-                if check(&name, &document, args.known_only, &mut findings) {
-                    let unknown = unknown(&document);
+                if check(&name, &document, args.known_only, registry, &mut findings) {
+                    let unknown = unknown(&document, registry);
                     let how = if unknown.is_empty() {
                         "sound".to_owned()
                     } else {
@@ -69,7 +70,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitStatus, CliError> {
         }
     }
     if args.all_presets {
-        check_presets(&mut findings, &mut sound)?;
+        check_presets(registry, &mut findings, &mut sound)?;
     }
     let whole = findings.is_empty() && unreadable.is_empty();
     if args.format != VerifyFormat::Text {
@@ -109,7 +110,7 @@ fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
 }
 
 /// Reads a plan that must be sound.
-pub(super) fn sound(path: &Path) -> Result<Plan, CliError> {
+pub(super) fn sound(path: &Path, registry: &Registry) -> Result<Plan, CliError> {
     checked(path, &read_document(path)?)
 }
 
@@ -117,7 +118,7 @@ pub(super) fn sound(path: &Path) -> Result<Plan, CliError> {
 pub(super) fn checked(path: &Path, document: &PlanDocument) -> Result<Plan, CliError> {
     let name = path.display();
     let checked =
-        Plan::from_document(document, &CATALOGUE.registry).map_err(|error| CliError::failure(&name, &error))?;
+        Plan::from_document(document, registry).map_err(|error| CliError::failure(&name, &error))?;
     if let Some(unchecked) = checked.note() {
         output::note(format_args!("{name}: {unchecked}"));
     }
@@ -140,14 +141,20 @@ fn is_no_plan(violation: &Violation) -> bool {
 }
 
 /// Checks a document; whether it is sound.
-fn check(name: &str, document: &PlanDocument, known_only: bool, findings: &mut Vec<Finding>) -> bool {
+fn check(
+    name: &str,
+    document: &PlanDocument,
+    known_only: bool,
+    registry: &Registry,
+    findings: &mut Vec<Finding>,
+) -> bool {
     tracing::debug!(file = name, "checking");
-    let Verification { violations, notes, .. } = verify(document, &CATALOGUE.registry);
+    let Verification { violations, notes, .. } = verify(document, registry);
     for note in notes {
         output::note(format_args!("{name}: {note}"));
     }
     let mut violations = violations;
-    let unknown = unknown(document);
+    let unknown = unknown(document, registry);
     if known_only && !unknown.is_empty() {
         violations.push(Violation {
             rule: Rule::Document,
@@ -162,9 +169,9 @@ fn check(name: &str, document: &PlanDocument, known_only: bool, findings: &mut V
 }
 
 /// The kinds of a schedule that are not registered here.
-fn unknown(document: &PlanDocument) -> String {
+fn unknown(document: &PlanDocument, registry: &Registry) -> String {
     let schedule = &document.schedule;
-    let kinds = schedule.unknown(&CATALOGUE.registry).into_iter();
+    let kinds = schedule.unknown(registry).into_iter();
     kinds.map(|axis| format!("{axis} `{}`", short(&schedule.axis(axis).kind))).collect::<Vec<_>>().join(", ")
 }
 
@@ -184,7 +191,7 @@ fn in_words(document: &PlanDocument) -> String {
 }
 
 /// Plans every preset on many grids, writes the plans, and checks what was written.
-fn check_presets(findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result<(), CliError> {
+fn check_presets(registry: &Registry, findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result<(), CliError> {
     for preset in preset::all() {
         let mut grids = vec![preset.home_grid];
         for (height, width) in GRIDS {
@@ -193,11 +200,11 @@ fn check_presets(findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result
         let mut on = Vec::new();
         for grid in grids {
             let name = format!("preset {} on {grid}", preset.name);
-            let plan = preset.schedule.plan(grid, &CATALOGUE.registry)?.plan;
+            let plan = preset.schedule.plan(grid, registry)?.plan;
             match PlanDocument::parse(&plan.to_document().to_json()) {
                 Err(violation) => findings.push(Finding { file: name, violation }),
                 Ok(document) => {
-                    if check(&name, &document, false, findings) {
+                    if check(&name, &document, false, registry, findings) {
                         on.push(grid.to_string());
                     }
                 }

@@ -8,30 +8,50 @@ use std::time::{Duration, Instant};
 use gtr_backends::{BackendError, Families, OpenOptions, PromptInput, executed};
 use gtr_core::cost::ArchSpec;
 use gtr_core::sampler::{Job, Settings};
-use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Sampler, Seed, preset};
+use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, preset};
 use serde::Serialize;
 
 use self::machine::Machine;
 use self::timed::{Timed, Times};
 use super::to_json;
 use crate::args::{BenchArgs, BenchFormat, Chosen};
-use crate::catalogue::CATALOGUE;
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use crate::table::{Align, Rows};
+use gtr_draw::table::{Align, Rows};
 
 /// Carries out the command.
-pub(super) fn run(args: &BenchArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let model = &args.model;
     let (files, compute) = (model.files(), model.compute()?);
-    let generator = Families::builtin().open(&model.model, &OpenOptions::new(files, compute))?;
-    let spec = generator.spec();
-    let picture = generator.picture_operations();
-    let subject = Subject { arch: spec.arch, guidance: spec.guidance, picture };
-    // What a text says does not change what it costs.
-    let input = |image: u32| match spec.classes {
-        Some(classes) => PromptInput::Class(image % u32::try_from(classes).unwrap_or(u32::MAX).max(1)),
-        None => PromptInput::RandomText(image.to_string()),
+    let report = match gtr_backends::family(&model.model)? {
+        Family::Mar => {
+            let generator = gtr_backends::open_mar(&model.model, &files, compute)?;
+            let subject = Subject {
+                arch: generator.config().arch(),
+                guidance: generator.config().guidance,
+                picture: generator.picture_operations(),
+            };
+            let decodes = generator.makes_pictures();
+            let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
+            let prompts = (0..args.count).map(|image| generator.class(image % classes.max(1)));
+            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
+            time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?
+        }
+        Family::LightGen => {
+            let generator = gtr_backends::open_lightgen(&model.model, &files, None, compute)?;
+            let subject = Subject {
+                arch: generator.config().arch(),
+                guidance: generator.config().guidance,
+                picture: generator.picture_operations(),
+            };
+            let decodes = generator.makes_pictures();
+            // What a text says does not change what it costs.
+            let prompts = (0..args.count).map(|image| generator.random_prompt(&image.to_string()));
+            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
+            time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?
+        }
+        _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", model.model))),
     };
     let prompts = (0..args.count).map(|image| generator.prompt(&input(image))).collect::<Result<Vec<_>, _>>()?;
     let decodes = generator.makes_pictures();
@@ -94,6 +114,7 @@ fn time<G>(
     mut generator: Timed<G>,
     prompts: &[G::Prompt],
     subject: &Subject,
+    registry: &Registry,
 ) -> Result<Report, CliError>
 where
     G: MaskedGenerator<Error = BackendError>,
@@ -102,8 +123,9 @@ where
     let guidance = Guidance::new(args.cfg.or(subject.guidance).unwrap_or(1.0), GuidanceSchedule::Constant);
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     let settings = Settings { seed: Seed(0), guidance, temperature: 1.0 };
-    let plans = args.presets.iter().map(|name| plan(name.trim(), &generator)).collect::<Result<Vec<_>, _>>()?;
-    let samplers = plans.iter().map(|(_, plan)| Sampler::new(plan, &CATALOGUE.registry));
+    let plans =
+        args.presets.iter().map(|name| plan(name.trim(), &generator, registry)).collect::<Result<Vec<_>, _>>()?;
+    let samplers = plans.iter().map(|(_, plan)| Sampler::new(plan, registry));
     let samplers = samplers.collect::<Result<Vec<_>, _>>()?;
     let job = |(image, prompt): (u64, &G::Prompt)| Job::new(prompt.clone(), ImageIndex(image));
     let jobs: Vec<_> = (0..).zip(prompts).map(job).collect();
@@ -154,11 +176,11 @@ where
     })
 }
 
-fn plan<G: MaskedGenerator>(name: &str, generator: &G) -> Result<(String, Plan), CliError> {
+fn plan<G: MaskedGenerator>(name: &str, generator: &G, registry: &Registry) -> Result<(String, Plan), CliError> {
     let preset = preset::find(name)?;
     let mut schedule = preset.schedule.clone();
     schedule.set_default_timestep_limit(generator.timestep_limit())?;
-    let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid())?.plan;
+    let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid(), registry)?.plan;
     Ok((preset.name.clone(), plan))
 }
 

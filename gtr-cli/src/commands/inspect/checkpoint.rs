@@ -10,7 +10,7 @@ use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use crate::table::{Align, Rows, count};
+use gtr_draw::table::{Align, Rows, count};
 
 /// Carries out the command for a checkpoint.
 pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatus, CliError> {

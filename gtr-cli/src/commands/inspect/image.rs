@@ -4,29 +4,30 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use gtr_backends::EMBEDDED;
-use gtr_core::{AxisName, MAX_PLAN_BYTES, Plan, PlanDocument, TimestepLimit};
+use gtr_core::{AxisName, Plan, PlanDocument, TimestepLimit};
+use gtr_draw::words::in_words;
+use gtr_run::arguments::quoted;
+use gtr_run::series::{self, Parameters};
 use serde_json::{Value, json};
 
 use super::replan;
 use crate::args::{InspectArgs, InspectFormat};
-use crate::catalogue::CATALOGUE;
+use crate::catalogue::Catalogue;
 use crate::commands::to_json;
 use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::input::Seekable;
 use crate::output::{self, Target};
-use crate::reading;
-use crate::series::{PARAMETERS, PLAN, Parameters};
-use crate::shell::quoted;
-use crate::words::in_words;
-
-/// What is read of a file before its pixels, and a text when unpacked, takes no more bytes than a plan may have.
-#[expect(clippy::cast_possible_truncation, reason = "64 MB")]
-const MOST: usize = MAX_PLAN_BYTES as usize;
+use gtr_run::reading;
 
 /// Carries out the command for a picture.
-pub(super) fn run(args: &InspectArgs, format: InspectFormat, file: Box<dyn Seekable>) -> Result<ExitStatus, CliError> {
-    let recorded = Recorded::read(&args.file, file)?;
+pub(super) fn run(
+    args: &InspectArgs,
+    format: InspectFormat,
+    file: Box<dyn Seekable>,
+    catalogue: &Catalogue,
+) -> Result<ExitStatus, CliError> {
+    let recorded = Recorded::read(&args.file, file, catalogue)?;
     if format == InspectFormat::Html {
         return Err(CliError::usage(
             "there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html",
@@ -67,35 +68,28 @@ struct Recorded {
 
 impl Recorded {
     /// Reads the settings of a file that nobody vouches for; its pixels are not looked at.
-    fn read(path: &Path, file: Box<dyn Seekable>) -> Result<Self, CliError> {
+    fn read(path: &Path, file: Box<dyn Seekable>, catalogue: &Catalogue) -> Result<Self, CliError> {
         let shown = path.display();
         let wrong = |what: String| CliError::Failure(format!("{shown}: {what}"));
-        let decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: MOST });
-        let reader = decoder.read_info().map_err(|error| reading::not_a("PNG", path, &error))?;
-        let info = reader.info();
-        let written = info.uncompressed_latin1_text.iter().find(|text| text.keyword == PARAMETERS);
-        let packed = info.compressed_latin1_text.iter().find(|text| text.keyword == PLAN);
-        let (Some(written), Some(packed)) = (written, packed) else {
+        let recorded = series::recorded(file).map_err(|error| reading::not_a("PNG", path, &error))?;
+        let Some(series::Recorded { width, height, parameters: written, plan: text }) = recorded else {
             return Err(wrong("it holds no settings: only pictures of `sample --out` do, as PNG files".to_owned()));
         };
-        let mut packed = packed.clone();
-        let unpacked = packed.decompress_text_with_limit(MOST).and_then(|()| packed.get_text());
-        let text = unpacked
-            .map_err(|error| CliError::failure(format_args!("{shown}: its plan cannot be unpacked"), &error))?;
-        let settings: Value = serde_json::from_str(&written.text)
+        let text = text.map_err(|reason| wrong(format!("its plan cannot be unpacked: {reason}")))?;
+        let settings: Value = serde_json::from_str(&written)
             .map_err(|error| CliError::failure(format_args!("{shown}: its settings are no JSON"), &error))?;
-        let parameters: Parameters = serde_json::from_str(&written.text).map_err(|error| {
+        let parameters: Parameters = serde_json::from_str(&written).map_err(|error| {
             CliError::failure(format_args!("{shown}: its settings are not those of `sample`"), &error)
         })?;
         // A setting that this version does not know would be lost without a word.
         if serde_json::to_value(&parameters).ok().as_ref() != Some(&settings) {
             return Err(wrong(format!(
                 "its settings are of gtr-cli {}, and this version does not know all of them",
-                parameters.version()
+                parameters.version
             )));
         }
         let document = PlanDocument::parse(&text).map_err(|violation| wrong(format!("its plan: {violation}")))?;
-        let checked = Plan::from_document(&document, &CATALOGUE.registry)
+        let checked = Plan::from_document(&document, &catalogue.registry)
             .map_err(|error| CliError::failure(format_args!("{shown}: its plan"), &error))?;
         if let Some(unchecked) = checked.note() {
             output::note(format_args!("{shown}: its plan: {unchecked}"));
@@ -103,8 +97,8 @@ impl Recorded {
         let plan = checked.plan;
         // Tokens are known by a mask alone, and a plan says which they are.
         let told = plan.known().is_empty() || parameters.has_mask();
-        let flags = if told { replan::flags(&plan, limit_of(parameters.model())) } else { None };
-        Ok(Self { width: info.width, height: info.height, settings, parameters, plan, flags })
+        let flags = if told { replan::flags(&plan, limit_of(&parameters.model), catalogue) } else { None };
+        Ok(Self { width, height, settings, parameters, plan, flags })
     }
 
     fn plan_json(&self) -> String {
@@ -133,7 +127,7 @@ impl Recorded {
             settings.map(|(name, value)| (name.replace('_', " "), value.to_string())).chain(axes).collect();
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut text =
-            format!("{file}: {}x{} pixels, by gtr-cli {}\n\n", self.width, self.height, self.parameters.version());
+            format!("{file}: {}x{} pixels, by gtr-cli {}\n\n", self.width, self.height, self.parameters.version);
         for (name, value) in lines {
             // A String takes whatever is written.
             let _ = writeln!(text, "{name:<width$}  {value}");

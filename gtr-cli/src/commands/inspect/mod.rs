@@ -12,13 +12,14 @@ use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::trace::FORMAT;
 
 use crate::args::InspectArgs;
+use crate::catalogue::Catalogue;
 use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::input::{self, is_stream};
-use crate::{output, reading};
+use crate::output;
 
 /// Carries out the command.
-pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     output::apart(
         &[("--out", args.out.as_deref()), ("--plan-out", args.plan_out.as_deref())],
         &[("the file that is inspected", Some(&args.file))],
@@ -35,15 +36,15 @@ pub(super) fn run(args: &InspectArgs) -> Result<ExitStatus, CliError> {
     let mut file = input::seekable(&args.file)?;
     let mut start = Vec::new();
     let read = file.by_ref().take(START).read_to_end(&mut start).and_then(|_| file.rewind());
-    read.map_err(|error| reading::failed(&args.file, &error))?;
+    read.map_err(|error| gtr_run::reading::failed(&args.file, &error))?;
     let content = content(&args.file, &start);
     if matches!(content, Content::Trace | Content::Checkpoint) && ending::is_free(&args.file) {
         let shown = args.file.display();
         return Err(CliError::Failure(format!("{shown}: tensors cannot be read from a pipe; name their file")));
     }
     match content {
-        Content::Image => image::run(args, format, file),
-        Content::Trace => trace::run(args, format),
+        Content::Image => image::run(args, format, file, catalogue),
+        Content::Trace => trace::run(args, format, &catalogue.registry),
         Content::Checkpoint => checkpoint::run(args, format),
     }
 }

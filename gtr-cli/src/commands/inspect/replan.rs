@@ -1,11 +1,10 @@
 //! The flags that make a recorded plan again.
 
-use clap::Parser;
 use gtr_core::{AxisName, Config, Plan, Schedule, TimestepLimit, TokenSet, preset};
 use serde_json::Value;
 
-use crate::args::{Cli, Command};
-use crate::catalogue::CATALOGUE;
+use crate::args::{self, Cli, Command};
+use crate::catalogue::Catalogue;
 
 /// The names of the timestep's limits, which any diffusion curve may have.
 const LIMITS: [&str; 2] = ["max_timestep", "clip_timestep"];
@@ -13,31 +12,38 @@ const LIMITS: [&str; 2] = ["max_timestep", "clip_timestep"];
 /// The fewest flags of `sample` that make exactly this plan with a model of this limit; `None` if no flags do.
 ///
 /// Flags are only given after they were tried: read as from a command line and planned.
-pub(super) fn flags(plan: &Plan, limit: Option<TimestepLimit>) -> Option<Vec<String>> {
+pub(super) fn flags(plan: &Plan, limit: Option<TimestepLimit>, catalogue: &Catalogue) -> Option<Vec<String>> {
     let tried = preset::all().iter().flat_map(|preset| {
-        let base = preset.schedule.plan_rest(&known(plan), &CATALOGUE.registry).ok();
+        let base = preset.schedule.plan_rest(&known(plan), &catalogue.registry).ok();
         let base = base.map(|planned| planned.plan.schedule().clone());
         let changes = |base: Schedule| {
             // The model's own limit needs no flag.
             [false, true].map(|with_limit| {
                 let mut flags = vec!["--preset".to_owned(), preset.name.clone()];
                 for axis in AxisName::ALL {
-                    change(axis, base.axis(axis), plan.schedule().axis(axis), with_limit, &mut flags);
+                    change(axis, base.axis(axis), plan.schedule().axis(axis), with_limit, catalogue, &mut flags);
                 }
                 flags
             })
         };
         base.map(changes).into_iter().flatten()
     });
-    tried.filter(|flags| makes(flags, plan, limit)).min_by_key(Vec::len)
+    tried.filter(|flags| makes(flags, plan, limit, catalogue)).min_by_key(Vec::len)
 }
 
 /// Adds the flags that lead from one configuration of an axis to another.
-fn change(axis: AxisName, from: &Config, to: &Config, with_limit: bool, flags: &mut Vec<String>) {
+fn change(
+    axis: AxisName,
+    from: &Config,
+    to: &Config,
+    with_limit: bool,
+    catalogue: &Catalogue,
+    flags: &mut Vec<String>,
+) {
     let mut from = from.clone();
     if from.kind != to.kind {
         flags.extend([format!("--{axis}"), to.kind.clone()]);
-        from = CATALOGUE.find(axis, &to.kind).map_or_else(|| Config::new(&to.kind), |kind| kind.default.clone());
+        from = catalogue.find(axis, &to.kind).map_or_else(|| Config::new(&to.kind), |kind| kind.default.clone());
     }
     for (name, value) in &to.params {
         if from.params.get(name) == Some(value) {
@@ -47,7 +53,7 @@ fn change(axis: AxisName, from: &Config, to: &Config, with_limit: bool, flags: &
         if limit && !with_limit {
             continue;
         }
-        let known = CATALOGUE.find(axis, &to.kind).is_some_and(|kind| kind.form(name).is_some());
+        let known = catalogue.find(axis, &to.kind).is_some_and(|kind| kind.form(name).is_some());
         match in_words(value) {
             Some(text) if known || limit => flags.extend([format!("--{}", name.replace('_', "-")), text]),
             _ => flags.extend(["--set".to_owned(), format!("{axis}.{name}={value}")]),
@@ -66,16 +72,16 @@ fn in_words(value: &Value) -> Option<String> {
 }
 
 /// Whether these flags make the plan.
-fn makes(flags: &[String], plan: &Plan, limit: Option<TimestepLimit>) -> bool {
+fn makes(flags: &[String], plan: &Plan, limit: Option<TimestepLimit>, catalogue: &Catalogue) -> bool {
     let words = ["gtr-cli", "sample", "--class", "0", "--out", "x.png"].map(str::to_owned);
-    let Ok(Cli { command: Command::Sample(args), .. }) = Cli::try_parse_from(words.iter().chain(flags)) else {
+    let Ok(Cli { command: Command::Sample(args), .. }) = args::parse(catalogue, words.iter().chain(flags)) else {
         return false;
     };
-    let Ok(mut chosen) = args.schedule.choose() else { return false };
+    let Ok(mut chosen) = args.schedule.choose(catalogue) else { return false };
     if limit.is_some_and(|limit| chosen.schedule.set_default_timestep_limit(limit).is_err()) {
         return false;
     }
-    chosen.schedule.plan_rest(&known(plan), &CATALOGUE.registry).is_ok_and(|planned| planned.plan == *plan)
+    chosen.schedule.plan_rest(&known(plan), &catalogue.registry).is_ok_and(|planned| planned.plan == *plan)
 }
 
 fn known(plan: &Plan) -> TokenSet {
@@ -95,21 +101,23 @@ mod tests {
 
     #[test]
     fn every_preset_is_found_by_its_name() {
+        let catalogue = Catalogue::new(Registry::builtin());
         for preset in preset::all() {
             for grid in ["16x16", "8x8", "5x9"] {
                 let mut schedule = preset.schedule.clone();
                 // As `sample` does it.
                 schedule.set_default_timestep_limit(TimestepLimit::NONE).unwrap();
                 let plan = planned(&schedule, grid);
-                let flags = flags(&plan, Some(TimestepLimit::NONE)).unwrap();
+                let flags = flags(&plan, Some(TimestepLimit::NONE), &catalogue).unwrap();
                 assert_eq!(flags.len(), 2, "{flags:?}");
-                assert!(makes(&flags, &plan, Some(TimestepLimit::NONE)));
+                assert!(makes(&flags, &plan, Some(TimestepLimit::NONE), &catalogue));
             }
         }
     }
 
     #[test]
     fn what_was_changed_becomes_flags() {
+        let catalogue = Catalogue::new(Registry::builtin());
         let mut schedule = preset::find("gtr-16").unwrap().schedule.clone();
         schedule.order = schedule.order.with("cut", "quincunx");
         schedule.pace = Config::new("rates").with("steps", vec![9, 2, 1]);
@@ -117,18 +125,19 @@ mod tests {
         schedule.adapt.clear();
         let plan = planned(&schedule, "16x16");
         let limit = TimestepLimit::Max(Timestep::new(949).unwrap());
-        let words = flags(&plan, Some(limit)).unwrap().join(" ");
+        let words = flags(&plan, Some(limit), &catalogue).unwrap().join(" ");
         assert!(!words.contains("timestep") && words.contains("--cut quincunx --steps 9,2,1"), "{words}");
         // Of a model that is not known here nothing is taken for granted.
-        let words = flags(&plan, None).unwrap().join(" ");
+        let words = flags(&plan, None, &catalogue).unwrap().join(" ");
         assert!(words.contains("--max-timestep 949"), "{words}");
     }
 
     #[test]
     fn a_plan_from_elsewhere_needs_its_file() {
+        let catalogue = Catalogue::new(Registry::builtin());
         let mut document = planned(&preset::find("gtr-8").unwrap().schedule, "8x8").to_document();
         document.schedule.order.kind = "elsewhere".to_owned();
         let plan = Plan::from_document(&document, &Registry::builtin()).unwrap().plan;
-        assert_eq!(flags(&plan, None), None);
+        assert_eq!(flags(&plan, None, &catalogue), None);
     }
 }

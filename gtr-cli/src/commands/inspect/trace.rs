@@ -5,23 +5,23 @@ use std::path::Path;
 
 use gtr_backends::Picture;
 use gtr_backends::trace::{Batch, Description, StepRecord, Trace};
-use gtr_core::{AxisName, Plan};
+use gtr_core::{AxisName, Plan, Registry};
 
 use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
-use crate::page::{self, TraceBatch, TraceData, TraceImage, TraceStep};
-use crate::picture::Bitmap;
-use crate::table::{Align, Rows, count};
-use crate::words::in_words;
+use gtr_draw::page::{self, TraceBatch, TraceData, TraceImage, TraceStep};
+use gtr_draw::table::{Align, Rows, count};
+use gtr_draw::words::in_words;
+use gtr_run::picture::Bitmap;
 
 /// A page shows no more images than this.
 const PAGE: usize = 64;
 
 /// Carries out the command for a trace.
-pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatus, CliError> {
-    let mut trace = Trace::open(&args.file)?;
+pub(super) fn run(args: &InspectArgs, format: InspectFormat, registry: &Registry) -> Result<ExitStatus, CliError> {
+    let mut trace = Trace::open(&args.file, registry)?;
     let plan = trace.description().plan.clone();
     if let Some(unchecked) = &trace.description().unchecked {
         output::note(format_args!("{}: its plan: {unchecked}", args.file.display()));

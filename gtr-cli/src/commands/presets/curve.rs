@@ -1,13 +1,13 @@
 //! The loss of the presets over their AR steps.
 
 use gtr_core::preset::Preset;
-use gtr_core::{Grid, Seed};
+use gtr_core::{Grid, Registry, Seed};
 
 use crate::args::Chosen;
-use crate::draw::chart::{Axis, Chart, Marks, Point, Series};
-use crate::draw::palette::category;
 use crate::error::CliError;
-use crate::losses::Losses;
+use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
+use gtr_draw::palette::category;
+use gtr_lab::losses::Losses;
 
 /// Sides of the figure.
 const SIZE: (f64, f64) = (760.0, 480.0);
@@ -16,11 +16,11 @@ const SIZE: (f64, f64) = (760.0, 480.0);
 type Place = (f64, f64, String);
 
 /// The figure as SVG: presets that are called alike are joined by a line. A preset that loses nothing has no place on it.
-pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses) -> Result<String, CliError> {
+pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses, registry: &Registry) -> Result<String, CliError> {
     let mut families: Vec<(String, Vec<Place>)> = Vec::new();
     for preset in presets {
         let chosen = Chosen { name: preset.name.clone(), home_grid: None, schedule: preset.schedule.clone() };
-        let plan = chosen.plan(grid)?.plan;
+        let plan = chosen.plan(grid, registry)?.plan;
         let Some(loss) = losses.of(&plan, Seed(0)).total() else { continue };
         let steps = gtr_core::cost::float(plan.steps().len());
         let family = family(&preset.name);

@@ -6,7 +6,7 @@ use super::size;
 use crate::args::SampleArgs;
 use crate::error::CliError;
 use crate::memory;
-use crate::series::Numbering;
+use gtr_run::series::Numbering;
 
 /// The memory of a machine that does not tell how much it has.
 const UNKNOWN: u64 = 64 << 30;

@@ -1,17 +1,42 @@
 //! Makes many images, or a part of them.
 
-use gtr_backends::Picture;
+use gtr_backends::{BackendError, Picture};
 use gtr_core::Plan;
+use gtr_core::sampler::SampleError;
+use gtr_draw::table::count;
+use gtr_run::bulk::{self, Before, Checksum, Destination, Gathered, Layout, Part, Place, Request, Run, Shard};
+use gtr_run::path::is_npz;
+use gtr_run::series::{Numbering, Recipe};
 
 use super::progress::Progress;
+use super::scale;
 use crate::args::SampleArgs;
-use crate::bulk::{self, Before, Checksum, Destination, Gathered, Part, Place, Run};
 use crate::error::{CliError, ExitStatus};
-use crate::memory;
-use crate::output;
-use crate::series::{Numbering, Recipe};
-use crate::signals::Stop;
-use crate::table::count;
+use crate::{memory, output, signals};
+
+/// The place of many images, if the command line asks for many at all: finds out whether they can be written, before a model is
+/// loaded.
+pub(super) fn place(args: &SampleArgs) -> Result<Option<Place>, CliError> {
+    let (bulk, out) = (&args.bulk, &args.out);
+    let npz = is_npz(out);
+    if !npz && bulk.channels.is_some() {
+        return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
+    }
+    if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
+        return Ok(None);
+    }
+    let layout = bulk.layout.map_or(Layout::Flat, Layout::from);
+    if layout != Layout::Flat && npz {
+        return Err(CliError::usage("--layout is of folders: name one as --out"));
+    }
+    if args.trace.is_some() {
+        return Err(CliError::usage("--trace records single runs: name a picture or a folder as --out"));
+    }
+    let shard = bulk.shard.map(|choice| choice.resolve(|name| std::env::var(name).ok())).transpose()?;
+    let shard = shard.unwrap_or(Shard::WHOLE);
+    let request = Request { out, layout, shard, before: before(args), locks: !bulk.no_lock };
+    Ok(Some(Place::new(&request, &output::notes())?))
+}
 
 /// The run that the command line describes.
 pub(super) fn describe(
@@ -25,17 +50,12 @@ pub(super) fn describe(
         plan_sha256: Checksum::of(plan.to_document().to_json().as_bytes()),
         model_sha256: Checksum::try_from(fingerprint)
             .map_err(|error| CliError::Failure(format!("the model's fingerprint: {error}")))?,
-        settings: recipe.settings(scale(args)),
+        settings: recipe.settings(scale(args).unwrap_or(1)),
         layout: place.layout,
         numbering,
         subjects: subjects.clone(),
         metadata: place.metadata.clone(),
     })
-}
-
-/// Files are left as they are unless it is said otherwise.
-fn scale(args: &SampleArgs) -> usize {
-    args.scale.map_or(1, |scale| scale as usize)
 }
 
 /// What is done with what an earlier run left.
@@ -53,37 +73,37 @@ pub(super) fn generate(
     place: &Place,
     (run, recipe): (Run, Recipe),
     ar_steps: usize,
-    mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, CliError>,
+    mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, SampleError<BackendError>>,
 ) -> Result<ExitStatus, CliError> {
     let started = std::time::Instant::now();
     if place.npz.is_some() {
-        run.warn_of_order();
+        run.order_warning().into_iter().for_each(output::note);
     }
-    let stop = Stop::listen("the same command with --resume makes what is missing");
-    let mut part = Part::open(place, before(args), run, (recipe, scale(args)))?;
+    let interrupt = signals::interrupt("the same command with --resume makes what is missing");
+    let mut part = Part::open(place, before(args), run, (recipe, scale(args).unwrap_or(1)))?;
     let earlier = part.manifest().finished.len();
     let gaps = part.manifest().gaps();
     // About: the last batch before a gap that is finished may be small.
     let missing: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
     let batches = missing.div_ceil(args.batch.into());
-    let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing, stop);
-    let made = bulk::make(&mut part, args.batch as usize, stop, |positions| {
-        let pictures = sample(positions, &mut progress)?;
+    let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing, &interrupt);
+    let made = bulk::make(&mut part, args.batch as usize, &interrupt, |positions| {
+        let pictures = interrupt.sampled(sample(positions, &mut progress))?;
         progress.done(pictures.len());
         Ok(pictures)
     });
     progress.finish();
-    made?;
     let (range, done) = (part.manifest().range(), part.manifest().finished.len());
     let all = range.end - range.start;
-    if done as u64 != all
-        && let Some(status) = stop.asked()
-    {
-        output::note(format_args!(
-            "stopped after {done} of {}: the same command with --resume makes the others",
-            count(all, "image")
-        ));
-        return Ok(status);
+    match made {
+        Err(gtr_run::Error::Interrupted(reason)) => {
+            output::note(format_args!(
+                "stopped after {done} of {}: the same command with --resume makes the others",
+                count(all, "image")
+            ));
+            return Ok(reason.into());
+        }
+        made => made?,
     }
     if place.shard.of() == 1 {
         join(place, args.bulk.channels)?;
@@ -97,7 +117,7 @@ fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
     let folder = place.store.folder();
     let gathered = Gathered::read(&[folder.to_owned()])?;
     gathered.check()?;
-    let Some(npz) = &place.npz else { return Destination::new(folder, &gathered, None)?.write(&gathered) };
+    let Some(npz) = &place.npz else { return Ok(Destination::new(folder, &gathered, None)?.write(&gathered)?) };
     Destination::new(npz, &gathered, channels)?.write(&gathered)?;
     std::fs::remove_dir_all(folder)
         .map_err(|error| CliError::failure(format_args!("cannot remove {}", folder.display()), &error))

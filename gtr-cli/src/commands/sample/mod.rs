@@ -13,30 +13,31 @@ use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::time::Instant;
 
-use gtr_backends::trace::{Provenance, Tracer};
-use gtr_backends::{BackendError, Families};
-use gtr_core::sampler::{Job, JobOf, SampleError, Settings};
-use gtr_core::{Guidance, MaskedGenerator, Plan, Role, Sampler, Seed};
+use gtr_backends::trace::{Provenance, Traced, Tracer};
+use gtr_backends::{Family, Picture, Precision};
+use gtr_core::sampler::{Job, Settings};
+use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Registry, Role, Sampler, Seed};
+use gtr_draw::table::count;
+use gtr_run::bulk::prompts::{self, Prompt};
+use gtr_run::bulk::{self, Layout};
+use gtr_run::series::{Inpainting, Numbering, Parameters, Place, Recipe, Series, Subjects};
 
 use self::begin::Begin;
 use self::model::Opened;
 use self::variance::Variance;
 use self::watch::Watch;
 use crate::args::SampleArgs;
-use crate::bulk;
-use crate::bulk::prompts::{self, Prompt};
-use crate::catalogue::CATALOGUE;
+use crate::catalogue::Catalogue;
 use crate::commands::{plan_file, warn_of_weak_guidance};
 use crate::ending;
-use crate::error::{CliError, ExitStatus, chain};
+use crate::error::{CliError, ExitStatus};
 use crate::input::is_stream;
 use crate::memory;
 use crate::output::{self, Target};
-use crate::series::{Numbering, Parameters, Place, Recipe, Series, Subjects};
-use crate::signals::Stop;
+use crate::signals;
 
 /// Carries out the command.
-pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let started = Instant::now();
     if args.plan.is_some() {
         args.schedule.refuse("the plan of --plan")?;
@@ -83,23 +84,22 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
         }
         place.metadata = metadata;
     }
-    let families = Families::builtin();
-    let opened = match families.spec(&args.model.model)?.arch.text {
-        None => model::open_classes(args, &families)?,
-        Some(_) => model::open_texts(args, &families, texts)?,
-    };
-    generate(args, opened, destination, started)
+    match gtr_backends::family(&args.model.model)? {
+        Family::Mar => generate(args, catalogue, model::open_mar(args)?, destination, started),
+        Family::LightGen => generate(args, catalogue, model::open_lightgen(args, texts)?, destination, started),
+        _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+    }
 }
 
 /// What a run remembers of its prompts for the layout. Refuses prompts that do not fit it, before a model is loaded.
 fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) -> Result<Option<Vec<String>>, CliError> {
-    let Some(layout) = args.bulk.layout else { return Ok(None) };
+    let Some(layout) = args.bulk.layout.map(Layout::from) else { return Ok(None) };
     let metadata = layout.metadata(listed.unwrap_or_default()).filter(|metadata| !metadata.is_empty());
     let subjects = match texts {
         [] => Subjects::Classes(Vec::new()),
         texts => Subjects::Prompts(texts.to_owned()),
     };
-    match layout.problem(&subjects, metadata.as_deref(), Numbering::of(args, texts.len().max(1))?) {
+    match layout.problem(&subjects, metadata.as_deref(), numbering(args, texts.len().max(1))?) {
         Some(problem) => Err(CliError::Usage(problem)),
         None => Ok(metadata),
     }
@@ -116,13 +116,62 @@ enum Destination {
 impl Destination {
     /// Finds out whether the images can be written, before a model is loaded.
     fn new(args: &SampleArgs, texts: usize) -> Result<Self, CliError> {
-        if let Some(place) = bulk::Place::new(args)? {
+        if let Some(place) = many::place(args)? {
             refuse_with_many(args)?;
             return Ok(Self::Bulk(place));
         }
-        let numbering = Numbering::of(args, args.class.as_ref().map_or(texts.max(1), |classes| classes.0.len()))?;
-        Ok(Self::Series(numbering, Place::new(args, numbering)?))
+        let numbering = numbering(args, args.class.as_ref().map_or(texts.max(1), |classes| classes.0.len()))?;
+        Ok(Self::Series(numbering, place(args, numbering)?))
     }
+}
+
+/// The images that were asked for, of so many classes or prompts.
+fn numbering(args: &SampleArgs, subjects: usize) -> Result<Numbering, CliError> {
+    let (count, first) = (args.count.into(), ImageIndex(args.first_image));
+    Ok(Numbering::new(subjects, count, first, args.bulk.classes.is_some())?)
+}
+
+/// The picture or the folder that was asked for.
+fn place(args: &SampleArgs, numbering: Numbering) -> Result<Place, CliError> {
+    output::refuse_terminal(Some(&args.out), "a PNG picture")?;
+    Ok(Place::new(&args.out, numbering, args.going_on.reconstructions())?)
+}
+
+/// Pixels that a pixel becomes, where that was said.
+fn scale(args: &SampleArgs) -> Option<usize> {
+    args.scale.map(|scale| scale as usize)
+}
+
+/// What the files of the run record.
+fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Settings) -> Recipe {
+    let text = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let (model, going_on) = (&args.model, &args.going_on);
+    let parameters = Parameters {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: model.model.clone(),
+        weights: text(&model.weights),
+        random_weights: model.random_weights,
+        vae: text(&model.vae),
+        text_encoder: text(&model.text_encoder),
+        dtype: Some(model.dtype).filter(|dtype| *dtype != Precision::default()).map(|dtype| dtype.name().to_owned()),
+        device: Some(model.device.clone()).filter(|device| device != "cpu"),
+        size: args.size,
+        subjects,
+        count: args.count,
+        first_image: args.first_image,
+        seed: settings.seed.0,
+        cfg: settings.guidance.scale(),
+        cfg_schedule: settings.guidance.schedule(),
+        temperature: settings.temperature,
+        scale: None,
+        inpainting: Inpainting {
+            init: text(&going_on.init),
+            mask: text(&going_on.mask),
+            dilate: going_on.dilate,
+            reseed_reconstruction: going_on.reseed_reconstruction,
+        },
+    };
+    Recipe::new(parameters, plan)
 }
 
 /// What a run has done.
@@ -137,13 +186,14 @@ struct Done {
 /// Makes all images and writes them.
 fn generate(
     args: &SampleArgs,
+    catalogue: &Catalogue,
     opened: Opened,
     destination: Destination,
     started: Instant,
 ) -> Result<ExitStatus, CliError> {
     let Opened { mut generator, prompts, subjects, weights, shape, .. } = opened;
     let begin = Begin::read(args, generator.grid(), shape)?;
-    let plan = plan(args, &generator, begin.as_ref())?;
+    let plan = plan(args, catalogue, &generator, begin.as_ref())?;
     let guidance = Guidance::new(
         args.cfg.or(opened.guidance).unwrap_or(1.0),
         args.cfg_schedule.map_or(opened.guidance_schedule, Into::into),
@@ -151,36 +201,39 @@ fn generate(
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     warn_of_weak_guidance(guidance.scale());
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
-    let recipe = Recipe::new(args, subjects, &plan, &settings);
+    let recipe = recipe(args, subjects, &plan, &settings);
     let sampler = Sampler::new(&plan, &CATALOGUE.registry)?;
-    let seeds = reconstruction_seeds(args, &plan)?;
+    let seeds = reconstruction_seeds(args, &plan, &catalogue.registry)?;
     let (numbering, place) = match destination {
         Destination::Series(numbering, place) if numbering.subjects() == prompts.len() => (numbering, place),
         // Only the model knows which names with commas are one class.
         Destination::Series(..) => {
-            let numbering = Numbering::of(args, prompts.len())?;
-            (numbering, Place::new(args, numbering)?)
+            let numbering = numbering(args, prompts.len())?;
+            (numbering, self::place(args, numbering)?)
         }
         Destination::Bulk(place) => {
-            let numbering = Numbering::of(args, prompts.len())?;
+            let (numbering, sampler) = (numbering(args, prompts.len())?, Sampler::new(&plan, &catalogue.registry)?);
             batch::check(args, &plan, shape, numbering)?;
             let run = many::describe(args, &place, (numbering, &recipe, &plan))?;
             let job = |position: &u64| job::<G>(&prompts, numbering, *position);
             return many::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
                 let jobs: Vec<_> = positions.iter().map(job).collect();
-                Ok(sampler.batch(&jobs, &settings).observe(progress).run(&mut generator)?)
+                sampler.run(&mut generator, &jobs, &settings, progress)
             });
         }
     };
     batch::check(args, &plan, shape, numbering)?;
-    place.prepare(args, numbering, &recipe)?;
-    let mut series = Series::new(args, numbering, place, recipe);
+    if let Place::Folder(folder) = &place {
+        bulk::clear(folder, args.bulk.overwrite, &output::notes())?;
+    }
+    place.prepare(numbering, &recipe, scale(args).unwrap_or(1), args.bulk.overwrite)?;
+    let mut series = Series::new(numbering, place, recipe, scale(args));
     let provenance = Provenance { model: args.model.model.clone(), weights, precision: args.model.dtype };
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
     let (images, batch) = (numbering.images(), u64::from(args.batch));
-    let stop = Stop::listen("what was not written is lost");
-    let mut watch = Watch::new(args, numbering, &plan, stop)?;
+    let interrupt = signals::interrupt("what was not written is lost");
+    let mut watch = Watch::new(args, numbering, &plan, &interrupt)?;
     let mut variance = Variance::default();
     let mut next = 0;
     while next < images {
@@ -198,11 +251,14 @@ fn generate(
                     batch.observe(&mut watch).run(&mut generator)
                 }
             };
-            let pictures = match made {
+            let pictures = match interrupt.sampled(made) {
                 Ok(pictures) => pictures,
-                Err(error) => match (CliError::from(error), stop.asked()) {
-                    (CliError::Stopped, Some(status)) => return Ok(stopped(status, &series, next, images)),
-                    (error, _) => return Err(error),
+                Err(error) => match (watch.failure(), error) {
+                    (Some(failure), _) => return Err(failure),
+                    (None, gtr_run::Error::Interrupted(reason)) => {
+                        return Ok(stopped(reason.into(), &series, next, images));
+                    }
+                    (None, error) => return Err(error.into()),
                 },
             };
             watch.done(pictures.len());
@@ -215,8 +271,8 @@ fn generate(
             variance.add(&variants.iter().map(|pictures| &pictures[image]).collect::<Vec<_>>());
         }
         next = end;
-        if let Some(status) = stop.asked().filter(|_| next < images) {
-            return Ok(stopped(status, &series, next, images));
+        if let Some(reason) = interrupt.requested().filter(|_| next < images) {
+            return Ok(stopped(reason.into(), &series, next, images));
         }
     }
     watch.finish()?;
@@ -231,7 +287,7 @@ fn generate(
 /// Says what is left of a run that was stopped.
 fn stopped(status: ExitStatus, series: &Series, made: u64, images: u64) -> ExitStatus {
     let made = if series.is_in_folder() { made } else { 0 };
-    output::note(format_args!("stopped: {made} of {} are written", crate::table::count(images, "image")));
+    output::note(format_args!("stopped: {made} of {} are written", count(images, "image")));
     status
 }
 
@@ -256,32 +312,45 @@ fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     }
 }
 
-/// The seed of each time that the reconstruction is made: the first is that of the run.
-fn reconstruction_seeds(args: &SampleArgs, plan: &Plan) -> Result<Vec<Seed>, CliError> {
-    let Some(count) = args.going_on.reseed_reconstruction else { return Ok(vec![Seed(args.seed)]) };
+/// A sampler for each time that the reconstruction is made: the first is the plain one.
+fn samplers<'p>(args: &SampleArgs, plan: &'p Plan, registry: &Registry) -> Result<Vec<Sampler<'p>>, CliError> {
+    let Some(times) = args.going_on.reseed_reconstruction else {
+        return Ok(vec![Sampler::new(plan, registry)?]);
+    };
     if plan.stages().iter().all(|stage| stage.role() == Role::Generation) {
         return Err(CliError::usage(
             "--reseed-reconstruction: the plan has no reconstruction: choose --order bisection or block, of 2 stages or more",
         ));
     }
-    Ok((0..count).map(|variant| Seed(args.seed.wrapping_add(variant.into()))).collect())
+    let seed = |variant: u32| Seed(args.seed.wrapping_add(variant.into()));
+    (0..times).map(|variant| Ok(Sampler::new(plan, registry)?.reseeded(seed(variant)))).collect()
 }
 
 /// The plan that was asked for, with the timesteps that the model is good for.
-fn plan<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<&Begin>) -> Result<Plan, CliError> {
-    let plan = plan_for(args, generator, begin)?;
+fn plan<G: MaskedGenerator>(
+    args: &SampleArgs,
+    catalogue: &Catalogue,
+    generator: &G,
+    begin: Option<&Begin>,
+) -> Result<Plan, CliError> {
+    let plan = plan_for(args, catalogue, generator, begin)?;
     begin::check(&plan, begin, args)?;
     Ok(plan)
 }
 
-fn plan_for<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<&Begin>) -> Result<Plan, CliError> {
+fn plan_for<G: MaskedGenerator>(
+    args: &SampleArgs,
+    catalogue: &Catalogue,
+    generator: &G,
+    begin: Option<&Begin>,
+) -> Result<Plan, CliError> {
     let (grid, limit) = (generator.grid(), generator.timestep_limit());
     let Some(path) = &args.plan else {
-        let mut chosen = args.schedule.choose()?;
+        let mut chosen = args.schedule.choose(catalogue)?;
         chosen.schedule.set_default_timestep_limit(limit)?;
-        return Ok(chosen.plan_rest(&begin::known_tokens(begin, grid))?.plan);
+        return Ok(chosen.plan_rest(&begin::known_tokens(begin, grid), &catalogue.registry)?.plan);
     };
-    plan_file::read(path, &args.model.model, grid, limit)
+    plan_file::read(path, (&args.model.model, grid, limit), &catalogue.registry)
 }
 
 impl Done {
@@ -307,15 +376,15 @@ impl Done {
         let plural = if images == 1 { "" } else { "s" };
         let random =
             args.model.random_weights.map_or_else(String::new, |seed| format!(", random weights (seed {seed})"));
-        let count = args.going_on.reseed_reconstruction.unwrap_or_default();
+        let reconstructions = args.going_on.reseed_reconstruction.unwrap_or_default();
         let apart = self.variance.map_or_else(String::new, |variance| {
-            format!(", mean pixel variance {variance:.5} over {count} reconstructions")
+            format!(", mean pixel variance {variance:.5} over {reconstructions} reconstructions")
         });
         format!(
             "{}: {images} image{plural}, {}, {}, {seconds:.2} s{}{random}{apart}\n",
             args.out.display(),
-            crate::table::count(ar_steps, "AR step"),
-            crate::table::count(network_evaluations, "network evaluation"),
+            count(ar_steps, "AR step"),
+            count(network_evaluations, "network evaluation"),
             peak.map_or_else(String::new, |bytes| format!(", peak memory {}", size(bytes))),
         )
     }
@@ -326,29 +395,4 @@ impl Done {
 fn size(bytes: u64) -> String {
     let megabytes = bytes as f64 / 1e6;
     if megabytes < 1000.0 { format!("{megabytes:.0} MB") } else { format!("{:.2} GB", megabytes / 1000.0) }
-}
-
-impl From<BackendError> for CliError {
-    fn from(error: BackendError) -> Self {
-        match error {
-            BackendError::UnknownModel { .. }
-            | BackendError::NotHere { .. }
-            | BackendError::Class { .. }
-            | BackendError::ClassName { .. } => Self::Usage(chain(&error)),
-            _ => Self::Failure(chain(&error)),
-        }
-    }
-}
-
-impl<O: Into<Self> + Debug + Display> From<SampleError<BackendError, O>> for CliError {
-    fn from(error: SampleError<BackendError, O>) -> Self {
-        match error {
-            SampleError::Plan(error) => error.into(),
-            SampleError::Model(error) => error.into(),
-            SampleError::Setting(error) => Self::Usage(error.to_string()),
-            SampleError::Stopped { .. } => Self::Stopped,
-            SampleError::Observer(error) => error.into(),
-            error => Self::Failure(chain(&error)),
-        }
-    }
 }

@@ -11,7 +11,7 @@ use gtr_core::{Capability, GuidanceSchedule, MaskedGenerator};
 use crate::args::{ClassName, SampleArgs};
 use crate::error::CliError;
 use crate::output;
-use crate::series::Subjects;
+use gtr_run::series::Subjects;
 
 /// A model, ready to make the images that were asked for.
 pub(super) struct Opened {

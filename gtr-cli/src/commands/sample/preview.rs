@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use image::{DynamicImage, GrayImage, RgbImage};
 
-use crate::picture::Bitmap;
+use gtr_run::picture::Bitmap;
 
 /// Lines of a terminal that are left to the progress bar and the prompt.
 const OTHER_LINES: u32 = 3;

@@ -6,28 +6,27 @@ use std::time::Instant;
 
 use gtr_core::MaskedGenerator;
 use gtr_core::sampler::{Observer, StepEvent};
+use gtr_run::Interrupt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use crate::signals::Stop;
 
 /// A bar over the AR steps of all batches; nothing where standard error is no terminal.
 pub(super) struct Progress {
     bar: ProgressBar,
     images: u64,
     done: u64,
-    stop: Stop,
+    interrupt: Interrupt,
     /// When the batch in hand began.
     started: Instant,
 }
 
 impl Progress {
     /// A bar of so many steps, in which so many images are made.
-    pub(super) fn new(steps: u64, images: u64, stop: Stop) -> Self {
+    pub(super) fn new(steps: u64, images: u64, interrupt: &Interrupt) -> Self {
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} AR steps, {msg}, {eta} left") {
             bar.set_style(style);
         }
-        let progress = Self { bar, images, done: 0, stop, started: Instant::now() };
+        let progress = Self { bar, images, done: 0, interrupt: interrupt.clone(), started: Instant::now() };
         progress.tell();
         progress
     }
@@ -66,6 +65,6 @@ impl<G: MaskedGenerator> Observer<G> for Progress {
         let (stage, tokens) = (event.step.stage(), event.step.tokens());
         tracing::debug!(step = event.index + 1, of = event.steps, stage, tokens, guidance = event.guidance, "AR step");
         self.bar.inc(1);
-        Ok(self.stop.flow(self.started, event.index + 1, event.steps))
+        Ok(self.interrupt.flow(self.started, event.index + 1, event.steps))
     }
 }

@@ -6,16 +6,16 @@ use std::ops::ControlFlow;
 use gtr_backends::{BackendError, Picture};
 use gtr_core::sampler::{Observer, StepEvent};
 use gtr_core::{MaskedGenerator, Plan};
+use gtr_run::Interrupt;
+use gtr_run::animation::Format;
+use gtr_run::picture::{Bitmap, Sheet};
+use gtr_run::series::{Layout, Numbering};
 
 use super::preview::Preview;
 use super::progress::Progress;
-use crate::animation::Format;
 use crate::args::SampleArgs;
 use crate::error::CliError;
 use crate::output::{self, Target};
-use crate::picture::{Bitmap, Sheet};
-use crate::series::{Layout, Numbering};
-use crate::signals::Stop;
 
 /// An animation of more bytes in memory than this is refused.
 const MOST: usize = 1 << 29;
@@ -40,7 +40,12 @@ struct Animation {
 
 impl Watch {
     /// Of a run that has not begun.
-    pub(super) fn new(args: &SampleArgs, numbering: Numbering, plan: &Plan, stop: Stop) -> Result<Self, CliError> {
+    pub(super) fn new(
+        args: &SampleArgs,
+        numbering: Numbering,
+        plan: &Plan,
+        interrupt: &Interrupt,
+    ) -> Result<Self, CliError> {
         let images = numbering.images();
         let animation = args.look.animate.as_deref().map(|path| {
             if images > args.batch.into() {
@@ -48,7 +53,10 @@ impl Watch {
                     "--animate shows images that grow at the same time: give --batch {images}, or ask for fewer images"
                 )));
             }
-            Ok(Animation { format: Format::of(path)?, target: Target::new(path)?, frames: Vec::new(), bytes: 0 })
+            let format = Format::of(path).ok_or_else(|| {
+                CliError::usage(format_args!("--animate {}: name a file that ends in .gif or .png", path.display()))
+            })?;
+            Ok(Animation { format, target: Target::new(path)?, frames: Vec::new(), bytes: 0 })
         });
         let reconstructions = args.going_on.reconstructions();
         let batches = images.div_ceil(args.batch.into()).saturating_mul(reconstructions.into());
@@ -56,7 +64,7 @@ impl Watch {
             progress: Progress::new(
                 batches.saturating_mul(plan.steps().len() as u64),
                 images.saturating_mul(reconstructions.into()),
-                stop,
+                interrupt,
             ),
             animation: animation.transpose()?,
             preview: preview(args),
@@ -74,7 +82,7 @@ impl Watch {
     pub(super) fn finish(self) -> Result<(), CliError> {
         self.progress.finish();
         match self.animation {
-            Some(Animation { target, format, frames, .. }) => target.write(&format.encode(&frames)?),
+            Some(Animation { target, format, frames, .. }) => Ok(target.write(&format.encode(&frames)?)?),
             None => Ok(()),
         }
     }

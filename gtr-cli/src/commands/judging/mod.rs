@@ -1,0 +1,63 @@
+//! What commands share that make images and judge them.
+
+mod progress;
+
+use gtr_backends::Judge;
+use gtr_core::Registry;
+use gtr_lab::evaluation::{Evaluator, Identity, Options, check_classes};
+use gtr_lab::model::ClassModel;
+
+use self::progress::Progress;
+use crate::args::{ModelArgs, SeriesArgs};
+use crate::error::{CliError, ExitStatus};
+use crate::{output, signals};
+
+/// Opens the model, whose images `judge` is to judge.
+pub(super) fn open<'r>(
+    model: &ModelArgs,
+    series: &SeriesArgs,
+    judge: Judge,
+    registry: &'r Registry,
+) -> Result<Evaluator<'r>, CliError> {
+    let name = &model.model;
+    // Before anyone is asked for weights.
+    check_classes(name, gtr_backends::spec(name)?.classes.filter(|_| model.text_encoder.is_none()))?;
+    let compute = model.compute()?;
+    let device = gtr_backends::device_name(compute.device());
+    let generator = gtr_backends::open_mar(name, &model.files(), compute)?;
+    if let Some(note) = generator.section().note() {
+        output::note(format_args!("{name}: {note}"));
+    }
+    let identity = Identity {
+        name: name.clone(),
+        random_weights: model.random_weights,
+        fingerprint: gtr_backends::fingerprint(name, &model.files(), None)?,
+        dtype: model.dtype.name().to_owned(),
+        device,
+    };
+    let options = Options {
+        store: series.store.as_deref(),
+        batch: series.batch as usize,
+        interrupt: signals::interrupt(next(series)),
+        notes: output::notes(),
+        progress: Box::new(Progress::new()),
+    };
+    Ok(Evaluator::new(Box::new(ClassModel::mar(generator)?), identity, judge, registry, options)?)
+}
+
+/// How what was stopped goes on.
+fn next(series: &SeriesArgs) -> &'static str {
+    if series.store.is_some() { "the same command goes on from here" } else { "without --store nothing is kept" }
+}
+
+/// How the program ends: of work that was asked to stop, it is said how it goes on.
+pub(super) fn ended(result: Result<(), CliError>, series: &SeriesArgs) -> Result<ExitStatus, CliError> {
+    match result {
+        Ok(()) => Ok(ExitStatus::Success),
+        Err(CliError::Interrupted(reason)) => {
+            output::note(format_args!("stopped: {}", next(series)));
+            Ok(reason.into())
+        }
+        Err(error) => Err(error),
+    }
+}

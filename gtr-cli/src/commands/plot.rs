@@ -1,0 +1,40 @@
+//! Files for figures.
+
+use std::path::Path;
+
+use gtr_lab::evaluation::{Row, figure};
+
+use crate::error::CliError;
+use crate::output::{self, Target};
+
+/// A file for a figure: SVG or PNG.
+#[derive(Debug)]
+pub(super) struct Plot<'a> {
+    path: &'a Path,
+    png: bool,
+}
+
+impl<'a> Plot<'a> {
+    /// Finds out whether the figure can be written, before anything is computed for it.
+    pub(super) fn new(path: &'a Path) -> Result<Self, CliError> {
+        let is = |ending: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending));
+        if !is("svg") && !is("png") {
+            return Err(CliError::usage(format_args!(
+                "--plot {}: name a file that ends in .svg or .png",
+                path.display()
+            )));
+        }
+        Target::new(path)?;
+        Ok(Self { path, png: is("png") })
+    }
+
+    /// Draws the rows whose cost is known.
+    pub(super) fn write(&self, title: &str, rows: &[Row]) -> Result<(), CliError> {
+        self.save(&figure(title, rows))
+    }
+
+    /// Writes a figure that is drawn already.
+    pub(super) fn save(&self, svg: &str) -> Result<(), CliError> {
+        if self.png { output::paint(svg, Some(self.path)) } else { output::write(svg, Some(self.path)) }
+    }
+}

@@ -1,0 +1,189 @@
+//! Curves over the AR steps: pace, diffusion steps, guidance and loss.
+
+use gtr_core::{Guidance, GuidanceSchedule};
+
+use super::view::PlanView;
+use crate::area::Area;
+use crate::chart::{Axis, Band, Chart, Marks, Point, Series};
+use crate::palette::{self, INK};
+use crate::svg::Svg;
+
+/// Of more AR steps some are drawn, evenly chosen.
+const MOST_STEPS: usize = 400;
+
+/// Up to so many AR steps are drawn as bars.
+const MOST_BARS: usize = 100;
+
+/// Room for the numbers left of the curves, for all the same.
+const GUTTER: f64 = 34.0;
+
+/// Room for the numbers and the name of the axis below the last of them.
+pub(super) const FOOT: f64 = 35.0;
+
+/// The ends of the axes, shared by plans that are compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    steps: usize,
+    tokens: usize,
+    diffusion: u32,
+    loss: f64,
+}
+
+impl Ends {
+    /// The ends that suit all plans.
+    pub(super) fn of(plans: &[PlanView<'_>]) -> Self {
+        let steps = || plans.iter().flat_map(|shown| shown.plan.steps());
+        let diffusion =
+            steps().flat_map(|step| [Some(step.diffusion_steps()), step.detail().map(|detail| detail.diffusion_steps)]);
+        Self {
+            steps: plans.iter().map(|shown| shown.plan.steps().len()).max().unwrap_or(1),
+            tokens: steps().map(gtr_core::Step::tokens).max().unwrap_or(1),
+            diffusion: diffusion.flatten().map(gtr_core::DiffusionSteps::get).max().unwrap_or(1),
+            loss: plans.iter().filter_map(PlanView::loss).flat_map(|loss| &loss.steps).copied().fold(0.0, f64::max),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^24 steps")]
+    fn x(self) -> Axis {
+        Axis::new("").whole().range(0.5, self.steps as f64 + 0.5)
+    }
+}
+
+/// Draws the curves below each other.
+pub(super) fn draw(svg: &mut Svg, shown: &PlanView<'_>, ends: Ends, area: Area, letters: [&str; 4]) {
+    let chosen = chosen(shown.plan.steps().len());
+    let gap = 8.0;
+    let mut charts =
+        vec![tokens(shown, ends, &chosen), diffusion(shown, ends, &chosen), guidance(shown, ends, &chosen)];
+    charts.extend(loss(shown, ends, &chosen));
+    let count = charts.len();
+    let height = (area.height - FOOT - real(count - 1) * gap) / real(count);
+    let mut top = area.top;
+    for (at, (mut chart, letter)) in (1..).zip(charts.into_iter().zip(letters)) {
+        let last = at == count;
+        let every = every(shown.plan.steps().len());
+        let some = if every == 1 { String::new() } else { format!(", one of {every} drawn") };
+        chart.title = super::lettered(letter, &format!("{}{some}", chart.title));
+        chart.x = if last { ends.x().named("AR step") } else { ends.x().bare() };
+        chart.gutter = Some(GUTTER);
+        let height = height + if last { FOOT } else { 0.0 };
+        chart.draw(svg, Area::new(area.left, top, area.width, height));
+        top += height + gap;
+    }
+}
+
+/// One of so many AR steps is drawn.
+fn every(steps: usize) -> usize {
+    steps.div_ceil(MOST_STEPS).max(1)
+}
+
+/// The AR steps that are drawn: all, or some and the last.
+fn chosen(steps: usize) -> Vec<usize> {
+    let mut chosen: Vec<usize> = (0..steps).step_by(every(steps)).collect();
+    if chosen.last().is_some_and(|last| last + 1 != steps) {
+        chosen.push(steps - 1);
+    }
+    chosen
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 2^24 tokens and steps")]
+fn real(number: usize) -> f64 {
+    number as f64
+}
+
+fn tokens(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
+    let steps = shown.plan.steps();
+    let is_narrow = steps.len() > MOST_BARS;
+    let series = if is_narrow {
+        Series::new("", Marks::Steps, INK).with(held(chosen, steps.len(), |step| real(steps[step].tokens())))
+    } else {
+        let bar = |&step: &usize| Point::at(real(step + 1), real(steps[step].tokens())).colour(shown.step_colour(step));
+        Series::new("", Marks::Bars, INK).with(chosen.iter().map(bar))
+    };
+    Chart {
+        title: "Tokens of an AR step".to_owned(),
+        y: Axis::new("").whole().range(0.0, real(ends.tokens) * 1.08),
+        series: vec![series],
+        bands: if is_narrow { bands(shown) } else { Vec::new() },
+        ..Chart::default()
+    }
+}
+
+fn diffusion(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
+    let steps = shown.plan.steps();
+    let mut series = vec![
+        Series::new("", Marks::Steps, INK)
+            .with(held(chosen, steps.len(), |step| steps[step].diffusion_steps().get().into())),
+    ];
+    let mut title = "Diffusion steps of a token".to_owned();
+    // Steps with detail follow one another in a stage.
+    for (stage, &(first, count)) in shown.spans().iter().enumerate() {
+        let with = (first..first + count).filter_map(|step| steps[step].detail().map(|detail| (step, detail)));
+        let ends: Vec<_> = with.collect();
+        let (Some((from, detail)), Some((to, _))) = (ends.first(), ends.last()) else { continue };
+        let height = f64::from(detail.diffusion_steps.get());
+        let line = [(real(from + 1) - 0.5, height), (real(to + 1) + 0.5, height)];
+        series.push(Series::new("", Marks::Line, PlanView::stage_colour(stage).mixed(INK, 0.35)).dashed().with(line));
+        "Diffusion steps of a token; dashed: of those in detail".clone_into(&mut title);
+    }
+    Chart {
+        title,
+        y: Axis::new("").whole().range(0.0, f64::from(ends.diffusion) * 1.08),
+        series,
+        bands: bands(shown),
+        ..Chart::default()
+    }
+}
+
+fn guidance(shown: &PlanView<'_>, _: Ends, chosen: &[usize]) -> Chart {
+    // Of scale 2 the share of what is above 1 is what the ramp gives.
+    let ramp = Guidance::new(2.0, GuidanceSchedule::Linear).unwrap_or(Guidance::NONE);
+    let (tokens, known) = (shown.plan.grid().tokens(), shown.known());
+    let share = |step: usize| ramp.at(tokens, tokens - known[step]) - 1.0;
+    let curve = Series::new("", Marks::Steps, INK).with(held(chosen, shown.plan.steps().len(), share));
+    Chart {
+        title: "Guidance, share of cfg \u{2212} 1".to_owned(),
+        y: Axis::new("").range(0.0, 1.0),
+        series: vec![curve],
+        bands: bands(shown),
+        ..Chart::default()
+    }
+}
+
+/// The loss of each AR step, where it is computed.
+fn loss(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Option<Chart> {
+    let loss = shown.loss()?;
+    let steps = loss.steps.len();
+    let is_narrow = steps > MOST_BARS;
+    let series = if is_narrow {
+        Series::new("", Marks::Steps, INK).with(held(chosen, steps, |step| loss.steps[step]))
+    } else {
+        let bar = |&step: &usize| Point::at(real(step + 1), loss.steps[step]).colour(shown.step_colour(step));
+        Series::new("", Marks::Bars, INK).with(chosen.iter().map(bar))
+    };
+    Some(Chart {
+        title: format!("Loss of an AR step, of {} nats", crate::loss::nats(loss.total)),
+        y: Axis::new("").range(0.0, if ends.loss > 0.0 { ends.loss * 1.08 } else { 1.0 }),
+        series: vec![series],
+        bands: if is_narrow { bands(shown) } else { Vec::new() },
+        ..Chart::default()
+    })
+}
+
+/// A curve that holds each step's value over the step's width.
+fn held(chosen: &[usize], steps: usize, value: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
+    let begins = chosen.iter().map(|&step| (real(step + 1) - 0.5, value(step)));
+    let end = chosen.last().map(|&step| (real(steps) + 0.5, value(step)));
+    begins.chain(end).collect()
+}
+
+/// The stages behind the curves.
+fn bands(shown: &PlanView<'_>) -> Vec<Band> {
+    let spans = shown.spans().iter().enumerate().filter(|_| shown.is_staged());
+    let band = |(stage, &(first, steps)): (usize, &(usize, usize))| Band {
+        from: real(first) + 0.5,
+        to: real(first + steps) + 0.5,
+        colour: palette::category(stage).pale(0.8),
+    };
+    spans.map(band).collect()
+}

@@ -1,0 +1,47 @@
+//! Drawings of sampling plans, on [`gtr_core`] alone: figures as SVG and PNG, grids and tables in text, pages for a browser.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`figure`] | figures of plans: the grid, curves over the AR steps, what is known when, the spread of the stages |
+//! | [`page`] | self-contained HTML pages of plans and of recorded runs |
+//! | [`text`], [`table`], [`words`] | grids, tables and configurations in plain text |
+//! | [`chart`] | plots of numbers |
+//! | [`svg`], [`area`], [`palette`], [`scale`], [`font`] | what figures and plots are drawn with |
+//! | [`png`] | SVG as pixels (feature `png`, on by default) |
+//! | [`gaps`], [`loss`] | the largest gap after AR steps; losses as figures take and name them |
+//!
+//! The same plan gives the same bytes on every machine: the fonts are built in, and no file, clock or environment is read.
+//!
+//! # Examples
+//! The figure of a preset:
+//! ```
+//! use gtr_core::{Grid, ImageIndex, Registry, Seed, preset};
+//! use gtr_draw::figure::{self, PlanView};
+//!
+//! let preset = preset::find("gtr-16")?;
+//! let plan = preset.schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?.plan;
+//! let svg = figure::plan(&PlanView::new("gtr-16", &plan, (Seed(0), ImageIndex(0))));
+//! assert!(svg.starts_with("<svg"));
+//! # Ok::<(), gtr_core::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod area;
+pub mod chart;
+mod error;
+pub mod figure;
+pub mod font;
+pub mod gaps;
+mod labels;
+pub mod loss;
+pub mod page;
+pub mod palette;
+#[cfg(feature = "png")]
+pub mod png;
+pub mod scale;
+pub mod svg;
+pub mod table;
+pub mod text;
+pub mod words;
+
+pub use self::error::Error;

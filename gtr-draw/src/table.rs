@@ -1,0 +1,110 @@
+//! Tables in plain text.
+
+use std::fmt::{Display, Write as _};
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use gtr_core::StageSummary;
+
+/// How a column is aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// From the left, as texts are.
+    Left,
+    /// From the right, as numbers are.
+    Right,
+}
+
+/// A table under construction.
+#[derive(Debug)]
+pub struct Rows {
+    table: Table,
+    align: Vec<Align>,
+}
+
+impl Rows {
+    /// A table of these columns.
+    pub fn new<'a>(columns: impl IntoIterator<Item = (&'a str, Align)>) -> Self {
+        let (names, align): (Vec<&str>, Vec<Align>) = columns.into_iter().unzip();
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let mut rows = Self { table, align };
+        let header = rows.cells(names.into_iter().map(str::to_owned));
+        rows.table.set_header(header);
+        rows
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, row: impl IntoIterator<Item = String>) {
+        let row = self.cells(row);
+        self.table.add_row(row);
+    }
+
+    fn cells(&self, row: impl IntoIterator<Item = String>) -> Vec<Cell> {
+        let alignment = |align| match align {
+            Align::Left => CellAlignment::Left,
+            Align::Right => CellAlignment::Right,
+        };
+        row.into_iter().zip(&self.align).map(|(text, &align)| Cell::new(text).set_alignment(alignment(align))).collect()
+    }
+
+    /// The table, each line ended and without spaces at its end.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for line in self.table.lines() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// What is told of the stage at this position, before what is picked for detail: role, tokens, closest pair, largest gap, mean
+/// gap, AR steps and diffusion steps.
+pub fn stage(position: usize, stage: &StageSummary) -> [String; 7] {
+    let StageSummary { role, tokens, spread, ar_steps, .. } = stage;
+    [
+        format!("{} {role}", position + 1),
+        tokens.to_string(),
+        length(spread.closest_pair),
+        length(spread.covering_radius),
+        length(spread.mean_gap),
+        ar_steps.to_string(),
+        range(stage.first_diffusion_steps, stage.last_diffusion_steps),
+    ]
+}
+
+/// A length in cells of the grid, or a dash where there is none.
+pub fn length(length: Option<f64>) -> String {
+    length.map_or_else(|| "-".to_owned(), |length| format!("{length:.3}"))
+}
+
+/// A count and its noun.
+pub fn count<N: Copy + Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {one}{plural}")
+}
+
+/// Two ends of a range, or the one number that both are.
+pub fn range<T: PartialEq + Display + Copy>(first: T, last: T) -> String {
+    if first == last { first.to_string() } else { format!("{first}..{last}") }
+}
+
+/// Text in lines of at most 80 columns, indented, all but the first by `hanging` more; a word is never cut.
+pub fn wrap(text: &str, mut indent: usize, hanging: usize) -> String {
+    let mut lines = String::new();
+    let mut line = String::new();
+    let rest = indent + hanging;
+    for word in text.split_whitespace() {
+        if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > 80 {
+            // A String takes whatever is written.
+            let _ = writeln!(lines, "{:indent$}{line}", "");
+            line.clear();
+            indent = rest;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines + &format!("{:indent$}{line}\n", "")
+}

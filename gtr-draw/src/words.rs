@@ -1,0 +1,26 @@
+//! Configurations in words.
+
+use gtr_core::Config;
+use serde_json::Value;
+
+/// The kind and its parameters.
+pub fn in_words(config: &Config) -> String {
+    let params: Vec<String> = config
+        .params
+        .iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name} {text}"),
+            Value::Array(values) => {
+                let values: Vec<String> = values.iter().map(number).collect();
+                format!("{name} {}", values.join(" "))
+            }
+            value => format!("{name} {value}"),
+        })
+        .collect();
+    if params.is_empty() { config.kind.clone() } else { format!("{}: {}", config.kind, params.join(", ")) }
+}
+
+/// A number without a fraction that is none.
+fn number(value: &Value) -> String {
+    value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string())
+}

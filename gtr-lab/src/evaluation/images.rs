@@ -1,0 +1,75 @@
+//! Which images are made.
+
+use crate::Error;
+
+/// More images than this are a mistake.
+const MOST: u64 = 1 << 20;
+
+/// Which images are made of each subject, as many of each: the seeds share them equally, and of each seed all classes have as many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSet {
+    seeds: Vec<u64>,
+    /// ImageSet of a seed, numbered from 0; image m is of class m modulo the number of classes.
+    each: u64,
+    classes: u32,
+}
+
+impl ImageSet {
+    /// `count` images in all, which the seeds and the classes share equally.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if they cannot, if a seed is named twice, or for none or more than 2^20 images.
+    pub fn new(count: u64, seeds: &[u64], classes: u32) -> Result<Self, Error> {
+        let parts = seeds.len() as u64 * u64::from(classes);
+        if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed)) {
+            return Err(Error::request(format_args!(
+                "--seeds names {} twice: its images would be counted twice",
+                twice.1
+            )));
+        }
+        if parts == 0 || count == 0 || !count.is_multiple_of(parts) || count > MOST {
+            return Err(Error::request(format_args!(
+                "--count {count}: {} and {} share the images equally: give a multiple of {parts}, at most {MOST}",
+                gtr_draw::table::count(seeds.len(), "seed"),
+                format_args!("{classes} classes"),
+            )));
+        }
+        Ok(Self { seeds: seeds.to_vec(), each: count / seeds.len() as u64, classes })
+    }
+
+    /// The seeds.
+    pub fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// How many there are of each seed.
+    pub fn each(&self) -> u64 {
+        self.each
+    }
+
+    /// The class of an image.
+    #[expect(clippy::cast_possible_truncation, reason = "below a number of classes")]
+    pub fn class(&self, number: u64) -> u32 {
+        (number % u64::from(self.classes)) as u32
+    }
+
+    /// The class of each image, seed by seed.
+    pub fn labels(&self) -> Vec<u32> {
+        self.seeds.iter().flat_map(|_| (0..self.each).map(|number| self.class(number))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_and_classes_share_the_images() {
+        let images = ImageSet::new(60, &[3, 1], 10).unwrap();
+        assert_eq!((images.each(), images.labels().len()), (30, 60));
+        assert!((0..10).all(|class| images.labels().iter().filter(|it| **it == class).count() == 6));
+        for (count, seeds) in [(0, &[0][..]), (15, &[0]), (30, &[0, 1]), (20, &[]), (20, &[1, 1]), (u64::MAX, &[0])] {
+            assert!(ImageSet::new(count, seeds, 10).is_err(), "{count} {seeds:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Some rows again, from more seeds.
+
+use std::fmt::Write as _;
+
+use gtr_backends::judge::Interval;
+use gtr_draw::table::count;
+use serde_json::{Value, json};
+
+use super::Experiment;
+use crate::Error;
+use crate::evaluation::{Evaluator, ImageSet, Row, Scale, Subject, told};
+
+/// Rows of images of several seeds.
+#[derive(Debug)]
+pub struct MoreSeeds {
+    /// The seeds, each of as many images.
+    pub seeds: Vec<u64>,
+    /// All seeds together; the first is what the others are compared with.
+    pub rows: Vec<Row>,
+    /// The same rows of each seed alone.
+    pub each: Vec<Vec<Row>>,
+}
+
+impl MoreSeeds {
+    /// Makes and judges the rows that an experiment asks for again, of more seeds; none if it asks for none. Seconds are left out.
+    ///
+    /// # Errors
+    /// Those of [`Row::all`].
+    pub fn measure(
+        experiment: &Experiment,
+        evaluator: &mut Evaluator<'_>,
+        subjects: &[Subject],
+        (images, scale): (&ImageSet, &Scale),
+    ) -> Result<Option<Self>, Error> {
+        let Some(asked) = &experiment.again else { return Ok(None) };
+        let named = |name: &String| subjects.iter().find(|subject| subject.name == *name).cloned();
+        let some: Vec<Subject> = asked.rows.iter().filter_map(named).collect();
+        let count = images.each() * images.seeds().len() as u64;
+        let mut measure = |seeds: &[u64]| {
+            let images = ImageSet::new(count * seeds.len() as u64, seeds, 10)?;
+            let mut rows = Row::all(evaluator, &some, &images, scale)?;
+            Row::untimed(&mut rows);
+            Ok::<_, Error>(rows)
+        };
+        let rows = measure(&asked.seeds)?;
+        let each = asked.seeds.iter().map(|&seed| measure(&[seed])).collect::<Result<_, _>>()?;
+        Ok(Some(Self { seeds: asked.seeds.clone(), rows, each }))
+    }
+
+    /// The section of a page.
+    pub(super) fn section(&self) -> String {
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        let Some(first) = self.rows.first() else { return String::new() };
+        let mut text = format!(
+            "## On seeds {}\n\n{} a row. A distance depends on the number of images, so these are not those of the table \
+             above.\n\n| row | Fr\u{e9}chet distance | against {} | | of each seed alone | operations |\n|---|---|---|---|---|--:|\n",
+            seeds.join(", "),
+            count(first.scores.images, "image"),
+            first.name
+        );
+        let operations = |row: &Row| row.made.as_ref().map_or(f64::NAN, |made| made.operations);
+        for (at, row) in self.rows.iter().enumerate() {
+            let against = if at > 0 { row.difference_from(first) } else { None };
+            let [apart, word] = against.map_or_else(
+                || ["-".to_owned(), String::new()],
+                |it| {
+                    let Interval { low, high } = it.interval();
+                    [format!("{:+.2} ({low:+.2}..{high:+.2})", it.value()), told(&it).to_owned()]
+                },
+            );
+            let each: Vec<String> = self
+                .each
+                .iter()
+                .filter_map(|rows| rows.get(at))
+                .map(|row| format!("{:.2}", row.scores.frechet.value()))
+                .collect();
+            let Interval { low, high } = row.scores.frechet.interval();
+            let share = 100.0 * operations(row) / operations(first);
+            // A String takes whatever is written.
+            let _ = writeln!(
+                text,
+                "| {} | {:.2} ({low:.2}..{high:.2}) | {apart} | {word} | {} | {share:.0} % |",
+                row.name,
+                row.scores.frechet.value(),
+                each.join(", ")
+            );
+        }
+        text
+    }
+
+    /// To be processed.
+    pub fn json(&self) -> Value {
+        let rows = |rows: &[Row]| -> Vec<Value> {
+            rows.iter().enumerate().map(|(at, row)| row.json(rows.first().filter(|_| at > 0))).collect()
+        };
+        let each: Vec<Value> = self
+            .seeds
+            .iter()
+            .zip(&self.each)
+            .map(|(seed, of_seed)| json!({ "seed": seed, "rows": rows(of_seed) }))
+            .collect();
+        json!({ "seeds": self.seeds, "rows": rows(&self.rows), "each": each })
+    }
+}

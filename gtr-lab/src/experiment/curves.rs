@@ -1,0 +1,40 @@
+//! The distance over the AR steps.
+
+use gtr_backends::judge::Interval;
+
+use super::Experiment;
+use crate::evaluation::Row;
+use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
+use gtr_draw::palette::category;
+
+/// Sides of the figure.
+const SIZE: (f64, f64) = (760.0, 440.0);
+
+/// The figure as SVG: a line a curve, with the intervals of its rows.
+pub(super) fn figure(experiment: &Experiment, rows: &[Row]) -> String {
+    let mut lines = Vec::new();
+    let mut dots = Vec::new();
+    for (at, curve) in experiment.curves.iter().enumerate() {
+        let of = |name: &String| rows.iter().find(|row| row.name == *name);
+        let point = |row: &Row| {
+            let steps = gtr_core::cost::float(row.made.as_ref()?.ar_steps);
+            let value = row.scores.frechet.value();
+            let Interval { low, high } = row.scores.frechet.interval();
+            let point = Point::at(steps, value);
+            Some(if low.is_finite() && high.is_finite() { point.error(value - low, high - value) } else { point })
+        };
+        let points: Vec<Point> = curve.rows.iter().filter_map(of).filter_map(point).collect();
+        if points.len() > 1 {
+            lines.push(Series::new("", Marks::Line, category(at)).with(points.clone()));
+        }
+        dots.push(Series::new(&curve.name, Marks::Points, category(at)).with(points));
+    }
+    let chart = Chart {
+        title: experiment.title.clone(),
+        x: Axis::new("AR steps").log(),
+        y: Axis::new("Fr\u{e9}chet distance (less is better)"),
+        series: lines.into_iter().chain(dots).collect(),
+        ..Chart::default()
+    };
+    chart.figure(SIZE.0, SIZE.1)
+}

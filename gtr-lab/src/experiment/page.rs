@@ -1,0 +1,186 @@
+//! The page of an experiment: how it was made, what came out, and whether that is what the paper says.
+
+use std::fmt::Write as _;
+
+use gtr_backends::judge::{Interval, Measured};
+use serde_json::Value;
+
+use super::claim::Finding;
+use super::{Experiment, MoreSeeds, Prediction, curves, prediction};
+use crate::evaluation::{Report, Row, told};
+use gtr_draw::table::count;
+
+/// An experiment that was made.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// The experiment.
+    pub experiment: &'a Experiment,
+    /// Its rows.
+    pub report: Report,
+    /// What fields predict of the rows.
+    pub predictions: Vec<Prediction>,
+    /// Some rows again, if the experiment asks for that.
+    pub again: Option<MoreSeeds>,
+    /// The command that makes the page.
+    pub command: String,
+    /// How the images were made and compared, in a sentence or two.
+    pub how: String,
+}
+
+impl Page<'_> {
+    /// The page in Markdown.
+    pub fn markdown(&self) -> String {
+        let Experiment { name, title, source, varies, .. } = self.experiment;
+        let mut text = format!(
+            "# {title}\n\n`{name}`: {source}.\n\n{varies}\n\n```sh\n{}\n```\n\n{}\n\n{}\n",
+            self.command,
+            self.how,
+            self.table()
+        );
+        let _ = writeln!(text, "![Distance against cost, the Pareto front marked]({name}.svg)\n");
+        text.push_str(&self.conclusion());
+        if !self.experiment.curves.is_empty() {
+            let _ = writeln!(text, "\n![Distance over the AR steps]({name}-steps.svg)");
+        }
+        if !self.predictions.is_empty() {
+            text.push('\n');
+            text.push_str(&prediction::section(self.experiment, &self.predictions, &self.distances()));
+        }
+        if let Some(again) = &self.again {
+            text.push('\n');
+            text.push_str(&again.section());
+        }
+        let _ = writeln!(text, "\nThe same to be processed: [{name}.csv]({name}.csv), [{name}.json]({name}.json).");
+        text
+    }
+
+    fn distances(&self) -> Vec<Measured> {
+        self.report.rows.iter().map(|row| row.scores.frechet.clone()).collect()
+    }
+
+    /// Figures besides that of distance against cost, and what is added to their name.
+    pub fn figures(&self) -> Vec<(&'static str, String)> {
+        let rows = &self.report.rows;
+        let mut figures = Vec::new();
+        if !self.predictions.is_empty() {
+            figures.push(("-loss", prediction::figure(self.experiment, &self.predictions, &self.distances())));
+        }
+        if !self.experiment.curves.is_empty() {
+            figures.push(("-steps", curves::figure(self.experiment, rows)));
+        }
+        figures
+    }
+
+    /// All of it, to be processed.
+    pub fn json(&self) -> Value {
+        let mut json = self.report.json();
+        if let Some(json) = json.as_object_mut() {
+            if !self.predictions.is_empty() {
+                let of = |it: &Prediction| it.json(self.experiment, &self.distances());
+                json.insert("predictions".to_owned(), self.predictions.iter().map(of).collect());
+            }
+            if let Some(again) = &self.again {
+                json.insert("again".to_owned(), again.json());
+            }
+        }
+        json
+    }
+
+    fn table(&self) -> String {
+        let first = self.experiment.rows.first().map_or("", |row| row.name.as_str());
+        let numbered = !self.predictions.is_empty();
+        let heads = cells(self.predictions.iter().map(Prediction::head));
+        let rules = "--:|".repeat(self.predictions.len());
+        let mut text = format!(
+            "| row | Fr\u{e9}chet distance | against {first} | | class accuracy | inception score | AR steps | network evaluations \
+             | 10^9 operations |{heads}\n|---|---|---|---|---|---|--:|--:|--:|{rules}\n"
+        );
+        for (at, row) in self.report.rows.iter().enumerate() {
+            let against = self.report.rows.first().filter(|_| at > 0).and_then(|first| row.difference_from(first));
+            let [apart, word] =
+                against.map_or_else(|| ["-".to_owned(), String::new()], |it| [signed(&it), told(&it).to_owned()]);
+            let accuracy = row.scores.accuracy.as_ref().map_or_else(String::new, |it| {
+                let Interval { low, high } = it.interval;
+                format!("{:.1} % ({:.1}..{:.1})", 100.0 * it.share, 100.0 * low, 100.0 * high)
+            });
+            let (distance, inception) = (number(&row.scores.frechet), number(&row.scores.inception));
+            let cost = row.made.as_ref().map_or_else(String::new, |it| {
+                format!("{} | {} | {:.2}", it.ar_steps, it.network_evaluations, it.operations / 1e9)
+            });
+            // The figure of the losses has the numbers.
+            let name = if numbered { format!("{}: {}", at + 1, row.name) } else { row.name.clone() };
+            let losses = cells(self.predictions.iter().map(|it| it.cell(at)));
+            let _ = writeln!(
+                text,
+                "| {name} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |{losses}"
+            );
+        }
+        text
+    }
+
+    fn conclusion(&self) -> String {
+        if self.experiment.claims.is_empty() { self.beside_the_first() } else { self.beside_the_paper() }
+    }
+
+    fn row(&self, name: &str) -> Option<&Row> {
+        self.report.rows.iter().find(|row| row.name == name)
+    }
+
+    /// Claim by claim.
+    fn beside_the_paper(&self) -> String {
+        let mut text =
+            "## As in the paper?\n\n| the paper | here | difference of the distances | |\n|---|---|---|---|\n"
+                .to_owned();
+        let mut findings = Vec::new();
+        for claim in &self.experiment.claims {
+            let rows = self.row(&claim.row).zip(self.row(&claim.than));
+            let Some(difference) = rows.and_then(|(row, than)| row.difference_from(than)) else { continue };
+            let (finding, words) = Finding::of(&difference);
+            findings.push(finding);
+            let (row, is, than) = (&claim.row, claim.is.words(), &claim.than);
+            let _ = writeln!(text, "| {} | {row} is {is} {than} | {} | {words} |", claim.says, signed(&difference));
+        }
+        let found = |finding| findings.iter().filter(|it| **it == finding).count();
+        let _ = writeln!(
+            text,
+            "\nOf {}, {} came out as in the paper, {} could not be told, {} came out the other way round.",
+            count(findings.len(), "claim"),
+            found(Finding::Confirmed),
+            found(Finding::Open),
+            found(Finding::Contradicted)
+        );
+        text
+    }
+
+    /// What is told apart from the first row, where the paper has nothing to compare.
+    fn beside_the_first(&self) -> String {
+        let Some((first, others)) = self.report.rows.split_first() else { return String::new() };
+        let named = |word: &str| {
+            let is = |row: &&Row| row.difference_from(first).is_some_and(|it| told(&it) == word);
+            let names: Vec<&str> = others.iter().filter(is).map(|row| row.name.as_str()).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join("; ") }
+        };
+        format!(
+            "## Beside {}\n\n- better: {}\n- worse: {}\n- not told apart: {}\n",
+            first.name,
+            named("better"),
+            named("worse"),
+            named("not told apart")
+        )
+    }
+}
+
+/// Further cells of a row.
+fn cells(texts: impl Iterator<Item = String>) -> String {
+    texts.flat_map(|text| [" ".to_owned(), text, " |".to_owned()]).collect()
+}
+
+fn number(measured: &Measured) -> String {
+    let Interval { low, high } = measured.interval();
+    format!("{:.2} ({low:.2}..{high:.2})", measured.value())
+}
+
+fn signed(measured: &Measured) -> String {
+    let Interval { low, high } = measured.interval();
+    format!("{:+.2} ({low:+.2}..{high:+.2})", measured.value())
+}

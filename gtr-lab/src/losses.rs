@@ -1,0 +1,242 @@
+//! What plans lose, wherever plans are shown.
+
+use gtr_core::loss::{self, Field, Loss, MeanLoss};
+use gtr_core::{Grid, ImageIndex, Plan, Seed};
+use gtr_draw::loss::{FieldLoss, nats};
+use serde::Serialize;
+
+use crate::Error;
+
+/// Of more numbers (tokens times channels) a loss is computed only where a field is asked for: it takes more than a second.
+const QUICK: usize = 1100;
+
+/// ImageSet that a loss is averaged over at most where many plans are listed.
+pub const FEW_IMAGES: u64 = 64;
+
+/// The field that losses are computed on.
+///
+/// # Examples
+/// ```
+/// use gtr_core::{Grid, Registry, Seed, preset};
+/// use gtr_lab::losses::Losses;
+///
+/// let losses = Losses::new(Some("exponential:2:0.01"), None)?;
+/// let plan = preset::find("gtr-16")?.schedule.plan(Grid::new(8, 8)?, &Registry::builtin())?.plan;
+/// assert!(losses.of(&plan, Seed(0)).total().is_some_and(|nats| nats > 0.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Losses {
+    field: Field,
+    /// Whether someone named the field, and waits for as long as it takes.
+    asked: bool,
+    /// Whether many plans are listed, and fewer images do.
+    rough: bool,
+}
+
+/// What a plan loses, or why that is not known.
+#[derive(Clone, Debug)]
+pub enum Lost {
+    /// The mean over images.
+    Known(MeanLoss),
+    /// Why it is not computed.
+    Unknown(String),
+}
+
+/// What a plan loses, to be processed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The field that it is computed on.
+    field: String,
+    /// In nats; none where it is not computed.
+    nats: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standard_error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl Losses {
+    /// Losses on a field that was asked for (a kernel or the name of a file), else on the model's own, else on the default.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for a text that is neither, [`Error::Backend`] for a file that is no field.
+    pub fn new(field: Option<&str>, model: Option<&str>) -> Result<Self, Error> {
+        if let Some(field) = field {
+            return Ok(Self { field: read(field)?, asked: true, rough: false });
+        }
+        let own = model.map(gtr_backends::field::of_model).transpose()?.flatten();
+        let field = own.map_or_else(Field::default, Field::from);
+        Ok(Self { field, asked: false, rough: false })
+    }
+
+    /// Losses on the field that a model brings along, as long as they take.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if it brings none, [`Error::Backend`] if that cannot be read.
+    pub fn own(model: &str) -> Result<Self, Error> {
+        let own = gtr_backends::field::of_model(model)?;
+        let own =
+            own.ok_or_else(|| Error::request(format_args!("{model} brings no field along: measure one with `field`")))?;
+        Ok(Self { field: own.into(), asked: true, rough: false })
+    }
+
+    /// The same of fewer images, for lists of many plans.
+    #[must_use]
+    pub fn roughly(self) -> Self {
+        Self { rough: true, ..self }
+    }
+
+    /// The field.
+    pub fn field(&self) -> &Field {
+        &self.field
+    }
+
+    /// What a plan loses on average over images of a seed.
+    pub fn of(&self, plan: &Plan, seed: Seed) -> Lost {
+        if let Some(why) = self.refusal(plan.grid()) {
+            return Lost::Unknown(why);
+        }
+        match loss::mean_loss(plan, seed, self.images(plan.grid()), &self.field) {
+            Ok(lost) => Lost::Known(lost),
+            Err(error) => Lost::Unknown(error.to_string()),
+        }
+    }
+
+    /// What a plan loses on one image.
+    fn of_image(&self, plan: &Plan, (seed, image): (Seed, ImageIndex)) -> Result<Loss, String> {
+        if let Some(why) = self.refusal(plan.grid()) {
+            return Err(why);
+        }
+        loss::loss(plan, seed, image, &self.field).map_err(|error| error.to_string())
+    }
+
+    /// What a plan loses on one image, for a figure or a page; none where it is not computed.
+    pub fn drawn(&self, plan: &Plan, order: (Seed, ImageIndex)) -> Option<FieldLoss> {
+        let loss = self.of_image(plan, order).ok()?;
+        Some(FieldLoss { loss, field: self.field.to_string() })
+    }
+
+    fn numbers(&self, grid: Grid) -> usize {
+        grid.tokens().saturating_mul(self.field.channels())
+    }
+
+    fn refusal(&self, grid: Grid) -> Option<String> {
+        let numbers = self.numbers(grid);
+        (!self.asked && numbers > QUICK).then(|| {
+            format!(
+                "{numbers} numbers take longer than a second: name a --field to compute it of up to {}",
+                loss::LARGEST
+            )
+        })
+    }
+
+    fn images(&self, grid: Grid) -> u64 {
+        let images = loss::default_images(grid, &self.field);
+        if self.rough { images.min(FEW_IMAGES) } else { images }
+    }
+}
+
+/// An isotropic field, or one in a file.
+fn read(text: &str) -> Result<Field, Error> {
+    let path = std::path::Path::new(text);
+    if path.exists() {
+        let file = gtr_backends::field::FieldFile::read(path)?;
+        return Ok(file.measured(text)?.into());
+    }
+    text.parse().map_err(|error| Error::request(format_args!("--field: {error}, or the name of a file of `field`")))
+}
+
+impl Lost {
+    /// In a line.
+    pub fn line(&self, losses: &Losses) -> String {
+        let field = losses.field();
+        match self {
+            Self::Known(lost) if lost.images > 1 => format!(
+                "Loss: {} nats (standard error {} of {} images) on the field {field}",
+                nats(lost.mean.total),
+                nats(lost.standard_error),
+                lost.images
+            ),
+            Self::Known(lost) => format!("Loss: {} nats on the field {field}", nats(lost.mean.total)),
+            Self::Unknown(why) => format!("Loss: not computed on the field {field}: {why}"),
+        }
+    }
+
+    /// In a cell of a table.
+    pub fn cell(&self) -> String {
+        self.total().map_or_else(|| "-".to_owned(), nats)
+    }
+
+    /// The total, if it is known.
+    pub fn total(&self) -> Option<f64> {
+        match self {
+            Self::Known(lost) => Some(lost.mean.total),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Of each stage of the plan, in a cell of a table.
+    pub fn stages(&self, plan: &Plan) -> Vec<String> {
+        match self {
+            Self::Known(lost) => lost.mean.stages(plan).into_iter().map(nats).collect(),
+            Self::Unknown(_) => vec!["-".to_owned(); plan.stages().len()],
+        }
+    }
+
+    /// To be processed: in short, or with what each stage, AR step and token contributes.
+    pub fn summary(&self, losses: &Losses, whole: Option<&Plan>) -> Summary {
+        let field = losses.field().to_string();
+        match self {
+            Self::Known(MeanLoss { mean, standard_error, images }) => Summary {
+                field,
+                nats: Some(mean.total),
+                standard_error: Some(*standard_error),
+                images: Some(*images),
+                stages: whole.map(|plan| mean.stages(plan)),
+                steps: whole.map(|_| mean.steps.clone()),
+                tokens: whole.map(|_| mean.tokens.clone()),
+                why: None,
+            },
+            Self::Unknown(why) => Summary {
+                field,
+                nats: None,
+                standard_error: None,
+                images: None,
+                stages: None,
+                steps: None,
+                tokens: None,
+                why: Some(why.clone()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_grids_wait_for_someone_who_asks() {
+        let [small, large] = [(16, 16), (64, 64)].map(|(height, width)| Grid::new(height, width).unwrap());
+        let losses = Losses::new(None, None).unwrap();
+        assert_eq!((losses.refusal(small), losses.images(small)), (None, 512));
+        assert_eq!(losses.clone().roughly().images(small), FEW_IMAGES);
+        assert!(losses.refusal(large).unwrap().contains("--field"));
+        assert_eq!(Losses::new(Some("exponential:2"), None).unwrap().refusal(large), None);
+    }
+
+    #[test]
+    fn fields_that_are_none_are_refused() {
+        let error = Losses::new(Some("nothing"), None).unwrap_err().to_string();
+        assert!(error.starts_with("--field: ") && error.contains("exponential:2:0.01"), "{error}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Models as evaluation sees them: pictures by class.
+
+use std::fmt;
+
+use gtr_backends::mar::{Class, MarGenerator};
+use gtr_backends::{BackendError, Picture};
+use gtr_core::cost::ArchSpec;
+use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
+use gtr_core::{Grid, GuidanceSchedule, ImageIndex, MaskedGenerator, Sampler, TimestepLimit};
+
+/// An image that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageRequest {
+    /// Its class.
+    pub class: u32,
+    /// The number that keys its randomness.
+    pub image: ImageIndex,
+}
+
+/// Looks on while a batch of images is made: it is given the AR steps that are done and how many there are, and says whether the batch
+/// goes on.
+pub type OnStep<'a> = dyn FnMut(usize, usize) -> Flow + 'a;
+
+/// A model that makes pictures of classes, of any family. [`ClassModel`] makes one of a generator.
+pub trait PictureModel {
+    /// The token grid.
+    fn grid(&self) -> Grid;
+
+    /// The timesteps that the model is good for.
+    fn timestep_limit(&self) -> TimestepLimit;
+
+    /// What the model is made of, to count with.
+    fn arch(&self) -> ArchSpec;
+
+    /// The model's own scale of guidance, and how it moves over the AR steps.
+    fn guidance(&self) -> (Option<f64>, GuidanceSchedule);
+
+    /// How many classes there are, numbered from 0.
+    fn classes(&self) -> usize;
+
+    /// Height, width and channels of a picture.
+    fn shape(&self) -> [usize; 3];
+
+    /// Makes a picture of each image, all in one batch.
+    ///
+    /// # Errors
+    /// As [`Sampler::run`].
+    fn sample(
+        &mut self,
+        sampler: &Sampler<'_>,
+        images: &[ImageRequest],
+        settings: &Settings,
+        step: &mut OnStep<'_>,
+    ) -> Result<Vec<Picture>, SampleError<BackendError>>;
+}
+
+/// A generator, with what asks it for each class.
+///
+/// # Examples
+/// ```
+/// use gtr_lab::model::{ClassModel, PictureModel};
+/// let generator = gtr_backends::open("digits", None, &gtr_backends::Device::Cpu)?;
+/// let model = ClassModel::mar(generator)?;
+/// assert_eq!((model.classes(), model.shape()), (10, [32, 32, 1]));
+/// # Ok::<(), gtr_backends::BackendError>(())
+/// ```
+pub struct ClassModel<G: MaskedGenerator> {
+    /// What makes the pictures.
+    pub generator: G,
+    /// What asks it for each class, from 0 on.
+    pub prompts: Vec<G::Prompt>,
+    /// What it is made of.
+    pub arch: ArchSpec,
+    /// Its own scale of guidance.
+    pub guidance: Option<f64>,
+    /// How that moves over the AR steps.
+    pub guidance_schedule: GuidanceSchedule,
+    /// Height, width and channels of a picture.
+    pub shape: [usize; 3],
+}
+
+impl<G: MaskedGenerator> fmt::Debug for ClassModel<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClassModel")
+            .field("grid", &self.generator.grid())
+            .field("classes", &self.prompts.len())
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClassModel<MarGenerator> {
+    /// A model of MAR.
+    ///
+    /// # Errors
+    /// [`BackendError`] if its configuration contradicts itself.
+    pub fn mar(generator: MarGenerator) -> Result<Self, BackendError> {
+        let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
+        let prompts = (0..classes).map(|class| generator.class(class)).collect::<Result<Vec<Class>, _>>()?;
+        let config = generator.config();
+        Ok(Self {
+            prompts,
+            arch: config.arch(),
+            guidance: config.guidance,
+            guidance_schedule: config.guidance_schedule,
+            shape: generator.shape(),
+            generator,
+        })
+    }
+}
+
+impl<G> PictureModel for ClassModel<G>
+where
+    G: MaskedGenerator<Image = Picture, Error = BackendError>,
+    G::Prompt: Clone,
+{
+    fn grid(&self) -> Grid {
+        self.generator.grid()
+    }
+
+    fn timestep_limit(&self) -> TimestepLimit {
+        self.generator.timestep_limit()
+    }
+
+    fn arch(&self) -> ArchSpec {
+        self.arch
+    }
+
+    fn guidance(&self) -> (Option<f64>, GuidanceSchedule) {
+        (self.guidance, self.guidance_schedule)
+    }
+
+    fn classes(&self) -> usize {
+        self.prompts.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn sample(
+        &mut self,
+        sampler: &Sampler<'_>,
+        images: &[ImageRequest],
+        settings: &Settings,
+        step: &mut OnStep<'_>,
+    ) -> Result<Vec<Picture>, SampleError<BackendError>> {
+        let classes = self.prompts.len();
+        let job = |&ImageRequest { class, image }: &ImageRequest| {
+            let prompt = self.prompts.get(class as usize).cloned();
+            let prompt = prompt.ok_or(SampleError::Model(BackendError::Class { class, classes }))?;
+            Ok(Job { prompt, image })
+        };
+        let jobs = images.iter().map(job).collect::<Result<Vec<_>, SampleError<BackendError>>>()?;
+        sampler.run(&mut self.generator, &jobs, settings, &mut Steps(step))
+    }
+}
+
+/// An observer that counts steps alone.
+struct Steps<'a, 'b>(&'a mut OnStep<'b>);
+
+impl<G: MaskedGenerator> Observer<G> for Steps<'_, '_> {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
+        (self.0)(event.index + 1, event.steps)
+    }
+}

@@ -1,0 +1,139 @@
+//! The search on a model.
+
+use gtr_backends::judge::{Bootstrap, FEATURES, Frechet, Moments};
+use gtr_core::Guidance;
+use gtr_core::loss::Field;
+use gtr_draw::table::count;
+
+use super::budget::{Allowance, Budget};
+use super::halving::{Halving, Round};
+use super::held_out::{DataSplit, HeldOut};
+use super::space::{BASELINE, Candidate, Space};
+use crate::Error;
+use crate::evaluation::{Evaluator, ImageSet, Observation, Row, Scale, Subject};
+
+/// Classes share the images.
+const CLASSES: u32 = 10;
+
+/// A model, how its images are made, and what the search sees of them.
+#[derive(Debug)]
+pub struct Search<'a, 'r> {
+    /// The model, and what was seen of its images.
+    pub evaluator: &'a mut Evaluator<'r>,
+    /// How classes guide the images.
+    pub guidance: Guidance,
+    /// Factor of the noise that is added while denoising.
+    pub temperature: f64,
+    /// What the search measures on.
+    pub split: DataSplit,
+    /// The field that candidates lose on.
+    pub field: Field,
+}
+
+impl<'r> Search<'_, 'r> {
+    /// Where schedules are planned.
+    pub fn space(&self) -> Space<'r> {
+        Space {
+            registry: self.evaluator.registry(),
+            grid: self.evaluator.grid(),
+            limit: self.evaluator.timestep_limit(),
+            arch: self.evaluator.arch(),
+            guided: self.guidance.is_guided(),
+            field: self.field.clone(),
+        }
+    }
+
+    /// A budget in numbers. One of seconds becomes operations at the rate at which this run makes images of `gtr-16`, or the
+    /// run that it goes on from.
+    ///
+    /// # Errors
+    /// Those of [`Space::preset`] and [`Evaluator::observe`].
+    pub fn allowance(&mut self, budget: &Budget, images: u64) -> Result<Allowance, Error> {
+        Ok(match budget {
+            Budget::Operations(operations) => Allowance::from(*operations),
+            Budget::Preset(name) => Allowance::from(self.space().preset(name)?.operations),
+            Budget::Seconds(limit) => {
+                let preset = self.space().preset(BASELINE)?;
+                let observed = self.observe(&[&preset], images)?;
+                let yardstick = observed.first().map_or(f64::NAN, |it| it.seconds);
+                Allowance::of_seconds(*limit, yardstick, preset.operations)
+            }
+        })
+    }
+
+    /// Measures candidates, each round the better half of the one before. After that, `later` images are still to be made.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::observe`]; [`Error::Failure`] if all candidates are too slow.
+    pub fn halve(
+        &mut self,
+        candidates: &[Candidate],
+        allowance: &Allowance,
+        halving: Halving,
+        later: u64,
+    ) -> Result<Vec<Round>, Error> {
+        let reference = self.evaluator.reference(self.split.reference);
+        let rounds = halving.rounds().count();
+        let mut round = 0;
+        halving.run(|numbers, images, after| -> Result<_, Error> {
+            round += 1;
+            let some: Vec<&Candidate> = numbers.iter().filter_map(|&number| candidates.get(number)).collect();
+            self.evaluator.notes().say(format_args!(
+                "round {round} of {rounds}: {}, {} each",
+                count(some.len(), "candidate"),
+                count(images, "image")
+            ));
+            #[expect(clippy::cast_precision_loss, reason = "an estimate of the time left")]
+            self.evaluator.expect((after + later) as f64 * allowance.operations);
+            // What takes too long is no candidate.
+            let score = |it: &Observation| {
+                if allowance.allows(it.seconds) { distance(&reference, it) } else { Ok(f64::INFINITY) }
+            };
+            let scores: Vec<f64> = self.observe(&some, images)?.iter().map(score).collect::<Result<_, _>>()?;
+            if scores.iter().all(|score| score.is_infinite()) {
+                return Err(Error::Failure(format!(
+                    "--budget: {} took longer than that to make an image: give more seconds",
+                    if some.len() == 1 { "the candidate" } else { "all candidates" }
+                )));
+            }
+            Ok(scores)
+        })
+    }
+
+    /// The final figures, a row each, on what the search never saw.
+    ///
+    /// # Errors
+    /// Those of [`Row::all`].
+    pub fn measure(
+        &mut self,
+        some: &[&Candidate],
+        held_out: &HeldOut,
+        count: u64,
+        bootstrap: Bootstrap,
+    ) -> Result<Vec<Row>, Error> {
+        let DataSplit { seeds, reference } = held_out.split();
+        let scale = Scale { reference: self.evaluator.reference(*reference), bootstrap };
+        let images = ImageSet::new(count, seeds, CLASSES)?;
+        self.evaluator.notes().say(format_args!("final figure: {} each", gtr_draw::table::count(count, "image")));
+        self.evaluator.expect(0.0);
+        let subjects: Vec<Subject> = some.iter().map(|it| self.subject(it)).collect();
+        Row::all(self.evaluator, &subjects, &images, &scale)
+    }
+
+    fn observe(&mut self, some: &[&Candidate], images: u64) -> Result<Vec<Observation>, Error> {
+        let images = ImageSet::new(images, &self.split.seeds, CLASSES)?;
+        let subjects: Vec<Subject> = some.iter().map(|it| self.subject(it)).collect();
+        self.evaluator.observe(&subjects, &images)
+    }
+
+    fn subject(&self, candidate: &Candidate) -> Subject {
+        let Candidate { name, plan, .. } = candidate;
+        Subject { name: name.clone(), plan: plan.clone(), guidance: self.guidance, temperature: self.temperature }
+    }
+}
+
+/// What the search looks at: the Fréchet distance, without an interval.
+fn distance(reference: &Frechet, observation: &Observation) -> Result<f64, Error> {
+    let features: Vec<f64> = observation.verdicts.iter().flat_map(|it| it.features.map(f64::from)).collect();
+    Ok(reference.to(&Moments::of(&features, FEATURES)?)?)
+}

@@ -1,0 +1,166 @@
+//! Files that are written whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use gtr_backends::{AtomicFile, follow};
+
+use crate::Error;
+use crate::path::{is_stream, names_folder};
+
+/// A place for a file: what is written there appears whole or not at all, and is on the disk before it appears.
+///
+/// # Examples
+/// ```
+/// use gtr_run::Target;
+/// let folder = tempfile::tempdir()?;
+/// let target = Target::new(&folder.path().join("plan.json"))?;
+/// target.write(b"{}")?;
+/// assert!(Target::new(&folder.path().join("nowhere/plan.json")).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Target {
+    path: PathBuf,
+    kind: Kind,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A file, or nothing yet: written under another name in the same folder, then renamed.
+    File,
+    /// A device or a pipe, which no file may replace.
+    Device,
+    /// Standard output.
+    Stdout,
+}
+
+impl Target {
+    /// Finds out whether the file can be written, before anything is computed for it. `-` is standard output.
+    ///
+    /// # Errors
+    /// [`Error::Failure`] if it cannot.
+    pub fn new(path: &Path) -> Result<Self, Error> {
+        let shown = path.display();
+        let refused = |error: &io::Error| Error::failure(format_args!("cannot write {shown}"), error);
+        if is_stream(path) {
+            return Ok(Self { path: path.to_owned(), kind: Kind::Stdout });
+        }
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Self::to_come(path);
+            }
+            // A name that is too long, a loop of links, a folder that may not be looked into.
+            Err(error) => return Err(refused(&error)),
+        };
+        if metadata.is_dir() {
+            return Err(Error::Failure(format!("cannot write {shown}: it is a folder; name a file in it")));
+        }
+        if !metadata.is_file() {
+            return Ok(Self { path: path.to_owned(), kind: Kind::Device });
+        }
+        if metadata.permissions().readonly() {
+            return Err(Error::Failure(format!("cannot write {shown}: it is read-only; choose another file")));
+        }
+        // A link stays a link: what it leads to is replaced.
+        let target = Self { path: fs::canonicalize(path).map_err(|error| refused(&error))?, kind: Kind::File };
+        AtomicFile::create(&target.path).map_err(|error| refused(&error))?;
+        Ok(target)
+    }
+
+    /// A file that is not there yet.
+    fn to_come(path: &Path) -> Result<Self, Error> {
+        let shown = path.display();
+        let refused = |error: &io::Error| Error::failure(format_args!("cannot write {shown}"), error);
+        // `pictures/` asks for a folder, whether its name is that of a file or not.
+        if names_folder(path) {
+            return Err(Error::Failure(format!("cannot write {shown}: it names a folder; name a file in it")));
+        }
+        let target = Self { path: follow(path).map_err(|error| refused(&error))?, kind: Kind::File };
+        if let Some(reason) = no_folder(target.folder()) {
+            return Err(Error::Failure(format!("cannot write {shown}: {reason}")));
+        }
+        if path.file_name().is_none() {
+            return Err(Error::Failure(format!("cannot write {shown}: it names no file")));
+        }
+        AtomicFile::create(&target.path).map_err(|error| refused(&error))?;
+        Ok(target)
+    }
+
+    /// Writes the file as it comes, for content that is larger than memory.
+    ///
+    /// # Errors
+    /// [`Error::Failure`] for standard output, a device or a pipe, and if the file cannot be written; what `write` says.
+    pub fn fill(&self, write: impl FnOnce(&mut AtomicFile) -> Result<(), Error>) -> Result<(), Error> {
+        if self.kind != Kind::File {
+            let error = io::Error::other("it is a device or a pipe, where nothing can be written twice");
+            return Err(self.refused(&error));
+        }
+        let mut file = AtomicFile::create(&self.path).map_err(|error| self.refused(&error))?;
+        write(&mut file)?;
+        file.commit().map_err(|error| self.refused(&error))
+    }
+
+    /// That the file cannot be written.
+    pub fn refused(&self, error: &io::Error) -> Error {
+        Error::failure(format_args!("cannot write {}", self.path.display()), error)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`Error::Failure`] if that is not possible. A reader of a pipe that stopped reading has what it wants.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Error> {
+        match self.kind {
+            Kind::Stdout => to_stdout(bytes),
+            Kind::Device => {
+                let written = File::options().write(true).open(&self.path).and_then(|mut file| file.write_all(bytes));
+                match written {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(self.refused(&error)),
+                    _ => Ok(()),
+                }
+            }
+            Kind::File => self.fill(|file| file.write_all(bytes).map_err(|error| self.refused(&error))),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+}
+
+/// Why a path is no folder, with what would be right; nothing if it is one.
+pub(crate) fn no_folder(path: &Path) -> Option<String> {
+    let shown = path.display();
+    let no_link = || fs::symlink_metadata(path).is_err();
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => None,
+        Ok(metadata) if metadata.is_file() => Some(format!("{shown} is a file, not a folder")),
+        Ok(_) => Some(format!("{shown} is a device or a pipe, not a folder")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && no_link() => {
+            Some(format!("the folder {shown} does not exist; create it first"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(format!("{shown} is a link to nothing")),
+        Err(error) => Some(format!("{shown} is no folder: {error}")),
+    }
+}
+
+/// Writes bytes to standard output. A reader that stopped reading has what it wants.
+///
+/// # Errors
+/// [`Error::Failure`] if the system refuses.
+pub fn to_stdout(bytes: &[u8]) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::failure("cannot write to standard output", &error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,4 +1,4 @@
-//! What plans lose, wherever plans are shown.
+//! Losses of plans, for every command that shows plans.
 
 use gtr_core::loss::{self, Field, Loss, MeanLoss};
 use gtr_core::{Grid, ImageIndex, Plan, Seed};
@@ -6,35 +6,36 @@ use serde::Serialize;
 
 use crate::error::CliError;
 
-/// Of more numbers (tokens times channels) a loss is computed only where a field is asked for: it takes more than a second.
+/// Largest number of values (tokens times channels) for which a loss is computed without --field. More values take more than a
+/// second.
 const QUICK: usize = 1100;
 
-/// Images that a loss is averaged over at most where many plans are listed.
+/// Largest number of images over which a loss is averaged in lists of many plans.
 pub(crate) const FEW_IMAGES: u64 = 64;
 
-/// The field that losses are computed on.
+/// Computes losses of plans on a field.
 #[derive(Clone, Debug)]
 pub(crate) struct Losses {
     field: Field,
-    /// Whether someone named the field, and waits for as long as it takes.
+    /// True if the field was selected explicitly. The size of the grid is then limited only by the computation itself.
     asked: bool,
-    /// Whether many plans are listed, and fewer images do.
+    /// True for lists of many plans, whose losses are averaged over fewer images.
     rough: bool,
 }
 
-/// What a plan loses, or why that is not known.
+/// Loss of a plan, or the reason why it was not computed.
 #[derive(Clone, Debug)]
 pub(crate) enum Lost {
     Known(MeanLoss),
     Unknown(String),
 }
 
-/// What a plan loses, to be processed.
+/// Loss of a plan, for JSON.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Summary {
-    /// The field that it is computed on.
+    /// Field on which it is computed.
     field: String,
-    /// In nats; none where it is not computed.
+    /// In nats; `None` if it was not computed.
     nats: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     standard_error: Option<f64>,
@@ -51,7 +52,7 @@ pub(crate) struct Summary {
 }
 
 impl Losses {
-    /// Losses on a field that was asked for, else on the model's own, else on the default.
+    /// Selects the given field, otherwise the field of the model, otherwise the default field.
     pub(crate) fn new(field: Option<&str>, model: Option<&str>) -> Result<Self, CliError> {
         if let Some(field) = field {
             return Ok(Self { field: read(field)?, asked: true, rough: false });
@@ -61,26 +62,26 @@ impl Losses {
         Ok(Self { field, asked: false, rough: false })
     }
 
-    /// Losses on the field that a model brings along, as long as they take.
+    /// Selects the field of a model explicitly.
     pub(crate) fn own(model: &str) -> Result<Self, CliError> {
         let own = gtr_backends::field::of_model(model)?;
-        let own = own
-            .ok_or_else(|| CliError::usage(format_args!("{model} brings no field along: measure one with `field`")))?;
+        let own =
+            own.ok_or_else(|| CliError::usage(format_args!("{model} has no field: measure one with `gtr-cli field`")))?;
         Ok(Self { field: own.into(), asked: true, rough: false })
     }
 
-    /// The same of fewer images, for lists of many plans.
+    /// Averages over fewer images, for lists of many plans.
     #[must_use]
     pub(crate) fn roughly(self) -> Self {
         Self { rough: true, ..self }
     }
 
-    /// The field.
+    /// Returns the field.
     pub(crate) fn field(&self) -> &Field {
         &self.field
     }
 
-    /// What a plan loses on average over images of a seed.
+    /// Returns the mean loss of a plan over images of a seed.
     pub(crate) fn of(&self, plan: &Plan, seed: Seed) -> Lost {
         if let Some(why) = self.refusal(plan.grid()) {
             return Lost::Unknown(why);
@@ -91,7 +92,7 @@ impl Losses {
         }
     }
 
-    /// What a plan loses on one image.
+    /// Returns the loss of a plan on one image, or the reason why it was not computed.
     pub(crate) fn of_image(&self, plan: &Plan, (seed, image): (Seed, ImageIndex)) -> Result<Loss, String> {
         if let Some(why) = self.refusal(plan.grid()) {
             return Err(why);
@@ -107,7 +108,7 @@ impl Losses {
         let numbers = self.numbers(grid);
         (!self.asked && numbers > QUICK).then(|| {
             format!(
-                "{numbers} numbers take longer than a second: name a --field to compute it of up to {}",
+                "{numbers} values take longer than a second: give --field to compute the loss of up to {} values",
                 loss::LARGEST
             )
         })
@@ -119,23 +120,24 @@ impl Losses {
     }
 }
 
-/// An isotropic field, or one in a file.
+/// Parses an isotropic field, or reads a field from a file.
 fn read(text: &str) -> Result<Field, CliError> {
     let path = std::path::Path::new(text);
     if path.exists() {
         let file = gtr_backends::field::FieldFile::read(path)?;
         return Ok(file.measured(text)?.into());
     }
-    text.parse().map_err(|error| CliError::usage(format_args!("--field: {error}, or the name of a file of `field`")))
+    text.parse()
+        .map_err(|error| CliError::usage(format_args!("--field: {error}, or a file written by `gtr-cli field`")))
 }
 
 impl Lost {
-    /// In a line.
+    /// Formats the loss as one line.
     pub(crate) fn line(&self, losses: &Losses) -> String {
         let field = losses.field();
         match self {
             Self::Known(lost) if lost.images > 1 => format!(
-                "Loss: {} nats (standard error {} of {} images) on the field {field}",
+                "Loss: {} nats (standard error {} over {} images) on the field {field}",
                 nats(lost.mean.total),
                 nats(lost.standard_error),
                 lost.images
@@ -145,12 +147,12 @@ impl Lost {
         }
     }
 
-    /// In a cell of a table.
+    /// Formats the loss as a table cell.
     pub(crate) fn cell(&self) -> String {
         self.total().map_or_else(|| "-".to_owned(), nats)
     }
 
-    /// The total, if it is known.
+    /// Returns the total in nats, or `None` if it was not computed.
     pub(crate) fn total(&self) -> Option<f64> {
         match self {
             Self::Known(lost) => Some(lost.mean.total),
@@ -158,7 +160,7 @@ impl Lost {
         }
     }
 
-    /// Of each stage of the plan, in a cell of a table.
+    /// Formats the loss of each stage of the plan as a table cell.
     pub(crate) fn stages(&self, plan: &Plan) -> Vec<String> {
         match self {
             Self::Known(lost) => lost.mean.stages(plan).into_iter().map(nats).collect(),
@@ -166,7 +168,7 @@ impl Lost {
         }
     }
 
-    /// To be processed: in short, or with what each stage, AR step and token contributes.
+    /// Returns the loss for JSON; with the plan `whole`, also the contribution of each stage, AR step and token.
     pub(crate) fn summary(&self, losses: &Losses, whole: Option<&Plan>) -> Summary {
         let field = losses.field().to_string();
         match self {
@@ -194,7 +196,7 @@ impl Lost {
     }
 }
 
-/// A loss in words: three digits, as far as they tell something.
+/// Formats a loss in nats, with at most three significant digits and three decimals.
 pub(crate) fn nats(loss: f64) -> String {
     match loss.abs() {
         0.0 => "0".to_owned(),
@@ -211,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_have_three_digits() {
+    fn losses_have_at_most_three_digits() {
         assert_eq!(
             [0.0, 0.0001, 0.394, 1.384, 14.52, 123.4].map(nats),
             ["0", "< 0.001", "0.394", "1.38", "14.5", "123"]
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn large_grids_wait_for_someone_who_asks() {
+    fn large_grids_need_an_explicit_field() {
         let [small, large] = [(16, 16), (64, 64)].map(|(height, width)| Grid::new(height, width).unwrap());
         let losses = Losses::new(None, None).unwrap();
         assert_eq!((losses.refusal(small), losses.images(small)), (None, 512));
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_none_are_refused() {
+    fn invalid_fields_are_refused() {
         let error = Losses::new(Some("nothing"), None).unwrap_err().to_string();
         assert!(error.starts_with("--field: ") && error.contains("exponential:2:0.01"), "{error}");
     }

@@ -1,7 +1,7 @@
 //! `gtr-cli` plans, verifies and runs sampling schedules of masked autoregressive image generators.
 //!
-//! Data goes to standard output, everything else to standard error. A failure is one line there and an exit code: 2 for
-//! wrong usage, 130 for a run that ctrl-C stopped, 143 for one that another signal stopped, 1 for everything else.
+//! Data is written to standard output, everything else to standard error. An error is one line on standard error and an exit
+//! code: 2 for an error in the command line, 130 after Ctrl-C, 143 after another signal, 1 for every other error.
 
 mod animation;
 mod args;

@@ -1,4 +1,4 @@
-//! `completions`: completions of a shell.
+//! `completions`: prints shell completions.
 
 use clap::CommandFactory;
 
@@ -6,7 +6,7 @@ use crate::args::{Cli, CompletionsArgs};
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &CompletionsArgs) -> Result<ExitStatus, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "gtr-cli", &mut script);

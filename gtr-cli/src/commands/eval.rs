@@ -1,4 +1,4 @@
-//! `eval`: the quality of presets, plans and pictures.
+//! `eval`: measures the quality of presets, plans and images.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use crate::error::{CliError, ExitStatus};
 use crate::evaluation::{Evaluator, Images, Outside, Plot, Report, Row, Scale, Subject};
 use crate::output::{self, Target};
 
-/// What is judged where nothing is named.
+/// Default presets.
 const PRESETS: [&str; 3] = ["mar-16", "gtr-16", "gtr-8"];
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     output::apart(
         &[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())],
@@ -60,7 +60,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
         output::note(warning);
     }
     if let Some(plot) = plot {
-        plot.write(&format!("{} images of {} a row", series.count, args.model.model), &report.rows)?;
+        plot.write(&format!("{} images of {} per row", series.count, args.model.model), &report.rows)?;
     }
     let text = match format {
         EvalFormat::Json => to_json(&report.json()),
@@ -71,22 +71,22 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-/// The files that a flag names, each as given.
+/// Pairs each path with the flag that it is given to.
 fn files<'a>(flag: &'static str, paths: &'a [PathBuf]) -> Vec<output::Named<'a>> {
     paths.iter().map(|path| (flag, Some(path.as_path()))).collect()
 }
 
-/// Says how a run that was stopped goes on.
+/// Prints how to resume a stopped run.
 pub(super) fn stopped(status: ExitStatus, kept: bool) -> ExitStatus {
-    let next = if kept { "the same command goes on from here" } else { "without --store nothing is kept" };
+    let next = if kept { "run the same command again to resume" } else { "without --store nothing is saved" };
     output::note(format_args!("stopped: {next}"));
     status
 }
 
-/// Flags that say how images are made, where none are.
+/// Returns an error if a flag of the generation is given, but no image is generated.
 fn refuse_flags_of_generation(args: &EvalArgs) -> Result<(), CliError> {
     let flags = [
-        ("the flags of the axes", args.axes != AxisFlags::default()),
+        ("axis flags", args.axes != AxisFlags::default()),
         ("--cfg", !args.cfg.is_empty()),
         ("--temperature", args.temperature != 1.0),
         ("--store", args.series.store.is_some()),
@@ -94,13 +94,13 @@ fn refuse_flags_of_generation(args: &EvalArgs) -> Result<(), CliError> {
     ];
     match flags.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(CliError::usage(format_args!(
-            "{flag}: the pictures of --images are made already; leave it out, or name --presets to compare them with"
+            "{flag}: no effect on the images of --images; remove it, or add --presets to compare them with"
         ))),
         None => Ok(()),
     }
 }
 
-/// A row each: presets, schedules and plans, under each scale of guidance.
+/// Returns one subject per row: presets, schedules and plans, each with every guidance scale.
 fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliError> {
     let mut plans = Vec::new();
     let any = args.presets.len() + args.schedules.len() + args.plans.len() > 0;
@@ -120,14 +120,14 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator) -> Result<Vec<Subject>, CliE
         && args.schedules.is_empty()
         && args.axes != AxisFlags::default()
     {
-        return Err(CliError::usage("a plan of --plan is taken as it is: leave out the flags of the axes"));
+        return Err(CliError::usage("the plan of --plan cannot be changed: remove the flags of the axes"));
     }
     for file in &args.plans {
         let plan = plan_file::read(file, &args.model.model, evaluator.grid(), evaluator.timestep_limit())?;
         if !plan.known().is_empty() {
             let known = plan.known().len();
             return Err(CliError::usage(format_args!(
-                "{} is a plan in which {known} tokens are known from the start: only whole images are judged",
+                "{}: expected a plan of whole images, found {known} known tokens",
                 file.display()
             )));
         }

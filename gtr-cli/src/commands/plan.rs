@@ -17,10 +17,10 @@ use crate::page;
 use crate::table::{self, Align, Rows, count, range};
 use crate::words::in_words;
 
-/// The grid of schedules that have no home.
+/// Default grid, for schedules without a home grid.
 pub(super) const HOME: (u32, u32) = (16, 16);
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     output::apart(
         &[("--out", args.out.as_deref())],
@@ -40,7 +40,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     match format {
         PlanFormat::Json => {
             if args.seed.is_some() {
-                output::note("the seed is no part of a plan; give it to `sample`");
+                output::note("the seed is not part of a plan; give it to `sample`");
             }
             output::write(&plan.to_document().to_json(), args.out.as_deref())?;
         }
@@ -65,7 +65,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-/// What is read off a plan, to be processed.
+/// Summary of a plan, for JSON.
 #[derive(Debug, Serialize)]
 struct Told<'a> {
     name: &'a str,
@@ -85,7 +85,7 @@ impl<'a> Told<'a> {
     }
 }
 
-/// The plan to show, and what it is called.
+/// Returns the plan to show, and its name.
 fn planned(args: &PlanArgs) -> Result<(String, Plan), CliError> {
     let Some(path) = &args.plan else {
         let mut chosen = args.schedule.choose()?;
@@ -111,7 +111,7 @@ pub(super) fn paint(args: &PlanArgs, figure: impl FnOnce() -> Result<String, Cli
     output::save(&png::render(&figure()?)?, args.out.as_deref())
 }
 
-/// All that can be read off a plan.
+/// Describes a plan as text.
 fn told(
     name: &str,
     plan: &Plan,
@@ -122,7 +122,7 @@ fn told(
     let mut text = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
     text.push_str(&stages(plan, lost));
     let summary = plan.summary();
-    // A String takes whatever is written.
+    // Writing to a String cannot fail.
     let _ = writeln!(
         text,
         "\nTotal: {}, {}, {}, {}",
@@ -139,7 +139,7 @@ fn told(
     text
 }
 
-/// The choice on each axis, a line each.
+/// Formats the choice on each axis, one line per axis.
 fn choices(schedule: &Schedule) -> String {
     let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
     AxisName::ALL.map(line).join("\n") + "\n"
@@ -164,7 +164,7 @@ fn stages(plan: &Plan, lost: &Lost) -> String {
     rows.text()
 }
 
-/// How many tokens of a stage's steps get how many diffusion steps.
+/// Formats the detail of a stage: number of tokens with extra diffusion steps, tokens per AR step, and diffusion steps.
 fn detail(plan: &Plan, stage: usize) -> String {
     let steps = plan.steps().iter().filter(|step| step.stage() == stage);
     let with = steps.filter_map(|step| step.detail().map(|detail| (detail, step.tokens())));

@@ -1,4 +1,4 @@
-//! `tune`: the best schedule that a budget affords.
+//! `tune`: searches for the best schedule within a budget.
 
 use gtr_backends::judge::{Bootstrap, Reference};
 use gtr_core::Seed;
@@ -12,7 +12,7 @@ use crate::evaluation::{Evaluator, Images};
 use crate::output::{self, Target};
 use crate::tune::{Evidence, Halt, Halving, Search, Sieved, Sight, Unseen};
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &TuneArgs) -> Result<ExitStatus, CliError> {
     match tune(args) {
         Ok(()) => Ok(ExitStatus::Success),
@@ -86,7 +86,7 @@ fn tune(args: &TuneArgs) -> Result<(), Halt> {
     Ok(args.out.as_deref().map_or_else(|| output::print(&text), |out| output::summary(&text, out))?)
 }
 
-/// What else decides the result.
+/// Returns the other settings that determine the result.
 fn settings(args: &TuneArgs, evaluator: &Evaluator) -> Map<String, Value> {
     let mut settings = evaluator.settings(&args.model);
     settings.insert("seed".to_owned(), args.seed.into());

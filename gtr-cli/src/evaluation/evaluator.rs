@@ -96,7 +96,7 @@ impl Evaluator {
             "device": device,
         });
         let next =
-            if store.is_some() { "the same command goes on from here" } else { "without --store nothing is kept" };
+            if store.is_some() { "run the same command again to resume" } else { "without --store nothing is saved" };
         let stop = Stop::listen(next);
         Ok(Self { generator, prompts, judge, model: description, store, batch: batch as usize, stop, ahead: 0.0 })
     }

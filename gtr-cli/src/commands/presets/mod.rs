@@ -1,4 +1,4 @@
-//! `presets`: the named schedules.
+//! `presets`: lists or plots the named schedules.
 
 mod curve;
 
@@ -16,7 +16,7 @@ use crate::losses::Losses;
 use crate::output;
 use crate::table::wrap;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &PresetsArgs) -> Result<ExitStatus, CliError> {
     let one = args.name.as_deref().map(preset::find).transpose()?;
     let wanted = one.map_or(preset::all(), std::slice::from_ref);
@@ -35,7 +35,7 @@ pub(super) fn run(args: &PresetsArgs) -> Result<ExitStatus, CliError> {
         ListFormat::Text => {
             let mut text = wanted.iter().map(|preset| in_words(preset, &losses)).collect::<Result<String, _>>()?;
             if let Some(preset) = one {
-                // A String takes whatever is written.
+                // Writing to a String cannot fail.
                 let _ = write!(text, "\n{}", to_json(&preset.schedule));
             }
             text

@@ -1,4 +1,4 @@
-//! Makes many images, or a part of them.
+//! Generates many images, or a part of them.
 
 use gtr_backends::Picture;
 use gtr_core::Plan;
@@ -13,7 +13,7 @@ use crate::series::{Numbering, Recipe};
 use crate::signals::Stop;
 use crate::table::count;
 
-/// The run that the command line describes.
+/// Returns the run that the command line describes.
 pub(super) fn describe(
     args: &SampleArgs,
     place: &Place,
@@ -33,12 +33,12 @@ pub(super) fn describe(
     })
 }
 
-/// Files are left as they are unless it is said otherwise.
+/// Returns the scale factor. Unless --scale is given, images are not enlarged.
 fn scale(args: &SampleArgs) -> usize {
     args.scale.map_or(1, |scale| scale as usize)
 }
 
-/// What is done with what an earlier run left.
+/// Returns what to do with the files of an earlier run.
 fn before(args: &SampleArgs) -> Before {
     match (args.bulk.resume, args.bulk.overwrite) {
         (true, _) => Before::Continue,
@@ -47,7 +47,7 @@ fn before(args: &SampleArgs) -> Before {
     }
 }
 
-/// Makes what is missing of a part, and the whole of it if there is only one.
+/// Generates the missing images of a part. If it is the only part, also joins it.
 pub(super) fn generate(
     args: &SampleArgs,
     place: &Place,
@@ -59,11 +59,11 @@ pub(super) fn generate(
     if place.npz.is_some() {
         run.warn_of_order();
     }
-    let stop = Stop::listen("the same command with --resume makes what is missing");
+    let stop = Stop::listen("run the same command with --resume to generate the missing images");
     let mut part = Part::open(place, before(args), run, (recipe, scale(args)))?;
     let earlier = part.manifest().finished.len();
     let gaps = part.manifest().gaps();
-    // About: the last batch before a gap that is finished may be small.
+    // An estimate: the last batch before finished images may be small.
     let missing: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
     let batches = missing.div_ceil(args.batch.into());
     let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing, stop);
@@ -80,7 +80,7 @@ pub(super) fn generate(
         && let Some(status) = stop.asked()
     {
         output::note(format_args!(
-            "stopped after {done} of {}: the same command with --resume makes the others",
+            "stopped after {done} of {}: run the same command with --resume to generate the others",
             count(all, "image")
         ));
         return Ok(status);
@@ -92,7 +92,7 @@ pub(super) fn generate(
     Ok(ExitStatus::Success)
 }
 
-/// Turns a part that is the whole run into what was asked for.
+/// Joins a part that is the whole run.
 fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
     let folder = place.store.folder();
     let gathered = Gathered::read(&[folder.to_owned()])?;
@@ -103,7 +103,7 @@ fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
         .map_err(|error| CliError::failure(format_args!("cannot remove {}", folder.display()), &error))
 }
 
-/// The summary, in words or as JSON.
+/// Prints the summary as text or JSON.
 fn tell(args: &SampleArgs, place: &Place, (images, made, seconds): (u64, usize, f64)) -> Result<(), CliError> {
     let (shard, peak) = (place.shard, memory::peak());
     if args.wants_json() {
@@ -119,13 +119,13 @@ fn tell(args: &SampleArgs, place: &Place, (images, made, seconds): (u64, usize, 
     }
     let part = if shard.of() == 1 { String::new() } else { format!("part {shard}, ") };
     output::print(&format!(
-        "{}: {part}{}, {made} made now, {seconds:.2} s\n",
+        "{}: {part}{}, {made} generated now, {seconds:.2} s\n",
         args.out.display(),
         count(images, "image")
     ))?;
     if let (Some(npz), true) = (&place.npz, shard.of() > 1) {
         let (parts, npz) = (place.store.folder().display(), npz.display());
-        output::note(format_args!("when all parts are made: gtr-cli merge {parts} --out {npz}"));
+        output::note(format_args!("when all parts are complete, run: gtr-cli merge {parts} --out {npz}"));
     }
     Ok(())
 }

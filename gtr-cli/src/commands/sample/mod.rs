@@ -34,7 +34,7 @@ use crate::output::{self, Target};
 use crate::series::{Numbering, Parameters, Place, Recipe, Series, Subjects};
 use crate::signals::Stop;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
     let started = Instant::now();
     if args.plan.is_some() {
@@ -52,17 +52,13 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
         ],
     )?;
     if args.look.preview && is_stream(&args.out) {
-        return Err(CliError::usage(
-            "--preview draws on standard output, where --out - writes the picture: name a file",
-        ));
+        return Err(CliError::usage("--preview and --out - both use standard output: write the image to a file"));
     }
     if let Some(trace) = &args.trace {
         ending::check("--trace", trace, "a trace", &["safetensors"])?;
         if ending::is_free(trace) {
             let shown = trace.display();
-            return Err(CliError::usage(format_args!(
-                "--trace {shown}: a trace is written to a file, not to a pipe or a device"
-            )));
+            return Err(CliError::usage(format_args!("--trace {shown}: expected a file, found a pipe or a device")));
         }
         Target::new(trace)?;
     }
@@ -76,8 +72,8 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
     if let Destination::Bulk(place) = &mut destination {
         if place.finished {
             let out = args.out.display();
-            output::note(format_args!("{out} is there, and finished: --overwrite makes it again"));
-            output::print(&format!("{out}: finished before, 0 made now\n"))?;
+            output::note(format_args!("{out} is complete: --overwrite generates it again"));
+            output::print(&format!("{out}: already complete, 0 generated now\n"))?;
             return Ok(ExitStatus::Success);
         }
         place.metadata = metadata;
@@ -85,11 +81,11 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitStatus, CliError> {
     match gtr_backends::family(&args.model.model)? {
         Family::Mar => generate(args, model::open_mar(args)?, destination, started),
         Family::LightGen => generate(args, model::open_lightgen(args, texts)?, destination, started),
-        _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+        _ => Err(CliError::usage(format_args!("`sample` does not support the model `{}`", args.model.model))),
     }
 }
 
-/// What a run remembers of its prompts for the layout. Refuses prompts that do not fit it, before a model is loaded.
+/// Returns the metadata of the prompts for the layout. Refuses prompts that do not fit the layout, before a model is loaded.
 fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) -> Result<Option<Vec<String>>, CliError> {
     let Some(layout) = args.bulk.layout else { return Ok(None) };
     let metadata = layout.metadata(listed.unwrap_or_default()).filter(|metadata| !metadata.is_empty());
@@ -103,16 +99,16 @@ fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) ->
     }
 }
 
-/// Where the images go.
+/// Destination of the images.
 enum Destination {
-    /// To a picture, or to a folder of pictures.
+    /// One image file, or a folder of image files.
     Series(Numbering, Place),
-    /// To where many images gather.
+    /// Many images, in parts that can be resumed.
     Bulk(bulk::Place),
 }
 
 impl Destination {
-    /// Finds out whether the images can be written, before a model is loaded.
+    /// Checks, before a model is loaded, that the images can be written.
     fn new(args: &SampleArgs, texts: usize) -> Result<Self, CliError> {
         if let Some(place) = bulk::Place::new(args)? {
             refuse_with_many(args)?;
@@ -123,16 +119,16 @@ impl Destination {
     }
 }
 
-/// What a run has done.
+/// Result of a run.
 struct Done {
     parameters: Parameters,
     plan: Plan,
     images: u64,
-    /// How far the reconstructions of an image lie apart, where there are several.
+    /// Mean pixel variance between the reconstructions of an image, if there are several.
     variance: Option<f64>,
 }
 
-/// Makes all images and writes them.
+/// Generates all images and writes them.
 fn generate<G>(
     args: &SampleArgs,
     opened: Opened<G>,
@@ -157,7 +153,7 @@ where
     let samplers = samplers(args, &plan)?;
     let (numbering, place) = match destination {
         Destination::Series(numbering, place) if numbering.subjects() == prompts.len() => (numbering, place),
-        // Only the model knows which names with commas are one class.
+        // Only the model knows which names with commas are a single class.
         Destination::Series(..) => {
             let numbering = Numbering::of(args, prompts.len())?;
             (numbering, Place::new(args, numbering)?)
@@ -180,7 +176,7 @@ where
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
     let (images, batch) = (numbering.images(), u64::from(args.batch));
-    let stop = Stop::listen("what was not written is lost");
+    let stop = Stop::listen("images that are not written are lost");
     let mut watch = Watch::new(args, numbering, &plan, stop)?;
     let mut variance = Variance::default();
     let mut next = 0;
@@ -229,19 +225,19 @@ where
     Ok(ExitStatus::Success)
 }
 
-/// Says what is left of a run that was stopped.
+/// Prints how many images a stopped run has written.
 fn stopped(status: ExitStatus, series: &Series, made: u64, images: u64) -> ExitStatus {
     let made = if series.is_in_folder() { made } else { 0 };
-    output::note(format_args!("stopped: {made} of {} are written", crate::table::count(images, "image")));
+    output::note(format_args!("stopped: {made} of {} written", crate::table::count(images, "image")));
     status
 }
 
-/// What the sampler is asked for at a position of a run.
+/// Returns the job of the sampler for a position of the run.
 fn job<P: Clone>(prompts: &[P], numbering: Numbering, position: u64) -> Job<P> {
     Job { prompt: prompts[numbering.subject(position)].clone(), image: numbering.number(position) }
 }
 
-/// Refuses what is for a few images where many gather.
+/// Returns an error if a flag for a few images is used with many images.
 fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     let flags = [
         ("--init", args.going_on.init.is_some()),
@@ -251,27 +247,27 @@ fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     ];
     match flags.into_iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(CliError::usage(format_args!(
-            "{flag} is for a few images: name a picture as --out, without --classes, --shard and --resume"
+            "{flag} is not available for many images: use --out FILE.png, without --classes, --shard and --resume"
         ))),
         None => Ok(()),
     }
 }
 
-/// A sampler for each time that the reconstruction is made: the first is the plain one.
+/// Returns one sampler per reconstruction. The first one uses the seed of the run.
 fn samplers<'p>(args: &SampleArgs, plan: &'p Plan) -> Result<Vec<Sampler<'p>>, CliError> {
     let Some(count) = args.going_on.reseed_reconstruction else {
         return Ok(vec![Sampler::new(plan, &CATALOGUE.registry)?]);
     };
     if plan.stages().iter().all(|stage| stage.role() == Role::Generation) {
         return Err(CliError::usage(
-            "--reseed-reconstruction: the plan has no reconstruction: choose --order bisection or block, of 2 stages or more",
+            "--reseed-reconstruction: the plan has no reconstruction stage: use --order bisection or block with at least 2 stages",
         ));
     }
     let seed = |variant: u32| Seed(args.seed.wrapping_add(variant.into()));
     (0..count).map(|variant| Ok(Sampler::new(plan, &CATALOGUE.registry)?.reseeded(seed(variant)))).collect()
 }
 
-/// The plan that was asked for, with the timesteps that the model is good for.
+/// Returns the plan. A plan without a timestep limit gets that of the model.
 fn plan<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<&Begin>) -> Result<Plan, CliError> {
     let plan = plan_for(args, generator, begin)?;
     begin::check(&plan, begin, args)?;
@@ -289,7 +285,7 @@ fn plan_for<G: MaskedGenerator>(args: &SampleArgs, generator: &G, begin: Option<
 }
 
 impl Done {
-    /// The summary, in words or as JSON.
+    /// Formats the summary as text or JSON.
     fn tell(&self, args: &SampleArgs, seconds: f64) -> String {
         let numbers = self.plan.summary();
         let (ar_steps, network_evaluations) = (numbers.ar_steps, numbers.network_evaluations());
@@ -325,7 +321,7 @@ impl Done {
     }
 }
 
-/// A number of bytes, in words.
+/// Formats a number of bytes.
 #[expect(clippy::cast_precision_loss, reason = "rounded anyway")]
 fn size(bytes: u64) -> String {
     let megabytes = bytes as f64 / 1e6;

@@ -1,4 +1,4 @@
-//! What the registry says about its implementations, in the form in which flags and help need it.
+//! Catalogue of the implementations of the axes, for flags and help texts.
 
 use gtr_core::{AxisName, Config, Description, Registry};
 use schemars::generate::SchemaSettings;
@@ -7,54 +7,54 @@ use serde_json::{Map, Value};
 /// Implementations with what can be known about them.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    /// Where they come from.
+    /// Registry of the implementations.
     pub(crate) registry: Registry,
-    /// The implementations, axis by axis.
+    /// The implementations, grouped by axis.
     pub(crate) kinds: Vec<Kind>,
 }
 
 /// An implementation of an axis.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// It in words.
+    /// Name, documentation and parameters.
     pub(crate) description: Description,
-    /// The form of each parameter, in the order of the description.
+    /// Form of each parameter, in the order of the description.
     pub(crate) forms: Vec<Form>,
-    /// What it is where nothing else is said.
+    /// Default configuration.
     pub(crate) default: Config,
 }
 
-/// The form of a parameter's value.
+/// Form of the value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Form {
-    /// One of some names, each with what it means.
+    /// One of several names, each with its description.
     Choice(Vec<(String, String)>),
-    /// Several values.
+    /// List of values.
     List(Values),
-    /// One value.
+    /// Single value.
     Single(Values),
 }
 
-/// What values are.
+/// Type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Values {
-    /// Whole numbers from 0.
+    /// Whole number, 0 or more.
     Whole,
-    /// Numbers.
+    /// Number.
     Number,
-    /// Anything: a number, a truth value, or else a name.
+    /// Number or boolean; every other text is a string.
     Any,
 }
 
 impl Values {
-    /// The value that a text stands for.
+    /// Parses a value.
     ///
     /// # Errors
-    /// What should be written.
+    /// Returns a description of the expected value.
     pub(crate) fn read(self, text: &str) -> Result<Value, &'static str> {
         match (self, serde_json::from_str(text)) {
             (Self::Whole, Ok(Value::Number(number))) if number.is_u64() => Ok(number.into()),
-            (Self::Whole, _) => Err("a whole number from 0"),
+            (Self::Whole, _) => Err("a whole number, 0 or more"),
             (Self::Number, Ok(value @ Value::Number(_)))
             | (Self::Any, Ok(value @ (Value::Number(_) | Value::Bool(_)))) => Ok(value),
             (Self::Number, _) => Err("a number"),
@@ -80,19 +80,19 @@ impl Catalogue {
         Self { kinds: kinds.collect(), registry }
     }
 
-    /// The implementations of an axis.
+    /// Returns the implementations of an axis.
     pub(crate) fn axis(&self, axis: AxisName) -> impl Iterator<Item = &Kind> {
         self.kinds.iter().filter(move |kind| kind.description.axis == axis)
     }
 
-    /// An implementation.
+    /// Returns the implementation of an axis by its name.
     pub(crate) fn find(&self, axis: AxisName, kind: &str) -> Option<&Kind> {
         self.axis(axis).find(|it| it.description.kind == kind)
     }
 }
 
 impl Kind {
-    /// The form of a parameter, `None` if it takes none of that name.
+    /// Returns the form of a parameter, or `None` if the implementation has no parameter of this name.
     pub(crate) fn form(&self, parameter: &str) -> Option<&Form> {
         let position = self.description.parameters.iter().position(|it| it.name == parameter)?;
         self.forms.get(position)
@@ -115,7 +115,7 @@ fn default(registry: &Registry, axis: AxisName, kind: &str) -> Config {
     default.map_or_else(|| Config::new(kind), |(_, config)| config)
 }
 
-/// The form that a schema describes; what it leaves open is one value, which is checked when it is used.
+/// Returns the form that a schema describes. Every other schema is a single value, which the implementation checks itself.
 fn form(schema: &Value, definitions: &Map<String, Value>) -> Form {
     let reference = schema.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix("#/$defs/"));
     if let Some(definition) = reference.and_then(|name| definitions.get(name)) {
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_read_as_what_they_should_be() {
+    fn values_are_parsed_by_their_type() {
         assert_eq!(Values::Whole.read("3"), Ok(3.into()));
         for text in ["-1", "1.5", "x", ""] {
             assert!(Values::Whole.read(text).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! What can go wrong, and how the program then ends.
+//! Errors of the command line program, and its exit codes.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -10,23 +10,23 @@ use gtr_core::sampler::SampleError;
 use gtr_run::Interruption;
 pub(crate) use gtr_run::chain;
 
-/// How the program ends.
+/// Result of a command, which determines the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
-    /// All went well; what was checked holds.
+    /// The command succeeded, and all checks passed.
     Success,
-    /// A file, a model or a plan is at fault.
+    /// Error in a file, a model or a plan, or a failed check.
     Failure,
-    /// The command line is at fault.
+    /// Error in the command line.
     Usage,
-    /// Ctrl-C came; what was in hand is finished, the rest can be continued.
+    /// Stopped by Ctrl-C, after the current batch.
     Interrupted,
-    /// The same, asked for by another program.
+    /// Stopped by another signal, after the current batch.
     Terminated,
 }
 
 impl ExitStatus {
-    /// The code that the process ends with.
+    /// Returns the exit code of the process.
     pub(crate) fn code(self) -> i32 {
         u8::from(self).into()
     }
@@ -47,7 +47,7 @@ impl From<ExitStatus> for u8 {
             ExitStatus::Success => 0,
             ExitStatus::Failure => 1,
             ExitStatus::Usage => 2,
-            // 128 and the number of the signal, as shells say it.
+            // 128 + signal number, the convention of shells.
             ExitStatus::Interrupted => 130,
             ExitStatus::Terminated => 143,
         }
@@ -60,13 +60,13 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// Why a command cannot be carried out, in one line that names the culprit and what would be right.
+/// Error of a command. The message is one line that says what is wrong and what is expected.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// The command line is at fault.
+    /// Error in the command line.
     #[error("{0}")]
     Usage(String),
-    /// A file, a model or a plan is at fault.
+    /// Error in a file, a model or a plan, or of the system.
     #[error("{0}")]
     Failure(String),
     /// A signal came, and something of the work is left.
@@ -75,17 +75,17 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// The command line is at fault.
+    /// Returns an error in the command line.
     pub(crate) fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
     }
 
-    /// `doing` something failed.
+    /// Returns the failure of an operation, described by `doing`, with the causes of `error`.
     pub(crate) fn failure(doing: impl Display, error: &dyn Error) -> Self {
         Self::Failure(format!("{doing}: {}", chain(error)))
     }
 
-    /// How the program ends.
+    /// Returns the exit status for this error.
     pub(crate) fn status(&self) -> ExitStatus {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
@@ -105,6 +105,10 @@ impl From<gtr_core::Error> for CliError {
     fn from(error: gtr_core::Error) -> Self {
         match error {
             gtr_core::Error::Unsound(_) => Self::Failure(error.to_string()),
+            // The list of all presets does not fit a line.
+            gtr_core::Error::UnknownPreset { name, .. } => {
+                Self::usage(format_args!("unknown preset `{name}`: `gtr-cli presets` lists all presets"))
+            }
             _ => Self::Usage(error.to_string()),
         }
     }

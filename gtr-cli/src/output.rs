@@ -1,4 +1,4 @@
-//! Everything that leaves the program: standard output, notes, the log, files.
+//! Output: standard output, notes, errors, the log, files.
 
 use std::fmt::Display;
 use std::fs;
@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
 
-/// Writes to standard output; styles are kept only where they are wanted. A reader that stopped reading has what it wants.
+/// Writes text to standard output, with styles if the terminal supports them. A closed pipe is not an error.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -24,7 +24,7 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Writes to a file, or to standard output where none is named.
+/// Writes text to a file, or to standard output if no file is given.
 pub(crate) fn write(text: &str, file: Option<&Path>) -> Result<(), CliError> {
     match file {
         None => print(text),
@@ -33,7 +33,7 @@ pub(crate) fn write(text: &str, file: Option<&Path>) -> Result<(), CliError> {
     }
 }
 
-/// Writes bytes to a file, or to standard output where none is named.
+/// Writes bytes to a file, or to standard output if no file is given.
 pub(crate) fn save(bytes: &[u8], file: Option<&Path>) -> Result<(), CliError> {
     match file {
         None => Ok(target::to_stdout(bytes)?),
@@ -46,42 +46,43 @@ pub(crate) fn paint(figure: &str, file: Option<&Path>) -> Result<(), CliError> {
     save(&gtr_draw::png::render(figure)?, file)
 }
 
-/// Prints what is told about something that was written to `out`: to standard error if that was standard output itself.
+/// Prints a summary of data that was written to `out`: to standard error if `out` is standard output, otherwise to standard
+/// output.
 pub(crate) fn summary(text: &str, out: &Path) -> Result<(), CliError> {
     if !is_stream(out) {
         return print(text);
     }
-    // Where nobody listens there is nobody to tell.
+    // Standard error may be closed, and then nothing can be reported.
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
     Ok(())
 }
 
-/// Refuses to write bytes that are no text to a terminal.
+/// Returns an error if binary data would be written to a terminal.
 pub(crate) fn refuse_terminal(out: Option<&Path>, what: &str) -> Result<(), CliError> {
     use std::io::IsTerminal as _;
     if out.is_none_or(is_stream) && io::stdout().is_terminal() {
         return Err(CliError::usage(format_args!(
-            "standard output is a terminal, which cannot show {what}: name a file with --out, or redirect it"
+            "refusing to write {what} to a terminal: give a file with --out, or redirect standard output"
         )));
     }
     Ok(())
 }
 
-/// A flag, and the file that it names.
+/// A flag, and the path given to it.
 pub(crate) type Named<'a> = (&'static str, Option<&'a Path>);
 
-/// Refuses a file that is to be written twice, or that is read as well: only what is written last would be left of it. Standard
-/// input and output serve one flag each.
+/// Returns an error if two flags write to the same file, or if one flag reads a file that another one writes. Standard input and
+/// standard output can be used by one flag each.
 pub(crate) fn apart(written: &[Named<'_>], read: &[Named<'_>]) -> Result<(), CliError> {
     for (named, stream) in [(written, "output"), (read, "input")] {
         let mut streams = named.iter().filter(|(_, path)| path.is_some_and(is_stream));
         if let (Some((first, _)), Some((second, _))) = (streams.next(), streams.next()) {
             return Err(CliError::usage(format_args!(
-                "{first} and {second} both name standard {stream}: name a file for one of them"
+                "{first} and {second} both use standard {stream}: use a file for one of them"
             )));
         }
     }
-    // By the name that links lead to, also of a file that is not there yet; a device takes whatever comes.
+    // Resolves links, also for a file that does not exist yet. Several flags may write to one device.
     let whole = |path: &Path| -> Option<PathBuf> {
         if is_stream(path) {
             return None;
@@ -100,7 +101,7 @@ pub(crate) fn apart(written: &[Named<'_>], read: &[Named<'_>]) -> Result<(), Cli
         let mut others = written[..at].iter().chain(&read);
         if let Some((other, _)) = others.find(|(_, other)| other == path) {
             return Err(CliError::usage(format_args!(
-                "{flag} and {other} name the same file, {}: give them two names",
+                "{flag} and {other} are the same file, {}: use two different files",
                 path.display()
             )));
         }
@@ -108,7 +109,7 @@ pub(crate) fn apart(written: &[Named<'_>], read: &[Named<'_>]) -> Result<(), Cli
     Ok(())
 }
 
-/// Tells something that is no error.
+/// Prints a note to standard error.
 pub(crate) fn note(text: impl Display) {
     line("note", text);
 }
@@ -123,14 +124,14 @@ pub(crate) fn error(text: impl Display) {
     line("error", text);
 }
 
-/// A line on standard error.
+/// Prints a line to standard error.
 fn line(label: &str, text: impl Display) {
-    // Where nobody listens there is nobody to tell.
+    // Standard error may be closed, and then nothing can be reported.
     let _ = writeln!(anstream::stderr().lock(), "{label}: {}", one_line(&text.to_string()));
 }
 
-/// Text as one line, whatever file names and files hold: control characters become spaces, and what changes the direction of the
-/// text around it is written as its number.
+/// Returns text as one line. File names and file contents are untrusted: control characters are replaced by spaces, and line
+/// separators and characters that change the text direction are escaped.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -145,7 +146,7 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
-/// Starts the log on standard error.
+/// Starts logging to standard error if `verbose` is set.
 pub(crate) fn log(verbose: bool) {
     if verbose {
         tracing_subscriber::fmt()
@@ -165,7 +166,7 @@ mod tests {
     use super::one_line;
 
     #[test]
-    fn a_line_is_a_line_in_one_direction() {
+    fn control_and_direction_characters_are_replaced() {
         assert_eq!(one_line("a\n\u{1b}[31mb\u{202e}c\u{e9}"), "a  [31mb\\u{202e}c\u{e9}");
     }
 }

@@ -61,7 +61,7 @@ pub enum Error {
     #[error("design: {0}")]
     Design(String),
     /// There is no preset of this name.
-    #[error("there is no preset called `{name}`: choose one of {known}")]
+    #[error("unknown preset `{name}`: expected one of {known}")]
     UnknownPreset {
         /// The name that was asked for.
         name: String,
@@ -69,7 +69,7 @@ pub enum Error {
         known: String,
     },
     /// The document breaks rules of the plan format.
-    #[error("not a sound plan: {}", summary(.0))]
+    #[error("invalid plan: {}", summary(.0))]
     Unsound(Vec<Violation>),
 }
 

@@ -130,6 +130,6 @@ mod tests {
     #[test]
     fn unknown_names_list_the_known_ones() {
         let error = find("gtr").unwrap_err().to_string();
-        assert!(error.starts_with("there is no preset called `gtr`: choose one of `gtr-paper`, "), "{error}");
+        assert!(error.starts_with("unknown preset `gtr`: expected one of `gtr-paper`, "), "{error}");
     }
 }

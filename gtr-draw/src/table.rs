@@ -1,11 +1,11 @@
-//! Tables in plain text.
+//! Plain-text tables, and text in their cells.
 
 use std::fmt::{Display, Write as _};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use gtr_core::StageSummary;
 
-/// How a column is aligned.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     /// From the left, as texts are.
@@ -22,7 +22,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// A table of these columns.
+    /// Creates a table with these columns.
     pub fn new<'a>(columns: impl IntoIterator<Item = (&'a str, Align)>) -> Self {
         let (names, align): (Vec<&str>, Vec<Align>) = columns.into_iter().unzip();
         let mut table = Table::new();
@@ -47,7 +47,7 @@ impl Rows {
         row.into_iter().zip(&self.align).map(|(text, &align)| Cell::new(text).set_alignment(alignment(align))).collect()
     }
 
-    /// The table, each line ended and without spaces at its end.
+    /// Returns the table as text, without trailing spaces.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for line in self.table.lines() {
@@ -58,8 +58,8 @@ impl Rows {
     }
 }
 
-/// What is told of the stage at this position, before what is picked for detail: role, tokens, closest pair, largest gap, mean
-/// gap, AR steps and diffusion steps.
+/// Returns the cells of the stage at a position, counted from 0: role, tokens, closest pair, largest gap, mean gap, AR steps and
+/// diffusion steps.
 pub fn stage(position: usize, stage: &StageSummary) -> [String; 7] {
     let StageSummary { role, tokens, spread, ar_steps, .. } = stage;
     [
@@ -73,30 +73,30 @@ pub fn stage(position: usize, stage: &StageSummary) -> [String; 7] {
     ]
 }
 
-/// A length in cells of the grid, or a dash where there is none.
+/// Formats a length in cells of the grid, or `-` if there is none.
 pub fn length(length: Option<f64>) -> String {
     length.map_or_else(|| "-".to_owned(), |length| format!("{length:.3}"))
 }
 
-/// A count and its noun.
+/// Formats a count with its noun, in the plural unless the count is 1.
 pub fn count<N: Copy + Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
     let plural = if count == N::from(1) { "" } else { "s" };
     format!("{count} {one}{plural}")
 }
 
-/// Two ends of a range, or the one number that both are.
+/// Formats a range, or a single value if both ends are equal.
 pub fn range<T: PartialEq + Display + Copy>(first: T, last: T) -> String {
     if first == last { first.to_string() } else { format!("{first}..{last}") }
 }
 
-/// Text in lines of at most 80 columns, indented, all but the first by `hanging` more; a word is never cut.
+/// Wraps text at 80 columns, indented by `indent`, and all lines but the first by `hanging` more. Words are not split.
 pub fn wrap(text: &str, mut indent: usize, hanging: usize) -> String {
     let mut lines = String::new();
     let mut line = String::new();
     let rest = indent + hanging;
     for word in text.split_whitespace() {
         if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > 80 {
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = writeln!(lines, "{:indent$}{line}", "");
             line.clear();
             indent = rest;

@@ -1,9 +1,9 @@
-//! Configurations in words.
+//! Configurations as text.
 
 use gtr_core::Config;
 use serde_json::Value;
 
-/// The kind and its parameters.
+/// Formats the kind and its parameters.
 pub fn in_words(config: &Config) -> String {
     let params: Vec<String> = config
         .params
@@ -20,7 +20,7 @@ pub fn in_words(config: &Config) -> String {
     if params.is_empty() { config.kind.clone() } else { format!("{}: {}", config.kind, params.join(", ")) }
 }
 
-/// A number without a fraction that is none.
+/// Formats a number, without `.0` for a whole number.
 fn number(value: &Value) -> String {
     value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string())
 }

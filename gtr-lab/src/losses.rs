@@ -1,4 +1,4 @@
-//! What plans lose, wherever plans are shown.
+//! Losses of plans, for every command that shows plans.
 
 use gtr_core::loss::{self, Field, Loss, MeanLoss};
 use gtr_core::{Grid, ImageIndex, Plan, Seed};
@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use crate::Error;
 
-/// Of more numbers (tokens times channels) a loss is computed only where a field is asked for: it takes more than a second.
+/// Largest number of values (tokens times channels) for which a loss is computed without --field. More values take more than a
+/// second.
 const QUICK: usize = 1100;
 
 /// ImageSet that a loss is averaged over at most where many plans are listed.
 pub const FEW_IMAGES: u64 = 64;
 
-/// The field that losses are computed on.
+/// Computes losses of plans on a field.
 ///
 /// # Examples
 /// ```
@@ -28,13 +29,13 @@ pub const FEW_IMAGES: u64 = 64;
 #[derive(Clone, Debug)]
 pub struct Losses {
     field: Field,
-    /// Whether someone named the field, and waits for as long as it takes.
+    /// True if the field was selected explicitly. The size of the grid is then limited only by the computation itself.
     asked: bool,
-    /// Whether many plans are listed, and fewer images do.
+    /// True for lists of many plans, whose losses are averaged over fewer images.
     rough: bool,
 }
 
-/// What a plan loses, or why that is not known.
+/// Loss of a plan, or the reason why it was not computed.
 #[derive(Clone, Debug)]
 pub enum Lost {
     /// The mean over images.
@@ -43,12 +44,12 @@ pub enum Lost {
     Unknown(String),
 }
 
-/// What a plan loses, to be processed.
+/// Loss of a plan, for JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// The field that it is computed on.
+    /// Field on which it is computed.
     field: String,
-    /// In nats; none where it is not computed.
+    /// In nats; `None` if it was not computed.
     nats: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     standard_error: Option<f64>,
@@ -78,29 +79,29 @@ impl Losses {
         Ok(Self { field, asked: false, rough: false })
     }
 
-    /// Losses on the field that a model brings along, as long as they take.
+    /// Selects the field of a model explicitly.
     ///
     /// # Errors
     /// [`Error::Request`] if it brings none, [`Error::Backend`] if that cannot be read.
     pub fn own(model: &str) -> Result<Self, Error> {
         let own = gtr_backends::field::of_model(model)?;
         let own =
-            own.ok_or_else(|| Error::request(format_args!("{model} brings no field along: measure one with `field`")))?;
+            own.ok_or_else(|| Error::request(format_args!("{model} has no field: measure one with `gtr-cli field`")))?;
         Ok(Self { field: own.into(), asked: true, rough: false })
     }
 
-    /// The same of fewer images, for lists of many plans.
+    /// Averages over fewer images, for lists of many plans.
     #[must_use]
     pub fn roughly(self) -> Self {
         Self { rough: true, ..self }
     }
 
-    /// The field.
+    /// Returns the field.
     pub fn field(&self) -> &Field {
         &self.field
     }
 
-    /// What a plan loses on average over images of a seed.
+    /// Returns the mean loss of a plan over images of a seed.
     pub fn of(&self, plan: &Plan, seed: Seed) -> Lost {
         if let Some(why) = self.refusal(plan.grid()) {
             return Lost::Unknown(why);
@@ -111,7 +112,7 @@ impl Losses {
         }
     }
 
-    /// What a plan loses on one image.
+    /// Returns the loss of a plan on one image, or the reason why it was not computed.
     fn of_image(&self, plan: &Plan, (seed, image): (Seed, ImageIndex)) -> Result<Loss, String> {
         if let Some(why) = self.refusal(plan.grid()) {
             return Err(why);
@@ -133,7 +134,7 @@ impl Losses {
         let numbers = self.numbers(grid);
         (!self.asked && numbers > QUICK).then(|| {
             format!(
-                "{numbers} numbers take longer than a second: name a --field to compute it of up to {}",
+                "{numbers} values take longer than a second: give --field to compute the loss of up to {} values",
                 loss::LARGEST
             )
         })
@@ -145,23 +146,24 @@ impl Losses {
     }
 }
 
-/// An isotropic field, or one in a file.
+/// Parses an isotropic field, or reads a field from a file.
 fn read(text: &str) -> Result<Field, Error> {
     let path = std::path::Path::new(text);
     if path.exists() {
         let file = gtr_backends::field::FieldFile::read(path)?;
         return Ok(file.measured(text)?.into());
     }
-    text.parse().map_err(|error| Error::request(format_args!("--field: {error}, or the name of a file of `field`")))
+    text.parse()
+        .map_err(|error| Error::request(format_args!("--field: {error}, or a file written by `gtr-cli field`")))
 }
 
 impl Lost {
-    /// In a line.
+    /// Formats the loss as one line.
     pub fn line(&self, losses: &Losses) -> String {
         let field = losses.field();
         match self {
             Self::Known(lost) if lost.images > 1 => format!(
-                "Loss: {} nats (standard error {} of {} images) on the field {field}",
+                "Loss: {} nats (standard error {} over {} images) on the field {field}",
                 nats(lost.mean.total),
                 nats(lost.standard_error),
                 lost.images
@@ -171,12 +173,12 @@ impl Lost {
         }
     }
 
-    /// In a cell of a table.
+    /// Formats the loss as a table cell.
     pub fn cell(&self) -> String {
         self.total().map_or_else(|| "-".to_owned(), nats)
     }
 
-    /// The total, if it is known.
+    /// Returns the total in nats, or `None` if it was not computed.
     pub fn total(&self) -> Option<f64> {
         match self {
             Self::Known(lost) => Some(lost.mean.total),
@@ -184,7 +186,7 @@ impl Lost {
         }
     }
 
-    /// Of each stage of the plan, in a cell of a table.
+    /// Formats the loss of each stage of the plan as a table cell.
     pub fn stages(&self, plan: &Plan) -> Vec<String> {
         match self {
             Self::Known(lost) => lost.mean.stages(plan).into_iter().map(nats).collect(),
@@ -192,7 +194,7 @@ impl Lost {
         }
     }
 
-    /// To be processed: in short, or with what each stage, AR step and token contributes.
+    /// Returns the loss for JSON; with the plan `whole`, also the contribution of each stage, AR step and token.
     pub fn summary(&self, losses: &Losses, whole: Option<&Plan>) -> Summary {
         let field = losses.field().to_string();
         match self {
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_none_are_refused() {
+    fn invalid_fields_are_refused() {
         let error = Losses::new(Some("nothing"), None).unwrap_err().to_string();
         assert!(error.starts_with("--field: ") && error.contains("exponential:2:0.01"), "{error}");
     }

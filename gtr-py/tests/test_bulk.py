@@ -76,8 +76,8 @@ def test_merged_parts_equal_the_output_of_one_process(
     ]:
         done = run(*official, "--count", 14, "--out", folder, *flags, **variables)
         assert done.returncode == 0, done.stderr
-    assert cli("merge", parts, "--out", tmp_path / "parts.npz").endswith("14 images, 2 parts, all there\n")
-    assert cli("merge", whole, "--out", tmp_path / "whole.npz").endswith("14 images, 1 part, all there\n")
+    assert cli("merge", parts, "--out", tmp_path / "parts.npz").endswith("14 images, 2 parts, complete\n")
+    assert cli("merge", whole, "--out", tmp_path / "whole.npz").endswith("14 images, 1 part, complete\n")
     one, two = (np.load(tmp_path / f"{name}.npz") for name in ("whole", "parts"))
     assert one["arr_0"].shape == (14, 4, 4, 3)
     assert one["arr_1"].tolist() == [*range(10), *range(4)]
@@ -95,9 +95,9 @@ def test_a_part_resumes_where_it_stopped(cli: Callable[..., str], official: list
     (tmp_path / "out" / "00004.png").unlink()
     (tmp_path / "out" / "00005.png").write_bytes(b"changed")
     done = run(*command, "--resume")
-    assert "6 of 6 images, 2 made now" in done.stdout
+    assert "6 of 6 images, 2 generated now" in done.stdout
     assert (tmp_path / "out" / "00001.png").stat().st_mtime_ns == kept
-    assert cli("merge", tmp_path / "out").endswith("6 images, 1 part, all there\n")
+    assert cli("merge", tmp_path / "out").endswith("6 images, 1 part, complete\n")
     other = run(*command, "--resume", "--seed", 3)
     assert "0-of-1 in" in other.stderr
     assert "settings differs; use another folder" in other.stderr
@@ -181,7 +181,7 @@ def test_errors_of_loading(official: list[object], tmp_path: Path, capsys: pytes
     assert "does not fit mar_tiny" in error("--head", "64x2")
     assert "expected WIDTHxDEPTH" in error("--head", "64")
     assert "expected NAME=JSON" in error("--set", "grid")
-    assert "there is no preset called `gtr`" in error("--preset", "gtr")
+    assert "unknown preset `gtr`" in error("--preset", "gtr")
     assert "--count and --batch must be 1 or more" in error("--batch", 0)
 
 

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files that are written completely or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use gtr_backends::{AtomicFile, follow};
 use crate::Error;
 use crate::path::{is_stream, names_folder};
 
-/// A place for a file: what is written there appears whole or not at all, and is on the disk before it appears.
+/// A file to write. It appears with its complete content or not at all, and is on the disk before it appears.
 ///
 /// # Examples
 /// ```
@@ -26,19 +26,19 @@ pub struct Target {
     kind: Kind,
 }
 
-/// What a path leads to.
+/// Type of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A file, or nothing yet: written under another name in the same folder, then renamed.
+    /// A file, which may not exist yet: written under another name in the same folder, then renamed.
     File,
-    /// A device or a pipe, which no file may replace.
+    /// A device or a pipe, which must not be replaced by a file.
     Device,
     /// Standard output.
     Stdout,
 }
 
 impl Target {
-    /// Finds out whether the file can be written, before anything is computed for it. `-` is standard output.
+    /// Checks, before any computation, that the file can be written. `-` is standard output.
     ///
     /// # Errors
     /// [`Error::Failure`] if it cannot.
@@ -53,11 +53,11 @@ impl Target {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Self::to_come(path);
             }
-            // A name that is too long, a loop of links, a folder that may not be looked into.
+            // For example a name that is too long, a loop of links, or a folder without access.
             Err(error) => return Err(refused(&error)),
         };
         if metadata.is_dir() {
-            return Err(Error::Failure(format!("cannot write {shown}: it is a folder; name a file in it")));
+            return Err(Error::Failure(format!("cannot write {shown}: expected a file, found a folder")));
         }
         if !metadata.is_file() {
             return Ok(Self { path: path.to_owned(), kind: Kind::Device });
@@ -65,38 +65,38 @@ impl Target {
         if metadata.permissions().readonly() {
             return Err(Error::Failure(format!("cannot write {shown}: it is read-only; choose another file")));
         }
-        // A link stays a link: what it leads to is replaced.
+        // A link is kept: its target is replaced.
         let target = Self { path: fs::canonicalize(path).map_err(|error| refused(&error))?, kind: Kind::File };
         AtomicFile::create(&target.path).map_err(|error| refused(&error))?;
         Ok(target)
     }
 
-    /// A file that is not there yet.
+    /// Checks a file that does not exist yet.
     fn to_come(path: &Path) -> Result<Self, Error> {
         let shown = path.display();
         let refused = |error: &io::Error| Error::failure(format_args!("cannot write {shown}"), error);
-        // `pictures/` asks for a folder, whether its name is that of a file or not.
+        // A trailing separator means a folder, also if the name looks like that of a file.
         if names_folder(path) {
-            return Err(Error::Failure(format!("cannot write {shown}: it names a folder; name a file in it")));
+            return Err(Error::Failure(format!("cannot write {shown}: expected a file name, found a folder name")));
         }
         let target = Self { path: follow(path).map_err(|error| refused(&error))?, kind: Kind::File };
         if let Some(reason) = no_folder(target.folder()) {
             return Err(Error::Failure(format!("cannot write {shown}: {reason}")));
         }
         if path.file_name().is_none() {
-            return Err(Error::Failure(format!("cannot write {shown}: it names no file")));
+            return Err(Error::Failure(format!("cannot write {shown}: expected a file name")));
         }
         AtomicFile::create(&target.path).map_err(|error| refused(&error))?;
         Ok(target)
     }
 
-    /// Writes the file as it comes, for content that is larger than memory.
+    /// Writes the file piece by piece, for content that is larger than memory.
     ///
     /// # Errors
     /// [`Error::Failure`] for standard output, a device or a pipe, and if the file cannot be written; what `write` says.
     pub fn fill(&self, write: impl FnOnce(&mut AtomicFile) -> Result<(), Error>) -> Result<(), Error> {
         if self.kind != Kind::File {
-            let error = io::Error::other("it is a device or a pipe, where nothing can be written twice");
+            let error = io::Error::other("expected a file, found a device or a pipe");
             return Err(self.refused(&error));
         }
         let mut file = AtomicFile::create(&self.path).map_err(|error| self.refused(&error))?;
@@ -104,12 +104,12 @@ impl Target {
         file.commit().map_err(|error| self.refused(&error))
     }
 
-    /// That the file cannot be written.
+    /// Returns the error that the file cannot be written.
     pub fn refused(&self, error: &io::Error) -> Error {
         Error::failure(format_args!("cannot write {}", self.path.display()), error)
     }
 
-    /// Writes the file.
+    /// Writes the complete file.
     ///
     /// # Errors
     /// [`Error::Failure`] if that is not possible. A reader of a pipe that stopped reading has what it wants.
@@ -151,7 +151,7 @@ pub(crate) fn no_folder(path: &Path) -> Option<String> {
     }
 }
 
-/// Writes bytes to standard output. A reader that stopped reading has what it wants.
+/// Writes bytes to standard output. A closed pipe is not an error.
 ///
 /// # Errors
 /// [`Error::Failure`] if the system refuses.

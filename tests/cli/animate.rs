@@ -87,7 +87,7 @@ fn unsupported_animations_are_refused_and_leave_no_file() {
         ("--animate none/a.gif", "error: cannot write none/a.gif: the folder none does not exist; create it first\n"),
         (
             "--animate a.gif --count 3 --batch 2",
-            "error: --animate shows images that grow at the same time: give --batch 3, or ask for fewer images\n",
+            "error: --animate requires all images in one batch: use --batch 3, or fewer images\n",
         ),
     ] {
         let line = format!("sample --class 3 {QUICK} --out b.png {flags}");

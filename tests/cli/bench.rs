@@ -26,7 +26,7 @@ fn timings_can_be_printed_as_json() {
 fn a_table_names_the_machine() {
     let text = gtr("bench --presets gtr-8 --rounds 1 --random-weights=4").succeeded();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "digits, f32, random weights, 1 at a time, medians of 1 rounds");
+    assert_eq!(lines[0], "digits, f32, random weights, batches of 1, medians of 1 rounds");
     assert!(lines[1].contains(" threads, matrix products: "), "{text}");
     assert!(lines.last().unwrap().trim_start().starts_with("gtr-8 "), "{text}");
     let csv = gtr("bench --presets gtr-8 --rounds 1 --format csv").succeeded();

@@ -53,9 +53,9 @@ fn merged_parts_equal_the_output_of_one_process() {
     gtr(folder, &format!("{TWELVE} --out whole.npz")).succeeded();
     for (shard, batch) in [(2, 1), (0, 16), (1, 3)] {
         let told = gtr(folder, &format!("{TWELVE} --out parts --shard {shard}/3 --batch {batch}")).succeeded();
-        assert!(told.starts_with(&format!("parts: part {shard}/3, 4 images, 4 made now, ")), "{told}");
+        assert!(told.starts_with(&format!("parts: part {shard}/3, 4 images, 4 generated now, ")), "{told}");
     }
-    assert_eq!(gtr(folder, "merge parts").succeeded(), "parts: 12 images, 3 parts, all there\n");
+    assert_eq!(gtr(folder, "merge parts").succeeded(), "parts: 12 images, 3 parts, complete\n");
     gtr(folder, "merge parts --out merged").succeeded();
     gtr(folder, "merge parts --out merged.npz").succeeded();
     let whole = images(folder, "whole");
@@ -102,7 +102,7 @@ fn deleted_or_changed_files_are_reported_and_regenerated() {
     assert_eq!(files(folder), ["a"]);
     let run = gtr(folder, &format!("{TWELVE} --out a --resume"));
     assert_eq!(run.stderr.lines().filter(|line| line.ends_with(": generating it again")).count(), 2, "{}", run.stderr);
-    assert!(run.succeeded().contains("12 images, 2 made now, "));
+    assert!(run.succeeded().contains("12 images, 2 generated now, "));
     assert_eq!(images(folder, "a"), before);
     assert_eq!(manifest(folder, "a"), manifest_before);
 }
@@ -192,7 +192,7 @@ fn a_full_disk_and_a_read_only_folder_are_one_line_errors() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let error = gtr(folder, &format!("{TWELVE} --out /proc/images")).failed(1);
-    assert!(error.contains("cannot make the folder /proc/images"), "{error}");
+    assert!(error.contains("cannot create the folder /proc/images"), "{error}");
     // Writing to this device fails with "no space left".
     fs::create_dir(folder.join("a")).unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.join("a/00005.png")).unwrap();
@@ -202,7 +202,7 @@ fn a_full_disk_and_a_read_only_folder_are_one_line_errors() {
     assert_eq!(finished, 5);
     fs::remove_file(folder.join("a/00005.png")).unwrap();
     let told = gtr(folder, &format!("{TWELVE} --out a --resume")).succeeded();
-    assert!(told.contains("12 images, 7 made now, "), "{told}");
+    assert!(told.contains("12 images, 7 generated now, "), "{told}");
 }
 
 /// Opening a pipe would block until another process writes to it.
@@ -274,7 +274,7 @@ fn a_signal_ends_the_run_after_the_current_batch() {
             assert_eq!(
                 lines,
                 [format!(
-                    "note: stopped after {finished} of 24 images: the same command with --resume makes the others"
+                    "note: stopped after {finished} of 24 images: run the same command with --resume to generate the others"
                 )]
             );
             assert!(finished == there && there < 24, "{finished} {there}");

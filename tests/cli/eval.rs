@@ -196,12 +196,12 @@ fn unsupported_subjects_are_refused() {
     for (line, expected) in [
         ("eval --count 25", "10 classes share the images equally: give a multiple of 10"),
         ("eval --count 20 --seeds 1,1", "--seeds names 1 twice"),
-        ("eval --presets gtr-9 --count 20 --store new", "there is no preset called `gtr-9`"),
+        ("eval --presets gtr-9 --count 20 --store new", "unknown preset `gtr-9`"),
         ("eval --model lightgen-base --count 20", "makes images of texts"),
         ("eval --count 20 --cfg -1 --store new", "--cfg"),
         ("eval --count 20 --temperature NaN --store new", "expected a number, 0 to 100"),
-        ("eval --images x --cfg 2", "--cfg: the pictures of --images are made already"),
-        ("eval --images x --beta 0.2", "the flags of the axes: the pictures"),
+        ("eval --images x --cfg 2", "--cfg: no effect on the images of --images"),
+        ("eval --images x --beta 0.2", "axis flags: no effect on the images"),
         ("eval --images x --store new", "--store: the pictures"),
         ("eval --images x --plot x.svg", "--plot: the pictures"),
         ("experiment table-2", "there is no experiment called `table-2`"),
@@ -213,7 +213,7 @@ fn unsupported_subjects_are_refused() {
     assert!(gtr(folder, "eval --count 20 --out none/x.csv").failed(1).contains("does not exist"));
     assert!(gtr(folder, "experiment table-4 --count 20 --out none/none").failed(1).contains("does not exist"));
     fs::write(folder.join("plan.json"), "{}").unwrap();
-    assert!(gtr(folder, "eval --plan plan.json --count 20").failed(1).contains("not a sound plan"));
+    assert!(gtr(folder, "eval --plan plan.json --count 20").failed(1).contains("invalid plan"));
     assert_eq!(files(folder), ["plan.json"]);
 }
 
@@ -304,7 +304,7 @@ fn an_experiment_writes_a_page_and_its_data() {
     assert_eq!(files(&folder.join("results")), ["table-4.csv", "table-4.json", "table-4.md", "table-4.svg"]);
     let page = fs::read_to_string(folder.join("results/table-4.md")).unwrap();
     for part in
-        ["# Which tokens", "gtr-cli experiment table-4 --model digits --count 10", "10 images a row", "Of 4 claims, "]
+        ["# Which tokens", "gtr-cli experiment table-4 --model digits --count 10", "10 images per row", "Of 4 claims, "]
     {
         assert!(page.contains(part), "{part}: {page}");
     }

@@ -40,7 +40,7 @@ fn images_of_another_run_are_not_replaced() {
 
     // With the flag, the files are replaced and nothing of the other run remains.
     gtr(folder, &format!("{} --seed 5 --overwrite", balanced.replace("--count 8", "--count 6"))).succeeded();
-    assert_eq!(gtr(folder, "merge rt").succeeded(), "rt: 6 images, 1 part, all there\n");
+    assert_eq!(gtr(folder, "merge rt").succeeded(), "rt: 6 images, 1 part, complete\n");
     assert_eq!(files(&folder.join("rt")).iter().filter(|name| name.len() == 9).count(), 6);
     gtr(folder, &format!("sample --class 0..7 --seed 5 {QUICK} --out rt --overwrite")).succeeded();
     assert!(gtr(folder, "merge rt").failed(1).contains("no manifests"));
@@ -84,7 +84,7 @@ fn resuming_a_finished_archive_changes_nothing() {
     for out in ["", ".npz"] {
         gtr(folder, &format!("{line}{out}")).succeeded();
         let again = gtr(folder, &format!("{line}{out} --resume")).succeeded();
-        assert!(again.contains("0 made now"), "{again}");
+        assert!(again.contains("0 generated now"), "{again}");
     }
     let before = fs::read(folder.join("x.npz")).unwrap();
     assert!(gtr(folder, &format!("{line}.npz --seed 1")).failed(1).contains("x.npz already exists"));
@@ -164,7 +164,7 @@ fn a_dash_is_standard_input_or_output() {
     let read = |args: &str, input: &[u8]| run_with_input(&args.split(' ').collect::<Vec<_>>(), input).succeeded();
     let told = read("plan --schedule - --grid 8x8 --format json", &schedule);
     assert_eq!(told, plan);
-    assert!(read("verify -", plan.as_bytes()).starts_with("-: sound"));
+    assert!(read("verify -", plan.as_bytes()).starts_with("-: valid"));
     assert!(read("plan --plan -", plan.as_bytes()).starts_with("- on 8x8"));
     for file in ["-", "/dev/stdin"] {
         let told = read(&format!("inspect {file}"), &picture);
@@ -190,7 +190,7 @@ fn a_pipe_accepts_a_picture_but_not_a_trace() {
     assert!(
         run_with_input(&["inspect", "-"], &trace)
             .failed(1)
-            .contains("tensors cannot be read from a pipe; name their file")
+            .contains("cannot read tensors from a pipe: give their file")
     );
     for nothing in [&b""[..], b"\x89PNG\r\n\x1a\n", b"GIF89a"] {
         run_with_input(&["inspect", "-"], nothing).failed(1);
@@ -225,7 +225,7 @@ fn a_batch_too_large_for_memory_is_refused_first() {
         let line = format!("sample {class} --count 4294967295 --batch 4294967295 {QUICK} {out}");
         let error = gtr(folder.path(), &line).failed(2);
         assert!(
-            error.contains("--batch 4294967295: an image takes about ") && error.contains(" of this machine"),
+            error.contains("--batch 4294967295: an image needs about ") && error.contains(" of this machine"),
             "{error}"
         );
     }
@@ -347,7 +347,7 @@ fn links_to_missing_files_are_followed() {
     for (line, says) in [
         ("plan --grid 4x4 --out loop.json", "cannot write loop.json: "),
         ("plan --grid 4x4 --out loop.json/p.json", "Too many levels of symbolic links"),
-        ("plan --grid 4x4 --out gone/p.json", "gone is a link to nothing"),
+        ("plan --grid 4x4 --out gone/p.json", "gone is a dangling link"),
         ("plan --grid 4x4 --out real/new.json/p.json", "real/new.json is a file, not a folder"),
         ("plan --grid 4x4 --out /dev/null/p.json", "/dev/null is a device or a pipe, not a folder"),
         ("plan --grid 4x4 --out none/p.json", "the folder none does not exist; create it first"),
@@ -423,7 +423,7 @@ fn a_plan_of_unknown_kinds_is_verified_with_a_note() {
     let run = gtr(folder, "verify p.json");
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(
-        run.stdout.starts_with("p.json: sound as far as it is known here (pace `no\\u{202e}such"),
+        run.stdout.starts_with("p.json: valid, but only partly verified (unknown pace `no\\u{202e}such"),
         "{}",
         run.stdout
     );
@@ -434,7 +434,7 @@ fn a_plan_of_unknown_kinds_is_verified_with_a_note() {
         assert!(run.stdout.contains("--known-only"), "{}", run.stdout);
     }
     gtr(folder, "plan --preset gtr-8 --grid 8x8 --out q.json").succeeded();
-    assert!(gtr(folder, "verify --known-only q.json").succeeded().starts_with("q.json: sound, "));
+    assert!(gtr(folder, "verify --known-only q.json").succeeded().starts_with("q.json: valid, "));
 }
 
 #[test]

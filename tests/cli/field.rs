@@ -31,8 +31,9 @@ fn a_measured_field_can_be_used_for_planning() {
     pictures(folder.path(), 8);
     for form in ["averaged", "full"] {
         let told = gtr(folder.path(), &format!("field pictures --form {form} --out f.safetensors")).succeeded();
-        let starts =
-            format!("f.safetensors: the {form} covariance of 8x8 tokens of 16 channels, of 16 pictures, 2 means taken");
+        let starts = format!(
+            "f.safetensors: {form} covariance of 8x8 tokens of 16 channels, from 16 images, 2 means subtracted"
+        );
         assert!(told.starts_with(&starts), "{told}");
         assert_eq!(told.contains("(OAS)"), form == "full", "{told}");
         let plan = gtr(folder.path(), "plan --preset gtr-8 --model digits --field f.safetensors --format summary");
@@ -59,9 +60,9 @@ fn classes_have_separate_means() {
         }
     }
     let told = gtr(folder.path(), "field flat --out f.safetensors").succeeded();
-    assert!(told.contains("8 pictures, 1 mean taken away"), "{told}");
+    assert!(told.contains("8 images, 1 mean subtracted"), "{told}");
     let told = gtr(folder.path(), "field pictures --components 3 --out f.safetensors").succeeded();
-    assert!(told.contains("8x8 tokens of 3 channels") && told.contains("components: 3 of 16, which hold"), "{told}");
+    assert!(told.contains("8x8 tokens of 3 channels") && told.contains("components: 3 of 16, with"), "{told}");
 }
 
 #[test]

@@ -70,13 +70,13 @@ fn an_inpainting_plan_can_be_saved_and_run() {
     write_grey(&folder.join("dot.png"), 256, 256, |row, column| if (row, column) == (77, 200) { 255 } else { 0 });
     sample(folder, "--class 3 --preset gtr-8 --init three.png --mask dot.png --dilate 1 --out on.png");
     run_in(folder, &["inspect", "on.png", "--plan-out", "p.json"]).succeeded();
-    assert_eq!(run_in(folder, &["verify", "p.json"]).succeeded(), "p.json: sound, 8x8, 3 stages, 5 AR steps\n");
+    assert_eq!(run_in(folder, &["verify", "p.json"]).succeeded(), "p.json: valid, 8x8, 3 stages, 5 AR steps\n");
     let plan: Value = serde_json::from_slice(&fs::read(folder.join("p.json")).unwrap()).unwrap();
     assert_eq!((&plan["format_version"], plan["known"].as_array().unwrap().len()), (&2.into(), 64 - 9));
     sample(folder, "--class 3 --plan p.json --init three.png --out again.png");
     assert_eq!(pixels(folder, "on.png"), pixels(folder, "again.png"));
     let alone = run_in(folder, &words("sample --class 3 --plan p.json --out x.png")).failed(2);
-    assert!(alone.contains("p.json is a plan in which 55 tokens are known from the start: give --init"), "{alone}");
+    assert!(alone.contains("p.json: 55 tokens of the plan are known from the start: give the image"), "{alone}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn an_all_white_mask_keeps_nothing() {
     mask(folder, "white.png", 256, 0);
     let line = format!("sample --class 3 {QUICK} --init three.png --mask white.png --out on.png");
     let run = run_in(folder, &words(&line));
-    assert_eq!(run.stderr, "note: nothing of the picture of --init is kept: the whole grid is generated\n");
+    assert_eq!(run.stderr, "note: no token of --init is kept: the whole grid is generated\n");
     assert_eq!(pixels(folder, "on.png"), pixels(folder, "three.png"));
 }
 
@@ -131,10 +131,7 @@ fn a_mask_of_zeros_and_ones_is_reported() {
     let folder = folder.path();
     mask(folder, "init.png", 32, 16);
     for (value, said) in [
-        (
-            1,
-            "--mask: m.png has the values 0 and 1, which are both black in a picture of 0 to 255: multiply them by 255",
-        ),
+        (1, "--mask: m.png has the values 0 and 1, which are both black in an image of 0 to 255: multiply them by 255"),
         (100, "--mask: m.png has no value above 100: nothing is left to generate; values from 128 on are generated"),
     ] {
         write_grey(&folder.join("m.png"), 32, 32, |row, _| if row < 16 { 0 } else { value });

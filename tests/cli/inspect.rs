@@ -22,7 +22,7 @@ fn read(folder: &Path, name: &str) -> Vec<u8> {
 /// Runs the command of a report in a shell.
 #[cfg(unix)]
 fn carry_out(folder: &Path, report: &str) {
-    let commands: Vec<&str> = report.lines().skip_while(|line| *line != "Made again by").skip(1).collect();
+    let commands: Vec<&str> = report.lines().skip_while(|line| *line != "Generate it again with").skip(1).collect();
     assert!(!commands.is_empty(), "{report}");
     let folder_of = Path::new(env!("CARGO_BIN_EXE_gtr-cli")).parent().unwrap().to_str().unwrap().to_owned();
     let path = format!("{folder_of}:{}", std::env::var("PATH").unwrap());
@@ -116,7 +116,7 @@ fn images_of_folders_and_of_saved_plans_are_reproduced() {
     carry_out(folder, &inspect(folder, &["all/00002.png", "--plan-out", "kept plan.json"]));
     assert_eq!(read(folder, "all/00002.png"), read(folder, "all/00002-again.png"));
     let plan = run_in(folder, &["verify", "kept plan.json"]).succeeded();
-    assert_eq!(plan, "kept plan.json: sound, 8x8, 3 stages, 8 AR steps\n");
+    assert_eq!(plan, "kept plan.json: valid, 8x8, 3 stages, 8 AR steps\n");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn pictures_are_untrusted_input() {
     let run = run_in(folder.path(), &["inspect", "good.png", "--format", "html"]).failed(2);
     assert_eq!(
         run,
-        "error: there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html\n"
+        "error: --format html is not available for images: use inspect --plan-out FILE, then plan --plan FILE --format html\n"
     );
 }
 
@@ -233,7 +233,7 @@ fn duplicate_file_names_are_refused() {
         "plan --schedule p.json --out p.json",
     ] {
         let error = run_in(folder, &line.split_whitespace().collect::<Vec<_>>()).failed(2);
-        assert!(error.contains("name the same file"), "{line}: {error}");
+        assert!(error.contains("are the same file"), "{line}: {error}");
     }
     assert_eq!(names.map(|name| read(folder, name)), before);
     assert_eq!(crate::support::files(folder), ["a.png", "a.safetensors", "b", "p.json"]);

@@ -226,7 +226,7 @@ fn other_conventions_are_one_line_errors() {
         "{error}"
     );
     let run = gtr(folder, &format!("{DIGITS} --class 3 --cfg 0 --out x.png"));
-    assert_eq!(run.stderr, "note: --cfg 0 guides away from the class or prompt; no guidance is --cfg 1\n");
+    assert_eq!(run.stderr, "note: --cfg 0 reduces the effect of the class or prompt; --cfg 1 disables guidance\n");
     run.succeeded();
     assert_eq!(gtr(folder, &format!("{DIGITS} --class 3 --cfg 1 --out x.png")).stderr, "");
 }

@@ -128,8 +128,8 @@ fn prompts_can_be_sampled_at_any_size() {
     let flags = "--model lightgen --random-weights=3 --text-encoder t5 --size 32x64 --count 2 --trace run.safetensors";
     let long = "cat ".repeat(200);
     let run = models.sample(flags, &["--prompt", "caf\u{e9} cat", "--prompt", &long]);
-    let notes = "note: prompt 2 is longer than 128 tokens: its end is cut off\n\
-                 note: lightgen has random weights: its pictures show nothing\n";
+    let notes = "note: prompt 2 is longer than 128 tokens and is truncated\n\
+                 note: lightgen has random weights: its images are noise\n";
     assert_eq!(run.code, 0);
     assert!(run.stderr.starts_with(notes), "{}", run.stderr);
     let summary: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -195,7 +195,7 @@ fn sixteen_bits_are_recorded() {
     let summary: Value = serde_json::from_str(&models.sample("--cfg 2", &trace).succeeded()).unwrap();
     assert_eq!(summary["parameters"]["dtype"], "bf16");
     let report = run_in(models.0.path(), &["conform", "four.safetensors"]).succeeded();
-    assert!(report.ends_with(" quantities compared, 0 beyond tolerance\n"), "{report}");
+    assert!(report.ends_with(" quantities compared, 0 outside the tolerance\n"), "{report}");
 }
 
 #[test]

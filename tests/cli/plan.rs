@@ -113,7 +113,7 @@ fn a_schedule_file_gives_the_same_plan() {
 #[test]
 fn a_seed_is_not_part_of_a_plan() {
     let run = gtr("plan --format json --seed 3");
-    assert_eq!(run.stderr, "note: the seed is no part of a plan; give it to `sample`\n");
+    assert_eq!(run.stderr, "note: the seed is not part of a plan; give it to `sample`\n");
     assert_eq!(run.stdout, gtr("plan --format json").stdout);
 }
 

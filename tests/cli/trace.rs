@@ -140,7 +140,7 @@ fn optional_fields_of_a_trace_may_be_missing() {
     parts.texts.insert("model".to_owned(), "</script><script>alert(1)</script>\u{1b}[2J".to_owned());
     parts.write(&folder.path().join("old.trace"));
     let text = inspect(folder.path(), &["old.trace"]);
-    assert!(text.contains("How long the steps took was not recorded.") && !text.contains('\u{1b}'), "{text}");
+    assert!(text.contains("The durations of the AR steps were not recorded.") && !text.contains('\u{1b}'), "{text}");
     let page = inspect(folder.path(), &["old.trace", "--format", "html"]);
     asks_for_nothing(&page);
     assert!(!page.contains("<script>alert(1)"));
@@ -156,7 +156,7 @@ fn a_page_shows_a_limited_number_of_images() {
     let flags = "--preset gtr-8 --diffusion constant --t 1 --detail none --count 66 --class 1 --batch 33";
     sample(folder.path(), &format!("{flags} --trace many.safetensors --out many.png"));
     let run = run_in(folder.path(), &["inspect", "many.safetensors", "--format", "html"]);
-    assert_eq!(run.stderr, "note: the page shows the first 64 images, not 2 more\n");
+    assert_eq!(run.stderr, "note: the page shows the first 64 images and leaves out 2\n");
     let shown = data(&run.succeeded());
     assert_eq!((shown["images"].as_array().unwrap().len(), &shown["left_out"]), (64, &2.into()));
     // A rule that does not rank tokens has no scores.

@@ -170,7 +170,7 @@ fn errors_are_one_line() {
         ("tune --budget gtr-16 --candidates 0", 2, "--candidates"),
         ("tune --budget gtr-16 --temperature NaN --store new", 2, "expected a number, 0 to 100"),
         ("tune --budget 1e1 --store new", 2, "operations an image are too few"),
-        ("tune --budget gtr-16 --store file", 1, "cannot make the folder file"),
+        ("tune --budget gtr-16 --store file", 1, "cannot create the folder file"),
         ("tune --budget gtr-16 --out none/p.json", 1, "create it first"),
         ("tune --budget gtr-16 --model mar-b", 2, "the judge sees ten classes"),
     ] {

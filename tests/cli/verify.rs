@@ -19,7 +19,7 @@ fn every_preset_survives_a_round_trip() {
     for preset in presets() {
         let plan = gtr(&format!("plan --preset {preset} --format json")).succeeded();
         let report = run_with_input(&["verify", "-"], plan.as_bytes()).succeeded();
-        assert!(report.starts_with("-: sound, "), "{preset}: {report}");
+        assert!(report.starts_with("-: valid, "), "{preset}: {report}");
     }
 }
 
@@ -29,7 +29,7 @@ fn all_presets_are_valid_on_all_grids() {
     let names = presets();
     assert_eq!(report.lines().count(), names.len());
     for (line, name) in report.lines().zip(names) {
-        assert!(line.starts_with(&format!("preset {name}: sound on ")), "{line}");
+        assert!(line.starts_with(&format!("preset {name}: valid on ")), "{line}");
         assert!(line.ends_with("8x8, 1x1, 1x16, 5x9, 7x7, 24x16, 33x17"), "{line}");
     }
     assert_eq!(gtr("verify --all-presets --format json").succeeded(), "[]\n");
@@ -134,7 +134,7 @@ fn every_file_is_checked_after_an_invalid_one() {
     assert!(run.stderr.starts_with("error: none.json: cannot be read: "), "{}", run.stderr);
     assert_eq!(
         run.stdout,
-        "good.json: sound, 4x4, 3 stages, 3 AR steps\nbad, new.json: R2 version at format_version: found 2, \
+        "good.json: valid, 4x4, 3 stages, 3 AR steps\nbad, new.json: R2 version at format_version: found 2, \
          expected 1, or 2 where tokens are known, the versions of the plan format that this reader knows\n"
     );
     let run = run_in(folder.path(), &["verify", "--format", "github", "bad, new.json", "good.json"]);

@@ -67,7 +67,7 @@ fn an_invalid_plan_reports_its_first_violation() {
     document.stages[0].role = gtr_core::Role::Reconstruction;
     document.steps[0].tokens += 1;
     let error = Plan::from_document(&document, &Registry::builtin()).unwrap_err().to_string();
-    assert!(error.starts_with("not a sound plan: R9 roles at stages[0].role: found reconstruction"), "{error}");
+    assert!(error.starts_with("invalid plan: R9 roles at stages[0].role: found reconstruction"), "{error}");
     assert!(error.ends_with("more)"), "{error}");
 }
 

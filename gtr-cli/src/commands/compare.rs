@@ -1,4 +1,4 @@
-//! `plan --compare`: presets side by side.
+//! `plan --compare`: compares presets.
 
 use gtr_core::{Grid, ImageIndex, Plan, Registry, Seed, Summary, preset};
 use gtr_draw::figure::{self, PlanView};
@@ -21,9 +21,9 @@ struct Side {
     #[serde(flatten)]
     summary: Summary,
     network_evaluations: usize,
-    /// The largest gap of the tokens known after AR steps.
+    /// Largest gap of the tokens known after AR steps.
     gaps: Vec<Gap>,
-    /// The loss, with what stages and AR steps contribute.
+    /// Loss, with the contributions of stages, AR steps and tokens.
     loss: losses::Summary,
     #[serde(skip)]
     lost: Lost,
@@ -31,7 +31,7 @@ struct Side {
     lost_stages: Vec<String>,
 }
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &PlanArgs, format: PlanFormat, registry: &Registry) -> Result<ExitStatus, CliError> {
     args.schedule.refuse("each preset of --compare")?;
     let presets = args.compare.iter().map(|name| preset::find(name.trim())).collect::<Result<Vec<_>, _>>()?;
@@ -39,7 +39,7 @@ pub(super) fn run(args: &PlanArgs, format: PlanFormat, registry: &Registry) -> R
     let losses = args.loss.losses(args.model.as_deref())?;
     let home = spec.as_ref().map(|spec| spec.grid);
     let Some(grid) = args.grid.or(home).or(presets.first().map(|preset| preset.home_grid)) else {
-        return Err(CliError::usage("--compare needs a preset at least"));
+        return Err(CliError::usage("--compare: expected at least one preset"));
     };
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
     let plans = presets.iter().map(|preset| {
@@ -106,7 +106,7 @@ fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), losses: &Losses, sho
 
 fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex), losses: &Losses) -> String {
     format!(
-        "Presets on {grid}\n\n{}{}\nStages\n\n{}\nLargest gap after AR step, image {image} under seed {seed}\n\n{}",
+        "Presets on {grid}\n\n{}{}\nStages\n\n{}\nLargest gap after AR step, image {image}, seed {seed}\n\n{}",
         totals(sides),
         on_what(sides, losses),
         stages(sides),
@@ -114,7 +114,7 @@ fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex), losses: 
     )
 }
 
-/// What the losses are of, or why there are none.
+/// Says on which field the losses are computed, or why they are not.
 fn on_what(sides: &[Side], losses: &Losses) -> String {
     let why = sides.iter().find_map(|side| match &side.lost {
         Lost::Unknown(why) => Some(why),
@@ -174,7 +174,7 @@ fn stages(sides: &[Side]) -> String {
     rows.text()
 }
 
-/// A column a landmark; the last AR step of each preset leaves no gap and is not shown.
+/// One column per AR step that is a power of two. The last AR step of each preset leaves no gap and is not shown.
 fn landmarks(sides: &[Side]) -> String {
     let most = sides.iter().map(|side| side.summary.ar_steps).max().unwrap_or_default();
     let steps: Vec<usize> = (0..usize::BITS).map(|power| 1 << power).take_while(|&step| step < most.max(2)).collect();

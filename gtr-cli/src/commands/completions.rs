@@ -1,11 +1,11 @@
-//! `completions`: completions of a shell.
+//! `completions`: prints shell completions.
 
 use crate::args::{CompletionsArgs, command};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &CompletionsArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command(catalogue), "gtr-cli", &mut script);

@@ -8,7 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &ConformArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let mut options = Options::default();
     options.tolerance = args.tolerance;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &ConformArgs, catalogue: &Catalogue) -> Result<ExitStatu
                 0 => String::new(),
                 count => format!(", {count} not comparable"),
             };
-            format!("{report}{compared} quantities compared, {failed} beyond tolerance{problems}\n")
+            format!("{report}{compared} quantities compared, {failed} outside the tolerance{problems}\n")
         }
     };
     output::print(&text)?;

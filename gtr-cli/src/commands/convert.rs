@@ -1,4 +1,4 @@
-//! `convert`: any checkpoint to safetensors.
+//! `convert`: converts a checkpoint to safetensors.
 
 use gtr_backends::checkpoint::{ConvertOptions, Wanted, convert};
 
@@ -7,14 +7,12 @@ use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &ConvertArgs) -> Result<ExitStatus, CliError> {
     ending::check("OUT", &args.output, "the converted weights", &["safetensors"])?;
     if ending::is_free(&args.output) {
         let out = args.output.display();
-        return Err(CliError::usage(format_args!(
-            "{out}: weights are written to a file, not to a pipe or a device; name one"
-        )));
+        return Err(CliError::usage(format_args!("OUT {out}: expected a file, found a pipe or a device")));
     }
     let mut options = ConvertOptions::default();
     options.section = Wanted::named_or(args.section.as_deref(), Wanted::Averaged);

@@ -1,4 +1,4 @@
-//! `cost`: what presets cost on a model.
+//! `cost`: counts the operations of presets on a model.
 
 use gtr_backends::ModelSpec;
 use gtr_core::cost::{Cost, Published, published};
@@ -13,7 +13,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::output;
 use gtr_draw::table::{Align, Rows};
 
-/// The presets of the paper's table, then ours.
+/// Default presets: those of the paper's table, then ours.
 const PRESETS: [&str; 14] = [
     "mar-64",
     "mar-16",
@@ -31,31 +31,31 @@ const PRESETS: [&str; 14] = [
     "cascade-6",
 ];
 
-/// From so many tokens on, planning takes seconds a preset.
+/// From this number of tokens on, planning takes seconds per preset.
 const LARGE: usize = 1 << 20;
 
-/// A preset, counted.
+/// Operation count of a preset.
 #[derive(Debug, Serialize)]
 struct Counted {
     preset: String,
     ar_steps: usize,
-    /// Evaluations of the head, of all tokens.
+    /// Evaluations of the head, summed over all tokens.
     token_evaluations: usize,
     #[serde(flatten)]
     cost: Cost,
     total: f64,
-    /// How many times cheaper than the baseline.
+    /// Operations of the baseline divided by those of the preset.
     speed: f64,
-    /// What the paper says.
+    /// Figures of the paper.
     #[serde(skip_serializing_if = "Option::is_none")]
     published: Option<Published>,
-    /// What the plan loses.
+    /// Loss of the plan.
     loss: losses::Summary,
     #[serde(skip)]
     lost: Lost,
 }
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &CostArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let spec = gtr_backends::spec(&args.model)?;
     let grid = args.grid.unwrap_or(spec.grid);
@@ -158,20 +158,20 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> S
     let guidance = if args.unguided { "without guidance" } else { "with guidance" };
     let (model, unit, baseline) = (&args.model, unit(counted).1, &args.baseline);
     let mut text = format!(
-        "{model} on {grid}, one image {guidance}, in 10^{unit} operations; speed: {baseline} is 1;\nloss: {}\n\n{}",
+        "{model} on {grid}, one image {guidance}, in 10^{unit} operations; speed relative to {baseline};\nloss: {}\n\n{}",
         on_what(counted, losses),
         rows.text()
     );
     if counted.iter().any(|it| it.published.is_some_and(|it| !it.fits)) {
         text.push_str(
-            "\n* The paper has its own rows beside 16 and 8 AR steps, but its rates make 32 (gtr-paper); the rates\n  \
-             of gtr-16 and gtr-8 are ours. Its figures and its rates do not describe one schedule.\n",
+            "\n* The paper labels its rows with 16 and 8 AR steps, but its published rates give 32 (gtr-paper).\n  \
+             The rates of gtr-16 and gtr-8 are ours. The paper's figures and rates do not describe one schedule.\n",
         );
     }
     text
 }
 
-/// What the losses are of, or why there are none.
+/// Says on which field the losses are computed, or why they are not.
 fn on_what(counted: &[Counted], losses: &Losses) -> String {
     let field = losses.field();
     let why = counted.iter().find_map(|it| match &it.lost {
@@ -184,7 +184,7 @@ fn on_what(counted: &[Counted], losses: &Losses) -> String {
     )
 }
 
-/// The unit in which the largest cost is readable, and its power of ten.
+/// Returns the unit for the costs, 10^9 or 10^12 operations, and its power of ten.
 fn unit(counted: &[Counted]) -> (f64, u32) {
     let most = counted.iter().fold(0.0, |most: f64, it| most.max(it.total));
     if most >= 1e12 { (1e12, 12) } else { (1e9, 9) }

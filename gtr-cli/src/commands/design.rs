@@ -1,4 +1,4 @@
-//! `design`: the schedule that loses least.
+//! `design`: searches for the schedule with the smallest loss.
 
 use std::fmt::Write as _;
 
@@ -15,10 +15,10 @@ use gtr_draw::loss::nats;
 use gtr_draw::table::{Align, Rows, count};
 use gtr_draw::words::in_words;
 
-/// Families that are told of at most.
+/// Largest number of families that are listed.
 const FAMILIES: usize = 8;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &DesignArgs) -> Result<ExitStatus, CliError> {
     let target = args.out.as_deref().map(Target::new).transpose()?;
     let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &DesignArgs) -> Result<ExitStatus, CliError> {
     let goal = match (args.ar_steps, args.loss) {
         (Some(steps), _) => Goal::ArSteps(steps),
         (None, Some(loss)) => Goal::Loss(loss),
-        (None, None) => return Err(CliError::usage("say what to design for: --ar-steps N or --loss NATS")),
+        (None, None) => return Err(CliError::usage("expected --ar-steps N or --loss NATS")),
     };
     let problem = Problem {
         seed: Seed(args.seed),
@@ -51,7 +51,7 @@ pub(super) fn run(args: &DesignArgs) -> Result<ExitStatus, CliError> {
     Ok(ExitStatus::Success)
 }
 
-/// The schedule that was found as a preset, called after its file or its steps: the free one where that was asked for.
+/// Returns the schedule as a preset, named after its file or its AR steps. With --free it is the unstructured schedule.
 fn preset(args: &DesignArgs, grid: Grid, structured: &Design, free: Option<&Design>) -> Preset {
     let stem = args.out.as_deref().and_then(|path| path.file_stem());
     let name = stem
@@ -59,7 +59,7 @@ fn preset(args: &DesignArgs, grid: Grid, structured: &Design, free: Option<&Desi
     let mut preset = structured.preset(&name, grid, free);
     if let Some(free) = free {
         preset.schedule = free.schedule.clone();
-        preset.summary = format!("Designed for low loss: {} of any tokens", count(free.ar_steps.get(), "AR step"));
+        preset.summary = format!("Designed for low loss: {}", count(free.ar_steps.get(), "unstructured AR step"));
         preset.source =
             format!("ours: a loss of {:.4} nats on the field {}; see the evidence", free.loss.mean.total, free.field);
     }
@@ -73,28 +73,29 @@ fn text(grid: Grid, structured: &Design, free: Option<&Design>) -> String {
     let Design { schedule, ar_steps, loss, field, candidates, families } = structured;
     let mut text = format!(
         "{} nats in {} on {grid}, on the field {field}\n\norder  {}\npace   {}\n\n\
-         The best of {}, by dynamic programming over the stages; the best of each cut, number of levels and order:\n\n",
+         The best of {}, found by dynamic programming over the stages.\n\n\
+         The best of each cut, number of levels and order:\n\n",
         nats(loss.mean.total),
         count(ar_steps.get(), "AR step"),
         in_words(&schedule.order),
         in_words(&schedule.pace),
         count(*candidates, "candidate"),
     );
-    let mut rows = Rows::new([("loss", Align::Right), ("steps a stage", Align::Left), ("order", Align::Left)]);
+    let mut rows = Rows::new([("loss", Align::Right), ("steps per stage", Align::Left), ("order", Align::Left)]);
     for family in families.iter().take(FAMILIES) {
         let steps: Vec<String> = family.steps.iter().map(usize::to_string).collect();
         rows.add([nats(family.loss), steps.join("+"), in_words(&family.order)]);
     }
     text.push_str(&rows.text());
     if families.len() > FAMILIES {
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "and {} more", families.len() - FAMILIES);
     }
     if let Some(free) = free {
         let (before, after) = (loss.mean.total, free.loss.mean.total);
         let _ = writeln!(
             text,
-            "\nWith steps of any tokens: {} nats after {}, {:.1} % less",
+            "\nWith unstructured steps: {} nats after {}, {:.1} % less",
             nats(after),
             count(free.candidates, "move"),
             if before > 0.0 { 100.0 * (1.0 - after / before) } else { 0.0 }

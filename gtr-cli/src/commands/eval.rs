@@ -1,4 +1,4 @@
-//! `eval`: the quality of presets, plans and pictures.
+//! `eval`: measures the quality of presets, plans and images.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 
-/// What is judged where nothing is named.
+/// Default presets.
 const PRESETS: [&str; 3] = ["mar-16", "gtr-16", "gtr-8"];
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &EvalArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     judging::ended(evaluate(args, catalogue), &args.series)
 }
@@ -64,7 +64,7 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
         output::note(warning);
     }
     if let Some(plot) = plot {
-        plot.write(&format!("{} images of {} a row", series.count, args.model.model), &report.rows)?;
+        plot.write(&format!("{} images of {} per row", series.count, args.model.model), &report.rows)?;
     }
     let text = match format {
         EvalFormat::Json => to_json(&report.json()),
@@ -74,7 +74,7 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     output::write(&text, args.out.as_deref())
 }
 
-/// The files that a flag names, each as given.
+/// Pairs each path with the flag that it is given to.
 fn files<'a>(flag: &'static str, paths: &'a [PathBuf]) -> Vec<output::Named<'a>> {
     paths.iter().map(|path| (flag, Some(path.as_path()))).collect()
 }
@@ -82,7 +82,7 @@ fn files<'a>(flag: &'static str, paths: &'a [PathBuf]) -> Vec<output::Named<'a>>
 /// Flags that say how images are made, where none are.
 fn refuse_flags_of_generation(args: &EvalArgs) -> Result<(), CliError> {
     let flags = [
-        ("the flags of the axes", args.axes != AxisFlags::default()),
+        ("axis flags", args.axes != AxisFlags::default()),
         ("--cfg", !args.cfg.is_empty()),
         ("--temperature", args.temperature != 1.0),
         ("--store", args.series.store.is_some()),
@@ -90,13 +90,13 @@ fn refuse_flags_of_generation(args: &EvalArgs) -> Result<(), CliError> {
     ];
     match flags.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(CliError::usage(format_args!(
-            "{flag}: the pictures of --images are made already; leave it out, or name --presets to compare them with"
+            "{flag}: no effect on the images of --images; remove it, or add --presets to compare them with"
         ))),
         None => Ok(()),
     }
 }
 
-/// A row each: presets, schedules and plans, under each scale of guidance.
+/// Returns one subject per row: presets, schedules and plans, each with every guidance scale.
 fn subjects(args: &EvalArgs, evaluator: &Evaluator<'_>, catalogue: &Catalogue) -> Result<Vec<Subject>, CliError> {
     let mut plans = Vec::new();
     let any = args.presets.len() + args.schedules.len() + args.plans.len() > 0;
@@ -116,7 +116,7 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator<'_>, catalogue: &Catalogue) -
         && args.schedules.is_empty()
         && args.axes != AxisFlags::default()
     {
-        return Err(CliError::usage("a plan of --plan is taken as it is: leave out the flags of the axes"));
+        return Err(CliError::usage("the plan of --plan cannot be changed: remove the flags of the axes"));
     }
     let model = (args.model.model.as_str(), evaluator.grid(), evaluator.timestep_limit());
     for file in &args.plans {
@@ -124,7 +124,7 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator<'_>, catalogue: &Catalogue) -
         if !plan.known().is_empty() {
             let known = plan.known().len();
             return Err(CliError::usage(format_args!(
-                "{} is a plan in which {known} tokens are known from the start: only whole images are judged",
+                "{}: expected a plan of whole images, found {known} known tokens",
                 file.display()
             )));
         }

@@ -1,4 +1,4 @@
-//! `experiment`: named comparisons, made again.
+//! `experiment`: runs named comparisons and writes their pages.
 
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,14 @@ use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target, check_folder, make_folder};
 
-/// Of the files of a page; what is read is written last.
+/// Extensions of the files of a page. The page itself is written last.
 const ENDINGS: [&str; 4] = ["csv", "json", "svg", "md"];
 
 fn file(folder: &Path, experiment: &Experiment, ending: &str) -> PathBuf {
     folder.join(format!("{}.{ending}", experiment.name))
 }
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &ExperimentArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let Some(name) = &args.name else {
         output::print(&list())?;
@@ -37,7 +37,7 @@ fn make(args: &ExperimentArgs, name: &str, catalogue: &Catalogue) -> Result<(), 
     let series = &args.series;
     let images = ImageSet::new(series.count, &series.seeds, 10)?;
     if let Some(out) = &args.out {
-        // Before anything is computed for them.
+        // Before any computation.
         check_folder(out)?;
         make_folder(out)?;
         for experiment in &experiments {
@@ -80,8 +80,9 @@ fn page<'a>(
     again.add("--seeds", &seeds);
     again.add("--resamples", series.resamples);
     again.add("--out", "docs/results");
-    let command = quoted(&again.into_words())
-        .ok_or_else(|| CliError::usage("a file has control characters in its name: no page could name it"))?;
+    let command = quoted(&again.into_words()).ok_or_else(|| {
+        CliError::usage("a file name has control characters and cannot be written on the page: rename the file")
+    })?;
     let mut settings = evaluator.settings();
     let text = |part: &str| settings[part].as_str().unwrap_or_default();
     let (model, fingerprint) = (text("model"), text("model_sha256"));
@@ -90,8 +91,8 @@ fn page<'a>(
         other => format!("all real {other} of its judge"),
     };
     let how = format!(
-        "Model `{model}` (SHA-256 {}...; {}, {}) on {}, guidance {} ({}), temperature 1. {} a row, as many of each class, {}: \
-         {seeds}. Distances are from the features of {real}; intervals are at 95 %, by {} resamples. See \
+        "Model `{model}` (SHA-256 {}...; {}, {}) on {}, guidance {} ({}), temperature 1. {} per row, equally many of each class, {}: \
+         {seeds}. Distances are from the features of {real}; confidence intervals are at 95 %, from {} resamples. See \
          [docs/evaluation.md](../evaluation.md).",
         &fingerprint[..12.min(fingerprint.len())],
         text("dtype"),
@@ -128,11 +129,11 @@ fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
     for (ending, text) in ENDINGS.iter().zip(texts) {
         output::write(&text, Some(&file(out, page.experiment, ending)))?;
     }
-    output::note(format_args!("{} is in {}", page.experiment.name, out.display()));
+    output::note(format_args!("{} is written to {}", page.experiment.name, out.display()));
     Ok(())
 }
 
-/// The experiments that there are.
+/// Lists the experiments.
 fn list() -> String {
     let mut rows = Rows::new([("experiment", Align::Left), ("rows", Align::Right), ("what it compares", Align::Left)]);
     for Experiment { name, title, rows: variants, .. } in experiment::all() {

@@ -1,4 +1,4 @@
-//! `field`: a field, measured from pictures.
+//! `field`: measures a field from images.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::output::{self, Target};
 use gtr_draw::table::count;
 use gtr_lab::evaluation::Labelled;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
     let target = Target::new(&args.out)?;
     let pictures = Labelled::open(&args.pictures)?;
@@ -41,19 +41,16 @@ pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
     }
     note_provenance(&mut field, args);
     if let Some(share) = held {
-        field.note(
-            "components",
-            &format!("{components} of {channels}, which hold {:.2} % of the variance", 100.0 * share),
-        );
+        field.note("components", &format!("{components} of {channels}, with {:.2} % of the variance", 100.0 * share));
     }
-    // A field that no loss can be computed on is not written.
+    // Do not write a field for which no loss can be computed.
     field.check()?;
     target.write(&field.bytes())?;
     output::print(&told(&field, &samples, args))?;
     Ok(ExitStatus::Success)
 }
 
-/// What it was made of and by what; of files the names alone.
+/// Records the program, the model, the source and the encoder, and of files only their names.
 fn note_provenance(field: &mut FieldFile, args: &FieldArgs) {
     let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let model = std::path::Path::new(&args.model);
@@ -67,16 +64,16 @@ fn told(field: &FieldFile, samples: &Samples, args: &FieldArgs) -> String {
     let provenance: &BTreeMap<String, String> = field.provenance();
     let shrunk = provenance.get("shrinkage_share").map_or_else(String::new, |share| {
         let share: f64 = share.parse().unwrap_or(f64::NAN);
-        format!("; {:.2} % of it is a multiple of the identity (OAS)", 100.0 * share)
+        format!("; shrunk by {:.2} % towards a multiple of the identity (OAS)", 100.0 * share)
     });
     let components = provenance.get("components").map_or_else(String::new, |it| format!("; components: {it}"));
     format!(
-        "{}: the {} covariance of {} tokens of {}, of {}, {} taken away{shrunk}{components}\n",
+        "{}: {} covariance of {} tokens of {}, from {}, {} subtracted{shrunk}{components}\n",
         args.out.display(),
         field.form(),
         field.grid(),
         count(field.channels(), "channel"),
-        count(samples.pictures(), "picture"),
+        count(samples.pictures(), "image"),
         count(samples.classes(), "mean"),
     )
 }

@@ -1,4 +1,4 @@
-//! `merge`: checks the parts of a run of many images, and joins them.
+//! `merge`: checks the parts of a sharded run, and joins them.
 
 use crate::args::MergeArgs;
 use crate::error::{CliError, ExitStatus};
@@ -6,7 +6,7 @@ use crate::output;
 use gtr_draw::table::count;
 use gtr_run::bulk::{Destination, Gathered};
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &MergeArgs) -> Result<ExitStatus, CliError> {
     let gathered = Gathered::read(&args.folders)?;
     let destination = args.out.as_deref().map(|out| Destination::new(out, &gathered, args.channels)).transpose()?;
@@ -15,7 +15,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<ExitStatus, CliError> {
     }
     gathered.check()?;
     let what = format!(
-        "{}, {}, all there",
+        "{}, {}, complete",
         count(gathered.run().numbering.images(), "image"),
         count(gathered.shards(), "part")
     );

@@ -1,4 +1,4 @@
-//! The commands, a module each.
+//! The commands, one module per command.
 
 mod bench;
 mod compare;
@@ -29,7 +29,7 @@ use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
-/// Carries out a command.
+/// Runs a command.
 pub(crate) fn run(command: &Command, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     match command {
         Command::Plan(args) => plan::run(args, catalogue),
@@ -53,14 +53,16 @@ pub(crate) fn run(command: &Command, catalogue: &Catalogue) -> Result<ExitStatus
     }
 }
 
-/// Says what a guidance scale below 1 does: other programs mean by 0 that there is no guidance.
+/// Prints a note about a guidance scale below 1. Other programs use 0 to disable guidance.
 fn warn_of_weak_guidance(scale: f64) {
     if scale < 1.0 {
-        output::note(format_args!("--cfg {scale} guides away from the class or prompt; no guidance is --cfg 1"));
+        output::note(format_args!(
+            "--cfg {scale} reduces the effect of the class or prompt; --cfg 1 disables guidance"
+        ));
     }
 }
 
-/// What holds no more than numbers, texts and lists, as indented JSON.
+/// Formats a value as indented JSON. Values of numbers, strings, lists and maps with string keys never fail.
 fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }

@@ -18,10 +18,10 @@ use crate::error::{CliError, ExitStatus};
 use crate::input::is_stream;
 use crate::output;
 
-/// The grid of schedules that have no home.
+/// Default grid, for schedules without a home grid.
 pub(super) const HOME: (u32, u32) = (16, 16);
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     output::apart(
         &[("--out", args.out.as_deref())],
@@ -41,7 +41,7 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
     match format {
         PlanFormat::Json => {
             if args.seed.is_some() {
-                output::note("the seed is no part of a plan; give it to `sample`");
+                output::note("the seed is not part of a plan; give it to `sample`");
             }
             output::write(&plan.to_document().to_json(), args.out.as_deref())?;
         }
@@ -95,7 +95,7 @@ impl<'a> Told<'a> {
     }
 }
 
-/// The plan to show, and what it is called.
+/// Returns the plan to show, and its name.
 fn planned(args: &PlanArgs, catalogue: &Catalogue) -> Result<(String, Plan), CliError> {
     let Some(path) = &args.plan else {
         let mut chosen = args.schedule.choose(catalogue)?;
@@ -127,7 +127,7 @@ fn told(
     let mut told = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
     told.push_str(&stages(plan, lost));
     let summary = plan.summary();
-    // A String takes whatever is written.
+    // Writing to a String cannot fail.
     let _ = writeln!(
         told,
         "\nTotal: {}, {}, {}, {}",
@@ -144,7 +144,7 @@ fn told(
     told
 }
 
-/// The choice on each axis, a line each.
+/// Formats the choice on each axis, one line per axis.
 fn choices(schedule: &Schedule) -> String {
     let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
     AxisName::ALL.map(line).join("\n") + "\n"
@@ -169,7 +169,7 @@ fn stages(plan: &Plan, lost: &Lost) -> String {
     rows.text()
 }
 
-/// How many tokens of a stage's steps get how many diffusion steps.
+/// Formats the detail of a stage: number of tokens with extra diffusion steps, tokens per AR step, and diffusion steps.
 fn detail(plan: &Plan, stage: usize) -> String {
     let steps = plan.steps().iter().filter(|step| step.stage() == stage);
     let with = steps.filter_map(|step| step.detail().map(|detail| (detail, step.tokens())));

@@ -1,4 +1,4 @@
-//! Plans from files, for a model to run.
+//! Reads plans that a model is to run.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use gtr_core::{Grid, Plan, Registry, TimestepLimit};
 use super::verify;
 use crate::error::CliError;
 
-/// Reads a plan that nobody vouches for, with the timesteps that the model is good for.
+/// Reads an untrusted plan and checks every rule. A plan without a timestep limit gets that of the model.
 pub(super) fn read(
     path: &Path,
     (model, grid, limit): (&str, Grid, TimestepLimit),
@@ -15,12 +15,12 @@ pub(super) fn read(
 ) -> Result<Plan, CliError> {
     let name = path.display();
     let mut document = verify::read_document(path)?;
-    // A limit that is none is a broken rule, which the check tells.
+    // An invalid limit violates a rule, which the check reports.
     let _ = document.schedule.set_default_timestep_limit(limit);
     let plan = Plan::from_document(&document, registry).map_err(|error| CliError::failure(&name, &error))?;
     if plan.grid() != grid {
         return Err(CliError::Failure(format!(
-            "{name} is a plan for a grid of {}, the model `{model}` has one of {grid}: plan with --grid {grid}",
+            "{name}: expected a plan for {grid}, the grid of the model `{model}`, found {}: plan with --grid {grid}",
             plan.grid()
         )));
     }

@@ -10,11 +10,11 @@ use crate::catalogue::{Form, Kind};
 const HEAD: &str = "\
 # Schedulers
 
-A schedule is one choice on each of four axes. This page is made from the documentation of the implementations:
+A schedule is one choice on each of four axes. This page is generated from the documentation of the implementations:
 `gtr-cli schedulers --format markdown --out docs/schedulers.md`.
 ";
 
-/// The page.
+/// Returns the page.
 pub(super) fn page(kinds: &[&Kind]) -> String {
     let mut page = HEAD.to_owned();
     for axis in AxisName::ALL {
@@ -22,7 +22,7 @@ pub(super) fn page(kinds: &[&Kind]) -> String {
         if of_axis.is_empty() {
             continue;
         }
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = write!(page, "\n## {}\n", title(axis));
         for kind in of_axis {
             section(&mut page, kind);
@@ -33,10 +33,10 @@ pub(super) fn page(kinds: &[&Kind]) -> String {
 
 fn title(axis: AxisName) -> &'static str {
     match axis {
-        AxisName::Order => "Order: in which order, and in which stages, tokens are generated",
-        AxisName::Pace => "Pace: how many tokens each AR step generates",
-        AxisName::Diffusion => "Diffusion: how many diffusion steps each AR step gets",
-        AxisName::Detail => "Detail: which tokens of a step get extra diffusion steps",
+        AxisName::Order => "Order: order and stages in which tokens are generated",
+        AxisName::Pace => "Pace: number of tokens per AR step",
+        AxisName::Diffusion => "Diffusion: number of diffusion steps per AR step",
+        AxisName::Detail => "Detail: tokens that get extra diffusion steps",
     }
 }
 
@@ -61,7 +61,7 @@ fn section(page: &mut String, kind: &Kind) {
     let _ = write!(page, "\nSource: {}.\n", it.source);
 }
 
-/// Text that stays in its cell.
+/// Escapes text for a table cell.
 fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }

@@ -1,4 +1,4 @@
-//! `schedulers`: the implementations of each axis, and what they take.
+//! `schedulers`: lists the implementations of each axis, and their parameters.
 
 use std::fmt::Write as _;
 
@@ -11,14 +11,14 @@ use crate::error::{CliError, ExitStatus};
 use crate::output;
 use gtr_draw::table::wrap;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &SchedulersArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let is_wanted = |it: &&Kind| args.kind.as_deref().is_none_or(|kind| it.description.kind == kind);
     let wanted: Vec<&Kind> = catalogue.kinds.iter().filter(is_wanted).collect();
     if wanted.is_empty() {
         let kind = args.kind.as_deref().unwrap_or_default();
         return Err(CliError::usage(format_args!(
-            "there is no implementation called `{kind}`: `gtr-cli schedulers` lists them all"
+            "unknown implementation `{kind}`: `gtr-cli schedulers` lists all implementations"
         )));
     }
     let descriptions: Vec<&Description> = wanted.iter().map(|kind| &kind.description).collect();
@@ -41,7 +41,7 @@ fn text(wanted: &[&Description]) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{axis}");
         for it in of_axis {
             let _ = writeln!(text, "\n  {}", it.kind);

@@ -1,4 +1,4 @@
-//! `schema`: the JSON Schemas of what this program reads and writes.
+//! `schema`: JSON Schemas of the files that this program reads and writes.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target, check_folder, make_folder};
 use gtr_run::reading;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &SchemaArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     if let Some(folder) = &args.out_dir {
         check_folder(folder)?;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &SchemaArgs, catalogue: &Catalogue) -> Result<ExitStatus
     Ok(ExitStatus::Success)
 }
 
-/// Each schema with the name of its file.
+/// Returns each schema with the name of its file.
 fn files(registry: &Registry) -> impl Iterator<Item = (String, String)> {
     SchemaName::value_variants().iter().map(move |&name| {
         let value = name.to_possible_value();
@@ -82,12 +82,12 @@ fn text(name: SchemaName, registry: &Registry) -> String {
     to_json(&root)
 }
 
-/// Implementations that are not registered.
+/// Treatment of implementations that are not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Others {
-    /// They can be named: a plan may come from elsewhere.
+    /// Allowed: a plan may come from another program.
     Allowed,
-    /// They cannot.
+    /// Refused.
     Refused,
 }
 
@@ -100,7 +100,7 @@ fn plan(generator: &mut SchemaGenerator, registry: &Registry) -> Schema {
     schema
 }
 
-/// The schema of a type that holds a schedule.
+/// Returns the schema of a type with a schedule.
 fn with_schedule<T: JsonSchema>(generator: &mut SchemaGenerator, others: Others, registry: &Registry) -> Schema {
     let schema = T::json_schema(generator);
     let schedule = schedule(generator, others, registry);
@@ -108,7 +108,7 @@ fn with_schedule<T: JsonSchema>(generator: &mut SchemaGenerator, others: Others,
     schema
 }
 
-/// The schema of a schedule: on each axis one of the registered implementations.
+/// Returns the schema of a schedule: one registered implementation per axis.
 fn schedule(generator: &mut SchemaGenerator, others: Others, registry: &Registry) -> Schema {
     let timestep = generator.subschema_for::<Timestep>();
     let mut schema = Schedule::json_schema(generator);
@@ -120,7 +120,7 @@ fn schedule(generator: &mut SchemaGenerator, others: Others, registry: &Registry
         if others == Others::Allowed {
             let known: Vec<&str> = of_axis.map(|(_, kind, _)| *kind).collect();
             choices.push(json!({
-                "description": "An implementation that is registered elsewhere.",
+                "description": "An implementation that is not built in.",
                 "type": "object",
                 "properties": { "kind": { "type": "string", "not": { "enum": known } } },
                 "required": ["kind"]
@@ -134,7 +134,7 @@ fn schedule(generator: &mut SchemaGenerator, others: Others, registry: &Registry
     schema
 }
 
-/// The schema of an implementation's configuration: its parameters, its name, and for a diffusion curve the limits.
+/// Returns the schema of a configuration: name, parameters and, for a diffusion curve, the timestep limits.
 fn configuration(axis: AxisName, kind: &str, mut schema: Schema, timestep: &Schema) -> Value {
     let object = schema.ensure_object();
     let mut properties = Map::new();
@@ -150,9 +150,9 @@ fn configuration(axis: AxisName, kind: &str, mut schema: Schema, timestep: &Sche
                 .extend(timestep.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
             limit.to_value()
         };
-        let max = limit("Timesteps are spaced from 0 to this one.");
+        let max = limit("Timesteps are spaced evenly from 0 to this one.");
         properties.insert("max_timestep".to_owned(), max);
-        let clip = limit("Timesteps are spaced from 0 to 999, then those above this one are replaced by it.");
+        let clip = limit("Timesteps are spaced evenly from 0 to 999, then clipped to at most this one.");
         properties.insert("clip_timestep".to_owned(), clip);
         object.insert("not".to_owned(), json!({ "required": ["max_timestep", "clip_timestep"] }));
     }

@@ -1,4 +1,4 @@
-//! `tune`: the best schedule that a budget affords.
+//! `tune`: searches for the best schedule within a budget.
 
 use gtr_backends::judge::{Bootstrap, Reference};
 use gtr_core::Seed;
@@ -13,7 +13,7 @@ use crate::ending;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &TuneArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     judging::ended(tune(args, catalogue), &args.series)
 }
@@ -82,7 +82,7 @@ fn tune(args: &TuneArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     args.out.as_deref().map_or_else(|| output::print(&text), |out| output::summary(&text, out))
 }
 
-/// What else decides the result.
+/// Returns the other settings that determine the result.
 fn settings(args: &TuneArgs, evaluator: &Evaluator<'_>) -> Map<String, Value> {
     let mut settings = evaluator.settings();
     settings.insert("seed".to_owned(), args.seed.into());

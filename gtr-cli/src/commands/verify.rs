@@ -16,20 +16,20 @@ use crate::output;
 use gtr_draw::table::count;
 use gtr_run::reading;
 
-/// A broken rule of a file.
+/// A violated rule of a file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "Violation")]
 pub(crate) struct Finding {
-    /// The file, as it was named; `-` is standard input. A preset and its grid where no file was checked.
+    /// File as given on the command line; `-` is standard input. For presets: the preset and its grid.
     file: String,
     #[serde(flatten)]
     violation: Violation,
 }
 
-/// Grids on which all presets are checked besides their own.
+/// Grids on which every preset is checked, in addition to its home grid.
 const GRIDS: [(u32, u32); 7] = [(8, 8), (1, 1), (1, 16), (5, 9), (7, 7), (24, 16), (33, 17)];
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let registry = &catalogue.registry;
     let mut findings = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
                         rule: Rule::Document,
                         place: "the file".to_owned(),
                         found: error.to_string(),
-                        expected: "a file that can be read".to_owned(),
+                        expected: "a readable file".to_owned(),
                     },
                 });
             }
@@ -60,9 +60,9 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
                 if check(&name, &document, args.known_only, registry, &mut findings) {
                     let unknown = unknown(&document, registry);
                     let how = if unknown.is_empty() {
-                        "sound".to_owned()
+                        "valid".to_owned()
                     } else {
-                        format!("sound as far as it is known here ({unknown} is not)")
+                        format!("valid, but only partly verified (unknown {unknown})")
                     };
                     sound.push(format!("{name}: {how}, {}", in_words(&document)));
                 }
@@ -74,7 +74,7 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
     }
     let whole = findings.is_empty() && unreadable.is_empty();
     if args.format != VerifyFormat::Text {
-        // Who processes these may not see standard error.
+        // Programs that read the result may not see standard error.
         findings.append(&mut unreadable);
     }
     output::print(&match args.format {
@@ -88,7 +88,7 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
     Ok(if whole { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
-/// Reads a plan that nobody vouches for.
+/// Reads an untrusted plan, up to the size limit.
 fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
     if path == Path::new("-") {
         return Ok(PlanDocument::read(io::stdin().lock()));
@@ -103,13 +103,13 @@ fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
             expected: format!("at most {} MB", MAX_PLAN_BYTES >> 20),
         }));
     }
-    // A folder can be opened; that it cannot be read should not look like a broken plan.
+    // A folder can be opened but not read. Reading a byte reports this as an error of the system, not of the plan.
     let mut first = [0];
     let length = file.read(&mut first)?;
     Ok(PlanDocument::read(first[..length].chain(file)))
 }
 
-/// Reads a plan that must be sound.
+/// Reads a plan and checks every rule.
 pub(super) fn sound(path: &Path, registry: &Registry) -> Result<Plan, CliError> {
     checked(path, &read_document(path)?)
 }
@@ -125,22 +125,22 @@ pub(super) fn checked(path: &Path, document: &PlanDocument) -> Result<Plan, CliE
     Ok(checked.plan)
 }
 
-/// Reads a plan that is to be used; that it keeps the rules remains to be seen.
+/// Reads a plan document. The rules are not checked.
 pub(super) fn read_document(path: &Path) -> Result<PlanDocument, CliError> {
     let name = path.display();
     let read = read(path).map_err(|error| reading::failed(path, &error))?;
     read.map_err(|violation| match reading::instead(path).filter(|_| is_no_plan(&violation)) {
         Some(what) => CliError::Failure(format!("{name}: {what}")),
-        None => CliError::Failure(format!("{name}: not a sound plan: {violation}")),
+        None => CliError::Failure(format!("{name}: invalid plan: {violation}")),
     })
 }
 
-/// Whether the content is what is wrong, and not the size.
+/// Returns true if the content is wrong, not the size.
 fn is_no_plan(violation: &Violation) -> bool {
     violation.rule == Rule::Document && violation.place != "the file"
 }
 
-/// Checks a document; whether it is sound.
+/// Checks a document and adds its violations to `findings`. Returns true if it is valid.
 fn check(
     name: &str,
     document: &PlanDocument,
@@ -160,7 +160,7 @@ fn check(
             rule: Rule::Document,
             place: "schedule".to_owned(),
             found: unknown,
-            expected: "implementations that are registered here, as --known-only asks".to_owned(),
+            expected: "known implementations, as required by --known-only".to_owned(),
         });
     }
     let sound = violations.is_empty();
@@ -168,14 +168,14 @@ fn check(
     sound
 }
 
-/// The kinds of a schedule that are not registered here.
+/// Returns the implementations of a schedule that are not registered, as text.
 fn unknown(document: &PlanDocument, registry: &Registry) -> String {
     let schedule = &document.schedule;
     let kinds = schedule.unknown(registry).into_iter();
     kinds.map(|axis| format!("{axis} `{}`", short(&schedule.axis(axis).kind))).collect::<Vec<_>>().join(", ")
 }
 
-/// The beginning of a name, as far as it fits a line.
+/// Returns the beginning of a name, at most 40 characters.
 fn short(name: &str) -> String {
     const MOST: usize = 40;
     match name.char_indices().nth(MOST) {
@@ -190,7 +190,7 @@ fn in_words(document: &PlanDocument) -> String {
     format!("{height}x{width}, {}, {}", count(stages, "stage"), count(steps, "AR step"))
 }
 
-/// Plans every preset on many grids, writes the plans, and checks what was written.
+/// Plans every preset on several grids, writes the plans as JSON, and checks the JSON.
 fn check_presets(registry: &Registry, findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result<(), CliError> {
     for preset in preset::all() {
         let mut grids = vec![preset.home_grid];
@@ -211,13 +211,13 @@ fn check_presets(registry: &Registry, findings: &mut Vec<Finding>, sound: &mut V
             }
         }
         if !on.is_empty() {
-            sound.push(format!("preset {}: sound on {}", preset.name, on.join(", ")));
+            sound.push(format!("preset {}: valid on {}", preset.name, on.join(", ")));
         }
     }
     Ok(())
 }
 
-/// An annotation of a GitHub workflow.
+/// Formats a violation as an annotation of GitHub Actions.
 fn annotation(Finding { file, violation }: &Finding) -> String {
     let Violation { rule, place, found, expected } = violation;
     let message = escape(&format!("{place}: found {found}, expected {expected}"));

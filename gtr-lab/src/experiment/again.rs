@@ -52,7 +52,7 @@ impl MoreSeeds {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let Some(first) = self.rows.first() else { return String::new() };
         let mut text = format!(
-            "## On seeds {}\n\n{} a row. A distance depends on the number of images, so these are not those of the table \
+            "## On seeds {}\n\n{} per row. A distance depends on the number of images, so these are not those of the table \
              above.\n\n| row | Fr\u{e9}chet distance | against {} | | of each seed alone | operations |\n|---|---|---|---|---|--:|\n",
             seeds.join(", "),
             count(first.scores.images, "image"),

@@ -1,23 +1,23 @@
-//! The machine, and how fast it multiplies matrices.
+//! The machine, and its rate of matrix products.
 
 use std::time::Instant;
 
 use gtr_backends::{BackendError, Squares};
 use serde::Serialize;
 
-/// Sides of the squares that are multiplied.
+/// Sizes of the square matrices.
 const SIDES: [usize; 2] = [1024, 2048];
-/// How often each of them is.
+/// Number of products per size.
 const TIMES: usize = 5;
 
-/// A machine.
+/// The machine of a benchmark.
 #[derive(Debug, Serialize)]
 pub(super) struct Machine {
-    /// What its processor is called.
+    /// Name of the processor.
     pub(super) processor: String,
-    /// Threads that compute.
+    /// Number of compute threads.
     pub(super) threads: usize,
-    /// Operations of f32 matrix products a second, the best that was reached.
+    /// Best rate of f32 matrix products, in operations per second.
     pub(super) rate: f64,
 }
 
@@ -36,7 +36,7 @@ impl Machine {
     }
 }
 
-/// What the system calls the processor.
+/// Returns the name of the processor, or the architecture if the system does not tell the name.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name =

@@ -1,4 +1,4 @@
-//! `bench`: times presets side by side.
+//! `bench`: benchmarks presets, alternating in one process.
 
 mod machine;
 mod timed;
@@ -20,7 +20,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::output;
 use gtr_draw::table::{Align, Rows};
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let model = &args.model;
     let (files, compute) = (model.files(), model.compute()?);
@@ -46,12 +46,12 @@ pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus,
                 picture: generator.picture_operations(),
             };
             let decodes = generator.makes_pictures();
-            // What a text says does not change what it costs.
+            // The cost does not depend on the text.
             let prompts = (0..args.count).map(|image| generator.random_prompt(&image.to_string()));
             let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
             time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?
         }
-        _ => return Err(CliError::usage(format_args!("`{}` is of a family without a command", model.model))),
+        _ => return Err(CliError::usage(format_args!("`bench` does not support the model `{}`", model.model))),
     };
     let prompts = (0..args.count).map(|image| generator.prompt(&input(image))).collect::<Result<Vec<_>, _>>()?;
     let decodes = generator.makes_pictures();
@@ -65,17 +65,17 @@ pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus,
     Ok(ExitStatus::Success)
 }
 
-/// What is known of the model that is timed.
+/// Properties of the benchmarked model.
 #[derive(Debug)]
 struct Subject {
     arch: ArchSpec,
-    /// Its own scale of guidance.
+    /// Default guidance scale.
     guidance: Option<f64>,
-    /// Operations that making a picture of tokens takes.
+    /// Operations that decode the tokens of an image.
     picture: f64,
 }
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug, Serialize)]
 struct Report {
     model: String,
@@ -87,25 +87,25 @@ struct Report {
     presets: Vec<Timing>,
 }
 
-/// A preset, timed.
+/// Times of a preset.
 #[derive(Debug, Serialize)]
 struct Timing {
     preset: String,
-    /// Seconds an image, of each round.
+    /// Seconds per image, for each round.
     rounds: Vec<f64>,
-    /// The median of them.
+    /// Median over the rounds.
     seconds: f64,
-    /// Of the parts, medians of their own.
+    /// Medians of the parts, each over the rounds, in seconds per image.
     transformer: f64,
     head: f64,
     decode: f64,
-    /// How many times as fast as the first preset.
+    /// Speedup over the first preset.
     speed: f64,
-    /// Operations that are executed for an image, from the first token to the picture.
+    /// Executed operations per image, including the image decoder.
     operations: f64,
-    /// The same a second.
+    /// Executed operations per second.
     rate: f64,
-    /// That rate as a share of the machine's.
+    /// This rate relative to that of the machine.
     share: f64,
 }
 
@@ -184,7 +184,7 @@ fn plan<G: MaskedGenerator>(name: &str, generator: &G, registry: &Registry) -> R
     Ok((preset.name.clone(), plan))
 }
 
-/// The middle of some numbers, or the mean of the two in the middle.
+/// Returns the median, or 0 for an empty slice.
 fn median(numbers: &[f64]) -> f64 {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -196,7 +196,7 @@ fn median(numbers: &[f64]) -> f64 {
 }
 
 impl Timing {
-    /// The fastest and the slowest round.
+    /// Returns the times of the fastest and the slowest round.
     fn spread(&self) -> (f64, f64) {
         self.rounds.iter().fold((f64::INFINITY, 0.0), |(least, most), &it| (least.min(it), most.max(it)))
     }
@@ -207,14 +207,14 @@ impl Report {
         use Align::{Left, Right};
         let mut rows = Rows::new([
             ("\npreset", Left),
-            ("s an\nimage", Right),
+            ("s per\nimage", Right),
             ("\nspread", Right),
             ("encoder,\ndecoder", Right),
             ("diffusion\nhead", Right),
             ("image\ndecoder", Right),
             ("\nspeed", Right),
-            ("10^9 op.\nan image", Right),
-            ("\na second", Right),
+            ("10^9 op.\nper image", Right),
+            ("\nper second", Right),
             ("of the\nmachine", Right),
         ]);
         for it in &self.presets {
@@ -235,8 +235,8 @@ impl Report {
         let weights = if self.random_weights { ", random weights" } else { "" };
         let (machine, images, rounds) = (&self.machine, self.images, args.rounds);
         format!(
-            "{}, {}{weights}, {images} at a time, medians of {rounds} rounds\n{}, {} threads, matrix products: \
-             {:.0} x 10^9 operations a second\n\n{}",
+            "{}, {}{weights}, batches of {images}, medians of {rounds} rounds\n{}, {} threads, matrix products: \
+             {:.0} x 10^9 operations per second\n\n{}",
             self.model,
             self.dtype,
             machine.processor,
@@ -274,7 +274,7 @@ mod tests {
     use super::median;
 
     #[test]
-    fn a_median_lies_in_the_middle() {
+    fn the_median_of_an_even_number_is_the_mean_of_two() {
         assert_eq!([median(&[]), median(&[3.0]), median(&[5.0, 1.0]), median(&[9.0, 1.0, 2.0])], [0.0, 3.0, 3.0, 2.0]);
     }
 }

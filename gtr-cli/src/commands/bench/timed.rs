@@ -1,4 +1,4 @@
-//! A generator that looks at the clock.
+//! A generator that measures its time.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,21 @@ use gtr_core::{
     Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex,
 };
 
-/// Where the time of a run went.
+/// Time of the parts of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Times {
     /// Encoder and decoder.
     pub(super) transformer: Duration,
     /// The diffusion head.
     pub(super) head: Duration,
-    /// From tokens to pixels.
+    /// Decoding of tokens to pixels.
     pub(super) decode: Duration,
 }
 
-/// A generator and the time that its parts have taken.
+/// A generator with the time of its parts.
 pub(super) struct Timed<G> {
     inner: G,
-    /// Whether it has all that it takes to make pictures; otherwise none are made.
+    /// True if the model can decode images; otherwise the images are not decoded.
     decodes: bool,
     times: Times,
 }
@@ -30,13 +30,13 @@ impl<G> Timed<G> {
         Self { inner, decodes, times: Times::default() }
     }
 
-    /// The times since they were taken last.
+    /// Returns the times since the last call.
     pub(super) fn take(&mut self) -> Times {
         std::mem::take(&mut self.times)
     }
 }
 
-/// Adds what a call takes to a sum.
+/// Adds the duration of a call to a sum.
 fn timed<T>(sum: &mut Duration, call: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let result = call();

@@ -1,4 +1,4 @@
-//! Checkpoints: their sections and tensors, and what models they could be.
+//! Checkpoints: their sections and tensors, and the models that they fit.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,10 @@ use crate::error::{CliError, ExitStatus};
 use crate::output;
 use gtr_draw::table::{Align, Rows, count};
 
-/// Carries out the command for a checkpoint.
+/// Runs the command for a checkpoint.
 pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatus, CliError> {
     if args.plan_out.is_some() {
-        return Err(CliError::usage("--plan-out: a checkpoint has no plan, a picture or a trace has"));
+        return Err(CliError::usage("--plan-out: expected an image or a trace, found a checkpoint, which has no plan"));
     }
     let inventory = Inventory::open(&args.file)?;
     let file = args.file.display().to_string();
@@ -23,24 +23,24 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatu
         InspectFormat::Text => tell(&file, &inventory),
         InspectFormat::Json => to_json(&data(&file, &inventory)),
         InspectFormat::Html => {
-            return Err(CliError::Failure(format!("{file}: it is a checkpoint, which has no page; a trace has")));
+            return Err(CliError::Failure(format!("{file}: expected a trace for --format html, found a checkpoint")));
         }
     };
     output::write(&text, args.out.as_deref())?;
     Ok(ExitStatus::Success)
 }
 
-/// What a checkpoint could be: its kind, and the published models of its sizes, where its kind comes in sizes.
+/// Describes the model of a checkpoint: its kind, and the published models of the same size, if its kind has several sizes.
 fn could_be(inventory: &Inventory) -> String {
     match (inventory.kind, Families::builtin().sized(inventory)) {
-        (Some(kind), Some(models)) if models.is_empty() => format!("{kind} of no published size"),
-        (Some(kind), Some(models)) => format!("{kind} of the size of {}", models.join(" or ")),
+        (Some(kind), Some(models)) if models.is_empty() => format!("{kind}, of no published size"),
+        (Some(kind), Some(models)) => format!("{kind}, of the size of {}", models.join(" or ")),
         (Some(kind), None) => kind.to_string(),
-        (None, _) => "of no model that is known here".to_owned(),
+        (None, _) => "unknown model".to_owned(),
     }
 }
 
-/// Numbers and bytes of a section; tensors whose type is not read count for nothing.
+/// Returns the number of values and of bytes in a section. Tensors of an unsupported type are not counted.
 fn totals(section: &SectionInventory) -> (usize, usize) {
     let sum = |of: fn(&TensorInfo) -> Option<usize>| {
         section.tensors.iter().filter_map(|(_, info)| of(info)).fold(0, usize::saturating_add)
@@ -50,29 +50,29 @@ fn totals(section: &SectionInventory) -> (usize, usize) {
 
 fn tell(file: &str, inventory: &Inventory) -> String {
     let mut text = format!("{file}: {}, {}\n", inventory.format, could_be(inventory));
-    // A String takes whatever is written.
+    // Writing to a String cannot fail.
     let _ = match &inventory.taken {
-        Ok(section) if section.prefix().is_empty() => writeln!(text, "taken: {section}"),
-        Ok(section) => writeln!(text, "taken: {section}, without the prefix `{}`", section.prefix()),
-        Err(reason) => writeln!(text, "taken: nothing; {reason}"),
+        Ok(section) if section.prefix().is_empty() => writeln!(text, "selected: {section}"),
+        Ok(section) => writeln!(text, "selected: {section}, without the prefix `{}`", section.prefix()),
+        Err(reason) => writeln!(text, "selected: none; {reason}"),
     };
     for section in &inventory.sections {
         let (numbers, bytes) = totals(section);
         let tensors = count(section.tensors.len(), "tensor");
-        let _ = writeln!(text, "\n{}: {tensors}, {numbers} numbers, {bytes} bytes", section.name);
+        let _ = writeln!(text, "\n{}: {tensors}, {numbers} values, {bytes} bytes", section.name);
         if section.tensors.is_empty() {
             continue;
         }
         let mut rows =
             Rows::new([("name", Align::Left), ("shape", Align::Left), ("type", Align::Left), ("bytes", Align::Right)]);
         for (name, info) in &section.tensors {
-            let dtype = info.dtype.map_or_else(|| "not read".to_owned(), |dtype| dtype.to_string());
+            let dtype = info.dtype.map_or_else(|| "unsupported".to_owned(), |dtype| dtype.to_string());
             let bytes = info.bytes().map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
             rows.add([name.clone(), format!("{:?}", info.shape), dtype, bytes]);
         }
         text.push_str(&rows.text());
     }
-    // Names are not trusted: they could move the cursor.
+    // Names are untrusted: control characters could move the cursor.
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Pictures: the settings that are recorded in them, and the command that makes them again.
+//! Images: the recorded settings, and the command that generates the same image again.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::input::Seekable;
 use crate::output::{self, Target};
 use gtr_run::reading;
 
-/// Carries out the command for a picture.
+/// Runs the command for an image.
 pub(super) fn run(
     args: &InspectArgs,
     format: InspectFormat,
@@ -30,7 +30,7 @@ pub(super) fn run(
     let recorded = Recorded::read(&args.file, file, catalogue)?;
     if format == InspectFormat::Html {
         return Err(CliError::usage(
-            "there is no page about a picture, but one of its plan: inspect --plan-out FILE, then plan --plan FILE --format html",
+            "--format html is not available for images: use inspect --plan-out FILE, then plan --plan FILE --format html",
         ));
     }
     if let Some(path) = &args.plan_out {
@@ -54,26 +54,26 @@ pub(super) fn run(
     Ok(ExitStatus::Success)
 }
 
-/// What a picture says about itself.
+/// The recorded settings of an image.
 struct Recorded {
     width: u32,
     height: u32,
-    /// As it is written.
+    /// Settings as recorded.
     settings: Value,
     parameters: Parameters,
     plan: Plan,
-    /// The flags that make the plan, if there are any.
+    /// Flags that give the plan, if there are any.
     flags: Option<Vec<String>>,
 }
 
 impl Recorded {
-    /// Reads the settings of a file that nobody vouches for; its pixels are not looked at.
+    /// Reads the settings of an untrusted file. Its pixels are not decoded.
     fn read(path: &Path, file: Box<dyn Seekable>, catalogue: &Catalogue) -> Result<Self, CliError> {
         let shown = path.display();
         let wrong = |what: String| CliError::Failure(format!("{shown}: {what}"));
         let recorded = series::recorded(file).map_err(|error| reading::not_a("PNG", path, &error))?;
         let Some(series::Recorded { width, height, parameters: written, plan: text }) = recorded else {
-            return Err(wrong("it holds no settings: only pictures of `sample --out` do, as PNG files".to_owned()));
+            return Err(wrong("it has no settings: expected a PNG file written by `sample --out`".to_owned()));
         };
         let text = text.map_err(|reason| wrong(format!("its plan cannot be unpacked: {reason}")))?;
         let settings: Value = serde_json::from_str(&written)
@@ -84,7 +84,7 @@ impl Recorded {
         // A setting that this version does not know would be lost without a word.
         if serde_json::to_value(&parameters).ok().as_ref() != Some(&settings) {
             return Err(wrong(format!(
-                "its settings are of gtr-cli {}, and this version does not know all of them",
+                "its settings are from gtr-cli {}, and this version does not know all of them",
                 parameters.version
             )));
         }
@@ -95,7 +95,7 @@ impl Recorded {
             output::note(format_args!("{shown}: its plan: {unchecked}"));
         }
         let plan = checked.plan;
-        // Tokens are known by a mask alone, and a plan says which they are.
+        // Without a mask, only the plan says which tokens are known.
         let told = plan.known().is_empty() || parameters.has_mask();
         let flags = if told { replan::flags(&plan, limit_of(&parameters.model), catalogue) } else { None };
         Ok(Self { width, height, settings, parameters, plan, flags })
@@ -105,9 +105,9 @@ impl Recorded {
         self.plan.to_document().to_json()
     }
 
-    /// The words of the command that makes the picture again, under another name beside it.
+    /// Returns the arguments of the command that generates the image again, to another file next to it.
     fn command(&self, path: &Path, plan_out: Option<&Path>) -> Vec<String> {
-        // With --plan there is no --mask, which the same bytes record.
+        // --plan excludes --mask, but the settings in the file include the mask.
         let flags = self.flags.as_ref().filter(|_| plan_out.is_none() || self.parameters.has_mask());
         let mut again = self.parameters.again(flags.is_some());
         match (flags, plan_out) {
@@ -129,10 +129,10 @@ impl Recorded {
         let mut text =
             format!("{file}: {}x{} pixels, by gtr-cli {}\n\n", self.width, self.height, self.parameters.version);
         for (name, value) in lines {
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "{name:<width$}  {value}");
         }
-        text.push_str("\nMade again by\n");
+        text.push_str("\nGenerate it again with\n");
         if self.flags.is_none() && args.plan_out.is_none() {
             let plan = beside(&args.file, "plan.json");
             let words = ["gtr-cli", "inspect", "--plan-out"].map(str::to_owned);
@@ -144,20 +144,20 @@ impl Recorded {
         }
         let _ = match command {
             Some(command) => writeln!(text, "  {command}"),
-            None => writeln!(text, "  a command that no shell line can hold: --format json lists its arguments"),
+            None => writeln!(text, "  a command that does not fit a shell line: --format json lists its arguments"),
         };
         one_line_each(&text)
     }
 }
 
-/// The limit of the timesteps of a model that is known by its name. A path is not looked at: a picture may name any.
+/// Returns the timestep limit of a model known by name. Paths are not opened, because the file is untrusted.
 fn limit_of(model: &str) -> Option<TimestepLimit> {
     let mut names = EMBEDDED.iter().map(|embedded| embedded.name).chain(gtr_backends::published());
     let known = names.any(|name| name == model);
     known.then(|| gtr_backends::spec(model).ok().map(|spec| spec.timestep_limit)).flatten()
 }
 
-/// `three.png`: `three-again.png`; what came from a pipe is a picture without a name.
+/// Returns a path next to another one: `three-again.png` for `three.png`. An image from a pipe is called `picture`.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     if ending::is_free(path) {
         return PathBuf::from(format!("picture-{ending}"));
@@ -166,7 +166,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(format!("{stem}-{ending}"))
 }
 
-/// The text without control characters other than the ends of its lines: a picture may hold any.
+/// Replaces control characters except line ends by spaces, because the file is untrusted.
 fn one_line_each(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_is_made_beside_not_in_place() {
+    fn the_image_is_generated_next_to_the_original() {
         assert_eq!(beside(Path::new("a/three.png"), "again.png"), Path::new("a/three-again.png"));
         assert_eq!(beside(Path::new("three.png"), "plan.json"), Path::new("three-plan.json"));
     }

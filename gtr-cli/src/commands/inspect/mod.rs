@@ -1,4 +1,4 @@
-//! `inspect`: what a file of this program holds.
+//! `inspect`: shows the contents of a file of this program.
 
 mod checkpoint;
 mod image;
@@ -18,11 +18,11 @@ use crate::error::{CliError, ExitStatus};
 use crate::input::{self, is_stream};
 use crate::output;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     output::apart(
         &[("--out", args.out.as_deref()), ("--plan-out", args.plan_out.as_deref())],
-        &[("the file that is inspected", Some(&args.file))],
+        &[("FILE", Some(&args.file))],
     )?;
     let format = args.format()?;
     if let Some(path) = &args.plan_out {
@@ -30,7 +30,7 @@ pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatu
     }
     if args.out.is_none() && args.plan_out.as_deref().is_some_and(is_stream) {
         return Err(CliError::usage(
-            "--plan-out - writes to standard output, as what is told does: name a file for one of them",
+            "--plan-out - and the report both use standard output: use a file for one of them",
         ));
     }
     let mut file = input::seekable(&args.file)?;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatu
     let content = content(&args.file, &start);
     if matches!(content, Content::Trace | Content::Checkpoint) && ending::is_free(&args.file) {
         let shown = args.file.display();
-        return Err(CliError::Failure(format!("{shown}: tensors cannot be read from a pipe; name their file")));
+        return Err(CliError::Failure(format!("{shown}: cannot read tensors from a pipe: give their file")));
     }
     match content {
         Content::Image => image::run(args, format, file, catalogue),
@@ -49,22 +49,22 @@ pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatu
     }
 }
 
-/// What a file is by its first bytes, and where these tell nothing by its name.
+/// Type of a file, by its first bytes, otherwise by its name.
 enum Content {
     Image,
     Trace,
     Checkpoint,
 }
 
-/// The endings of checkpoints.
+/// File extensions of checkpoints.
 const CHECKPOINTS: [&str; 7] = [".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".th", ".index.json"];
 
-/// Bytes that tell what a file holds.
+/// Number of bytes that are read to find the type of a file.
 const START: u64 = 16;
 
 fn content(path: &Path, start: &[u8]) -> Content {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    // Eight bytes for the length of a header in JSON, and that.
+    // A safetensors file starts with eight bytes for the length of the header, then the header in JSON.
     let tensors = start.get(8) == Some(&b'{');
     if start.starts_with(b"\x89PNG") {
         Content::Image

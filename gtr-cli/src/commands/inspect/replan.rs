@@ -1,4 +1,4 @@
-//! The flags that make a recorded plan again.
+//! The flags that reproduce a recorded plan.
 
 use gtr_core::{AxisName, Config, Plan, Schedule, TimestepLimit, TokenSet, preset};
 use serde_json::Value;
@@ -6,18 +6,19 @@ use serde_json::Value;
 use crate::args::{self, Cli, Command};
 use crate::catalogue::Catalogue;
 
-/// The names of the timestep's limits, which any diffusion curve may have.
+/// Names of the timestep limits, which every diffusion curve may have.
 const LIMITS: [&str; 2] = ["max_timestep", "clip_timestep"];
 
-/// The fewest flags of `sample` that make exactly this plan with a model of this limit; `None` if no flags do.
+/// Returns the fewest flags of `sample` that give exactly this plan with a model of this timestep limit, or `None` if no flags
+/// do.
 ///
-/// Flags are only given after they were tried: read as from a command line and planned.
+/// The flags are tested: they are parsed as a command line, and the resulting plan is compared.
 pub(super) fn flags(plan: &Plan, limit: Option<TimestepLimit>, catalogue: &Catalogue) -> Option<Vec<String>> {
     let tried = preset::all().iter().flat_map(|preset| {
         let base = preset.schedule.plan_rest(&known(plan), &catalogue.registry).ok();
         let base = base.map(|planned| planned.plan.schedule().clone());
         let changes = |base: Schedule| {
-            // The model's own limit needs no flag.
+            // The limit of the model needs no flag.
             [false, true].map(|with_limit| {
                 let mut flags = vec!["--preset".to_owned(), preset.name.clone()];
                 for axis in AxisName::ALL {
@@ -31,7 +32,7 @@ pub(super) fn flags(plan: &Plan, limit: Option<TimestepLimit>, catalogue: &Catal
     tried.filter(|flags| makes(flags, plan, limit, catalogue)).min_by_key(Vec::len)
 }
 
-/// Adds the flags that lead from one configuration of an axis to another.
+/// Adds the flags that change one configuration of an axis into another.
 fn change(
     axis: AxisName,
     from: &Config,
@@ -61,7 +62,7 @@ fn change(
     }
 }
 
-/// A value as its flag takes it.
+/// Formats a value for its flag.
 fn in_words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -71,7 +72,7 @@ fn in_words(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether these flags make the plan.
+/// Returns true if the flags give the plan.
 fn makes(flags: &[String], plan: &Plan, limit: Option<TimestepLimit>, catalogue: &Catalogue) -> bool {
     let words = ["gtr-cli", "sample", "--class", "0", "--out", "x.png"].map(str::to_owned);
     let Ok(Cli { command: Command::Sample(args), .. }) = args::parse(catalogue, words.iter().chain(flags)) else {
@@ -105,7 +106,7 @@ mod tests {
         for preset in preset::all() {
             for grid in ["16x16", "8x8", "5x9"] {
                 let mut schedule = preset.schedule.clone();
-                // As `sample` does it.
+                // As in `sample`.
                 schedule.set_default_timestep_limit(TimestepLimit::NONE).unwrap();
                 let plan = planned(&schedule, grid);
                 let flags = flags(&plan, Some(TimestepLimit::NONE), &catalogue).unwrap();
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_becomes_flags() {
+    fn changes_become_flags() {
         let catalogue = Catalogue::new(Registry::builtin());
         let mut schedule = preset::find("gtr-16").unwrap().schedule.clone();
         schedule.order = schedule.order.with("cut", "quincunx");
@@ -127,13 +128,13 @@ mod tests {
         let limit = TimestepLimit::Max(Timestep::new(949).unwrap());
         let words = flags(&plan, Some(limit), &catalogue).unwrap().join(" ");
         assert!(!words.contains("timestep") && words.contains("--cut quincunx --steps 9,2,1"), "{words}");
-        // Of a model that is not known here nothing is taken for granted.
+        // For an unknown model the limit is always given.
         let words = flags(&plan, None, &catalogue).unwrap().join(" ");
         assert!(words.contains("--max-timestep 949"), "{words}");
     }
 
     #[test]
-    fn a_plan_from_elsewhere_needs_its_file() {
+    fn a_plan_of_an_unknown_implementation_needs_its_file() {
         let catalogue = Catalogue::new(Registry::builtin());
         let mut document = planned(&preset::find("gtr-8").unwrap().schedule, "8x8").to_document();
         document.schedule.order.kind = "elsewhere".to_owned();

@@ -1,4 +1,4 @@
-//! Traces: what was decided in a run, and how long its steps took.
+//! Traces: settings, decisions and times of a run.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,10 +16,10 @@ use gtr_draw::table::{Align, Rows, count};
 use gtr_draw::words::in_words;
 use gtr_run::picture::Bitmap;
 
-/// A page shows no more images than this.
+/// Largest number of images on a page.
 const PAGE: usize = 64;
 
-/// Carries out the command for a trace.
+/// Runs the command for a trace.
 pub(super) fn run(args: &InspectArgs, format: InspectFormat, registry: &Registry) -> Result<ExitStatus, CliError> {
     let mut trace = Trace::open(&args.file, registry)?;
     let plan = trace.description().plan.clone();
@@ -36,10 +36,13 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat, registry: &Registry
             page::check_trace(&plan)?;
             let data = read(&mut trace, PAGE, true)?;
             if data.images.is_empty() {
-                return Err(CliError::Failure(format!("{}: it holds no image", args.file.display())));
+                return Err(CliError::Failure(format!(
+                    "{}: expected at least one image, found none",
+                    args.file.display()
+                )));
             }
             if data.left_out > 0 {
-                output::note(format_args!("the page shows the first {PAGE} images, not {} more", data.left_out));
+                output::note(format_args!("the page shows the first {PAGE} images and leaves out {}", data.left_out));
             }
             page::trace(&format!("A run of {}", trace.description().model), &data)
         }
@@ -48,7 +51,7 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat, registry: &Registry
     Ok(ExitStatus::Success)
 }
 
-/// Reads of all images, or of so many, what was decided about them.
+/// Reads the decisions and steps of the first `most` images.
 fn read(trace: &mut Trace, most: usize, with_pictures: bool) -> Result<TraceData, CliError> {
     let description = trace.description().clone();
     let mut data = TraceData::new(pairs(&description), &description.plan);
@@ -71,7 +74,7 @@ fn steps(trace: &mut Trace, batch: &Batch, plan: &Plan) -> Result<Vec<StepRecord
     (0..plan.steps().len()).map(|index| Ok(trace.step(batch, index)?)).collect()
 }
 
-/// Adds images of a batch.
+/// Adds the first `room` images of a batch.
 fn images(
     trace: &mut Trace,
     batch: &Batch,
@@ -112,7 +115,7 @@ fn images(
     Ok(())
 }
 
-/// What is told of a run.
+/// Returns the settings of a run, as names and values.
 fn pairs(description: &Description) -> Vec<(&'static str, String)> {
     let guidance = description.guidance;
     let mut pairs = vec![
@@ -130,7 +133,7 @@ fn pairs(description: &Description) -> Vec<(&'static str, String)> {
     pairs
 }
 
-/// The run in words: what it was asked for, and its steps, of all batches together.
+/// Describes a run: its settings, and its AR steps, summed over all batches.
 fn tell(file: &Path, trace: &mut Trace) -> Result<String, CliError> {
     let description = trace.description().clone();
     let plan = &description.plan;
@@ -155,19 +158,19 @@ fn tell(file: &Path, trace: &mut Trace) -> Result<String, CliError> {
         plan.grid()
     );
     for (name, says) in pairs(&description) {
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:<11}  {says}");
     }
     let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
     let total: Option<f64> = seconds.iter().copied().sum();
     let took = match total {
         Some(total) if images > 0 => format!("\nTotal: {total:.3} s in {}\n", count(plan.steps().len(), "AR step")),
-        _ => "\nHow long the steps took was not recorded.\n".to_owned(),
+        _ => "\nThe durations of the AR steps were not recorded.\n".to_owned(),
     };
     Ok(format!("{text}\n{}{took}", table(plan, &guidance, &seconds, total)))
 }
 
-/// A row an AR step.
+/// Formats a table with one row per AR step.
 fn table(plan: &Plan, guidance: &[Option<f64>], seconds: &[Option<f64>], total: Option<f64>) -> String {
     use Align::{Left, Right};
     let mut rows = Rows::new([

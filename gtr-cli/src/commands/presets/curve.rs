@@ -1,4 +1,4 @@
-//! The loss of the presets over their AR steps.
+//! Plot of the loss of the presets over their AR steps.
 
 use gtr_core::preset::Preset;
 use gtr_core::{Grid, Registry, Seed};
@@ -9,13 +9,14 @@ use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
 use gtr_draw::palette::category;
 use gtr_lab::losses::Losses;
 
-/// Sides of the figure.
+/// Width and height of the figure.
 const SIZE: (f64, f64) = (760.0, 480.0);
 
-/// A preset: its AR steps, its loss and its name.
+/// Number of AR steps, loss in nats and name of a preset.
 type Place = (f64, f64, String);
 
-/// The figure as SVG: presets that are called alike are joined by a line. A preset that loses nothing has no place on it.
+/// Returns the figure as SVG. A line joins the presets of a family. The axes are logarithmic, so a preset with a loss of 0 does
+/// not appear.
 pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses, registry: &Registry) -> Result<String, CliError> {
     let mut families: Vec<(String, Vec<Place>)> = Vec::new();
     for preset in presets {
@@ -43,7 +44,7 @@ pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses, registry: 
         series.push(Series::new(name, Marks::Points, category(at)).with(points));
     }
     let chart = Chart {
-        title: format!("What presets lose on {grid}, on the field {}", losses.field()),
+        title: format!("Loss of the presets on {grid}, on the field {}", losses.field()),
         x: Axis::new("AR steps").log(),
         y: Axis::new("loss, in nats").log(),
         series,
@@ -52,7 +53,7 @@ pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses, registry: 
     Ok(chart.figure(SIZE.0, SIZE.1))
 }
 
-/// What presets are called alike by: all but the number of steps.
+/// Returns the family of a preset: its name without the number of steps.
 fn family(name: &str) -> &str {
     match name.rsplit_once('-') {
         Some((family, _)) => family,

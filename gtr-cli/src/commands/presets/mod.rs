@@ -1,4 +1,4 @@
-//! `presets`: the named schedules.
+//! `presets`: lists or plots the named schedules.
 
 mod curve;
 
@@ -17,7 +17,7 @@ use crate::output;
 use gtr_draw::table::wrap;
 use gtr_lab::losses::Losses;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &PresetsArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let registry = &catalogue.registry;
     let one = args.name.as_deref().map(preset::find).transpose()?;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &PresetsArgs, catalogue: &Catalogue) -> Result<ExitStatu
             let mut text =
                 wanted.iter().map(|preset| in_words(preset, &losses, registry)).collect::<Result<String, _>>()?;
             if let Some(preset) = one {
-                // A String takes whatever is written.
+                // Writing to a String cannot fail.
                 let _ = write!(text, "\n{}", to_json(&preset.schedule));
             }
             text

@@ -1,4 +1,4 @@
-//! What images go on from: a picture, and the tokens of it that are kept.
+//! Start of inpainting: an image, and the tokens of it that are kept.
 
 use gtr_backends::Picture;
 use gtr_backends::raster::{Mask, MaskSource, Raster};
@@ -9,15 +9,15 @@ use crate::error::CliError;
 use crate::input;
 use crate::output;
 
-/// The picture that a run goes on from.
+/// The image that a run starts from.
 pub(super) struct Begin {
     picture: Picture,
-    /// The tokens to keep, where a mask tells; otherwise the plan does.
+    /// Tokens to keep if there is a mask; otherwise the plan has them.
     known: Option<TokenSet>,
 }
 
 impl Begin {
-    /// Reads what was named; `shape` is that of the model's pictures, `[height, width, channels]`.
+    /// Reads --init and --mask. `shape` is `[height, width, channels]` of the model's images.
     pub(super) fn read(args: &SampleArgs, grid: Grid, shape: [usize; 3]) -> Result<Option<Self>, CliError> {
         let Some(path) = &args.going_on.init else { return Ok(None) };
         let raster = input::picture(path)?;
@@ -26,9 +26,7 @@ impl Begin {
             (Some(mask), _) => Some(known(&input::picture(mask)?.like(&raster)?, grid, args)?),
             (None, Some(_)) => None,
             (None, None) => {
-                return Err(CliError::usage(
-                    "--init alone says nothing of what is to be made: give --mask, white where, or a --plan for the rest",
-                ));
+                return Err(CliError::usage("--init requires --mask, or a --plan with known tokens"));
             }
         };
         Ok(Some(Self { picture, known }))
@@ -40,19 +38,19 @@ impl Begin {
     }
 }
 
-/// The tokens that are known before any is generated.
+/// Returns the tokens that are known before the first AR step.
 pub(super) fn known_tokens(begin: Option<&Begin>, grid: Grid) -> TokenSet {
     begin.and_then(|begin| begin.known.clone()).unwrap_or_else(|| TokenSet::empty(grid))
 }
 
-/// Checks that a plan and a picture belong together.
+/// Returns an error if the plan has known tokens and there is no image. Prints a note if an image is given and no token is kept.
 pub(super) fn check(plan: &Plan, begin: Option<&Begin>, args: &SampleArgs) -> Result<(), CliError> {
     match (plan.known().len(), begin) {
-        (0, Some(_)) => output::note("nothing of the picture of --init is kept: the whole grid is generated"),
+        (0, Some(_)) => output::note("no token of --init is kept: the whole grid is generated"),
         (known @ 1.., None) => {
             let file = args.plan.as_ref().map_or_else(String::new, |path| path.display().to_string());
             return Err(CliError::usage(format_args!(
-                "{file} is a plan in which {known} tokens are known from the start: give --init, a picture that has them"
+                "{file}: {known} tokens of the plan are known from the start: give the image that has them with --init"
             )));
         }
         _ => {}
@@ -60,7 +58,7 @@ pub(super) fn check(plan: &Plan, begin: Option<&Begin>, args: &SampleArgs) -> Re
     Ok(())
 }
 
-/// The tokens outside the mask.
+/// Returns the tokens outside the mask.
 fn known(raster: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, CliError> {
     let (name, mask) = (raster.name(), raster.mask(grid)?);
     match mask.source {
@@ -83,7 +81,7 @@ fn known(raster: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, Cli
     Ok(generated.complement())
 }
 
-/// What is wrong with a mask that keeps everything.
+/// Says why a mask keeps every token.
 fn nothing_to_generate(name: &str, mask: &Mask) -> String {
     match (mask.source, mask.brightest) {
         (MaskSource::Opaque | MaskSource::Transparent, _) => {
@@ -92,9 +90,9 @@ fn nothing_to_generate(name: &str, mask: &Mask) -> String {
         (_, 0) => {
             format!("{name} is black everywhere: nothing is left to generate; paint white what is to be generated")
         }
-        (_, 1) => format!(
-            "{name} has the values 0 and 1, which are both black in a picture of 0 to 255: multiply them by 255"
-        ),
+        (_, 1) => {
+            format!("{name} has the values 0 and 1, which are both black in an image of 0 to 255: multiply them by 255")
+        }
         (_, brightest) => format!(
             "{name} has no value above {brightest}: nothing is left to generate; values from 128 on are generated"
         ),

@@ -1,4 +1,4 @@
-//! Makes many images, or a part of them.
+//! Generates many images, or a part of them.
 
 use gtr_backends::{BackendError, Picture};
 use gtr_core::Plan;
@@ -38,7 +38,7 @@ pub(super) fn place(args: &SampleArgs) -> Result<Option<Place>, CliError> {
     Ok(Some(Place::new(&request, &output::notes())?))
 }
 
-/// The run that the command line describes.
+/// Returns the run that the command line describes.
 pub(super) fn describe(
     args: &SampleArgs,
     place: &Place,
@@ -67,7 +67,7 @@ fn before(args: &SampleArgs) -> Before {
     }
 }
 
-/// Makes what is missing of a part, and the whole of it if there is only one.
+/// Generates the missing images of a part. If it is the only part, also joins it.
 pub(super) fn generate(
     args: &SampleArgs,
     place: &Place,
@@ -79,11 +79,11 @@ pub(super) fn generate(
     if place.npz.is_some() {
         run.order_warning().into_iter().for_each(output::note);
     }
-    let interrupt = signals::interrupt("the same command with --resume makes what is missing");
+    let interrupt = signals::interrupt("run the same command with --resume to generate the missing images");
     let mut part = Part::open(place, before(args), run, (recipe, scale(args).unwrap_or(1)))?;
     let earlier = part.manifest().finished.len();
     let gaps = part.manifest().gaps();
-    // About: the last batch before a gap that is finished may be small.
+    // An estimate: the last batch before finished images may be small.
     let missing: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
     let batches = missing.div_ceil(args.batch.into());
     let mut progress = Progress::new(batches.saturating_mul(ar_steps as u64), missing, &interrupt);
@@ -98,7 +98,7 @@ pub(super) fn generate(
     match made {
         Err(gtr_run::Error::Interrupted(reason)) => {
             output::note(format_args!(
-                "stopped after {done} of {}: the same command with --resume makes the others",
+                "stopped after {done} of {}: run the same command with --resume to generate the others",
                 count(all, "image")
             ));
             return Ok(reason.into());
@@ -112,7 +112,7 @@ pub(super) fn generate(
     Ok(ExitStatus::Success)
 }
 
-/// Turns a part that is the whole run into what was asked for.
+/// Joins a part that is the whole run.
 fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
     let folder = place.store.folder();
     let gathered = Gathered::read(&[folder.to_owned()])?;
@@ -123,7 +123,7 @@ fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
         .map_err(|error| CliError::failure(format_args!("cannot remove {}", folder.display()), &error))
 }
 
-/// The summary, in words or as JSON.
+/// Prints the summary as text or JSON.
 fn tell(args: &SampleArgs, place: &Place, (images, made, seconds): (u64, usize, f64)) -> Result<(), CliError> {
     let (shard, peak) = (place.shard, memory::peak());
     if args.wants_json() {
@@ -139,13 +139,13 @@ fn tell(args: &SampleArgs, place: &Place, (images, made, seconds): (u64, usize, 
     }
     let part = if shard.of() == 1 { String::new() } else { format!("part {shard}, ") };
     output::print(&format!(
-        "{}: {part}{}, {made} made now, {seconds:.2} s\n",
+        "{}: {part}{}, {made} generated now, {seconds:.2} s\n",
         args.out.display(),
         count(images, "image")
     ))?;
     if let (Some(npz), true) = (&place.npz, shard.of() > 1) {
         let (parts, npz) = (place.store.folder().display(), npz.display());
-        output::note(format_args!("when all parts are made: gtr-cli merge {parts} --out {npz}"));
+        output::note(format_args!("when all parts are complete, run: gtr-cli merge {parts} --out {npz}"));
     }
     Ok(())
 }

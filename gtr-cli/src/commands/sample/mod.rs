@@ -36,7 +36,7 @@ use crate::memory;
 use crate::output::{self, Target};
 use crate::signals;
 
-/// Carries out the command.
+/// Runs the command.
 pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let started = Instant::now();
     if args.plan.is_some() {
@@ -54,17 +54,13 @@ pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus
         ],
     )?;
     if args.look.preview && is_stream(&args.out) {
-        return Err(CliError::usage(
-            "--preview draws on standard output, where --out - writes the picture: name a file",
-        ));
+        return Err(CliError::usage("--preview and --out - both use standard output: write the image to a file"));
     }
     if let Some(trace) = &args.trace {
         ending::check("--trace", trace, "a trace", &["safetensors"])?;
         if ending::is_free(trace) {
             let shown = trace.display();
-            return Err(CliError::usage(format_args!(
-                "--trace {shown}: a trace is written to a file, not to a pipe or a device"
-            )));
+            return Err(CliError::usage(format_args!("--trace {shown}: expected a file, found a pipe or a device")));
         }
         Target::new(trace)?;
     }
@@ -78,8 +74,8 @@ pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus
     if let Destination::Bulk(place) = &mut destination {
         if place.finished {
             let out = args.out.display();
-            output::note(format_args!("{out} is there, and finished: --overwrite makes it again"));
-            output::print(&format!("{out}: finished before, 0 made now\n"))?;
+            output::note(format_args!("{out} is complete: --overwrite generates it again"));
+            output::print(&format!("{out}: already complete, 0 generated now\n"))?;
             return Ok(ExitStatus::Success);
         }
         place.metadata = metadata;
@@ -87,11 +83,11 @@ pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus
     match gtr_backends::family(&args.model.model)? {
         Family::Mar => generate(args, catalogue, model::open_mar(args)?, destination, started),
         Family::LightGen => generate(args, catalogue, model::open_lightgen(args, texts)?, destination, started),
-        _ => Err(CliError::usage(format_args!("`{}` is of a family without a command", args.model.model))),
+        _ => Err(CliError::usage(format_args!("`sample` does not support the model `{}`", args.model.model))),
     }
 }
 
-/// What a run remembers of its prompts for the layout. Refuses prompts that do not fit it, before a model is loaded.
+/// Returns the metadata of the prompts for the layout. Refuses prompts that do not fit the layout, before a model is loaded.
 fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) -> Result<Option<Vec<String>>, CliError> {
     let Some(layout) = args.bulk.layout.map(Layout::from) else { return Ok(None) };
     let metadata = layout.metadata(listed.unwrap_or_default()).filter(|metadata| !metadata.is_empty());
@@ -105,16 +101,16 @@ fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) ->
     }
 }
 
-/// Where the images go.
+/// Destination of the images.
 enum Destination {
-    /// To a picture, or to a folder of pictures.
+    /// One image file, or a folder of image files.
     Series(Numbering, Place),
-    /// To where many images gather.
+    /// Many images, in parts that can be resumed.
     Bulk(bulk::Place),
 }
 
 impl Destination {
-    /// Finds out whether the images can be written, before a model is loaded.
+    /// Checks, before a model is loaded, that the images can be written.
     fn new(args: &SampleArgs, texts: usize) -> Result<Self, CliError> {
         if let Some(place) = many::place(args)? {
             refuse_with_many(args)?;
@@ -179,11 +175,11 @@ struct Done {
     parameters: Parameters,
     plan: Plan,
     images: u64,
-    /// How far the reconstructions of an image lie apart, where there are several.
+    /// Mean pixel variance between the reconstructions of an image, if there are several.
     variance: Option<f64>,
 }
 
-/// Makes all images and writes them.
+/// Generates all images and writes them.
 fn generate(
     args: &SampleArgs,
     catalogue: &Catalogue,
@@ -206,7 +202,7 @@ fn generate(
     let seeds = reconstruction_seeds(args, &plan, &catalogue.registry)?;
     let (numbering, place) = match destination {
         Destination::Series(numbering, place) if numbering.subjects() == prompts.len() => (numbering, place),
-        // Only the model knows which names with commas are one class.
+        // Only the model knows which names with commas are a single class.
         Destination::Series(..) => {
             let numbering = numbering(args, prompts.len())?;
             (numbering, self::place(args, numbering)?)
@@ -232,7 +228,7 @@ fn generate(
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
     let (images, batch) = (numbering.images(), u64::from(args.batch));
-    let interrupt = signals::interrupt("what was not written is lost");
+    let interrupt = signals::interrupt("images that are not written are lost");
     let mut watch = Watch::new(args, numbering, &plan, &interrupt)?;
     let mut variance = Variance::default();
     let mut next = 0;
@@ -284,19 +280,19 @@ fn generate(
     Ok(ExitStatus::Success)
 }
 
-/// Says what is left of a run that was stopped.
+/// Prints how many images a stopped run has written.
 fn stopped(status: ExitStatus, series: &Series, made: u64, images: u64) -> ExitStatus {
     let made = if series.is_in_folder() { made } else { 0 };
-    output::note(format_args!("stopped: {made} of {} are written", count(images, "image")));
+    output::note(format_args!("stopped: {made} of {} written", count(images, "image")));
     status
 }
 
-/// What the sampler is asked for at a position of a run.
+/// Returns the job of the sampler for a position of the run.
 fn job<G: MaskedGenerator>(prompts: &[G::Prompt], numbering: Numbering, position: u64) -> JobOf<G> {
     Job::new(prompts[numbering.subject(position)].clone(), numbering.number(position))
 }
 
-/// Refuses what is for a few images where many gather.
+/// Returns an error if a flag for a few images is used with many images.
 fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     let flags = [
         ("--init", args.going_on.init.is_some()),
@@ -306,27 +302,27 @@ fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     ];
     match flags.into_iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(CliError::usage(format_args!(
-            "{flag} is for a few images: name a picture as --out, without --classes, --shard and --resume"
+            "{flag} is not available for many images: use --out FILE.png, without --classes, --shard and --resume"
         ))),
         None => Ok(()),
     }
 }
 
-/// A sampler for each time that the reconstruction is made: the first is the plain one.
+/// Returns one sampler per reconstruction. The first one uses the seed of the run.
 fn samplers<'p>(args: &SampleArgs, plan: &'p Plan, registry: &Registry) -> Result<Vec<Sampler<'p>>, CliError> {
     let Some(times) = args.going_on.reseed_reconstruction else {
         return Ok(vec![Sampler::new(plan, registry)?]);
     };
     if plan.stages().iter().all(|stage| stage.role() == Role::Generation) {
         return Err(CliError::usage(
-            "--reseed-reconstruction: the plan has no reconstruction: choose --order bisection or block, of 2 stages or more",
+            "--reseed-reconstruction: the plan has no reconstruction stage: use --order bisection or block with at least 2 stages",
         ));
     }
     let seed = |variant: u32| Seed(args.seed.wrapping_add(variant.into()));
     (0..times).map(|variant| Ok(Sampler::new(plan, registry)?.reseeded(seed(variant)))).collect()
 }
 
-/// The plan that was asked for, with the timesteps that the model is good for.
+/// Returns the plan. A plan without a timestep limit gets that of the model.
 fn plan<G: MaskedGenerator>(
     args: &SampleArgs,
     catalogue: &Catalogue,
@@ -354,7 +350,7 @@ fn plan_for<G: MaskedGenerator>(
 }
 
 impl Done {
-    /// The summary, in words or as JSON.
+    /// Formats the summary as text or JSON.
     fn tell(&self, args: &SampleArgs, seconds: f64) -> String {
         let numbers = self.plan.summary();
         let (ar_steps, network_evaluations) = (numbers.ar_steps, numbers.network_evaluations());
@@ -390,7 +386,7 @@ impl Done {
     }
 }
 
-/// A number of bytes, in words.
+/// Formats a number of bytes.
 #[expect(clippy::cast_precision_loss, reason = "rounded anyway")]
 fn size(bytes: u64) -> String {
     let megabytes = bytes as f64 / 1e6;

@@ -1,4 +1,4 @@
-//! Opens a model, and looks up or encodes what its images are asked for by.
+//! Opens a model, and looks up its classes or encodes its prompts.
 
 use std::path::Path;
 
@@ -13,38 +13,37 @@ use crate::error::CliError;
 use crate::output;
 use gtr_run::series::Subjects;
 
-/// A model, ready to make the images that were asked for.
+/// An open model, with the prompts of the run.
 pub(super) struct Opened {
     pub(super) generator: AnyModel,
-    /// One a class or prompt.
+    /// One per class or prompt.
     pub(super) prompts: Vec<AnyPrompt>,
-    /// The same in numbers or words.
+    /// Class numbers or texts of the prompts.
     pub(super) subjects: Subjects,
-    /// Where the weights come from, in words.
+    /// Origin of the weights, as text.
     pub(super) weights: String,
-    /// The model's own scale of guidance, and how it moves.
+    /// Default guidance scale of the model.
     pub(super) guidance: Option<f64>,
+    /// Default schedule of the guidance scale.
     pub(super) guidance_schedule: GuidanceSchedule,
-    /// Height, width and channels of its pictures.
+    /// Height, width and channels of its images.
     pub(super) shape: [usize; 3],
 }
 
-/// A model of classes.
+/// Opens a class-conditional model.
 pub(super) fn open_classes(args: &SampleArgs, families: &Families) -> Result<Opened, CliError> {
     let model = &args.model.model;
     if !args.prompt.is_empty() || args.bulk.prompts.is_some() {
-        return Err(CliError::usage(format_args!("`{model}` makes images of classes: give --class, not --prompt")));
+        return Err(CliError::usage(format_args!("`{model}` is class-conditional: use --class instead of --prompt")));
     }
     if args.size.is_some() {
-        return Err(CliError::usage(format_args!(
-            "`{model}` has one size, that of the grid which its positions are learned for: leave out --size"
-        )));
+        return Err(CliError::usage(format_args!("`{model}` has a fixed image size: remove --size")));
     }
     if args.model.text_encoder.is_some() {
-        return Err(CliError::usage(format_args!("`{model}` takes no texts: leave out --text-encoder")));
+        return Err(CliError::usage(format_args!("`{model}` has no text prompts: remove --text-encoder")));
     }
     let (generator, spec) = load(args, families, None)?;
-    // Random weights do not care.
+    // With --random-weights, --class is optional.
     let any = [ClassName::Number(0)];
     let all = (0..).map(ClassName::Number).take(spec.classes.unwrap_or_default()).collect::<Vec<_>>();
     let unsaid = if args.bulk.classes.is_some() { &all[..] } else { &any[..] };
@@ -62,7 +61,7 @@ pub(super) fn open_classes(args: &SampleArgs, families: &Families) -> Result<Ope
     })
 }
 
-/// The classes that were asked for. Commas part them, and also the names that one class has.
+/// Looks up the classes. Commas separate classes, and also the names of a single class.
 fn look_up(wanted: &[ClassName], generator: &AnyModel) -> Result<Vec<u32>, CliError> {
     let mut classes = Vec::new();
     for run in wanted.chunk_by(|class, next| matches!((class, next), (ClassName::Name(_), ClassName::Name(_)))) {
@@ -84,23 +83,23 @@ fn look_up(wanted: &[ClassName], generator: &AnyModel) -> Result<Vec<u32>, CliEr
     Ok(classes)
 }
 
-/// A model of texts. The text encoder is gone before the model is loaded.
+/// Opens a text-conditional model. The text encoder is freed before the model is loaded.
 pub(super) fn open_texts(args: &SampleArgs, families: &Families, texts: Vec<String>) -> Result<Opened, CliError> {
     let model = &args.model.model;
     if args.class.is_some() || args.bulk.classes.is_some() {
-        return Err(CliError::usage(format_args!("`{model}` makes images of texts: give --prompt, not --class")));
+        return Err(CliError::usage(format_args!("`{model}` is text-conditional: use --prompt instead of --class")));
     }
-    // Before anything is loaded.
+    // Before any file is loaded.
     let grid = args.size.map(|(height, width)| families.grid_for(model, height, width)).transpose();
     let grid = grid.map_err(|error| CliError::usage(format_args!("--size: {error}")))?;
     let compute = args.model.compute()?;
-    // Random weights do not care.
+    // With --random-weights, --prompt is optional.
     let texts = if texts.is_empty() { vec![String::new()] } else { texts };
     let encoded = args.model.text_encoder.as_ref().map(|folder| encode(args, folder, &texts, &compute)).transpose()?;
     let width = encoded.as_ref().map(|(_, width)| *width);
     if encoded.is_none() && args.model.random_weights.is_none() {
         return Err(CliError::usage(format_args!(
-            "`{model}` needs --text-encoder: the folder of its T5, with config.json, tokenizer.json and weights"
+            "`{model}` requires --text-encoder: a folder with config.json, tokenizer.json and weights of its T5"
         )));
     }
     let (mut generator, spec) = load(args, families, width)?;
@@ -150,7 +149,7 @@ fn encode(
         let encoded = t5.encode(prompt)?;
         if encoded.cut {
             let length = t5.length();
-            output::note(format_args!("prompt {number} is longer than {length} tokens: its end is cut off"));
+            output::note(format_args!("prompt {number} is longer than {length} tokens and is truncated"));
         }
         tracing::info!(prompt = number, tokens = encoded.tokens, "encoded");
         Ok(encoded)
@@ -169,10 +168,10 @@ fn check_vae(model: &str, makes_pictures: bool, form: &str) -> Result<(), CliErr
     if makes_pictures {
         return Ok(());
     }
-    Err(CliError::usage(format_args!("`{model}` generates latents: give --vae, its autoencoder, {form}")))
+    Err(CliError::usage(format_args!("`{model}` generates latents: give its autoencoder with --vae, {form}")))
 }
 
-/// The encoder that turns a picture to go on from into latents, where there is such a picture and tokens are no pixels.
+/// Opens the encoder for the image of --init, if there is one and the tokens are latents.
 fn encoder(args: &SampleArgs, encodes_already: bool) -> Result<Option<KlEncoder>, CliError> {
     if args.going_on.init.is_none() || encodes_already {
         return Ok(None);
@@ -180,20 +179,20 @@ fn encoder(args: &SampleArgs, encodes_already: bool) -> Result<Option<KlEncoder>
     let model = &args.model;
     let Some(path) = &model.vae else {
         return Err(CliError::usage(format_args!(
-            "--init: `{}` goes on from latents, and a random autoencoder makes none: give --vae",
+            "--init: `{}` needs an encoder: give its autoencoder with --vae",
             model.model
         )));
     };
     Ok(Some(open_encoder(path, model.compute()?.device())?))
 }
 
-/// Where the weights come from; says so where it matters.
+/// Returns the origin of the weights, and prints a note if the weights are random or their section needs one.
 fn tell_weights<G: MaskedGenerator>(args: &SampleArgs, section: &Section, generator: &G) -> String {
     let model = &args.model;
     tracing::info!(model = model.model, grid = %generator.grid(), weights = %section, "loaded");
     let file = model.weights.as_ref().map_or_else(|| model.model.clone(), |path| path.display().to_string());
     if section.weights() == WeightsKind::Random {
-        output::note(format_args!("{} has random weights: its pictures show nothing", model.model));
+        output::note(format_args!("{} has random weights: its images are noise", model.model));
         return format!("random, seed {}", model.random_weights.unwrap_or_default());
     }
     if let Some(note) = section.note() {

@@ -1,4 +1,4 @@
-//! Images in the terminal while they grow.
+//! Preview of unfinished images in the terminal.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -6,29 +6,29 @@ use image::{DynamicImage, GrayImage, RgbImage};
 
 use gtr_run::picture::Bitmap;
 
-/// Lines of a terminal that are left to the progress bar and the prompt.
+/// Lines of the terminal that are reserved for the progress bar and the prompt.
 const OTHER_LINES: u32 = 3;
 
-/// More columns than this show nothing more.
+/// Largest width of a preview, in columns.
 const COLUMNS: u32 = 96;
 
-/// Draws on standard output, each picture over the one before: by the graphics of the terminal where it has any (kitty, iTerm,
-/// sixel), otherwise in half blocks.
+/// Draws images on standard output, each over the previous one. Uses a graphics protocol of the terminal (kitty, iTerm, sixel) if
+/// there is one, otherwise half blocks.
 #[derive(Debug)]
 pub(super) struct Preview {
-    /// Lines of the picture that is shown.
+    /// Number of lines of the image on screen.
     lines: u32,
-    /// Whether the terminal can be asked for its graphics.
+    /// True if the terminal answers queries, so that its graphics protocol can be detected.
     answers: bool,
 }
 
 impl Preview {
-    /// `None` where there is no terminal.
+    /// Returns `None` if standard output is not a terminal.
     pub(super) fn new() -> Option<Self> {
         io::stdout().is_terminal().then(|| Self { lines: 0, answers: answers() })
     }
 
-    /// Shows a picture below the cursor. What a terminal cannot show, or nobody sees, is no failure of the run.
+    /// Shows an image below the cursor. Errors are ignored, because they must not end the run.
     pub(super) fn show(&mut self, picture: &Bitmap) {
         let Some(image) = image(picture) else { return };
         let (columns, lines) = viuer::terminal_size();
@@ -52,20 +52,20 @@ impl Preview {
     }
 }
 
-/// Whether the terminal answers a question: the library that draws would wait for an answer without end, but a recorder of
-/// sessions or a container may have nobody who gives one. This question is given up after two seconds.
+/// Returns true if the terminal answers queries. The drawing library would wait for an answer forever, but session recorders and
+/// containers may not answer. This query has a timeout of two seconds.
 #[cfg(unix)]
 fn answers() -> bool {
     io::stdin().is_terminal() && crossterm::terminal::supports_keyboard_enhancement().is_ok()
 }
 
-/// Whether the terminal answers a question: on Windows half blocks do.
+/// Returns false: on Windows only half blocks are used.
 #[cfg(not(unix))]
 fn answers() -> bool {
     false
 }
 
-/// The picture as the library that draws it has it.
+/// Converts an image to the type of the drawing library.
 fn image(picture: &Bitmap) -> Option<DynamicImage> {
     let (width, height) = (u32::try_from(picture.width()).ok()?, u32::try_from(picture.height()).ok()?);
     let bytes = picture.bytes().to_vec();
@@ -76,7 +76,7 @@ fn image(picture: &Bitmap) -> Option<DynamicImage> {
     }
 }
 
-/// How many columns a picture gets in a terminal of so many columns and lines; a cell is twice as high as wide.
+/// Returns the width of an image in columns, for a terminal of this size. A cell is twice as high as it is wide.
 fn columns_for(picture: &Bitmap, (columns, lines): (u32, u32)) -> u32 {
     let (width, height) = (picture.width().max(1), picture.height().max(1));
     let by_lines = lines.saturating_sub(OTHER_LINES) as usize * 2 * width / height;
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_fits_the_terminal() {
+    fn an_image_fits_the_terminal() {
         let picture = |width: usize, height: usize, channels: usize| {
             Bitmap::of(&Picture::new(width, height, channels, vec![0.0; width * height * channels]).unwrap(), 1)
         };

@@ -1,4 +1,4 @@
-//! How far a run is.
+//! Progress bar of a run.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -9,18 +9,18 @@ use gtr_core::sampler::{Observer, StepEvent};
 use gtr_run::Interrupt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar over the AR steps of all batches; nothing where standard error is no terminal.
+/// Progress bar over the AR steps of all batches. It is hidden if standard error is not a terminal.
 pub(super) struct Progress {
     bar: ProgressBar,
     images: u64,
     done: u64,
     interrupt: Interrupt,
-    /// When the batch in hand began.
+    /// Start of the current batch.
     started: Instant,
 }
 
 impl Progress {
-    /// A bar of so many steps, in which so many images are made.
+    /// Creates a bar of `steps` AR steps that generate `images` images.
     pub(super) fn new(steps: u64, images: u64, interrupt: &Interrupt) -> Self {
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} AR steps, {msg}, {eta} left") {
@@ -36,18 +36,18 @@ impl Progress {
         self.bar.set_message(format!("{done}/{images} image{}", if *images == 1 { "" } else { "s" }));
     }
 
-    /// Lets something be drawn above the bar.
+    /// Draws above the bar, which is hidden meanwhile.
     pub(super) fn above(&self, draw: impl FnOnce()) {
         self.bar.suspend(draw);
     }
 
-    /// Takes note of images that are finished.
+    /// Counts finished images.
     pub(super) fn done(&mut self, images: usize) {
         self.done += images as u64;
         self.tell();
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
     }

@@ -1,8 +1,8 @@
-//! How far reconstructions of the same generation lie apart.
+//! Variance between the reconstructions of the same generation.
 
 use gtr_backends::Picture;
 
-/// The variance of each pixel over the reconstructions of an image, its mean over pixels and images. Pixels are 0 to 1.
+/// Variance of each pixel over the reconstructions of an image, averaged over pixels and images. Pixels have values from 0 to 1.
 #[derive(Debug, Default)]
 pub(super) struct Variance {
     sum: f64,
@@ -10,7 +10,7 @@ pub(super) struct Variance {
 }
 
 impl Variance {
-    /// Adds an image: its reconstructions, at least one.
+    /// Adds the reconstructions of an image.
     #[expect(clippy::cast_precision_loss, reason = "at most 64 reconstructions")]
     pub(super) fn add(&mut self, reconstructions: &[&Picture]) {
         let count = reconstructions.len() as f64;
@@ -23,7 +23,7 @@ impl Variance {
         }
     }
 
-    /// The mean over all pixels so far.
+    /// Returns the mean over all added pixels, 0 if there are none.
     #[expect(clippy::cast_precision_loss, reason = "a number of pixels")]
     pub(super) fn mean(&self) -> f64 {
         if self.pixels == 0 { 0.0 } else { self.sum / self.pixels as f64 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_of_the_variances() {
+    fn variances_of_pixels_are_averaged() {
         let picture = |pixels: &[f32]| Picture::new(2, 1, 1, pixels.to_vec()).unwrap();
         let (a, b) = (picture(&[0.0, 0.5]), picture(&[1.0, 0.5]));
         let mut variance = Variance::default();

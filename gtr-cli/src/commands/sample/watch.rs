@@ -1,4 +1,4 @@
-//! Looks on while images grow: progress, an animation, a preview in the terminal.
+//! Observes a run: progress bar, animation, preview in the terminal.
 
 use std::mem;
 use std::ops::ControlFlow;
@@ -17,20 +17,20 @@ use crate::args::SampleArgs;
 use crate::error::CliError;
 use crate::output::{self, Target};
 
-/// An animation of more bytes in memory than this is refused.
+/// Largest size of the frames of an animation in memory, in bytes.
 const MOST: usize = 1 << 29;
 
-/// All that looks on.
+/// The observers of a run.
 pub(super) struct Watch {
     progress: Progress,
     animation: Option<Animation>,
     preview: Option<Preview>,
-    /// How the images of the running batch are laid out.
+    /// Arrangement of the images of the current batch.
     layout: Layout,
     scale: Option<usize>,
 }
 
-/// The frames so far.
+/// An animation, with the frames so far.
 struct Animation {
     target: Target,
     format: Format,
@@ -39,7 +39,7 @@ struct Animation {
 }
 
 impl Watch {
-    /// Of a run that has not begun.
+    /// Creates the observers, before the run starts.
     pub(super) fn new(
         args: &SampleArgs,
         numbering: Numbering,
@@ -50,7 +50,7 @@ impl Watch {
         let animation = args.look.animate.as_deref().map(|path| {
             if images > args.batch.into() {
                 return Err(CliError::usage(format_args!(
-                    "--animate shows images that grow at the same time: give --batch {images}, or ask for fewer images"
+                    "--animate requires all images in one batch: use --batch {images}, or fewer images"
                 )));
             }
             let format = Format::of(path).ok_or_else(|| {
@@ -78,7 +78,7 @@ impl Watch {
         self.progress.done(images);
     }
 
-    /// Writes what is to be kept.
+    /// Removes the progress bar and writes the animation.
     pub(super) fn finish(self) -> Result<(), CliError> {
         self.progress.finish();
         match self.animation {
@@ -96,7 +96,7 @@ impl Watch {
             return Ok(());
         }
         let Some(pictures) = generator.preview(canvas)? else {
-            return Err(CliError::usage("this model shows only finished images: leave out --animate and --preview"));
+            return Err(CliError::usage("this model cannot show unfinished images: remove --animate and --preview"));
         };
         let mut sheet = Sheet::default();
         for (position, picture) in (0..).zip(&pictures) {
@@ -111,14 +111,14 @@ impl Watch {
     }
 }
 
-/// The preview that was asked for, where there is a terminal.
+/// Returns the preview if it is requested and standard output is a terminal.
 fn preview(args: &SampleArgs) -> Option<Preview> {
     if !args.look.preview {
         return None;
     }
     let preview = Preview::new();
     if preview.is_none() {
-        output::note("--preview shows nothing: standard output is no terminal");
+        output::note("--preview has no effect: standard output is not a terminal");
     }
     preview
 }
@@ -129,7 +129,7 @@ impl Animation {
         if self.bytes > MOST {
             let frames = mem::take(&mut self.frames).len();
             return Err(CliError::usage(format_args!(
-                "--animate: {frames} frames are all that {MOST} bytes hold: ask for fewer images or a lower --scale"
+                "--animate: more than {frames} frames exceed {MOST} bytes: use fewer images or a lower --scale"
             )));
         }
         self.frames.push(frame);

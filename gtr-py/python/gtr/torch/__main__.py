@@ -99,7 +99,7 @@ def _sample(given: argparse.Namespace) -> int:
             if signals.caught:
                 break
         made, wanted = len(part.finished) - before, len(part.positions)
-        print(f"{given.out}: part {shard}, {len(part.finished)} of {wanted} images, {made} made now")
+        print(f"{given.out}: part {shard}, {len(part.finished)} of {wanted} images, {made} generated now")
     return 128 + signals.caught if signals.caught and len(part.finished) < wanted else 0
 
 

@@ -61,15 +61,25 @@ impl NoiseSource for Noise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Noise of the diffusion head; the place is the token.
-    TokenNoise = 0,
+    TokenNoise,
     /// The order of the tokens within a stage; the place is the stage.
-    TokenOrder = 1,
+    TokenOrder,
     /// Which tokens a detail rule picks; the place is the AR step.
-    Detail = 2,
-    /// Which images are drawn when scores are measured anew; the image is the number of the draw, the place the group.
-    Resampling = 3,
-    /// What a search tries; the image is the number of the candidate, the place that of the attempt.
-    Search = 4,
+    Detail,
+    /// A purpose outside this crate, by a number that is its own among those of a program.
+    Other(u8),
+}
+
+impl Purpose {
+    /// The purposes of this crate come first.
+    fn number(self) -> u16 {
+        match self {
+            Self::TokenNoise => 0,
+            Self::TokenOrder => 1,
+            Self::Detail => 2,
+            Self::Other(number) => 3 + u16::from(number),
+        }
+    }
 }
 
 /// A random stream for one purpose, image and place.
@@ -87,7 +97,7 @@ impl Stream {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.0.to_le_bytes());
         key[8..16].copy_from_slice(&image.0.to_le_bytes());
-        key[16] = purpose as u8;
+        key[16..18].copy_from_slice(&purpose.number().to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(key);
         rng.set_stream(place);
         Self(rng)
@@ -170,6 +180,16 @@ mod tests {
         }
         let order = Stream::new(Seed(1), Purpose::TokenOrder, ImageIndex(2), 3).next_u64();
         assert_ne!(order, Stream::new(Seed(1), Purpose::Detail, ImageIndex(2), 3).next_u64());
+    }
+
+    #[test]
+    fn purposes_never_share_values() {
+        let first = |purpose| Stream::new(Seed(1), purpose, ImageIndex(2), 3).next_u64();
+        let own = [Purpose::TokenNoise, Purpose::TokenOrder, Purpose::Detail];
+        let mut all: Vec<u64> = own.into_iter().chain((0..=u8::MAX).map(Purpose::Other)).map(first).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 3 + 256);
     }
 
     #[test]

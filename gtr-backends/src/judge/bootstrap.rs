@@ -1,7 +1,9 @@
 //! Images, drawn anew from those that there are.
 
-use gtr_core::{ImageIndex, Purpose, Seed, Stream};
+use gtr_core::{ImageIndex, Seed, Stream};
 use rayon::prelude::*;
+
+use super::RESAMPLING;
 
 /// How often images are drawn anew, and what the draws grow from.
 ///
@@ -37,7 +39,7 @@ impl Bootstrap {
         let draw = |number: u32| {
             let mut times = vec![0; images];
             for (place, group) in (0..).zip(groups) {
-                let mut stream = Stream::new(self.seed, Purpose::Resampling, ImageIndex(number.into()), place);
+                let mut stream = Stream::new(self.seed, RESAMPLING, ImageIndex(number.into()), place);
                 for _ in group {
                     #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
                     let drawn = stream.below(group.len() as u64) as usize;

@@ -1,8 +1,8 @@
 //! Whether numbers that were predicted order what was measured.
 
-use gtr_core::{ImageIndex, Purpose, Seed, Stream};
+use gtr_core::{ImageIndex, Seed, Stream};
 
-use super::{Interval, Measured};
+use super::{Interval, Measured, RESAMPLING};
 
 /// Spearman's rank correlation: 1 if two lists of numbers have the same order, -1 if they have opposite ones. Equal numbers share
 /// their ranks. Not a number for fewer than two numbers, or where all of a list are equal.
@@ -38,7 +38,7 @@ pub fn spearman_interval(predicted: &[f64], measured: &[&Measured], seed: Seed) 
     let mut correlations = Vec::with_capacity(draws);
     for draw in 0..draws {
         // A group that no image is in.
-        let mut stream = Stream::new(seed, Purpose::Resampling, ImageIndex(draw as u64), u64::MAX);
+        let mut stream = Stream::new(seed, RESAMPLING, ImageIndex(draw as u64), u64::MAX);
         #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
         let places: Vec<usize> = (0..pairs).map(|_| stream.below(pairs as u64) as usize).collect();
         let of = |at: &usize| (predicted[*at], measured[*at].resamples()[draw]);

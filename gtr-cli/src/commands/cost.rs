@@ -1,7 +1,7 @@
 //! `cost`: what presets cost on a model.
 
-use gtr_backends::ModelSpec;
-use gtr_core::cost::{Cost, Published, published};
+use gtr_backends::{ModelSpec, PublishedCost, published_cost};
+use gtr_core::cost::Cost;
 use gtr_core::{Grid, Seed, preset};
 use serde::Serialize;
 
@@ -47,7 +47,7 @@ struct Counted {
     speed: f64,
     /// What the paper says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    published: Option<Published>,
+    published: Option<PublishedCost>,
     /// What the plan loses.
     loss: losses::Summary,
     #[serde(skip)]
@@ -103,7 +103,7 @@ fn count(
         cost,
         total,
         speed: baseline.unwrap_or(total) / total,
-        published: published(&args.model, name).filter(|_| comparable),
+        published: published_cost(&args.model, name).filter(|_| comparable),
         loss: lost.summary(losses, None),
         lost,
     })
@@ -142,7 +142,7 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> S
         ];
         if papers {
             let of = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-            let mark = |it: Published| if it.fits { "" } else { " *" };
+            let mark = |it: PublishedCost| if it.fits { "" } else { " *" };
             row.push(of(it.published.and_then(|it| it.tera).map(|tera| format!("{tera:.2}"))));
             row.push(of(it.published.map(|it| format!("{:.2}{}", it.speed, mark(it)))));
         }

@@ -24,11 +24,8 @@
 //! # Ok::<(), gtr_core::Error>(())
 //! ```
 
-mod published;
-
 use serde::Serialize;
 
-pub use self::published::{Published, published};
 use crate::Plan;
 
 /// The sizes of a model that decide what it costs.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// A row of the paper's table.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Published {
+pub struct PublishedCost {
     /// Operations of an image, in units of 10^12, where they are given.
     pub tera: Option<f64>,
     /// How many times cheaper than 64 steps of the same model.
@@ -39,8 +39,8 @@ const UNFIT: [&str; 2] = ["gtr-paper", "gtr-8"];
 ///
 /// # Source
 /// GtR (arXiv 2510.17171), table 1. Its speed column is the ratio of the operations.
-pub fn published(model: &str, preset: &str) -> Option<Published> {
+pub fn published_cost(model: &str, preset: &str) -> Option<PublishedCost> {
     let column = MODELS.iter().position(|name| *name == model)?;
     let (name, tera, speed) = TABLE.iter().find(|(name, ..)| *name == preset)?;
-    Some(Published { tera: tera[column], speed: speed[column]?, fits: !UNFIT.contains(name) })
+    Some(PublishedCost { tera: tera[column], speed: speed[column]?, fits: !UNFIT.contains(name) })
 }

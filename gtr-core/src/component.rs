@@ -33,13 +33,6 @@ pub trait Component:
     fn examples() -> Vec<(&'static str, Self)> {
         vec![("default", Self::default())]
     }
-
-    /// Parameters for the property tests; the examples, where nothing is said.
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        let examples = Self::examples().into_iter().map(|(_, example)| example).collect::<Vec<_>>();
-        proptest::strategy::Strategy::boxed(proptest::sample::select(examples))
-    }
 }
 
 /// An implementation with its parameters is a configuration of its axis; every parameter is written out.
@@ -92,8 +85,6 @@ pub struct Entry<A: ?Sized> {
     build: Build<A>,
     schema: fn(&mut SchemaGenerator) -> Schema,
     examples: fn() -> Vec<(&'static str, Params)>,
-    #[cfg(any(test, feature = "testing"))]
-    arbitrary: fn() -> proptest::strategy::BoxedStrategy<Config>,
 }
 
 impl<A: ?Sized> Clone for Entry<A> {
@@ -117,8 +108,6 @@ impl<A: ?Sized> Entry<A> {
             build: build::<A, T>,
             schema: T::json_schema,
             examples: examples::<T>,
-            #[cfg(any(test, feature = "testing"))]
-            arbitrary: arbitrary::<T>,
         }
     }
 
@@ -141,12 +130,6 @@ impl<A: ?Sized> Entry<A> {
     pub fn examples(&self) -> Vec<(&'static str, Config)> {
         let config = |params| Config { kind: self.kind.to_owned(), params };
         (self.examples)().into_iter().map(|(name, params)| (name, config(params))).collect()
-    }
-
-    /// Configurations for property tests.
-    #[cfg(any(test, feature = "testing"))]
-    pub fn arbitrary(&self) -> proptest::strategy::BoxedStrategy<Config> {
-        (self.arbitrary)()
     }
 
     /// The schema of its parameters.
@@ -223,12 +206,6 @@ fn build<A: Erase<T> + ?Sized, T: Component>(params: Params) -> Result<(Params, 
 
 fn examples<T: Component>() -> Vec<(&'static str, Params)> {
     T::examples().iter().map(|(name, component)| (*name, params_of(component))).collect()
-}
-
-#[cfg(any(test, feature = "testing"))]
-fn arbitrary<T: Component>() -> proptest::strategy::BoxedStrategy<Config> {
-    use proptest::strategy::Strategy;
-    T::arbitrary().prop_map(Config::from).boxed()
 }
 
 /// The parameters of a component: an object of its fields, whatever serde makes of its type otherwise.

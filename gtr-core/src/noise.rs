@@ -61,15 +61,25 @@ impl NoiseSource for Noise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Noise of the diffusion head; `place` is the token.
-    TokenNoise = 0,
+    TokenNoise,
     /// Order of the tokens within a stage; `place` is the stage.
-    TokenOrder = 1,
+    TokenOrder,
     /// Tokens picked by a detail rule; `place` is the AR step.
-    Detail = 2,
-    /// Bootstrap resampling of images; `image` is the index of the resample, `place` the group.
-    Resampling = 3,
-    /// Candidates of a search; `image` is the index of the candidate, `place` the index of the attempt.
-    Search = 4,
+    Detail,
+    /// A purpose outside this crate. Its number must be unique within a program.
+    Other(u8),
+}
+
+impl Purpose {
+    /// Returns the number that addresses the stream. The purposes of this crate come first.
+    fn number(self) -> u16 {
+        match self {
+            Self::TokenNoise => 0,
+            Self::TokenOrder => 1,
+            Self::Detail => 2,
+            Self::Other(number) => 3 + u16::from(number),
+        }
+    }
 }
 
 /// Random stream for one purpose, image and place.
@@ -88,7 +98,7 @@ impl Stream {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.0.to_le_bytes());
         key[8..16].copy_from_slice(&image.0.to_le_bytes());
-        key[16] = purpose as u8;
+        key[16..18].copy_from_slice(&purpose.number().to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(key);
         rng.set_stream(place);
         Self(rng)
@@ -171,6 +181,16 @@ mod tests {
         }
         let order = Stream::new(Seed(1), Purpose::TokenOrder, ImageIndex(2), 3).next_u64();
         assert_ne!(order, Stream::new(Seed(1), Purpose::Detail, ImageIndex(2), 3).next_u64());
+    }
+
+    #[test]
+    fn purposes_never_share_values() {
+        let first = |purpose| Stream::new(Seed(1), purpose, ImageIndex(2), 3).next_u64();
+        let own = [Purpose::TokenNoise, Purpose::TokenOrder, Purpose::Detail];
+        let mut all: Vec<u64> = own.into_iter().chain((0..=u8::MAX).map(Purpose::Other)).map(first).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 3 + 256);
     }
 
     #[test]

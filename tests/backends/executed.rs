@@ -1,6 +1,6 @@
 //! The count of executed operations, compared with the published code.
 
-use gtr_backends::executed;
+use gtr_backends::{executed, published_cost};
 use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec};
 use gtr_core::{Config, Grid, Plan, Registry, Schedule, preset};
 
@@ -51,4 +51,29 @@ fn every_part_executes_less_than_the_published_code() {
             }
         }
     }
+}
+
+#[test]
+fn the_papers_figures_are_met() {
+    let mut compared = 0;
+    for name in ["mar-b", "mar-l", "mar-h"] {
+        let arch = gtr_backends::spec(name).unwrap().arch;
+        let schedule = |preset: &str| &preset::find(preset).unwrap().schedule;
+        let total = |preset: &str| arch.cost(&plan(schedule(preset), Grid::new(16, 16).unwrap()), true).total();
+        let whole = total("mar-64");
+        for preset in preset::all() {
+            let Some(paper) = published_cost(name, &preset.name) else { continue };
+            let found = total(&preset.name);
+            if let Some(tera) = paper.tera {
+                assert!((found / 1e12 / tera - 1.0).abs() < 0.015, "{name} {}: {found:e}", preset.name);
+            }
+            let off = (whole / found / paper.speed - 1.0).abs();
+            // What does not fit is told so, and does not.
+            assert_eq!(off < 0.02, paper.fits, "{name} {}: {}", preset.name, whole / found);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 27);
+    assert_eq!(published_cost("mar-b", "gtr-16"), None);
+    assert_eq!(published_cost("digits", "mar-64"), None);
 }

@@ -14,7 +14,7 @@ fn for_each<A: gtr_core::component::Axis + ?Sized, S: Strategy>(
     assert!(!entries.is_empty(), "no {axis} is registered");
     for entry in entries {
         let mut runner = TestRunner::new(Budget { failure_persistence: None, ..Budget::with_cases(128) });
-        if let Err(error) = runner.run(&cases(entry.arbitrary()), &law) {
+        if let Err(error) = runner.run(&cases(laws::configs(entry)), &law) {
             panic!("{axis} `{}`: {error}", entry.kind());
         }
     }

@@ -1,7 +1,9 @@
 //! Bootstrap: resampling of images with replacement.
 
-use gtr_core::{ImageIndex, Purpose, Seed, Stream};
+use gtr_core::{ImageIndex, Seed, Stream};
 use rayon::prelude::*;
+
+use super::RESAMPLING;
 
 /// Number and seed of bootstrap resamples.
 ///
@@ -36,7 +38,7 @@ impl Bootstrap {
         let draw = |number: u32| {
             let mut times = vec![0; images];
             for (place, group) in (0..).zip(groups) {
-                let mut stream = Stream::new(self.seed, Purpose::Resampling, ImageIndex(number.into()), place);
+                let mut stream = Stream::new(self.seed, RESAMPLING, ImageIndex(number.into()), place);
                 for _ in group {
                     #[expect(clippy::cast_possible_truncation, reason = "an index")]
                     let drawn = stream.below(group.len() as u64) as usize;

@@ -22,6 +22,8 @@ mod rank;
 mod reference;
 mod scores;
 
+use gtr_core::Purpose;
+
 pub use self::accuracy::wilson;
 pub use self::bootstrap::Bootstrap;
 pub use self::classifier::{CLASSES, FEATURES, Judge, Verdict};
@@ -33,3 +35,6 @@ pub use self::origin::Origin;
 pub use self::rank::{spearman, spearman_interval};
 pub use self::reference::Reference;
 pub use self::scores::Scores;
+
+/// Which images are drawn when scores are measured anew; the image is the number of the draw, the place the group.
+const RESAMPLING: Purpose = Purpose::Other(0);

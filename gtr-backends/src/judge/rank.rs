@@ -1,8 +1,8 @@
 //! Rank correlation of predicted and measured values.
 
-use gtr_core::{ImageIndex, Purpose, Seed, Stream};
+use gtr_core::{ImageIndex, Seed, Stream};
 
-use super::{Interval, Measured};
+use super::{Interval, Measured, RESAMPLING};
 
 /// Spearman's rank correlation: 1 for the same order, -1 for the opposite order. Ties get their mean rank. Returns NaN for
 /// fewer than two values, or if all values of a list are equal.
@@ -38,7 +38,7 @@ pub fn spearman_interval(predicted: &[f64], measured: &[&Measured], seed: Seed) 
     let mut correlations = Vec::with_capacity(draws);
     for draw in 0..draws {
         // A group number that is not used for images.
-        let mut stream = Stream::new(seed, Purpose::Resampling, ImageIndex(draw as u64), u64::MAX);
+        let mut stream = Stream::new(seed, RESAMPLING, ImageIndex(draw as u64), u64::MAX);
         #[expect(clippy::cast_possible_truncation, reason = "an index")]
         let places: Vec<usize> = (0..pairs).map(|_| stream.below(pairs as u64) as usize).collect();
         let of = |at: &usize| (predicted[*at], measured[*at].resamples()[draw]);

@@ -1,7 +1,7 @@
 //! `cost`: counts the operations of presets on a model.
 
-use gtr_backends::ModelSpec;
-use gtr_core::cost::{Cost, Published, published};
+use gtr_backends::{ModelSpec, PublishedCost, published_cost};
+use gtr_core::cost::Cost;
 use gtr_core::{Grid, Registry, Seed, preset};
 use gtr_lab::losses::{self, FEW_IMAGES, Losses, Lost};
 use serde::Serialize;
@@ -48,7 +48,7 @@ struct Counted {
     speed: f64,
     /// Figures of the paper.
     #[serde(skip_serializing_if = "Option::is_none")]
-    published: Option<Published>,
+    published: Option<PublishedCost>,
     /// Loss of the plan.
     loss: losses::Summary,
     #[serde(skip)]
@@ -149,7 +149,7 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> S
         ];
         if papers {
             let of = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-            let mark = |it: Published| if it.fits { "" } else { " *" };
+            let mark = |it: PublishedCost| if it.fits { "" } else { " *" };
             row.push(of(it.published.and_then(|it| it.tera).map(|tera| format!("{tera:.2}"))));
             row.push(of(it.published.map(|it| format!("{:.2}{}", it.speed, mark(it)))));
         }

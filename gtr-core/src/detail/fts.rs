@@ -19,11 +19,6 @@ pub struct Fts(pub TokenSelection);
 impl Component for Fts {
     const KIND: &'static str = "fts";
     const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 3.3, equation 5";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(TokenSelection::arbitrary(), Self))
-    }
 }
 
 impl Ranking for Fts {

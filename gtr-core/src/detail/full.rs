@@ -23,12 +23,6 @@ impl Default for Full {
 impl Component for Full {
     const KIND: &'static str = "full";
     const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.4, table 4 (Full-Enhanced)";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        (1..=500u32).prop_map(|t| Self { t_detail: DiffusionSteps::literal(t) }).boxed()
-    }
 }
 
 impl Detail for Full {

@@ -15,11 +15,6 @@ pub struct LowFrequency(pub TokenSelection);
 impl Component for LowFrequency {
     const KIND: &'static str = "low-frequency";
     const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.4, table 4 (Low-Freq.)";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(TokenSelection::arbitrary(), Self))
-    }
 }
 
 impl Ranking for LowFrequency {

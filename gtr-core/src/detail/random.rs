@@ -14,11 +14,6 @@ pub struct Random(pub TokenSelection);
 impl Component for Random {
     const KIND: &'static str = "random";
     const SOURCE: &'static str = "GtR (arXiv 2510.17171), section 4.4, table 4 (Random)";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        proptest::prelude::Strategy::boxed(proptest::prelude::Strategy::prop_map(TokenSelection::arbitrary(), Self))
-    }
 }
 
 impl Detail for Random {

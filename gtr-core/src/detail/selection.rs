@@ -29,11 +29,4 @@ impl TokenSelection {
         let picked = self.beta.of(tokens);
         (picked > 0).then_some(DetailShare { tokens: picked, diffusion_steps: self.t_detail })
     }
-
-    #[cfg(any(test, feature = "testing"))]
-    pub(super) fn arbitrary() -> impl proptest::strategy::Strategy<Value = Self> {
-        use proptest::prelude::*;
-        (0.0..=1.0f64, 1..=500u32)
-            .prop_map(|(beta, t)| Self { beta: Share::literal(beta), t_detail: DiffusionSteps::literal(t) })
-    }
 }

@@ -23,12 +23,6 @@ impl Default for Constant {
 impl Component for Constant {
     const KIND: &'static str = "constant";
     const SOURCE: &'static str = "MAR (arXiv 2406.11838); 100 steps in GtR (arXiv 2510.17171), section 4.1";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        (1..=500u32).prop_map(|t| Self { t: DiffusionSteps::literal(t) }).boxed()
-    }
 }
 
 impl Diffusion for Constant {

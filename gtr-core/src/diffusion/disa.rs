@@ -62,18 +62,6 @@ impl Component for Disa {
             ("constant", strategy(Annealing::Constant)),
         ]
     }
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        let strategies = [Annealing::Linear, Annealing::Cosine, Annealing::TwoStage, Annealing::Constant];
-        (prop::sample::select(strategies.to_vec()), 1..=500u32, 1..=500u32)
-            .prop_map(|(strategy, a, b)| {
-                let [t_max, t_min] = [a.max(b), a.min(b)].map(DiffusionSteps::literal);
-                Self { strategy, t_max, t_min }
-            })
-            .boxed()
-    }
 }
 
 impl Diffusion for Disa {

@@ -37,17 +37,6 @@ impl Component for StageAware {
     fn check(&self) -> Result<(), String> {
         check_ends(self.t_max, self.t_min)
     }
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        (1..=500u32, 1..=500u32, 1..=500u32)
-            .prop_map(|(a, b, t_rec)| {
-                let [t_max, t_min, t_rec] = [a.max(b), a.min(b), t_rec].map(DiffusionSteps::literal);
-                Self { t_max, t_min, t_rec }
-            })
-            .boxed()
-    }
 }
 
 impl Diffusion for StageAware {

@@ -140,17 +140,6 @@ impl Component for Bisection {
             ("default", default),
         ]
     }
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        let cut = prop_oneof![Just(Cut::Diagonal), Just(Cut::Quincunx)];
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
-        let first = prop_oneof![Just(Parity::Even), Just(Parity::Odd)];
-        (cut, 1..8u32, within, first)
-            .prop_map(|(cut, stages, within, first)| Self { cut, stages: Stages(stages), within, first })
-            .boxed()
-    }
 }
 
 impl Order for Bisection {

@@ -24,14 +24,6 @@ impl Component for Block {
     const KIND: &'static str = "block";
     const SOURCE: &'static str =
         "GtR (arXiv 2510.17171), figure 3, as the opposite of a checkerboard; cuts beyond the first are ours";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
-        let stages = (1..8u32).prop_filter_map("1 to 64 stages", |stages| Stages::new(stages).ok());
-        (stages, within).prop_map(|(stages, within)| Self { stages, within }).boxed()
-    }
 }
 
 impl Order for Block {

@@ -88,24 +88,6 @@ impl Component for Levels {
         let line = Self { rows: vec!["acbc".to_owned()], within: Within::Farthest };
         vec![("default", Self::default()), ("columns", line)]
     }
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
-        let cells = (1..5usize, 1..5usize)
-            .prop_flat_map(|(height, width)| (prop::collection::vec(0..4usize, height * width), Just(width)));
-        (cells, within)
-            .prop_map(|((cells, width), within)| {
-                let mut used = cells.clone();
-                used.sort_unstable();
-                used.dedup();
-                let letter = |stage: &usize| used.binary_search(stage).ok().and_then(Self::letter);
-                let rows = cells.chunks(width).map(|row| row.iter().filter_map(letter).collect()).collect();
-                Self { rows, within }
-            })
-            .boxed()
-    }
 }
 
 impl Order for Levels {

@@ -28,12 +28,6 @@ impl Default for Cosine {
 impl Component for Cosine {
     const KIND: &'static str = "cosine";
     const SOURCE: &'static str = "MAR (arXiv 2406.11838), LTH14/mar sample_tokens";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        (1..100u32).prop_map(|steps| Self { steps: ArSteps::literal(steps) }).boxed()
-    }
 }
 
 impl Pace for Cosine {

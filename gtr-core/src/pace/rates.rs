@@ -45,18 +45,6 @@ impl Component for Rates {
         let steps = |steps: &[u32]| steps.iter().filter_map(|&steps| ArSteps::new(steps).ok()).collect();
         vec![("default", Self::default()), ("steps", Self { rates: None, steps: Some(steps(&[12, 3, 1])) })]
     }
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        let rates = prop::collection::vec((0.2..300.0f64).prop_map(Rate::literal), 1..6);
-        let steps = prop::collection::vec((1..80u32).prop_map(ArSteps::literal), 1..6);
-        prop_oneof![
-            rates.prop_map(|rates| Self { rates: Some(rates), steps: None }),
-            steps.prop_map(|steps| Self { rates: None, steps: Some(steps) }),
-        ]
-        .boxed()
-    }
 }
 
 impl Pace for Rates {

@@ -26,12 +26,6 @@ impl Default for Uniform {
 impl Component for Uniform {
     const KIND: &'static str = "uniform";
     const SOURCE: &'static str = "ours, as the simplest baseline";
-
-    #[cfg(any(test, feature = "testing"))]
-    fn arbitrary() -> proptest::strategy::BoxedStrategy<Self> {
-        use proptest::prelude::*;
-        (1..100u32).prop_map(|steps| Self { steps: ArSteps::literal(steps) }).boxed()
-    }
 }
 
 impl Pace for Uniform {

@@ -192,7 +192,9 @@ fn neighbour(stream: &mut Stream, ladder: &[u64], value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gtr_core::{ImageIndex, Purpose, Seed, preset};
+    use gtr_core::{ImageIndex, Seed, preset};
+
+    use crate::tune::space::SEARCH;
 
     #[test]
     fn known_drafts_are_the_presets() {
@@ -218,7 +220,7 @@ mod tests {
     #[test]
     fn draws_depend_on_seed_and_number_alone_and_stay_on_the_ladders() {
         let draw = |seed, number| {
-            let mut stream = Stream::new(Seed(seed), Purpose::Search, ImageIndex(number), 0);
+            let mut stream = Stream::new(Seed(seed), SEARCH, ImageIndex(number), 0);
             Draft::draw(&mut stream, &Draft::known())
         };
         let drafts: Vec<Draft> = (0..200).map(|number| draw(3, number)).collect();

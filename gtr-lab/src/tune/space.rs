@@ -9,7 +9,9 @@ use gtr_core::{Grid, ImageIndex, Plan, Purpose, Registry, Schedule, Seed, Stream
 use super::draft::{Cut, Draft};
 use crate::Error;
 
-/// ImageSet that a loss is averaged over.
+/// Random numbers of a search: `image` is the index of the candidate, `place` the index of the attempt. `Other(0)` is taken by the judge.
+pub(super) const SEARCH: Purpose = Purpose::Other(1);
+/// Images that a loss is averaged over.
 const IMAGES: u64 = 4;
 /// What others are compared with.
 pub const BASELINE: &str = "gtr-16";
@@ -96,7 +98,7 @@ impl Space<'_> {
         let known_ones = candidates.len();
         for number in 0..(DRAWN * (count - known_ones.min(count))) as u64 {
             for attempt in 0..ATTEMPTS {
-                let mut stream = Stream::new(seed, Purpose::Search, ImageIndex(number), attempt);
+                let mut stream = Stream::new(seed, SEARCH, ImageIndex(number), attempt);
                 if add(&mut candidates, &Draft::draw(&mut stream, &known)) {
                     break;
                 }
@@ -226,7 +228,7 @@ mod tests {
         // In one step, all tokens of the first stage have 65 diffusion steps: two AR steps cost more than three.
         let dear = Draft { cut: Cut::Diagonal, shares: vec![1, 1], t_max: 65, t_min: 20, t_rec: 15, beta: 10 };
         let draws = (0..50).map(|number| {
-            let mut stream = Stream::new(Seed(7), Purpose::Search, ImageIndex(number), 0);
+            let mut stream = Stream::new(Seed(7), SEARCH, ImageIndex(number), 0);
             Draft::draw(&mut stream, &Draft::known())
         });
         for draft in [dear].into_iter().chain(draws) {
@@ -260,7 +262,7 @@ mod tests {
         // Of other draws, as many as the sieve would see, some lose more than all that it kept.
         let worst = drawn.last().unwrap().loss;
         let lost = (0..DRAWN as u64 * drawn.len() as u64).filter_map(|number| {
-            let mut stream = Stream::new(Seed(1), Purpose::Search, ImageIndex(number), 0);
+            let mut stream = Stream::new(Seed(1), SEARCH, ImageIndex(number), 0);
             space.spend(&Draft::draw(&mut stream, &Draft::known()), budget)
         });
         assert!(lost.filter(|it| it.loss > worst).count() > few.thrown_out / 2);

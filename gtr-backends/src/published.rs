@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Published figures of a preset on a model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Published {
+pub struct PublishedCost {
     /// Operations per image in units of 10^12, if published.
     pub tera: Option<f64>,
     /// Speedup relative to 64 steps on the same model.
@@ -40,8 +40,8 @@ const UNFIT: [&str; 2] = ["gtr-paper", "gtr-8"];
 ///
 /// # Source
 /// GtR (arXiv 2510.17171), table 1. The speedup is the ratio of the operations.
-pub fn published(model: &str, preset: &str) -> Option<Published> {
+pub fn published_cost(model: &str, preset: &str) -> Option<PublishedCost> {
     let column = MODELS.iter().position(|name| *name == model)?;
     let (name, tera, speed) = TABLE.iter().find(|(name, ..)| *name == preset)?;
-    Some(Published { tera: tera[column], speed: speed[column]?, fits: !UNFIT.contains(name) })
+    Some(PublishedCost { tera: tera[column], speed: speed[column]?, fits: !UNFIT.contains(name) })
 }

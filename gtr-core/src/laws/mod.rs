@@ -3,7 +3,10 @@
 //! Register an implementation, draw cases with the strategies of this module, and pass them to the checks:
 //! `examples/custom_order.rs` does it. A law never looks at the name of an implementation.
 
+mod arbitrary;
 pub mod loss;
+
+pub use arbitrary::configs;
 
 use std::ops::ControlFlow;
 
@@ -39,7 +42,7 @@ pub fn grids() -> BoxedStrategy<Grid> {
 
 /// Configurations of any of the entries.
 fn any_of<A: Axis + ?Sized>(entries: &[Entry<A>]) -> BoxedStrategy<Config> {
-    let strategies: Vec<_> = entries.iter().map(Entry::arbitrary).collect();
+    let strategies: Vec<_> = entries.iter().map(configs).collect();
     proptest::strategy::Union::new(strategies).boxed()
 }
 

@@ -26,11 +26,8 @@
 //! # Ok::<(), gtr_core::Error>(())
 //! ```
 
-mod published;
-
 use serde::Serialize;
 
-pub use self::published::{Published, published};
 use crate::Plan;
 
 /// Dimensions of a model that determine its cost.

@@ -1,0 +1,195 @@
+//! Strategies for the parameters of the implementations of this crate.
+
+use proptest::prelude::*;
+
+use crate::detail::{Fts, Full, LowFrequency, TokenSelection};
+use crate::diffusion::{Annealing, Constant, Disa, StageAware};
+use crate::order::{Bisection, Block, Cut, Levels, Parity, Stages};
+use crate::pace::{Cosine, Rates, Uniform};
+use crate::{ArSteps, AxisName, Component, Config, DiffusionSteps, Entry, Rate, Share, Within, detail};
+
+/// Configurations of an entry: of an implementation of this crate that has parameters any of them, of others the examples.
+///
+/// Pass a strategy of your own to [`schedules_with`](super::schedules_with) where examples are too few.
+pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<Config> {
+    let own =
+        STRATEGIES.iter().find(|it| (it.axis, it.kind, it.source) == (entry.axis(), entry.kind(), entry.source()));
+    if let Some(own) = own {
+        return (own.configs)();
+    }
+    let examples: Vec<Config> = entry.examples().into_iter().map(|(_, example)| example).collect();
+    prop::sample::select(examples).boxed()
+}
+
+/// Any parameters of an implementation that it accepts.
+trait Arbitrary: Component {
+    fn arbitrary() -> BoxedStrategy<Self>;
+}
+
+/// The strategy of an implementation, its type erased.
+struct Configs {
+    axis: AxisName,
+    kind: &'static str,
+    source: &'static str,
+    configs: fn() -> BoxedStrategy<Config>,
+}
+
+const fn of<T: Arbitrary>(axis: AxisName) -> Configs {
+    Configs { axis, kind: T::KIND, source: T::SOURCE, configs: || T::arbitrary().prop_map(Config::from).boxed() }
+}
+
+/// One line per implementation that has parameters.
+const STRATEGIES: &[Configs] = &[
+    of::<Bisection>(AxisName::Order),
+    of::<Block>(AxisName::Order),
+    of::<Levels>(AxisName::Order),
+    of::<Cosine>(AxisName::Pace),
+    of::<Rates>(AxisName::Pace),
+    of::<Uniform>(AxisName::Pace),
+    of::<Constant>(AxisName::Diffusion),
+    of::<Disa>(AxisName::Diffusion),
+    of::<StageAware>(AxisName::Diffusion),
+    of::<Fts>(AxisName::Detail),
+    of::<Full>(AxisName::Detail),
+    of::<LowFrequency>(AxisName::Detail),
+    of::<detail::Random>(AxisName::Detail),
+];
+
+impl Arbitrary for Bisection {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        let cut = prop_oneof![Just(Cut::Diagonal), Just(Cut::Quincunx)];
+        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
+        let first = prop_oneof![Just(Parity::Even), Just(Parity::Odd)];
+        (cut, stages(), within, first)
+            .prop_map(|(cut, stages, within, first)| Self { cut, stages, within, first })
+            .boxed()
+    }
+}
+
+impl Arbitrary for Block {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
+        (stages(), within).prop_map(|(stages, within)| Self { stages, within }).boxed()
+    }
+}
+
+impl Arbitrary for Levels {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
+        let cells = (1..5usize, 1..5usize)
+            .prop_flat_map(|(height, width)| (prop::collection::vec(0..4usize, height * width), Just(width)));
+        (cells, within)
+            .prop_map(|((cells, width), within)| {
+                let mut used = cells.clone();
+                used.sort_unstable();
+                used.dedup();
+                let letter = |stage: &usize| used.binary_search(stage).ok().and_then(Self::letter);
+                let rows = cells.chunks(width).map(|row| row.iter().filter_map(letter).collect()).collect();
+                Self { rows, within }
+            })
+            .boxed()
+    }
+}
+
+impl Arbitrary for Cosine {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (1..100u32).prop_map(|steps| Self { steps: ArSteps::literal(steps) }).boxed()
+    }
+}
+
+impl Arbitrary for Rates {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        let rates = prop::collection::vec((0.2..300.0f64).prop_map(Rate::literal), 1..6);
+        let steps = prop::collection::vec((1..80u32).prop_map(ArSteps::literal), 1..6);
+        prop_oneof![
+            rates.prop_map(|rates| Self { rates: Some(rates), steps: None }),
+            steps.prop_map(|steps| Self { rates: None, steps: Some(steps) }),
+        ]
+        .boxed()
+    }
+}
+
+impl Arbitrary for Uniform {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (1..100u32).prop_map(|steps| Self { steps: ArSteps::literal(steps) }).boxed()
+    }
+}
+
+impl Arbitrary for Constant {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (1..=500u32).prop_map(|t| Self { t: DiffusionSteps::literal(t) }).boxed()
+    }
+}
+
+impl Arbitrary for Disa {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        let strategies = [Annealing::Linear, Annealing::Cosine, Annealing::TwoStage, Annealing::Constant];
+        (prop::sample::select(strategies.to_vec()), 1..=500u32, 1..=500u32)
+            .prop_map(|(strategy, a, b)| {
+                let [t_max, t_min] = [a.max(b), a.min(b)].map(DiffusionSteps::literal);
+                Self { strategy, t_max, t_min }
+            })
+            .boxed()
+    }
+}
+
+impl Arbitrary for StageAware {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (1..=500u32, 1..=500u32, 1..=500u32)
+            .prop_map(|(a, b, t_rec)| {
+                let [t_max, t_min, t_rec] = [a.max(b), a.min(b), t_rec].map(DiffusionSteps::literal);
+                Self { t_max, t_min, t_rec }
+            })
+            .boxed()
+    }
+}
+
+impl Arbitrary for Fts {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        selections().prop_map(Self).boxed()
+    }
+}
+
+impl Arbitrary for Full {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (1..=500u32).prop_map(|t| Self { t_detail: DiffusionSteps::literal(t) }).boxed()
+    }
+}
+
+impl Arbitrary for LowFrequency {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        selections().prop_map(Self).boxed()
+    }
+}
+
+impl Arbitrary for detail::Random {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        selections().prop_map(Self).boxed()
+    }
+}
+
+/// Few stages: more are empty on the grids of the tests.
+fn stages() -> impl Strategy<Value = Stages> {
+    (1..8u32).prop_filter_map("is possible", |stages| Stages::new(stages).ok())
+}
+
+/// Shares of the tokens, and what the tokens picked get.
+fn selections() -> impl Strategy<Value = TokenSelection> {
+    (0.0..=1.0f64, 1..=500u32)
+        .prop_map(|(beta, t)| TokenSelection { beta: Share::literal(beta), t_detail: DiffusionSteps::literal(t) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+
+    /// One that is missing here would be tested on its examples alone.
+    #[test]
+    fn every_implementation_with_parameters_has_a_strategy() {
+        for it in Registry::builtin().describe() {
+            let has = STRATEGIES.iter().any(|own| (own.axis, own.kind) == (it.axis, it.kind));
+            assert_eq!(has, !it.parameters.is_empty(), "{} `{}`", it.axis, it.kind);
+        }
+    }
+}

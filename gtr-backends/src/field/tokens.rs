@@ -37,7 +37,7 @@ impl PictureTokens {
     /// The tokens of a model by name or path. Models of latents need `vae`, the autoencoder with its encoder.
     ///
     /// # Errors
-    /// As [`spec`](crate::spec) for the model, [`BackendError::NoEncoder`] if the autoencoder is missing, else what is wrong
+    /// As [`spec`](fn@crate::spec) for the model, [`BackendError::NoEncoder`] if the autoencoder is missing, else what is wrong
     /// with its files.
     pub fn open(model: &str, vae: Option<&Path>, device: &Device) -> Result<Self, BackendError> {
         let families = Families::builtin();

@@ -50,13 +50,13 @@ impl Families {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &dyn ModelFamily> {
+    pub fn all(&self) -> impl Iterator<Item = &dyn ModelFamily> {
         self.0.iter().map(Box::as_ref)
     }
 
     /// The models that are known by name; their weights are not part of the program.
     pub fn published(&self) -> impl Iterator<Item = &'static str> {
-        self.iter().flat_map(|family| family.published().iter().copied())
+        self.all().flat_map(|family| family.published().iter().copied())
     }
 
     /// Finds a model by its name or path, and reads its configuration.
@@ -95,10 +95,10 @@ impl Families {
             let config = found.config();
             config.and_then(|(_, text)| parse_object(text).ok()).unwrap_or_default()
         };
-        let by_name = self.iter().find(|family| family.published().contains(&found.model()) && found.is_published());
+        let by_name = self.all().find(|family| family.published().contains(&found.model()) && found.is_published());
         let by_config = || {
             let fields = fields();
-            self.iter().find(|family| family.recognises(&fields))
+            self.all().find(|family| family.recognises(&fields))
         };
         by_name.or_else(by_config).unwrap_or_else(|| self.0[0].as_ref())
     }
@@ -134,7 +134,7 @@ impl Families {
     /// family.
     pub fn sized(&self, inventory: &Inventory) -> Option<Vec<&'static str>> {
         let kind = inventory.kind?;
-        let family = self.iter().find(|family| family.kind() == Some(kind))?;
+        let family = self.all().find(|family| family.kind() == Some(kind))?;
         let sized = |name: &&str| {
             let stack = family.encoder_of(name).map(|stack| (stack.width, stack.depth));
             stack.is_some() && stack == inventory.encoder

@@ -1,8 +1,8 @@
 //! Masked autoregressive image models on candle, to be sampled by the plans of [`gtr_core`].
 //!
-//! A backend computes what a plan asks for and decides nothing about schedules. [`open`] gives a model of any family by name
-//! or path, [`open_mar`] one of classes, [`open_lightgen`] one of texts, whose prompts a [`TextEncoder`] encodes first; all
-//! implement [`gtr_core::MaskedGenerator`]. [`Families`] lists the families, to which a program may add its own
+//! A backend computes what a plan asks for and decides nothing about schedules. [`open`](fn@crate::open) gives a model of any
+//! family by name or path, [`open_mar`] one of classes, [`open_lightgen`] one of texts, whose prompts a [`TextEncoder`] encodes
+//! first; all implement [`gtr_core::MaskedGenerator`]. [`Families`] lists the families, to which a program may add its own
 //! [`ModelFamily`]. Latent images become pictures by an autoencoder of [`vae`].
 //!
 //! On the CPU the bits of an image do not depend on the batch that it is in, nor on the number of threads, nor on the

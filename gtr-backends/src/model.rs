@@ -99,7 +99,7 @@ pub trait Model:
     }
 }
 
-/// A model of any family, which [`open`](crate::open) gives. The methods of [`Model`] are called on it.
+/// A model of any family, which [`open`](fn@crate::open) gives. The methods of [`Model`] are called on it.
 pub type AnyModel = AnyGenerator<dyn Model>;
 
 impl<B: Backbone + 'static> Model for LatentGenerator<B> {

@@ -33,7 +33,8 @@ pub fn open(model: &str, weights: Option<&Path>, compute: impl Into<Compute>) ->
     Families::builtin().open(model, &OpenOptions::new(files, compute))
 }
 
-/// Opens a model of classes: one of [`EMBEDDED`](crate::EMBEDDED), `mar-b`, `mar-l`, `mar-h`, or a path as in [`open`].
+/// Opens a model of classes: one of [`EMBEDDED`](crate::EMBEDDED), `mar-b`, `mar-l`, `mar-h`, or a path as in
+/// [`open`](fn@crate::open).
 ///
 /// Sizes of a model asked for by its published name are those that the checkpoint tells, as far as the name leaves them open.
 ///

@@ -186,7 +186,7 @@ impl PyPlan {
     /// `schedule` is `linear`, which grows with the fraction of tokens that are known after the step, or `constant`.
     #[pyo3(signature = (scale, schedule="linear"))]
     fn guidance<'py>(&self, py: Python<'py>, scale: f64, schedule: &str) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let schedule: GuidanceSchedule = schedule.parse().map_err(|error| out_of_range(&error))?;
+        let schedule = schedule.parse::<GuidanceSchedule>().map_err(|error| out_of_range(&error))?;
         let guidance = Guidance::new(scale, schedule).map_err(|error| out_of_range(&error))?;
         let tokens = self.plan.grid().tokens();
         let mut left = tokens - self.plan.known().len();

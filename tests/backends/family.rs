@@ -75,7 +75,7 @@ fn an_erased_model_has_the_abilities_of_the_model() {
     let class = typed.class(7).unwrap();
     let mut canvas = typed.canvas(&[class], false).unwrap();
     let prompt = model.class(7).unwrap();
-    let mut erased = MaskedGenerator::canvas(&mut model, &[prompt.clone()], false).unwrap();
+    let mut erased = MaskedGenerator::canvas(&mut model, std::slice::from_ref(&prompt), false).unwrap();
     let values = typed.encode(&black, &targets).unwrap().unwrap();
     MaskedGenerator::commit(&mut model, &mut erased, &targets, values.clone()).unwrap();
     typed.commit(&mut canvas, &targets, values).unwrap();

@@ -96,9 +96,10 @@ impl MaskedGenerator for Toy {
     }
 
     fn features(&mut self, board: &Board, targets: &Targets) -> Result<Conditions, BackendError> {
-        let row = |slot: usize| [f64::from(board.classes[slot]), board.values[slot].len() as f64 / 16.0];
+        let share = |slot: usize| f32::from(u8::try_from(board.values[slot].len()).unwrap()) / 16.0;
+        let row = |slot: usize| [f32::from(u8::try_from(board.classes[slot]).unwrap()), share(slot)];
         let rows: Vec<_> = (0..targets.images()).flat_map(|slot| vec![row(slot); targets.per_image()]).collect();
-        let rows: Vec<f32> = rows.into_iter().flatten().map(|value| value as f32).collect();
+        let rows: Vec<f32> = rows.into_iter().flatten().collect();
         let conditional = Tensor::from_vec(rows, (targets.rows().len(), 2), &Device::Cpu).unwrap();
         Ok(Conditions { conditional, unconditional: None })
     }
@@ -112,7 +113,7 @@ impl MaskedGenerator for Toy {
         let value = |(condition, row): (&Vec<f32>, &gtr_core::Row)| {
             let mut noise = [0.0];
             request.noise.fill_normal(row.image, row.token, 0, &mut noise);
-            condition[0] / 4.0 + condition[1] / 4.0 + 0.1 * request.temperature as f32 * noise[0]
+            condition[0] / 4.0 + condition[1] / 4.0 + 0.1 * noise[0]
         };
         let values: Vec<f32> = rows.iter().zip(request.rows).map(value).collect();
         Ok(Tensor::from_vec(values, (rows.len(), 1), &Device::Cpu).unwrap())

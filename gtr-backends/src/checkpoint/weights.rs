@@ -68,7 +68,7 @@ enum Source {
     Collect(Layout),
     /// From a checkpoint that has all of them.
     Read {
-        checkpoint: Checkpoint,
+        checkpoint: Box<Checkpoint>,
         /// What nothing has taken yet.
         left: Layout,
     },
@@ -114,7 +114,7 @@ impl Weights {
         compute: impl Into<Compute>,
     ) -> Result<Self, BackendError> {
         compare(&checkpoint, &layout, other)?;
-        Ok(Self { source: Source::Read { checkpoint, left: layout }, compute: compute.into() })
+        Ok(Self { source: Source::Read { checkpoint: Box::new(checkpoint), left: layout }, compute: compute.into() })
     }
 
     /// Device of the weights.
@@ -147,14 +147,14 @@ impl Weights {
     /// As [`Weights::take`]; [`BackendError::NonFiniteWeight`] for a value that the precision can not hold, too.
     pub fn take_matrix(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
         let matrix = Matrix { shape: matrix_shape(shape), first: 0, order: Order::Rows };
-        let [tensor] = self.pack(name, shape, [(matrix, shape.to_vec())])?;
+        let [tensor] = self.pack(name, shape, &[(matrix, shape.to_vec())])?;
         Ok(tensor)
     }
 
     /// Like [`Weights::take_matrix`], for a matrix `[outputs, inputs]` used by [`crate::product::linear`].
     pub(crate) fn take_linear(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
         let rows = matrix_shape(shape)[0];
-        let [tensor] = self.pack(name, shape, [self.linear(shape, 0, rows)])?;
+        let [tensor] = self.pack(name, shape, &[self.linear(shape, 0, rows)])?;
         Ok(tensor)
     }
 
@@ -166,7 +166,7 @@ impl Weights {
         rows: usize,
     ) -> Result<(Tensor, Tensor), BackendError> {
         let rest = matrix_shape(shape)[0].saturating_sub(rows);
-        let [first, second] = self.pack(name, shape, [self.linear(shape, 0, rows), self.linear(shape, rows, rest)])?;
+        let [first, second] = self.pack(name, shape, &[self.linear(shape, 0, rows), self.linear(shape, rows, rest)])?;
         Ok((first, second))
     }
 
@@ -194,7 +194,7 @@ impl Weights {
         &mut self,
         name: &str,
         shape: &[usize],
-        parts: [(Matrix, Vec<usize>); N],
+        parts: &[(Matrix, Vec<usize>); N],
     ) -> Result<[Tensor; N], BackendError> {
         let (precision, device) = (self.precision(), self.device().clone());
         let tensors: Vec<Tensor> = if let Some(checkpoint) = self.claim(name, shape)? {

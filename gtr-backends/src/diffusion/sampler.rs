@@ -105,9 +105,9 @@ impl<'a> Walk<'a> {
         let channels = chains.channels();
         let steps: Vec<_> = chains.list[..active].iter().map(|chain| chain.coefficients(left)).collect();
         let timesteps: Vec<u32> = steps.iter().map(|step| step.timestep).collect();
-        let noisy = Tensor::from_slice(&x[..active * channels], (active, channels), chains.head.device());
-        let noisy = noisy.context("moving noisy tokens to the device")?;
-        let out = chains.predict(&noisy, chains.head.embed_timesteps(&timesteps)?, conditions)?;
+        let tokens = Tensor::from_slice(&x[..active * channels], (active, channels), chains.head.device());
+        let tokens = tokens.context("moving noisy tokens to the device")?;
+        let out = chains.predict(&tokens, chains.head.embed_timesteps(&timesteps)?, conditions)?;
         let out: Vec<f32> =
             out.flatten_all().and_then(|out| out.to_vec1()).context("reading what the diffusion head predicts")?;
         let (mut predicted, mut noise) = (vec![0.0; channels], vec![0.0; channels]);

@@ -38,7 +38,7 @@ impl PictureTokens {
     /// encoder.
     ///
     /// # Errors
-    /// Those of [`spec`](crate::spec); [`BackendError::NoEncoder`] if the autoencoder is missing; otherwise the errors of
+    /// Those of [`spec`](fn@crate::spec); [`BackendError::NoEncoder`] if the autoencoder is missing; otherwise the errors of
     /// reading the autoencoder.
     pub fn open(model: &str, vae: Option<&Path>, device: &Device) -> Result<Self, BackendError> {
         let families = Families::builtin();

@@ -41,7 +41,12 @@ pub(super) enum Pixels {
     /// Nothing but a scale.
     Patches { scale: LatentScale },
     /// An autoencoder, or the half of it that is there.
-    Autoencoder { scale: Option<LatentScale>, stride: usize, decoder: Option<KlDecoder>, encoder: Option<KlEncoder> },
+    Autoencoder {
+        scale: Option<LatentScale>,
+        stride: usize,
+        decoder: Option<Box<KlDecoder>>,
+        encoder: Option<Box<KlEncoder>>,
+    },
 }
 
 impl Pixels {
@@ -63,7 +68,7 @@ impl Pixels {
             Self::Patches { .. } => Err(without_autoencoder(model)),
             Self::Autoencoder { scale, stride, decoder, .. } => {
                 new.check(model, channels, *stride)?;
-                *decoder = Some(new);
+                *decoder = Some(Box::new(new));
                 *scale = scale.or(stated).or(Some(LatentScale::STABLE_DIFFUSION_3));
                 Ok(())
             }
@@ -76,7 +81,7 @@ impl Pixels {
             Self::Patches { .. } => Err(without_autoencoder(model)),
             Self::Autoencoder { stride, encoder, .. } => {
                 new.check(model, channels, *stride)?;
-                *encoder = Some(new);
+                *encoder = Some(Box::new(new));
                 Ok(())
             }
         }
@@ -85,7 +90,7 @@ impl Pixels {
     pub(super) fn decoder(&self) -> Option<&KlDecoder> {
         match self {
             Self::Patches { .. } => None,
-            Self::Autoencoder { decoder, .. } => decoder.as_ref(),
+            Self::Autoencoder { decoder, .. } => decoder.as_deref(),
         }
     }
 

@@ -26,7 +26,7 @@ const LARGEST_IMAGE: u64 = 1 << 53;
 /// Which model runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// Its name or path, as [`open`](crate::open) takes it.
+    /// Its name or path, as [`open`](fn@crate::open) takes it.
     pub model: String,
     /// Where its weights come from, in words; may be empty.
     pub weights: String,

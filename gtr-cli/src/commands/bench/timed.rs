@@ -102,4 +102,12 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
         }
         timed(&mut self.times.decode, || self.inner.decode(canvas))
     }
+
+    fn encode(&mut self, images: &[G::Image], targets: &Targets) -> Result<Option<G::Tokens>, G::Error> {
+        self.inner.encode(images, targets)
+    }
+
+    fn preview(&self, canvas: &G::Canvas) -> Result<Option<Vec<G::Image>>, G::Error> {
+        self.inner.preview(canvas)
+    }
 }

@@ -11,7 +11,7 @@ use super::checksum::Checksum;
 use super::export::LABELS;
 use super::lock::Lock;
 use super::manifest::{Manifest, Run};
-use super::place::Place;
+use super::place::{Before, Place};
 use super::shard::Shard;
 use super::store::Store;
 use crate::folder::make_folder;
@@ -26,17 +26,6 @@ const BETWEEN_MANIFESTS: u32 = 20;
 
 /// How often it is looked whether the run is asked to stop.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-
-/// What is done with what an earlier run left in the folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Before {
-    /// It is kept, and this run does not begin.
-    Refuse,
-    /// It is continued, if it is of this run.
-    Continue,
-    /// It is replaced.
-    Replace,
-}
 
 /// A part that this process, and no other, is making.
 #[derive(Debug)]

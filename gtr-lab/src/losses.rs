@@ -10,7 +10,7 @@ use crate::Error;
 /// Of more numbers (tokens times channels) a loss is computed only where a field is asked for: it takes more than a second.
 const QUICK: usize = 1100;
 
-/// ImageSet that a loss is averaged over at most where many plans are listed.
+/// Images that a loss is averaged over at most where many plans are listed.
 pub const FEW_IMAGES: u64 = 64;
 
 /// The field that losses are computed on.

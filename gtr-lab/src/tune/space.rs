@@ -9,7 +9,7 @@ use gtr_core::{Grid, ImageIndex, Plan, Purpose, Registry, Schedule, Seed, Stream
 use super::draft::{Cut, Draft};
 use crate::Error;
 
-/// ImageSet that a loss is averaged over.
+/// Images that a loss is averaged over.
 const IMAGES: u64 = 4;
 /// What others are compared with.
 pub const BASELINE: &str = "gtr-16";

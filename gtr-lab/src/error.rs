@@ -58,3 +58,13 @@ impl From<gtr_run::Error> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_small_enough_to_be_handed_up() {
+        assert!(size_of::<Error>() < 128, "{} bytes", size_of::<Error>());
+    }
+}

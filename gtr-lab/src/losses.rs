@@ -11,7 +11,7 @@ use crate::Error;
 /// second.
 const QUICK: usize = 1100;
 
-/// ImageSet that a loss is averaged over at most where many plans are listed.
+/// Images that a loss is averaged over at most where many plans are listed.
 pub const FEW_IMAGES: u64 = 64;
 
 /// Computes losses of plans on a field.

@@ -6,7 +6,14 @@ use std::fmt::Display;
 use gtr_backends::BackendError;
 use gtr_core::sampler::SampleError;
 
-use crate::Interruption;
+/// Why work stops before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// Somebody pressed ctrl-C.
+    User,
+    /// Another program asked for it: a scheduler of machines, `kill`.
+    Program,
+}
 
 /// Why a run, or what is read and written for it, fails.
 ///
@@ -70,4 +77,14 @@ pub fn chain(error: &dyn StdError) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_small_enough_to_be_handed_up() {
+        assert!(size_of::<Error>() < 128, "{} bytes", size_of::<Error>());
+    }
 }

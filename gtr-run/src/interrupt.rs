@@ -7,19 +7,10 @@ use std::time::{Duration, Instant};
 use gtr_backends::BackendError;
 use gtr_core::sampler::{Flow, SampleError};
 
-use crate::Error;
+use crate::error::{Error, Interruption};
 
 /// A batch that is finished within this time after a request is finished.
 const WORTH: Duration = Duration::from_secs(2);
-
-/// Why work stops before it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interruption {
-    /// Somebody pressed ctrl-C.
-    User,
-    /// Another program asked for it: a scheduler of machines, `kill`.
-    Program,
-}
 
 /// Tells work that can be stopped whether it is to stop.
 ///
@@ -61,8 +52,10 @@ impl Interrupt {
         self.0.as_ref().and_then(|requested| requested())
     }
 
+    /// Goes on only if work is not to stop.
+    ///
     /// # Errors
-    /// [`Error::Interrupted`] if work is to stop.
+    /// [`Error::Interrupted`] if it is.
     pub fn check(&self) -> Result<(), Error> {
         self.requested().map_or(Ok(()), |reason| Err(Error::Interrupted(reason)))
     }

@@ -49,7 +49,7 @@ pub mod reading;
 pub mod series;
 pub mod target;
 
-pub use self::error::{Error, chain};
-pub use self::interrupt::{Interrupt, Interruption};
+pub use self::error::{Error, Interruption, chain};
+pub use self::interrupt::Interrupt;
 pub use self::notes::Notes;
 pub use self::target::Target;

@@ -19,26 +19,31 @@ impl Axis {
     }
 
     /// With a name below it or beside it.
+    #[must_use]
     pub fn named(self, label: &str) -> Self {
         Self { label: label.to_owned(), ..self }
     }
 
     /// Equal ratios equally far apart.
+    #[must_use]
     pub fn log(self) -> Self {
         Self { kind: Kind::Log, ..self }
     }
 
     /// Only whole numbers are named.
+    #[must_use]
     pub fn whole(self) -> Self {
         Self { kind: Kind::Whole, ..self }
     }
 
     /// With these ends.
+    #[must_use]
     pub fn range(self, from: f64, to: f64) -> Self {
         Self { range: Some((from, to)), ..self }
     }
 
     /// Without numbers, as in a plot above another that has them.
+    #[must_use]
     pub fn bare(self) -> Self {
         Self { bare: true, ..self }
     }
@@ -81,12 +86,14 @@ impl Series {
     }
 
     /// With points.
+    #[must_use]
     pub fn with<P: Into<Point>>(mut self, points: impl IntoIterator<Item = P>) -> Self {
         self.points.extend(points.into_iter().map(Into::into));
         self
     }
 
     /// With lines in dashes.
+    #[must_use]
     pub fn dashed(self) -> Self {
         Self { dashed: true, ..self }
     }
@@ -109,16 +116,19 @@ impl Point {
     }
 
     /// With an error bar: from so far below its y to so far above.
+    #[must_use]
     pub fn error(self, below: f64, above: f64) -> Self {
         Self { error: Some((self.y - below, self.y + above)), ..self }
     }
 
     /// With a text beside it.
+    #[must_use]
     pub fn label(self, label: &str) -> Self {
         Self { label: label.to_owned(), ..self }
     }
 
     /// In a colour of its own.
+    #[must_use]
     pub fn colour(self, colour: Colour) -> Self {
         Self { colour: Some(colour), ..self }
     }

@@ -1,4 +1,4 @@
-//! ImageSet made and judged.
+//! Images made and judged.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -9,7 +9,7 @@ const MOST: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
     seeds: Vec<u64>,
-    /// ImageSet of a seed, numbered from 0; image m is of class m modulo the number of classes.
+    /// Images of a seed, numbered from 0; image m is of class m modulo the number of classes.
     each: u64,
     classes: u32,
 }

@@ -1,4 +1,4 @@
-//! ImageSet, made to be judged: what evaluation, experiments and searches share.
+//! Images, made to be judged: what evaluation, experiments and searches share.
 //!
 //! | file | what it says |
 //! |---|---|

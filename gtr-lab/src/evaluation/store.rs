@@ -1,6 +1,6 @@
 //! A folder in which lies what the judge saw, so that no image is made twice.
 //!
-//! ImageSet of a kind have three files, named by the checksum of all that decides what they are: `.json`, which says that in
+//! Images of a kind have three files, named by the checksum of all that decides what they are: `.json`, which says that in
 //! words, `.verdicts`, a record an image, which only grows, and `.lock`, which a process holds while it makes more of them.
 
 use std::collections::BTreeMap;

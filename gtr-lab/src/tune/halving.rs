@@ -65,7 +65,7 @@ impl Halving {
         Ok(measured)
     }
 
-    /// ImageSet of the rounds with more images than this: half of them are there from the round before.
+    /// Images of the rounds with more images than this: half of them are there from the round before.
     fn after(self, images: u64) -> u64 {
         let later = self.rounds().filter(|round| round.images > images);
         later.map(|round| round.candidates as u64 * (round.images / 2)).sum()

@@ -11,7 +11,7 @@ use super::checksum::Checksum;
 use super::export::LABELS;
 use super::lock::Lock;
 use super::manifest::{Manifest, Run};
-use super::place::Place;
+use super::place::{Before, Place};
 use super::shard::Shard;
 use super::store::Store;
 use crate::folder::make_folder;
@@ -26,17 +26,6 @@ const BETWEEN_MANIFESTS: u32 = 20;
 
 /// Polling interval for stop requests.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-
-/// Treatment of files of an earlier run in the folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Before {
-    /// Keep them and return an error.
-    Refuse,
-    /// Resume, if they are from the same run.
-    Continue,
-    /// Replace them.
-    Replace,
-}
 
 /// A shard that only this process is generating.
 #[derive(Debug)]

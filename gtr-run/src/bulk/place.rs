@@ -3,13 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
-use super::part::Before;
 use super::shard::Shard;
 use super::store::Store;
 use crate::folder::check_folder;
 use crate::path::is_npz;
 use crate::target::Target;
 use crate::{Error, Notes};
+
+/// What is done with what an earlier run left in the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// It is kept, and this run does not begin.
+    Refuse,
+    /// It is continued, if it is of this run.
+    Continue,
+    /// It is replaced.
+    Replace,
+}
 
 /// What is asked of a place.
 #[derive(Clone, Copy, Debug)]

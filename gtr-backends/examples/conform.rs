@@ -12,7 +12,7 @@ use gtr_backends::conform::{Options, conform};
 #[allow(clippy::print_stdout, reason = "prints its result")]
 fn main() -> ExitCode {
     let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    match conform(&paths, &Options::default(), &gtr_core::Registry::builtin()) {
+    match conform(&paths, &Options::default(), &gtr_core::Registry::builtin(), &gtr_backends::Families::builtin()) {
         Ok(report) => {
             print!("{report}");
             if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -27,7 +27,20 @@ use crate::models::{Files, Source, checkpoint_of};
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 pub fn fingerprint(model: &str, files: &Files<'_>, text_encoder: Option<&Path>) -> Result<String, BackendError> {
-    let found = Families::builtin().find(model)?;
+    fingerprint_in(&Families::builtin(), model, files, text_encoder)
+}
+
+/// Like [`fingerprint`], for a model of any of `families`.
+///
+/// # Errors
+/// Those of [`fingerprint`].
+pub fn fingerprint_in(
+    families: &Families,
+    model: &str,
+    files: &Files<'_>,
+    text_encoder: Option<&Path>,
+) -> Result<String, BackendError> {
+    let found = families.find(model)?;
     let mut hasher = Sha256::new();
     match found.config() {
         Some((_, text)) => part(&mut hasher, "configuration", text.as_bytes()),

@@ -78,7 +78,7 @@ pub use self::executed::executed;
 pub use self::families::Families;
 pub use self::family::{ModelFamily, OpenOptions};
 pub use self::file::{AtomicFile, follow};
-pub use self::fingerprint::fingerprint;
+pub use self::fingerprint::{fingerprint, fingerprint_in};
 pub use self::judge::{Judge, Verdict};
 pub use self::latent::Canvas;
 pub use self::model::{AnyModel, Model};

@@ -50,7 +50,7 @@ impl Order for Spiral {
 
 /// Carries out a command line, whose first word is the name of the program.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    gtr_cli::run(Registry::builtin().with_order::<Spiral>(), args)
+    gtr_cli::run(Registry::builtin().with_order::<Spiral>(), gtr_backends::Families::builtin(), args)
 }
 
 fn main() -> ExitCode {

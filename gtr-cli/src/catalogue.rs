@@ -1,5 +1,6 @@
 //! Catalogue of the implementations of the axes, for flags and help texts.
 
+use gtr_backends::Families;
 use gtr_core::{AxisName, Config, Description, Registry};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
@@ -9,6 +10,8 @@ use serde_json::{Map, Value};
 pub(crate) struct Catalogue {
     /// Registry of the implementations.
     pub(crate) registry: Registry,
+    /// Families of the models.
+    pub(crate) families: Families,
     /// The implementations, grouped by axis.
     pub(crate) kinds: Vec<Kind>,
 }
@@ -65,7 +68,7 @@ impl Values {
 
 impl Catalogue {
     /// All that can be known about the implementations of a registry.
-    pub(crate) fn new(registry: Registry) -> Self {
+    pub(crate) fn new(registry: Registry, families: Families) -> Self {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let schemas = registry.schemas(&mut generator);
         let definitions = generator.take_definitions(true);
@@ -77,7 +80,7 @@ impl Catalogue {
             let forms = description.parameters.iter().map(|parameter| form(&parameter.name)).collect();
             Kind { forms, default: default(&registry, axis, kind), description }
         });
-        Self { kinds: kinds.collect(), registry }
+        Self { kinds: kinds.collect(), registry, families }
     }
 
     /// Returns the implementations of an axis.
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn forms_follow_the_schemas() {
-        let catalogue = Catalogue::new(Registry::builtin());
+        let catalogue = Catalogue::new(Registry::builtin(), Families::builtin());
         let find = |axis, kind| catalogue.find(axis, kind).unwrap();
         let bisection = find(AxisName::Order, "bisection");
         let cuts = match bisection.form("cut") {

@@ -1,4 +1,4 @@
-//! The command line of `gtr-cli`, as a library: a program that registers schedulers of its own gets all of it.
+//! The command line of `gtr-cli` as a library. A program that registers its own schedulers or model families gets all commands.
 //!
 //! Data goes to standard output, everything else to standard error. A failure is one line there and an exit code: 2 for
 //! wrong usage, 130 for a run that ctrl-C stopped, 143 for one that another signal stopped, 1 for everything else.
@@ -9,11 +9,11 @@
 //! use std::process::ExitCode;
 //!
 //! fn main() -> ExitCode {
-//!     gtr_cli::run(gtr_core::Registry::builtin(), std::env::args_os())
+//!     gtr_cli::run(gtr_core::Registry::builtin(), gtr_backends::Families::builtin(), std::env::args_os())
 //! }
 //! ```
-//! `examples/own_order.rs` registers an order before that: it then has its place in `plan --order`, with flags and help of its
-//! parameters, in `verify`, `schedulers` and `sample`.
+//! `examples/own_order.rs` registers an order first. `plan --order` then accepts it, with flags and help for its parameters, and
+//! `verify`, `schedulers` and `sample` support it.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -30,15 +30,17 @@ mod usage;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use gtr_backends::Families;
 use gtr_core::Registry;
 
 use self::catalogue::Catalogue;
 
-/// Carries out a command line, whose first word is the name of the program, with the implementations of a registry.
+/// Runs a command line with the schedulers of a registry and the models of some families. The first argument is the name of the
+/// program.
 ///
-/// Signals that ask to stop are listened to from now on: this is for the `main` of a program, once.
-pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let catalogue = Catalogue::new(registry);
+/// Installs handlers for the signals that request a stop. Call it once, from `main`.
+pub fn run(registry: Registry, families: Families, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let catalogue = Catalogue::new(registry, families);
     let cli = match args::parse(&catalogue, usage::tied(args)) {
         Ok(cli) => cli,
         Err(error) => return usage::report(&error).into(),

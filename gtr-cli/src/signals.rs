@@ -1,6 +1,5 @@
 //! Handles requests to stop: Ctrl-C, and the signals of job schedulers.
 
-use std::ops::ControlFlow;
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};

@@ -61,7 +61,7 @@ impl fmt::Debug for AnyCanvas {
 pub trait ErasedGenerator {
     type Features;
     type Tokens;
-    type Image;
+    type Image: Clone;
     type Error: std::error::Error + Send + Sync + 'static;
 
     fn grid(&self) -> Grid;
@@ -169,7 +169,7 @@ where
 ///
 /// type Model<F, T, I> = AnyGenerator<dyn ErasedGenerator<Features = F, Tokens = T, Image = I, Error = Foreign>>;
 ///
-/// fn grids<F, T, I>(models: &[Model<F, T, I>]) -> Vec<Grid> {
+/// fn grids<F, T, I: Clone>(models: &[Model<F, T, I>]) -> Vec<Grid> {
 ///     models.iter().map(MaskedGenerator::grid).collect()
 /// }
 /// ```

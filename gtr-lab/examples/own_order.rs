@@ -34,7 +34,7 @@ impl Order for Backwards {
 /// The table of both, of so many images a row.
 pub(crate) fn compare(images: u64) -> Result<String, Box<dyn Error>> {
     let registry = Registry::builtin().with_order::<Backwards>();
-    let model = ClassModel::mar(gtr_backends::open("digits", None, &gtr_backends::Device::Cpu)?)?;
+    let model = ClassModel::new(gtr_backends::open("digits", None, &gtr_backends::Device::Cpu)?)?;
     let judge = Judge::open(&Origin::BuiltIn)?;
     let mut evaluator = Evaluator::new(Box::new(model), Identity::digits()?, judge, &registry, Options::default())?;
 

@@ -1,11 +1,12 @@
 //! Models as evaluation sees them: pictures by class.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::ops::ControlFlow;
 
-use gtr_backends::mar::{Class, MarGenerator};
-use gtr_backends::{BackendError, Picture};
+use gtr_backends::{AnyModel, BackendError, Picture};
 use gtr_core::cost::ArchSpec;
-use gtr_core::sampler::{Flow, Job, Observer, SampleError, Settings, StepEvent};
+use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{Grid, GuidanceSchedule, ImageIndex, MaskedGenerator, Sampler, TimestepLimit};
 
 /// An image that is asked for.
@@ -19,7 +20,7 @@ pub struct ImageRequest {
 
 /// Looks on while a batch of images is made: it is given the AR steps that are done and how many there are, and says whether the batch
 /// goes on.
-pub type OnStep<'a> = dyn FnMut(usize, usize) -> Flow + 'a;
+pub type OnStep<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
 /// A model that makes pictures of classes, of any family. [`ClassModel`] makes one of a generator.
 pub trait PictureModel {
@@ -44,7 +45,7 @@ pub trait PictureModel {
     /// Makes a picture of each image, all in one batch.
     ///
     /// # Errors
-    /// As [`Sampler::run`].
+    /// As [`Batch::run`](gtr_core::sampler::Batch::run).
     fn sample(
         &mut self,
         sampler: &Sampler<'_>,
@@ -60,7 +61,7 @@ pub trait PictureModel {
 /// ```
 /// use gtr_lab::model::{ClassModel, PictureModel};
 /// let generator = gtr_backends::open("digits", None, &gtr_backends::Device::Cpu)?;
-/// let model = ClassModel::mar(generator)?;
+/// let model = ClassModel::new(generator)?;
 /// assert_eq!((model.classes(), model.shape()), (10, [32, 32, 1]));
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
@@ -89,20 +90,20 @@ impl<G: MaskedGenerator> fmt::Debug for ClassModel<G> {
     }
 }
 
-impl ClassModel<MarGenerator> {
-    /// A model of MAR.
+impl ClassModel<AnyModel> {
+    /// Prepares the prompts of all classes of a class-conditional model, of any family.
     ///
     /// # Errors
-    /// [`BackendError`] if its configuration contradicts itself.
-    pub fn mar(generator: MarGenerator) -> Result<Self, BackendError> {
-        let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
-        let prompts = (0..classes).map(|class| generator.class(class)).collect::<Result<Vec<Class>, _>>()?;
-        let config = generator.config();
+    /// [`BackendError`] if the model is not class-conditional.
+    pub fn new(generator: AnyModel) -> Result<Self, BackendError> {
+        let spec = generator.spec();
+        let classes = u32::try_from(spec.classes.unwrap_or_default()).unwrap_or(u32::MAX);
+        let prompts = (0..classes.max(1)).map(|class| generator.class(class)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             prompts,
-            arch: config.arch(),
-            guidance: config.guidance,
-            guidance_schedule: config.guidance_schedule,
+            arch: spec.arch,
+            guidance: spec.guidance,
+            guidance_schedule: spec.guidance_schedule,
             shape: generator.shape(),
             generator,
         })
@@ -112,7 +113,6 @@ impl ClassModel<MarGenerator> {
 impl<G> PictureModel for ClassModel<G>
 where
     G: MaskedGenerator<Image = Picture, Error = BackendError>,
-    G::Prompt: Clone,
 {
     fn grid(&self) -> Grid {
         self.generator.grid()
@@ -149,10 +149,10 @@ where
         let job = |&ImageRequest { class, image }: &ImageRequest| {
             let prompt = self.prompts.get(class as usize).cloned();
             let prompt = prompt.ok_or(SampleError::Model(BackendError::Class { class, classes }))?;
-            Ok(Job { prompt, image })
+            Ok(Job::new(prompt, image))
         };
         let jobs = images.iter().map(job).collect::<Result<Vec<_>, SampleError<BackendError>>>()?;
-        sampler.run(&mut self.generator, &jobs, settings, &mut Steps(step))
+        sampler.batch(&jobs, settings).observe(Steps(step)).run(&mut self.generator)
     }
 }
 
@@ -160,7 +160,9 @@ where
 struct Steps<'a, 'b>(&'a mut OnStep<'b>);
 
 impl<G: MaskedGenerator> Observer<G> for Steps<'_, '_> {
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Flow {
-        (self.0)(event.index + 1, event.steps)
+    type Error = Infallible;
+
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Infallible> {
+        Ok((self.0)(event.index + 1, event.steps))
     }
 }

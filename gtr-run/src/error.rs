@@ -1,5 +1,6 @@
 //! What can go wrong in a run.
 
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt::Display;
 
@@ -53,13 +54,20 @@ impl Error {
     }
 }
 
-impl From<SampleError<BackendError>> for Error {
-    fn from(error: SampleError<BackendError>) -> Self {
-        match error {
-            SampleError::Plan(error) => error.into(),
-            SampleError::Model(error) => error.into(),
-            SampleError::Setting(error) => Self::Request(error.to_string()),
-            error => Self::Sample(error),
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl<O: Into<Self>> From<SampleError<BackendError, O>> for Error {
+    fn from(error: SampleError<BackendError, O>) -> Self {
+        match error.split_observer() {
+            Err(error) => error.into(),
+            Ok(SampleError::Plan(error)) => error.into(),
+            Ok(SampleError::Model(error)) => error.into(),
+            Ok(SampleError::Setting(error)) => Self::Request(error.to_string()),
+            Ok(error) => Self::Sample(error),
         }
     }
 }

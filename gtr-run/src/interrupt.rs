@@ -1,11 +1,12 @@
 //! Requests to stop, as a value that is passed in: who calls decides where they come from.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gtr_backends::BackendError;
-use gtr_core::sampler::{Flow, SampleError};
+use gtr_core::sampler::SampleError;
 
 use crate::error::{Error, Interruption};
 
@@ -62,10 +63,10 @@ impl Interrupt {
 
     /// Whether a batch goes on after `done` of its AR steps: to its end, unless work is to stop and the rest takes more than a few
     /// seconds.
-    pub fn flow(&self, started: Instant, done: usize, steps: usize) -> Flow {
+    pub fn flow(&self, started: Instant, done: usize, steps: usize) -> ControlFlow<()> {
         match self.requested() {
-            Some(_) if left(started.elapsed(), done, steps) > WORTH => Flow::Stop,
-            _ => Flow::Continue,
+            Some(_) if left(started.elapsed(), done, steps) > WORTH => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         }
     }
 
@@ -73,7 +74,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// [`Error::Interrupted`] if it did, otherwise what the sampler says.
-    pub fn sampled<T>(&self, made: Result<T, SampleError<BackendError>>) -> Result<T, Error> {
+    pub fn sampled<T, O: Into<Error>>(&self, made: Result<T, SampleError<BackendError, O>>) -> Result<T, Error> {
         match (made, self.requested()) {
             (Err(SampleError::Stopped { .. }), Some(reason)) => Err(Error::Interrupted(reason)),
             (made, _) => made.map_err(Error::from),

@@ -170,7 +170,7 @@ mod tests {
     fn check(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Quantity {
         let (mut report, options) = (Report::default(), Options::default());
         let registry = Registry::builtin();
-        let inputs = Inputs { options: &options, registry: &registry };
+        let inputs = Inputs { options: &options, registry: &registry, families: &Families::builtin() };
         Checks::new(&mut report, &inputs, "test").numbers("x", found, expected, tolerance);
         report.quantities.remove(0)
     }
@@ -201,7 +201,7 @@ mod tests {
     fn the_largest_difference_of_all_steps_is_kept() {
         let (mut report, options) = (Report::default(), Options::default());
         let registry = Registry::builtin();
-        let inputs = Inputs { options: &options, registry: &registry };
+        let inputs = Inputs { options: &options, registry: &registry, families: &Families::builtin() };
         let mut checks = Checks::new(&mut report, &inputs, "test");
         for found in [1.0, 1.3, 1.1] {
             checks.numbers("x", &[found], &[1.0], Tolerance::Absolute(0.2));

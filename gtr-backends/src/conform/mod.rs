@@ -29,7 +29,7 @@
 //! use gtr_backends::conform::{Options, conform};
 //! use gtr_core::Registry;
 //!
-//! let report = conform(&["recordings".into()], &Options::default(), &Registry::builtin())?;
+//! let report = conform(&["recordings".into()], &Options::default(), &Registry::builtin(), &Families::builtin())?;
 //! print!("{report}");
 //! assert!(report.passed());
 //! # Ok::<(), gtr_backends::BackendError>(())
@@ -66,7 +66,7 @@ use self::checks::Checks;
 use self::folder::Folder;
 use self::recording::Recording;
 pub use self::report::{Quantity, Remark, Report, Tolerance};
-use crate::BackendError;
+use crate::{BackendError, Families};
 
 /// How recordings are compared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,6 +111,8 @@ struct Inputs<'a> {
     options: &'a Options,
     /// Where implementations of a trace's schedule come from.
     registry: &'a Registry,
+    /// Model families that can open the model of a trace.
+    families: &'a Families,
 }
 
 /// A kind of folder: the recordings of a model.
@@ -152,10 +154,15 @@ const FILES: &[FileKind] = &[
 /// # Errors
 /// [`BackendError::Read`] for a path that does not exist, [`BackendError::NoRecording`] if there is nothing to check under
 /// `paths`.
-pub fn conform(paths: &[PathBuf], options: &Options, registry: &Registry) -> Result<Report, BackendError> {
+pub fn conform(
+    paths: &[PathBuf],
+    options: &Options,
+    registry: &Registry,
+    families: &Families,
+) -> Result<Report, BackendError> {
     let mut report = Report::default();
     for path in paths {
-        walk::visit(path, &mut report, &Inputs { options, registry })?;
+        walk::visit(path, &mut report, &Inputs { options, registry, families })?;
     }
     if report.quantities.is_empty() && report.problems.is_empty() {
         let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();

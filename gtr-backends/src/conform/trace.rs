@@ -17,7 +17,6 @@ use super::report::Tolerance;
 use crate::checkpoint::{Checkpoint, Wanted};
 use crate::diffusion::Conditions;
 use crate::error::Context;
-use crate::families::Families;
 use crate::family::OpenOptions;
 use crate::layers::index;
 use crate::model::AnyModel;
@@ -47,7 +46,7 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     if let Some(unchecked) = unchecked {
         checks.note(format!("its plan: {unchecked}"));
     }
-    let run = Run { recording: &recording, plan: &plan, registry: Registry::builtin(), guidance, temperature, seed };
+    let run = Run { recording: &recording, plan: &plan, registry: checks.inputs.registry, guidance, temperature, seed };
     (0..batches).try_for_each(|batch| Batch::open(&run, &model, batch)?.check(&mut model, checks))?;
     checks.unused(&recording);
     Ok(())
@@ -89,7 +88,7 @@ fn model(
         }
     };
     let files = Files { weights: options.weights.as_deref(), random: options.random, ..Files::default() };
-    let mut model = Families::builtin().open(name, &OpenOptions::new(files, compute))?;
+    let mut model = checks.inputs.families.open(name, &OpenOptions::new(files, compute))?;
     let own = MaskedGenerator::grid(&model);
     if own != grid {
         model.set_grid(grid).map_err(|error| match error {

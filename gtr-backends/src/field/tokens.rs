@@ -41,7 +41,19 @@ impl PictureTokens {
     /// Those of [`spec`](fn@crate::spec); [`BackendError::NoEncoder`] if the autoencoder is missing; otherwise the errors of
     /// reading the autoencoder.
     pub fn open(model: &str, vae: Option<&Path>, device: &Device) -> Result<Self, BackendError> {
-        let families = Families::builtin();
+        Self::open_in(&Families::builtin(), model, vae, device)
+    }
+
+    /// Like [`PictureTokens::open`], for a model of any of `families`.
+    ///
+    /// # Errors
+    /// Those of [`PictureTokens::open`].
+    pub fn open_in(
+        families: &Families,
+        model: &str,
+        vae: Option<&Path>,
+        device: &Device,
+    ) -> Result<Self, BackendError> {
         let found = families.find(model)?;
         let LatentImage { model: name, tokens: layout, pixels } = families.of(&found).latent_image(&found)?;
         let device = device.clone();

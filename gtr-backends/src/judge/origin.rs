@@ -38,7 +38,15 @@ impl Origin {
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
     pub fn of(model: &str) -> Result<Self, BackendError> {
-        let Some(folder) = Families::builtin().folder(model)? else { return Ok(Self::BuiltIn) };
+        Self::of_in(&Families::builtin(), model)
+    }
+
+    /// Like [`Origin::of`], for a model of any of `families`.
+    ///
+    /// # Errors
+    /// Those of [`Origin::of`].
+    pub fn of_in(families: &Families, model: &str) -> Result<Self, BackendError> {
+        let Some(folder) = families.folder(model)? else { return Ok(Self::BuiltIn) };
         let folder = folder.join("judge");
         let its_own = RepositoryModel::find(model).is_some() || folder.is_dir();
         Ok(if its_own { Self::Folder(folder) } else { Self::BuiltIn })

@@ -23,7 +23,7 @@
 //! let mut tracer = Tracer::create(&path, &plan, &settings, &provenance)?;
 //! tracer.run(&Sampler::new(&plan, &registry)?, &mut generator, &jobs, &mut ())?;
 //! tracer.finish()?;
-//! assert!(conform(&[path], &Options::default(), &registry)?.passed());
+//! assert!(conform(&[path], &Options::default(), &registry, &gtr_backends::Families::builtin())?.passed());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -147,6 +147,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::command(&Catalogue::new(Registry::builtin())).debug_assert();
+        super::command(&Catalogue::new(Registry::builtin(), gtr_backends::Families::builtin())).debug_assert();
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Once;
 
 use clap::Args;
 use gtr_backends::judge::Origin;
-use gtr_backends::{BackendError, Compute, Device, Files, Judge, Precision};
+use gtr_backends::{BackendError, Compute, Device, Families, Files, Judge, Precision};
 use gtr_run::arguments::Arguments;
 
 use super::whole_number;
+use crate::output;
 
 /// Name of the built-in model.
 const DIGITS: &str = "digits";
@@ -82,8 +83,8 @@ impl ModelArgs {
     }
 
     /// Opens the judge of the model, or that of the digits model if it has none.
-    pub(crate) fn judge(&self) -> Result<Judge, BackendError> {
-        Judge::open(&Origin::of(&self.model)?)
+    pub(crate) fn judge(&self, families: &Families) -> Result<Judge, BackendError> {
+        Judge::open(&Origin::of_in(families, &self.model)?)
     }
 
     /// Returns the flags that select the same model again.

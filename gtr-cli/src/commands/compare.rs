@@ -1,6 +1,6 @@
 //! `plan --compare`: compares presets.
 
-use gtr_core::{Grid, ImageIndex, Plan, Registry, Seed, Summary, preset};
+use gtr_core::{Grid, ImageIndex, Plan, Seed, Summary, preset};
 use gtr_draw::figure::{self, PlanView};
 use gtr_draw::gaps::{Gap, gaps, is_landmark, is_measured};
 use gtr_draw::page::{self, PlanPage};
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::args::{Chosen, PlanArgs, PlanFormat};
 use crate::commands::to_json;
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
@@ -32,10 +33,11 @@ struct Side {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &PlanArgs, format: PlanFormat, registry: &Registry) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &PlanArgs, format: PlanFormat, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
+    let registry = &catalogue.registry;
     args.schedule.refuse("each preset of --compare")?;
     let presets = args.compare.iter().map(|name| preset::find(name.trim())).collect::<Result<Vec<_>, _>>()?;
-    let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
+    let spec = args.model.as_deref().map(|model| catalogue.families.spec(model)).transpose()?;
     let losses = args.loss.losses(args.model.as_deref())?;
     let home = spec.as_ref().map(|spec| spec.grid);
     let Some(grid) = args.grid.or(home).or(presets.first().map(|preset| preset.home_grid)) else {

@@ -15,7 +15,7 @@ pub(super) fn run(args: &ConformArgs, catalogue: &Catalogue) -> Result<ExitStatu
     options.model.clone_from(&args.model);
     options.weights.clone_from(&args.weights);
     options.random = args.random_weights;
-    let report = conform(&args.paths, &options, &catalogue.registry)?;
+    let report = conform(&args.paths, &options, &catalogue.registry, &catalogue.families)?;
     let text = match args.format {
         ConformFormat::Json => to_json(&report),
         ConformFormat::Text => {

@@ -57,7 +57,7 @@ struct Counted {
 
 /// Runs the command.
 pub(super) fn run(args: &CostArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
-    let spec = gtr_backends::spec(&args.model)?;
+    let spec = catalogue.families.spec(&args.model)?;
     let grid = args.grid.unwrap_or(spec.grid);
     if grid.tokens() >= LARGE {
         output::note(format_args!("planning on {grid} takes a while"));
@@ -109,7 +109,7 @@ impl On<'_> {
             cost,
             total,
             speed: baseline.unwrap_or(total) / total,
-            published: published(&args.model, name).filter(|_| comparable),
+            published: published_cost(&args.model, name).filter(|_| comparable),
             loss: lost.summary(losses, None),
             lost,
         })

@@ -9,6 +9,7 @@ use gtr_core::{Config, Grid, Seed};
 use super::plan::HOME;
 use super::to_json;
 use crate::args::{DesignArgs, DesignFormat};
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use gtr_draw::loss::nats;
@@ -19,9 +20,9 @@ use gtr_draw::words::in_words;
 const FAMILIES: usize = 8;
 
 /// Runs the command.
-pub(super) fn run(args: &DesignArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &DesignArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let target = args.out.as_deref().map(Target::new).transpose()?;
-    let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
+    let spec = args.model.as_deref().map(|model| catalogue.families.spec(model)).transpose()?;
     let grid = match args.grid.or(spec.map(|spec| spec.grid)) {
         Some(grid) => grid,
         None => Grid::new(HOME.0, HOME.1).map_err(CliError::usage)?,

@@ -38,7 +38,7 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
         Target::new(out)?;
     }
     let plot = args.plot.as_deref().map(Plot::new).transpose()?;
-    let judge = args.model.judge()?;
+    let judge = args.model.judge(&catalogue.families)?;
     let scale = Scale {
         reference: Frechet::from(judge.reference(args.reference)),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
@@ -48,7 +48,7 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     let mut rows = external.collect::<Result<Vec<_>, _>>()?;
     let mut settings = Map::new();
     if let Some(images) = images {
-        let mut evaluator = judging::open(&args.model, series, judge, &catalogue.registry)?;
+        let mut evaluator = judging::open(&args.model, series, judge, catalogue)?;
         settings = evaluator.settings();
         settings.insert("seeds".to_owned(), series.seeds.clone().into());
         let subjects = subjects(args, &evaluator, catalogue)?;

@@ -44,7 +44,7 @@ fn make(args: &ExperimentArgs, name: &str, catalogue: &Catalogue) -> Result<(), 
             ENDINGS.iter().try_for_each(|ending| Target::new(&file(out, experiment, ending)).map(|_| ()))?;
         }
     }
-    let mut evaluator = judging::open(&args.model, series, args.model.judge()?, &catalogue.registry)?;
+    let mut evaluator = judging::open(&args.model, series, args.model.judge(&catalogue.families)?, catalogue)?;
     let scale = Scale {
         reference: evaluator.reference(Reference::All),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gtr_backends::BackendError;
+use gtr_backends::{BackendError, Families};
 use gtr_backends::field::{FieldFile, PictureTokens, Samples};
 use gtr_core::loss;
 
@@ -13,11 +13,11 @@ use gtr_draw::table::count;
 use gtr_lab::evaluation::Labelled;
 
 /// Runs the command.
-pub(super) fn run(args: &FieldArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &FieldArgs, families: &Families) -> Result<ExitStatus, CliError> {
     let target = Target::new(&args.out)?;
     let pictures = Labelled::open(&args.pictures)?;
     let device = gtr_backends::device(&args.device)?;
-    let tokens = PictureTokens::open(&args.model, args.vae.as_deref(), &device).map_err(|error| match error {
+    let tokens = PictureTokens::open_in(families, &args.model, args.vae.as_deref(), &device).map_err(|error| match error {
         error @ BackendError::NoEncoder { .. } => CliError::usage(format_args!("--vae: {error}")),
         error => error.into(),
     })?;

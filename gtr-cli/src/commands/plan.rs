@@ -32,7 +32,7 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
         output::refuse_terminal(args.out.as_deref(), "a PNG figure")?;
     }
     if !args.compare.is_empty() {
-        return compare::run(args, format, &catalogue.registry);
+        return compare::run(args, format, catalogue);
     }
     let losses = args.loss.losses(args.model.as_deref())?;
     let (name, plan) = planned(args, catalogue)?;
@@ -99,7 +99,7 @@ impl<'a> Told<'a> {
 fn planned(args: &PlanArgs, catalogue: &Catalogue) -> Result<(String, Plan), CliError> {
     let Some(path) = &args.plan else {
         let mut chosen = args.schedule.choose(catalogue)?;
-        let spec = args.model.as_deref().map(gtr_backends::spec).transpose()?;
+        let spec = args.model.as_deref().map(|model| catalogue.families.spec(model)).transpose()?;
         if let Some(spec) = &spec {
             chosen.schedule.set_default_timestep_limit(spec.timestep_limit)?;
         }

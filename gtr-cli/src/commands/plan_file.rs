@@ -17,7 +17,7 @@ pub(super) fn read(
     let mut document = verify::read_document(path)?;
     // An invalid limit violates a rule, which the check reports.
     let _ = document.schedule.set_default_timestep_limit(limit);
-    let plan = Plan::from_document(&document, registry).map_err(|error| CliError::failure(&name, &error))?;
+    let plan = verify::checked(path, &document, registry)?;
     if plan.grid() != grid {
         return Err(CliError::Failure(format!(
             "{name}: expected a plan for {grid}, the grid of the model `{model}`, found {}: plan with --grid {grid}",

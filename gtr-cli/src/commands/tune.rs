@@ -35,7 +35,7 @@ fn tune(args: &TuneArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     let out = args.out.as_deref().map(Target::new).transpose()?;
     let field = args.loss.losses(None)?.field().clone();
 
-    let mut evaluator = judging::open(&args.model, series, args.model.judge()?, &catalogue.registry)?;
+    let mut evaluator = judging::open(&args.model, series, args.model.judge(&catalogue.families)?, catalogue)?;
     let settings = settings(args, &evaluator);
     let guidance = evaluator.guidance(args.cfg)?;
     let (temperature, name) = (args.temperature, field.to_string());

@@ -111,11 +111,11 @@ fn read(path: &Path) -> io::Result<Result<PlanDocument, Violation>> {
 
 /// Reads a plan and checks every rule.
 pub(super) fn sound(path: &Path, registry: &Registry) -> Result<Plan, CliError> {
-    checked(path, &read_document(path)?)
+    checked(path, &read_document(path)?, registry)
 }
 
 /// Checks a plan that is to be used, and tells what could not be checked.
-pub(super) fn checked(path: &Path, document: &PlanDocument) -> Result<Plan, CliError> {
+pub(super) fn checked(path: &Path, document: &PlanDocument, registry: &Registry) -> Result<Plan, CliError> {
     let name = path.display();
     let checked =
         Plan::from_document(document, registry).map_err(|error| CliError::failure(&name, &error))?;

@@ -72,10 +72,23 @@ pub enum SampleError<E, O = Infallible> {
 }
 
 impl<E, O> SampleError<E, O> {
-    /// The same error, but a failure of the observer becomes what `failed` makes of it.
+    /// Replaces a failure of the observer by the result of `failed`; keeps all other errors.
     pub fn map_observer<N>(self, failed: impl FnOnce(O) -> SampleError<E, N>) -> SampleError<E, N> {
-        match self {
-            Self::Observer(error) => failed(error),
+        let Ok(error) = self.try_map(|error| Ok::<_, Infallible>(failed(error)));
+        error
+    }
+
+    /// Separates a failure of the observer, which is the `Err`, from all other errors.
+    ///
+    /// # Errors
+    /// The error of the observer.
+    pub fn split_observer(self) -> Result<SampleError<E>, O> {
+        self.try_map(Err)
+    }
+
+    fn try_map<N, X>(self, failed: impl FnOnce(O) -> Result<SampleError<E, N>, X>) -> Result<SampleError<E, N>, X> {
+        Ok(match self {
+            Self::Observer(error) => return failed(error),
             Self::Plan(error) => SampleError::Plan(error),
             Self::Grid { plan, model } => SampleError::Grid { plan, model },
             Self::Unsupported(capability) => SampleError::Unsupported(capability),
@@ -85,6 +98,6 @@ impl<E, O> SampleError<E, O> {
             Self::NonFinite { image, token, step, steps } => SampleError::NonFinite { image, token, step, steps },
             Self::Stopped { step, steps } => SampleError::Stopped { step, steps },
             Self::Model(error) => SampleError::Model(error),
-        }
+        })
     }
 }

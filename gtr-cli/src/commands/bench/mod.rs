@@ -5,7 +5,7 @@ mod timed;
 
 use std::time::{Duration, Instant};
 
-use gtr_backends::{BackendError, Families, OpenOptions, PromptInput, executed};
+use gtr_backends::{BackendError, OpenOptions, PromptInput, executed};
 use gtr_core::cost::ArchSpec;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, preset};
@@ -24,38 +24,17 @@ use gtr_draw::table::{Align, Rows};
 pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let model = &args.model;
     let (files, compute) = (model.files(), model.compute()?);
-    let report = match gtr_backends::family(&model.model)? {
-        Family::Mar => {
-            let generator = gtr_backends::open_mar(&model.model, &files, compute)?;
-            let subject = Subject {
-                arch: generator.config().arch(),
-                guidance: generator.config().guidance,
-                picture: generator.picture_operations(),
-            };
-            let decodes = generator.makes_pictures();
-            let classes = u32::try_from(generator.config().classes).unwrap_or(u32::MAX);
-            let prompts = (0..args.count).map(|image| generator.class(image % classes.max(1)));
-            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?
-        }
-        Family::LightGen => {
-            let generator = gtr_backends::open_lightgen(&model.model, &files, None, compute)?;
-            let subject = Subject {
-                arch: generator.config().arch(),
-                guidance: generator.config().guidance,
-                picture: generator.picture_operations(),
-            };
-            let decodes = generator.makes_pictures();
-            // The cost does not depend on the text.
-            let prompts = (0..args.count).map(|image| generator.random_prompt(&image.to_string()));
-            let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
-            time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?
-        }
-        _ => return Err(CliError::usage(format_args!("`bench` does not support the model `{}`", model.model))),
+    let generator = catalogue.families.open(&model.model, &OpenOptions::new(files, compute))?;
+    let spec = generator.spec();
+    let subject = Subject { arch: spec.arch, guidance: spec.guidance, picture: generator.picture_operations() };
+    // The cost does not depend on the text.
+    let input = |image: u32| match spec.classes {
+        Some(classes) => PromptInput::Class(image % u32::try_from(classes).unwrap_or(u32::MAX).max(1)),
+        None => PromptInput::RandomText(image.to_string()),
     };
     let prompts = (0..args.count).map(|image| generator.prompt(&input(image))).collect::<Result<Vec<_>, _>>()?;
     let decodes = generator.makes_pictures();
-    let report = time(args, Timed::new(generator, decodes), &prompts, &subject)?;
+    let report = time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?;
     let text = match args.format {
         BenchFormat::Json => to_json(&report),
         BenchFormat::Csv => report.csv(),
@@ -118,7 +97,6 @@ fn time<G>(
 ) -> Result<Report, CliError>
 where
     G: MaskedGenerator<Error = BackendError>,
-    G::Prompt: Clone,
 {
     let guidance = Guidance::new(args.cfg.or(subject.guidance).unwrap_or(1.0), GuidanceSchedule::Constant);
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;

@@ -13,15 +13,15 @@ use crate::output;
 use gtr_draw::table::{Align, Rows, count};
 
 /// Runs the command for a checkpoint.
-pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatus, CliError> {
+pub(super) fn run(args: &InspectArgs, format: InspectFormat, families: &Families) -> Result<ExitStatus, CliError> {
     if args.plan_out.is_some() {
         return Err(CliError::usage("--plan-out: expected an image or a trace, found a checkpoint, which has no plan"));
     }
     let inventory = Inventory::open(&args.file)?;
     let file = args.file.display().to_string();
     let text = match format {
-        InspectFormat::Text => tell(&file, &inventory),
-        InspectFormat::Json => to_json(&data(&file, &inventory)),
+        InspectFormat::Text => tell(&file, &inventory, families),
+        InspectFormat::Json => to_json(&data(&file, &inventory, families)),
         InspectFormat::Html => {
             return Err(CliError::Failure(format!("{file}: expected a trace for --format html, found a checkpoint")));
         }
@@ -31,8 +31,8 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat) -> Result<ExitStatu
 }
 
 /// Describes the model of a checkpoint: its kind, and the published models of the same size, if its kind has several sizes.
-fn could_be(inventory: &Inventory) -> String {
-    match (inventory.kind, Families::builtin().sized(inventory)) {
+fn could_be(inventory: &Inventory, families: &Families) -> String {
+    match (inventory.kind, families.sized(inventory)) {
         (Some(kind), Some(models)) if models.is_empty() => format!("{kind}, of no published size"),
         (Some(kind), Some(models)) => format!("{kind}, of the size of {}", models.join(" or ")),
         (Some(kind), None) => kind.to_string(),
@@ -48,8 +48,8 @@ fn totals(section: &SectionInventory) -> (usize, usize) {
     (sum(TensorInfo::elements), sum(TensorInfo::bytes))
 }
 
-fn tell(file: &str, inventory: &Inventory) -> String {
-    let mut text = format!("{file}: {}, {}\n", inventory.format, could_be(inventory));
+fn tell(file: &str, inventory: &Inventory, families: &Families) -> String {
+    let mut text = format!("{file}: {}, {}\n", inventory.format, could_be(inventory, families));
     // Writing to a String cannot fail.
     let _ = match &inventory.taken {
         Ok(section) if section.prefix().is_empty() => writeln!(text, "selected: {section}"),
@@ -76,7 +76,7 @@ fn tell(file: &str, inventory: &Inventory) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
-fn data(file: &str, inventory: &Inventory) -> Value {
+fn data(file: &str, inventory: &Inventory, families: &Families) -> Value {
     let tensor = |(name, info): &(String, TensorInfo)| json!({ "name": name, "shape": info.shape, "dtype": info.dtype.map(|it| it.to_string()), "bytes": info.bytes() });
     let section = |section: &SectionInventory| {
         let (numbers, bytes) = totals(section);
@@ -90,7 +90,7 @@ fn data(file: &str, inventory: &Inventory) -> Value {
         "file": file,
         "format": inventory.format,
         "kind": inventory.kind.map(|kind| kind.to_string()),
-        "models": Families::builtin().sized(inventory).unwrap_or_default(),
+        "models": families.sized(inventory).unwrap_or_default(),
         "taken": taken,
         "refused": inventory.taken.as_ref().err(),
         "sections": inventory.sections.iter().map(section).collect::<Vec<_>>(),

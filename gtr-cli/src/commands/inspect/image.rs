@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use gtr_backends::EMBEDDED;
+use gtr_backends::{EMBEDDED, Families};
 use gtr_core::{AxisName, Plan, PlanDocument, TimestepLimit};
 use gtr_draw::words::in_words;
 use gtr_run::arguments::quoted;
@@ -97,7 +97,7 @@ impl Recorded {
         let plan = checked.plan;
         // Without a mask, only the plan says which tokens are known.
         let told = plan.known().is_empty() || parameters.has_mask();
-        let flags = if told { replan::flags(&plan, limit_of(&parameters.model), catalogue) } else { None };
+        let flags = if told { replan::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue) } else { None };
         Ok(Self { width, height, settings, parameters, plan, flags })
     }
 
@@ -151,10 +151,10 @@ impl Recorded {
 }
 
 /// Returns the timestep limit of a model known by name. Paths are not opened, because the file is untrusted.
-fn limit_of(model: &str) -> Option<TimestepLimit> {
-    let mut names = EMBEDDED.iter().map(|embedded| embedded.name).chain(gtr_backends::published());
+fn limit_of(model: &str, families: &Families) -> Option<TimestepLimit> {
+    let mut names = EMBEDDED.iter().map(|embedded| embedded.name).chain(families.published());
     let known = names.any(|name| name == model);
-    known.then(|| gtr_backends::spec(model).ok().map(|spec| spec.timestep_limit)).flatten()
+    known.then(|| families.spec(model).ok().map(|spec| spec.timestep_limit)).flatten()
 }
 
 /// Returns a path next to another one: `three-again.png` for `three.png`. An image from a pipe is called `picture`.

@@ -45,7 +45,7 @@ pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatu
     match content {
         Content::Image => image::run(args, format, file, catalogue),
         Content::Trace => trace::run(args, format, &catalogue.registry),
-        Content::Checkpoint => checkpoint::run(args, format),
+        Content::Checkpoint => checkpoint::run(args, format, &catalogue.families),
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_preset_is_found_by_its_name() {
-        let catalogue = Catalogue::new(Registry::builtin());
+        let catalogue = Catalogue::new(Registry::builtin(), gtr_backends::Families::builtin());
         for preset in preset::all() {
             for grid in ["16x16", "8x8", "5x9"] {
                 let mut schedule = preset.schedule.clone();
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn changes_become_flags() {
-        let catalogue = Catalogue::new(Registry::builtin());
+        let catalogue = Catalogue::new(Registry::builtin(), gtr_backends::Families::builtin());
         let mut schedule = preset::find("gtr-16").unwrap().schedule.clone();
         schedule.order = schedule.order.with("cut", "quincunx");
         schedule.pace = Config::new("rates").with("steps", vec![9, 2, 1]);
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_plan_of_an_unknown_implementation_needs_its_file() {
-        let catalogue = Catalogue::new(Registry::builtin());
+        let catalogue = Catalogue::new(Registry::builtin(), gtr_backends::Families::builtin());
         let mut document = planned(&preset::find("gtr-8").unwrap().schedule, "8x8").to_document();
         document.schedule.order.kind = "elsewhere".to_owned();
         let plan = Plan::from_document(&document, &Registry::builtin()).unwrap().plan;

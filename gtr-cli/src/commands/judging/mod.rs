@@ -2,13 +2,13 @@
 
 mod progress;
 
-use gtr_backends::Judge;
-use gtr_core::Registry;
+use gtr_backends::{Judge, OpenOptions};
 use gtr_lab::evaluation::{Evaluator, Identity, Options, check_classes};
 use gtr_lab::model::ClassModel;
 
 use self::progress::Progress;
 use crate::args::{ModelArgs, SeriesArgs};
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::{output, signals};
 
@@ -17,21 +17,21 @@ pub(super) fn open<'r>(
     model: &ModelArgs,
     series: &SeriesArgs,
     judge: Judge,
-    registry: &'r Registry,
+    catalogue: &'r Catalogue,
 ) -> Result<Evaluator<'r>, CliError> {
     let name = &model.model;
     // Before anyone is asked for weights.
-    check_classes(name, gtr_backends::spec(name)?.classes.filter(|_| model.text_encoder.is_none()))?;
+    check_classes(name, catalogue.families.spec(name)?.classes.filter(|_| model.text_encoder.is_none()))?;
     let compute = model.compute()?;
     let device = gtr_backends::device_name(compute.device());
-    let generator = gtr_backends::open_mar(name, &model.files(), compute)?;
+    let generator = catalogue.families.open(name, &OpenOptions::new(model.files(), compute))?;
     if let Some(note) = generator.section().note() {
         output::note(format_args!("{name}: {note}"));
     }
     let identity = Identity {
         name: name.clone(),
         random_weights: model.random_weights,
-        fingerprint: gtr_backends::fingerprint(name, &model.files(), None)?,
+        fingerprint: gtr_backends::fingerprint_in(&catalogue.families, name, &model.files(), None)?,
         dtype: model.dtype.name().to_owned(),
         device,
     };
@@ -42,7 +42,7 @@ pub(super) fn open<'r>(
         notes: output::notes(),
         progress: Box::new(Progress::new()),
     };
-    Ok(Evaluator::new(Box::new(ClassModel::mar(generator)?), identity, judge, registry, options)?)
+    Ok(Evaluator::new(Box::new(ClassModel::new(generator)?), identity, judge, &catalogue.registry, options)?)
 }
 
 /// How what was stopped goes on.

@@ -1,7 +1,5 @@
 //! How far images that are made to be judged are, and when they will be done.
 
-use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use gtr_draw::table::count;

@@ -1,6 +1,6 @@
 //! Generates many images, or a part of them.
 
-use gtr_backends::{BackendError, Picture};
+use gtr_backends::{BackendError, Families, Picture};
 use gtr_core::Plan;
 use gtr_core::sampler::SampleError;
 use gtr_draw::table::count;
@@ -41,11 +41,12 @@ pub(super) fn place(args: &SampleArgs) -> Result<Option<Place>, CliError> {
 /// Returns the run that the command line describes.
 pub(super) fn describe(
     args: &SampleArgs,
+    families: &Families,
     place: &Place,
     (numbering, recipe, plan): (Numbering, &Recipe, &Plan),
 ) -> Result<Run, CliError> {
     let (model, subjects) = (&args.model, recipe.subjects());
-    let fingerprint = gtr_backends::fingerprint(&model.model, &model.files(), model.text_encoder.as_deref())?;
+    let fingerprint = gtr_backends::fingerprint_in(families, &model.model, &model.files(), model.text_encoder.as_deref())?;
     Ok(Run {
         plan_sha256: Checksum::of(plan.to_document().to_json().as_bytes()),
         model_sha256: Checksum::try_from(fingerprint)

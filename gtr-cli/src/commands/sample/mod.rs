@@ -9,14 +9,13 @@ mod progress;
 mod variance;
 mod watch;
 
-use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::time::Instant;
 
-use gtr_backends::trace::{Provenance, Traced, Tracer};
-use gtr_backends::{Family, Picture, Precision};
-use gtr_core::sampler::{Job, Settings};
-use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Registry, Role, Sampler, Seed};
+use gtr_backends::{AnyModel, Precision};
+use gtr_backends::trace::{Provenance, Tracer};
+use gtr_core::sampler::{Job, JobOf, Settings};
+use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Role, Sampler, Seed};
 use gtr_draw::table::count;
 use gtr_run::bulk::prompts::{self, Prompt};
 use gtr_run::bulk::{self, Layout};
@@ -80,11 +79,12 @@ pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus
         }
         place.metadata = metadata;
     }
-    match gtr_backends::family(&args.model.model)? {
-        Family::Mar => generate(args, catalogue, model::open_mar(args)?, destination, started),
-        Family::LightGen => generate(args, catalogue, model::open_lightgen(args, texts)?, destination, started),
-        _ => Err(CliError::usage(format_args!("`sample` does not support the model `{}`", args.model.model))),
-    }
+    let families = &catalogue.families;
+    let opened = match families.spec(&args.model.model)?.arch.text {
+        None => model::open_classes(args, families)?,
+        Some(_) => model::open_texts(args, families, texts)?,
+    };
+    generate(args, catalogue, opened, destination, started)
 }
 
 /// Returns the metadata of the prompts for the layout. Refuses prompts that do not fit the layout, before a model is loaded.
@@ -198,8 +198,8 @@ fn generate(
     warn_of_weak_guidance(guidance.scale());
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
     let recipe = recipe(args, subjects, &plan, &settings);
-    let sampler = Sampler::new(&plan, &CATALOGUE.registry)?;
-    let seeds = reconstruction_seeds(args, &plan, &catalogue.registry)?;
+    let sampler = Sampler::new(&plan, &catalogue.registry)?;
+    let seeds = reconstruction_seeds(args, &plan)?;
     let (numbering, place) = match destination {
         Destination::Series(numbering, place) if numbering.subjects() == prompts.len() => (numbering, place),
         // Only the model knows which names with commas are a single class.
@@ -208,13 +208,13 @@ fn generate(
             (numbering, self::place(args, numbering)?)
         }
         Destination::Bulk(place) => {
-            let (numbering, sampler) = (numbering(args, prompts.len())?, Sampler::new(&plan, &catalogue.registry)?);
+            let numbering = numbering(args, prompts.len())?;
             batch::check(args, &plan, shape, numbering)?;
-            let run = many::describe(args, &place, (numbering, &recipe, &plan))?;
-            let job = |position: &u64| job::<G>(&prompts, numbering, *position);
+            let run = many::describe(args, &catalogue.families, &place, (numbering, &recipe, &plan))?;
+            let job = |position: &u64| job::<AnyModel>(&prompts, numbering, *position);
             return many::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
                 let jobs: Vec<_> = positions.iter().map(job).collect();
-                sampler.run(&mut generator, &jobs, &settings, progress)
+                sampler.batch(&jobs, &settings).observe(progress).run(&mut generator)
             });
         }
     };
@@ -235,7 +235,7 @@ fn generate(
     while next < images {
         let end = images.min(next.saturating_add(batch));
         let jobs: Vec<_> = (next..end)
-            .map(|position| Job { init: begin.as_ref().map(Begin::picture), ..job::<G>(&prompts, numbering, position) })
+            .map(|position| Job { init: begin.as_ref().map(Begin::picture), ..job::<AnyModel>(&prompts, numbering, position) })
             .collect();
         tracing::info!(first_image = %jobs[0].image, images = jobs.len(), ar_steps = plan.steps().len(), "running");
         let mut variants = Vec::with_capacity(seeds.len());
@@ -249,13 +249,10 @@ fn generate(
             };
             let pictures = match interrupt.sampled(made) {
                 Ok(pictures) => pictures,
-                Err(error) => match (watch.failure(), error) {
-                    (Some(failure), _) => return Err(failure),
-                    (None, gtr_run::Error::Interrupted(reason)) => {
-                        return Ok(stopped(reason.into(), &series, next, images));
-                    }
-                    (None, error) => return Err(error.into()),
-                },
+                Err(gtr_run::Error::Interrupted(reason)) => {
+                    return Ok(stopped(reason.into(), &series, next, images));
+                }
+                Err(error) => return Err(error.into()),
             };
             watch.done(pictures.len());
             for (position, picture) in (next..end).zip(&pictures) {
@@ -308,18 +305,15 @@ fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     }
 }
 
-/// Returns one sampler per reconstruction. The first one uses the seed of the run.
-fn samplers<'p>(args: &SampleArgs, plan: &'p Plan, registry: &Registry) -> Result<Vec<Sampler<'p>>, CliError> {
-    let Some(times) = args.going_on.reseed_reconstruction else {
-        return Ok(vec![Sampler::new(plan, registry)?]);
-    };
+/// Returns the seed of each reconstruction. The first one is the seed of the run.
+fn reconstruction_seeds(args: &SampleArgs, plan: &Plan) -> Result<Vec<Seed>, CliError> {
+    let Some(count) = args.going_on.reseed_reconstruction else { return Ok(vec![Seed(args.seed)]) };
     if plan.stages().iter().all(|stage| stage.role() == Role::Generation) {
         return Err(CliError::usage(
             "--reseed-reconstruction: the plan has no reconstruction stage: use --order bisection or block with at least 2 stages",
         ));
     }
-    let seed = |variant: u32| Seed(args.seed.wrapping_add(variant.into()));
-    (0..times).map(|variant| Ok(Sampler::new(plan, registry)?.reseeded(seed(variant)))).collect()
+    Ok((0..count).map(|variant| Seed(args.seed.wrapping_add(variant.into()))).collect())
 }
 
 /// Returns the plan. A plan without a timestep limit gets that of the model.

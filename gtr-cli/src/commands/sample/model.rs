@@ -95,7 +95,7 @@ pub(super) fn open_texts(args: &SampleArgs, families: &Families, texts: Vec<Stri
     let compute = args.model.compute()?;
     // With --random-weights, --prompt is optional.
     let texts = if texts.is_empty() { vec![String::new()] } else { texts };
-    let encoded = args.model.text_encoder.as_ref().map(|folder| encode(args, folder, &texts, &compute)).transpose()?;
+    let encoded = args.model.text_encoder.as_ref().map(|folder| encode(args, families, folder, &texts, &compute)).transpose()?;
     let width = encoded.as_ref().map(|(_, width)| *width);
     if encoded.is_none() && args.model.random_weights.is_none() {
         return Err(CliError::usage(format_args!(
@@ -139,12 +139,13 @@ fn load(args: &SampleArgs, families: &Families, width: Option<usize>) -> Result<
 /// The vectors of the prompts and their width.
 fn encode(
     args: &SampleArgs,
+    families: &Families,
     folder: &Path,
     texts: &[String],
     compute: &Compute,
 ) -> Result<(Vec<text::Prompt>, usize), CliError> {
     let model = &args.model;
-    let t5 = TextEncoder::open(folder, text_length(&model.model)?, model.random_weights, compute)?;
+    let t5 = TextEncoder::open(folder, text_length(families, &model.model)?, model.random_weights, compute)?;
     let encode = |(number, prompt): (usize, &String)| -> Result<text::Prompt, CliError> {
         let encoded = t5.encode(prompt)?;
         if encoded.cut {
@@ -159,8 +160,8 @@ fn encode(
 }
 
 /// How many tokens of the text encoder a prompt of a model has, padded or cut.
-fn text_length(model: &str) -> Result<usize, CliError> {
-    Ok(gtr_backends::spec(model)?.arch.text.map_or(0, |text| text.length))
+fn text_length(families: &Families, model: &str) -> Result<usize, CliError> {
+    Ok(families.spec(model)?.arch.text.map_or(0, |text| text.length))
 }
 
 /// Says what is missing before hours are spent on latents that nothing can decode.

@@ -91,12 +91,12 @@ impl Watch {
         &mut self,
         generator: &G,
         canvas: &G::Canvas,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), gtr_run::Error> {
         if self.animation.is_none() && self.preview.is_none() {
             return Ok(());
         }
         let Some(pictures) = generator.preview(canvas)? else {
-            return Err(CliError::usage("this model cannot show unfinished images: remove --animate and --preview"));
+            return Err(gtr_run::Error::request("this model cannot show unfinished images: remove --animate and --preview"));
         };
         let mut sheet = Sheet::default();
         for (position, picture) in (0..).zip(&pictures) {
@@ -124,11 +124,11 @@ fn preview(args: &SampleArgs) -> Option<Preview> {
 }
 
 impl Animation {
-    fn add(&mut self, frame: Bitmap) -> Result<(), CliError> {
+    fn add(&mut self, frame: Bitmap) -> Result<(), gtr_run::Error> {
         self.bytes += frame.bytes().len();
         if self.bytes > MOST {
             let frames = mem::take(&mut self.frames).len();
-            return Err(CliError::usage(format_args!(
+            return Err(gtr_run::Error::request(format_args!(
                 "--animate: more than {frames} frames exceed {MOST} bytes: use fewer images or a lower --scale"
             )));
         }
@@ -138,14 +138,14 @@ impl Animation {
 }
 
 impl<G: MaskedGenerator<Image = Picture, Error = BackendError>> Observer<G> for Watch {
-    type Error = CliError;
+    type Error = gtr_run::Error;
 
-    fn start(&mut self, generator: &G, canvas: &G::Canvas) -> Result<(), CliError> {
+    fn start(&mut self, generator: &G, canvas: &G::Canvas) -> Result<(), gtr_run::Error> {
         Observer::<G>::start(&mut self.progress, generator, canvas)?;
         self.look(generator, canvas)
     }
 
-    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, CliError> {
+    fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, gtr_run::Error> {
         let flow = Observer::<G>::step(&mut self.progress, event)?;
         self.look(event.generator, event.canvas)?;
         Ok(flow)

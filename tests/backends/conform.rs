@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gtr_backends::BackendError;
+use gtr_backends::{BackendError, Families};
 use gtr_backends::conform::{Options, Report, conform};
 use gtr_core::Registry;
 use serde_json::{Value, json};

@@ -30,18 +30,17 @@ fn plan(model: &impl MaskedGenerator) -> Plan {
     schedule.plan(model.grid(), &Registry::builtin()).unwrap().plan
 }
 
-fn jobs<P>(prompts: impl Fn(u32) -> P) -> Vec<Job<P>> {
-    [3_u32, 1, 7].map(|image| Job { prompt: prompts(image), image: ImageIndex(image.into()) }).into()
+fn jobs<P>(prompts: impl Fn(u32) -> P) -> Vec<Job<P, Picture>> {
+    [3_u32, 1, 7].map(|image| Job::new(prompts(image), ImageIndex(image.into()))).into()
 }
 
 fn pictures<G>(generator: &mut G, prompts: impl Fn(u32) -> G::Prompt) -> Vec<Picture>
 where
     G: MaskedGenerator<Image = Picture, Error = BackendError>,
-    G::Prompt: Clone,
 {
     let plan = plan(generator);
     let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
-    sampler.run(generator, &jobs(prompts), &settings(), &mut ()).unwrap()
+    sampler.batch(&jobs(prompts), &settings()).run(generator).unwrap()
 }
 
 #[test]
@@ -95,7 +94,7 @@ fn an_erased_model_obeys_the_laws() {
     for (name, guided) in [("digits", true), ("toy", false)] {
         let mut model = open(name);
         let prompts: Vec<_> = (0..3).map(|class| model.class(class).unwrap()).collect();
-        let job = |(image, prompt): (u64, &AnyPrompt)| Job { prompt: prompt.clone(), image: ImageIndex(image) };
+        let job = |(image, prompt): (u64, &AnyPrompt)| Job::new(prompt.clone(), ImageIndex(image));
         let jobs: Vec<_> = (0..).zip(&prompts).take(2).map(job).collect();
         let settings = if guided { settings() } else { Settings { guidance: Guidance::NONE, ..settings() } };
         let plan = plan(&model);

@@ -14,7 +14,7 @@ use gtr_backends::conform::{Options, conform};
 use gtr_backends::lightgen::{self, LightGenConfig, LightGenGenerator, LightGenModel};
 use gtr_backends::trace::{Provenance, Tracer};
 use gtr_backends::vae::{open_diffusers, open_encoder};
-use gtr_backends::{Files, Picture, TextEncoder, open_lightgen};
+use gtr_backends::{Families, Files, Picture, TextEncoder, open_lightgen};
 use gtr_core::sampler::{Job, Observer, Settings, StepEvent};
 use gtr_core::{
     Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, Registry, Row,

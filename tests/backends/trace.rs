@@ -8,7 +8,7 @@ use std::path::Path;
 use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::conform::{Options, Report, conform};
 use gtr_backends::trace::{Provenance, Trace, Tracer};
-use gtr_backends::{Device, Picture};
+use gtr_backends::{Device, Families, Picture};
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
     Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
@@ -212,7 +212,7 @@ fn a_run_from_a_picture_is_traced_and_made_again() {
     let report = replay(&path);
     assert!(report.passed() && report.notes.is_empty(), "{report}");
     assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
-    let mut trace = Trace::open(&path).unwrap();
+    let mut trace = Trace::open(&path, &registry).unwrap();
     assert_eq!((&trace.description().plan, &trace.description().unchecked), (&plan, &None));
     let batch = trace.batch(0).unwrap();
     for (image, order) in batch.images.iter().zip(&batch.orders) {

@@ -165,6 +165,7 @@ mod tests {
     use gtr_core::Registry;
 
     use super::super::Options;
+    use crate::Families;
     use super::*;
 
     fn check(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Quantity {

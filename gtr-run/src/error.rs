@@ -32,13 +32,13 @@ pub enum Error {
     Interrupted(Interruption),
     /// A model is at fault.
     #[error(transparent)]
-    Backend(#[from] BackendError),
+    Backend(Box<BackendError>),
     /// A plan or a setting is at fault.
     #[error(transparent)]
     Core(#[from] gtr_core::Error),
     /// A generator broke what it promises, or made numbers that are none.
     #[error(transparent)]
-    Sample(SampleError<BackendError>),
+    Sample(Box<SampleError<BackendError>>),
 }
 
 impl Error {
@@ -53,13 +53,19 @@ impl Error {
     }
 }
 
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(Box::new(error))
+    }
+}
+
 impl From<SampleError<BackendError>> for Error {
     fn from(error: SampleError<BackendError>) -> Self {
         match error {
             SampleError::Plan(error) => error.into(),
             SampleError::Model(error) => error.into(),
             SampleError::Setting(error) => Self::Request(error.to_string()),
-            error => Self::Sample(error),
+            error => Self::Sample(Box::new(error)),
         }
     }
 }

@@ -156,7 +156,7 @@ macro_rules! from_errors {
                     Work::Request(reason) => Self::Usage(reason),
                     Work::Failure(reason) => Self::Failure(reason),
                     Work::Interrupted(reason) => Self::Interrupted(reason),
-                    Work::Backend(error) => error.into(),
+                    Work::Backend(error) => (*error).into(),
                     Work::Core(error) => error.into(),
                     error => Self::Failure(chain(&error)),
                 }

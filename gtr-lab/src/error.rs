@@ -24,13 +24,13 @@ pub enum Error {
     Interrupted(Interruption),
     /// A model or its judge is at fault.
     #[error(transparent)]
-    Backend(#[from] BackendError),
+    Backend(Box<BackendError>),
     /// A plan or a setting is at fault.
     #[error(transparent)]
     Core(#[from] gtr_core::Error),
     /// A generator broke what it promises, or made numbers that are none.
     #[error(transparent)]
-    Sample(SampleError<BackendError>),
+    Sample(Box<SampleError<BackendError>>),
 }
 
 impl Error {
@@ -45,13 +45,19 @@ impl Error {
     }
 }
 
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(Box::new(error))
+    }
+}
+
 impl From<gtr_run::Error> for Error {
     fn from(error: gtr_run::Error) -> Self {
         match error {
             gtr_run::Error::Request(reason) => Self::Request(reason),
             gtr_run::Error::Failure(reason) => Self::Failure(reason),
             gtr_run::Error::Interrupted(reason) => Self::Interrupted(reason),
-            gtr_run::Error::Backend(error) => error.into(),
+            gtr_run::Error::Backend(error) => Self::Backend(error),
             gtr_run::Error::Core(error) => error.into(),
             gtr_run::Error::Sample(error) => Self::Sample(error),
             error => Self::Failure(chain(&error)),

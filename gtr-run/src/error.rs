@@ -33,13 +33,13 @@ pub enum Error {
     Interrupted(Interruption),
     /// A model is at fault.
     #[error(transparent)]
-    Backend(#[from] BackendError),
+    Backend(Box<BackendError>),
     /// A plan or a setting is at fault.
     #[error(transparent)]
     Core(#[from] gtr_core::Error),
     /// A generator broke what it promises, or made numbers that are none.
     #[error(transparent)]
-    Sample(SampleError<BackendError>),
+    Sample(Box<SampleError<BackendError>>),
 }
 
 impl Error {
@@ -60,6 +60,12 @@ impl From<Infallible> for Error {
     }
 }
 
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(Box::new(error))
+    }
+}
+
 impl<O: Into<Self>> From<SampleError<BackendError, O>> for Error {
     fn from(error: SampleError<BackendError, O>) -> Self {
         match error.split_observer() {
@@ -67,7 +73,7 @@ impl<O: Into<Self>> From<SampleError<BackendError, O>> for Error {
             Ok(SampleError::Plan(error)) => error.into(),
             Ok(SampleError::Model(error)) => error.into(),
             Ok(SampleError::Setting(error)) => Self::Request(error.to_string()),
-            Ok(error) => Self::Sample(error),
+            Ok(error) => Self::Sample(Box::new(error)),
         }
     }
 }

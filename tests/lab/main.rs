@@ -1,5 +1,4 @@
 //! Evaluation without the program.
-#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 #[expect(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../gtr-lab/examples/own_order.rs"]

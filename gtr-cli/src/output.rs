@@ -8,7 +8,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 pub(crate) use self::folder::{check_folder, is_folder, make_folder};
 pub(crate) use self::target::Target;
@@ -140,13 +142,13 @@ pub(crate) fn one_line(text: &str) -> String {
 /// Starts the log on standard error.
 pub(crate) fn log(verbose: bool) {
     if verbose {
-        tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("gtr_cli=debug,gtr_core=debug,gtr_backends=debug"))
+        let layer = tracing_subscriber::fmt::layer()
             .with_writer(anstream::stderr)
             .with_target(false)
             .without_time()
-            .log_internal_errors(false)
-            .init();
+            .log_internal_errors(false);
+        let ours = ["gtr_cli", "gtr_core", "gtr_backends"].map(|target| (target, LevelFilter::DEBUG));
+        tracing_subscriber::registry().with(layer).with(Targets::new().with_targets(ours)).init();
     }
 }
 

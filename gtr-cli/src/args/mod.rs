@@ -46,8 +46,8 @@ pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
 pub(crate) use schedule::{Chosen, ScheduleArgs};
 pub(crate) use small::{
-    CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
-    VerifyFormat,
+    CompletionsArgs, ListFormat, ManArgs, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName,
+    VerifyArgs, VerifyFormat,
 };
 pub(crate) use tune::TuneArgs;
 
@@ -96,6 +96,7 @@ pub(crate) enum Command {
     Presets(PresetsArgs),
     Schema(SchemaArgs),
     Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// A seed or the number of an image.

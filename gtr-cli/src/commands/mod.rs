@@ -11,6 +11,7 @@ mod eval;
 mod experiment;
 mod field;
 mod inspect;
+mod man;
 mod merge;
 mod plan;
 mod plan_file;
@@ -47,6 +48,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitStatus, CliError> {
         Command::Presets(args) => presets::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 

@@ -77,7 +77,7 @@ fn terminal_size() -> Cells {
 fn size_for(picture: &Bitmap, terminal: Cells) -> Cells {
     let (width, height) = (picture.width().max(1), picture.height().max(1));
     let by_lines = terminal.lines.saturating_sub(OTHER_LINES) as usize * 2 * width / height;
-    let most = terminal.columns.min(COLUMNS).max(1);
+    let most = terminal.columns.clamp(1, COLUMNS);
     let columns = u32::try_from(by_lines).unwrap_or(most).clamp(1, most);
     let lines = (columns as usize * height).div_ceil(2 * width).max(1);
     Cells { columns, lines: u32::try_from(lines).unwrap_or(u32::MAX) }

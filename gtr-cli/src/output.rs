@@ -9,7 +9,9 @@ pub(crate) use gtr_run::Target;
 pub(crate) use gtr_run::folder::{check_folder, make_folder};
 use gtr_run::path::is_stream;
 use gtr_run::{Notes, target};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use crate::error::CliError;
 
@@ -149,15 +151,14 @@ pub(crate) fn one_line(text: &str) -> String {
 /// Starts logging to standard error if `verbose` is set.
 pub(crate) fn log(verbose: bool) {
     if verbose {
-        tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(
-                "gtr_cli=debug,gtr_core=debug,gtr_backends=debug,gtr_run=debug,gtr_lab=debug",
-            ))
+        let layer = tracing_subscriber::fmt::layer()
             .with_writer(anstream::stderr)
             .with_target(false)
             .without_time()
-            .log_internal_errors(false)
-            .init();
+            .log_internal_errors(false);
+        let ours =
+            ["gtr_cli", "gtr_core", "gtr_backends", "gtr_run", "gtr_lab"].map(|target| (target, LevelFilter::DEBUG));
+        tracing_subscriber::registry().with(layer).with(Targets::new().with_targets(ours)).init();
     }
 }
 

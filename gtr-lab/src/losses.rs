@@ -153,8 +153,7 @@ fn read(text: &str) -> Result<Field, Error> {
         let file = gtr_backends::field::FieldFile::read(path)?;
         return Ok(file.measured(text)?.into());
     }
-    text.parse()
-        .map_err(|error| Error::request(format_args!("--field: {error}, or a file written by `gtr-cli field`")))
+    text.parse().map_err(|error| Error::request(format_args!("--field: {error}, or a file written by `gtr-cli field`")))
 }
 
 impl Lost {

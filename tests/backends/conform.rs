@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gtr_backends::{BackendError, Families};
 use gtr_backends::conform::{Options, Report, conform};
+use gtr_backends::{BackendError, Families};
 use gtr_core::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -216,7 +216,13 @@ fn one_changed_value_of_a_recording_fails() {
 fn a_tolerance_can_be_given() {
     let copy = Copy::of(&["weights", "head"]);
     let report = |tolerance| {
-        conform(&[copy.folder()], &Options::default().with_tolerance(tolerance), &Registry::builtin(), &Families::builtin()).unwrap()
+        conform(
+            &[copy.folder()],
+            &Options::default().with_tolerance(tolerance),
+            &Registry::builtin(),
+            &Families::builtin(),
+        )
+        .unwrap()
     };
     assert!(!report(1e-9).passed());
     copy.change("head", "out", 3, |value| value + 0.5);
@@ -227,7 +233,9 @@ fn a_tolerance_can_be_given() {
 #[test]
 fn nothing_to_check_is_an_error() {
     let empty = tempfile::tempdir().unwrap();
-    let message = |path: PathBuf| conform(&[path], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap_err().to_string();
+    let message = |path: PathBuf| {
+        conform(&[path], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap_err().to_string()
+    };
     assert!(message(empty.path().to_owned()).starts_with("there is nothing to check in"));
     assert!(conform(&[], &Options::default(), &Registry::builtin(), &Families::builtin()).is_err());
     assert!(message("no/such/folder".into()).starts_with("no/such/folder: cannot be read"));
@@ -247,7 +255,9 @@ fn unsupported_respacings_are_skipped_and_named() {
         let run = "sample_it4_cfg1.0_linear";
         let copy = Copy::of(&["weights", run]);
         copy.describe(run, |json| json["call"]["num_sampling_steps"] = json!(respacing));
-        let error = conform(&[copy.folder()], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap_err().to_string();
+        let error = conform(&[copy.folder()], &Options::default(), &Registry::builtin(), &Families::builtin())
+            .unwrap_err()
+            .to_string();
         let expected = format!("respacing \"{respacing}\" is not checked: expected a number of evenly spaced steps)");
         assert!(error.ends_with(&expected), "{error}");
 
@@ -383,7 +393,8 @@ fn damaged_recordings_never_panic() {
         for text in texts {
             let file = copy.path().join(format!("{name}.json"));
             fs::write(&file, text).unwrap();
-            let _: Result<Report, BackendError> = conform(&[file], &Options::default(), &Registry::builtin(), &Families::builtin());
+            let _: Result<Report, BackendError> =
+                conform(&[file], &Options::default(), &Registry::builtin(), &Families::builtin());
         }
     }
 }

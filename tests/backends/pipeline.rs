@@ -190,13 +190,19 @@ fn a_traced_run_can_be_replayed() {
     tracer.finish().unwrap();
     assert!(pictures == sampler.batch(&jobs, &settings).run(&mut generator).unwrap());
 
-    let report =
-        conform(std::slice::from_ref(&path), &Options::default().with_model(model, None), &Registry::builtin(), &Families::builtin())
-            .unwrap();
+    let report = conform(
+        std::slice::from_ref(&path),
+        &Options::default().with_model(model, None),
+        &Registry::builtin(),
+        &Families::builtin(),
+    )
+    .unwrap();
     assert!(report.passed() && report.notes.is_empty(), "{report}");
     assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
     let other = Options::default().with_model(model, None).with_random(4);
-    assert!(!conform(std::slice::from_ref(&path), &other, &Registry::builtin(), &Families::builtin()).unwrap().passed());
+    assert!(
+        !conform(std::slice::from_ref(&path), &other, &Registry::builtin(), &Families::builtin()).unwrap().passed()
+    );
     // The model is not built in, so the user must name its files.
     let report = conform(&[path], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap();
     assert!(report.problems[0].text.ends_with("which is not built in: name the model"), "{report}");
@@ -329,7 +335,9 @@ fn a_run_can_start_from_an_encoded_picture() {
     let mut tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
     assert!(tracer.run(&sampler, &mut generator, &begun, &mut ()).unwrap() == made);
     tracer.finish().unwrap();
-    let report = conform(&[path], &Options::default().with_model(model, None), &Registry::builtin(), &Families::builtin()).unwrap();
+    let report =
+        conform(&[path], &Options::default().with_model(model, None), &Registry::builtin(), &Families::builtin())
+            .unwrap();
     assert!(report.passed() && report.notes.is_empty(), "{report}");
     assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
 

@@ -268,7 +268,8 @@ fn a_changed_trace_is_detected() {
         let last = header + offset(1) - width;
         changed[if high { last + width - 1 } else { header + offset(0) }] ^= if high { 0x05 } else { 0x01 };
         fs::write(&path, &changed).unwrap();
-        let report = conform(std::slice::from_ref(&path), &Options::default(), &Registry::builtin(), &Families::builtin());
+        let report =
+            conform(std::slice::from_ref(&path), &Options::default(), &Registry::builtin(), &Families::builtin());
         assert!(report.is_ok_and(|report| !report.passed()), "{name}");
     }
     for place in (8..header).step_by(1499).chain([0, 1, 3]) {

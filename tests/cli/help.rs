@@ -1,32 +1,35 @@
 //! Help, lists and completions.
 
+use std::fs;
+
 use insta::assert_snapshot;
 
-use crate::support::gtr;
+use crate::support::{files, gtr, run_in};
+
+const COMMANDS: [&str; 18] = [
+    "plan",
+    "sample",
+    "merge",
+    "verify",
+    "cost",
+    "design",
+    "field",
+    "eval",
+    "experiment",
+    "tune",
+    "bench",
+    "conform",
+    "convert",
+    "inspect",
+    "schedulers",
+    "presets",
+    "schema",
+    "completions",
+];
 
 #[test]
 fn help_fits_into_80_columns_and_has_examples() {
-    for command in [
-        "",
-        "plan",
-        "sample",
-        "merge",
-        "verify",
-        "cost",
-        "design",
-        "field",
-        "eval",
-        "experiment",
-        "tune",
-        "bench",
-        "conform",
-        "convert",
-        "inspect",
-        "schedulers",
-        "presets",
-        "schema",
-        "completions",
-    ] {
+    for command in [""].into_iter().chain(COMMANDS) {
         let long = gtr(&format!("{command} --help")).succeeded();
         assert!(long.contains("Examples:"), "{command}");
         let wide = long.lines().find(|line| line.chars().count() > 80);
@@ -68,6 +71,20 @@ fn lists_show_all_choices() {
             assert!(page.contains(&format!("\n| `{}` | ", parameter["name"].as_str().unwrap())), "{kind}: {flag}");
         }
     }
+}
+
+/// `man` is for packages, so the list of commands does not show it.
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), &["man", "--out-dir", "man1"]).succeeded();
+    let mut expected: Vec<_> = COMMANDS.iter().map(|command| format!("gtr-cli-{command}.1")).collect();
+    expected.push("gtr-cli.1".to_owned());
+    expected.sort();
+    assert_eq!(files(&folder.path().join("man1")), expected);
+    let page = fs::read_to_string(folder.path().join("man1/gtr-cli-sample.1")).unwrap();
+    assert!(page.contains(".SH OPTIONS") && page.contains("Examples:"), "{page}");
+    assert!(!gtr("--help").succeeded().contains("\n  man "));
 }
 
 #[test]

@@ -165,8 +165,8 @@ mod tests {
     use gtr_core::Registry;
 
     use super::super::Options;
-    use crate::Families;
     use super::*;
+    use crate::Families;
 
     fn check(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Quantity {
         let (mut report, options) = (Report::default(), Options::default());

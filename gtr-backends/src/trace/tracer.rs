@@ -144,11 +144,7 @@ impl Tracer {
     }
 
     /// Records what is asked for; gives the orders of the images, in which the tokens that are known from the start come first.
-    fn begin<G: Traced>(
-        &mut self,
-        generator: &G,
-        jobs: &[JobOf<G>],
-    ) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
+    fn begin<G: Traced>(&mut self, generator: &G, jobs: &[JobOf<G>]) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
         let images = jobs.iter().map(|job| match i64::try_from(job.image.0) {
             Ok(image) if job.image.0 <= LARGEST_IMAGE => Ok(image),
             _ => Err(BackendError::Untraceable(format!("image {} has too large a number to be traced", job.image.0))),

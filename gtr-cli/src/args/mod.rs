@@ -48,8 +48,8 @@ pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
 pub(crate) use schedule::{Chosen, ScheduleArgs, does_not_fit};
 pub(crate) use small::{
-    CompletionsArgs, ListFormat, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName, VerifyArgs,
-    VerifyFormat,
+    CompletionsArgs, ListFormat, ManArgs, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName,
+    VerifyArgs, VerifyFormat,
 };
 pub(crate) use tune::TuneArgs;
 
@@ -100,6 +100,7 @@ pub(crate) enum Command {
     Presets(PresetsArgs),
     Schema(SchemaArgs),
     Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// The command line, with flags of the axes for the implementations that there are.

@@ -173,3 +173,18 @@ const COMPLETIONS: &str = "\
 Examples:
   gtr-cli completions bash > ~/.local/share/bash-completion/completions/gtr-cli
   gtr-cli completions fish > ~/.config/fish/completions/gtr-cli.fish";
+
+/// Write the manual pages of all commands.
+///
+/// Packages contain them; users have `help`.
+#[derive(Debug, Args)]
+#[command(hide = true, after_help = MAN)]
+pub(crate) struct ManArgs {
+    /// The folder that the pages are written into. It is created if its parent exists.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out_dir: PathBuf,
+}
+
+const MAN: &str = "\
+Examples:
+  gtr-cli man --out-dir man1";

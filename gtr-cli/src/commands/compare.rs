@@ -9,8 +9,8 @@ use gtr_lab::losses::{self, Losses, Lost};
 use serde::Serialize;
 
 use crate::args::{Chosen, PlanArgs, PlanFormat};
-use crate::commands::to_json;
 use crate::catalogue::Catalogue;
+use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 

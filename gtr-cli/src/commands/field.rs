@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gtr_backends::{BackendError, Families};
 use gtr_backends::field::{FieldFile, PictureTokens, Samples};
+use gtr_backends::{BackendError, Families};
 use gtr_core::loss;
 
 use crate::args::FieldArgs;
@@ -17,10 +17,11 @@ pub(super) fn run(args: &FieldArgs, families: &Families) -> Result<ExitStatus, C
     let target = Target::new(&args.out)?;
     let pictures = Labelled::open(&args.pictures)?;
     let device = gtr_backends::device(&args.device)?;
-    let tokens = PictureTokens::open_in(families, &args.model, args.vae.as_deref(), &device).map_err(|error| match error {
-        error @ BackendError::NoEncoder { .. } => CliError::usage(format_args!("--vae: {error}")),
-        error => error.into(),
-    })?;
+    let tokens =
+        PictureTokens::open_in(families, &args.model, args.vae.as_deref(), &device).map_err(|error| match error {
+            error @ BackendError::NoEncoder { .. } => CliError::usage(format_args!("--vae: {error}")),
+            error => error.into(),
+        })?;
     let mut samples = Samples::new(tokens.grid(), tokens.channels());
     pictures.each(tokens.shape(), |picture, label| Ok(samples.add(&tokens.values(&picture)?, label)?))?;
     let channels = samples.channels();

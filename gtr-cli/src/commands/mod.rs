@@ -12,6 +12,7 @@ mod experiment;
 mod field;
 mod inspect;
 mod judging;
+mod man;
 mod merge;
 mod plan;
 mod plan_file;
@@ -50,6 +51,7 @@ pub(crate) fn run(command: &Command, catalogue: &Catalogue) -> Result<ExitStatus
         Command::Presets(args) => presets::run(args, catalogue),
         Command::Schema(args) => schema::run(args, catalogue),
         Command::Completions(args) => completions::run(args, catalogue),
+        Command::Man(args) => man::run(args, catalogue),
     }
 }
 

@@ -117,8 +117,7 @@ pub(super) fn sound(path: &Path, registry: &Registry) -> Result<Plan, CliError> 
 /// Checks a plan that is to be used, and tells what could not be checked.
 pub(super) fn checked(path: &Path, document: &PlanDocument, registry: &Registry) -> Result<Plan, CliError> {
     let name = path.display();
-    let checked =
-        Plan::from_document(document, registry).map_err(|error| CliError::failure(&name, &error))?;
+    let checked = Plan::from_document(document, registry).map_err(|error| CliError::failure(&name, &error))?;
     if let Some(unchecked) = checked.note() {
         output::note(format_args!("{name}: {unchecked}"));
     }

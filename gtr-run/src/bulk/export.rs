@@ -145,10 +145,7 @@ fn to_npz(gathered: &Gathered, wanted: Option<u8>, target: &Target, file: &mut A
         };
         let sides = [raster.height() as u64, raster.width() as u64, channels as u64];
         if *size.get_or_insert(sides) != sides {
-            return Err(Error::Failure(format!(
-                "{} differs in size from the previous images",
-                image.path.display()
-            )));
+            return Err(Error::Failure(format!("{} differs in size from the previous images", image.path.display())));
         }
         if image.position == 0 {
             npz.array("arr_0", Element::U8, &[images, sides[0], sides[1], sides[2]]).map_err(wrong)?;

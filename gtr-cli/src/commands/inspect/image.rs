@@ -97,7 +97,8 @@ impl Recorded {
         let plan = checked.plan;
         // Without a mask, only the plan says which tokens are known.
         let told = plan.known().is_empty() || parameters.has_mask();
-        let flags = if told { replan::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue) } else { None };
+        let flags =
+            if told { replan::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue) } else { None };
         Ok(Self { width, height, settings, parameters, plan, flags })
     }
 

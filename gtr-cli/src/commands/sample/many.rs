@@ -46,7 +46,8 @@ pub(super) fn describe(
     (numbering, recipe, plan): (Numbering, &Recipe, &Plan),
 ) -> Result<Run, CliError> {
     let (model, subjects) = (&args.model, recipe.subjects());
-    let fingerprint = gtr_backends::fingerprint_in(families, &model.model, &model.files(), model.text_encoder.as_deref())?;
+    let fingerprint =
+        gtr_backends::fingerprint_in(families, &model.model, &model.files(), model.text_encoder.as_deref())?;
     Ok(Run {
         plan_sha256: Checksum::of(plan.to_document().to_json().as_bytes()),
         model_sha256: Checksum::try_from(fingerprint)

@@ -12,8 +12,8 @@ mod watch;
 use std::path::Path;
 use std::time::Instant;
 
-use gtr_backends::{AnyModel, Precision};
 use gtr_backends::trace::{Provenance, Tracer};
+use gtr_backends::{AnyModel, Precision};
 use gtr_core::sampler::{Job, JobOf, Settings};
 use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Role, Sampler, Seed};
 use gtr_draw::table::count;
@@ -235,7 +235,10 @@ fn generate(
     while next < images {
         let end = images.min(next.saturating_add(batch));
         let jobs: Vec<_> = (next..end)
-            .map(|position| Job { init: begin.as_ref().map(Begin::picture), ..job::<AnyModel>(&prompts, numbering, position) })
+            .map(|position| Job {
+                init: begin.as_ref().map(Begin::picture),
+                ..job::<AnyModel>(&prompts, numbering, position)
+            })
             .collect();
         tracing::info!(first_image = %jobs[0].image, images = jobs.len(), ar_steps = plan.steps().len(), "running");
         let mut variants = Vec::with_capacity(seeds.len());

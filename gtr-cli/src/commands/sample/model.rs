@@ -95,7 +95,8 @@ pub(super) fn open_texts(args: &SampleArgs, families: &Families, texts: Vec<Stri
     let compute = args.model.compute()?;
     // With --random-weights, --prompt is optional.
     let texts = if texts.is_empty() { vec![String::new()] } else { texts };
-    let encoded = args.model.text_encoder.as_ref().map(|folder| encode(args, families, folder, &texts, &compute)).transpose()?;
+    let encoded =
+        args.model.text_encoder.as_ref().map(|folder| encode(args, families, folder, &texts, &compute)).transpose()?;
     let width = encoded.as_ref().map(|(_, width)| *width);
     if encoded.is_none() && args.model.random_weights.is_none() {
         return Err(CliError::usage(format_args!(

@@ -1,105 +1,103 @@
-//! Preview of unfinished images in the terminal.
+//! Images in the terminal while they grow.
+
+mod blocks;
+mod inline;
+mod scale;
+mod sixel;
+mod terminal;
 
 use std::io::{self, IsTerminal, Write};
 
-use image::{DynamicImage, GrayImage, RgbImage};
-
 use gtr_run::picture::Bitmap;
 
-/// Lines of the terminal that are reserved for the progress bar and the prompt.
+use self::terminal::Graphics;
+
+/// Lines of a terminal that are left to the progress bar and the prompt.
 const OTHER_LINES: u32 = 3;
 
-/// Largest width of a preview, in columns.
+/// More columns than this show nothing more.
 const COLUMNS: u32 = 96;
 
-/// Draws images on standard output, each over the previous one. Uses a graphics protocol of the terminal (kitty, iTerm, sixel) if
-/// there is one, otherwise half blocks.
+/// The size of a terminal that does not tell its size.
+const TERMINAL: Cells = Cells { columns: 80, lines: 24 };
+
+/// A size in cells of the terminal, which are twice as high as wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cells {
+    columns: u32,
+    lines: u32,
+}
+
+/// Draws on standard output, each picture over the one before: with the graphics protocol of the terminal if it has one (kitty,
+/// iTerm, sixel), otherwise in half blocks.
 #[derive(Debug)]
 pub(super) struct Preview {
-    /// Number of lines of the image on screen.
+    /// Lines of the picture that is shown.
     lines: u32,
-    /// True if the terminal answers queries, so that its graphics protocol can be detected.
-    answers: bool,
+    graphics: Graphics,
 }
 
 impl Preview {
-    /// Returns `None` if standard output is not a terminal.
+    /// `None` if standard output is not a terminal.
     pub(super) fn new() -> Option<Self> {
-        io::stdout().is_terminal().then(|| Self { lines: 0, answers: answers() })
+        io::stdout().is_terminal().then(|| Self { lines: 0, graphics: Graphics::of_terminal() })
     }
 
-    /// Shows an image below the cursor. Errors are ignored, because they must not end the run.
+    /// Shows a picture below the cursor. A picture that cannot be shown does not fail the run.
     pub(super) fn show(&mut self, picture: &Bitmap) {
-        let Some(image) = image(picture) else { return };
-        let (columns, lines) = viuer::terminal_size();
-        let width = columns_for(picture, (columns.into(), lines.into()));
-        let mut stdout = io::stdout();
+        let size = size_for(picture, terminal_size());
+        let Some(drawn) = self.graphics.draw(picture, size) else { return };
+        let mut stdout = io::stdout().lock();
         if self.lines > 0 {
             let _ = write!(stdout, "\x1b[{}A\r", self.lines);
         }
-        let config = viuer::Config {
-            absolute_offset: false,
-            width: Some(width),
-            use_kitty: self.answers,
-            use_iterm: self.answers,
-            use_sixel: self.answers,
-            ..viuer::Config::default()
-        };
-        if let Ok((_, lines)) = viuer::print(&image, &config) {
-            self.lines = lines;
+        self.lines = size.lines;
+        let _ = stdout.write_all(drawn.as_bytes()).and_then(|()| stdout.flush());
+    }
+}
+
+impl Graphics {
+    /// What draws a picture in so many cells and leaves the cursor below it.
+    fn draw(self, picture: &Bitmap, size: Cells) -> Option<String> {
+        match self {
+            Self::Kitty => Some(inline::kitty(picture, size)),
+            Self::Iterm => inline::iterm(picture, size),
+            Self::Sixel => Some(sixel::draw(picture, size)),
+            Self::Blocks(colours) => Some(blocks::draw(picture, size, colours)),
         }
-        let _ = stdout.flush();
     }
 }
 
-/// Returns true if the terminal answers queries. The drawing library would wait for an answer forever, but session recorders and
-/// containers may not answer. This query has a timeout of two seconds.
-#[cfg(unix)]
-fn answers() -> bool {
-    io::stdin().is_terminal() && crossterm::terminal::supports_keyboard_enhancement().is_ok()
+fn terminal_size() -> Cells {
+    let told = terminal_size::terminal_size();
+    told.map_or(TERMINAL, |(columns, lines)| Cells { columns: columns.0.into(), lines: lines.0.into() })
 }
 
-/// Returns false: on Windows only half blocks are used.
-#[cfg(not(unix))]
-fn answers() -> bool {
-    false
-}
-
-/// Converts an image to the type of the drawing library.
-fn image(picture: &Bitmap) -> Option<DynamicImage> {
-    let (width, height) = (u32::try_from(picture.width()).ok()?, u32::try_from(picture.height()).ok()?);
-    let bytes = picture.bytes().to_vec();
-    if picture.is_grey() {
-        GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8)
-    } else {
-        RgbImage::from_raw(width, height, bytes).map(DynamicImage::ImageRgb8)
-    }
-}
-
-/// Returns the width of an image in columns, for a terminal of this size. A cell is twice as high as it is wide.
-fn columns_for(picture: &Bitmap, (columns, lines): (u32, u32)) -> u32 {
+/// The cells that a picture gets in a terminal.
+fn size_for(picture: &Bitmap, terminal: Cells) -> Cells {
     let (width, height) = (picture.width().max(1), picture.height().max(1));
-    let by_lines = lines.saturating_sub(OTHER_LINES) as usize * 2 * width / height;
-    let most = columns.min(COLUMNS);
-    u32::try_from(by_lines).unwrap_or(most).clamp(1, most.max(1))
+    let by_lines = terminal.lines.saturating_sub(OTHER_LINES) as usize * 2 * width / height;
+    let most = terminal.columns.clamp(1, COLUMNS);
+    let columns = u32::try_from(by_lines).unwrap_or(most).clamp(1, most);
+    let lines = (columns as usize * height).div_ceil(2 * width).max(1);
+    Cells { columns, lines: u32::try_from(lines).unwrap_or(u32::MAX) }
 }
 
 #[cfg(test)]
 mod tests {
-    use gtr_backends::Picture;
-
     use super::*;
 
     #[test]
-    fn an_image_fits_the_terminal() {
-        let picture = |width: usize, height: usize, channels: usize| {
-            Bitmap::of(&Picture::new(width, height, channels, vec![0.0; width * height * channels]).unwrap(), 1)
+    fn a_picture_fits_the_terminal() {
+        let size = |width: usize, height: usize, columns: u32, lines: u32| {
+            let picture = Bitmap::new(width, height, 1, vec![0; width * height]).unwrap();
+            let size = size_for(&picture, Cells { columns, lines });
+            (size.columns, size.lines)
         };
-        assert_eq!(columns_for(&picture(32, 32, 1), (80, 24)), 42);
-        assert_eq!(columns_for(&picture(320, 32, 1), (80, 24)), 80);
-        assert_eq!(columns_for(&picture(320, 32, 1), (200, 60)), COLUMNS);
-        assert_eq!(columns_for(&picture(32, 320, 1), (80, 24)), 4);
-        assert_eq!(columns_for(&picture(32, 32, 1), (0, 0)), 1);
-        assert_eq!(image(&picture(3, 2, 3)).unwrap().width(), 3);
+        assert_eq!(size(32, 32, 80, 24), (42, 21));
+        assert_eq!(size(320, 32, 80, 24), (80, 4));
+        assert_eq!(size(320, 32, 200, 60), (COLUMNS, 5));
+        assert_eq!(size(32, 320, 80, 24), (4, 20));
+        assert_eq!(size(32, 32, 0, 0), (1, 1));
     }
 }

@@ -96,7 +96,9 @@ impl Watch {
             return Ok(());
         }
         let Some(pictures) = generator.preview(canvas)? else {
-            return Err(gtr_run::Error::request("this model cannot show unfinished images: remove --animate and --preview"));
+            return Err(gtr_run::Error::request(
+                "this model cannot show unfinished images: remove --animate and --preview",
+            ));
         };
         let mut sheet = Sheet::default();
         for (position, picture) in (0..).zip(&pictures) {

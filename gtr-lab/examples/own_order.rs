@@ -1,4 +1,4 @@
-//! An order of one's own, judged beside `gtr-16` on the built-in digits, without the program.
+//! Evaluates a custom order next to `gtr-16` on the built-in digits model, without the command line.
 //!
 //! ```sh
 //! cargo run --release -p gtr-lab --example own_order
@@ -31,7 +31,7 @@ impl Order for Backwards {
     }
 }
 
-/// The table of both, of so many images a row.
+/// Returns the table of both schedules, with `images` images per row.
 pub(crate) fn compare(images: u64) -> Result<String, Box<dyn Error>> {
     let registry = Registry::builtin().with_order::<Backwards>();
     let model = ClassModel::new(gtr_backends::open("digits", None, &gtr_backends::Device::Cpu)?)?;
@@ -40,7 +40,7 @@ pub(crate) fn compare(images: u64) -> Result<String, Box<dyn Error>> {
 
     let ours = preset::find("gtr-16")?.schedule.clone();
     let mut own = preset::find("mar-16")?.schedule.clone();
-    own.order = gtr_core::Config::new("backwards");
+    own.order = Backwards {}.into();
     let guidance = evaluator.guidance(None)?;
     let mut subjects = Vec::new();
     for (name, schedule) in [("gtr-16", ours), ("backwards", own)] {
@@ -53,7 +53,7 @@ pub(crate) fn compare(images: u64) -> Result<String, Box<dyn Error>> {
     Ok(Report { settings: evaluator.settings().into(), rows }.text())
 }
 
-#[expect(clippy::print_stdout, reason = "an example shows what it does")]
+#[expect(clippy::print_stdout, reason = "an example prints its result")]
 fn main() -> Result<(), Box<dyn Error>> {
     print!("{}", compare(50)?);
     Ok(())

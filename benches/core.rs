@@ -61,6 +61,6 @@ fn order_of_an_image(bencher: Bencher<'_, '_>, side: u32) {
 #[divan::bench(args = SIDES)]
 fn spread_of_the_first_stage(bencher: Bencher<'_, '_>, side: u32) {
     let plan = planned(side);
-    let set = TokenSet::of(plan.grid(), plan.stages()[0].tokens().iter().copied());
+    let set = TokenSet::from_tokens(plan.grid(), plan.stages()[0].tokens().iter().copied());
     bencher.counter(tokens(side)).bench_local(|| Spread::of(black_box(&set)));
 }

@@ -9,18 +9,18 @@ use candle_core::{Device, DeviceLocation};
 
 use crate::BackendError;
 
-/// The device that `name` says: `cpu`, `cuda:N` (the N-th NVIDIA device, from 0), or `auto`, which is `cuda:0` where there is
-/// one and the CPU elsewhere; [`auto_device`] says why it is the CPU.
+/// Opens a device by name: `cpu`, `cuda:N` (NVIDIA device `N`, counted from 0), or `auto`, which is `cuda:0` if available
+/// and else the CPU. [`auto_device`] also returns the reason for the CPU.
 ///
 /// # Errors
-/// [`BackendError::Device`] for another name, for a device that is not there, and for `cuda:N` in a build without the
-/// `cuda` feature.
+/// [`BackendError::UnknownDevice`] for another name; [`BackendError::Device`] for a device that does not exist, and for
+/// `cuda:N` in a build without the `cuda` feature.
 ///
 /// # Examples
 /// ```
 /// assert!(gtr_backends::device("cpu")?.is_cpu());
 /// let error = gtr_backends::device("gpu").unwrap_err();
-/// assert_eq!(error.to_string(), "there is no device `gpu`: it is none of cpu, cuda:N and auto");
+/// assert_eq!(error.to_string(), "expected cpu, cuda:N or auto, found `gpu`");
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 pub fn device(name: &str) -> Result<Device, BackendError> {
@@ -28,15 +28,14 @@ pub fn device(name: &str) -> Result<Device, BackendError> {
         "cpu" => Ok(Device::Cpu),
         "auto" => Ok(auto_device().0),
         _ => {
-            let wrong = |reason: String| BackendError::Device { name: name.to_owned(), reason };
             let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
-            let number = number.ok_or_else(|| wrong("it is none of cpu, cuda:N and auto".into()))?;
-            cuda(number).map_err(wrong)
+            let number = number.ok_or_else(|| BackendError::UnknownDevice { name: name.to_owned() })?;
+            cuda(number).map_err(|reason| BackendError::Device { name: name.to_owned(), reason })
         }
     }
 }
 
-/// The first NVIDIA device; or the CPU, and why it is not an NVIDIA device.
+/// Returns the first NVIDIA device, or the CPU and the reason why no NVIDIA device is used.
 ///
 /// # Examples
 /// ```
@@ -54,7 +53,7 @@ fn or_cpu(cuda: Result<Device, String>) -> (Device, Option<String>) {
     }
 }
 
-/// The name of a device, by which [`device`] finds it: `auto` is one of the others.
+/// Returns the name of a device: `cpu` or `cuda:N`, never `auto`. [`device`] accepts it.
 ///
 /// # Examples
 /// ```
@@ -69,8 +68,8 @@ pub fn device_name(device: &Device) -> String {
     }
 }
 
-/// The devices that were opened so far, by their numbers. A second opening gets the same device: tensors of two devices do not
-/// combine, even if both are the same hardware.
+/// Open devices by number. Opening a device again returns the same one, because tensors of two devices cannot be combined,
+/// even on the same hardware.
 #[cfg(any(feature = "cuda", test))]
 struct Opened<D>(Mutex<BTreeMap<usize, D>>);
 
@@ -80,9 +79,9 @@ impl<D: Clone> Opened<D> {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// The device of this number; `open` opens it the first time.
+    /// Returns the device of this number; calls `open` the first time.
     fn get(&self, number: usize, open: impl FnOnce() -> Result<D, String>) -> Result<D, String> {
-        // What is in the map is whole, whatever the thread did that panicked.
+        // The map is consistent even if another thread panicked.
         let mut devices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = devices.get(&number) {
             return Ok(device.clone());
@@ -99,22 +98,22 @@ fn cuda(number: usize) -> Result<Device, String> {
     OPENED.get(number, || open_cuda(number))
 }
 
-/// A device whose work runs on one stream. `Device::new_cuda` would give each thread a stream of its own, and nothing orders
-/// streams against each other.
+/// Opens a device that runs all work on one stream. `Device::new_cuda` would create one stream per thread, and streams are not
+/// synchronised with each other.
 #[cfg(feature = "cuda")]
 fn open_cuda(number: usize) -> Result<Device, String> {
-    // The driver's message can be followed by a stack trace, of which a user has nothing.
+    // The message of the driver can contain a stack trace, which does not help users.
     let device = Device::new_cuda_with_stream(number).map_err(|error| {
         let text = error.to_string();
-        format!("the CUDA driver says {}", text.lines().next().unwrap_or("nothing"))
+        format!("CUDA driver: {}", text.lines().next().unwrap_or("unknown error"))
     })?;
     if let Ok(cuda) = device.as_cuda_device() {
-        #[expect(unsafe_code, reason = "events would order streams, of which there is one")]
+        #[expect(unsafe_code, reason = "events synchronise streams, and there is only one")]
         // SAFETY: without events, the uses of a tensor on several streams must be ordered by other means. There is one stream:
         // `new_cuda_with_stream` made this device's context object and its only stream, candle launches every kernel, copy,
         // allocation and release of the device on it and creates no other, and its cuBLAS handle is bound to it. Tensors of
-        // other devices cannot come in, since candle refuses to combine tensors of two devices. A stream executes in the order
-        // of submission, whichever thread submits, so no tensor is used before it is allocated or after it is released, and no
+        // other devices are never used on it, because candle refuses to combine tensors of two devices. A stream executes in the
+        // order of submission, from any thread, so no tensor is used before it is allocated or after it is released, and no
         // two writes overlap. The device holds no tensor yet.
         unsafe {
             cuda.disable_event_tracking();
@@ -139,15 +138,15 @@ mod tests {
     fn unknown_names_are_refused() {
         for name in ["", "CPU", "cuda", "cuda:", "cuda:-1", "cuda:x", "metal:0"] {
             let error = device(name).unwrap_err().to_string();
-            assert_eq!(error, format!("there is no device `{name}`: it is none of cpu, cuda:N and auto"));
+            assert_eq!(error, format!("expected cpu, cuda:N or auto, found `{name}`"));
         }
     }
 
     #[test]
-    fn auto_is_the_cpu_where_there_is_no_other_device_and_says_why() {
+    fn auto_is_the_cpu_without_another_device_and_returns_the_reason() {
         let (device, reason) = or_cpu(Err("the driver is too old".to_owned()));
         assert_eq!((device_name(&device), reason.as_deref()), ("cpu".to_owned(), Some("the driver is too old")));
-        // Any device is better than the CPU, and has no reason.
+        // If a device opens, there is no reason.
         assert_eq!(or_cpu(Ok(Device::Cpu)).1, None);
     }
 
@@ -181,6 +180,6 @@ mod tests {
     #[cfg(not(feature = "cuda"))]
     fn without_the_feature_cuda_is_refused_in_one_line() {
         let error = device("cuda:0").unwrap_err().to_string();
-        assert_eq!(error, "there is no device `cuda:0`: this program was built without CUDA (feature `cuda`)");
+        assert_eq!(error, "device `cuda:0` is not available: this program was built without CUDA (feature `cuda`)");
     }
 }

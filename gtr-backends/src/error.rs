@@ -1,12 +1,12 @@
-//! What can go wrong in a backend.
+//! Errors of this crate.
 
 use std::path::PathBuf;
 
 use gtr_core::Grid;
 
-/// Why a model could not be loaded or run.
+/// Error of loading or running a model.
 ///
-/// Every message says what was wrong and where; where something else would be right, it says that too.
+/// Every message states what is wrong and where, and what is expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
@@ -15,79 +15,79 @@ pub enum BackendError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A file is not a checkpoint, is cut short, or contradicts itself.
+    /// A file is not a checkpoint, is truncated, or is inconsistent.
     #[error("{file}: {reason}")]
     Checkpoint {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
-    /// The model needs a tensor that the checkpoint does not hold.
-    #[error("{file}: it has no tensor `{name}`, which should be {expected:?}{}", suggestion(hint.as_deref(), closest.as_deref()))]
+    /// The checkpoint has no tensor of this name.
+    #[error("{file}: it has no tensor `{name}` (shape {expected:?}){}", suggestion(hint.as_deref(), closest.as_deref()))]
     MissingTensor {
         /// The checkpoint.
         file: String,
         /// The tensor.
         name: String,
-        /// The shape that the model needs.
+        /// Expected shape.
         expected: Vec<usize>,
-        /// The most similar name among the tensors that the model has no use for.
+        /// Most similar name among the tensors that the model does not use.
         closest: Option<Box<str>>,
-        /// Where it is instead, if that is known.
+        /// Where the tensor is instead, if known.
         hint: Option<Box<str>>,
     },
-    /// A tensor has another shape than the model needs.
-    #[error("{file}: tensor `{name}` is {found:?}, it should be {expected:?}")]
+    /// A tensor has the wrong shape.
+    #[error("{file}: tensor `{name}` has the shape {found:?}, expected {expected:?}")]
     TensorShape {
         /// The checkpoint.
         file: String,
         /// The tensor.
         name: String,
-        /// Its shape.
+        /// Shape in the checkpoint.
         found: Vec<usize>,
-        /// The shape that the model needs.
+        /// Expected shape.
         expected: Vec<usize>,
     },
-    /// The checkpoint holds tensors that the model has no place for.
+    /// The checkpoint has tensors that the model does not use.
     #[error(
-        "{file}: it holds {count} {} that this model has no place for, first `{first}`: its config does not describe these weights",
+        "{file}: it has {count} {} that the model does not use, first `{first}`: the configuration does not match these weights",
         if *count == 1 { "tensor" } else { "tensors" }
     )]
     UnexpectedTensors {
         /// The checkpoint.
         file: String,
-        /// How many there are.
+        /// Number of unused tensors.
         count: usize,
         /// The first of them.
         first: String,
     },
-    /// A weight is not a finite number, or none in the type that it is wanted in.
-    #[error("{file}: tensor `{name}` holds {value} at element {index}: {}", unfit(*value))]
+    /// A weight is not finite, or overflows in the requested type.
+    #[error("{file}: tensor `{name}` has the value {value} at element {index}: {}", unfit(*value))]
     NonFiniteWeight {
         /// The checkpoint.
         file: String,
         /// The tensor.
         name: String,
-        /// The position of the weight, counted row by row.
+        /// Row-major index of the weight.
         index: usize,
-        /// The weight.
+        /// Value of the weight.
         value: f32,
     },
-    /// A checkpoint is of another kind of model.
-    #[error("{file}: it holds {found}, not {expected}")]
+    /// A checkpoint is of the wrong kind.
+    #[error("{file}: expected {expected}, found {found}")]
     OtherKind {
         /// The checkpoint.
         file: String,
-        /// What it holds.
+        /// Kind of the checkpoint.
         found: &'static str,
-        /// What was wanted.
+        /// Expected kind.
         expected: &'static str,
     },
-    /// A checkpoint is of a model of another size than was asked for.
+    /// A checkpoint is of a model of another size.
     #[error(
         "{file}: it has {} {part} blocks of width {}, {model} has {} of width {}{}",
         found.blocks, found.width, expected.blocks, expected.width,
@@ -96,210 +96,216 @@ pub enum BackendError {
     OtherSize {
         /// The checkpoint.
         file: String,
-        /// The model that was asked for.
+        /// The requested model.
         model: String,
-        /// The stack that differs.
+        /// The stack of blocks that differs.
         part: &'static str,
-        /// Its blocks in the checkpoint.
+        /// Size in the checkpoint.
         found: StackSize,
-        /// Its blocks in the model.
+        /// Size in the model.
         expected: StackSize,
-        /// The model that has these.
+        /// Published model of the size in the checkpoint, if any.
         name: Option<&'static str>,
     },
-    /// A tensor is there but can not be read.
+    /// A tensor cannot be read.
     #[error("{file}: tensor `{name}` cannot be read: {reason}")]
     Tensor {
         /// The checkpoint.
         file: String,
         /// The tensor.
         name: String,
-        /// Why.
+        /// Why it cannot be read.
         reason: String,
     },
-    /// The configuration of a model is not readable or not possible.
+    /// The configuration of a model cannot be read or is not valid.
     #[error("{model}: {reason}")]
     Config {
-        /// The model, or the file that describes it.
+        /// The model, or its configuration file.
         model: String,
-        /// What is wrong and what would be right.
+        /// What is wrong and what is expected.
         reason: String,
     },
-    /// There is no such model.
-    #[error("there is no model `{name}`: it is neither built in ({}) nor a path that exists", known.join(", "))]
+    /// No model has this name.
+    #[error("there is no model `{name}`: expected {} or an existing path", known.join(", "))]
     UnknownModel {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The models that are built in.
+        /// Names of the known models.
         known: Vec<&'static str>,
     },
-    /// The files of a model that is known by name lie in the repository, and it is not here.
+    /// The files of a model are in the repository, and no clone of it was found.
     #[error("the files of `{name}` are not part of the program: there is no {folder}/config.json in {} or a folder above; run \
-             it in a clone of the repository, or name the folder", looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "))]
+             the program in a clone of the repository, or give the path of the folder", looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "))]
     NotHere {
-        /// What was asked for.
+        /// The requested model.
         name: &'static str,
-        /// Where the files are in the repository.
+        /// Folder of the files in the repository.
         folder: &'static str,
-        /// From where they were looked for, upwards.
+        /// Folders that were searched, with all folders above them.
         looked: Vec<PathBuf>,
     },
-    /// There is no such device, or it can not be used.
-    #[error("there is no device `{name}`: {reason}")]
+    /// A device does not exist or cannot be used.
+    #[error("device `{name}` is not available: {reason}")]
     Device {
-        /// What was asked for.
+        /// The requested device.
         name: String,
-        /// Why it can not be had.
+        /// Why it is not available.
         reason: String,
     },
-    /// A recording is not what its name says, or contradicts itself.
+    /// A device has an unknown name.
+    #[error("expected cpu, cuda:N or auto, found `{name}`")]
+    UnknownDevice {
+        /// The requested device.
+        name: String,
+    },
+    /// A recording is inconsistent, or not of the kind that its name states.
     #[error("{file}: {reason}")]
     Recording {
         /// The recording.
         file: String,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
-    /// A picture cannot be read, or does not fit.
+    /// An image cannot be read, or does not fit the model.
     #[error("{file}: {reason}")]
     Image {
         /// The file.
         file: String,
-        /// What is wrong with it, and what would be right.
+        /// What is wrong and what is expected.
         reason: String,
     },
-    /// A file is no field, or its numbers are no covariance.
+    /// A file is not a field, or its values are not a covariance.
     #[error("{file}: it cannot be read as a field: {reason}")]
     Field {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
-    /// A file could not be written.
+    /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A class that the model does not have.
-    #[error("class {class} is outside the model: it has classes 0 to {}", classes.saturating_sub(1))]
+    /// The model does not have this class.
+    #[error("class {class} is out of range: the model has classes 0 to {}", classes.saturating_sub(1))]
     Class {
-        /// What was asked for.
+        /// The requested class.
         class: u32,
-        /// How many classes the model has.
+        /// Number of classes of the model.
         classes: usize,
     },
-    /// No class has this name.
-    #[error("no class is called `{name}`{}", close_names(close))]
+    /// No class of the model has this name.
+    #[error("no class has the name `{name}`{}", close_names(close))]
     ClassName {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The names that are close, best first; none where the model's classes have no names.
+        /// Similar names, most similar first; empty if the classes have no names.
         close: Vec<String>,
     },
-    /// A model is known by name, but by the name of another family than the one that is asked.
-    #[error("`{model}` is not a model of this family")]
+    /// A name belongs to a model of another family.
+    #[error("`{model}` is a model of another family")]
     OtherFamily {
-        /// What was asked for.
+        /// The requested model.
         model: String,
     },
-    /// A model is known by name, and its weights are not part of the program.
-    #[error("the weights of {model} are not part of the program: give its checkpoint")]
+    /// The weights of a published model are not part of the program.
+    #[error("the weights of {model} are not part of the program: give its checkpoint with --weights")]
     WithoutWeights {
         /// The model.
         model: String,
     },
-    /// Weights are asked for twice.
-    #[error("weights are either random or those of {}, not both", path.display())]
+    /// Both random weights and a checkpoint are requested.
+    #[error("expected random weights or the checkpoint {}, not both", path.display())]
     TwoWeights {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// A section is asked for of weights that have none.
-    #[error("there is no section `{section}` to choose: the weights of {model} are part of the program")]
+    /// A section is requested, but the weights have no sections.
+    #[error("there is no section `{section}`: the weights of {model} are built in and have no sections")]
     NoSections {
         /// The model.
         model: String,
-        /// What was asked for.
+        /// The requested section.
         section: String,
     },
-    /// An autoencoder is given to a model that has no use for it.
-    #[error("the tokens of `{model}` are pixels: it takes no autoencoder, so leave out {}", vae.display())]
+    /// An autoencoder is given to a model that does not use one.
+    #[error("the tokens of `{model}` are pixels and need no autoencoder: leave out {}", vae.display())]
     UselessAutoencoder {
         /// The model.
         model: String,
         /// The autoencoder.
         vae: PathBuf,
     },
-    /// Pictures are asked of a model of latents that has no decoder.
-    #[error("the tokens of {model} are latents, which need a decoder to be pictures")]
+    /// A model of latents has no autoencoder to decode them.
+    #[error("the tokens of {model} are latents: decoding them needs an autoencoder")]
     NoDecoder {
         /// The model.
         model: String,
     },
-    /// Pictures are to be encoded for a model of latents without an autoencoder.
-    #[error("{model} generates latents: give the autoencoder that encodes pictures")]
+    /// A model of latents has no autoencoder to encode images.
+    #[error("{model} generates latents: give the autoencoder that encodes images")]
     NoEncoder {
         /// The model.
         model: String,
     },
-    /// A model takes prompts of another kind.
-    #[error("{model} makes images of {takes}, not of {found}")]
+    /// A prompt is of the wrong kind.
+    #[error("{model} takes {takes} as prompts, not {found}")]
     PromptKind {
         /// The model.
         model: String,
-        /// What it makes images of.
+        /// Kind of prompts that the model takes.
         takes: &'static str,
-        /// What it was asked for.
+        /// Kind of the given prompt.
         found: &'static str,
     },
     /// A prompt cannot be encoded.
     #[error("{0}")]
     Prompt(String),
-    /// A prompt or a canvas of another model.
+    /// A prompt or a canvas belongs to another model.
     #[error(transparent)]
     Foreign(#[from] gtr_core::erased::Foreign),
-    /// A model is made for one grid.
-    #[error("{model} generates on a grid of {own}, not of {asked}")]
+    /// A model has one fixed grid.
+    #[error("{model} generates on a grid of {own} only, not of {asked}")]
     OneGrid {
         /// The model.
         model: String,
-        /// Its grid.
+        /// Grid of the model.
         own: Grid,
-        /// The grid that was asked for.
+        /// The requested grid.
         asked: Grid,
     },
-    /// A model is made for pictures of one size.
-    #[error("`{model}` has one size, that of the grid which its positions are learned for")]
+    /// A model generates images of one size.
+    #[error("`{model}` generates images of one size, because its positions are learned for one grid")]
     OneSize {
         /// The model.
         model: String,
     },
-    /// A grid has more tokens than the model takes.
-    #[error("a grid of {grid} is too large, at most {most} tokens are")]
+    /// A grid has too many tokens for the model.
+    #[error("a grid of {grid} is too large: expected at most {most} tokens")]
     GridTooLarge {
         /// The grid.
         grid: Grid,
-        /// Tokens of the largest grid.
+        /// Largest number of tokens.
         most: usize,
     },
-    /// Pictures of this size are not made of whole tokens.
-    #[error("{height}x{width} pixels are not whole tokens: both sides must be multiples of {side}")]
+    /// The size of an image is not a whole number of tokens.
+    #[error("{height}x{width} pixels are not a whole number of tokens: both sides must be multiples of {side}")]
     PartTokens {
-        /// Rows of pixels.
+        /// Height in pixels.
         height: u32,
-        /// Columns of pixels.
+        /// Width in pixels.
         width: u32,
-        /// Pixels on a side of a token.
+        /// Side of a token in pixels.
         side: u32,
     },
-    /// A grid that there is not.
+    /// A grid is not valid.
     #[error(transparent)]
     Grid(#[from] gtr_core::GridError),
-    /// A token lies outside the grid of the model.
+    /// A token is outside the grid of the model.
     #[error("token {token} is not on the model's grid of {grid}")]
     OffGrid {
         /// The token.
@@ -307,77 +313,73 @@ pub enum BackendError {
         /// The grid.
         grid: Grid,
     },
-    /// There is no such type of numbers.
-    #[error("there is no type `{name}`: it is none of f32, bf16 and f16")]
+    /// A precision has an unknown name.
+    #[error("expected f32, bf16 or f16, found `{name}`")]
     UnknownPrecision {
-        /// What was asked for.
+        /// The requested precision.
         name: String,
     },
-    /// A number lies outside its range.
+    /// A number is out of range.
     #[error(transparent)]
     OutOfRange(#[from] gtr_core::OutOfRange),
     /// A run cannot be traced.
     #[error("{0}")]
     Untraceable(String),
-    /// A file would replace the file that it is made from.
-    #[error("{} cannot be replaced while it is read", path.display())]
+    /// Input and output are the same file.
+    #[error("{} is both input and output: choose another output", path.display())]
     SameFile {
         /// The file.
         path: PathBuf,
     },
-    /// Weights are not converted to this type.
-    #[error("weights are converted to f32, f16 or bf16, not to {dtype}")]
+    /// Weights cannot be converted to this type.
+    #[error("expected f32, f16 or bf16 as the type of weights, found {dtype}")]
     WeightType {
-        /// What was asked for, in words.
+        /// Name of the requested type.
         dtype: String,
     },
-    /// There is no recording at a path.
+    /// A path has no recording.
     #[error("{0}")]
     NoRecording(String),
-    /// Calls on a generator do not fit each other, as when a token is written twice.
+    /// Invalid call of a generator, for example a token that is written twice.
     #[error("{0}")]
     Request(String),
     /// The tensor library failed.
     #[error("{context}")]
     Compute {
-        /// What was being computed.
+        /// The operation that failed.
         context: &'static str,
-        /// What the library says.
+        /// Error of the library.
         source: candle_core::Error,
     },
 }
 
-/// Blocks of a stack, and their width.
+/// Size of a stack of transformer blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StackSize {
-    /// Blocks.
+    /// Number of blocks.
     pub blocks: usize,
-    /// Their width.
+    /// Width of the blocks.
     pub width: usize,
 }
 
 fn suggestion(hint: Option<&str>, closest: Option<&str>) -> String {
     match (hint, closest) {
         (Some(hint), _) => format!("; {hint}"),
-        (None, Some(name)) => format!("; the closest name it has is `{name}`"),
+        (None, Some(name)) => format!("; the most similar name in the file is `{name}`"),
         (None, None) => String::new(),
     }
 }
 
-/// What is to be said of a weight that can not be used.
+/// Returns the reason why a weight cannot be used.
 fn unfit(value: f32) -> &'static str {
-    if value.is_finite() {
-        "the type that is wanted does not reach so far; f32 and bf16 do"
-    } else {
-        "weights must be finite numbers"
-    }
+    if value.is_finite() { "it overflows in the requested type; use f32 or bf16" } else { "weights must be finite" }
 }
 
 fn close_names(close: &[String]) -> String {
-    if close.is_empty() { String::new() } else { format!("; close are `{}`", close.join("`, `")) }
+    if close.is_empty() { String::new() } else { format!("; similar names: `{}`", close.join("`, `")) }
 }
 
-/// Names what was being computed when the tensor library failed.
+/// Adds the operation that failed to an error of the tensor library.
 pub(crate) trait Context<T> {
     fn context(self, context: &'static str) -> Result<T, BackendError>;
 }

@@ -1,4 +1,4 @@
-//! The families of models: the one list, and what is looked up in it.
+//! The list of model families, and lookup of models in it.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::BackendError;
 use crate::checkpoint::Inventory;
 use crate::family::{ModelFamily, OpenOptions};
-use crate::files::{parse_object, read_text};
+use crate::bounded_read::{parse_object, read_text};
 use crate::lightgen::LightGen;
 use crate::mar::Mar;
 use crate::model::AnyModel;
@@ -16,7 +16,7 @@ use crate::models::{EMBEDDED, Found, Source, embedded, folder_of, place};
 use crate::repository::IN_REPOSITORY;
 use crate::spec::ModelSpec;
 
-/// Families of models, by which models are found and opened.
+/// A list of model families, which finds and opens their models.
 ///
 /// # Examples
 /// ```
@@ -37,24 +37,25 @@ impl Default for Families {
 }
 
 impl Families {
-    /// The families of this crate. The first reads what no family recognises, to say what is wrong with it.
+    /// Returns the families of this crate. The first one reads configurations that no family recognises, and reports what is
+    /// wrong with them.
     pub fn builtin() -> Self {
         Self(vec![Box::new(Mar), Box::new(LightGen)])
     }
 
-    /// These families and another one.
+    /// Adds a family.
     #[must_use]
     pub fn with(mut self, family: impl ModelFamily + 'static) -> Self {
         self.0.push(Box::new(family));
         self
     }
 
-    /// All of them.
+    /// All families.
     pub fn all(&self) -> impl Iterator<Item = &dyn ModelFamily> {
         self.0.iter().map(Box::as_ref)
     }
 
-    /// The models that are known by name; their weights are not part of the program.
+    /// Names of the published models. Their weights are not part of the program.
     pub fn published(&self) -> impl Iterator<Item = &'static str> {
         self.all().flat_map(|family| family.published().iter().copied())
     }
@@ -77,7 +78,7 @@ impl Families {
         Ok(Found::new(model, source))
     }
 
-    /// The folder of a model on disk, where its `config.json` is; `None` for a model without one.
+    /// Returns the folder of a model on disk, which has its `config.json`; `None` for other models.
     ///
     /// # Errors
     /// [`BackendError::UnknownModel`] if it is neither a name nor a path.
@@ -89,7 +90,7 @@ impl Families {
         Ok(Some(folder_of(&path)))
     }
 
-    /// The family of a model: the one that knows its name, or the first that recognises its configuration.
+    /// Returns the family of a model: the one that publishes its name, or the first that recognises its configuration.
     pub fn of(&self, found: &Found) -> &dyn ModelFamily {
         let fields = || -> Map<String, Value> {
             let config = found.config();
@@ -103,19 +104,19 @@ impl Families {
         by_name.or_else(by_config).unwrap_or_else(|| self.0[0].as_ref())
     }
 
-    /// Looks up what is known of a model without its weights.
+    /// Returns the description of a model without its weights.
     ///
     /// # Errors
-    /// As [`Families::find`], and [`BackendError::Config`] for a configuration that is not possible.
+    /// Those of [`Families::find`]; [`BackendError::Config`] for an invalid configuration.
     pub fn spec(&self, model: &str) -> Result<ModelSpec, BackendError> {
         let found = self.find(model)?;
         self.of(&found).spec(&found)
     }
 
-    /// The token grid of a model for pictures of this height and width in pixels; it reads no weights.
+    /// Returns the token grid of a model for images of this height and width in pixels. Reads no weights.
     ///
     /// # Errors
-    /// As [`Families::spec`], and as [`ModelFamily::grid_for`].
+    /// Those of [`Families::spec`] and of [`ModelFamily::grid_for`].
     pub fn grid_for(&self, model: &str, height: u32, width: u32) -> Result<Grid, BackendError> {
         let found = self.find(model)?;
         self.of(&found).grid_for(&found, height, width)
@@ -124,14 +125,14 @@ impl Families {
     /// Opens a model by its name or path.
     ///
     /// # Errors
-    /// As [`Families::find`]; otherwise what is missing or wrong in its files.
+    /// Those of [`Families::find`]; otherwise an error of its files.
     pub fn open(&self, model: &str, options: &OpenOptions<'_>) -> Result<AnyModel, BackendError> {
         let found = self.find(model)?;
         self.of(&found).open(&found, options)
     }
 
-    /// The models known by name whose encoder has the size of the one in a checkpoint; `None` if the checkpoint is of no
-    /// family.
+    /// Returns the published models whose encoder has the size of that in a checkpoint; `None` if no family recognises the
+    /// checkpoint.
     pub fn sized(&self, inventory: &Inventory) -> Option<Vec<&'static str>> {
         let kind = inventory.kind?;
         let family = self.all().find(|family| family.kind() == Some(kind))?;

@@ -1,19 +1,19 @@
-//! The pieces of a vision transformer.
+//! Layers of vision transformers.
 //!
-//! A sequence batch is one matrix, `[batch * length, width]`: all sequences of a batch have the same length.
+//! A batch of sequences is one matrix `[batch * length, width]`; all sequences of a batch have the same length.
 
 use candle_core::{DType, Device, Tensor};
 
 use crate::BackendError;
 use crate::checkpoint::Weights;
 use crate::error::Context;
-use crate::product::{self, Finish};
-use crate::rows;
+use crate::matmul::{self, Epilogue};
+use crate::row_ops;
 
 /// `x W^T + b`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
-    /// As [`product::linear`] takes it. Its type is the model's precision.
+    /// As [`matmul::linear`] takes it. Its type is the model's precision.
     weight: Tensor,
     bias: Tensor,
 }
@@ -23,13 +23,13 @@ impl Linear {
         Self::load_shaped(weights, name, &[outputs, inputs])
     }
 
-    /// A product whose weights are stored in more than two dimensions: outputs first, inputs after them.
+    /// Loads weights with more than two dimensions, outputs first.
     pub(crate) fn load_shaped(weights: &mut Weights, name: &str, shape: &[usize]) -> Result<Self, BackendError> {
         let weight = weights.take_linear(&format!("{name}.weight"), shape)?;
         Ok(Self { weight, bias: weights.take(&format!("{name}.bias"), &shape[..1])? })
     }
 
-    /// A product without a bias; `name` is that of its weights.
+    /// Loads a layer without a bias; `name` is the full name of its weights.
     pub(crate) fn load_plain(
         weights: &mut Weights,
         name: &str,
@@ -37,18 +37,18 @@ impl Linear {
         outputs: usize,
     ) -> Result<Self, BackendError> {
         let weight = weights.take_linear(name, &[outputs, inputs])?;
-        let bias = Tensor::zeros(outputs, DType::F32, weights.device()).context("making a bias")?;
+        let bias = Tensor::zeros(outputs, DType::F32, weights.device()).context("creating a bias")?;
         Ok(Self { weight, bias })
     }
 
     /// `[rows, in]` to `[rows, out]`.
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.finished(x, Finish::Nothing)
+        self.finished(x, Epilogue::Nothing)
     }
 
     /// [`Linear::forward`] and what follows it.
-    pub(crate) fn finished(&self, x: &Tensor, finish: Finish<'_>) -> candle_core::Result<Tensor> {
-        product::linear(x, &self.weight, &self.bias, finish)
+    pub(crate) fn finished(&self, x: &Tensor, finish: Epilogue<'_>) -> candle_core::Result<Tensor> {
+        matmul::linear(x, &self.weight, &self.bias, finish)
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct LayerNorm {
     shift: Tensor,
 }
 
-/// What is added to the variance of a row in all normalisations of these models.
+/// Epsilon added to the variance of a row in all normalisations of these models.
 pub(crate) const NORM_EPS: f32 = 1e-6;
 
 impl LayerNorm {
@@ -69,16 +69,16 @@ impl LayerNorm {
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        rows::layer_norm(x, Some((&self.scale, &self.shift)), None, NORM_EPS)
+        row_ops::layer_norm(x, Some((&self.scale, &self.shift)), None, NORM_EPS)
     }
 
-    /// [`LayerNorm::forward`], then scaled and shifted row by row, as [`rows::layer_norm`] says.
+    /// [`LayerNorm::forward`], then scaled and shifted row by row, as [`row_ops::layer_norm`] says.
     pub(crate) fn modulated(&self, x: &Tensor, modulation: &Tensor) -> candle_core::Result<Tensor> {
-        rows::layer_norm(x, Some((&self.scale, &self.shift)), Some(modulation), NORM_EPS)
+        row_ops::layer_norm(x, Some((&self.scale, &self.shift)), Some(modulation), NORM_EPS)
     }
 }
 
-/// The sizes of a transformer block.
+/// Sizes of a transformer block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockSize {
     pub width: usize,
@@ -87,7 +87,7 @@ pub(crate) struct BlockSize {
     pub hidden: usize,
 }
 
-/// A pre-norm transformer block: attention, then an MLP, each added to its input.
+/// A pre-norm transformer block: attention, then an MLP, each with a residual connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     norm1: LayerNorm,
@@ -97,7 +97,7 @@ pub(crate) struct Block {
     heads: usize,
 }
 
-/// What follows attention in a block: its projection and an MLP, each added to its input.
+/// Second part of a block, after attention: projection and MLP, each with a residual connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
     projection: Linear,
@@ -117,18 +117,18 @@ impl Tail {
         })
     }
 
-    /// `mixed` is what attention gives, `residual` what it is added to.
+    /// `mixed` is the output of attention, `residual` the input of the residual connection.
     pub(crate) fn forward(&self, mixed: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
-        let x = self.projection.finished(mixed, Finish::Add(residual))?;
-        let hidden = self.fc1.finished(&self.norm.forward(&x)?, Finish::Gelu)?;
-        self.fc2.finished(&hidden, Finish::Add(&x))
+        let x = self.projection.finished(mixed, Epilogue::Add(residual))?;
+        let hidden = self.fc1.finished(&self.norm.forward(&x)?, Epilogue::Gelu)?;
+        self.fc2.finished(&hidden, Epilogue::Add(&x))
     }
 }
 
 impl Block {
     pub(crate) fn load(weights: &mut Weights, name: &str, size: BlockSize) -> Result<Self, BackendError> {
         let BlockSize { width, heads, .. } = size;
-        // Queries are kept apart from keys and values, since the last block asks at some positions only.
+        // Queries are separate from keys and values, because the last block computes queries at some positions only.
         let (query, key_value) =
             weights.take_linear_parts(&format!("{name}.attn.qkv.weight"), &[3 * width, width], width)?;
         let bias = weights.take(&format!("{name}.attn.qkv.bias"), &[3 * width])?;
@@ -142,8 +142,8 @@ impl Block {
         })
     }
 
-    /// `x` is `[batch * length, width]`. With `queries`, numbers of rows, as many in each sequence, only the output of
-    /// those rows is computed.
+    /// `x` is `[batch * length, width]`. `queries` restricts the output to these row numbers, the same number in each
+    /// sequence.
     pub(crate) fn forward(&self, x: &Tensor, batch: usize, queries: Option<&Tensor>) -> candle_core::Result<Tensor> {
         let normed = self.norm1.forward(x)?;
         let keys_values = KeysValues::new(self.key_value.forward(&normed)?, batch, self.heads);
@@ -154,7 +154,7 @@ impl Block {
         self.tail.forward(&keys_values.mix(&self.query.forward(&asking)?)?, residual)
     }
 
-    /// The blocks of a stack, whose names begin with `name` and a number.
+    /// Loads a stack of blocks named `name.0`, `name.1` and so on.
     pub(crate) fn load_stack(
         weights: &mut Weights,
         name: &str,
@@ -165,7 +165,7 @@ impl Block {
     }
 }
 
-/// What attention looks at.
+/// Keys and values of attention.
 #[derive(Clone, Debug)]
 pub(crate) struct KeysValues {
     batch: usize,
@@ -175,14 +175,14 @@ pub(crate) struct KeysValues {
 }
 
 impl KeysValues {
-    /// From rows `[batch * n, 2 * width]` that hold keys, then values.
+    /// Creates keys and values from rows `[batch * n, 2 * width]`: keys, then values.
     pub(crate) fn new(rows: Tensor, batch: usize, heads: usize) -> Self {
         Self { batch, heads, rows }
     }
 
-    /// Several batches as one; all of the same length.
+    /// Concatenates batches of the same length.
     pub(crate) fn join(parts: &[&Self]) -> candle_core::Result<Self> {
-        let [first, rest @ ..] = parts else { candle_core::bail!("there is nothing to attend to") };
+        let [first, rest @ ..] = parts else { candle_core::bail!("no keys and values to join") };
         if rest.is_empty() {
             return Ok((*first).clone());
         }
@@ -191,23 +191,23 @@ impl KeysValues {
         Ok(Self { batch, heads: first.heads, rows: Tensor::cat(&rows, 0)? })
     }
 
-    /// The values, mixed as queries `[batch * m, width]` ask.
+    /// Computes attention for queries `[batch * m, width]`.
     pub(crate) fn mix(&self, query: &Tensor) -> candle_core::Result<Tensor> {
-        product::attention(query, &self.rows, self.batch, self.heads)
+        matmul::attention(query, &self.rows, self.batch, self.heads)
     }
 }
 
-/// Numbers of rows, to select them by.
+/// Creates an index tensor from row numbers.
 pub(crate) fn index(rows: impl Iterator<Item = usize>, device: &Device) -> candle_core::Result<Tensor> {
     let number = |row: usize| {
         u32::try_from(row)
-            .map_err(|_| candle_core::Error::Msg(format!("row {row} is above the largest number of a row")))
+            .map_err(|_| candle_core::Error::Msg(format!("row number {row} does not fit into 32 bits")))
     };
     let rows = rows.map(number).collect::<candle_core::Result<Vec<u32>>>()?;
     Tensor::new(rows.as_slice(), device)
 }
 
-/// Concatenates along the first dimension, without copying a single part.
+/// Concatenates along the first dimension. A single part is not copied.
 pub(crate) fn concatenate(parts: &[Tensor]) -> candle_core::Result<Tensor> {
     if let [single] = parts { Ok(single.clone()) } else { Tensor::cat(parts, 0) }
 }

@@ -1,15 +1,15 @@
-//! Masked autoregressive image models on candle, to be sampled by the plans of [`gtr_core`].
+//! Masked autoregressive image models on candle, for sampling with the plans of [`gtr_core`].
 //!
-//! A backend computes what a plan asks for and decides nothing about schedules. [`open`](fn@crate::open) gives a model of any
-//! family by name or path, [`open_mar`] one of classes, [`open_lightgen`] one of texts, whose prompts a [`TextEncoder`] encodes
-//! first; all implement [`gtr_core::MaskedGenerator`]. [`Families`] lists the families, to which a program may add its own
-//! [`ModelFamily`]. Latent images become pictures by an autoencoder of [`vae`].
+//! A backend executes a plan and makes no scheduling decisions. [`open`](fn@crate::open) opens a model of any family by name
+//! or path, [`open_mar`] a class-conditional model, and [`open_lightgen`] a text-conditional model, whose prompts are encoded
+//! by a [`TextEncoder`]. All implement [`gtr_core::MaskedGenerator`]. [`Families`] lists the families; a program can add its
+//! own [`ModelFamily`]. The autoencoders in [`vae`] decode latent images.
 //!
-//! On the CPU the bits of an image do not depend on the batch that it is in, nor on the number of threads, nor on the
-//! step counts of the tokens that are drawn with it.
+//! On the CPU, the bits of an image do not depend on its batch, on the number of threads, or on the step counts of other
+//! tokens.
 //!
 //! # Examples
-//! All tokens of a digit in one step, which gives a poor picture:
+//! Generates all tokens of a digit in one step, which gives a poor image:
 //! ```
 //! use gtr_backends::{Device, open};
 //! use gtr_core::{Denoise, DiffusionSteps, ImageIndex, MaskedGenerator, Noise, Row, Seed, Targets, Timesteps};
@@ -37,12 +37,12 @@ pub mod conform;
 mod device;
 pub mod diffusion;
 mod error;
-mod executed;
+mod executed_cost;
 mod families;
 mod family;
 pub mod field;
-mod file;
-mod files;
+mod atomic_file;
+mod bounded_read;
 mod fingerprint;
 pub mod judge;
 pub mod latent;
@@ -51,22 +51,22 @@ pub mod lightgen;
 pub mod mar;
 mod model;
 mod models;
-mod numbers;
+mod host_slice;
 mod open;
 mod picture;
-mod product;
+mod matmul;
 mod prompt;
 mod published;
 pub mod raster;
 mod repository;
-mod rows;
-mod sizes;
+mod row_ops;
+mod model_size;
 mod spec;
-mod square;
-mod stand_in;
+mod peak_rate;
+mod placeholder;
 pub mod text;
 pub mod trace;
-mod unfinished;
+mod temporary_files;
 pub mod vae;
 
 pub use candle_core::Device;
@@ -74,12 +74,12 @@ pub use candle_core::Device;
 pub use self::compute::{Compute, Precision};
 pub use self::device::{auto_device, device, device_name};
 pub use self::error::{BackendError, StackSize};
-pub use self::executed::executed;
+pub use self::executed_cost::executed;
 pub use self::families::Families;
 pub use self::family::{ModelFamily, OpenOptions};
-pub use self::file::{AtomicFile, follow};
+pub use self::atomic_file::{AtomicFile, follow};
 pub use self::fingerprint::{fingerprint, fingerprint_in};
-pub use self::judge::{Judge, Verdict};
+pub use self::judge::{Judge, Classification};
 pub use self::latent::Canvas;
 pub use self::model::{AnyModel, Model};
 pub use self::models::{EMBEDDED, EmbeddedModel, Files, Found};
@@ -88,9 +88,9 @@ pub use self::picture::Picture;
 pub use self::prompt::PromptInput;
 pub use self::published::{PublishedCost, published_cost};
 pub use self::repository::{IN_REPOSITORY, RepositoryModel};
-pub use self::sizes::Stack;
+pub use self::model_size::Stack;
 pub use self::spec::ModelSpec;
-pub use self::square::{Squares, threads};
-pub use self::stand_in::{STAND_IN_BYTES, stand_in};
+pub use self::peak_rate::{PeakRate, threads};
+pub use self::placeholder::{PLACEHOLDER_BYTES, placeholder};
 pub use self::text::TextEncoder;
-pub use self::unfinished::{Unfinished, remove_unfinished};
+pub use self::temporary_files::{Unfinished, remove_unfinished};

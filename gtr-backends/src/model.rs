@@ -1,4 +1,4 @@
-//! A model of any family, opened.
+//! The interface of opened models of any family.
 
 use std::fmt::Debug;
 
@@ -14,38 +14,38 @@ use crate::spec::ModelSpec;
 use crate::vae::KlEncoder;
 use crate::{BackendError, Picture};
 
-/// What every opened model can do beside generating: a [`gtr_core::MaskedGenerator`] whose prompts and canvases have no type
-/// of their own. [`LatentGenerator`] is one for every [`Backbone`].
+/// An opened model of any family: a [`gtr_core::MaskedGenerator`] with type-erased prompts and canvases, and the methods that
+/// all models of this crate have. [`LatentGenerator`] implements it for every [`Backbone`].
 pub trait Model:
     ErasedGenerator<Features = Conditions, Tokens = Tensor, Image = Picture, Error = BackendError> + Debug + Send
 {
-    /// Its sizes, and how it is used.
+    /// Sizes and default settings.
     fn spec(&self) -> ModelSpec;
 
-    /// Which part of its checkpoint the weights are.
+    /// Section of the checkpoint that the weights are from.
     fn section(&self) -> &Section;
 
-    /// Height, width and channels of its pictures.
+    /// Height, width and channels of its images.
     fn shape(&self) -> [usize; 3];
 
-    /// The prompt that an image is asked for by.
+    /// Converts an input to a prompt of this model.
     ///
     /// # Errors
-    /// [`BackendError::PromptKind`] for a kind of prompt that the model does not take, else what is wrong with it.
+    /// [`BackendError::PromptKind`] for a kind of prompt that the model does not take; otherwise an error of the input.
     fn prompt(&self, input: &PromptInput) -> Result<AnyPrompt, BackendError>;
 
-    /// The prompt of a class.
+    /// Returns the prompt of a class.
     ///
     /// # Errors
-    /// As [`Model::prompt`].
+    /// Those of [`Model::prompt`].
     fn class(&self, class: u32) -> Result<AnyPrompt, BackendError> {
         self.prompt(&PromptInput::Class(class))
     }
 
-    /// The classes of a list of names, as [`Class::listed`](crate::mar::Class::listed) reads it.
+    /// Looks up a list of class names, with the rules of [`Class::listed`](crate::mar::Class::listed).
     ///
     /// # Errors
-    /// [`BackendError::ClassName`] for a name that no class has.
+    /// [`BackendError::ClassName`] for an unknown name.
     fn classes_named(&self, names: &[&str]) -> Result<Vec<u32>, BackendError> {
         match names {
             [] => Ok(Vec::new()),
@@ -53,53 +53,53 @@ pub trait Model:
         }
     }
 
-    /// The inverse of [`Model::prompt`]: what a trace records of a prompt.
+    /// The inverse of [`Model::prompt`]: returns the input that a trace records.
     ///
     /// # Errors
     /// [`BackendError::Foreign`] for a prompt of another model, [`BackendError::Untraceable`] for a model that cannot be traced.
     fn recorded(&self, prompt: &AnyPrompt) -> Result<PromptInput, BackendError> {
         let _ = prompt;
-        Err(BackendError::Untraceable("runs of this model cannot be traced: it does not tell its prompts".to_owned()))
+        Err(BackendError::Untraceable("runs of this model cannot be traced: it does not record its prompts".to_owned()))
     }
 
-    /// The values of the tokens of a canvas that are known, in the order in which they became known: `[images, known,
-    /// channels]`. `None` before the first step, and for a model that cannot be traced.
+    /// Returns the values of the known tokens of a canvas in the order of generation, `[images, known, channels]`. Returns
+    /// `None` before the first step, and for a model that cannot be traced.
     fn known_values<'c>(&self, canvas: &'c AnyCanvas) -> Option<&'c Tensor> {
         let _ = canvas;
         None
     }
 
-    /// Whether there is all that it takes to make pictures: models of latents need an autoencoder.
+    /// Returns true if the model can decode images: models of latents need an autoencoder.
     fn makes_pictures(&self) -> bool {
         true
     }
 
-    /// Operations that making a picture of an image's tokens takes, a multiplication and an addition being two.
+    /// Number of operations of decoding one image; a multiplication and an addition are two operations.
     fn picture_operations(&self) -> f64 {
         0.0
     }
 
-    /// Takes the model to another grid.
+    /// Changes the grid.
     ///
     /// # Errors
-    /// [`BackendError::OneGrid`] for a model that is made for one grid.
+    /// [`BackendError::OneGrid`] for a model with one fixed grid.
     fn set_grid(&mut self, grid: Grid) -> Result<(), BackendError> {
         let spec = self.spec();
         Err(BackendError::OneGrid { model: "the model".to_owned(), own: spec.grid, asked: grid })
     }
 
-    /// Adds the encoder of an autoencoder, so that the model can go on from pictures.
+    /// Adds the encoder of an autoencoder, so that the model can start from images.
     ///
     /// # Errors
-    /// [`BackendError::Config`] if it does not fit the model, or if the model has no use for one.
+    /// [`BackendError::Config`] if it does not fit the model, or if the model does not use one.
     fn set_encoder(&mut self, encoder: KlEncoder) -> Result<(), BackendError> {
         let _ = encoder;
-        let reason = "the model takes no encoder of an autoencoder".to_owned();
+        let reason = "the model does not use an autoencoder".to_owned();
         Err(BackendError::Config { model: "the model".to_owned(), reason })
     }
 }
 
-/// A model of any family, which [`open`](fn@crate::open) gives. The methods of [`Model`] are called on it.
+/// A model of any family, as returned by [`open`](fn@crate::open). It has the methods of [`Model`].
 pub type AnyModel = AnyGenerator<dyn Model>;
 
 impl<B: Backbone + 'static> Model for LatentGenerator<B> {

@@ -1,4 +1,4 @@
-//! Models that are part of the program, models on disk, and their files.
+//! Built-in models, models on disk, and their files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use crate::checkpoint::{Checkpoint, Layout, Wanted};
 use crate::repository::RepositoryModel;
 use crate::vae::{KlDecoder, LatentScale, open_diffusers};
 
-/// A model that is part of the program.
+/// A built-in model.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct EmbeddedModel {
-    /// What it is called on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it makes, in a few words.
+    /// Short description.
     pub summary: &'static str,
-    /// Where it comes from, how it was trained, what it can do.
+    /// Model card: origin, training and quality.
     pub card: &'static str,
     pub(crate) config: &'static str,
     pub(crate) weights: &'static [u8],
-    /// Its field, as `gtr-cli field` measured it.
+    /// Its field, measured by `gtr-cli field`.
     pub(crate) field: Option<&'static [u8]>,
 }
 
-/// All models that are part of the program.
+/// All built-in models.
 pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     name: "digits",
     summary: "handwritten digits, 8x8 tokens, 32x32 pixels, 10 classes, 3 million parameters",
@@ -36,16 +36,16 @@ pub const EMBEDDED: &[EmbeddedModel] = &[EmbeddedModel {
     field: Some(include_bytes!("../../models/mar-digits/field.safetensors")),
 }];
 
-/// The files of a model.
+/// Files of a model that replace its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Files<'a> {
-    /// A checkpoint, instead of the model's own.
+    /// Checkpoint; `None` for that of the model.
     pub weights: Option<&'a Path>,
-    /// The section of the checkpoint that holds the weights, instead of the one that names tell.
+    /// Section of the checkpoint; `None` selects it by name.
     pub section: Option<&'a str>,
-    /// The autoencoder: a checkpoint, or a folder as diffusers writes it.
+    /// Autoencoder: a checkpoint, or a folder in the layout of diffusers.
     pub vae: Option<&'a Path>,
-    /// Random weights of this seed instead of a checkpoint, and a random autoencoder where one is needed and not given.
+    /// Seed of random weights in place of a checkpoint. A missing autoencoder is then random, too.
     pub random: Option<u64>,
 }
 
@@ -59,18 +59,18 @@ impl Files<'_> {
     }
 }
 
-/// Where a model is.
+/// Location of a model.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// Known by name: its sizes are in the program, its weights are not.
+    /// Published model: its configuration is built in, its weights are not.
     Published,
-    /// Part of the program.
+    /// Built-in model.
     BuiltIn(&'static EmbeddedModel),
-    /// A path, and the `config.json` there.
+    /// Path of the model, and path and text of its `config.json`.
     OnDisk { path: PathBuf, config: PathBuf, text: String },
 }
 
-/// A model that was found, and its configuration. [`Families::find`](crate::Families::find) gives it.
+/// A model and its configuration, as returned by [`Families::find`](crate::Families::find).
 #[derive(Clone, Debug)]
 pub struct Found {
     model: String,
@@ -82,17 +82,17 @@ impl Found {
         Self { model: model.to_owned(), source }
     }
 
-    /// What was asked for: a name or a path.
+    /// Requested name or path.
     pub fn model(&self) -> &str {
         &self.model
     }
 
-    /// Whether it is known by name, with sizes that are part of the program.
+    /// Returns true for a published model, whose configuration is built in.
     pub fn is_published(&self) -> bool {
         matches!(self.source, Source::Published)
     }
 
-    /// The name and the text of its configuration, unless it is known by name.
+    /// Returns the name and the text of the configuration; `None` for a published model.
     pub fn config(&self) -> Option<(String, &str)> {
         match &self.source {
             Source::Published => None,
@@ -101,21 +101,21 @@ impl Found {
         }
     }
 
-    /// Where it is.
+    /// Location of the model.
     pub(crate) fn source(&self) -> &Source {
         &self.source
     }
 
-    /// What is said if it is known by a name that another family gives.
+    /// Returns the error for a published model of another family.
     pub(crate) fn of_another_family(&self) -> BackendError {
         BackendError::OtherFamily { model: self.model.clone() }
     }
 
-    /// The checkpoint of the model: random, given, its own. `section` is what is taken of it unless the files name one, `layout`
-    /// the tensors that random weights are made for.
+    /// Opens the checkpoint of the model: random weights, the given checkpoint, or its own. `section` is the default section,
+    /// `layout` returns the tensors of random weights.
     ///
     /// # Errors
-    /// [`BackendError::WithoutWeights`] for a model that is known by name alone, else what is wrong with the files.
+    /// [`BackendError::WithoutWeights`] for a published model without a checkpoint; otherwise an error of its files.
     pub fn checkpoint(
         &self,
         files: &Files<'_>,
@@ -140,12 +140,12 @@ impl Found {
     }
 }
 
-/// The checkpoint of a model on disk: the file itself, or the only one of the folder.
+/// Returns the checkpoint of a model on disk: the file itself, or the only checkpoint of the folder.
 pub(crate) fn checkpoint_of(path: &Path) -> Result<PathBuf, BackendError> {
     if path.is_dir() { only_checkpoint(path) } else { Ok(path.to_owned()) }
 }
 
-/// An autoencoder in a file, or in a folder that may state the scale of its latents.
+/// Opens an autoencoder from a file, or from a folder that also states the scale of the latents.
 pub(crate) fn open_vae(path: &Path, device: &Device) -> Result<(KlDecoder, Option<LatentScale>), BackendError> {
     if path.is_dir() {
         let (decoder, scale) = open_diffusers(path, device)?;
@@ -158,8 +158,8 @@ pub(crate) fn embedded(model: &str) -> Option<&'static EmbeddedModel> {
     EMBEDDED.iter().find(|embedded| embedded.name == model)
 }
 
-/// Path of a model on disk: the folder of one that is in the repository, or the path that was given; `None` if there is no
-/// such path.
+/// Returns the path of a model on disk: the folder of a model of the repository, or the given path. Returns `None` if the
+/// path does not exist.
 pub(crate) fn place(model: &str) -> Result<Option<PathBuf>, BackendError> {
     if let Some(known) = RepositoryModel::find(model) {
         return known.place().map(Some);
@@ -168,19 +168,19 @@ pub(crate) fn place(model: &str) -> Result<Option<PathBuf>, BackendError> {
     Ok(path.exists().then(|| path.to_owned()))
 }
 
-/// The folder of a model on disk, where its `config.json` is.
+/// Returns the folder of a model on disk, which has its `config.json`.
 pub(crate) fn folder_of(path: &Path) -> PathBuf {
     if path.is_dir() { path.to_owned() } else { path.parent().map_or_else(PathBuf::new, Path::to_owned) }
 }
 
-/// The field of a model, in its folder.
+/// File name of a model's field, in its folder.
 pub(crate) const FIELD: &str = "field.safetensors";
 
-/// The endings of checkpoints; those of a later row count where a folder has none of the rows before.
+/// File name endings of checkpoints. A later row is used only if a folder has no file of an earlier row.
 const ENDINGS: [&[&str]; 3] =
     [&[".safetensors.index.json", ".bin.index.json"], &[".safetensors", ".pth"], &[".pt", ".ckpt", ".bin"]];
 
-/// The one checkpoint of a folder.
+/// Returns the only checkpoint of a folder.
 fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
     let wrong = |source| BackendError::Read { path: folder.to_owned(), source };
     let mut all = Vec::new();
@@ -190,7 +190,7 @@ fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
     all.sort();
     let ends = |path: &&PathBuf, endings: &[&str]| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // A field may lie beside the weights.
+        // The folder may also have a field.
         endings.iter().any(|ending| name.ends_with(ending) && !name.starts_with('.') && name != FIELD)
     };
     let found = ENDINGS.iter().map(|endings| all.iter().filter(|path| ends(path, endings)).collect::<Vec<_>>());
@@ -200,7 +200,7 @@ fn only_checkpoint(folder: &Path) -> Result<PathBuf, BackendError> {
         _ => Err(BackendError::Checkpoint {
             file: folder.display().to_string(),
             reason: format!(
-                "the folder holds {} checkpoints (.safetensors, .pth), it must hold one; name the file instead",
+                "expected one checkpoint (.safetensors, .pth) in the folder, found {}; give the path of the file instead",
                 found.len()
             ),
         }),

@@ -13,19 +13,19 @@ use crate::models::Files;
 use crate::spec::ModelSpec;
 use crate::{BackendError, Compute};
 
-/// Opens a model of any built-in family: one of [`EMBEDDED`](crate::EMBEDDED) by its name, or a path. A path is a checkpoint
-/// (`.safetensors`, `.pth`) with a `config.json` beside it, or a folder with both. `weights` is read instead of the model's
-/// own weights. [`Families::open`] takes more options and more families.
+/// Opens a model of any built-in family by its name or path. A path is a checkpoint (`.safetensors`, `.pth`) with a
+/// `config.json` in the same folder, or a folder with both. `weights` replaces the checkpoint of the model.
+/// [`Families::open`] takes more options and other families.
 ///
 /// # Errors
-/// [`BackendError::UnknownModel`] if it is none of these; otherwise what is missing or wrong in its files.
+/// [`BackendError::UnknownModel`] for another name; otherwise an error of its files.
 ///
 /// # Examples
 /// ```
 /// let model = gtr_backends::open("digits", None, &gtr_backends::Device::Cpu)?;
 /// assert_eq!(model.spec().classes, Some(10));
 /// let error = gtr_backends::open("digit", None, &gtr_backends::Device::Cpu).unwrap_err();
-/// assert!(error.to_string().contains("neither built in (digits"));
+/// assert!(error.to_string().contains("expected digits"));
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 pub fn open(model: &str, weights: Option<&Path>, compute: impl Into<Compute>) -> Result<AnyModel, BackendError> {
@@ -33,25 +33,24 @@ pub fn open(model: &str, weights: Option<&Path>, compute: impl Into<Compute>) ->
     Families::builtin().open(model, &OpenOptions::new(files, compute))
 }
 
-/// Opens a model of classes: one of [`EMBEDDED`](crate::EMBEDDED), `mar-b`, `mar-l`, `mar-h`, or a path as in
-/// [`open`](fn@crate::open).
+/// Opens a class-conditional model: a built-in model, `mar-b`, `mar-l`, `mar-h`, or a path as in [`open`](fn@crate::open).
 ///
-/// Sizes of a model asked for by its published name are those that the checkpoint tells, as far as the name leaves them open.
+/// For a published name, the number of classes and the sizes of buffer, grid, patch and head are read from the checkpoint.
 ///
 /// # Errors
-/// [`BackendError::UnknownModel`] if it is none of these; otherwise what is missing or wrong in its files.
+/// [`BackendError::UnknownModel`] for another name; otherwise an error of its files.
 pub fn open_mar(model: &str, files: &Files<'_>, compute: impl Into<Compute>) -> Result<MarGenerator, BackendError> {
     mar::open(&Families::builtin().find(model)?, &OpenOptions::new(*files, compute))
 }
 
-/// Opens a model of texts: `lightgen-base`, `lightgen-large`, `lightgen-huge`, or a path: a checkpoint (`.safetensors`,
-/// `.pth`) with a `config.json` beside it, or a folder with both. It generates on its own grid;
-/// [`set_grid`](LightGenGenerator::set_grid) takes it to another.
+/// Opens a text-conditional model: `lightgen-base`, `lightgen-large`, `lightgen-huge`, or a path as in
+/// [`open`](fn@crate::open). It generates on its default grid until [`set_grid`](LightGenGenerator::set_grid) changes it.
 ///
-/// `text_width` is the width of the text encoder, if it is known: random weights are made to fit it, others must.
+/// `text_width` is the width of the text encoder, if known. Random weights are created for this width; other weights must
+/// match it.
 ///
 /// # Errors
-/// [`BackendError::UnknownModel`] if it is none of these; otherwise what is missing or wrong in its files.
+/// [`BackendError::UnknownModel`] for another name; otherwise an error of its files.
 pub fn open_lightgen(
     model: &str,
     files: &Files<'_>,
@@ -62,16 +61,16 @@ pub fn open_lightgen(
     lightgen::open(&Families::builtin().find(model)?, &options)
 }
 
-/// Looks up what is known of a model without its weights.
+/// Returns the description of a model without its weights.
 ///
 /// # Errors
-/// As [`Families::spec`].
+/// Those of [`Families::spec`].
 ///
 /// # Examples
 /// ```
 /// let spec = gtr_backends::spec("mar-h")?;
 /// assert_eq!((spec.grid.tokens(), spec.arch.head.depth), (256, 12));
-/// // How many tokens of the text encoder a prompt has, padded or cut.
+/// // Number of text tokens of a prompt, after padding or truncation.
 /// assert_eq!(gtr_backends::spec("lightgen-large")?.arch.text.unwrap().length, 128);
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
@@ -79,10 +78,10 @@ pub fn spec(model: &str) -> Result<ModelSpec, BackendError> {
     Families::builtin().spec(model)
 }
 
-/// The token grid of a model for pictures of this height and width in pixels; it reads no weights.
+/// Returns the token grid of a model for images of this height and width in pixels. Reads no weights.
 ///
 /// # Errors
-/// As [`Families::grid_for`].
+/// Those of [`Families::grid_for`].
 ///
 /// # Examples
 /// ```
@@ -95,7 +94,7 @@ pub fn grid_for(model: &str, height: u32, width: u32) -> Result<Grid, BackendErr
     Families::builtin().grid_for(model, height, width)
 }
 
-/// The models that are known by name; their weights are not part of the program.
+/// Names of the published models. Their weights are not part of the program.
 pub fn published() -> impl Iterator<Item = &'static str> {
     Families::builtin().published().collect::<Vec<_>>().into_iter()
 }

@@ -104,7 +104,7 @@ mod tests {
     fn unknown_tokens_are_grey() {
         let picture = Picture::new(4, 2, 1, vec![1.0; 8]).unwrap();
         let grid = gtr_core::Grid::new(1, 2).unwrap();
-        let hidden = picture.without(&TokenSet::of(grid, grid.at(0, 1)));
+        let hidden = picture.without(&TokenSet::from_tokens(grid, grid.at(0, 1)));
         assert_eq!(hidden.pixels(), [1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 0.5, 0.5]);
     }
 

@@ -1,23 +1,23 @@
-//! What an image is asked for by, in a form that every family of models takes.
+//! Inputs of prompts, independent of the model family.
 
 use candle_core::Tensor;
 
-/// What an image is asked for by. A model makes its own prompt of it: [`Model::prompt`](crate::Model::prompt).
+/// Input of a prompt. [`Model::prompt`](crate::Model::prompt) converts it to the prompt of a model.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PromptInput {
     /// A class, counted from 0.
     Class(u32),
-    /// The last hidden state of the text encoder, `[text length, caption channels]`.
+    /// Last hidden state of the text encoder, `[text length, caption channels]`.
     Text(Tensor),
-    /// A text whose vectors are drawn from its letters, to try a model without a text encoder.
+    /// Random vectors, seeded by a text, to test a model without a text encoder.
     RandomText(String),
-    /// The vectors of a text as the model looks at them, `[text length, width]`; this is what a trace records.
+    /// Output of the text aligner of the model, `[text length, width]`. Traces record this form.
     EmbeddedText(Tensor),
 }
 
 impl PromptInput {
-    /// The kind, in words.
+    /// Kind of prompt, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Class(_) => "classes",

@@ -13,7 +13,7 @@ pub struct PublishedCost {
     pub fits: bool,
 }
 
-/// The figure of each model, if published.
+/// Figure of each model, if published.
 type Column = [Option<f64>; 3];
 
 /// Presets of the paper's table with their operations and speedups, the models in the order of [`MODELS`].

@@ -1,28 +1,28 @@
-//! What is known of a model without its weights.
+//! Description of a model without its weights.
 
 use gtr_core::cost::ArchSpec;
 use gtr_core::{Grid, GuidanceSchedule, TimestepLimit};
 
-/// What is known of a model without its weights.
+/// Description of a model without its weights.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelSpec {
-    /// The sizes that decide what a plan costs. Those of a text are there if the model makes images of texts.
+    /// Sizes that determine the cost of a plan. `arch.text` is set for text-conditional models.
     pub arch: ArchSpec,
-    /// Its token grid.
+    /// Token grid.
     pub grid: Grid,
-    /// The timesteps that it is good for.
+    /// Timesteps that the model supports.
     pub timestep_limit: TimestepLimit,
-    /// Its own scale of guidance.
+    /// Default guidance scale.
     pub guidance: Option<f64>,
-    /// How that scale moves over the AR steps.
+    /// Schedule of the guidance scale over the AR steps.
     pub guidance_schedule: GuidanceSchedule,
-    /// Number of its classes, if it makes images of classes.
+    /// Number of classes of a class-conditional model.
     pub classes: Option<usize>,
 }
 
 impl ModelSpec {
-    /// A model of these sizes on this grid, of no classes, with all timesteps and no guidance of its own.
+    /// Describes a model without classes, with all timesteps and no default guidance scale.
     pub fn new(arch: ArchSpec, grid: Grid) -> Self {
         Self {
             arch,

@@ -1,7 +1,7 @@
 //! Catalogue of the implementations of the axes, for flags and help texts.
 
 use gtr_backends::Families;
-use gtr_core::{AxisName, Config, Description, Registry};
+use gtr_core::{AxisName, AxisConfig, Description, Registry};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
@@ -24,7 +24,7 @@ pub(crate) struct Kind {
     /// Form of each parameter, in the order of the description.
     pub(crate) forms: Vec<Form>,
     /// Default configuration.
-    pub(crate) default: Config,
+    pub(crate) default: AxisConfig,
 }
 
 /// Form of the value of a parameter.
@@ -102,7 +102,7 @@ impl Kind {
     }
 }
 
-fn default(registry: &Registry, axis: AxisName, kind: &str) -> Config {
+fn default(registry: &Registry, axis: AxisName, kind: &str) -> AxisConfig {
     macro_rules! example {
         ($entries:ident) => {
             registry.$entries().iter().find(|entry| entry.kind() == kind).map(|entry| entry.examples())
@@ -115,7 +115,7 @@ fn default(registry: &Registry, axis: AxisName, kind: &str) -> Config {
         AxisName::Detail => example!(details),
     };
     let default = examples.into_iter().flatten().find(|(name, _)| *name == "default");
-    default.map_or_else(|| Config::new(kind), |(_, config)| config)
+    default.map_or_else(|| AxisConfig::new(kind), |(_, config)| config)
 }
 
 /// Returns the form that a schema describes. Every other schema is a single value, which the implementation checks itself.

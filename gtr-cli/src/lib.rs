@@ -19,7 +19,7 @@
 mod args;
 mod catalogue;
 mod commands;
-mod ending;
+mod extension;
 mod error;
 mod input;
 mod memory;

@@ -75,7 +75,7 @@ pub(crate) type Named<'a> = (&'static str, Option<&'a Path>);
 
 /// Returns an error if two flags write to the same file, or if one flag reads a file that another one writes. Standard input and
 /// standard output can be used by one flag each.
-pub(crate) fn apart(written: &[Named<'_>], read: &[Named<'_>]) -> Result<(), CliError> {
+pub(crate) fn refuse_same_file(written: &[Named<'_>], read: &[Named<'_>]) -> Result<(), CliError> {
     for (named, stream) in [(written, "output"), (read, "input")] {
         let mut streams = named.iter().filter(|(_, path)| path.is_some_and(is_stream));
         if let (Some((first, _)), Some((second, _))) = (streams.next(), streams.next()) {

@@ -1,4 +1,4 @@
-//! An implementation of an axis: its trait, and its entry in a list, where its type is erased.
+//! The interface that all implementations share, and their type-erased entries in lists.
 
 use std::fmt::Debug;
 
@@ -7,68 +7,68 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{AxisName, Config, Error, Params};
+use crate::{AxisName, AxisConfig, Error, Params};
 
-/// What every implementation of an axis has: its own type holds its parameters.
+/// An implementation of an axis. The fields of the type are its parameters.
 ///
-/// The first sentence of the type's documentation is its summary, and the documentation of its fields describes its
-/// parameters: the command line, the schema and the reference page all read it from there.
+/// The first paragraph of the type's documentation is its summary, and the documentation of a field describes the
+/// parameter. The command line, the schemas and the reference page use these texts.
 pub trait Component:
     Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
 {
-    /// Name by which a schedule asks for it, in kebab-case.
+    /// Name in a schedule, in kebab-case.
     const KIND: &'static str;
-    /// Where it comes from: paper section, reference implementation, or this project.
+    /// Origin: paper section, reference implementation, or this project.
     const SOURCE: &'static str;
 
-    /// Checks what the types of the parameters cannot say.
+    /// Checks conditions that the types of the parameters cannot express.
     ///
     /// # Errors
-    /// What is wrong, and what would be right.
+    /// Returns a message that states the invalid value and the valid ones.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 
-    /// Named sets of parameters, each shown in the reference and pinned by a snapshot.
+    /// Returns named sets of parameters. Each is in the reference page and has a snapshot of its plan.
     fn examples() -> Vec<(&'static str, Self)> {
         vec![("default", Self::default())]
     }
 }
 
-/// An implementation with its parameters is a configuration of its axis; every parameter is written out.
+/// Converts an implementation to the configuration of its axis, with every parameter.
 ///
 /// # Examples
 /// ```
-/// use gtr_core::Config;
+/// use gtr_core::AxisConfig;
 /// use gtr_core::order::{Bisection, Cut, Stages};
 /// let order = Bisection { cut: Cut::Quincunx, stages: Stages::new(4)?, ..Bisection::default() };
-/// let config = Config::from(order);
+/// let config = AxisConfig::from(order);
 /// assert_eq!(config.kind, "bisection");
 /// assert_eq!(config.params["cut"], "quincunx");
 /// # Ok::<(), gtr_core::OutOfRange>(())
 /// ```
-impl<C: Component> From<C> for Config {
+impl<C: Component> From<C> for AxisConfig {
     fn from(component: C) -> Self {
         Self { kind: C::KIND.to_owned(), params: params_of(&component) }
     }
 }
 
-/// The trait objects that stand for an axis: `dyn Order`, `dyn Pace`, `dyn Diffusion` and `dyn Detail`.
+/// Implemented by the trait objects of the axes: `dyn Order`, `dyn Pace`, `dyn Diffusion` and `dyn Detail`.
 pub trait Axis: Debug + Send + Sync {
-    /// The axis.
+    /// Name of the axis.
     const NAME: AxisName;
 }
 
-/// Turns an implementation into its axis's trait object.
+/// Converts an implementation to the trait object of its axis.
 pub trait Erase<T>: Axis {
-    /// Boxes it.
+    /// Boxes the implementation.
     fn erase(component: T) -> Box<Self>;
 }
 
-/// Makes an implementation of parameters, and writes every parameter out.
+/// Builds an implementation from parameters. Also returns the parameters with all defaults filled in.
 type Build<A> = fn(Params) -> Result<(Params, Box<A>), Error>;
 
-/// One implementation of an axis, its type erased.
+/// A type-erased implementation of an axis.
 ///
 /// # Examples
 /// ```
@@ -96,7 +96,7 @@ impl<A: ?Sized> Clone for Entry<A> {
 impl<A: ?Sized> Copy for Entry<A> {}
 
 impl<A: ?Sized> Entry<A> {
-    /// The entry of an implementation.
+    /// Creates the entry of an implementation.
     pub const fn of<T: Component>() -> Self
     where
         A: Erase<T>,
@@ -111,38 +111,38 @@ impl<A: ?Sized> Entry<A> {
         }
     }
 
-    /// The axis that it implements.
+    /// Returns the axis.
     pub fn axis(&self) -> AxisName {
         self.axis
     }
 
-    /// Name by which a schedule asks for it.
+    /// Returns the name in a schedule.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// Where it comes from.
+    /// Returns the origin, [`Component::SOURCE`].
     pub fn source(&self) -> &'static str {
         self.source
     }
 
-    /// Named example configurations.
-    pub fn examples(&self) -> Vec<(&'static str, Config)> {
-        let config = |params| Config { kind: self.kind.to_owned(), params };
+    /// Returns named example configurations.
+    pub fn examples(&self) -> Vec<(&'static str, AxisConfig)> {
+        let config = |params| AxisConfig { kind: self.kind.to_owned(), params };
         (self.examples)().into_iter().map(|(name, params)| (name, config(params))).collect()
     }
 
-    /// The schema of its parameters.
+    /// Returns the JSON schema of the parameters.
     pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
         (self.schema)(generator)
     }
 
-    /// The implementation of these parameters, and the parameters with every one of them written out.
+    /// Builds the implementation. Also returns the parameters with all defaults filled in.
     pub(crate) fn build(&self, params: Params) -> Result<(Params, Box<A>), Error> {
         (self.build)(params)
     }
 
-    /// What the implementation is and takes, in words.
+    /// Returns the description of the implementation and its parameters, from their documentation.
     pub fn describe(&self) -> Description {
         let schema = (self.schema)(&mut schemars::generate::SchemaSettings::draft2020_12().into_generator());
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -165,31 +165,31 @@ impl<A: ?Sized> Entry<A> {
     }
 }
 
-/// An implementation in words, taken from its documentation.
+/// Description of an implementation, from its documentation.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Description {
-    /// The axis that it implements.
+    /// Axis of the implementation.
     pub axis: AxisName,
-    /// Name by which a schedule asks for it.
+    /// Name in a schedule.
     pub kind: &'static str,
     /// The first paragraph of the description.
     pub summary: String,
-    /// All of its documentation.
+    /// The whole documentation.
     pub description: String,
-    /// Where it comes from.
+    /// Origin of the algorithm.
     pub source: &'static str,
-    /// What it takes.
+    /// Parameters.
     pub parameters: Vec<Parameter>,
 }
 
-/// A parameter in words.
+/// Description of a parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Parameter {
-    /// Its name in a schedule.
+    /// Name in a schedule.
     pub name: String,
-    /// What it means.
+    /// Meaning of the parameter.
     pub description: String,
-    /// Its value where nothing is said.
+    /// Value if the schedule does not set the parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
 }
@@ -208,7 +208,7 @@ fn examples<T: Component>() -> Vec<(&'static str, Params)> {
     T::examples().iter().map(|(name, component)| (*name, params_of(component))).collect()
 }
 
-/// The parameters of a component: an object of its fields, whatever serde makes of its type otherwise.
+/// Returns the fields of a component; empty if it does not serialise as an object, for example a unit struct.
 fn params_of<T: Component>(component: &T) -> Params {
     match serde_json::to_value(component) {
         Ok(Value::Object(params)) => params,
@@ -216,7 +216,7 @@ fn params_of<T: Component>(component: &T) -> Params {
     }
 }
 
-/// Makes a trait an axis, declares the modules of its implementations and lists them: one line an implementation.
+/// Declares the trait of an axis, the modules of its implementations and their list, one line per implementation.
 macro_rules! implementations {
     ($axis:ident: $($module:ident::$component:ident),* $(,)?) => {
         impl $crate::component::Axis for dyn $axis {

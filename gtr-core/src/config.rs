@@ -51,20 +51,20 @@ pub type Params = Map<String, Value>;
 ///
 /// # Examples
 /// ```
-/// let config: gtr_core::Config = serde_json::from_str(r#"{"kind": "bisection", "stages": 4}"#)?;
+/// let config: gtr_core::AxisConfig = serde_json::from_str(r#"{"kind": "bisection", "stages": 4}"#)?;
 /// assert_eq!(config.kind, "bisection");
 /// assert_eq!(config.params["stages"], 4);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Config {
+pub struct AxisConfig {
     /// Name of the implementation.
     pub kind: String,
     /// Parameters, without `kind`.
     pub params: Params,
 }
 
-impl Config {
+impl AxisConfig {
     /// Creates a configuration without parameters.
     pub fn new(kind: impl Into<String>) -> Self {
         Self { kind: kind.into(), params: Params::new() }
@@ -78,7 +78,7 @@ impl Config {
     }
 }
 
-impl Serialize for Config {
+impl Serialize for AxisConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(
             std::iter::once(("kind", &Value::String(self.kind.clone())))
@@ -87,7 +87,7 @@ impl Serialize for Config {
     }
 }
 
-impl<'de> Deserialize<'de> for Config {
+impl<'de> Deserialize<'de> for AxisConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut budget = MAX_VALUES;
         let Value::Object(mut params) = Bounded(&mut budget).deserialize(deserializer)? else {
@@ -183,13 +183,13 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        serde_json::from_str::<Config>(text).unwrap_err().to_string()
+        serde_json::from_str::<AxisConfig>(text).unwrap_err().to_string()
     }
 
     #[test]
     fn a_configuration_survives_a_round_trip() {
         let text = r#"{"kind":"x","a":[1,2.5,-3],"b":{"c":null,"d":true},"e":"f"}"#;
-        let config: Config = serde_json::from_str(text).unwrap();
+        let config: AxisConfig = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&config).unwrap(), text);
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
-use crate::object::{Object, maybe_object, object, objects};
+use crate::json_object::{Object, maybe_object, object, objects};
 use crate::{DiffusionSteps, Grid, GridError, OutOfRange, Role, Rule, Schedule, Violation, unmarked};
 
 /// A plan file is refused beyond this size, before it is read whole.

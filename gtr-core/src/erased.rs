@@ -1,4 +1,4 @@
-//! Models of different types behind one type, for callers that are not generic over the model.
+//! Type-erased models, for callers that are not generic over the model.
 
 use std::any::Any;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use crate::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex};
 
-/// A prompt or a canvas was made by a model of another type.
+/// Error for a prompt or a canvas that was created by a model of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} was made by a model of another family")]
+#[error("the {what} was created by a model of another family")]
 pub struct Foreign {
     /// `prompt` or `canvas`.
     pub what: &'static str,
 }
 
-/// A prompt of a model whose type is erased; cheap to copy.
+/// A type-erased prompt. Cloning is cheap.
 #[derive(Clone)]
 pub struct AnyPrompt(Arc<dyn Any + Send + Sync>);
 
@@ -25,7 +25,7 @@ impl AnyPrompt {
         Self(Arc::new(prompt))
     }
 
-    /// The prompt, if it is of this type.
+    /// Returns the prompt if it has type `P`.
     pub fn get<P: Any>(&self) -> Option<&P> {
         self.0.downcast_ref()
     }
@@ -37,11 +37,11 @@ impl fmt::Debug for AnyPrompt {
     }
 }
 
-/// A canvas of a model whose type is erased.
+/// A type-erased canvas.
 pub struct AnyCanvas(Box<dyn Any + Send>);
 
 impl AnyCanvas {
-    /// The canvas, if it is of this type.
+    /// Returns the canvas if it has type `C`.
     pub fn get<C: Any>(&self) -> Option<&C> {
         self.0.downcast_ref()
     }
@@ -53,10 +53,10 @@ impl fmt::Debug for AnyCanvas {
     }
 }
 
-/// The object-safe form of [`MaskedGenerator`]: prompts and canvases, whose types differ from model to model, are erased.
-/// Every generator whose error can say [`Foreign`] has it; [`AnyGenerator`] turns it back into a generator.
+/// Object-safe form of [`MaskedGenerator`], with type-erased prompts and canvases. It is implemented for every generator
+/// whose error type implements `From<Foreign>`. [`AnyGenerator`] converts it back to a [`MaskedGenerator`].
 ///
-/// Each method does what the method of the same name does there.
+/// Each method corresponds to the method of the same name of [`MaskedGenerator`].
 #[expect(missing_docs, clippy::missing_errors_doc, reason = "as in `MaskedGenerator`")]
 pub trait ErasedGenerator {
     type Features;
@@ -66,7 +66,7 @@ pub trait ErasedGenerator {
 
     fn grid(&self) -> Grid;
     fn timestep_limit(&self) -> TimestepLimit;
-    fn offers(&self) -> &[Capability];
+    fn capabilities(&self) -> &[Capability];
     fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, Self::Error>;
     fn features(&mut self, canvas: &AnyCanvas, targets: &Targets) -> Result<Self::Features, Self::Error>;
     fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error>;
@@ -104,8 +104,8 @@ where
         MaskedGenerator::timestep_limit(self)
     }
 
-    fn offers(&self) -> &[Capability] {
-        MaskedGenerator::offers(self)
+    fn capabilities(&self) -> &[Capability] {
+        MaskedGenerator::capabilities(self)
     }
 
     fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, G::Error> {
@@ -157,10 +157,9 @@ where
     }
 }
 
-/// A generator whose type is erased. It does what the generator does that it was made of, with the same bits, and offers the
-/// same [`Capability`]s.
+/// A type-erased generator. It has the same output bits and [`Capability`]s as the generator inside.
 ///
-/// `D` is `dyn ErasedGenerator<..>`, or another object-safe trait that builds on it; its methods are called on this type.
+/// `D` is `dyn ErasedGenerator<..>`, or the trait object of a subtrait, whose methods are available through `Deref`.
 ///
 /// # Examples
 /// ```
@@ -176,7 +175,7 @@ where
 pub struct AnyGenerator<D: ?Sized>(Box<D>);
 
 impl<D: ?Sized> AnyGenerator<D> {
-    /// The generator in this box.
+    /// Wraps a boxed generator.
     pub fn new(generator: Box<D>) -> Self {
         Self(generator)
     }
@@ -218,8 +217,8 @@ impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
         self.0.timestep_limit()
     }
 
-    fn offers(&self) -> &[Capability] {
-        self.0.offers()
+    fn capabilities(&self) -> &[Capability] {
+        self.0.capabilities()
     }
 
     fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, D::Error> {

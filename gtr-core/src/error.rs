@@ -1,28 +1,28 @@
-//! Everything that can be wrong with a schedule or a plan.
+//! Errors of schedules and plans.
 
 use crate::{AxisName, Grid, GridError, OutOfRange, TooManyDiffusionSteps, Violation};
 
-/// Why a schedule makes no plan, or a document is none.
+/// Error of a schedule, a plan or a plan document.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No such grid or token.
+    /// The grid or a token is invalid.
     #[error(transparent)]
     Grid(#[from] GridError),
-    /// A number outside the range of its unit.
+    /// A number is outside its range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// More diffusion steps than timesteps.
+    /// A step has more diffusion steps than there are timesteps.
     #[error(transparent)]
     TooManyDiffusionSteps(#[from] TooManyDiffusionSteps),
     /// The schedule names an implementation that is not registered.
-    #[error("there is no {axis} called `{kind}`: choose one of {known}")]
+    #[error("unknown {axis} `{kind}`; expected one of {known}")]
     UnknownKind {
         /// The axis.
         axis: AxisName,
-        /// The name that was asked for.
+        /// The unknown name, cut to 80 characters.
         kind: String,
-        /// The registered names, in words.
+        /// The registered names, as text.
         known: String,
     },
     /// A parameter is missing, unknown, or has a wrong value.
@@ -30,45 +30,45 @@ pub enum Error {
     Parameter {
         /// The axis.
         axis: AxisName,
-        /// The implementation.
+        /// Name of the implementation.
         kind: String,
-        /// What is wrong, and what would be right.
+        /// Description of the problem.
         message: String,
     },
-    /// The schedule asks for what this grid cannot give.
+    /// The grid cannot satisfy the schedule, and the axis must not adapt.
     #[error("{axis}: {message}")]
     DoesNotFit {
-        /// The axis that cannot be met.
+        /// The axis that does not fit.
         axis: AxisName,
-        /// What is wrong, and what would be right.
+        /// Description of the problem.
         message: String,
     },
-    /// Subsets that do not make a partition.
+    /// The subsets are not a partition of the grid.
     #[error("not a partition of the grid of {grid}: {message}")]
     Partition {
         /// The grid.
         grid: Grid,
-        /// Which token is where it must not be.
+        /// The token that is missing, repeated or not on the grid.
         message: String,
     },
-    /// A plan for the rest of an image of which nothing is left.
+    /// All tokens are known, so the plan would be empty.
     #[error("every token of the grid of {0} is known: nothing is left to generate")]
     NothingLeft(Grid),
-    /// A field that is none, or that a loss cannot be computed on.
+    /// The field is invalid, or the loss cannot be computed on it.
     #[error("field: {0}")]
     Field(String),
-    /// A design that cannot be made.
+    /// The goal of a design is invalid or cannot be reached.
     #[error("design: {0}")]
     Design(String),
-    /// There is no preset of this name.
-    #[error("unknown preset `{name}`: expected one of {known}")]
+    /// No preset has this name.
+    #[error("unknown preset `{name}`; expected one of {known}")]
     UnknownPreset {
-        /// The name that was asked for.
+        /// The unknown name.
         name: String,
-        /// The presets, in words.
+        /// The names of all presets, as text.
         known: String,
     },
-    /// The document breaks rules of the plan format.
+    /// The document violates rules of the plan format.
     #[error("invalid plan: {}", summary(.0))]
     Unsound(Vec<Violation>),
 }

@@ -1,10 +1,10 @@
-//! What a model must be able to do to be sampled: the one trait between schedules and tensors.
+//! The trait that a model implements to be sampled.
 
 use std::fmt::Debug;
 
 use crate::{Capability, Grid, ImageIndex, NoiseSource, TimestepLimit, Timesteps, TokenIndex};
 
-/// The tokens that one AR step generates: the same number for every image of a batch, each image its own.
+/// The tokens that one AR step generates. The number is the same for all images of a batch; the tokens may differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     per_image: usize,
@@ -12,13 +12,13 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Targets of a batch.
+    /// Creates the targets of a batch.
     ///
     /// # Shapes
-    /// `images`: one list an image, all of the same length, at least one token each.
+    /// `images`: one list per image, all of the same length, with at least one token each.
     ///
     /// # Panics
-    /// If there is no image, a list is empty, or two lists differ in length: a plan makes none of these.
+    /// Panics if there is no image, a list is empty, or two lists differ in length. A plan never causes this.
     pub fn new<'a>(images: impl IntoIterator<Item = &'a [TokenIndex]>) -> Self {
         let mut images = images.into_iter();
         let first = images.next().expect("a batch has at least one image");
@@ -31,59 +31,59 @@ impl Targets {
         Self { per_image: first.len(), tokens }
     }
 
-    /// Number of tokens of one image.
+    /// Returns the number of tokens per image.
     pub fn per_image(&self) -> usize {
         self.per_image
     }
 
-    /// Number of images.
+    /// Returns the number of images.
     pub fn images(&self) -> usize {
         self.tokens.len() / self.per_image
     }
 
-    /// All tokens, image by image: the order of the rows of features and of token values.
+    /// Returns all tokens, image by image. Rows of features and token values have the same order.
     pub fn rows(&self) -> &[TokenIndex] {
         &self.tokens
     }
 
-    /// The tokens of each image.
+    /// Returns an iterator over the tokens of each image.
     pub fn by_image(&self) -> impl ExactSizeIterator<Item = &[TokenIndex]> {
         self.tokens.chunks_exact(self.per_image)
     }
 }
 
-/// Conditioning vectors in host memory, one row a target.
+/// Conditioning vectors in host memory, one row per target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureRows {
     /// Length of a row.
     pub width: usize,
-    /// The rows, one after the other.
+    /// Values, `[rows, width]`.
     pub values: Vec<f32>,
 }
 
 /// One token to denoise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The image it belongs to; with `token` the address of its noise.
+    /// Image that contains the token. `image` and `token` are the address of the row's noise.
     pub image: ImageIndex,
     /// The token.
     pub token: TokenIndex,
-    /// Which of [`Denoise::timesteps`] it walks.
+    /// Index into [`Denoise::timesteps`] of the timesteps of this row.
     pub group: usize,
 }
 
-/// What the diffusion head is asked for: one row a target, in the order of [`Targets::rows`].
+/// Input of the diffusion head: one row per target, in the order of [`Targets::rows`].
 #[derive(Clone, Copy)]
 pub struct Denoise<'a> {
-    /// The groups of timesteps that occur in the step: one, or two under a detail rule.
+    /// Timesteps of each group of rows: one group, or two if a detail rule picks tokens.
     pub timesteps: &'a [Timesteps],
     /// The rows.
     pub rows: &'a [Row],
-    /// Scale of classifier-free guidance; only looked at where the canvas is guided.
+    /// Scale of classifier-free guidance; ignored if the canvas is not guided.
     pub guidance: f64,
     /// Factor of the noise that is added after each evaluation.
     pub temperature: f64,
-    /// Where noise comes from.
+    /// Source of all noise.
     pub noise: &'a dyn NoiseSource,
 }
 
@@ -98,122 +98,124 @@ impl Debug for Denoise<'_> {
     }
 }
 
-/// A token value that is not a finite number.
+/// Location of a token value that is not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonFinite {
-    /// Position of the image in its batch.
+    /// Index of the image in its batch.
     pub slot: usize,
     /// The token.
     pub token: TokenIndex,
 }
 
-/// A masked image generator: an encoder and a decoder that condition, a diffusion head that draws token values.
+/// A masked image generator: an encoder and a decoder compute conditioning vectors, and a diffusion head samples token
+/// values.
 ///
 /// # For implementors
-/// - Write only the tokens that a call names.
-/// - Take randomness from [`Denoise::noise`] alone, under the address that the row holds.
-/// - The batch must not show: an image's values are the same bits alone and beside others, and a row's the same bits
-///   whatever the other rows' step counts.
-/// - No schedule is decided here: how many tokens, steps and which timesteps come from the caller.
+/// - Write only the targets of a call.
+/// - Take all randomness from [`Denoise::noise`], at the address of the row.
+/// - The values of an image must have the same bits in any batch, and the values of a row the same bits for any step
+///   counts of the other rows.
+/// - The caller determines the number of tokens, the diffusion steps and the timesteps.
 ///
 /// # For callers
-/// [`crate::sampler::Batch::run`] is the loop; nobody else needs to call these.
+/// [`crate::sampler::Batch::run`] is the sampling loop. Other code does not need to call these methods.
 pub trait MaskedGenerator {
-    /// What an image is asked for by: a class, a text.
+    /// Prompt of an image, for example a class or a text.
     type Prompt: Clone;
-    /// A batch of images of which some tokens are known.
+    /// State of a batch of images: token values and the set of known tokens.
     type Canvas;
-    /// The conditioning vectors of a step's targets, `[rows, width]`.
+    /// Conditioning vectors of the targets of a step, `[rows, width]`.
     type Features;
-    /// The values of a step's targets, `[rows, channels]`.
+    /// Values of the targets of a step, `[rows, channels]`.
     type Tokens;
     /// A finished image.
     type Image: Clone;
-    /// Why a call failed.
+    /// Error of a call.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// The token grid.
+    /// Returns the token grid.
     fn grid(&self) -> Grid;
 
-    /// The timesteps that the head was trained to be used with; a plan that names its own limit overrides it.
+    /// Returns the highest timestep that the head is meant to be evaluated at. A limit in the plan overrides it.
     fn timestep_limit(&self) -> TimestepLimit {
         TimestepLimit::NONE
     }
 
-    /// What this model offers beyond the required calls.
-    fn offers(&self) -> &[Capability] {
+    /// Returns the optional capabilities that the model provides.
+    fn capabilities(&self) -> &[Capability] {
         &[]
     }
 
-    /// Empty images, one a prompt. A guided canvas carries the unconditional half too.
+    /// Creates a canvas without known tokens, one image per prompt. If `guided`, the canvas includes the unconditional
+    /// half.
     ///
     /// # Errors
-    /// A prompt that the model does not know, or a failure of the device.
+    /// Returns an error if a prompt is invalid for the model or the device fails.
     fn canvas(&mut self, prompts: &[Self::Prompt], guided: bool) -> Result<Self::Canvas, Self::Error>;
 
-    /// Encoder and decoder: the conditioning vectors of the targets, given the tokens that are known.
+    /// Runs encoder and decoder: computes the conditioning vectors of the targets from the known tokens.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Returns an error if the device fails.
     fn features(&mut self, canvas: &Self::Canvas, targets: &Targets) -> Result<Self::Features, Self::Error>;
 
-    /// The conditional half of the features, as the head gets it. Called only where a detail rule asks, and only of a
-    /// model that offers [`Capability::HostFeatures`].
+    /// Copies the conditional half of the features, as passed to the head, to host memory. Called only if a detail rule
+    /// requires it and the model provides [`Capability::HostFeatures`].
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Returns an error if the device fails.
     fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error>;
 
-    /// The diffusion head: draws the value of each row.
+    /// Runs the diffusion head: samples the value of each row.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Returns an error if the device fails.
     fn denoise(&mut self, features: &Self::Features, request: &Denoise<'_>) -> Result<Self::Tokens, Self::Error>;
 
-    /// Writes the drawn values: the targets are known from here on.
+    /// Writes the values of the targets. The targets are known from then on.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Returns an error if the device fails.
     fn commit(&mut self, canvas: &mut Self::Canvas, targets: &Targets, tokens: Self::Tokens)
     -> Result<(), Self::Error>;
 
-    /// Whether a token of the image in a slot of the batch is known: was committed. The laws of models ask, to see that nothing
-    /// else than the targets of a step became known (`gtr_core::laws::generator`, with the feature `testing`).
+    /// Returns true if a token of the image at index `slot` of the batch is known, that is, was committed.
+    /// `gtr_core::laws::generator` (feature `testing`) uses it to check that each step commits only its targets.
     fn is_known(&self, canvas: &Self::Canvas, slot: usize, token: TokenIndex) -> bool;
 
-    /// Whether token values lie in host memory, so that looking at them after every step costs nothing. Otherwise the loop
-    /// looks once, before decoding.
+    /// Returns true if token values are in host memory. The loop then checks after every step that they are finite;
+    /// otherwise it checks once, before decoding.
     fn values_on_host(&self) -> bool {
         true
     }
 
-    /// The first known token whose value is not finite, if there is one.
+    /// Returns the first known token whose value is not finite, or `None`.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Returns an error if the device fails.
     fn find_non_finite(&self, canvas: &Self::Canvas) -> Result<Option<NonFinite>, Self::Error>;
 
-    /// Token values to pixels.
+    /// Decodes token values to images.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Returns an error if the device fails.
     fn decode(&mut self, canvas: Self::Canvas) -> Result<Vec<Self::Image>, Self::Error>;
 
-    /// Pixels to token values, the inverse of decoding: what the targets' tokens are in `images`, one of them for each image
-    /// of the targets. Called only of a model that offers [`Capability::Encoding`]; others have nothing to give.
+    /// Encodes images, the inverse of decoding: returns the values of the targets. `images` has one element per image of
+    /// the targets. Called only if the model provides [`Capability::Encoding`]; other models return `None`.
     ///
     /// # Errors
-    /// An image that is not of the model's size, or a failure of the device.
+    /// Returns an error if an image has the wrong size or the device fails.
     fn encode(&mut self, images: &[Self::Image], targets: &Targets) -> Result<Option<Self::Tokens>, Self::Error> {
         let _ = (images, targets);
         Ok(None)
     }
 
-    /// Pixels of images of which tokens are still unknown, those in neutral grey, for who looks on; `None` if the model
-    /// shows only finished images.
+    /// Decodes unfinished images for an observer, with unknown tokens in neutral grey. Returns `None` if the model does
+    /// not support previews.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// Returns an error if the device fails.
     fn preview(&self, canvas: &Self::Canvas) -> Result<Option<Vec<Self::Image>>, Self::Error> {
         let _ = canvas;
         Ok(None)

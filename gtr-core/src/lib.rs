@@ -1,9 +1,9 @@
-//! Sampling plans for masked autoregressive (MAR) image generators: which tokens of an image are generated when, and with
-//! how much computation.
+//! Sampling plans for masked autoregressive (MAR) image generators. A plan determines at which step each token of an
+//! image is generated, and with how many diffusion steps.
 //!
-//! A [`Schedule`] is one choice on each of four axes ([`order`], [`pace`], [`diffusion`], [`detail`]); on a [`Grid`] it
-//! makes a [`Plan`], which is data: it can be printed, saved, checked by someone else ([`verify`]) and run
-//! ([`Sampler`]) on any model that implements [`MaskedGenerator`]. This crate knows no tensors, files or clocks.
+//! A [`Schedule`] is one choice on each of four axes ([`order`], [`pace`], [`diffusion`], [`detail`]). With a [`Grid`], it
+//! determines a [`Plan`]. A plan is data: it can be printed, saved, verified independently ([`verify`]) and run
+//! ([`Sampler`]) on any model that implements [`MaskedGenerator`]. This crate does not use tensors, files or clocks.
 //!
 //! ```
 //! use gtr_core::{Grid, ImageIndex, Registry, Seed, preset};
@@ -14,7 +14,7 @@
 //! assert_eq!(summary.ar_steps, 32);
 //! assert_eq!(summary.stages[2].tokens, 128);
 //!
-//! // The token order of image 5 under seed 1, whoever makes it, wherever.
+//! // The token order of image 5 under seed 1, the same on every machine.
 //! let order = planned.plan.order(Seed(1), ImageIndex(5));
 //! assert_eq!(order.len(), 256);
 //! # Ok::<(), gtr_core::Error>(())
@@ -46,7 +46,7 @@ mod generator;
 mod grid;
 mod guidance;
 mod noise;
-mod object;
+mod json_object;
 mod partition;
 mod plan;
 mod registry;
@@ -57,24 +57,24 @@ mod spread;
 mod timesteps;
 mod token_set;
 mod units;
-mod unmarked;
+mod byte_order_mark;
 mod violation;
-mod words;
+mod lists;
 
 pub use capability::Capability;
 pub use component::{Component, Description, Entry, Parameter};
-pub use config::{AxisName, Config, Params};
+pub use config::{AxisName, AxisConfig, Params};
 pub use detail::Detail;
 pub use detail::spectrum::Spectrum;
 pub use diffusion::Diffusion;
 pub use document::{DetailDocument, GridDocument, MAX_PLAN_BYTES, PlanDocument, StageDocument, StepDocument};
 pub use error::Error;
-pub use fit::Fit;
+pub use fit::FitPolicy;
 pub use generator::{Denoise, FeatureRows, MaskedGenerator, NonFinite, Row, Targets};
 pub use grid::{Grid, GridError, Position, TokenIndex};
 pub use guidance::{Guidance, GuidanceSchedule};
-pub use noise::{Noise, NoiseSource, Purpose, Stream};
-pub use order::{Order, Within};
+pub use noise::{Noise, NoiseSource, StreamPurpose, Stream};
+pub use order::{Order, StageOrder};
 pub use pace::Pace;
 pub use partition::Partition;
 pub use plan::{DetailSummary, Plan, Planned, Stage, StageSummary, Step, Summary};
@@ -86,6 +86,6 @@ pub use schedule::Schedule;
 pub use spread::Spread;
 pub use timesteps::{TimestepLimit, Timesteps, TooManyDiffusionSteps};
 pub use token_set::TokenSet;
-pub use units::{ArSteps, DiffusionSteps, ImageIndex, OutOfRange, Rate, Seed, Share, Timestep};
-pub use unmarked::{Utf16, unmarked};
+pub use units::{ArSteps, DiffusionSteps, ImageIndex, OutOfRange, Rate, Seed, Fraction, Timestep};
+pub use byte_order_mark::{Utf16, unmarked};
 pub use violation::{Rule, Violation};

@@ -51,7 +51,7 @@ impl Noise {
 
 impl NoiseSource for Noise {
     fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
-        let mut stream = Stream::new(self.seed, Purpose::TokenNoise, image, token.get() as u64);
+        let mut stream = Stream::new(self.seed, StreamPurpose::TokenNoise, image, token.get() as u64);
         stream.seek(draw);
         stream.fill_normal(out);
     }
@@ -59,7 +59,7 @@ impl NoiseSource for Noise {
 
 /// Purpose of a stream. Streams with different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum StreamPurpose {
     /// Noise of the diffusion head; `place` is the token.
     TokenNoise,
     /// Order of the tokens within a stage; `place` is the stage.
@@ -70,7 +70,7 @@ pub enum Purpose {
     Other(u8),
 }
 
-impl Purpose {
+impl StreamPurpose {
     /// Returns the number that addresses the stream. The purposes of this crate come first.
     fn number(self) -> u16 {
         match self {
@@ -94,7 +94,7 @@ impl fmt::Debug for Stream {
 impl Stream {
     /// Creates a stream at its start. Seed, purpose and image form the key of the generator; the place selects the stream
     /// of that key.
-    pub fn new(seed: Seed, purpose: Purpose, image: ImageIndex, place: u64) -> Self {
+    pub fn new(seed: Seed, purpose: StreamPurpose, image: ImageIndex, place: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.0.to_le_bytes());
         key[8..16].copy_from_slice(&image.0.to_le_bytes());
@@ -179,15 +179,15 @@ mod tests {
         for other in [normals(0, 2, 3, 4, 8), normals(1, 0, 3, 4, 8), normals(1, 2, 0, 4, 8), normals(1, 2, 3, 0, 8)] {
             assert!(here.iter().zip(&other).all(|(a, b)| a.to_bits() != b.to_bits()));
         }
-        let order = Stream::new(Seed(1), Purpose::TokenOrder, ImageIndex(2), 3).next_u64();
-        assert_ne!(order, Stream::new(Seed(1), Purpose::Detail, ImageIndex(2), 3).next_u64());
+        let order = Stream::new(Seed(1), StreamPurpose::TokenOrder, ImageIndex(2), 3).next_u64();
+        assert_ne!(order, Stream::new(Seed(1), StreamPurpose::Detail, ImageIndex(2), 3).next_u64());
     }
 
     #[test]
     fn purposes_never_share_values() {
         let first = |purpose| Stream::new(Seed(1), purpose, ImageIndex(2), 3).next_u64();
-        let own = [Purpose::TokenNoise, Purpose::TokenOrder, Purpose::Detail];
-        let mut all: Vec<u64> = own.into_iter().chain((0..=u8::MAX).map(Purpose::Other)).map(first).collect();
+        let own = [StreamPurpose::TokenNoise, StreamPurpose::TokenOrder, StreamPurpose::Detail];
+        let mut all: Vec<u64> = own.into_iter().chain((0..=u8::MAX).map(StreamPurpose::Other)).map(first).collect();
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 3 + 256);
@@ -225,7 +225,7 @@ mod tests {
         let mut counts = [0u32; 6];
         for image in 0..6000 {
             let mut items = [0usize, 1, 2];
-            Stream::new(Seed(3), Purpose::TokenOrder, ImageIndex(image), 0).shuffle(&mut items);
+            Stream::new(Seed(3), StreamPurpose::TokenOrder, ImageIndex(image), 0).shuffle(&mut items);
             counts[items[0] * 2 + usize::from(items[1] > items[2])] += 1;
         }
         // 1000 of each are expected; the standard deviation is 29.

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::object::object;
-use crate::words::in_words;
+use crate::json_object::object;
+use crate::lists::join_names;
 use crate::{Error, Grid, Schedule};
 
 /// A named schedule with its source. It adapts to grids that do not fit it.
@@ -101,7 +101,7 @@ pub fn all() -> &'static [Preset] {
 pub fn find(name: &str) -> Result<&'static Preset, Error> {
     all().iter().find(|preset| preset.name == name).ok_or_else(|| Error::UnknownPreset {
         name: name.chars().take(80).collect(),
-        known: in_words(all().iter().map(|preset| preset.name.as_str())),
+        known: join_names(all().iter().map(|preset| preset.name.as_str())),
     })
 }
 
@@ -130,6 +130,6 @@ mod tests {
     #[test]
     fn unknown_names_list_the_known_ones() {
         let error = find("gtr").unwrap_err().to_string();
-        assert!(error.starts_with("unknown preset `gtr`: expected one of `gtr-paper`, "), "{error}");
+        assert!(error.starts_with("unknown preset `gtr`; expected one of `gtr-paper`, "), "{error}");
     }
 }

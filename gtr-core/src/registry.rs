@@ -3,13 +3,13 @@
 use schemars::{Schema, SchemaGenerator};
 
 use crate::component::Axis;
-use crate::words::in_words;
+use crate::lists::join_names;
 use crate::{
-    AxisName, Component, Config, Description, Detail, Diffusion, Entry, Error, Order, Pace, detail, diffusion, order,
+    AxisName, Component, AxisConfig, Description, Detail, Diffusion, Entry, Error, Order, Pace, detail, diffusion, order,
     pace,
 };
 
-/// The implementations that a schedule may name: those of this crate, and any that are added.
+/// The implementations that a schedule can use: those of this crate, and any that are added.
 ///
 /// # Examples
 /// ```
@@ -26,19 +26,19 @@ pub struct Registry {
     details: Vec<Entry<dyn Detail>>,
 }
 
-/// The canonical form of a configuration, every parameter written out, and what it makes.
-pub(crate) type Built<A> = (Config, Box<A>);
+/// Canonical form of a configuration, with every parameter, and the implementation built from it.
+pub(crate) type Built<A> = (AxisConfig, Box<A>);
 
 macro_rules! registered {
     ($($axis:ident, $field:ident, $with:ident, $resolve:ident, $build:ident;)*) => {
         impl Registry {
             $(
-                #[doc = concat!("The registered implementations of [`", stringify!($axis), "`].")]
+                #[doc = concat!("Returns the registered implementations of [`", stringify!($axis), "`].")]
                 pub fn $field(&self) -> &[Entry<dyn $axis>] {
                     &self.$field
                 }
 
-                #[doc = concat!("Adds an implementation of [`", stringify!($axis), "`]; one of the same name is replaced.")]
+                #[doc = concat!("Adds an implementation of [`", stringify!($axis), "`], or replaces the one of the same name.")]
                 #[must_use]
                 pub fn $with<T: Component + $axis>(mut self) -> Self {
                     self.$field.retain(|entry| entry.kind() != T::KIND);
@@ -46,27 +46,27 @@ macro_rules! registered {
                     self
                 }
 
-                #[doc = concat!("Makes the [`", stringify!($axis), "`] of a configuration.")]
+                #[doc = concat!("Builds the [`", stringify!($axis), "`] of a configuration.")]
                 ///
                 /// # Errors
-                /// [`Error::UnknownKind`] or [`Error::Parameter`].
-                pub fn $build(&self, config: &Config) -> Result<Box<dyn $axis>, Error> {
+                /// [`Error::UnknownKind`] if the name is not registered; [`Error::Parameter`] if a parameter is invalid.
+                pub fn $build(&self, config: &AxisConfig) -> Result<Box<dyn $axis>, Error> {
                     Ok(self.$resolve(config)?.1)
                 }
 
-                pub(crate) fn $resolve(&self, config: &Config) -> Result<Built<dyn $axis>, Error> {
+                pub(crate) fn $resolve(&self, config: &AxisConfig) -> Result<Built<dyn $axis>, Error> {
                     find(&self.$field, config)
                 }
             )*
 
-            /// All registered implementations in words, axis by axis.
+            /// Returns the descriptions of all registered implementations, axis by axis.
             pub fn describe(&self) -> Vec<Description> {
                 let mut all = Vec::new();
                 $(all.extend(self.$field.iter().map(Entry::describe));)*
                 all
             }
 
-            /// The schema of the configuration of each registered implementation: axis, kind, schema.
+            /// Returns axis, kind and parameter schema of each registered implementation.
             pub fn schemas(&self, generator: &mut SchemaGenerator) -> Vec<(AxisName, &'static str, Schema)> {
                 let mut all = Vec::new();
                 $(all.extend(self.$field.iter().map(|entry| (entry.axis(), entry.kind(), entry.schema(generator))));)*
@@ -84,7 +84,7 @@ registered! {
 }
 
 impl Registry {
-    /// The implementations of this crate.
+    /// Returns the registry of the implementations of this crate.
     pub fn builtin() -> Self {
         Self {
             orders: order::BUILTIN.to_vec(),
@@ -94,7 +94,7 @@ impl Registry {
         }
     }
 
-    /// Whether an implementation of this name is registered.
+    /// Returns true if an implementation of this name is registered.
     pub fn knows(&self, axis: AxisName, kind: &str) -> bool {
         match axis {
             AxisName::Order => self.orders.iter().any(|entry| entry.kind() == kind),
@@ -111,12 +111,12 @@ impl Default for Registry {
     }
 }
 
-fn find<A: Axis + ?Sized>(entries: &[Entry<A>], config: &Config) -> Result<Built<A>, Error> {
+fn find<A: Axis + ?Sized>(entries: &[Entry<A>], config: &AxisConfig) -> Result<Built<A>, Error> {
     let entry = entries.iter().find(|entry| entry.kind() == config.kind).ok_or_else(|| Error::UnknownKind {
         axis: A::NAME,
         kind: config.kind.chars().take(80).collect(),
-        known: in_words(entries.iter().map(Entry::kind)),
+        known: join_names(entries.iter().map(Entry::kind)),
     })?;
     let (params, implementation) = entry.build(config.params.clone())?;
-    Ok((Config { kind: config.kind.clone(), params }, implementation))
+    Ok((AxisConfig { kind: config.kind.clone(), params }, implementation))
 }

@@ -1,17 +1,17 @@
-//! What a stage is for.
+//! Roles of stages.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a stage is for.
+/// Purpose of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Slow: makes the content of the image.
+    /// Slow generation of the image content.
     Generation,
-    /// Fast: fills in the rest.
+    /// Fast generation of the remaining tokens.
     Reconstruction,
 }
 

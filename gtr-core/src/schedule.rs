@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::Built;
 use crate::{
-    AxisName, Component, Config, Detail, Diffusion, Error, Order, Pace, Registry, Timestep, TimestepLimit, Within,
+    AxisName, Component, AxisConfig, Detail, Diffusion, Error, Order, Pace, Registry, Timestep, TimestepLimit, StageOrder,
 };
 
-/// A choice on each of the four axes, with its parameters. Together with a grid it makes a plan.
+/// An implementation and its parameters for each of the four axes. With a grid, it determines a plan.
 ///
 /// # Examples
 /// ```
@@ -24,28 +24,29 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a JSON object of a schedule")]
+#[serde(deny_unknown_fields, expecting = "a JSON object with the fields of a schedule")]
 pub struct Schedule {
-    /// In which order, and in which stages, tokens are generated.
+    /// Order, and stages, in which tokens are generated.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub order: Config,
-    /// How many tokens each AR step generates.
+    pub order: AxisConfig,
+    /// Number of tokens that each AR step generates.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub pace: Config,
-    /// How many diffusion steps each AR step gets. `max_timestep` or `clip_timestep` may be added to any kind.
+    pub pace: AxisConfig,
+    /// Number of diffusion steps of each AR step. Every kind also accepts `max_timestep` or `clip_timestep`.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub diffusion: Config,
-    /// Which tokens of a step get extra diffusion steps.
+    pub diffusion: AxisConfig,
+    /// Tokens of a step that get extra diffusion steps.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub detail: Config,
-    /// The axes that are fitted to a grid which cannot meet them: empty stages are dropped, steps are lowered to the tokens,
-    /// a detail rule without a reconstruction is left out. Axes that are not named are refused there.
+    pub detail: AxisConfig,
+    /// Axes that may adapt to a grid that cannot satisfy them: empty stages are dropped, the number of steps is limited
+    /// to the number of tokens, and a detail rule is dropped if there is no reconstruction stage. On all other axes,
+    /// planning fails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adapt: Vec<AxisName>,
 }
 
 impl Schedule {
-    /// The schedule of four implementations with their parameters, none of them free to adapt.
+    /// Creates a schedule from four implementations. No axis may adapt.
     ///
     /// # Examples
     /// ```
@@ -53,10 +54,10 @@ impl Schedule {
     /// use gtr_core::diffusion::StageAware;
     /// use gtr_core::order::{Bisection, Cut, Stages};
     /// use gtr_core::pace::Rates;
-    /// use gtr_core::{Grid, Registry, Schedule, Share};
+    /// use gtr_core::{Grid, Registry, Schedule, Fraction};
     ///
     /// let order = Bisection { cut: Cut::Quincunx, stages: Stages::new(3)?, ..Bisection::default() };
-    /// let detail = Fts(TokenSelection { beta: Share::new(0.2)?, ..TokenSelection::default() });
+    /// let detail = Fts(TokenSelection { beta: Fraction::new(0.2)?, ..TokenSelection::default() });
     /// let schedule = Schedule::of(order, Rates::default(), StageAware::default(), detail);
     /// let plan = schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?.plan;
     /// assert_eq!(plan.stages().len(), 3);
@@ -77,8 +78,8 @@ impl Schedule {
         }
     }
 
-    /// The configuration of an axis.
-    pub fn axis(&self, axis: AxisName) -> &Config {
+    /// Returns the configuration of an axis.
+    pub fn axis(&self, axis: AxisName) -> &AxisConfig {
         match axis {
             AxisName::Order => &self.order,
             AxisName::Pace => &self.pace,
@@ -87,8 +88,8 @@ impl Schedule {
         }
     }
 
-    /// The configuration of an axis, to change it.
-    pub fn axis_mut(&mut self, axis: AxisName) -> &mut Config {
+    /// Returns the configuration of an axis for modification.
+    pub fn axis_mut(&mut self, axis: AxisName) -> &mut AxisConfig {
         match axis {
             AxisName::Order => &mut self.order,
             AxisName::Pace => &mut self.pace,
@@ -97,23 +98,23 @@ impl Schedule {
         }
     }
 
-    /// The axes whose implementation is not registered.
+    /// Returns the axes whose implementation is not registered.
     pub fn unknown(&self, registry: &Registry) -> Vec<AxisName> {
         AxisName::ALL.into_iter().filter(|&axis| !registry.knows(axis, &self.axis(axis).kind)).collect()
     }
 
-    /// The upper end of the timesteps that the schedule names, if it names one.
+    /// Returns the timestep limit that the schedule sets, or `None`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if it names two, or one that is no timestep.
+    /// [`Error::Parameter`] if both limits are set, or a limit is not a timestep.
     pub fn timestep_limit(&self) -> Result<Option<TimestepLimit>, Error> {
         split_limit(&self.diffusion).map(|(_, limit)| limit)
     }
 
-    /// Names the upper end of the timesteps, where the schedule does not name one yet.
+    /// Sets the timestep limit if the schedule does not set one.
     ///
     /// # Errors
-    /// As [`Schedule::timestep_limit`].
+    /// See [`Schedule::timestep_limit`].
     pub fn set_default_timestep_limit(&mut self, limit: TimestepLimit) -> Result<(), Error> {
         if self.timestep_limit()?.is_none() {
             write_limit(&mut self.diffusion, limit);
@@ -121,16 +122,17 @@ impl Schedule {
         Ok(())
     }
 
-    /// The order within the stages, as far as it can be told of an implementation that need not be registered.
-    pub(crate) fn within(&self, registry: &Registry) -> Within {
+    /// Returns the order within the stages. If the order is not registered, it is read from the parameter `within`.
+    pub(crate) fn within(&self, registry: &Registry) -> StageOrder {
         if let Ok((_, order)) = registry.order(&self.order) {
             return order.within();
         }
         let named = self.order.params.get("within").cloned();
-        named.and_then(|within| serde_json::from_value(within).ok()).unwrap_or(Within::Listed)
+        named.and_then(|within| serde_json::from_value(within).ok()).unwrap_or(StageOrder::Listed)
     }
 
-    /// The upper end of the timesteps, as far as it can be told of an implementation that need not be registered.
+    /// Returns the timestep limit: the one that the schedule sets, or the default of the diffusion curve if that is
+    /// registered, or no limit.
     pub(crate) fn limit(&self, registry: &Registry) -> Result<TimestepLimit, Error> {
         if let Some(limit) = self.timestep_limit()? {
             return Ok(limit);
@@ -148,7 +150,7 @@ impl Schedule {
         let mut diffusion = registry.diffusion(&diffusion)?;
         let detail = registry.detail(&self.detail)?;
         let effective = limit.unwrap_or_else(|| diffusion.1.limit());
-        // What is not the plain default is written out, so that the plan says all that it means.
+        // Written to the configuration unless it is the default, so that the plan is complete.
         if limit.is_some() || effective != TimestepLimit::NONE {
             write_limit(&mut diffusion.0, effective);
         }
@@ -156,7 +158,7 @@ impl Schedule {
     }
 }
 
-/// A schedule whose names and parameters are all known.
+/// A schedule whose implementations have been built.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) order: Built<dyn Order>,
@@ -167,7 +169,7 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// The schedule with every parameter written out.
+    /// Returns the schedule with every parameter.
     pub(crate) fn canonical(&self, adapt: Vec<AxisName>) -> Schedule {
         Schedule {
             order: self.order.0.clone(),
@@ -182,8 +184,8 @@ impl Resolved {
 const MAX: &str = "max_timestep";
 const CLIP: &str = "clip_timestep";
 
-/// Takes the timestep limit, which every diffusion curve may have, out of a configuration.
-fn split_limit(config: &Config) -> Result<(Config, Option<TimestepLimit>), Error> {
+/// Separates the timestep limit, which every diffusion curve accepts, from the other parameters.
+fn split_limit(config: &AxisConfig) -> Result<(AxisConfig, Option<TimestepLimit>), Error> {
     let mut config = config.clone();
     let refused = |message: String| Error::Parameter { axis: AxisName::Diffusion, kind: config.kind.clone(), message };
     let mut take = |name: &str| {
@@ -195,7 +197,7 @@ fn split_limit(config: &Config) -> Result<(Config, Option<TimestepLimit>), Error
     };
     let limit = match (take(MAX)?, take(CLIP)?) {
         (Some(_), Some(_)) => {
-            return Err(refused(format!("`{MAX}` and `{CLIP}` exclude each other: give one of them")));
+            return Err(refused(format!("`{MAX}` and `{CLIP}` are mutually exclusive")));
         }
         (Some(max), None) => Some(TimestepLimit::Max(max)),
         (None, Some(clip)) => Some(TimestepLimit::Clip(clip)),
@@ -204,7 +206,7 @@ fn split_limit(config: &Config) -> Result<(Config, Option<TimestepLimit>), Error
     Ok((config, limit))
 }
 
-fn write_limit(config: &mut Config, limit: TimestepLimit) {
+fn write_limit(config: &mut AxisConfig, limit: TimestepLimit) {
     let (name, timestep) = match limit {
         TimestepLimit::Max(timestep) => (MAX, timestep),
         TimestepLimit::Clip(timestep) => (CLIP, timestep),
@@ -218,7 +220,7 @@ mod tests {
     use crate::preset;
 
     #[test]
-    fn an_explicit_limit_beats_the_models() {
+    fn an_explicit_limit_overrides_the_default() {
         let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
         schedule.set_default_timestep_limit(TimestepLimit::Max(Timestep::literal(949))).unwrap();
         assert_eq!(schedule.diffusion.params[MAX], 949);
@@ -233,11 +235,11 @@ mod tests {
         let error = schedule.timestep_limit().unwrap_err().to_string();
         assert_eq!(error, "diffusion `constant`: `max_timestep`: a timestep must be 0 to 999, not 1000");
         schedule.diffusion = schedule.diffusion.with(MAX, 900).with(CLIP, 900);
-        assert!(schedule.timestep_limit().unwrap_err().to_string().contains("exclude each other"));
+        assert!(schedule.timestep_limit().unwrap_err().to_string().contains("mutually exclusive"));
     }
 
     #[test]
-    fn annealing_writes_its_own_limit_out() {
+    fn annealing_records_its_own_limit() {
         let resolved = preset::find("disa-24").unwrap().schedule.resolve(&Registry::builtin()).unwrap();
         assert_eq!(resolved.limit, TimestepLimit::Clip(Timestep::literal(950)));
         assert_eq!(resolved.canonical(vec![]).diffusion.params[CLIP], 950);

@@ -23,7 +23,7 @@ impl Spread {
     /// ```
     /// use gtr_core::{Grid, Spread, TokenSet};
     /// let grid = Grid::new(16, 16)?;
-    /// let odd = TokenSet::of(grid, grid.iter().filter(|&t| {
+    /// let odd = TokenSet::from_tokens(grid, grid.iter().filter(|&t| {
     ///     let at = grid.position(t);
     ///     (at.row + at.column) % 2 == 1
     /// }));
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn subset(grid: Grid, picks: &[bool]) -> TokenSet {
-        TokenSet::of(grid, grid.iter().filter(|token| picks[token.get() % picks.len()]))
+        TokenSet::from_tokens(grid, grid.iter().filter(|token| picks[token.get() % picks.len()]))
     }
 
     proptest! {
@@ -199,7 +199,7 @@ mod tests {
         #[test]
         fn the_closest_pair_equals_that_of_an_exhaustive_search(height in 1..80u32, width in 20..80u32, step in 2..40usize, keep in prop::collection::vec(prop::bool::weighted(0.9), 97)) {
             let grid = Grid::new(height, width).unwrap();
-            let set = TokenSet::of(grid, grid.iter().filter(|token| token.get() % step == 0 && keep[token.get() % 97]));
+            let set = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % step == 0 && keep[token.get() % 97]));
             let positions: Vec<Position> = set.iter().map(|token| grid.position(token)).collect();
             let mut searched = None;
             for (i, &a) in positions.iter().enumerate() {
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn many_tokens_far_apart_on_a_thin_grid() {
         let grid = Grid::new(1, 60_000).unwrap();
-        let set = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 100 == 7));
+        let set = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % 100 == 7));
         let spread = Spread::of(&set);
         assert_eq!(spread.closest_pair, Some(100.0));
         assert_eq!(spread.covering_radius, Some(92.0));
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn single_tokens_and_empty_sets() {
         let grid = Grid::new(3, 5).unwrap();
-        let spread = Spread::of(&TokenSet::of(grid, grid.at(0, 0)));
+        let spread = Spread::of(&TokenSet::from_tokens(grid, grid.at(0, 0)));
         assert_eq!((spread.closest_pair, spread.covering_radius), (None, Some(20f64.sqrt())));
         assert_eq!(Spread::of(&TokenSet::empty(grid)).covering_radius, None);
     }

@@ -12,7 +12,7 @@ use crate::{Grid, TokenIndex};
 /// ```
 /// use gtr_core::{Grid, TokenSet};
 /// let grid = Grid::new(4, 4)?;
-/// let odd = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 2 == 1));
+/// let odd = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % 2 == 1));
 /// let even = odd.complement();
 /// assert!(odd.is_disjoint(&even));
 /// assert_eq!(odd.union(&even), TokenSet::full(grid));
@@ -41,7 +41,7 @@ impl TokenSet {
     ///
     /// # Panics
     /// Panics if a token is not on the grid.
-    pub fn of(grid: Grid, tokens: impl IntoIterator<Item = TokenIndex>) -> Self {
+    pub fn from_tokens(grid: Grid, tokens: impl IntoIterator<Item = TokenIndex>) -> Self {
         let mut set = Self::empty(grid);
         for token in tokens {
             set.insert(token);
@@ -115,12 +115,12 @@ impl TokenSet {
     /// ```
     /// use gtr_core::{Grid, TokenSet};
     /// let grid = Grid::new(3, 4)?;
-    /// let corner = TokenSet::of(grid, grid.at(0, 0));
-    /// assert_eq!(corner.widened(1).iter().map(|token| token.get()).collect::<Vec<_>>(), [0, 1, 4, 5]);
+    /// let corner = TokenSet::from_tokens(grid, grid.at(0, 0));
+    /// assert_eq!(corner.dilated(1).iter().map(|token| token.get()).collect::<Vec<_>>(), [0, 1, 4, 5]);
     /// # Ok::<(), gtr_core::GridError>(())
     /// ```
     #[must_use]
-    pub fn widened(&self, by: u32) -> Self {
+    pub fn dilated(&self, by: u32) -> Self {
         let grid = self.grid;
         let near = |at: u32, side: u32| at.saturating_sub(by)..=at.saturating_add(by).min(side - 1);
         // Separable: first along each row, then along each column.
@@ -173,7 +173,7 @@ mod tests {
 
     fn set(grid: Grid, mask: u64) -> (TokenSet, BTreeSet<usize>) {
         let tokens: BTreeSet<usize> = (0..grid.tokens()).filter(|token| mask >> (token % 64) & 1 == 1).collect();
-        (TokenSet::of(grid, tokens.iter().map(|&token| grid.token(token).unwrap())), tokens)
+        (TokenSet::from_tokens(grid, tokens.iter().map(|&token| grid.token(token).unwrap())), tokens)
     }
 
     proptest! {
@@ -205,7 +205,7 @@ mod tests {
                 a.row.abs_diff(b.row).max(a.column.abs_diff(b.column)) <= by
             };
             let expected = grid.iter().filter(|&token| few.iter().any(|other| near(token, other)));
-            prop_assert_eq!(few.widened(by), TokenSet::of(grid, expected));
+            prop_assert_eq!(few.dilated(by), TokenSet::from_tokens(grid, expected));
         }
     }
 

@@ -136,9 +136,9 @@ impl Rate {
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
 #[schemars(extend("minimum" = 0, "maximum" = 1))]
-pub struct Share(f64);
+pub struct Fraction(f64);
 
-impl Share {
+impl Fraction {
     /// Checks the range.
     ///
     /// # Errors
@@ -223,7 +223,7 @@ macro_rules! conversions {
     )*};
 }
 
-conversions!(DiffusionSteps: u32, Timestep: u32, ArSteps: u32, Rate: f64, Share: f64);
+conversions!(DiffusionSteps: u32, Timestep: u32, ArSteps: u32, Rate: f64, Fraction: f64);
 
 macro_rules! display {
     ($($unit:ident),*) => {$(
@@ -235,7 +235,7 @@ macro_rules! display {
     )*};
 }
 
-display!(DiffusionSteps, Timestep, Rate, Share, ArSteps, ImageIndex, Seed);
+display!(DiffusionSteps, Timestep, Rate, Fraction, ArSteps, ImageIndex, Seed);
 
 #[cfg(test)]
 mod tests {
@@ -246,9 +246,9 @@ mod tests {
         assert!(serde_json::from_str::<DiffusionSteps>("0").is_err());
         assert!(serde_json::from_str::<Timestep>("1000").is_err());
         assert!(serde_json::from_str::<Rate>("-1").is_err());
-        assert!(serde_json::from_str::<Share>("1.01").is_err());
+        assert!(serde_json::from_str::<Fraction>("1.01").is_err());
         assert!(serde_json::from_str::<ArSteps>("0").is_err());
-        assert_eq!(serde_json::from_str::<Share>("0.1").ok(), Share::new(0.1).ok());
+        assert_eq!(serde_json::from_str::<Fraction>("0.1").ok(), Fraction::new(0.1).ok());
     }
 
     #[test]
@@ -258,16 +258,16 @@ mod tests {
         assert_eq!(bound(schemars::schema_for!(DiffusionSteps), "maximum"), Some(1000));
         assert_eq!(bound(schemars::schema_for!(Timestep), "maximum"), Some(999));
         assert_eq!(bound(schemars::schema_for!(Rate), "exclusiveMinimum"), Some(0));
-        assert_eq!(bound(schemars::schema_for!(Share), "maximum"), Some(1));
+        assert_eq!(bound(schemars::schema_for!(Fraction), "maximum"), Some(1));
         assert_eq!(bound(schemars::schema_for!(ArSteps), "minimum"), Some(1));
     }
 
     #[test]
     fn shares_round_half_away_from_zero() {
-        assert_eq!(Share::literal(0.5).of(5), 3);
-        assert_eq!(Share::literal(0.1).of(64), 6);
-        assert_eq!(Share::literal(0.1).of(4), 0);
-        assert_eq!(Share::literal(1.0).of(7), 7);
+        assert_eq!(Fraction::literal(0.5).of(5), 3);
+        assert_eq!(Fraction::literal(0.1).of(64), 6);
+        assert_eq!(Fraction::literal(0.1).of(4), 0);
+        assert_eq!(Fraction::literal(1.0).of(7), 7);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn is_measured(plan: &Plan, step: usize) -> bool {
 /// The gaps after the AR steps that are `shown`, in the order of an image.
 pub fn gaps(plan: &Plan, (seed, image): (Seed, ImageIndex), shown: impl Fn(usize) -> bool) -> Vec<Gap> {
     let order = plan.order(seed, image);
-    let mut tokens = TokenSet::of(plan.grid(), plan.known().iter().copied());
+    let mut tokens = TokenSet::from_tokens(plan.grid(), plan.known().iter().copied());
     let mut taken = 0;
     let mut gaps = Vec::new();
     for (ar_step, step) in (1..).zip(plan.steps()) {

@@ -42,6 +42,6 @@ pub mod scale;
 pub mod svg;
 pub mod table;
 pub mod text;
-pub mod words;
+pub mod config_text;
 
 pub use self::error::Error;

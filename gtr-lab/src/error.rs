@@ -1,4 +1,4 @@
-//! What can go wrong in an evaluation.
+//! Errors of evaluations, experiments and searches.
 
 use std::error::Error as StdError;
 use std::fmt::Display;
@@ -7,39 +7,39 @@ use gtr_backends::BackendError;
 use gtr_core::sampler::SampleError;
 use gtr_run::{Interruption, chain};
 
-/// Why something is not judged, compared or found.
+/// Error of an evaluation, an experiment or a search.
 ///
-/// Every message is one line that says what was wrong, where, and what would be right. Options are called as `gtr-cli` calls them.
+/// Every message is one line: what was wrong, where, and what would be right. Messages name options as `gtr-cli` does.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// What is asked for is not possible as it is asked for.
+    /// The request is invalid.
     #[error("{0}")]
     Request(String),
-    /// A file, or what was found there, is at fault.
+    /// A file could not be read or written, or its content is invalid.
     #[error("{0}")]
     Failure(String),
-    /// It was asked to stop; what is finished is kept, where something keeps it.
+    /// Interrupted. With a store, finished images are kept.
     #[error("stopped")]
     Interrupted(Interruption),
-    /// A model or its judge is at fault.
+    /// Error of a model or of its classifier.
     #[error(transparent)]
     Backend(Box<BackendError>),
-    /// A plan or a setting is at fault.
+    /// A plan or a setting is invalid.
     #[error(transparent)]
     Core(#[from] gtr_core::Error),
-    /// A generator broke what it promises, or made numbers that are none.
+    /// Sampling failed: the generator violated its contract or returned non-finite values.
     #[error(transparent)]
     Sample(Box<SampleError<BackendError>>),
 }
 
 impl Error {
-    /// What is asked for is not possible.
+    /// Returns an [`Error::Request`].
     pub(crate) fn request(message: impl Display) -> Self {
         Self::Request(message.to_string())
     }
 
-    /// `doing` something failed.
+    /// Returns an [`Error::Failure`]: `doing` names the operation, `error` its cause.
     pub(crate) fn failure(doing: impl Display, error: &dyn StdError) -> Self {
         Self::Failure(format!("{doing}: {}", chain(error)))
     }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_small_enough_to_be_handed_up() {
+    fn errors_are_small() {
         assert!(size_of::<Error>() < 128, "{} bytes", size_of::<Error>());
     }
 }

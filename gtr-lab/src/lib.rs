@@ -1,16 +1,16 @@
-//! The quality of sampling plans on a model, measured and compared.
+//! Measures and compares the image quality of sampling plans.
 //!
-//! | module | what it has |
+//! | module | content |
 //! |---|---|
-//! | [`evaluation`] | images made and judged, with scores, intervals and costs; kept, so that no image is made twice |
-//! | [`experiment`] | named comparisons from `spec/experiments/`, what the paper says of them, and their pages |
-//! | [`tune`] | the search for the schedule with the best measured quality under a budget |
-//! | [`losses`] | what plans lose on a field, wherever plans are shown |
-//! | [`model`] | a model as evaluation sees it: pictures by class, of any family |
-//! | [`progress`] | how far it is, for who shows it |
+//! | [`evaluation`] | generates and scores images, with confidence intervals and costs; a store keeps the results |
+//! | [`experiment`] | named comparisons from `spec/experiments/`, the claims of the paper, and result pages |
+//! | [`tune`] | searches for the schedule with the best measured quality within a budget |
+//! | [`losses`] | losses of plans on a field |
+//! | [`model`] | the interface of a model that generates images by class |
+//! | [`progress`] | progress reports |
 //!
-//! Implementations of schedules come from a registry that is passed in: an order from another crate is judged like the built-in ones,
-//! as `examples/own_order.rs` does. Nothing here prints or listens to signals.
+//! The caller passes the registry of schedule implementations, so an order from another crate is evaluated like the built-in ones: see
+//! `examples/own_order.rs`. This crate does not print and does not handle signals.
 #![forbid(unsafe_code)]
 
 mod error;

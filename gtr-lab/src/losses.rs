@@ -11,7 +11,7 @@ use crate::Error;
 /// second.
 const QUICK: usize = 1100;
 
-/// Images that a loss is averaged over at most where many plans are listed.
+/// Maximum number of images that a loss is averaged over in a list of many plans.
 pub const FEW_IMAGES: u64 = 64;
 
 /// Computes losses of plans on a field.
@@ -38,9 +38,9 @@ pub struct Losses {
 /// Loss of a plan, or the reason why it was not computed.
 #[derive(Clone, Debug)]
 pub enum Lost {
-    /// The mean over images.
+    /// Mean over images.
     Known(MeanLoss),
-    /// Why it is not computed.
+    /// Reason why it was not computed.
     Unknown(String),
 }
 
@@ -66,10 +66,10 @@ pub struct Summary {
 }
 
 impl Losses {
-    /// Losses on a field that was asked for (a kernel or the name of a file), else on the model's own, else on the default.
+    /// Selects a field: `field` (a kernel or the path of a file) if given, else the model's own field, else the default.
     ///
     /// # Errors
-    /// [`Error::Request`] for a text that is neither, [`Error::Backend`] for a file that is no field.
+    /// [`Error::Request`] if `field` is neither a kernel nor an existing file, [`Error::Backend`] if the file is not a valid field.
     pub fn new(field: Option<&str>, model: Option<&str>) -> Result<Self, Error> {
         if let Some(field) = field {
             return Ok(Self { field: read(field)?, asked: true, rough: false });
@@ -82,7 +82,7 @@ impl Losses {
     /// Selects the field of a model explicitly.
     ///
     /// # Errors
-    /// [`Error::Request`] if it brings none, [`Error::Backend`] if that cannot be read.
+    /// [`Error::Request`] if the model has no field, [`Error::Backend`] if its field cannot be read.
     pub fn own(model: &str) -> Result<Self, Error> {
         let own = gtr_backends::field::of_model(model)?;
         let own =
@@ -120,7 +120,7 @@ impl Losses {
         loss::loss(plan, seed, image, &self.field).map_err(|error| error.to_string())
     }
 
-    /// What a plan loses on one image, for a figure or a page; none where it is not computed.
+    /// Returns the loss of a plan on one image, for a figure or a page, or `None` if it was not computed.
     pub fn drawn(&self, plan: &Plan, order: (Seed, ImageIndex)) -> Option<FieldLoss> {
         let loss = self.of_image(plan, order).ok()?;
         Some(FieldLoss { loss, field: self.field.to_string() })
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_grids_wait_for_someone_who_asks() {
+    fn large_grids_need_an_explicit_field() {
         let [small, large] = [(16, 16), (64, 64)].map(|(height, width)| Grid::new(height, width).unwrap());
         let losses = Losses::new(None, None).unwrap();
         assert_eq!((losses.refusal(small), losses.images(small)), (None, 512));

@@ -1,4 +1,4 @@
-//! Models as evaluation sees them: pictures by class.
+//! Models that generate images by class.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,40 +9,39 @@ use gtr_core::cost::ArchSpec;
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{Grid, GuidanceSchedule, ImageIndex, MaskedGenerator, Sampler, TimestepLimit};
 
-/// An image that is asked for.
+/// Class and index of an image to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageRequest {
-    /// Its class.
+    /// Class, from 0.
     pub class: u32,
-    /// The number that keys its randomness.
+    /// Index that keys the random numbers of the image.
     pub image: ImageIndex,
 }
 
-/// Looks on while a batch of images is made: it is given the AR steps that are done and how many there are, and says whether the batch
-/// goes on.
+/// Callback after each AR step of a batch. Its arguments are the number of finished AR steps and their total; `Break` stops the batch.
 pub type OnStep<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
-/// A model that makes pictures of classes, of any family. [`ClassModel`] makes one of a generator.
+/// A class-conditional model of any family. [`ClassModel`] implements it for a generator.
 pub trait PictureModel {
-    /// The token grid.
+    /// Returns the token grid.
     fn grid(&self) -> Grid;
 
-    /// The timesteps that the model is good for.
+    /// Returns the range of timesteps that the model supports.
     fn timestep_limit(&self) -> TimestepLimit;
 
-    /// What the model is made of, to count with.
+    /// Returns the architecture, from which costs are computed.
     fn arch(&self) -> ArchSpec;
 
-    /// The model's own scale of guidance, and how it moves over the AR steps.
+    /// Returns the model's default guidance scale and its schedule over the AR steps.
     fn guidance(&self) -> (Option<f64>, GuidanceSchedule);
 
-    /// How many classes there are, numbered from 0.
+    /// Returns the number of classes. Classes are numbered from 0.
     fn classes(&self) -> usize;
 
-    /// Height, width and channels of a picture.
+    /// Returns height, width and channels of an image.
     fn shape(&self) -> [usize; 3];
 
-    /// Makes a picture of each image, all in one batch.
+    /// Generates the images in one batch.
     ///
     /// # Errors
     /// As [`Batch::run`](gtr_core::sampler::Batch::run).
@@ -55,7 +54,7 @@ pub trait PictureModel {
     ) -> Result<Vec<Picture>, SampleError<BackendError>>;
 }
 
-/// A generator, with what asks it for each class.
+/// A generator with a prompt for each class.
 ///
 /// # Examples
 /// ```
@@ -66,17 +65,17 @@ pub trait PictureModel {
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 pub struct ClassModel<G: MaskedGenerator> {
-    /// What makes the pictures.
+    /// Generator of the images.
     pub generator: G,
-    /// What asks it for each class, from 0 on.
+    /// Prompts of the classes, from class 0.
     pub prompts: Vec<G::Prompt>,
-    /// What it is made of.
+    /// Architecture, from which costs are computed.
     pub arch: ArchSpec,
-    /// Its own scale of guidance.
+    /// Default guidance scale.
     pub guidance: Option<f64>,
-    /// How that moves over the AR steps.
+    /// Schedule of the guidance scale over the AR steps.
     pub guidance_schedule: GuidanceSchedule,
-    /// Height, width and channels of a picture.
+    /// Height, width and channels of an image.
     pub shape: [usize; 3],
 }
 
@@ -156,7 +155,7 @@ where
     }
 }
 
-/// An observer that counts steps alone.
+/// Observer that reports the step count.
 struct Steps<'a, 'b>(&'a mut OnStep<'b>);
 
 impl<G: MaskedGenerator> Observer<G> for Steps<'_, '_> {

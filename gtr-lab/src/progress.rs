@@ -1,26 +1,26 @@
-//! How far images that are made to be judged are, for who shows it.
+//! Progress reports of an evaluation.
 
-/// Is told how far it is. Every method may be left out; `()` tells nobody.
+/// Receives progress reports. Every method has an empty default; `()` ignores all reports.
 pub trait Progress {
-    /// So many images will be made; they, and what comes after them, take so many operations.
+    /// Starts: `images` will be generated. `operations` is the cost of these images and of those announced for later.
     fn start(&mut self, images: u64, operations: f64) {
         let _ = (images, operations);
     }
 
-    /// A batch of a subject begins, of so many operations in so many AR steps.
+    /// Starts a batch of a subject, which takes `operations` in `ar_steps` AR steps.
     fn batch(&mut self, subject: &str, operations: f64, ar_steps: usize) {
         let _ = (subject, operations, ar_steps);
     }
 
-    /// An AR step of the batch is done.
+    /// An AR step of the batch has finished.
     fn step(&mut self) {}
 
-    /// So many images are judged.
+    /// `images` more images have been scored.
     fn judged(&mut self, images: usize) {
         let _ = images;
     }
 
-    /// All images are made, or it stops.
+    /// All images have been generated, or the evaluation stops.
     fn finish(&mut self) {}
 }
 

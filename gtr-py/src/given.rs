@@ -4,7 +4,7 @@
 //! the process that registered it, this name is an unknown kind.
 
 use gtr_core::pace::StageSizes;
-use gtr_core::{AxisName, Component, Error, Fit, Grid, Order, Pace, Partition, Within};
+use gtr_core::{AxisName, Component, Error, FitPolicy, Grid, Order, Pace, Partition, StageOrder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub(crate) struct GivenOrder {
     /// The tokens of each stage.
     pub(crate) stages: Vec<Vec<u64>>,
     /// Order of the tokens within a stage; the listed order if absent.
-    pub(crate) within: Option<Within>,
+    pub(crate) within: Option<StageOrder>,
     /// True if the last stage is a reconstruction.
     pub(crate) reconstructs: bool,
 }
@@ -36,8 +36,8 @@ impl Order for GivenOrder {
         self.reconstructs
     }
 
-    fn within(&self) -> Within {
-        self.within.unwrap_or(Within::Listed)
+    fn within(&self) -> StageOrder {
+        self.within.unwrap_or(StageOrder::Listed)
     }
 }
 
@@ -55,7 +55,7 @@ impl Component for GivenPace {
 }
 
 impl Pace for GivenPace {
-    fn steps(&self, stages: &StageSizes, _fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+    fn steps(&self, stages: &StageSizes, _fit: &mut FitPolicy) -> Result<Vec<Vec<usize>>, Error> {
         let refused = |message: String| Error::DoesNotFit { axis: AxisName::Pace, message };
         let (found, wanted) = (self.steps.len(), stages.stages.len());
         if found != wanted {

@@ -201,7 +201,7 @@ impl PyPlan {
     #[getter]
     fn ranks_features(&self) -> PyResult<bool> {
         let picks = self.plan.steps().iter().any(|step| step.detail().is_some());
-        Ok(picks && self.rule()?.needs().contains(&Capability::HostFeatures))
+        Ok(picks && self.rule()?.requirements().contains(&Capability::HostFeatures))
     }
 
     /// Returns the positions in `tokens` that the detail rule picks, ascending: `int64[picked]`. `tokens` are the tokens of one

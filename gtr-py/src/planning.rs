@@ -1,7 +1,7 @@
 //! Planning: from a schedule to a plan.
 
 use gtr_core::preset::{self, Preset};
-use gtr_core::{Error, Grid, Order, Plan, Registry, Schedule, TokenSet, Within, pace};
+use gtr_core::{Error, Grid, Order, Plan, Registry, Schedule, TokenSet, StageOrder, pace};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn given_order((stages, within, reconstructs): Stages) -> PyResult<GivenOrder> {
     let within = match within.as_str() {
         "listed" => None,
         other => {
-            let known: Result<Within, _> = serde_json::from_value(Value::from(other));
+            let known: Result<StageOrder, _> = serde_json::from_value(Value::from(other));
             let wrong = |error| PyValueError::new_err(format!("`within` must be `listed` or another order: {error}"));
             Some(known.map_err(wrong)?)
         }
@@ -81,7 +81,7 @@ fn stage_sizes(
     order: Option<Stages>,
 ) -> PyResult<Vec<usize>> {
     let (schedule, grid) = (schedule(schedule_json)?, grid(sides)?);
-    let known = TokenSet::of(grid, known.tokens(grid)?);
+    let known = TokenSet::from_tokens(grid, known.tokens(grid)?);
     let order = order.map(given_order).transpose()?;
     let counted = py.detach(|| {
         let partition = match order {
@@ -107,7 +107,7 @@ fn make_plan(
     pace: Option<Vec<Wholes>>,
 ) -> PyResult<PyPlan> {
     let (schedule, grid) = (schedule(schedule_json)?, grid(sides)?);
-    let known = TokenSet::of(grid, known.tokens(grid)?);
+    let known = TokenSet::from_tokens(grid, known.tokens(grid)?);
     let order = order.map(given_order).transpose()?;
     let pace = pace.map(|stages| GivenPace { steps: stages.into_iter().map(|Wholes(counts)| counts).collect() });
     let planned = py.detach(|| plan(&schedule, &known, order.as_ref(), pace.as_ref()));

@@ -2,7 +2,7 @@
 
 use gtr_core::detail::Candidates;
 use gtr_core::{
-    Capability, Config, Detail, DiffusionSteps, Grid, ImageIndex, Noise, NoiseSource, Purpose, Registry, Seed,
+    Capability, AxisConfig, Detail, DiffusionSteps, Grid, ImageIndex, Noise, NoiseSource, StreamPurpose, Registry, Seed,
     Spectrum, Stream, Timestep, TimestepLimit, Timesteps, TokenIndex,
 };
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -30,7 +30,7 @@ fn timesteps(
     let timestep = |number: Whole| Timestep::new(small(number)).map_err(|error| out_of_range(&error));
     let limit = match (max_timestep, clip_timestep) {
         (Some(_), Some(_)) => {
-            return Err(PyValueError::new_err("max_timestep and clip_timestep exclude each other: give one of them"));
+            return Err(PyValueError::new_err("max_timestep and clip_timestep are mutually exclusive"));
         }
         (Some(max), None) => TimestepLimit::Max(timestep(max)?),
         (None, Some(clip)) => TimestepLimit::Clip(timestep(clip)?),
@@ -137,7 +137,7 @@ fn pick<'py>(
     step: Whole,
     count: Option<usize>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let config: Config =
+    let config: AxisConfig =
         serde_json::from_str(rule_json).map_err(|error| PlanError::new_err(format!("invalid detail rule: {error}")))?;
     let rule = Registry::builtin().build_detail(&config).map_err(Failure::from)?;
     let rows = features.as_ref().map(|features| Ok::<_, PyErr>((features.as_slice()?, features.shape()[1])));
@@ -162,7 +162,7 @@ pub(crate) fn picks(
         let most = tokens.len();
         return Err(PyValueError::new_err(format!("cannot pick {count} of {most} tokens")));
     }
-    let (features, width) = match (features, rule.needs().contains(&Capability::HostFeatures)) {
+    let (features, width) = match (features, rule.requirements().contains(&Capability::HostFeatures)) {
         (_, false) => (&[][..], 0),
         (None, true) => return Err(PyValueError::new_err("this rule ranks conditioning vectors and needs features")),
         (Some((values, width)), true) if width * tokens.len() == values.len() => (values, width),
@@ -171,7 +171,7 @@ pub(crate) fn picks(
             return Err(PyValueError::new_err(format!("features have {rows} rows for {tokens} tokens")));
         }
     };
-    let stream = Stream::new(Seed(seed), Purpose::Detail, ImageIndex(image), step);
+    let stream = Stream::new(Seed(seed), StreamPurpose::Detail, ImageIndex(image), step);
     Ok(rule.pick(Candidates { tokens: &tokens, width, features, stream }, count))
 }
 

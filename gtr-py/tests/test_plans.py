@@ -148,11 +148,11 @@ def test_figures_for_notebooks() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: gtr.plan("gtr"), gtr.PlanError, "unknown preset `gtr`: expected one of `gtr-paper`"),
+        (lambda: gtr.plan("gtr"), gtr.PlanError, "unknown preset `gtr`; expected one of `gtr-paper`"),
         (lambda: gtr.plan("gtr-16", grid="0x4"), ValueError, "invalid grid 0x4"),
         (lambda: gtr.plan("gtr-16", grid=(-1, 4)), ValueError, "invalid grid -1x4"),
         (lambda: gtr.plan("gtr-16", grid=(1, 2, 3)), TypeError, r"a grid must be \(height, width\)"),
-        (lambda: gtr.plan("gtr-16", order="spiral"), gtr.PlanError, "there is no order called `spiral`: choose one of"),
+        (lambda: gtr.plan("gtr-16", order="spiral"), gtr.PlanError, "unknown order `spiral`; expected one of"),
         (lambda: gtr.plan("gtr-16", pace={"steps": [4]}), gtr.PlanError, "pace"),
         (lambda: gtr.plan("gtr-16", max_timestep=1000), gtr.PlanError, "a timestep must be 0 to 999, not 1000"),
         (lambda: gtr.plan({"order": "raster"}), gtr.PlanError, "invalid schedule: missing field `pace`"),

@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that the ending of a file's name asks for; none if it asks for no format of animations.
+    /// Returns the format for the extension of a file, or `None` if it is not an animation format.
     pub fn of(path: &Path) -> Option<Self> {
         match ending(path).as_deref() {
             Some("gif") => Some(Self::Gif),

@@ -1,4 +1,4 @@
-//! What can go wrong in a run.
+//! Errors of runs.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -7,48 +7,48 @@ use std::fmt::Display;
 use gtr_backends::BackendError;
 use gtr_core::sampler::SampleError;
 
-/// Why work stops before it is done.
+/// Reason for stopping before all work is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
-    /// Somebody pressed ctrl-C.
+    /// The user pressed Ctrl-C.
     User,
-    /// Another program asked for it: a scheduler of machines, `kill`.
+    /// Another program requested it, for example a job scheduler or `kill`.
     Program,
 }
 
-/// Why a run, or what is read and written for it, fails.
+/// Error of a run, or of the files that it reads and writes.
 ///
-/// Every message is one line that says what was wrong, where, and what would be right. Options are called as `gtr-cli` calls them.
+/// Every message is one line that says what is wrong, where, and what is expected. Messages name the flags of `gtr-cli`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// What is asked for is not possible as it is asked for. Nothing was written.
+    /// Invalid request. Nothing was written.
     #[error("{0}")]
     Request(String),
-    /// A file, a folder, or what was found there is at fault.
+    /// Error in a file or a folder, or of the system.
     #[error("{0}")]
     Failure(String),
-    /// The work was asked to stop, and something of it is left.
+    /// Stopped on request before all work was finished.
     #[error("stopped")]
     Interrupted(Interruption),
-    /// A model is at fault.
+    /// Error of a model.
     #[error(transparent)]
     Backend(Box<BackendError>),
-    /// A plan or a setting is at fault.
+    /// Error in a plan or a setting.
     #[error(transparent)]
     Core(#[from] gtr_core::Error),
-    /// A generator broke what it promises, or made numbers that are none.
+    /// A generator violated its contract or returned values that are not finite.
     #[error(transparent)]
     Sample(Box<SampleError<BackendError>>),
 }
 
 impl Error {
-    /// What is asked for is not possible.
+    /// Returns an error for an invalid request.
     pub fn request(message: impl Display) -> Self {
         Self::Request(message.to_string())
     }
 
-    /// `doing` something failed, with its causes in the same line.
+    /// Returns the failure of an operation, described by `doing`, with the causes of `error`.
     pub fn failure(doing: impl Display, error: &dyn StdError) -> Self {
         Self::Failure(format!("{doing}: {}", chain(error)))
     }
@@ -78,7 +78,7 @@ impl<O: Into<Self>> From<SampleError<BackendError, O>> for Error {
     }
 }
 
-/// An error and its causes in one line; a cause that the error repeats is said once.
+/// Returns the messages of an error and its causes in one line. A cause that an error repeats appears once.
 pub fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_small_enough_to_be_handed_up() {
+    fn errors_are_small() {
         assert!(size_of::<Error>() < 128, "{} bytes", size_of::<Error>());
     }
 }

@@ -1,4 +1,4 @@
-//! Folders that are written to. One rule for all: a folder is made where the folder above it is there.
+//! Output folders. A folder is created if its parent exists.
 
 use std::fs;
 use std::io;
@@ -8,18 +8,18 @@ use crate::Error;
 use crate::path::{is_stream, names_folder};
 use crate::target::{Target, no_folder};
 
-/// Finds out whether a folder can be written to, or made, before anything is computed for it.
+/// Checks, before any computation, that a folder can be written to or created.
 ///
 /// # Errors
-/// [`Error::Request`] for a path that names no folder, [`Error::Failure`] if it cannot be made or written to.
+/// [`Error::Request`] if the path cannot be the name of a folder, [`Error::Failure`] if the folder cannot be created or written to.
 pub fn check_folder(path: &Path) -> Result<(), Error> {
     let shown = path.display();
     if is_stream(path) {
         return Err(Error::request(
-            "`-` is standard output, which takes one file: name a folder (`./-` for one of this name)",
+            "expected a folder, found `-`, standard output; for a folder of this name, use `./-`",
         ));
     }
-    // Without its slash, so that what stands there is told.
+    // Without the trailing slash, so that the message says what was found at this path.
     let (is_folder, path) = (names_folder(path), path.components().as_path());
     let Some(reason) = no_folder(path) else {
         // A file can be written there.
@@ -31,24 +31,24 @@ pub fn check_folder(path: &Path) -> Result<(), Error> {
     if let Some(ending) = path.extension().filter(|_| !is_folder) {
         let ending = ending.to_string_lossy();
         return Err(Error::request(format_args!(
-            "{shown} ends in .{ending}, as a file does, and a folder is wanted: write {shown}/ if it is one"
+            "expected a folder, found the extension .{ending} of a file: {shown}; for a folder of this name, use {shown}/"
         )));
     }
     if let Some(error) = fs::metadata(path).err().filter(|error| error.kind() != io::ErrorKind::NotFound) {
-        return Err(Error::failure(format_args!("cannot make the folder {shown}"), &error));
+        return Err(Error::failure(format_args!("cannot create the folder {shown}"), &error));
     }
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    no_folder(parent).map_or(Ok(()), |reason| Err(Error::Failure(format!("cannot make the folder {shown}: {reason}"))))
+    no_folder(parent).map_or(Ok(()), |reason| Err(Error::Failure(format!("cannot create the folder {shown}: {reason}"))))
 }
 
-/// Makes a folder and those above it, unless they are there.
+/// Creates a folder and its missing parents.
 ///
 /// # Errors
-/// [`Error::Failure`] if the system refuses.
+/// [`Error::Failure`] if the folder cannot be created.
 pub fn make_folder(folder: &Path) -> Result<(), Error> {
     let shown = folder.display();
-    fs::create_dir_all(folder).map_err(|error| Error::failure(format_args!("cannot make the folder {shown}"), &error))
+    fs::create_dir_all(folder).map_err(|error| Error::failure(format_args!("cannot create the folder {shown}"), &error))
 }

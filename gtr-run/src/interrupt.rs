@@ -1,4 +1,4 @@
-//! Requests to stop, as a value that is passed in: who calls decides where they come from.
+//! Stop requests. The caller passes in their source, for example a signal handler.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -10,10 +10,10 @@ use gtr_core::sampler::SampleError;
 
 use crate::error::{Error, Interruption};
 
-/// A batch that is finished within this time after a request is finished.
+/// After a stop request, a batch is finished if that takes at most this time.
 const WORTH: Duration = Duration::from_secs(2);
 
-/// Tells work that can be stopped whether it is to stop.
+/// Access to stop requests for work that can be stopped.
 ///
 /// # Examples
 /// ```
@@ -38,31 +38,31 @@ impl fmt::Debug for Interrupt {
 }
 
 impl Interrupt {
-    /// Asks `requested` whenever it is looked whether work is to stop: often, and from several threads.
+    /// Creates an interrupt that polls `requested`. The function is called often, and from several threads.
     pub fn new(requested: impl Fn() -> Option<Interruption> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(requested)))
     }
 
-    /// Never stops anything.
+    /// Returns an interrupt that never requests a stop.
     pub fn never() -> Self {
         Self(None)
     }
 
-    /// Why work is to stop, if it is.
+    /// Returns the reason for a stop, or `None` if none is requested.
     pub fn requested(&self) -> Option<Interruption> {
         self.0.as_ref().and_then(|requested| requested())
     }
 
-    /// Goes on only if work is not to stop.
+    /// Returns an error if a stop is requested.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if it is.
+    /// [`Error::Interrupted`] if a stop is requested.
     pub fn check(&self) -> Result<(), Error> {
         self.requested().map_or(Ok(()), |reason| Err(Error::Interrupted(reason)))
     }
 
-    /// Whether a batch goes on after `done` of its AR steps: to its end, unless work is to stop and the rest takes more than a few
-    /// seconds.
+    /// Decides whether a batch continues after `done` of `steps` AR steps. It breaks if a stop is requested and the remaining steps take
+    /// more than two seconds.
     pub fn flow(&self, started: Instant, done: usize, steps: usize) -> ControlFlow<()> {
         match self.requested() {
             Some(_) if left(started.elapsed(), done, steps) > WORTH => ControlFlow::Break(()),
@@ -70,10 +70,10 @@ impl Interrupt {
         }
     }
 
-    /// What a sampler made, where this interrupt may have stopped it.
+    /// Converts the result of a sampler that this interrupt may have stopped.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if it did, otherwise what the sampler says.
+    /// [`Error::Interrupted`] if a stop request ended the sampler, otherwise the error of the sampler.
     pub fn sampled<T, O: Into<Error>>(&self, made: Result<T, SampleError<BackendError, O>>) -> Result<T, Error> {
         match (made, self.requested()) {
             (Err(SampleError::Stopped { .. }), Some(reason)) => Err(Error::Interrupted(reason)),
@@ -82,7 +82,7 @@ impl Interrupt {
     }
 }
 
-/// The time that the rest of some steps takes, where those that are done took `elapsed`.
+/// Estimates the time for the remaining steps from the time for the finished ones.
 fn left(elapsed: Duration, done: usize, steps: usize) -> Duration {
     let each = elapsed / u32::try_from(done.max(1)).unwrap_or(u32::MAX);
     each.saturating_mul(u32::try_from(steps.saturating_sub(done)).unwrap_or(u32::MAX))
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_that_of_the_steps_left() {
+    fn the_remaining_time_is_extrapolated() {
         let second = Duration::from_secs(1);
         assert_eq!(left(second, 1, 8), 7 * second);
         assert_eq!(left(4 * second, 8, 8), Duration::ZERO);

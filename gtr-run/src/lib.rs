@@ -1,20 +1,20 @@
-//! Runs of the models of [`gtr_backends`]: which images they make, where these go, what their files record, and how many of them are made
-//! in parts that can be stopped, killed and continued.
+//! Runs of the models of [`gtr_backends`]: the images of a run, their files and metadata, and runs of many images in shards that can
+//! be interrupted, resumed and merged.
 //!
-//! | module | what it has |
+//! | module | contents |
 //! |---|---|
-//! | [`series`] | the images of a run, on a sheet or in a folder; their record, read back and turned into arguments |
-//! | [`bulk`] | many images: parts, locks, manifests, joining |
-//! | [`target`], [`folder`] | files that appear whole or not at all, folders |
-//! | [`reading`], [`npz`] | files from outside, with bounds |
-//! | [`picture`], [`animation`] | pictures in bytes, as PNG, GIF and animated PNG |
-//! | [`path`], [`arguments`] | what names of files say; command lines to be run again |
+//! | [`series`] | the images of a run, on a sheet or in a folder; their metadata, written, read back and converted to arguments |
+//! | [`bulk`] | runs of many images: shards, locks, manifests, merging |
+//! | [`target`], [`folder`] | files that are written completely or not at all; folders |
+//! | [`reading`], [`npz`] | untrusted input files, read with size limits |
+//! | [`picture`], [`animation`] | 8-bit images, as PNG, GIF and animated PNG |
+//! | [`path`], [`arguments`] | properties of paths; command lines that reproduce images |
 //!
-//! Nothing here reads a clock to decide, installs a signal handler or prints: an [`Interrupt`] tells when to stop, [`Notes`] take
-//! remarks. Traces, and their replay, are with the models that they record: [`gtr_backends::trace`], [`gtr_backends::conform`].
+//! This crate installs no signal handlers and prints nothing: the caller passes in an [`Interrupt`], which reports stop requests, and
+//! [`Notes`], which receive messages. Traces and their replay are in [`gtr_backends::trace`] and [`gtr_backends::conform`].
 //!
 //! # Examples
-//! A digit, written with its record:
+//! Samples a digit and writes it as a PNG file:
 //! ```
 //! use gtr_core::sampler::{Job, Settings};
 //! use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Registry, Sampler, Seed, preset};

@@ -1,24 +1,24 @@
-//! Remarks that are no errors, as a value that is passed in.
+//! Messages that are not errors. The caller passes in their receiver.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where remarks go: to a terminal, a log, or nowhere.
+/// Receiver of notes, for example a terminal or a log.
 ///
 /// # Examples
 /// ```
 /// use gtr_run::Notes;
 /// let notes = Notes::new(|text| eprintln!("note: {text}"));
-/// notes.say("part 0/4 was begun before");
-/// Notes::none().say("nobody reads this");
+/// notes.say("part 0/4 was started by an earlier run");
+/// Notes::none().say("this is dropped");
 /// ```
 #[derive(Clone, Default)]
 pub struct Notes(Option<Arc<Inner>>);
 
 struct Inner {
     say: Box<dyn Fn(&str) + Send + Sync>,
-    /// What is to be said once and was.
+    /// Keys of the notes that were already sent once.
     said: Mutex<BTreeSet<&'static str>>,
 }
 
@@ -29,27 +29,27 @@ impl fmt::Debug for Notes {
 }
 
 impl Notes {
-    /// Hands each remark, a line without its end, to `say`.
+    /// Creates a receiver that calls `say` with each note, a line without its line break.
     pub fn new(say: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(Inner { say: Box::new(say), said: Mutex::default() })))
     }
 
-    /// Drops all remarks.
+    /// Returns a receiver that drops all notes.
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// Says something.
+    /// Sends a note.
     pub fn say(&self, text: impl Display) {
         if let Some(inner) = &self.0 {
             (inner.say)(&text.to_string());
         }
     }
 
-    /// Says something once, however often it is called with the same `key`.
+    /// Sends a note only at the first call with this `key`.
     pub fn say_once(&self, key: &'static str, text: impl Display) {
         let Some(inner) = &self.0 else { return };
-        // A set of keys is whole, whatever the thread did that panicked.
+        // A panic cannot leave the set in an invalid state.
         let is_new = inner.said.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         if is_new {
             (inner.say)(&text.to_string());
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_once_is_said_once() {
+    fn notes_with_a_key_are_sent_once() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears = Arc::clone(&heard);
         let notes = Notes::new(move |text| ears.lock().unwrap().push(text.to_owned()));

@@ -1,19 +1,19 @@
-//! Pictures in bytes: enlarged, laid out as sheets, written as PNG.
+//! 8-bit images: enlargement, sheets of images, PNG encoding.
 
 use gtr_backends::Picture;
 
 use crate::Error;
 
-/// Pixels between the pictures of a sheet.
+/// Gap between the images of a sheet, in pixels.
 const GAP: usize = 2;
 
-/// Brightness of the gap.
+/// Grey value of the gap.
 const GREY: u8 = 64;
 
-/// A sheet of more bytes than this is refused.
+/// Largest size of a sheet, in bytes.
 const MOST: usize = 1 << 28;
 
-/// A picture in bytes: rows of pixels, each of 1 (grey) or 3 (red, green, blue) bytes.
+/// An 8-bit image: rows of pixels with 1 (grey) or 3 (red, green, blue) bytes each.
 ///
 /// # Examples
 /// ```
@@ -35,7 +35,7 @@ pub struct Bitmap {
 }
 
 impl Bitmap {
-    /// A picture, each pixel repeated `scale` times in both directions.
+    /// Converts a picture to bytes and repeats each pixel `scale` times in both directions.
     pub fn of(picture: &Picture, scale: usize) -> Self {
         let (channels, bytes) = (picture.channels(), picture.to_u8());
         let mut large = Vec::with_capacity(bytes.len() * scale * scale);
@@ -48,36 +48,37 @@ impl Bitmap {
         Self { width: picture.width() * scale, height: picture.height() * scale, channels, bytes: large }
     }
 
-    /// Rows of pixels of 1 or 3 bytes each; nothing if there are not as many.
+    /// Creates an image from `[height, width, channels]` bytes. Returns `None` if `channels` is not 1 or 3, or if the number of bytes
+    /// does not match.
     pub fn new(width: usize, height: usize, channels: usize, bytes: Vec<u8>) -> Option<Self> {
         let size = width.checked_mul(height)?.checked_mul(channels)?;
         (matches!(channels, 1 | 3) && size == bytes.len()).then_some(Self { width, height, channels, bytes })
     }
 
-    /// Pixels in a row.
+    /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows of pixels.
+    /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Whether a pixel is one byte, not three.
+    /// Returns true for an image with one channel.
     pub fn is_grey(&self) -> bool {
         self.channels == 1
     }
 
-    /// The pixels, row by row.
+    /// Pixel bytes, `[height, width, channels]`.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The picture as a PNG file that holds `texts`.
+    /// Encodes the image as PNG with text chunks.
     ///
     /// # Errors
-    /// [`Error::Failure`] for a picture without pixels or with more than a PNG file can have.
+    /// [`Error::Failure`] for an image without pixels, or with more pixels than the format allows.
     pub fn png(&self, texts: &[Text]) -> Result<Vec<u8>, Error> {
         let encode = || {
             let side = |side: usize| u32::try_from(side).map_err(|_| png::EncodingError::LimitsExceeded);
@@ -97,11 +98,11 @@ impl Bitmap {
             writer.finish()?;
             Ok(file)
         };
-        encode().map_err(|error: png::EncodingError| Error::failure("cannot encode the picture", &error))
+        encode().map_err(|error: png::EncodingError| Error::failure("cannot encode the image", &error))
     }
 }
 
-/// A text that a PNG file carries.
+/// A text chunk of a PNG file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
     keyword: &'static str,
@@ -110,18 +111,18 @@ pub struct Text {
 }
 
 impl Text {
-    /// A short text.
+    /// Returns an uncompressed text.
     pub fn plain(keyword: &'static str, text: &str) -> Self {
         Self { keyword, says: ascii(text), compressed: false }
     }
 
-    /// A long text.
+    /// Returns a text to be compressed, for long texts.
     pub fn compressed(keyword: &'static str, text: &str) -> Self {
         Self { keyword, says: ascii(text), compressed: true }
     }
 }
 
-/// Escapes what is not ASCII as JSON does; only texts in JSON hold such characters, and only within strings.
+/// Escapes non-ASCII characters as JSON does, because PNG text is Latin-1. They occur only in strings of JSON texts.
 pub(crate) fn ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {
@@ -134,15 +135,15 @@ pub(crate) fn ascii(text: &str) -> String {
     ascii
 }
 
-/// Pictures side by side, all of the size of the first.
+/// A sheet of images, all of the size of the first.
 #[derive(Debug, Default)]
 pub struct Sheet(Option<Bitmap>);
 
 impl Sheet {
-    /// Puts a picture at a column and a row of a sheet of so many columns and rows.
+    /// Copies an image to a cell of a sheet with `columns` columns and `rows` rows.
     ///
     /// # Errors
-    /// [`Error::Request`] for a sheet of more than 256 MB.
+    /// [`Error::Request`] for a sheet of more than 256 MiB.
     pub fn place(
         &mut self,
         picture: &Bitmap,
@@ -163,13 +164,13 @@ impl Sheet {
         Ok(())
     }
 
-    /// The whole sheet, `None` if no picture was placed.
+    /// Returns the sheet, or `None` if no image was placed.
     pub fn finish(self) -> Option<Bitmap> {
         self.0
     }
 }
 
-/// A sheet without pictures.
+/// Creates an empty sheet for images of the size of `first`.
 fn blank(first: &Bitmap, columns: usize, rows: usize) -> Result<Bitmap, Error> {
     let length = |count: usize, side: usize| count.checked_mul(side + GAP).map(|sum| sum - GAP);
     let sides = length(columns, first.width).zip(length(rows, first.height));
@@ -179,7 +180,7 @@ fn blank(first: &Bitmap, columns: usize, rows: usize) -> Result<Bitmap, Error> {
             Ok(Bitmap { width, height, channels: first.channels, bytes: vec![GREY; size] })
         }
         _ => Err(Error::request(format_args!(
-            "a sheet of {columns} columns and {rows} rows is too large: name a folder as --out, or lower --count or --scale"
+            "a sheet of {columns} columns and {rows} rows is too large: use a folder as --out, or lower --count or --scale"
         ))),
     }
 }
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_are_repeated_and_pictures_set_apart() {
+    fn pixels_are_repeated_and_images_are_separated() {
         let picture = Picture::new(2, 1, 1, vec![0.0, 1.0]).unwrap();
         let bitmap = Bitmap::of(&picture, 2);
         assert_eq!((bitmap.width, bitmap.height), (4, 2));
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_beyond_all_measure_is_refused() {
+    fn sheets_that_are_too_large_are_refused() {
         let picture = Bitmap::of(&Picture::new(32, 32, 1, vec![0.0; 1024]).unwrap(), 1);
         assert!(Sheet::default().place(&picture, (0, 0), (usize::MAX / 2, 1)).is_err());
         assert!(Sheet::default().place(&picture, (0, 0), (1 << 10, 1 << 10)).is_err());

@@ -1,27 +1,27 @@
-//! Files from outside: what is said of those that cannot be read, in one voice. The file comes first, then what is wrong, then
-//! what to do.
+//! Reads input files. `-` is standard input; a file with this name is `./-`. All error messages have the same form: file, problem,
+//! advice.
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use gtr_backends::{STAND_IN_BYTES, stand_in};
+use gtr_backends::{PLACEHOLDER_BYTES, placeholder};
 use gtr_core::unmarked;
 
 use crate::Error;
 use crate::error::chain;
 use crate::path::is_stream;
 
-/// A pipe is read to at most so many bytes where what it holds must be read more than once.
+/// Largest amount of data that is buffered from a pipe, in bytes.
 const MOST_PIPED: u64 = 1 << 28;
 
-/// What can be read from any place, as decoders of pictures want it.
+/// A seekable reader, as required by image decoders.
 pub trait Seekable: BufRead + Seek {}
 
 impl<T: BufRead + Seek> Seekable for T {}
 
-/// Opens a file, or standard input where the path is `-`.
+/// Opens a file, or standard input if the path is `-`.
 ///
 /// # Errors
 /// [`Error::Failure`] if it cannot be opened.
@@ -32,10 +32,10 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
     Ok(Box::new(File::open(path).map_err(|error| failed(path, &error))?))
 }
 
-/// Opens a file, or reads a pipe or standard input whole.
+/// Opens a file, or buffers a pipe or standard input in memory.
 ///
 /// # Errors
-/// [`Error::Failure`] if it cannot be opened or read, or is no file and has more than 256 MB.
+/// [`Error::Failure`] if it cannot be opened or read, or if it is not a regular file and has more than 256 MiB.
 pub fn seekable(path: &Path) -> Result<Box<dyn Seekable>, Error> {
     let is_file = !is_stream(path) && fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if is_file {
@@ -45,30 +45,30 @@ pub fn seekable(path: &Path) -> Result<Box<dyn Seekable>, Error> {
     open(path)?.take(MOST_PIPED + 1).read_to_end(&mut bytes).map_err(|error| failed(path, &error))?;
     if bytes.len() as u64 > MOST_PIPED {
         let most = MOST_PIPED >> 20;
-        return Err(Error::Failure(format!("{} is no file and has more than {most} MB", path.display())));
+        return Err(Error::Failure(format!("{} is not a regular file and has more than {most} MiB", path.display())));
     }
     Ok(Box::new(Cursor::new(bytes)))
 }
 
-/// Opens a file in a folder that others may have filled: opening a pipe there would wait for whoever writes to it.
+/// Opens a file in an untrusted folder. Only regular files are opened, because opening a pipe could block.
 ///
 /// # Errors
-/// Those of the system; also of what is no regular file.
+/// If the file cannot be opened or is not a regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
-/// The bytes of such a file.
+/// Reads a regular file in an untrusted folder.
 ///
 /// # Errors
-/// Those of [`open_regular`], and of reading.
+/// Those of [`open_regular`], and errors while reading.
 pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A file cannot be read: it is something else than it should be, or the system says why.
+/// Returns the error for a file that cannot be read. Identifies placeholder files, otherwise reports the system error.
 pub fn failed(path: &Path, error: &dyn StdError) -> Error {
     let shown = path.display();
     Error::Failure(match instead(path) {
@@ -77,7 +77,7 @@ pub fn failed(path: &Path, error: &dyn StdError) -> Error {
     })
 }
 
-/// A file is not of the kind that it should be.
+/// Returns the error for a file that is not of the expected kind.
 pub fn not_a(kind: &str, path: &Path, error: &dyn StdError) -> Error {
     let shown = path.display();
     Error::Failure(match instead(path) {
@@ -86,26 +86,26 @@ pub fn not_a(kind: &str, path: &Path, error: &dyn StdError) -> Error {
     })
 }
 
-/// What a file is instead of what it should be, where that is known.
+/// Identifies a placeholder file, such as a Git LFS pointer.
 pub fn instead(path: &Path) -> Option<String> {
-    // Of a pipe nothing is left, and a device may have no end.
+    // A pipe is already consumed, and a device may be endless.
     if !path.is_file() {
         return None;
     }
     let mut start = Vec::new();
-    File::open(path).ok()?.take(STAND_IN_BYTES as u64).read_to_end(&mut start).ok()?;
-    stand_in(&start)
+    File::open(path).ok()?.take(PLACEHOLDER_BYTES as u64).read_to_end(&mut start).ok()?;
+    placeholder(&start)
 }
 
-/// The bytes of a text file of at most `most`, without a byte order mark.
+/// Reads a text file of at most `most` bytes and strips the byte order mark.
 ///
 /// # Errors
-/// [`Error::Failure`] if the file cannot be read, is larger, or holds something else than it should: a pointer of Git LFS, a web page.
+/// [`Error::Failure`] if the file cannot be read, is larger, or is a placeholder file such as a Git LFS pointer or a web page.
 pub fn text(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     text_of(path, open(path)?, most)
 }
 
-/// The same of a file that is open.
+/// Like [`text`], for an open file.
 ///
 /// # Errors
 /// Those of [`text`].
@@ -115,10 +115,10 @@ pub fn text_of(path: &Path, file: impl Read, most: u64) -> Result<Vec<u8>, Error
     read.map_err(|error| failed(path, &error))?;
     let wrong = |what: String| Error::Failure(format!("{}: {what}", path.display()));
     if bytes.len() as u64 > most {
-        return Err(wrong(format!("it has more than {} MB, which is more than is read", most >> 20)));
+        return Err(wrong(format!("it is larger than {} MiB", most >> 20)));
     }
-    // Of an empty file the reader knows better what is missing.
-    match stand_in(&bytes).filter(|_| !bytes.is_empty()) {
+    // For an empty file the parser has a more specific message.
+    match placeholder(&bytes).filter(|_| !bytes.is_empty()) {
         Some(what) => Err(wrong(what)),
         None => Ok(unmarked(&bytes).map_err(|error| wrong(error.to_string()))?.to_vec()),
     }

@@ -93,7 +93,7 @@ impl Target {
     /// Writes the file piece by piece, for content that is larger than memory.
     ///
     /// # Errors
-    /// [`Error::Failure`] for standard output, a device or a pipe, and if the file cannot be written; what `write` says.
+    /// [`Error::Failure`] for standard output, a device or a pipe, or if the file cannot be written. Errors of `write` are passed on.
     pub fn fill(&self, write: impl FnOnce(&mut AtomicFile) -> Result<(), Error>) -> Result<(), Error> {
         if self.kind != Kind::File {
             let error = io::Error::other("expected a file, found a device or a pipe");
@@ -112,7 +112,7 @@ impl Target {
     /// Writes the complete file.
     ///
     /// # Errors
-    /// [`Error::Failure`] if that is not possible. A reader of a pipe that stopped reading has what it wants.
+    /// [`Error::Failure`] if the file cannot be written. A closed pipe is not an error.
     pub fn write(&self, bytes: &[u8]) -> Result<(), Error> {
         match self.kind {
             Kind::Stdout => to_stdout(bytes),
@@ -135,7 +135,7 @@ impl Target {
     }
 }
 
-/// Why a path is no folder, with what would be right; nothing if it is one.
+/// Returns why a path is not a folder, and what would be right, or `None` if it is a folder.
 pub(crate) fn no_folder(path: &Path) -> Option<String> {
     let shown = path.display();
     let no_link = || fs::symlink_metadata(path).is_err();
@@ -146,15 +146,15 @@ pub(crate) fn no_folder(path: &Path) -> Option<String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && no_link() => {
             Some(format!("the folder {shown} does not exist; create it first"))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(format!("{shown} is a link to nothing")),
-        Err(error) => Some(format!("{shown} is no folder: {error}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(format!("{shown} is a dangling link")),
+        Err(error) => Some(format!("cannot open the folder {shown}: {error}")),
     }
 }
 
 /// Writes bytes to standard output. A closed pipe is not an error.
 ///
 /// # Errors
-/// [`Error::Failure`] if the system refuses.
+/// [`Error::Failure`] if standard output cannot be written.
 pub fn to_stdout(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

@@ -65,13 +65,13 @@ fn a_misnamed_tensor_is_distinguished_from_a_missing_one() {
     };
     assert_eq!(
         message(load(misnamed)),
-        "altered.safetensors: it has no tensor `encoder_blocks.1.norm1.bias`, which should be [32]; the closest name it has \
+        "altered.safetensors: it has no tensor `encoder_blocks.1.norm1.bias` (shape [32]); the most similar name in the file \
          is `encoder_blocks.1.norm_1.bias`"
     );
     let missing = |weights: &mut HashMap<String, Tensor>| drop(weights.remove("mask_token"));
     assert_eq!(
         message(load(missing)),
-        "altered.safetensors: it has no tensor `mask_token`, which should be [1, 1, 32]"
+        "altered.safetensors: it has no tensor `mask_token` (shape [1, 1, 32])"
     );
 }
 
@@ -83,7 +83,7 @@ fn a_wrong_shape_is_reported_with_both_shapes() {
     };
     assert_eq!(
         message(load(misshaped)),
-        "altered.safetensors: tensor `z_proj.weight` is [16, 32], it should be [32, 16]"
+        "altered.safetensors: tensor `z_proj.weight` has the shape [16, 32], expected [32, 16]"
     );
 }
 
@@ -95,8 +95,8 @@ fn unused_tensors_are_an_error() {
     };
     assert_eq!(
         message(load(more)),
-        "altered.safetensors: it holds 1 tensor that this model has no place for, first `encoder_blocks.2.norm1.bias`: its \
-         config does not describe these weights"
+        "altered.safetensors: it has 1 tensor that the model does not use, first `encoder_blocks.2.norm1.bias`: the \
+         configuration does not match these weights"
     );
 }
 
@@ -109,7 +109,7 @@ fn non_finite_weights_are_named() {
             weights.insert("decoder_norm.bias".into(), Tensor::new(values, &Device::Cpu).unwrap());
         };
         let expected = format!(
-            "altered.safetensors: tensor `decoder_norm.bias` holds {text} at element 7: weights must be finite numbers"
+            "altered.safetensors: tensor `decoder_norm.bias` has the value {text} at element 7: weights must be finite"
         );
         assert_eq!(message(load(broken)), expected);
     }
@@ -138,10 +138,10 @@ fn models_can_be_opened_by_folder_and_by_file() {
     assert!(gtr_backends::open("digits", Some(&file), &Device::Cpu).is_ok());
     let other = crate::golden::path("mar_tiny/weights.safetensors");
     let error = gtr_backends::open("digits", Some(&other), &Device::Cpu).unwrap_err().to_string();
-    assert!(error.contains("it should be [10, 128]"), "{error}");
+    assert!(error.contains("expected [10, 128]"), "{error}");
     fs::copy(&file, folder.path().join("second.pth")).unwrap();
     let error = gtr_backends::open_mar(path, &gtr_backends::Files::default(), &Device::Cpu).unwrap_err().to_string();
-    assert!(error.contains("the folder holds 2 checkpoints"), "{error}");
+    assert!(error.contains("in the folder, found 2"), "{error}");
     fs::remove_file(folder.path().join("config.json")).unwrap();
     let error = gtr_backends::open_mar(path, &gtr_backends::Files::default(), &Device::Cpu).unwrap_err().to_string();
     assert!(error.contains("cannot be read") && error.contains("config.json"), "{error}");

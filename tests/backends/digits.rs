@@ -39,7 +39,7 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
 fn the_model_describes_itself() {
     let generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     assert_eq!(generator.timestep_limit(), TimestepLimit::Max(Timestep::new(949).unwrap()));
-    assert_eq!(generator.offers(), [Capability::HostFeatures, Capability::Encoding]);
+    assert_eq!(generator.capabilities(), [Capability::HostFeatures, Capability::Encoding]);
     assert_eq!(generator.grid().tokens(), 64);
     assert_eq!(generator.config().guidance, Some(3.0));
     let parameters = gtr_backends::mar::MarModel::layout(generator.config()).unwrap().parameters();
@@ -50,7 +50,7 @@ fn the_model_describes_itself() {
 fn classes_outside_the_model_are_refused() {
     let generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     let error = generator.class(12).unwrap_err();
-    assert_eq!(error.to_string(), "class 12 is outside the model: it has classes 0 to 9");
+    assert_eq!(error.to_string(), "class 12 is out of range: the model has classes 0 to 9");
 }
 
 #[test]

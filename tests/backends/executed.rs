@@ -2,7 +2,7 @@
 
 use gtr_backends::{executed, published_cost};
 use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec};
-use gtr_core::{Config, Grid, Plan, Registry, Schedule, preset};
+use gtr_core::{AxisConfig, Grid, Plan, Registry, Schedule, preset};
 
 fn plan(schedule: &Schedule, grid: Grid) -> Plan {
     schedule.plan(grid, &Registry::builtin()).unwrap().plan
@@ -19,10 +19,10 @@ fn the_count_of_a_small_model_agrees_with_a_count_by_hand() {
         head: HeadSpec { width: 6, depth: 1 },
     };
     let schedule = Schedule {
-        order: Config::new("raster"),
-        pace: Config::new("uniform").with("steps", 2),
-        diffusion: Config::new("constant").with("t", 3),
-        detail: Config::new("none"),
+        order: AxisConfig::new("raster"),
+        pace: AxisConfig::new("uniform").with("steps", 2),
+        diffusion: AxisConfig::new("constant").with("t", 3),
+        detail: AxisConfig::new("none"),
         adapt: Vec::new(),
     };
     let cost = executed(&arch, &plan(&schedule, Grid::new(1, 2).unwrap()), true);

@@ -59,8 +59,8 @@ fn an_erased_model_has_the_abilities_of_the_model() {
     let mut model = open("digits");
     assert_eq!(MaskedGenerator::grid(&model), typed.grid());
     assert_eq!(MaskedGenerator::timestep_limit(&model), typed.timestep_limit());
-    assert_eq!(MaskedGenerator::offers(&model), typed.offers());
-    assert!(MaskedGenerator::offers(&model).contains(&Capability::Encoding));
+    assert_eq!(MaskedGenerator::capabilities(&model), typed.capabilities());
+    assert!(MaskedGenerator::capabilities(&model).contains(&Capability::Encoding));
     assert_eq!(MaskedGenerator::values_on_host(&model), typed.values_on_host());
     assert_eq!((model.shape(), model.spec().classes), (typed.shape(), Some(10)));
 
@@ -127,10 +127,10 @@ fn prompts_and_canvases_of_another_model_are_refused() {
     let (mut digits, mut toy) = (open("digits"), open("toy"));
     let (class, other) = (digits.class(1).unwrap(), toy.class(1).unwrap());
     let error = MaskedGenerator::canvas(&mut digits, &[other], false).unwrap_err().to_string();
-    assert_eq!(error, "the prompt was made by a model of another family");
+    assert_eq!(error, "the prompt was created by a model of another family");
     let canvas = MaskedGenerator::canvas(&mut digits, &[class], false).unwrap();
     let error = MaskedGenerator::decode(&mut toy, canvas).unwrap_err().to_string();
-    assert_eq!(error, "the canvas was made by a model of another family");
+    assert_eq!(error, "the canvas was created by a model of another family");
     let text = digits.prompt(&PromptInput::RandomText("a fox".into())).unwrap_err();
     assert!(matches!(text, BackendError::PromptKind { takes: "classes", .. }), "{text}");
     let grid = gtr_core::Grid::new(4, 4).unwrap();

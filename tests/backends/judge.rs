@@ -5,8 +5,8 @@ use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::judge::{
     Bootstrap, FEATURES, Frechet, Interval, Measured, Moments, Reference, Scores, inception_score,
 };
-use gtr_backends::{Judge, Picture, Verdict};
-use gtr_core::{ImageIndex, Purpose, Seed, Stream};
+use gtr_backends::{Judge, Picture, Classification};
+use gtr_core::{ImageIndex, StreamPurpose, Seed, Stream};
 
 use crate::golden::Golden;
 
@@ -17,7 +17,7 @@ fn pictures(golden: &Golden) -> Vec<Picture> {
     images.into_iter().map(|image| Picture::new(32, 32, 1, scaled(image)).unwrap()).collect()
 }
 
-fn features(verdicts: &[Verdict]) -> Vec<f64> {
+fn features(verdicts: &[Classification]) -> Vec<f64> {
     verdicts.iter().flat_map(|it| it.features.map(f64::from)).collect()
 }
 
@@ -41,7 +41,7 @@ fn other_pictures_do_not_affect_a_score() {
     let (judge, pictures) = (Judge::new().unwrap(), pictures(&Golden::open("judge")));
     let together = judge.judge(&pictures).unwrap();
     for size in [1, 3, 16, 17] {
-        let apart: Vec<Verdict> = pictures.chunks(size).flat_map(|part| judge.judge(part).unwrap()).collect();
+        let apart: Vec<Classification> = pictures.chunks(size).flat_map(|part| judge.judge(part).unwrap()).collect();
         assert_eq!(apart, together, "{size} at a time");
     }
     assert_ne!(together[0], together[1]);
@@ -109,7 +109,7 @@ const WIDTH: usize = 6;
 
 /// Returns vectors of independent normal values; the first value has the given mean.
 fn normal(seed: u64, count: usize, mean: f32) -> Vec<f64> {
-    let mut stream = Stream::new(Seed(seed), Purpose::TokenNoise, ImageIndex(0), 0);
+    let mut stream = Stream::new(Seed(seed), StreamPurpose::TokenNoise, ImageIndex(0), 0);
     let mut numbers = vec![0.0; count * WIDTH];
     stream.fill_normal(&mut numbers);
     numbers.iter_mut().step_by(WIDTH).for_each(|number| *number += mean);
@@ -117,7 +117,7 @@ fn normal(seed: u64, count: usize, mean: f32) -> Vec<f64> {
 }
 
 /// Converts the vectors to verdicts, whose other features are constant.
-fn verdicts(numbers: &[f64]) -> Vec<Verdict> {
+fn verdicts(numbers: &[f64]) -> Vec<Classification> {
     let verdict = |numbers: &[f64]| {
         let mut features = [0.0; FEATURES];
         for (feature, number) in features.iter_mut().zip(numbers) {
@@ -125,7 +125,7 @@ fn verdicts(numbers: &[f64]) -> Vec<Verdict> {
             let number = *number as f32;
             *feature = number;
         }
-        Verdict { features, logits: [0.0; 10] }
+        Classification { features, logits: [0.0; 10] }
     };
     numbers.chunks_exact(WIDTH).map(verdict).collect()
 }

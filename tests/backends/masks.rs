@@ -43,7 +43,7 @@ proptest! {
         let width = grid.width() as usize * times;
         let side = (u32::try_from(width).unwrap(), u32::try_from(generated.len() / width).unwrap());
         let cell = |place: usize| (place / width / times, place % width / times);
-        let expected = TokenSet::of(grid, grid.iter().filter(|token| {
+        let expected = TokenSet::from_tokens(grid, grid.iter().filter(|token| {
             let at = grid.position(*token);
             (0..generated.len()).any(|place| generated[place] && cell(place) == (at.row as usize, at.column as usize))
         }));

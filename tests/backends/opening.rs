@@ -72,13 +72,13 @@ fn kinds_of_checkpoints_are_recognized() {
         let files = Files { weights: Some(file), ..Files::default() };
         open_lightgen("lightgen-base", &files, None, &Device::Cpu).unwrap_err().to_string()
     };
-    assert!(as_mar(&lightgen).ends_with("holds a LightGen model, not a MAR model"));
-    assert!(as_lightgen(&mar).ends_with("holds a MAR model, not a LightGen model"));
-    assert!(as_lightgen(&vae).ends_with("holds an autoencoder, not a LightGen model"));
+    assert!(as_mar(&lightgen).ends_with("expected a MAR model, found a LightGen model"));
+    assert!(as_lightgen(&mar).ends_with("expected a LightGen model, found a MAR model"));
+    assert!(as_lightgen(&vae).ends_with("expected a LightGen model, found an autoencoder"));
     let missing = PathBuf::from("nowhere/checkpoint.pth");
     assert_eq!(as_mar(&missing), "nowhere/checkpoint.pth: cannot be read");
     let nothing = open_mar("mar-l", &Files::default(), &Device::Cpu).unwrap_err().to_string();
-    assert_eq!(nothing, "the weights of mar-l are not part of the program: give its checkpoint");
+    assert_eq!(nothing, "the weights of mar-l are not part of the program: give its checkpoint with --weights");
     let unknown = open_lightgen("lightgen", &Files::default(), None, &Device::Cpu).unwrap_err().to_string();
     assert!(unknown.contains("lightgen-base, lightgen-large, lightgen-huge"), "{unknown}");
     let both = Files { weights: Some(&mar), random: Some(1), ..Files::default() };
@@ -117,7 +117,7 @@ fn an_autoencoder_decodes_latents() {
 
     let mut without = open_mar(model, &Files::default(), &Device::Cpu).unwrap();
     let text = without.decode(canvas).unwrap_err().to_string();
-    assert!(text.contains("are latents, which need a decoder to be pictures"), "{text}");
+    assert!(text.contains("are latents: decoding them needs an autoencoder"), "{text}");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_unsuitable_autoencoder_is_an_error() {
         "{text}"
     );
     let text = open_mar("digits", &files, &Device::Cpu).unwrap_err().to_string();
-    assert!(text.starts_with("the tokens of `digits` are pixels: it takes no autoencoder, so leave out "), "{text}");
+    assert!(text.starts_with("the tokens of `digits` are pixels and need no autoencoder: leave out "), "{text}");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn picture_sizes_are_multiples_of_a_token() {
     let wide = config.clone().with_pixels(256, 768).unwrap();
     assert_eq!((wide.grid, wide.pixels()), (Grid::new(16, 48).unwrap(), (256, 768)));
     let text = config.clone().with_pixels(250, 512).unwrap_err().to_string();
-    assert_eq!(text, "250x512 pixels are not whole tokens: both sides must be multiples of 16");
+    assert_eq!(text, "250x512 pixels are not a whole number of tokens: both sides must be multiples of 16");
     let text = config.with_pixels(16, 1 << 21).unwrap_err().to_string();
     assert!(text.contains("at most 65536 tokens are"), "{text}");
 }

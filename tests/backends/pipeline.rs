@@ -293,7 +293,7 @@ fn a_run_can_start_from_an_encoded_picture() {
         generator.set_grid(grid).unwrap();
         generator
     };
-    let left = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 4 < 2));
+    let left = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % 4 < 2));
     let plan = preset::find("gtr-8").unwrap().schedule.plan_rest(&left, &registry).unwrap().plan;
     let settings = Settings { seed: Seed(4), guidance: Guidance::NONE, temperature: 1.0 };
     let mut generator = open().with_encoder(open_encoder(&pipeline.vae, &device).unwrap()).unwrap();
@@ -343,7 +343,7 @@ fn a_run_can_start_from_an_encoded_picture() {
 
     // Without an encoder, or with an unsuitable one, pictures cannot be encoded.
     let error = sampler.batch(&begun, &settings).run(&mut open()).unwrap_err().to_string();
-    assert_eq!(error, "the plan needs a way from images to tokens, which this model does not offer");
+    assert_eq!(error, "the plan requires encoding of images, which this model does not provide");
     let other = open_encoder(&crate::golden::path("vae_kl16_tiny/weights_encoder.safetensors"), &device).unwrap();
     let error = open().with_encoder(other).map(drop).unwrap_err().to_string();
     assert!(

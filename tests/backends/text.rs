@@ -199,5 +199,5 @@ fn missing_or_wrong_files_are_one_line_errors() {
     let random = TextEncoder::open(folder.path(), 128, Some(1), &Device::Cpu).unwrap();
     assert_eq!(random.section(), &Section::random());
     fs::copy(crate::golden::path("mar_tiny/weights.safetensors"), folder.path().join("model.safetensors")).unwrap();
-    assert!(refuse().ends_with("holds a MAR model, not a T5 text encoder"), "{}", refuse());
+    assert!(refuse().ends_with("expected a T5 text encoder, found a MAR model"), "{}", refuse());
 }

@@ -87,7 +87,7 @@ impl MaskedGenerator for Toy {
         spec().grid
     }
 
-    fn offers(&self) -> &[Capability] {
+    fn capabilities(&self) -> &[Capability] {
         &[Capability::HostFeatures]
     }
 

@@ -11,7 +11,7 @@ use gtr_backends::trace::{Provenance, Trace, Tracer};
 use gtr_backends::{Device, Families, Picture};
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
-    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
+    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
     TokenSet, preset,
 };
 
@@ -196,7 +196,7 @@ fn a_run_from_a_picture_is_traced_and_made_again() {
     let path = folder.path().join("run.safetensors");
     let (whole, settings, registry) = (plan("gtr-8"), settings(2.0), Registry::builtin());
     let grid = whole.grid();
-    let known = TokenSet::of(grid, grid.iter().filter(|token| token.get() % 3 == 1));
+    let known = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % 3 == 1));
     let plan = whole.schedule().plan_rest(&known, &registry).unwrap().plan;
     let picture = pictures(&whole, &settings, None).remove(0);
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
@@ -238,7 +238,7 @@ fn a_changed_trace_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let mut schedule = plan("gtr-8").schedule().clone();
-    schedule.pace = Config::new("rates").with("steps", vec![2, 1, 1]);
+    schedule.pace = AxisConfig::new("rates").with("steps", vec![2, 1, 1]);
     let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
     batches(&plan, &settings(2.0), Some(&path), &[&[3], &[8]]);
     let whole = fs::read(&path).unwrap();

@@ -43,7 +43,7 @@ fn other_files_are_not_autoencoders() {
     let message = |result: Result<KlDecoder, gtr_backends::BackendError>| result.unwrap_err().to_string();
     let other = Checkpoint::open(&crate::golden::path("mar_tiny/weights.safetensors")).unwrap();
     let text = message(KlDecoder::load(other, &Device::Cpu));
-    assert!(text.ends_with("weights.safetensors: it holds a MAR model, not an autoencoder"), "{text}");
+    assert!(text.ends_with("weights.safetensors: expected an autoencoder, found a MAR model"), "{text}");
     let text = message(KlDecoder::load(open("weights_encoder"), &Device::Cpu));
     assert!(text.contains("an autoencoder has `decoder.conv_out.weight`"), "{text}");
     let decoder = KlDecoder::load(open("weights_decoder"), &Device::Cpu).unwrap();

@@ -114,5 +114,5 @@ fn a_model_of_the_repository_is_found_in_a_clone() {
     sample("9", "number.png").succeeded();
     let pixels = |name: &str| crate::support::decode(&below.join(name));
     assert_eq!(pixels("name.png"), pixels("number.png"));
-    assert!(sample("boot", "none.png").failed(2).contains("close are `Ankle boot`"));
+    assert!(sample("boot", "none.png").failed(2).contains("similar names: `Ankle boot`"));
 }

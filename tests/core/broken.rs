@@ -5,8 +5,8 @@ use gtr_core::diffusion::StepShape;
 use gtr_core::pace::StageSizes;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, Fit, Grid, Guidance, ImageIndex, MaskedGenerator,
-    NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, Targets, TimestepLimit, TokenIndex, Within, laws,
+    Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, FitPolicy, Grid, Guidance, ImageIndex, MaskedGenerator,
+    NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, Targets, TimestepLimit, TokenIndex, StageOrder, laws,
     preset,
 };
 
@@ -31,8 +31,8 @@ impl Order for Backwards {
         Partition::whole(grid, grid.iter().rev().collect())
     }
 
-    fn within(&self) -> Within {
-        Within::Random
+    fn within(&self) -> StageOrder {
+        StageOrder::Random
     }
 }
 
@@ -66,7 +66,7 @@ fn orders() {
 struct Fixed(Vec<usize>);
 
 impl Pace for Fixed {
-    fn steps(&self, stages: &StageSizes, _fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+    fn steps(&self, stages: &StageSizes, _fit: &mut FitPolicy) -> Result<Vec<Vec<usize>>, Error> {
         Ok(vec![self.0.clone(); stages.stages.len()])
     }
 }
@@ -174,8 +174,8 @@ impl MaskedGenerator for Faulty {
         self.0.grid
     }
 
-    fn offers(&self) -> &[gtr_core::Capability] {
-        self.0.offers()
+    fn capabilities(&self) -> &[gtr_core::Capability] {
+        self.0.capabilities()
     }
 
     fn canvas(&mut self, prompts: &[f32], guided: bool) -> Result<Canvas, Self::Error> {

@@ -1,7 +1,7 @@
 //! The cost model, compared with a count by hand and with the paper.
 
 use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec, TextSpec};
-use gtr_core::{Config, Grid, Plan, Registry, Schedule, preset};
+use gtr_core::{AxisConfig, Grid, Plan, Registry, Schedule, preset};
 
 const SMALL: ArchSpec = ArchSpec {
     token_channels: 3,
@@ -21,10 +21,10 @@ fn arch(width: usize, depth: usize, head: (usize, usize)) -> ArchSpec {
 /// Two tokens, one after the other, with three diffusion steps each.
 fn two_steps() -> Plan {
     let schedule = Schedule {
-        order: Config::new("raster"),
-        pace: Config::new("uniform").with("steps", 2),
-        diffusion: Config::new("constant").with("t", 3),
-        detail: Config::new("none"),
+        order: AxisConfig::new("raster"),
+        pace: AxisConfig::new("uniform").with("steps", 2),
+        diffusion: AxisConfig::new("constant").with("t", 3),
+        detail: AxisConfig::new("none"),
         adapt: Vec::new(),
     };
     schedule.plan(Grid::new(1, 2).unwrap(), &Registry::builtin()).unwrap().plan
@@ -71,7 +71,7 @@ fn more_work_costs_more() {
     };
     let schedule = preset::find("gtr-16").unwrap().schedule.clone();
     let (mut without, mut full) = (schedule.clone(), schedule.clone());
-    without.detail = Config::new("none");
-    full.detail = Config::new("full").with("t_detail", 50);
+    without.detail = AxisConfig::new("none");
+    full.detail = AxisConfig::new("full").with("t_detail", 50);
     assert!(head(&without) < head(&schedule) && head(&schedule) < head(&full));
 }

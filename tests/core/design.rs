@@ -2,7 +2,7 @@
 
 use gtr_core::design::{Design, Goal, Problem, free, structured};
 use gtr_core::loss::{Field, Measured, mean_loss};
-use gtr_core::{ArSteps, Config, Error, Grid, Plan, Registry, preset};
+use gtr_core::{ArSteps, AxisConfig, Error, Grid, Plan, Registry, preset};
 
 fn grid(height: u32, width: u32) -> Grid {
     Grid::new(height, width).unwrap()
@@ -60,8 +60,8 @@ fn the_best_of_all_step_allocations_of_a_small_grid_is_found() {
             [[1, 1, 4], [1, 2, 3], [1, 3, 2], [1, 4, 1], [2, 1, 3], [2, 2, 2], [2, 3, 1], [3, 1, 2], [4, 1, 1]]
         {
             let mut schedule = design.schedule.clone();
-            schedule.order = Config::new("bisection").with("cut", cut).with("stages", 3).with("within", "lattice");
-            schedule.pace = Config::new("rates").with("steps", sharing.to_vec());
+            schedule.order = AxisConfig::new("bisection").with("cut", cut).with("stages", 3).with("within", "lattice");
+            schedule.pace = AxisConfig::new("rates").with("steps", sharing.to_vec());
             let plan = schedule.plan(problem.grid, &Registry::builtin()).unwrap().plan;
             let loss = mean_loss(&plan, problem.seed, 1, &problem.field).unwrap();
             assert!(loss.mean.total >= design.loss.mean.total * (1.0 - 1e-9), "{cut} {sharing:?}");
@@ -73,7 +73,7 @@ fn the_best_of_all_step_allocations_of_a_small_grid_is_found() {
     for family in &design.families {
         let mut schedule = design.schedule.clone();
         schedule.order = family.order.clone();
-        schedule.pace = Config::new("rates").with("steps", family.steps.clone());
+        schedule.pace = AxisConfig::new("rates").with("steps", family.steps.clone());
         let plan = schedule.plan(problem.grid, &Registry::builtin()).unwrap().plan;
         let of = |images| mean_loss(&plan, problem.seed, images, &problem.field).unwrap().mean.total;
         let close = |loss: f64| (loss - family.loss).abs() <= 1e-9 * (1.0 + family.loss);
@@ -137,8 +137,8 @@ fn free_partitions_lose_no_more_and_keep_the_number_of_steps() {
     // Start from a bad partition, so that moves can improve it.
     let problem = problem(8, 8);
     let mut rows = structured(&problem, steps(4)).unwrap();
-    rows.schedule.order = Config::new("raster");
-    rows.schedule.pace = Config::new("uniform").with("steps", 4);
+    rows.schedule.order = AxisConfig::new("raster");
+    rows.schedule.pace = AxisConfig::new("uniform").with("steps", 4);
     let start = mean_loss(&plan(&problem, &rows), problem.seed, 1, &problem.field).unwrap().mean.total;
     let freed = free(&problem, &rows, 20).unwrap().loss.mean.total;
     assert!(freed < 0.5 * start, "{freed} {start}");
@@ -169,16 +169,16 @@ fn goals_that_cannot_be_met_say_why() {
     }
     let few = Problem { images: 1, ..small.clone() };
     assert!(refused(&few, steps(3)).contains("at least 2 images"));
-    let unknown = Problem { diffusion: Config::new("spiral"), ..small.clone() };
-    assert!(refused(&unknown, steps(3)).contains("there is no diffusion called `spiral`"));
+    let unknown = Problem { diffusion: AxisConfig::new("spiral"), ..small.clone() };
+    assert!(refused(&unknown, steps(3)).contains("unknown diffusion `spiral`"));
     let large = problem(65, 64);
     assert!(refused(&large, steps(3)).contains("too large"));
     let lines = problem(40, 40);
     let mut design = structured(&small, steps(3)).unwrap();
-    design.schedule.order = Config::new("raster");
-    design.schedule.pace = Config::new("uniform").with("steps", 40);
+    design.schedule.order = AxisConfig::new("raster");
+    design.schedule.pace = AxisConfig::new("uniform").with("steps", 40);
     assert!(free(&lines, &design, 1).unwrap_err().to_string().contains("40 AR steps needs more than 512 MiB"));
-    design.schedule.pace = Config::new("uniform").with("steps", 53);
+    design.schedule.pace = AxisConfig::new("uniform").with("steps", 53);
     assert!(free(&problem(8, 8), &design, 1).unwrap_err().to_string().contains("53 AR steps exceed the 52 stages"));
     let identity = (0..18 * 18).map(|at| if at % 19 == 0 { 1.0 } else { 0.0 }).collect();
     let coloured = Measured::new("coloured", small.grid, 2, vec![identity]).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gtr_core::diffusion::StepShape;
-use gtr_core::{Config, DiffusionSteps, Grid, Registry, Role, Spectrum, Timestep, TimestepLimit, Timesteps};
+use gtr_core::{AxisConfig, DiffusionSteps, Grid, Registry, Role, Spectrum, Timestep, TimestepLimit, Timesteps};
 use serde::Deserialize;
 
 fn golden<T: for<'de> Deserialize<'de>>(text: &str) -> T {
@@ -19,7 +19,7 @@ fn the_halton_order_equals_the_recording() {
     let recorded: Recorded = golden(include_str!("../golden/halton.json"));
     assert_eq!(recorded.grids.len(), 2);
     for (side, expected) in recorded.grids {
-        let order = Registry::builtin().build_order(&Config::new("halton")).unwrap();
+        let order = Registry::builtin().build_order(&AxisConfig::new("halton")).unwrap();
         let partition = order.partition(Grid::new(side, side).unwrap()).unwrap();
         let found: Vec<usize> = partition.subsets()[0].iter().map(|token| token.get()).collect();
         assert_eq!(found, expected, "{side}x{side}");
@@ -48,7 +48,7 @@ fn annealed_step_counts_equal_the_recording() {
     assert_eq!(recorded.runs.len(), 24);
     let clip = TimestepLimit::Clip(Timestep::new(950).unwrap());
     for run in recorded.runs {
-        let config = Config::new("disa")
+        let config = AxisConfig::new("disa")
             .with("strategy", run.strategy.as_str())
             .with("t_max", run.diff_upper_steps)
             .with("t_min", run.diff_lower_steps);

@@ -53,7 +53,7 @@ fn impossible_grids_violate_rule_3() {
 fn a_small_file_with_a_large_grid_is_cheap_to_refuse() {
     for kind in ["halton", "bisection", "raster"] {
         let mut document = plan();
-        document.schedule.order = gtr_core::Config::new(kind);
+        document.schedule.order = gtr_core::AxisConfig::new(kind);
         (document.grid.height, document.grid.width) = (4096, 4096);
         let verification = verify(&document, &Registry::builtin());
         assert_eq!(verification.violations[0].rule, Rule::Covering, "{kind}");

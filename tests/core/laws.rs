@@ -1,6 +1,6 @@
 //! Every registered implementation obeys the laws of its axis, alone and in plans with all other implementations.
 
-use gtr_core::{AxisName, Config, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
+use gtr_core::{AxisName, AxisConfig, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Budget, TestRunner};
 
@@ -8,7 +8,7 @@ use proptest::test_runner::{Config as Budget, TestRunner};
 fn for_each<A: gtr_core::component::Axis + ?Sized, S: Strategy>(
     entries: &[Entry<A>],
     axis: AxisName,
-    cases: impl Fn(BoxedStrategy<Config>) -> S,
+    cases: impl Fn(BoxedStrategy<AxisConfig>) -> S,
     law: impl Fn(S::Value) -> laws::Law,
 ) {
     assert!(!entries.is_empty(), "no {axis} is registered");
@@ -21,7 +21,7 @@ fn for_each<A: gtr_core::component::Axis + ?Sized, S: Strategy>(
 }
 
 /// Returns a schedule with a configuration on one axis.
-fn schedule_with(axis: AxisName, config: Config) -> Schedule {
+fn schedule_with(axis: AxisName, config: AxisConfig) -> Schedule {
     let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
     schedule.adapt = AxisName::ALL.to_vec();
     *schedule.axis_mut(axis) = config;
@@ -117,7 +117,7 @@ fn names_are_sorted_and_unique_per_axis() {
 #[test]
 fn every_example_can_be_planned() {
     let registry = Registry::builtin();
-    let examples: Vec<(AxisName, Config)> = [
+    let examples: Vec<(AxisName, AxisConfig)> = [
         registry.orders().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Order, it)).collect::<Vec<_>>(),
         registry.paces().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Pace, it)).collect(),
         registry.diffusions().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Diffusion, it)).collect(),

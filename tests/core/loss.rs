@@ -129,7 +129,7 @@ fn a_loss_is_deterministic_and_depends_on_the_image() {
 #[test]
 fn known_tokens_are_conditioned_on() {
     let grid = grid(4, 4);
-    let upper = TokenSet::of(grid, grid.iter().take(8));
+    let upper = TokenSet::from_tokens(grid, grid.iter().take(8));
     let lower = vec![grid.iter().skip(8).collect::<Vec<_>>()];
     let rest = loss_of_steps(&upper, &lower, &Field::default()).unwrap();
     let both = vec![grid.iter().take(8).collect(), lower[0].clone()];

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use gtr_core::{
-    Config, DetailDocument, Grid, PlanDocument, Registry, Role, Rule, Schedule, StageDocument, laws, preset, verify,
+    AxisConfig, DetailDocument, Grid, PlanDocument, Registry, Role, Rule, Schedule, StageDocument, laws, preset, verify,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -24,7 +24,7 @@ fn begun() -> impl Strategy<Value = PlanDocument> {
 fn foreign() -> impl Strategy<Value = PlanDocument> {
     known().prop_map(|mut document| {
         let within = document.schedule.order.params.get("within").cloned();
-        document.schedule.order = Config::new("from-elsewhere").with("within", within.unwrap_or("random".into()));
+        document.schedule.order = AxisConfig::new("from-elsewhere").with("within", within.unwrap_or("random".into()));
         // Fixed orders list tokens in the order of generation; in these the order depends on the seed.
         document.stages.iter_mut().for_each(|stage| stage.tokens.sort_unstable());
         document
@@ -252,7 +252,7 @@ fn r12_diffusion_steps() {
         });
     }
     is_caught(Rule::DiffusionSteps, foreign(), |document| {
-        document.schedule.diffusion = Config::new("from-elsewhere").with("max_timestep", 499);
+        document.schedule.diffusion = AxisConfig::new("from-elsewhere").with("max_timestep", 499);
         document.steps.iter_mut().for_each(|step| {
             step.diffusion_steps = 501;
             step.detail = None;
@@ -351,7 +351,7 @@ fn an_unknown_schedule_is_checked_structurally_with_a_note() {
     let schedule: &Schedule = &preset::find("gtr-16").unwrap().schedule;
     let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
     let mut document = plan.to_document();
-    document.schedule.detail = Config::new("by-eye");
+    document.schedule.detail = AxisConfig::new("by-eye");
     let verification = verify(&document, &Registry::builtin());
     assert!(verification.is_sound());
     assert_eq!(verification.notes, ["not registered here: detail `by-eye`; rules 14 to 18 were not checked"]);

@@ -2,7 +2,7 @@
 
 use gtr_core::sampler::SampleError;
 use gtr_core::{
-    Capability, Config, Error, FeatureRows, Fit, Grid, Guidance, GuidanceSchedule, Registry, Role, Rule, Spectrum,
+    Capability, AxisConfig, Error, FeatureRows, FitPolicy, Grid, Guidance, GuidanceSchedule, Registry, Role, Rule, Spectrum,
     Timestep, TimestepLimit, preset, verify,
 };
 
@@ -43,7 +43,7 @@ fn clipped_timesteps_are_counted_after_merging() {
 #[test]
 fn full_detail_leaves_no_plain_token() {
     let mut schedule = preset::find("gtr-8").unwrap().schedule.clone();
-    schedule.detail = Config::new("full").with("t_detail", 5);
+    schedule.detail = AxisConfig::new("full").with("t_detail", 5);
     let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
     let before: usize = plan.steps()[..7].iter().map(|step| step.diffusion_steps().get() as usize).sum();
     assert_eq!(plan.summary().head_evaluations, before + 5);
@@ -90,8 +90,8 @@ fn types_have_readable_display_forms() {
     assert_eq!((guidance.scale(), guidance.schedule()), (2.5, GuidanceSchedule::Constant));
     assert_eq!(format!("{:?}", Spectrum::new(3)), "Spectrum { width: 3, .. }");
     let unsupported: SampleError<Error> = SampleError::Unsupported(Capability::HostFeatures);
-    assert!(unsupported.to_string().contains("which this model does not offer"));
-    assert!(Fit::strict(gtr_core::AxisName::Pace).instead("too many".to_owned(), "fewer").is_err());
+    assert!(unsupported.to_string().contains("which this model does not provide"));
+    assert!(FitPolicy::strict(gtr_core::AxisName::Pace).instead("too many".to_owned(), "fewer").is_err());
     assert_eq!(FeatureRows { width: 1, values: vec![0.5] }.values.len(), 1);
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gtr_core::{Grid, Plan, PlanDocument, Registry, Role, Rule, Seed, Spectrum, TokenSet, Within, laws, preset};
+use gtr_core::{Grid, Plan, PlanDocument, Registry, Role, Rule, Seed, Spectrum, TokenSet, StageOrder, laws, preset};
 use proptest::prelude::*;
 
 /// Plans of whole grids and of grids with known tokens.
@@ -22,7 +22,7 @@ fn tokens(document: &PlanDocument) -> Vec<u64> {
 fn made_again(document: &PlanDocument) -> PlanDocument {
     let grid = Grid::new(document.grid.height as u32, document.grid.width as u32).unwrap();
     let known = document.known.iter().map(|&token| grid.token(token as usize).unwrap());
-    document.schedule.plan_rest(&TokenSet::of(grid, known), &Registry::builtin()).unwrap().plan.to_document()
+    document.schedule.plan_rest(&TokenSet::from_tokens(grid, known), &Registry::builtin()).unwrap().plan.to_document()
 }
 
 proptest! {
@@ -73,7 +73,7 @@ proptest! {
     #[test]
     fn r08_listing((plan, document) in documents()) {
         prop_assert!(document.known.is_sorted());
-        if plan.within() != Within::Listed {
+        if plan.within() != StageOrder::Listed {
             prop_assert!(document.stages.iter().all(|stage| stage.tokens.is_sorted()));
         }
     }
@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn r14_schedule((plan, document) in documents()) {
-        let known = TokenSet::of(plan.grid(), plan.known().iter().copied());
+        let known = TokenSet::from_tokens(plan.grid(), plan.known().iter().copied());
         prop_assert!(document.schedule.plan_rest(&known, &Registry::builtin()).is_ok());
     }
 
@@ -198,7 +198,7 @@ proptest! {
     #[test]
     fn step_counts_follow_the_rates(grid in laws::grids(), rates in prop::collection::vec(0.3..200.0f64, 3)) {
         let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
-        schedule.pace = gtr_core::Config::new("rates").with("rates", rates.clone());
+        schedule.pace = gtr_core::AxisConfig::new("rates").with("rates", rates.clone());
         let planned = schedule.plan(grid, &Registry::builtin()).unwrap();
         for (position, stage) in planned.plan.stages().iter().enumerate() {
             let sizes: Vec<usize> =
@@ -216,7 +216,7 @@ proptest! {
     fn the_diffusion_curve_decreases_between_its_ends(grid in laws::grids(), a in 1..200u32, b in 1..200u32, t_rec in 1..200u32) {
         let (t_max, t_min) = (a.max(b), a.min(b));
         let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
-        let curve = gtr_core::Config::new("stage-aware");
+        let curve = gtr_core::AxisConfig::new("stage-aware");
         schedule.diffusion = curve.with("t_max", t_max).with("t_min", t_min).with("t_rec", t_rec);
         let plan = schedule.plan(grid, &Registry::builtin()).unwrap().plan;
         let of = |role| -> Vec<u32> {
@@ -241,11 +241,11 @@ proptest! {
         let grid = Grid::new(6, 5).unwrap();
         let tokens: Vec<_> = grid.iter().rev().take(count).collect();
         let features: Vec<f32> = kinds[..count].iter().flat_map(|&kind| vectors[kind].clone()).collect();
-        let rule = Registry::builtin().build_detail(&gtr_core::Config::new("fts").with("beta", beta)).unwrap();
+        let rule = Registry::builtin().build_detail(&gtr_core::AxisConfig::new("fts").with("beta", beta)).unwrap();
         let expected = (beta * count as f64).round() as usize;
         let share = rule.share(count);
         prop_assert_eq!(share.map_or(0, |share| share.tokens), expected);
-        let stream = gtr_core::Stream::new(Seed(0), gtr_core::Purpose::Detail, gtr_core::ImageIndex(0), 0);
+        let stream = gtr_core::Stream::new(Seed(0), gtr_core::StreamPurpose::Detail, gtr_core::ImageIndex(0), 0);
         let candidates = gtr_core::detail::Candidates { tokens: &tokens, width: 7, features: &features, stream };
         let picked: BTreeSet<usize> = rule.pick(candidates, expected).into_iter().collect();
         prop_assert_eq!(picked.len(), expected);

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use gtr_core::sampler::{Job, JobOf, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
-    Config, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Purpose, Registry, Role, Sampler,
-    Seed, Stream, Timestep, TimestepLimit, TokenIndex, TokenSet, Within, laws, preset,
+    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, StreamPurpose, Registry, Role, Sampler,
+    Seed, Stream, Timestep, TimestepLimit, TokenIndex, TokenSet, StageOrder, laws, preset,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -114,10 +114,10 @@ proptest! {
         let mut expected = Vec::new();
         for (position, stage) in plan.stages().iter().enumerate() {
             let mut tokens = stage.tokens().to_vec();
-            if plan.within() == Within::Lattice {
+            if plan.within() == StageOrder::Lattice {
                 tokens = halves(plan.grid(), tokens, 0);
-            } else if plan.within() != Within::Listed {
-                let mut stream = Stream::new(Seed(seed), Purpose::TokenOrder, ImageIndex(image), position as u64);
+            } else if plan.within() != StageOrder::Listed {
+                let mut stream = Stream::new(Seed(seed), StreamPurpose::TokenOrder, ImageIndex(image), position as u64);
                 for last in (1..tokens.len()).rev() {
                     tokens.swap(last, stream.below(last as u64 + 1) as usize);
                 }
@@ -125,7 +125,7 @@ proptest! {
             expected.push(tokens);
         }
         let order = plan.order(Seed(seed), ImageIndex(image));
-        if plan.within() == Within::Farthest {
+        if plan.within() == StageOrder::Farthest {
             // `properties::farthest_order_is_greedy` checks the order itself; check here that stages stay together.
             let mut rest = order.as_slice();
             for mut stage in expected {
@@ -377,14 +377,14 @@ fn non_finite_values_are_reported_with_image_token_and_step() {
     toy.poison = plan.stages()[0].tokens().first().copied();
     let error = run(&plan, &mut toy, &jobs(&[5]), &settings(0), ()).unwrap_err();
     assert!(matches!(error, SampleError::NonFinite { image: ImageIndex(5), .. }), "{error}");
-    assert!(error.to_string().starts_with("token 0 of image 5 came out not finite in AR step "), "{error}");
+    assert!(error.to_string().starts_with("token 0 of image 5 is not finite after AR step "), "{error}");
 }
 
 #[test]
 fn unsuitable_plans_are_refused() {
     let plan = plan("gtr-8", 8);
     let error = run(&plan, &mut Toy::new(Grid::new(8, 9).unwrap()), &jobs(&[0]), &settings(0), ()).unwrap_err();
-    assert_eq!(error.to_string(), "the plan is for a grid of 8x8, the model for one of 8x9: plan with --grid 8x9");
+    assert_eq!(error.to_string(), "the plan is for a grid of 8x8, but the model has a grid of 8x9; plan with --grid 8x9");
     let mut toy = Toy::new(plan.grid());
     toy.offers.clear();
     let error = run(&plan, &mut toy, &jobs(&[0]), &settings(0), ()).unwrap_err();
@@ -398,7 +398,7 @@ fn unsuitable_plans_are_refused() {
 /// Returns a plan for the lower half of a grid.
 fn lower_half() -> Plan {
     let grid = Grid::new(8, 8).unwrap();
-    let known = TokenSet::of(grid, grid.iter().take(32));
+    let known = TokenSet::from_tokens(grid, grid.iter().take(32));
     preset::find("gtr-8").unwrap().schedule.plan_rest(&known, &Registry::builtin()).unwrap().plan
 }
 
@@ -406,16 +406,16 @@ fn lower_half() -> Plan {
 fn known_tokens_need_a_picture_and_a_model_that_can_encode() {
     let plan = lower_half();
     let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), ()).unwrap_err().to_string();
-    assert_eq!(error, "32 tokens of the plan are known from the start: give the image that has them");
+    assert_eq!(error, "the plan has 32 known tokens; expected an image that contains them, found none");
     let mut some = jobs(&[0, 1]);
     some[0].init = Some(picture(&plan, 0));
     let error = run(&plan, &mut Toy::new(plan.grid()), &some, &settings(0), ()).unwrap_err();
-    assert!(matches!(error, SampleError::NothingKnown { known: 32 }), "{error}");
+    assert!(matches!(error, SampleError::MissingInitImage { known: 32 }), "{error}");
     let mut toy = Toy::new(plan.grid());
     toy.offers.retain(|offer| *offer != gtr_core::Capability::Encoding);
     let begun = from(&jobs(&[0]), &[picture(&plan, 0)]);
     let error = run(&plan, &mut toy, &begun, &settings(0), ()).unwrap_err();
-    assert_eq!(error.to_string(), "the plan needs a way from images to tokens, which this model does not offer");
+    assert_eq!(error.to_string(), "the plan requires encoding of images, which this model does not provide");
 }
 
 #[test]
@@ -442,8 +442,8 @@ fn steps_depend_on_known_tokens() {
 #[test]
 fn an_unregistered_detail_rule_cannot_be_sampled() {
     let mut document = plan("gtr-8", 8).to_document();
-    document.schedule.detail = Config::new("by-eye");
+    document.schedule.detail = AxisConfig::new("by-eye");
     let plan = Plan::from_document(&document, &Registry::builtin()).unwrap().plan;
     let error = Sampler::new(&plan, &Registry::builtin()).unwrap_err().to_string();
-    assert!(error.starts_with("there is no detail called `by-eye`: choose one of `fts`, "), "{error}");
+    assert!(error.starts_with("unknown detail `by-eye`; expected one of `fts`, "), "{error}");
 }

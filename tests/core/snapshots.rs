@@ -28,7 +28,7 @@ fn presets() {
 fn examples() {
     let registry = Registry::builtin();
     let grid = Grid::new(6, 7).unwrap();
-    let pin = |axis: AxisName, kind: &str, examples: Vec<(&'static str, gtr_core::Config)>| {
+    let pin = |axis: AxisName, kind: &str, examples: Vec<(&'static str, gtr_core::AxisConfig)>| {
         for (name, config) in examples {
             let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
             *schedule.axis_mut(axis) = config;

@@ -64,7 +64,7 @@ impl MaskedGenerator for Toy {
         self.limit
     }
 
-    fn offers(&self) -> &[Capability] {
+    fn capabilities(&self) -> &[Capability] {
         &self.offers
     }
 

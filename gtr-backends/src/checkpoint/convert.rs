@@ -7,7 +7,7 @@ use super::dtype::to_f64;
 use super::header::Header;
 use super::{Checkpoint, Dtype, Section, Wanted};
 use crate::BackendError;
-use crate::file::Partial;
+use crate::atomic_file::Partial;
 
 /// Options of [`convert`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,9 +55,9 @@ const PIECE: usize = 1 << 16;
 /// appears only when it is complete; an existing file is replaced. The metadata key `section` holds the section's name.
 ///
 /// # Errors
-/// As [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a number that is too
-/// large for the new type; [`BackendError::WeightType`] for a type that is not f32, f16 or bf16, [`BackendError::SameFile`] if
-/// the file would replace its own source; [`BackendError::Write`].
+/// Those of [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a value that
+/// is too large for the new type; [`BackendError::WeightType`] for a type other than f32, f16 or bf16;
+/// [`BackendError::SameFile`] if `output` is `input`; [`BackendError::Write`] if the output cannot be written.
 ///
 /// # Examples
 /// ```no_run

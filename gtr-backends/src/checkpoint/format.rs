@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::section::Collection;
 use super::{Dtype, Layout, Source, TensorInfo, parts, random, safetensors, torch};
-use crate::stand_in::{STAND_IN_BYTES, stand_in};
+use crate::placeholder::{PLACEHOLDER_BYTES, placeholder};
 
 /// An open file. Collections of tensors are addressed by index, tensors by their name in the file.
 pub(super) enum Format {
@@ -27,7 +27,7 @@ impl Format {
         let length = source.len().map_err(|error| error.to_string())?;
         let mut start = Vec::new();
         #[expect(clippy::cast_possible_truncation, reason = "bounded")]
-        let head = length.min(STAND_IN_BYTES as u64) as usize;
+        let head = length.min(PLACEHOLDER_BYTES as u64) as usize;
         source.read_at(0, head, &mut start).map_err(|error| error.to_string())?;
         if start.starts_with(b"PK\x03\x04") {
             return Ok(Self::Torch(torch::File::open_archive(source)?.into()));
@@ -37,7 +37,7 @@ impl Format {
         }
         let file = safetensors::File::open(source);
         // Other file types are diagnosed only after safetensors has failed.
-        file.map(Self::Safetensors).map_err(|reason| stand_in(&start).or_else(|| other(&start)).unwrap_or(reason))
+        file.map(Self::Safetensors).map_err(|reason| placeholder(&start).or_else(|| other(&start)).unwrap_or(reason))
     }
 
     pub(super) fn random(layout: &Layout, seed: u64) -> Self {

@@ -1,18 +1,18 @@
-//! What a checkpoint is a checkpoint of.
+//! Kinds of checkpoints.
 
 use std::fmt;
 
 use super::Checkpoint;
 use crate::BackendError;
 
-/// A kind of checkpoint, told by tensors that only checkpoints of this kind have.
+/// A kind of checkpoint, recognised by tensors that only this kind has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     title: &'static str,
     marks: &'static [&'static str],
 }
 
-/// The kinds that are told apart; the first of them that a checkpoint has a mark of is its kind.
+/// Known kinds. The first kind with a matching tensor is selected.
 const KINDS: [Kind; 4] = [Kind::LIGHT_GEN, Kind::MAR, Kind::AUTOENCODER, Kind::T5];
 
 impl fmt::Display for Kind {
@@ -22,12 +22,12 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
-    /// Generates images of a class.
+    /// A MAR model, conditioned on a class.
     pub const MAR: Self = Self::new("a MAR model", &["class_emb.weight", "diffusion_pos_embed_learned"]);
-    /// Generates images of a text.
+    /// A LightGen model, conditioned on a text.
     pub const LIGHT_GEN: Self =
         Self::new("a LightGen model", &["cross_attn_blocks.0.normq.weight", "last_pos_embed_learned"]);
-    /// Turns latent images into pictures.
+    /// An autoencoder of latent images.
     pub const AUTOENCODER: Self = Self::new("an autoencoder", &["decoder.conv_in.weight", "encoder.conv_in.weight"]);
     /// A T5 text encoder.
     pub const T5: Self = Self::new(
@@ -35,22 +35,22 @@ impl Kind {
         &["encoder.final_layer_norm.weight", "encoder.embed_tokens.weight", "shared.weight"],
     );
 
-    /// A kind that is called `title` in messages, with an article, and that any of the tensors `marks` tells.
+    /// Creates a kind. `title` is its name in messages, with an article; `marks` are tensor names, any of which identifies it.
     pub const fn new(title: &'static str, marks: &'static [&'static str]) -> Self {
         Self { title, marks }
     }
 
-    /// What a checkpoint holds, if that can be told.
+    /// Returns the kind of a checkpoint, if it is recognised.
     pub fn of(checkpoint: &Checkpoint) -> Option<Self> {
         Self::of_names(|name| checkpoint.info(name).is_some())
     }
 
-    /// What a collection of tensors is, told by which of them it holds.
+    /// Returns the kind of a collection of tensors. `holds` returns true for the names of its tensors.
     pub(super) fn of_names(holds: impl Fn(&str) -> bool) -> Option<Self> {
         KINDS.into_iter().find(|kind| kind.marks.iter().any(|name| holds(name)))
     }
 
-    /// Refuses a checkpoint of another kind; one that can not be told is left to the comparison of its tensors.
+    /// Refuses a checkpoint of another known kind. If the kind is unknown, loading compares the tensors later.
     ///
     /// # Errors
     /// [`BackendError::OtherKind`].

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::format::Format;
 use super::{Dtype, Source, TensorInfo};
 use crate::BackendError;
-use crate::files::read_bounded;
+use crate::bounded_read::read_bounded;
 
 /// Largest accepted index, in bytes.
 const LARGEST_INDEX: u64 = 64 << 20;

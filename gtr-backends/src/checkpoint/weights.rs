@@ -151,7 +151,7 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// Like [`Weights::take_matrix`], for a matrix `[outputs, inputs]` used by [`crate::product::linear`].
+    /// Like [`Weights::take_matrix`], for a matrix `[outputs, inputs]` used by [`crate::matmul::linear`].
     pub(crate) fn take_linear(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
         let rows = matrix_shape(shape)[0];
         let [tensor] = self.pack(name, shape, &[self.linear(shape, 0, rows)])?;

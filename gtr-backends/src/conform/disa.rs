@@ -1,7 +1,7 @@
 //! `disa`: numbers of diffusion steps that decrease over the AR steps, and clipped timesteps.
 
 use gtr_core::diffusion::StepShape;
-use gtr_core::{Config, DiffusionSteps, Registry, Role, Timestep, TimestepLimit, Timesteps};
+use gtr_core::{AxisConfig, DiffusionSteps, Registry, Role, Timestep, TimestepLimit, Timesteps};
 use serde_json::Value;
 
 use super::checks::Checks;
@@ -48,7 +48,7 @@ fn curve(recording: &Recording, number: usize, run: &Value, checks: &mut Checks<
         run.get(key).and_then(whole_list).ok_or_else(|| wrong(format!("`{key}` is not a list of step counts")))
     };
     let strategy = run.get("strategy").and_then(Value::as_str).unwrap_or_default();
-    let config = Config::new("disa")
+    let config = AxisConfig::new("disa")
         .with("strategy", strategy)
         .with("t_max", whole("diff_upper_steps")?)
         .with("t_min", whole("diff_lower_steps")?);

@@ -6,7 +6,7 @@ use super::Tolerance;
 use super::checks::Checks;
 use super::recording::Recording;
 use crate::error::Context;
-use crate::judge::{CLASSES, FEATURES, Frechet, Moments, Reference, Verdict, inception_score};
+use crate::judge::{CLASSES, FEATURES, Frechet, Moments, Reference, Classification, inception_score};
 use crate::{BackendError, Judge, Picture};
 
 /// Tolerance of scores whose inputs are recorded in f64.
@@ -39,7 +39,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
 }
 
 /// Classifies the recorded images.
-fn seen(recording: &Recording, judge: &Judge) -> Result<Vec<Verdict>, BackendError> {
+fn seen(recording: &Recording, judge: &Judge) -> Result<Vec<Classification>, BackendError> {
     let [_, height, width] = recording.shape("images_u8")?;
     let images = recording.tensor("images_u8")?;
     let images: Vec<Vec<f32>> =

@@ -56,7 +56,7 @@ mod report;
 mod runs;
 mod trace;
 mod transformer;
-mod walk;
+mod discover;
 
 use std::path::PathBuf;
 
@@ -162,7 +162,7 @@ pub fn conform(
 ) -> Result<Report, BackendError> {
     let mut report = Report::default();
     for path in paths {
-        walk::visit(path, &mut report, &Inputs { options, registry, families })?;
+        discover::visit(path, &mut report, &Inputs { options, registry, families })?;
     }
     if report.quantities.is_empty() && report.problems.is_empty() {
         let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();

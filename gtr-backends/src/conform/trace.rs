@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
 use gtr_core::erased::{AnyCanvas, AnyPrompt};
 use gtr_core::{
-    Denoise, Grid, Guidance, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Purpose, Registry, Row, Seed, Step,
+    Denoise, Grid, Guidance, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, StreamPurpose, Registry, Row, Seed, Step,
     Stream, Targets, Timesteps, TokenIndex,
 };
 
@@ -319,7 +319,7 @@ impl<'a> Batch<'a> {
                 tokens,
                 width,
                 features: &vectors[rows.start * width..rows.end * width],
-                stream: Stream::new(self.run.seed, Purpose::Detail, image, number as u64),
+                stream: Stream::new(self.run.seed, StreamPurpose::Detail, image, number as u64),
             };
             let groups: Vec<usize> = recorded.rows[rows].iter().map(|row| row.group).collect();
             let mut found = vec![0; per_image];

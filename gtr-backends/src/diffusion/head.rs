@@ -8,8 +8,8 @@ use crate::BackendError;
 use crate::checkpoint::Weights;
 use crate::error::Context;
 use crate::layers::{LayerNorm, Linear, NORM_EPS};
-use crate::product::Finish;
-use crate::rows;
+use crate::matmul::Epilogue;
+use crate::row_ops;
 
 /// The sizes of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl DiffusionHead {
         let fc2 = Linear::load(weights, &format!("{name}.time_embed.mlp.2"), width, width)?;
         let timesteps = weights.computed(|| {
             all_timesteps(&device)
-                .and_then(|waves| fc1.finished(&waves, Finish::Silu))
+                .and_then(|waves| fc1.finished(&waves, Epilogue::Silu))
                 .and_then(|hidden| fc2.forward(&hidden))
                 .context("embedding the timesteps")
         })?;
@@ -184,17 +184,17 @@ impl DiffusionHead {
         conditions: &Tensor,
         mut look: impl FnMut(&Tensor),
     ) -> candle_core::Result<Tensor> {
-        let y = rows::silu_of_sum(timesteps, conditions)?;
+        let y = row_ops::silu_of_sum(timesteps, conditions)?;
         let mut x = x.clone();
         for block in &self.blocks {
             let modulation = block.modulation.forward(&y)?; // (rows, shift | scale | gate)
             let hidden = block.norm.modulated(&x, &modulation)?;
-            let hidden = block.fc2.forward(&block.fc1.finished(&hidden, Finish::Silu)?)?;
-            x = rows::gated_sum(&x, &modulation, &hidden)?;
+            let hidden = block.fc2.forward(&block.fc1.finished(&hidden, Epilogue::Silu)?)?;
+            x = row_ops::gated_sum(&x, &modulation, &hidden)?;
             look(&x);
         }
         let modulation = self.modulation.forward(&y)?; // (rows, shift | scale)
-        self.output.forward(&rows::layer_norm(&x, None, Some(&modulation), NORM_EPS)?)
+        self.output.forward(&row_ops::layer_norm(&x, None, Some(&modulation), NORM_EPS)?)
     }
 }
 

@@ -4,7 +4,7 @@
 mod chain;
 mod head;
 mod process;
-mod resident;
+mod device_chain;
 mod sampler;
 
 pub use self::chain::Conditions;

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use gtr_core::{Denoise, Row};
 
 use super::chain::Chains;
-use super::resident::Resident;
+use super::device_chain::Resident;
 use super::{Conditions, DiffusionHead, Process};
 use crate::BackendError;
 use crate::compute::{check_thread, in_pool};
@@ -31,7 +31,7 @@ pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'
         check_thread(head.device());
         return resident(&Chains::new(head, conditions, request, &processes)?);
     }
-    in_pool(head.device(), || Walk::new(&Chains::new(head, conditions, request, &processes)?).run())
+    in_pool(head.device(), || HeadRun::new(&Chains::new(head, conditions, request, &processes)?).run())
 }
 
 fn check(conditions: &Conditions, request: &Denoise<'_>) -> Result<(), BackendError> {
@@ -62,13 +62,13 @@ fn resident(chains: &Chains<'_>) -> Result<Tensor, BackendError> {
 }
 
 /// The walk of chains in the memory of the CPU.
-struct Walk<'a> {
+struct HeadRun<'a> {
     chains: &'a Chains<'a>,
     /// The values so far, `[rows, channels]`.
     x: Vec<f32>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> HeadRun<'a> {
     fn new(chains: &'a Chains<'a>) -> Self {
         let channels = chains.channels();
         let mut x = vec![0.0; chains.list.len() * channels];

@@ -12,7 +12,7 @@
 
 mod covariance;
 mod file;
-mod own;
+mod of_model;
 mod principal;
 mod samples;
 mod shrinkage;
@@ -20,7 +20,7 @@ mod tokens;
 
 pub use self::covariance::Form;
 pub use self::file::FieldFile;
-pub use self::own::of_model;
+pub use self::of_model::of_model;
 pub use self::samples::Samples;
 pub use self::shrinkage::oas;
 pub use self::tokens::PictureTokens;

@@ -6,7 +6,7 @@ use super::{Moments, Origin, Reference};
 use crate::checkpoint::Weights;
 use crate::error::Context;
 use crate::layers::Linear;
-use crate::numbers::numbers;
+use crate::host_slice::numbers;
 use crate::{BackendError, Picture};
 
 /// A classifier of grey 32x32 images with ten classes, and the feature statistics of real images.
@@ -35,7 +35,7 @@ pub struct Judge {
 
 /// Result of the classifier for an image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct Classification {
     /// Features, compared by the Fréchet distance.
     pub features: [f32; FEATURES],
     /// One logit per class.
@@ -108,7 +108,7 @@ impl Judge {
     ///
     /// # Errors
     /// [`BackendError::Request`] for an image that is not grey or not 32x32, or a failure of the tensor library.
-    pub fn judge(&self, pictures: &[Picture]) -> Result<Vec<Verdict>, BackendError> {
+    pub fn judge(&self, pictures: &[Picture]) -> Result<Vec<Classification>, BackendError> {
         if let Some(other) = pictures.iter().find(|it| (it.width(), it.height(), it.channels()) != (SIDE, SIDE, 1)) {
             return Err(BackendError::Request(format!(
                 "the judge needs grey images of 32x32 pixels, found {}x{} with {} channels",
@@ -129,10 +129,10 @@ impl Judge {
     /// # Errors
     /// Those of [`Judge::judge`].
     pub fn classify(&self, pictures: &[Picture]) -> Result<Vec<u32>, BackendError> {
-        Ok(self.judge(pictures)?.iter().map(Verdict::class).collect())
+        Ok(self.judge(pictures)?.iter().map(Classification::class).collect())
     }
 
-    fn forward(&self, pictures: &[Picture]) -> candle_core::Result<Vec<Verdict>> {
+    fn forward(&self, pictures: &[Picture]) -> candle_core::Result<Vec<Classification>> {
         let pixels = pictures.iter().flat_map(|picture| picture.pixels().iter().map(|value| value * 2.0 - 1.0));
         let mut maps = Maps { side: SIDE, channels: 1, values: pixels.collect() };
         for convolution in &self.convolutions {
@@ -146,11 +146,11 @@ impl Judge {
         let (features, logits) = (numbers(&features)?, numbers(&logits)?);
         let (features, _) = features.f32()?.as_chunks();
         let (logits, _) = logits.f32()?.as_chunks();
-        Ok(features.iter().zip(logits).map(|(&features, &logits)| Verdict { features, logits }).collect())
+        Ok(features.iter().zip(logits).map(|(&features, &logits)| Classification { features, logits }).collect())
     }
 }
 
-impl Verdict {
+impl Classification {
     /// The class with the largest logit; the lowest class if several are equal.
     pub fn class(&self) -> u32 {
         let beats = |best: (u32, f32), next: (u32, f32)| if next.1 > best.1 { next } else { best };

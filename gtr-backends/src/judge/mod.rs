@@ -22,11 +22,11 @@ mod rank;
 mod reference;
 mod scores;
 
-use gtr_core::Purpose;
+use gtr_core::StreamPurpose;
 
 pub use self::accuracy::wilson;
 pub use self::bootstrap::Bootstrap;
-pub use self::classifier::{CLASSES, FEATURES, Judge, Verdict};
+pub use self::classifier::{CLASSES, FEATURES, Judge, Classification};
 pub use self::frechet::Frechet;
 pub use self::inception::inception_score;
 pub use self::measured::{Interval, Measured};
@@ -37,4 +37,4 @@ pub use self::reference::Reference;
 pub use self::scores::Scores;
 
 /// Which images are drawn when scores are measured anew; the image is the number of the draw, the place the group.
-const RESAMPLING: Purpose = Purpose::Other(0);
+const RESAMPLING: StreamPurpose = StreamPurpose::Other(0);

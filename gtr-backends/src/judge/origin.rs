@@ -7,7 +7,7 @@ use super::reference::HALVES;
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::families::Families;
-use crate::files::read_bounded;
+use crate::bounded_read::read_bounded;
 use crate::fingerprint;
 use crate::repository::RepositoryModel;
 

@@ -2,7 +2,7 @@
 
 use super::inception::Sharpness;
 use super::moments::{Sample, float};
-use super::{Bootstrap, CLASSES, FEATURES, Frechet, Interval, Measured, Verdict, wilson};
+use super::{Bootstrap, CLASSES, FEATURES, Frechet, Interval, Measured, Classification, wilson};
 use crate::BackendError;
 
 /// Quality metrics of a set of images.
@@ -40,7 +40,7 @@ impl Scores {
     /// [`BackendError::Request`] for fewer than two images, if the number of classes is not the number of images, or for
     /// features that are not finite.
     pub fn of(
-        verdicts: &[Verdict],
+        verdicts: &[Classification],
         classes: Option<&[u32]>,
         reference: &Frechet,
         bootstrap: &Bootstrap,

@@ -239,7 +239,7 @@ impl<P> Canvas<P> {
     /// Unknown tokens of each image.
     pub(crate) fn unknown(&self, layout: TokenLayout) -> impl Iterator<Item = TokenSet> {
         let token = move |&position: &u32| -> Option<TokenIndex> { layout.grid.token(position as usize).ok() };
-        self.known.iter().map(move |known| TokenSet::of(layout.grid, known.iter().filter_map(token)).complement())
+        self.known.iter().map(move |known| TokenSet::from_tokens(layout.grid, known.iter().filter_map(token)).complement())
     }
 }
 

@@ -125,7 +125,7 @@ impl<B: Backbone> MaskedGenerator for LatentGenerator<B> {
         self.model.spec().timestep_limit
     }
 
-    fn offers(&self) -> &[Capability] {
+    fn capabilities(&self) -> &[Capability] {
         if self.pixels.can_encode() {
             &[Capability::HostFeatures, Capability::Encoding]
         } else {

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::diffusion::HeadSize;
-use crate::files::parse_object;
+use crate::bounded_read::parse_object;
 use crate::latent::{PixelFormat, TokenLayout};
-use crate::sizes::{Found, Patch, Stack, fixed, guidance, head, within};
+use crate::model_size::{Found, Patch, Stack, fixed, guidance, head, within};
 use crate::spec::ModelSpec;
 
 /// The published sizes.

@@ -11,7 +11,7 @@ use crate::family::{ModelFamily, OpenOptions};
 use crate::latent::LatentImage;
 use crate::model::AnyModel;
 use crate::models::{Found, open_vae};
-use crate::sizes::Stack;
+use crate::model_size::Stack;
 use crate::spec::ModelSpec;
 use crate::vae::{DecoderSize, KlDecoder};
 

@@ -154,7 +154,7 @@ mod tests {
         let message = |name: &str| Class::named(name, &config).unwrap_err().to_string();
         let text = message("crane");
         assert!(text.contains("`crane (bird)`") && text.contains("`crane (machine)`"), "{text}");
-        assert_eq!(message("?"), "no class is called `?`");
+        assert_eq!(message("?"), "no class has the name `?`");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::stated_names;
 use crate::BackendError;
 use crate::diffusion::HeadSize;
-use crate::files::parse_object;
+use crate::bounded_read::parse_object;
 use crate::latent::{PixelFormat, TokenLayout};
-use crate::sizes::{Patch, Stack, fixed, guidance, head, within};
+use crate::model_size::{Patch, Stack, fixed, guidance, head, within};
 use crate::spec::ModelSpec;
 use crate::vae::LatentScale;
 

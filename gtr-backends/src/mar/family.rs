@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::named::NAMES;
+use super::published::NAMES;
 use super::{MarConfig, MarGenerator, MarModel};
 use crate::BackendError;
 use crate::checkpoint::{Kind, Wanted};
@@ -10,7 +10,7 @@ use crate::family::{ModelFamily, OpenOptions};
 use crate::latent::LatentImage;
 use crate::model::AnyModel;
 use crate::models::{Found, open_vae};
-use crate::sizes::Stack;
+use crate::model_size::Stack;
 use crate::spec::ModelSpec;
 use crate::vae::{DecoderSize, KlDecoder};
 

@@ -8,7 +8,7 @@ mod config;
 mod family;
 mod generator;
 mod model;
-mod named;
+mod published;
 mod stated_names;
 mod wordnet;
 
@@ -17,7 +17,7 @@ pub use self::family::Mar;
 pub(crate) use self::family::open;
 pub use self::generator::MarGenerator;
 pub use self::model::{MarModel, Sequence};
-pub use crate::sizes::Stack;
+pub use crate::model_size::Stack;
 
 /// Pictures of classes, of which some tokens are known.
 pub type Canvas = crate::Canvas<Class>;

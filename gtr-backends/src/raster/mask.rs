@@ -63,7 +63,7 @@ impl Raster {
             let (top, left) = (at.row as usize * high, at.column as usize * wide);
             (top..top + high).any(|row| (left..left + wide).any(|column| is_generated(row, column)))
         };
-        Ok(Mask { tokens: TokenSet::of(grid, grid.iter().filter(is_any_generated)), source, brightest })
+        Ok(Mask { tokens: TokenSet::from_tokens(grid, grid.iter().filter(is_any_generated)), source, brightest })
     }
 
     fn mask_source(&self) -> MaskSource {

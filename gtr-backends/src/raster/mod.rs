@@ -7,7 +7,7 @@ use std::io::{BufRead, Cursor, Read, Seek};
 use std::path::Path;
 
 pub use self::mask::{Mask, MaskSource};
-use crate::{BackendError, Picture, stand_in};
+use crate::{BackendError, Picture, placeholder};
 
 /// Largest accepted number of pixels, checked before decompression.
 const MOST_PIXELS: u64 = 1 << 26;
@@ -58,7 +58,7 @@ impl Raster {
     /// ```
     pub fn from_png(name: &str, bytes: &[u8]) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Image { file: name.to_owned(), reason };
-        if let Some(what) = stand_in(bytes) {
+        if let Some(what) = placeholder(bytes) {
             return Err(wrong(what));
         }
         if let Some(kind) = other_kind(bytes) {
@@ -199,7 +199,7 @@ impl From<png::DecodingError> for Undecoded {
     }
 }
 
-/// Identifies other image formats by their first bytes. [`stand_in()`] handles the remaining kinds of files.
+/// Identifies other image formats by their first bytes. [`placeholder()`] handles the remaining kinds of files.
 fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [b'G', b'I', b'F', b'8', ..] => Some("a GIF image"),

@@ -7,7 +7,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use super::{T5Config, T5Encoder};
 use crate::checkpoint::{Checkpoint, Section};
-use crate::files::{read_bounded, read_text};
+use crate::bounded_read::{read_bounded, read_text};
 use crate::{BackendError, Compute};
 
 /// A tokenizer larger than this is refused before it is read; those of published models have a few megabytes.

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
 use crate::error::Context;
-use crate::files::parse_object;
+use crate::bounded_read::parse_object;
 use crate::layers::{Linear, index};
-use crate::rows::rms_norm;
-use crate::sizes::within;
+use crate::row_ops::rms_norm;
+use crate::model_size::within;
 use crate::{BackendError, Compute};
 
 /// The sizes of a T5 encoder.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gtr_core::detail::Candidates;
-use gtr_core::{Detail, ImageIndex, Purpose, Registry, Stream, TokenIndex};
+use gtr_core::{Detail, ImageIndex, StreamPurpose, Registry, Stream, TokenIndex};
 
 use super::Description;
 use crate::checkpoint::{Checkpoint, Wanted};
@@ -161,7 +161,7 @@ impl Trace {
     /// If the plan has no such step.
     pub fn scores(&mut self, batch: &Batch, index: usize) -> Result<Option<Vec<Vec<f64>>>, BackendError> {
         let (Some(detail), seed) = (&self.detail, self.description.seed) else { return Ok(None) };
-        if detail.needs().is_empty() {
+        if detail.requirements().is_empty() {
             return Ok(None);
         }
         let name = batch.step(index, "z");
@@ -178,7 +178,7 @@ impl Trace {
         for (&image, tokens) in batch.images.iter().zip(batch.targets(index)) {
             let features = &vectors[from..from + tokens.len() * width];
             from += features.len();
-            let stream = Stream::new(seed, Purpose::Detail, image, index as u64);
+            let stream = Stream::new(seed, StreamPurpose::Detail, image, index as u64);
             match detail.scores(&Candidates { tokens, width, features, stream }) {
                 Some(own) if own.iter().all(|score| score.is_finite()) => scores.push(own),
                 Some(_) => return Err(self.wrong(&name, "it holds values that are not finite")),

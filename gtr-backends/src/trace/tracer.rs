@@ -14,7 +14,7 @@ use super::{FORMAT, Traced, VERSION};
 use crate::checkpoint::Dtype;
 use crate::checkpoint::header::Header;
 use crate::error::Context;
-use crate::file::Partial;
+use crate::atomic_file::Partial;
 use crate::prompt::PromptInput;
 use crate::{BackendError, Picture, Precision};
 

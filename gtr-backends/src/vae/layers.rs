@@ -7,8 +7,8 @@ use candle_nn::{GroupNorm, Module};
 use gtr_kernels::{COLUMNS, Convolution, Image};
 
 use super::{EPS, GROUPS};
-use crate::numbers::numbers;
-use crate::product;
+use crate::host_slice::numbers;
+use crate::matmul;
 
 /// Images on their way through the layers: `[images, rows, columns, channels]` on the CPU, whose kernels want the channels of
 /// a pixel side by side, and `[images, channels, rows, columns]` elsewhere.
@@ -224,7 +224,7 @@ impl Attention {
     pub(super) fn forward(&self, x: &Map) -> Result<Map> {
         let normed = self.norm.forward(x)?;
         let (query, key_value) = (self.query.forward(&normed)?.to_rows()?, self.key_value.forward(&normed)?.to_rows()?);
-        let mixed = product::attention(&query, &key_value, x.0.dim(0)?, 1)?; // (images * rows * columns, width)
+        let mixed = matmul::attention(&query, &key_value, x.0.dim(0)?, 1)?; // (images * rows * columns, width)
         self.projection.added(&Map::from_rows(&mixed, x)?, Some(x))
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gtr_backends::judge::Reference;
 
 use super::{AxisFlags, ModelArgs, seed, temperature, whole_number};
-use crate::ending;
+use crate::extension;
 use crate::error::CliError;
 
 /// Measure the quality and the cost of presets.
@@ -65,7 +65,7 @@ impl EvalArgs {
     /// Returns the output format, from the flag or from the extension of the file.
     pub(crate) fn format(&self) -> Result<EvalFormat, CliError> {
         let endings = [("txt", EvalFormat::Table), ("json", EvalFormat::Json), ("csv", EvalFormat::Csv)];
-        ending::decide(self.out.as_deref(), self.format, &endings, EvalFormat::Table)
+        extension::decide(self.out.as_deref(), self.format, &endings, EvalFormat::Table)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::ending;
+use crate::extension;
 use crate::error::CliError;
 
 /// Show the settings of a generated image, a recorded trace, or the contents of a checkpoint.
@@ -38,7 +38,7 @@ impl InspectArgs {
             ("html", InspectFormat::Html),
             ("htm", InspectFormat::Html),
         ];
-        ending::decide(self.out.as_deref(), self.format, &endings, InspectFormat::Text)
+        extension::decide(self.out.as_deref(), self.format, &endings, InspectFormat::Text)
     }
 }
 

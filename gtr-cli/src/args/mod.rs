@@ -11,9 +11,9 @@ mod design;
 mod eval;
 mod experiment;
 mod field;
-mod going_on;
+mod inpaint;
 mod inspect;
-mod look;
+mod preview;
 mod loss;
 mod merge;
 mod model;
@@ -38,15 +38,15 @@ pub(crate) use design::{DesignArgs, DesignFormat};
 pub(crate) use eval::{EvalArgs, EvalFormat, SeriesArgs};
 pub(crate) use experiment::ExperimentArgs;
 pub(crate) use field::FieldArgs;
-pub(crate) use going_on::GoingOnArgs;
+pub(crate) use inpaint::InpaintArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
-pub(crate) use look::LookArgs;
+pub(crate) use preview::PreviewArgs;
 pub(crate) use loss::LossArgs;
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use sample::SampleArgs;
-pub(crate) use schedule::{Chosen, ScheduleArgs, does_not_fit};
+pub(crate) use schedule::{SelectedSchedule, ScheduleArgs, does_not_fit};
 pub(crate) use small::{
     CompletionsArgs, ListFormat, ManArgs, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName,
     VerifyArgs, VerifyFormat,

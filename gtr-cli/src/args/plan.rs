@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gtr_core::Grid;
 
 use super::{LossArgs, ScheduleArgs, whole_number};
-use crate::ending;
+use crate::extension;
 use crate::error::CliError;
 
 /// Plan a schedule on a grid, and show or save the plan.
@@ -54,7 +54,7 @@ impl PlanArgs {
             ("html", PlanFormat::Html),
             ("htm", PlanFormat::Html),
         ];
-        ending::decide(self.out.as_deref(), self.format, &endings, PlanFormat::Table)
+        extension::decide(self.out.as_deref(), self.format, &endings, PlanFormat::Table)
     }
 }
 

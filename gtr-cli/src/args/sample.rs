@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
 use super::{
-    BulkArgs, Classes, GoingOnArgs, ListFormat, LookArgs, ModelArgs, ScheduleArgs, seed, temperature, whole_number,
+    BulkArgs, Classes, InpaintArgs, ListFormat, PreviewArgs, ModelArgs, ScheduleArgs, seed, temperature, whole_number,
 };
 
 /// Generate images.
@@ -70,9 +70,9 @@ pub(crate) struct SampleArgs {
     #[command(flatten)]
     pub(crate) bulk: BulkArgs,
     #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) preview: PreviewArgs,
     #[command(flatten)]
-    pub(crate) going_on: GoingOnArgs,
+    pub(crate) inpaint: InpaintArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use gtr_core::preset::{self, Preset};
-use gtr_core::{AxisName, Config, Grid, Planned, Registry, Schedule, TokenSet, pace};
+use gtr_core::{AxisName, AxisConfig, Grid, Planned, Registry, Schedule, TokenSet, pace};
 use gtr_run::reading;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -39,7 +39,7 @@ fn presets() -> PossibleValuesParser {
 
 /// The selected schedule.
 #[derive(Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct SelectedSchedule {
     /// Name of the preset or file.
     pub(crate) name: String,
     /// Grid that the preset is intended for.
@@ -48,7 +48,7 @@ pub(crate) struct Chosen {
     pub(crate) schedule: Schedule,
 }
 
-impl Chosen {
+impl SelectedSchedule {
     /// Plans the schedule on a grid.
     pub(crate) fn plan(&self, grid: Grid, registry: &Registry) -> Result<Planned, CliError> {
         self.plan_rest(&TokenSet::empty(grid), registry)
@@ -87,7 +87,7 @@ impl ScheduleArgs {
     }
 
     /// Returns the selected schedule.
-    pub(crate) fn choose(&self, catalogue: &Catalogue) -> Result<Chosen, CliError> {
+    pub(crate) fn choose(&self, catalogue: &Catalogue) -> Result<SelectedSchedule, CliError> {
         let mut chosen = self.start()?;
         let changes = Changes::new(&self.axes, &mut chosen.schedule, catalogue);
         if !changes.apply()?.is_empty() {
@@ -96,14 +96,14 @@ impl ScheduleArgs {
         Ok(chosen)
     }
 
-    fn start(&self) -> Result<Chosen, CliError> {
+    fn start(&self) -> Result<SelectedSchedule, CliError> {
         if let Some(path) = &self.schedule {
             let (schedule, home_grid) = read_schedule(path)?;
-            return Ok(Chosen { name: path.display().to_string(), home_grid, schedule });
+            return Ok(SelectedSchedule { name: path.display().to_string(), home_grid, schedule });
         }
         let preset = preset::find(self.preset.as_deref().unwrap_or(DEFAULT))?;
         let home_grid = Some(preset.home_grid);
-        Ok(Chosen { name: preset.name.clone(), home_grid, schedule: preset.schedule.clone() })
+        Ok(SelectedSchedule { name: preset.name.clone(), home_grid, schedule: preset.schedule.clone() })
     }
 }
 
@@ -159,7 +159,7 @@ impl<'a> Changes<'a> {
             self.touched.push(*axis);
             if self.schedule.axis(*axis).kind != *kind {
                 let default = self.catalogue.find(*axis, kind).map(|kind| kind.default.clone());
-                *self.schedule.axis_mut(*axis) = default.unwrap_or_else(|| Config::new(kind));
+                *self.schedule.axis_mut(*axis) = default.unwrap_or_else(|| AxisConfig::new(kind));
             }
         }
         let before = self.schedule.order.params.get("stages").cloned();

@@ -7,7 +7,7 @@ use gtr_core::Grid;
 
 use super::LossArgs;
 
-use crate::ending;
+use crate::extension;
 use crate::error::CliError;
 
 /// Verify plans against every rule of the plan format.
@@ -68,7 +68,7 @@ impl SchedulersArgs {
     pub(crate) fn format(&self) -> Result<ReferenceFormat, CliError> {
         let endings =
             [("txt", ReferenceFormat::Text), ("json", ReferenceFormat::Json), ("md", ReferenceFormat::Markdown)];
-        ending::decide(self.out.as_deref(), self.format, &endings, ReferenceFormat::Text)
+        extension::decide(self.out.as_deref(), self.format, &endings, ReferenceFormat::Text)
     }
 }
 

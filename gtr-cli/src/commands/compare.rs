@@ -8,7 +8,7 @@ use gtr_draw::table::{Align, Rows, length};
 use gtr_lab::losses::{self, Losses, Lost};
 use serde::Serialize;
 
-use crate::args::{Chosen, PlanArgs, PlanFormat};
+use crate::args::{SelectedSchedule, PlanArgs, PlanFormat};
 use crate::catalogue::Catalogue;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
@@ -49,7 +49,7 @@ pub(super) fn run(args: &PlanArgs, format: PlanFormat, catalogue: &Catalogue) ->
         if let Some(spec) = &spec {
             schedule.set_default_timestep_limit(spec.timestep_limit)?;
         }
-        let plan = Chosen { name, home_grid: None, schedule }.plan(grid, registry)?.plan;
+        let plan = SelectedSchedule { name, home_grid: None, schedule }.plan(grid, registry)?.plan;
         Ok((preset.name.clone(), plan))
     });
     let plans = plans.collect::<Result<Vec<_>, CliError>>()?;

@@ -3,14 +3,14 @@
 use gtr_backends::checkpoint::{ConvertOptions, Wanted, convert};
 
 use crate::args::ConvertArgs;
-use crate::ending;
+use crate::extension;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 
 /// Runs the command.
 pub(super) fn run(args: &ConvertArgs) -> Result<ExitStatus, CliError> {
-    ending::check("OUT", &args.output, "the converted weights", &["safetensors"])?;
-    if ending::is_free(&args.output) {
+    extension::check("OUT", &args.output, "the converted weights", &["safetensors"])?;
+    if extension::is_free(&args.output) {
         let out = args.output.display();
         return Err(CliError::usage(format_args!("OUT {out}: expected a file, found a pipe or a device")));
     }

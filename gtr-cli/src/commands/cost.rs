@@ -7,7 +7,7 @@ use gtr_lab::losses::{self, FEW_IMAGES, Losses, Lost};
 use serde::Serialize;
 
 use super::to_json;
-use crate::args::{Chosen, CostArgs, CostFormat};
+use crate::args::{SelectedSchedule, CostArgs, CostFormat};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
@@ -95,7 +95,7 @@ impl On<'_> {
         }
         let mut schedule = preset.schedule.clone();
         schedule.set_default_timestep_limit(spec.timestep_limit)?;
-        let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(grid, registry)?.plan;
+        let plan = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule }.plan(grid, registry)?.plan;
         let lost = losses.of(&plan, Seed(0));
         let cost = spec.arch.cost(&plan, !args.unguided);
         let total = cost.total();

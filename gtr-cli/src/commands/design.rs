@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gtr_core::design::{self, Design, Goal, Problem};
 use gtr_core::preset::Preset;
-use gtr_core::{Config, Grid, Seed};
+use gtr_core::{AxisConfig, Grid, Seed};
 
 use super::plan::HOME;
 use super::to_json;
@@ -14,7 +14,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use gtr_draw::loss::nats;
 use gtr_draw::table::{Align, Rows, count};
-use gtr_draw::words::in_words;
+use gtr_draw::config_text::config_text;
 
 /// Largest number of families that are listed.
 const FAMILIES: usize = 8;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &DesignArgs, catalogue: &Catalogue) -> Result<ExitStatus
     let problem = Problem {
         seed: Seed(args.seed),
         images: args.images,
-        diffusion: Config::new("constant").with("t", args.t),
+        diffusion: AxisConfig::new("constant").with("t", args.t),
         ..Problem::new(grid, field)
     };
     let structured = design::structured(&problem, goal)?;
@@ -78,14 +78,14 @@ fn text(grid: Grid, structured: &Design, free: Option<&Design>) -> String {
          The best of each cut, number of levels and order:\n\n",
         nats(loss.mean.total),
         count(ar_steps.get(), "AR step"),
-        in_words(&schedule.order),
-        in_words(&schedule.pace),
+        config_text(&schedule.order),
+        config_text(&schedule.pace),
         count(*candidates, "candidate"),
     );
     let mut rows = Rows::new([("loss", Align::Right), ("steps per stage", Align::Left), ("order", Align::Left)]);
     for family in families.iter().take(FAMILIES) {
         let steps: Vec<String> = family.steps.iter().map(usize::to_string).collect();
-        rows.add([nats(family.loss), steps.join("+"), in_words(&family.order)]);
+        rows.add([nats(family.loss), steps.join("+"), config_text(&family.order)]);
     }
     text.push_str(&rows.text());
     if families.len() > FAMILIES {

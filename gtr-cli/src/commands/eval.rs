@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use super::plot::Plot;
 use super::{judging, plan_file, to_json, warn_of_weak_guidance};
-use crate::args::{AxisFlags, Chosen, EvalArgs, EvalFormat, ScheduleArgs, does_not_fit};
+use crate::args::{AxisFlags, SelectedSchedule, EvalArgs, EvalFormat, ScheduleArgs, does_not_fit};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
@@ -23,7 +23,7 @@ pub(super) fn run(args: &EvalArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
 }
 
 fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
-    output::apart(
+    output::refuse_same_file(
         &[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())],
         &[files("--images", &args.images), files("--plan", &args.plans), files("--schedule", &args.schedules)].concat(),
     )?;
@@ -147,7 +147,7 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator<'_>, catalogue: &Catalogue) -
     Ok(subjects)
 }
 
-fn planned(evaluator: &Evaluator<'_>, chosen: &Chosen) -> Result<(String, Plan), CliError> {
+fn planned(evaluator: &Evaluator<'_>, chosen: &SelectedSchedule) -> Result<(String, Plan), CliError> {
     let planned = evaluator.plan(&chosen.schedule).map_err(|error| match error {
         gtr_lab::Error::Core(error) => does_not_fit(error),
         error => error.into(),

@@ -7,7 +7,7 @@ use gtr_draw::figure::{self, PlanView};
 use gtr_draw::page::{self, PlanPage};
 use gtr_draw::table::{self, Align, Rows, count, range};
 use gtr_draw::text::{self, Room};
-use gtr_draw::words::in_words;
+use gtr_draw::config_text::config_text;
 use gtr_lab::losses::{self, Losses, Lost};
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub(super) const HOME: (u32, u32) = (16, 16);
 
 /// Runs the command.
 pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
-    output::apart(
+    output::refuse_same_file(
         &[("--out", args.out.as_deref())],
         &[("--plan", args.plan.as_deref()), ("--schedule", args.schedule.schedule.as_deref())],
     )?;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
         }
         PlanFormat::Summary => {
             let lost = losses.of(&plan, order.0).summary(&losses, Some(&plan));
-            output::write(&to_json(&Told::new(&name, &plan, lost)), args.out.as_deref())?;
+            output::write(&to_json(&PlanDescription::new(&name, &plan, lost)), args.out.as_deref())?;
         }
         PlanFormat::Html => {
             let title = format!("{name} on {}", plan.grid());
@@ -77,7 +77,7 @@ fn room_of_stdout() -> Room {
 
 /// What is read off a plan, to be processed.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
+struct PlanDescription<'a> {
     name: &'a str,
     grid: Grid,
     schedule: &'a Schedule,
@@ -87,7 +87,7 @@ struct Told<'a> {
     loss: losses::Summary,
 }
 
-impl<'a> Told<'a> {
+impl<'a> PlanDescription<'a> {
     fn new(name: &'a str, plan: &'a Plan, loss: losses::Summary) -> Self {
         let summary = plan.summary();
         let network_evaluations = summary.network_evaluations();
@@ -146,7 +146,7 @@ fn told(
 
 /// Formats the choice on each axis, one line per axis.
 fn choices(schedule: &Schedule) -> String {
-    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), in_words(schedule.axis(axis)));
+    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), config_text(schedule.axis(axis)));
     AxisName::ALL.map(line).join("\n") + "\n"
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{judging, to_json};
 use crate::args::TuneArgs;
 use crate::catalogue::Catalogue;
-use crate::ending;
+use crate::extension;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 
@@ -30,7 +30,7 @@ fn tune(args: &TuneArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     let split = DataSplit { seeds: vec![args.seed], reference: Reference::First };
     let held_out = HeldOut::by(&split, DataSplit { seeds: series.seeds.clone(), reference: Reference::Second })?;
     if let Some(out) = &args.out {
-        ending::check("--out", out, "a preset", &["json"])?;
+        extension::check("--out", out, "a preset", &["json"])?;
     }
     let out = args.out.as_deref().map(Target::new).transpose()?;
     let field = args.loss.losses(None)?.field().clone();

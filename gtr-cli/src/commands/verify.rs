@@ -64,7 +64,7 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
                     } else {
                         format!("valid, but only partly verified (unknown {unknown})")
                     };
-                    sound.push(format!("{name}: {how}, {}", in_words(&document)));
+                    sound.push(format!("{name}: {how}, {}", describe(&document)));
                 }
             }
         }
@@ -183,7 +183,7 @@ fn short(name: &str) -> String {
     }
 }
 
-fn in_words(document: &PlanDocument) -> String {
+fn describe(document: &PlanDocument) -> String {
     let (height, width) = (document.grid.height, document.grid.width);
     let [stages, steps] = [document.stages.len(), document.steps.len()];
     format!("{height}x{width}, {}, {}", count(stages, "stage"), count(steps, "AR step"))

@@ -5,7 +5,7 @@ use super::{Problem, ar_steps};
 use crate::loss::{Conditional, Field, factors};
 use crate::order::{Bisection, Cut, Parity, Stages};
 use crate::pace::Rates;
-use crate::{Config, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex, Within};
+use crate::{AxisConfig, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex, StageOrder};
 
 /// Upper bound on the stages of a bisection of any grid that is small enough for a loss.
 const MOST_STAGES: u32 = 32;
@@ -18,7 +18,7 @@ const MOST_DRAWN: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Searched {
     /// Configuration of the order axis.
-    pub(super) order: Config,
+    pub(super) order: AxisConfig,
     /// Loss of each stage for any division into steps.
     pub(super) stages: Vec<Runs>,
 }
@@ -28,7 +28,7 @@ impl Problem {
     ///
     /// # Errors
     /// A stage without a step.
-    pub(super) fn schedule(&self, order: &Config, steps: &[usize]) -> Result<Schedule, Error> {
+    pub(super) fn schedule(&self, order: &AxisConfig, steps: &[usize]) -> Result<Schedule, Error> {
         let steps = steps.iter().map(|&steps| ar_steps(steps)).collect::<Result<_, _>>()?;
         Ok(Schedule {
             order: order.clone(),
@@ -40,11 +40,11 @@ impl Problem {
     }
 
     /// Returns the orders within a stage to search.
-    fn orders_within(&self) -> &'static [Within] {
+    fn orders_within(&self) -> &'static [StageOrder] {
         if self.grid.tokens() * self.field.channels() <= MOST_DRAWN {
-            &[Within::Lattice, Within::Farthest, Within::Random]
+            &[StageOrder::Lattice, StageOrder::Farthest, StageOrder::Random]
         } else {
-            &[Within::Lattice]
+            &[StageOrder::Lattice]
         }
     }
 
@@ -62,7 +62,7 @@ impl Problem {
             for stages in least..=MOST_STAGES {
                 for &within in self.orders_within() {
                     let order = Bisection { cut, stages: Stages::new(stages)?, within, first: Parity::Even };
-                    let (order, one_each) = (Config::from(order), vec![1; stages as usize]);
+                    let (order, one_each) = (AxisConfig::from(order), vec![1; stages as usize]);
                     let schedule = self.schedule(&order, &one_each)?;
                     match schedule.plan(self.grid, &Registry::builtin()) {
                         Ok(planned) => plans.push((order, planned.plan)),
@@ -104,7 +104,7 @@ impl Levels {
         Self { order, places }
     }
 
-    fn search(&self, problem: &Problem, order: Config, plan: &Plan) -> Result<Searched, Error> {
+    fn search(&self, problem: &Problem, order: AxisConfig, plan: &Plan) -> Result<Searched, Error> {
         let orders: Vec<Vec<TokenIndex>> = (0..if plan.within().is_drawn() { problem.images } else { 1 })
             .map(|image| plan.order(problem.seed, ImageIndex(image)))
             .collect();

@@ -4,7 +4,7 @@ use super::swept::Swept;
 use super::{Design, Family, Problem, ar_steps};
 use crate::loss::{covariances, loss, mean_loss};
 use crate::order::Levels;
-use crate::{Component, Config, Error, Grid, ImageIndex, Plan, Registry};
+use crate::{Component, AxisConfig, Error, Grid, ImageIndex, Plan, Registry};
 
 /// Maximum number of values in memory; the search keeps one covariance per step. 2^26 values are 512 MiB.
 const MOST_NUMBERS: usize = 1 << 26;
@@ -175,11 +175,11 @@ impl Search {
     }
 
     /// Returns the partition as a configuration of the order `levels`.
-    fn order(&self, grid: Grid) -> Result<Config, Error> {
+    fn order(&self, grid: Grid) -> Result<AxisConfig, Error> {
         let letter = |&step: &usize| Levels::letter(step);
         let row = |steps: &[usize]| steps.iter().filter_map(letter).collect();
         let rows: Vec<String> = self.step_of.chunks(grid.width() as usize).map(row).collect();
-        let order = Config::new(Levels::KIND).with("rows", rows);
+        let order = AxisConfig::new(Levels::KIND).with("rows", rows);
         Registry::builtin().build_order(&order)?;
         Ok(order)
     }

@@ -21,7 +21,7 @@ pub use self::free::free;
 pub use self::structured::structured;
 use crate::diffusion::Constant;
 use crate::loss::{Field, MeanLoss};
-use crate::{ArSteps, Config, DiffusionSteps, Error, Grid, Schedule, Seed, detail};
+use crate::{ArSteps, AxisConfig, DiffusionSteps, Error, Grid, Schedule, Seed, detail};
 
 /// Input of a design: grid, field, and the fixed parts of the schedule.
 #[derive(Clone, Debug)]
@@ -35,9 +35,9 @@ pub struct Problem {
     /// Number of images over which random orders are averaged, at least 2.
     pub images: u64,
     /// Diffusion axis of the schedule; it does not affect the loss.
-    pub diffusion: Config,
+    pub diffusion: AxisConfig,
     /// Detail axis of the schedule; it does not affect the loss.
-    pub detail: Config,
+    pub detail: AxisConfig,
 }
 
 impl Problem {
@@ -80,7 +80,7 @@ pub struct Design {
 pub struct Family {
     /// Configuration of the order axis.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub order: Config,
+    pub order: AxisConfig,
     /// Number of AR steps of each stage.
     pub steps: Vec<usize>,
     /// Mean loss in nats.

@@ -46,7 +46,7 @@ pub trait Detail: Debug + Send + Sync {
     }
 
     /// Returns the capabilities that the rule requires of a model.
-    fn needs(&self) -> &'static [Capability] {
+    fn requirements(&self) -> &'static [Capability] {
         &[]
     }
 

@@ -8,10 +8,10 @@ use crate::{Capability, TokenIndex};
 
 /// Picks a share of the tokens from one end of their scores.
 pub(super) trait Ranking: Debug + Send + Sync {
-    /// How many tokens, and what they get.
+    /// Returns the share of tokens to pick and their diffusion steps.
     fn selection(&self) -> &TokenSelection;
 
-    /// Tokens are picked in ascending order of this key of their score.
+    /// Converts a score to the sort key. Tokens are picked in ascending order of the key.
     fn key(score: f64) -> f64;
 }
 
@@ -20,7 +20,7 @@ impl<R: Ranking> Detail for R {
         self.selection().share(tokens)
     }
 
-    fn needs(&self) -> &'static [Capability] {
+    fn requirements(&self) -> &'static [Capability] {
         &[Capability::HostFeatures]
     }
 
@@ -34,7 +34,7 @@ impl<R: Ranking> Detail for R {
     }
 }
 
-/// Positions of the `count` tokens that come first by `key`, ties to the lower token, ascending.
+/// Returns the positions of the `count` tokens with the smallest keys, ascending. Ties go to the lower token.
 fn first_by(candidates: &Candidates<'_>, count: usize, key: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut ranked: Vec<(f64, TokenIndex, usize)> =
         candidates.tokens.iter().enumerate().map(|(position, &token)| (key(position), token, position)).collect();

@@ -1,30 +1,31 @@
-//! The share of the tokens that a rule picks.
+//! Parameters of rules that pick a share of the tokens.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DetailShare;
-use crate::{DiffusionSteps, Share};
+use crate::{DiffusionSteps, Fraction};
 
-/// The parameters that rules for a share of the tokens have in common.
+/// Parameters of rules that pick a share of the tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(inline)]
 pub struct TokenSelection {
-    /// Share of a reconstruction step's tokens that are picked, 0 to 1; the number is rounded, half away from zero.
-    pub beta: Share,
-    /// Diffusion steps of the tokens picked.
+    /// Fraction of the tokens of a reconstruction step to pick, 0 to 1. The number of tokens is rounded half away from
+    /// zero.
+    pub beta: Fraction,
+    /// Diffusion steps of the picked tokens, 1 to 1000.
     pub t_detail: DiffusionSteps,
 }
 
 impl Default for TokenSelection {
     fn default() -> Self {
-        Self { beta: Share::literal(0.1), t_detail: DiffusionSteps::literal(50) }
+        Self { beta: Fraction::literal(0.1), t_detail: DiffusionSteps::literal(50) }
     }
 }
 
 impl TokenSelection {
-    /// What a step of `tokens` tokens spends; `None` if the share rounds to no token.
+    /// Returns the picked tokens of a step with `tokens` tokens, or `None` if the number rounds to 0.
     pub fn share(&self, tokens: usize) -> Option<DetailShare> {
         let picked = self.beta.of(tokens);
         (picked > 0).then_some(DetailShare { tokens: picked, diffusion_steps: self.t_detail })

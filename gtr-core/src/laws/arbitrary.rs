@@ -6,18 +6,18 @@ use crate::detail::{Fts, Full, LowFrequency, TokenSelection};
 use crate::diffusion::{Annealing, Constant, Disa, StageAware};
 use crate::order::{Bisection, Block, Cut, Levels, Parity, Stages};
 use crate::pace::{Cosine, Rates, Uniform};
-use crate::{ArSteps, AxisName, Component, Config, DiffusionSteps, Entry, Rate, Share, Within, detail};
+use crate::{ArSteps, AxisName, Component, AxisConfig, DiffusionSteps, Entry, Rate, Fraction, StageOrder, detail};
 
 /// Configurations of an entry: of an implementation of this crate that has parameters any of them, of others the examples.
 ///
 /// Pass a strategy of your own to [`schedules_with`](super::schedules_with) where examples are too few.
-pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<Config> {
+pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<AxisConfig> {
     let own =
         STRATEGIES.iter().find(|it| (it.axis, it.kind, it.source) == (entry.axis(), entry.kind(), entry.source()));
     if let Some(own) = own {
         return (own.configs)();
     }
-    let examples: Vec<Config> = entry.examples().into_iter().map(|(_, example)| example).collect();
+    let examples: Vec<AxisConfig> = entry.examples().into_iter().map(|(_, example)| example).collect();
     prop::sample::select(examples).boxed()
 }
 
@@ -31,11 +31,11 @@ struct Configs {
     axis: AxisName,
     kind: &'static str,
     source: &'static str,
-    configs: fn() -> BoxedStrategy<Config>,
+    configs: fn() -> BoxedStrategy<AxisConfig>,
 }
 
 const fn of<T: Arbitrary>(axis: AxisName) -> Configs {
-    Configs { axis, kind: T::KIND, source: T::SOURCE, configs: || T::arbitrary().prop_map(Config::from).boxed() }
+    Configs { axis, kind: T::KIND, source: T::SOURCE, configs: || T::arbitrary().prop_map(AxisConfig::from).boxed() }
 }
 
 /// One line per implementation that has parameters.
@@ -58,7 +58,7 @@ const STRATEGIES: &[Configs] = &[
 impl Arbitrary for Bisection {
     fn arbitrary() -> BoxedStrategy<Self> {
         let cut = prop_oneof![Just(Cut::Diagonal), Just(Cut::Quincunx)];
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
+        let within = prop_oneof![Just(StageOrder::Random), Just(StageOrder::Farthest), Just(StageOrder::Lattice)];
         let first = prop_oneof![Just(Parity::Even), Just(Parity::Odd)];
         (cut, stages(), within, first)
             .prop_map(|(cut, stages, within, first)| Self { cut, stages, within, first })
@@ -68,14 +68,14 @@ impl Arbitrary for Bisection {
 
 impl Arbitrary for Block {
     fn arbitrary() -> BoxedStrategy<Self> {
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
+        let within = prop_oneof![Just(StageOrder::Random), Just(StageOrder::Farthest), Just(StageOrder::Lattice)];
         (stages(), within).prop_map(|(stages, within)| Self { stages, within }).boxed()
     }
 }
 
 impl Arbitrary for Levels {
     fn arbitrary() -> BoxedStrategy<Self> {
-        let within = prop_oneof![Just(Within::Random), Just(Within::Farthest), Just(Within::Lattice)];
+        let within = prop_oneof![Just(StageOrder::Random), Just(StageOrder::Farthest), Just(StageOrder::Lattice)];
         let cells = (1..5usize, 1..5usize)
             .prop_flat_map(|(height, width)| (prop::collection::vec(0..4usize, height * width), Just(width)));
         (cells, within)
@@ -176,7 +176,7 @@ fn stages() -> impl Strategy<Value = Stages> {
 /// Shares of the tokens, and what the tokens picked get.
 fn selections() -> impl Strategy<Value = TokenSelection> {
     (0.0..=1.0f64, 1..=500u32)
-        .prop_map(|(beta, t)| TokenSelection { beta: Share::literal(beta), t_detail: DiffusionSteps::literal(t) })
+        .prop_map(|(beta, t)| TokenSelection { beta: Fraction::literal(beta), t_detail: DiffusionSteps::literal(t) })
 }
 
 #[cfg(test)]

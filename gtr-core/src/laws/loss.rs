@@ -6,7 +6,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::{Law, grids, some_known};
 use crate::loss::{Field, Isotropic, Loss, Measured, kernels};
-use crate::{Error, Grid, ImageIndex, Purpose, Seed, Stream, TokenIndex, TokenSet};
+use crate::{Error, Grid, ImageIndex, StreamPurpose, Seed, Stream, TokenIndex, TokenSet};
 
 /// A function that computes the loss of steps beside known tokens, as [`crate::loss::loss_of_steps`] does.
 pub type LossOf<'a> = &'a dyn Fn(&TokenSet, &[Vec<TokenIndex>], &Field) -> Result<Loss, Error>;
@@ -61,7 +61,7 @@ pub fn measured(grid: Grid) -> BoxedStrategy<Measured> {
         let side = grid.tokens() * channels;
         let covariance = |class| {
             let mut numbers = vec![0.0; side * 2 * side];
-            Stream::new(Seed(seed), Purpose::TokenNoise, ImageIndex(class), 0).fill_normal(&mut numbers);
+            Stream::new(Seed(seed), StreamPurpose::TokenNoise, ImageIndex(class), 0).fill_normal(&mut numbers);
             let factor = DMatrix::from_iterator(side, 2 * side, numbers.into_iter().map(f64::from));
             (&factor * factor.transpose()).as_slice().to_vec()
         };
@@ -88,7 +88,7 @@ fn case(grid: Grid, field: Field, seed: Seed, together: f64, share: f64) -> Case
     let none = TokenSet::empty(grid);
     let known = if share < 0.3 { none } else { some_known(grid, seed, share - 0.3).unwrap_or(none) };
     let mut tokens: Vec<TokenIndex> = known.complement().iter().collect();
-    let mut stream = Stream::new(seed, Purpose::TokenOrder, ImageIndex(1), 0);
+    let mut stream = Stream::new(seed, StreamPurpose::TokenOrder, ImageIndex(1), 0);
     stream.shuffle(&mut tokens);
     let mut steps: Vec<Vec<TokenIndex>> = Vec::new();
     for token in tokens {
@@ -265,7 +265,7 @@ pub fn turned_or_mirrored(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law 
             let (row, column) = image(grid, position.row, position.column);
             to.at(row, column).unwrap_or_else(|| unreachable!("inside"))
         };
-        let known = TokenSet::of(to, case.known.iter().map(moved));
+        let known = TokenSet::from_tokens(to, case.known.iter().map(moved));
         let steps: Vec<Vec<TokenIndex>> =
             case.steps.iter().map(|step| step.iter().map(|&token| moved(token)).collect()).collect();
         let found = computed(of, &known, &steps, &field)?;

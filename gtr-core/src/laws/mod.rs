@@ -19,8 +19,8 @@ use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
 use crate::{
-    AxisName, Capability, Config, Detail, Diffusion, Entry, Fit, Grid, ImageIndex, MaskedGenerator, Order, Pace, Plan,
-    Purpose, Registry, Role, Sampler, Schedule, Seed, Stream, TokenIndex, TokenSet, Within, verify,
+    AxisName, Capability, AxisConfig, Detail, Diffusion, Entry, FitPolicy, Grid, ImageIndex, MaskedGenerator, Order, Pace, Plan,
+    StreamPurpose, Registry, Role, Sampler, Schedule, Seed, Stream, TokenIndex, TokenSet, StageOrder, verify,
 };
 
 /// What a law returns.
@@ -41,7 +41,7 @@ pub fn grids() -> BoxedStrategy<Grid> {
 }
 
 /// Configurations of any of the entries.
-fn any_of<A: Axis + ?Sized>(entries: &[Entry<A>]) -> BoxedStrategy<Config> {
+fn any_of<A: Axis + ?Sized>(entries: &[Entry<A>]) -> BoxedStrategy<AxisConfig> {
     let strategies: Vec<_> = entries.iter().map(configs).collect();
     proptest::strategy::Union::new(strategies).boxed()
 }
@@ -63,9 +63,9 @@ pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
 pub fn schedules_with(
     registry: &Registry,
     axis: AxisName,
-    configs: impl Strategy<Value = Config> + 'static,
+    configs: impl Strategy<Value = AxisConfig> + 'static,
 ) -> BoxedStrategy<Schedule> {
-    let set = move |(mut schedule, config): (Schedule, Config)| {
+    let set = move |(mut schedule, config): (Schedule, AxisConfig)| {
         *schedule.axis_mut(axis) = config;
         schedule
     };
@@ -95,10 +95,10 @@ pub fn plans_of_a_rest(registry: &Registry) -> BoxedStrategy<Plan> {
 /// Some tokens of a grid, but not all; `None` where it has only one.
 fn some_known(grid: Grid, seed: Seed, share: f64) -> Option<TokenSet> {
     let mut tokens: Vec<TokenIndex> = grid.iter().collect();
-    Stream::new(seed, Purpose::TokenOrder, ImageIndex(0), 0).shuffle(&mut tokens);
+    Stream::new(seed, StreamPurpose::TokenOrder, ImageIndex(0), 0).shuffle(&mut tokens);
     let most = tokens.len().checked_sub(2)?;
-    let count = 1 + crate::Share::new(share).ok()?.of(most);
-    Some(TokenSet::of(grid, tokens.into_iter().take(count)))
+    let count = 1 + crate::Fraction::new(share).ok()?.of(most);
+    Some(TokenSet::from_tokens(grid, tokens.into_iter().take(count)))
 }
 
 /// An implementation has a kebab-case name, a source, documentation, and examples of documented parameters.
@@ -139,7 +139,7 @@ pub fn order(order: &dyn Order, grid: Grid) -> Law {
     let mut all: Vec<TokenIndex> = partition.subsets().iter().flatten().copied().collect();
     all.sort_unstable();
     prop_assert!(all.iter().copied().eq(grid.iter()), "the stages do not hold every token once");
-    if order.within() != Within::Listed {
+    if order.within() != StageOrder::Listed {
         for subset in partition.subsets() {
             prop_assert!(subset.is_sorted(), "tokens do not ascend though their order is drawn by seed");
         }
@@ -155,7 +155,7 @@ pub fn pace(pace: &dyn Pace, tokens: &[usize]) -> Law {
     let stages = tokens.iter().enumerate().filter(|(_, tokens)| **tokens > 0);
     let stages = stages.map(|(number, &tokens)| StageSize { number, tokens }).collect();
     let sizes = StageSizes { asked: tokens.len(), stages };
-    let steps = pace.steps(&sizes, &mut Fit::lenient(AxisName::Pace));
+    let steps = pace.steps(&sizes, &mut FitPolicy::lenient(AxisName::Pace));
     let steps = steps.map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(steps.len(), sizes.stages.len());
     for (stage, steps) in sizes.stages.iter().zip(&steps) {
@@ -164,7 +164,7 @@ pub fn pace(pace: &dyn Pace, tokens: &[usize]) -> Law {
         prop_assert_eq!(steps.iter().sum::<usize>(), stage.tokens, "steps of stage {}", stage.number);
     }
     // What fits strictly is not changed by leave to adapt.
-    if let Ok(strict) = pace.steps(&sizes, &mut Fit::strict(AxisName::Pace)) {
+    if let Ok(strict) = pace.steps(&sizes, &mut FitPolicy::strict(AxisName::Pace)) {
         prop_assert_eq!(strict, steps);
     }
     Ok(())
@@ -192,7 +192,7 @@ pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], widt
     let Some(share) = detail.share(tokens.len()) else { return Ok(()) };
     prop_assert!(detail.picks(), "a rule that never picks has a share");
     prop_assert!((1..=tokens.len()).contains(&share.tokens), "picks {} of {} tokens", share.tokens, tokens.len());
-    let stream = || Stream::new(seed, Purpose::Detail, ImageIndex(0), 0);
+    let stream = || Stream::new(seed, StreamPurpose::Detail, ImageIndex(0), 0);
     let pick = |tokens: &[TokenIndex], features: &[f32]| {
         let candidates = Candidates { tokens, width, features, stream: stream() };
         let picked = detail.pick(candidates, share.tokens);
@@ -234,7 +234,7 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     let accepted = Plan::from_document(&document, registry).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(&accepted.plan, plan);
     prop_assert_eq!(accepted.unchecked, []);
-    let known = TokenSet::of(plan.grid(), plan.known().iter().copied());
+    let known = TokenSet::from_tokens(plan.grid(), plan.known().iter().copied());
     let again = plan.schedule().plan_rest(&known, registry).map(|planned| planned.plan);
     prop_assert_eq!(again.as_ref(), Ok(plan), "the recorded schedule makes another plan");
     for image in [0, 1, u64::MAX].map(ImageIndex) {
@@ -243,7 +243,7 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
         let mut rest = order.as_slice();
         for stage in plan.stages() {
             let (tokens, later) = rest.split_at(stage.tokens().len());
-            let set = |tokens: &[TokenIndex]| TokenSet::of(plan.grid(), tokens.iter().copied());
+            let set = |tokens: &[TokenIndex]| TokenSet::from_tokens(plan.grid(), tokens.iter().copied());
             prop_assert_eq!(set(tokens), set(stage.tokens()), "tokens leave their stage");
             rest = later;
         }
@@ -313,10 +313,10 @@ impl Commits {
         let grid = event.generator.grid();
         self.known.resize(event.targets.images(), TokenSet::empty(grid));
         for (known, targets) in self.known.iter_mut().zip(event.targets.by_image()) {
-            *known = known.union(&TokenSet::of(grid, targets.iter().copied()));
+            *known = known.union(&TokenSet::from_tokens(grid, targets.iter().copied()));
         }
         self.compare(event.generator, event.canvas, event.index + 1)?;
-        if event.generator.offers().contains(&Capability::HostFeatures) {
+        if event.generator.capabilities().contains(&Capability::HostFeatures) {
             let rows = event.generator.host_features(event.features);
             let rows = rows.map_err(|error| TestCaseError::fail(error.to_string()))?;
             let (found, targets) = (rows.values.len(), event.targets.rows().len());

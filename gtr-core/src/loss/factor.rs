@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 
 use super::blocked;
 use super::covariance::Covariance;
-use super::small::Symmetric;
+use super::small_matrix::Symmetric;
 use crate::TokenIndex;
 
 /// Smallest conditional variance, relative to the variance, that is distinguishable from rounding errors.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::kernel::{Kernel, kernels};
-use crate::words::in_words;
+use crate::lists::join_names;
 use crate::{Error, Position};
 
 /// Default nugget.
@@ -42,7 +42,7 @@ impl Isotropic {
     pub fn new(kind: &str, length: f64, nugget: f64) -> Result<Self, Error> {
         let kernel = kernels().iter().copied().find(|kernel| kernel.kind() == kind).ok_or_else(|| {
             let kind: String = kind.chars().take(80).collect();
-            let known = in_words(kernels().iter().map(|kernel| kernel.kind()));
+            let known = join_names(kernels().iter().map(|kernel| kernel.kind()));
             Error::Field(format!("unknown kernel `{kind}`; expected one of {known}"))
         })?;
         if !(length.is_finite() && length > 0.0) {

@@ -39,7 +39,7 @@ mod kernel;
 mod mean;
 mod measured;
 mod order;
-mod small;
+mod small_matrix;
 
 use schemars::JsonSchema;
 use serde::Serialize;

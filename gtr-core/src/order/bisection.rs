@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Order, Within};
+use super::{Order, StageOrder};
 use crate::{Component, Error, Grid, OutOfRange, Partition, Position, TokenIndex};
 
 /// Recursive bisection of a checkerboard: each cut assigns half of the remaining tokens to a later stage.
@@ -19,7 +19,7 @@ pub struct Bisection {
     /// Number of stages, 1 to 64. With two or more, the last stage is the reconstruction.
     pub stages: Stages,
     /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
-    pub within: Within,
+    pub within: StageOrder,
     /// Colour of the checkerboard that the generation stages cover: `even` (as published, the default) or `odd`.
     #[serde(skip_serializing_if = "Parity::is_even")]
     pub first: Parity,
@@ -122,7 +122,7 @@ impl From<Stages> for u32 {
 
 impl Default for Bisection {
     fn default() -> Self {
-        Self { cut: Cut::Diagonal, stages: Stages::default(), within: Within::Random, first: Parity::Even }
+        Self { cut: Cut::Diagonal, stages: Stages::default(), within: StageOrder::Random, first: Parity::Even }
     }
 }
 
@@ -134,8 +134,8 @@ impl Component for Bisection {
         let default = Self::default();
         vec![
             ("quincunx", Self { cut: Cut::Quincunx, stages: Stages(4), ..default.clone() }),
-            ("farthest", Self { within: Within::Farthest, ..default.clone() }),
-            ("lattice", Self { cut: Cut::Quincunx, within: Within::Lattice, ..default.clone() }),
+            ("farthest", Self { within: StageOrder::Farthest, ..default.clone() }),
+            ("lattice", Self { cut: Cut::Quincunx, within: StageOrder::Lattice, ..default.clone() }),
             ("odd", Self { first: Parity::Odd, ..default.clone() }),
             ("default", default),
         ]
@@ -159,7 +159,7 @@ impl Order for Bisection {
         true
     }
 
-    fn within(&self) -> Within {
+    fn within(&self) -> StageOrder {
         self.within
     }
 }
@@ -174,7 +174,7 @@ mod tests {
         let order = Bisection { cut, stages: Stages(stages), ..Bisection::default() };
         let round = |distance: f64| (distance * 1000.0).round() / 1000.0;
         let partition = order.partition(grid).unwrap();
-        let spread = |subset: &Vec<TokenIndex>| Spread::of(&TokenSet::of(grid, subset.iter().copied()));
+        let spread = |subset: &Vec<TokenIndex>| Spread::of(&TokenSet::from_tokens(grid, subset.iter().copied()));
         partition
             .subsets()
             .iter()

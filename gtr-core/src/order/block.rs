@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bisection::Stages;
-use super::{Order, Within};
+use super::{Order, StageOrder};
 use crate::{Component, Error, Grid, Partition, TokenIndex};
 
 /// Contiguous blocks from top to bottom: each cut assigns the lower half of the remaining tokens to a later stage.
@@ -17,7 +17,7 @@ pub struct Block {
     /// Number of stages, 1 to 64. With two or more, the last stage is the reconstruction.
     pub stages: Stages,
     /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
-    pub within: Within,
+    pub within: StageOrder,
 }
 
 impl Component for Block {
@@ -40,7 +40,7 @@ impl Order for Block {
         true
     }
 
-    fn within(&self) -> Within {
+    fn within(&self) -> StageOrder {
         self.within
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn farthest(grid: Grid, known: &[TokenIndex], candidates: &[TokenInde
     }
     let beyond = u64::from(grid.height()).pow(2) + u64::from(grid.width()).pow(2);
     let mut distances =
-        squared_distances(&TokenSet::of(grid, known.iter().copied())).unwrap_or_else(|| vec![beyond; grid.tokens()]);
+        squared_distances(&TokenSet::from_tokens(grid, known.iter().copied())).unwrap_or_else(|| vec![beyond; grid.tokens()]);
     let mut queue: BinaryHeap<(u64, Reverse<usize>)> =
         candidates.iter().enumerate().map(|(rank, token)| (distances[token.get()], Reverse(rank))).collect();
     let mut order = Vec::with_capacity(candidates.len());
@@ -64,14 +64,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ImageIndex, Purpose, Seed, Stream};
+    use crate::{ImageIndex, StreamPurpose, Seed, Stream};
 
     proptest! {
         #[test]
         fn equals_the_greedy_search(height in 1..9u32, width in 1..9u32, known in 0..4usize, seed: u64) {
             let grid = Grid::new(height, width).unwrap();
             let mut tokens: Vec<TokenIndex> = grid.iter().collect();
-            Stream::new(Seed(seed), Purpose::TokenOrder, ImageIndex(0), 0).shuffle(&mut tokens);
+            Stream::new(Seed(seed), StreamPurpose::TokenOrder, ImageIndex(0), 0).shuffle(&mut tokens);
             let (known, candidates) = tokens.split_at(known.min(tokens.len() - 1));
             let distance = |chosen: &[TokenIndex], token: TokenIndex| {
                 let nearest = chosen.iter().map(|&other| squared_distance(grid.position(other), grid.position(token))).min();

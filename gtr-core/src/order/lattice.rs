@@ -32,7 +32,7 @@ mod tests {
         let order = lattice(grid, &odd);
         for (parts, closest) in [(1, 2.0_f64.sqrt()), (2, 2.0), (4, 8.0_f64.sqrt()), (8, 4.0)] {
             for part in order.chunks(128 / parts) {
-                let spread = Spread::of(&TokenSet::of(grid, part.iter().copied()));
+                let spread = Spread::of(&TokenSet::from_tokens(grid, part.iter().copied()));
                 assert_eq!(spread.closest_pair, Some(closest), "1 of {parts}");
             }
         }

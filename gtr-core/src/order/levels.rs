@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Order, Within};
+use super::{Order, StageOrder};
 use crate::{Component, Error, Grid, Partition, TokenIndex};
 
 /// Stages given cell by cell, as a pattern of letters that repeats over the grid.
@@ -17,7 +17,7 @@ pub struct Levels {
     /// `Z` stage 52, the maximum. Every stage up to the highest one used must occur.
     pub rows: Vec<String>,
     /// Order of the tokens within a stage: `random`, `farthest` or `lattice`.
-    pub within: Within,
+    pub within: StageOrder,
 }
 
 /// Maximum number of rows of a pattern; the configuration of an axis is limited to 4096 values.
@@ -50,7 +50,7 @@ impl Levels {
 /// Four stages on 2x2 cells; stage 2 is diagonal to stage 1.
 impl Default for Levels {
     fn default() -> Self {
-        Self { rows: ["ac", "db"].map(String::from).to_vec(), within: Within::Random }
+        Self { rows: ["ac", "db"].map(String::from).to_vec(), within: StageOrder::Random }
     }
 }
 
@@ -85,7 +85,7 @@ impl Component for Levels {
     }
 
     fn examples() -> Vec<(&'static str, Self)> {
-        let line = Self { rows: vec!["acbc".to_owned()], within: Within::Farthest };
+        let line = Self { rows: vec!["acbc".to_owned()], within: StageOrder::Farthest };
         vec![("default", Self::default()), ("columns", line)]
     }
 }
@@ -107,7 +107,7 @@ impl Order for Levels {
         true
     }
 
-    fn within(&self) -> Within {
+    fn within(&self) -> StageOrder {
         self.within
     }
 }

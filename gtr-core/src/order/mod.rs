@@ -2,11 +2,11 @@
 
 mod farthest;
 mod lattice;
-mod within;
+mod stage_order;
 
 use std::fmt::Debug;
 
-pub use within::Within;
+pub use stage_order::StageOrder;
 
 use crate::component::implementations;
 use crate::{Error, Grid, Partition};
@@ -15,7 +15,7 @@ use crate::{Error, Grid, Partition};
 ///
 /// # For implementors
 /// The partition must depend only on the grid and the parameters. Each subset lists its tokens in generation order if
-/// the order within stages is [`Within::Listed`], and in ascending order if it is drawn from the seed.
+/// the order within stages is [`StageOrder::Listed`], and in ascending order if it is drawn from the seed.
 ///
 /// A plan may be read by a program that does not have this implementation. An order whose [`Order::within`] is not
 /// `Listed` must therefore state it in a parameter called `within`.
@@ -33,8 +33,8 @@ pub trait Order: Debug + Send + Sync {
     }
 
     /// Returns the order of the tokens within a stage.
-    fn within(&self) -> Within {
-        Within::Listed
+    fn within(&self) -> StageOrder {
+        StageOrder::Listed
     }
 }
 

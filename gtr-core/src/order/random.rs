@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Order, Within};
+use super::{Order, StageOrder};
 use crate::{Component, Error, Grid, Partition};
 
 /// Random permutation of all tokens, different for each image: the order that masked autoregressive models are trained
@@ -22,7 +22,7 @@ impl Order for Random {
         Partition::whole(grid, grid.iter().collect())
     }
 
-    fn within(&self) -> Within {
-        Within::Random
+    fn within(&self) -> StageOrder {
+        StageOrder::Random
     }
 }

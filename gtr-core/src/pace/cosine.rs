@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::share::among_stages;
 use super::{Pace, StageSizes};
-use crate::{ArSteps, Component, Error, Fit};
+use crate::{ArSteps, Component, Error, FitPolicy};
 
 /// Step sizes that grow along a cosine: few tokens in the first steps, many in the last.
 ///
@@ -31,7 +31,7 @@ impl Component for Cosine {
 }
 
 impl Pace for Cosine {
-    fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+    fn steps(&self, stages: &StageSizes, fit: &mut FitPolicy) -> Result<Vec<Vec<usize>>, Error> {
         let shares = among_stages(self.steps, stages, fit)?;
         Ok(stages.stages.iter().zip(shares).map(|(stage, steps)| cosine(stage.tokens, steps)).collect())
     }

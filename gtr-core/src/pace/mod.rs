@@ -5,7 +5,7 @@ mod share;
 use std::fmt::Debug;
 
 use crate::component::implementations;
-use crate::{Error, Fit};
+use crate::{Error, FitPolicy};
 
 /// A non-empty stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,12 @@ impl StageSizes {
 pub trait Pace: Debug + Send + Sync {
     /// Returns the token counts of the steps, one list per stage in [`StageSizes::stages`].
     ///
-    /// Report a parameter that the grid cannot satisfy through [`Fit::instead`], which either returns an error or
+    /// Report a parameter that the grid cannot satisfy through [`FitPolicy::instead`], which either returns an error or
     /// records the adaptation.
     ///
     /// # Errors
     /// Returns an error if the stages cannot be divided as the parameters require.
-    fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error>;
+    fn steps(&self, stages: &StageSizes, fit: &mut FitPolicy) -> Result<Vec<Vec<usize>>, Error>;
 }
 
 implementations! { Pace:

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pace, StageSizes, even};
-use crate::{ArSteps, Component, Error, Fit, Rate};
+use crate::{ArSteps, Component, Error, FitPolicy, Rate};
 
 /// Generation rate, or number of steps, set separately for each stage.
 ///
@@ -48,7 +48,7 @@ impl Component for Rates {
 }
 
 impl Pace for Rates {
-    fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+    fn steps(&self, stages: &StageSizes, fit: &mut FitPolicy) -> Result<Vec<Vec<usize>>, Error> {
         let counts = match (&self.rates, &self.steps) {
             (Some(rates), _) => {
                 let rates = for_stages("rates", rates, stages, fit)?;
@@ -71,7 +71,7 @@ fn steps_at_rate(tokens: usize, rate: Rate) -> usize {
     ((tokens as f64 / rate.get()).round() as usize).clamp(1, tokens)
 }
 
-fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut Fit) -> Result<Vec<usize>, Error> {
+fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut FitPolicy) -> Result<Vec<usize>, Error> {
     let steps = for_stages("steps", steps, stages, fit)?;
     let empty = stages.asked - stages.stages.len();
     if empty > 0 {
@@ -92,7 +92,7 @@ fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut Fit) -> Result<
     Ok(counts)
 }
 
-fn for_stages<T: Copy>(what: &str, values: &[T], stages: &StageSizes, fit: &mut Fit) -> Result<Vec<T>, Error> {
+fn for_stages<T: Copy>(what: &str, values: &[T], stages: &StageSizes, fit: &mut FitPolicy) -> Result<Vec<T>, Error> {
     let (given, asked) = (values.len(), stages.asked);
     if given != asked {
         fit.instead(
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    fn counts(pace: &Rates, tokens: &[usize], fit: &mut Fit) -> Result<Vec<usize>, Error> {
+    fn counts(pace: &Rates, tokens: &[usize], fit: &mut FitPolicy) -> Result<Vec<usize>, Error> {
         Ok(pace.steps(&sizes(tokens), fit)?.iter().map(Vec::len).collect())
     }
 
@@ -153,32 +153,32 @@ mod tests {
 
     #[test]
     fn the_published_rates_give_24_6_and_2_steps() {
-        let mut fit = Fit::strict(AxisName::Pace);
+        let mut fit = FitPolicy::strict(AxisName::Pace);
         assert_eq!(counts(&Rates::default(), &[64, 64, 128], &mut fit), Ok(vec![24, 6, 2]));
     }
 
     #[test]
     fn empty_stages_skip_their_rate() {
-        let mut fit = Fit::strict(AxisName::Pace);
+        let mut fit = FitPolicy::strict(AxisName::Pace);
         assert_eq!(counts(&Rates::default(), &[1, 0, 1], &mut fit), Ok(vec![1, 1]));
         assert_eq!(counts(&Rates::default(), &[64, 0, 128], &mut fit), Ok(vec![24, 2]));
     }
 
     #[test]
     fn steps_beyond_the_tokens_are_refused_or_lowered() {
-        let error = counts(&by_steps(&[9, 1]), &[8, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
+        let error = counts(&by_steps(&[9, 1]), &[8, 8], &mut FitPolicy::strict(AxisName::Pace)).unwrap_err();
         assert_eq!(error.to_string(), "pace: stage 1 has 8 tokens, too few for 9 steps");
-        let mut fit = Fit::lenient(AxisName::Pace);
+        let mut fit = FitPolicy::lenient(AxisName::Pace);
         assert_eq!(counts(&by_steps(&[9, 1]), &[8, 8], &mut fit), Ok(vec![8, 1]));
         assert_eq!(fit.into_notes(), ["pace: stage 1 has 8 tokens, too few for 9 steps; using 8"]);
-        let error = counts(&by_steps(&[2, 1]), &[1, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
+        let error = counts(&by_steps(&[2, 1]), &[1, 8], &mut FitPolicy::strict(AxisName::Pace)).unwrap_err();
         assert_eq!(error.to_string(), "pace: stage 1 has 1 token, too few for 2 steps");
-        assert!(counts(&by_steps(&[1, 1, 1]), &[1, 0, 0], &mut Fit::strict(AxisName::Pace)).is_err());
+        assert!(counts(&by_steps(&[1, 1, 1]), &[1, 0, 0], &mut FitPolicy::strict(AxisName::Pace)).is_err());
     }
 
     #[test]
     fn one_value_per_stage() {
-        let error = counts(&by_steps(&[4]), &[8, 8], &mut Fit::strict(AxisName::Pace)).unwrap_err();
+        let error = counts(&by_steps(&[4]), &[8, 8], &mut FitPolicy::strict(AxisName::Pace)).unwrap_err();
         assert_eq!(error.to_string(), "pace: `steps` has 1 value for 2 stages");
         assert_eq!(per_stage(&[12, 3, 1], 1), [1]);
         assert_eq!(per_stage(&[12, 3, 1], 3), [12, 3, 1]);

@@ -1,11 +1,11 @@
 //! Dividing a number of steps among stages.
 
 use super::StageSizes;
-use crate::{ArSteps, Error, Fit};
+use crate::{ArSteps, Error, FitPolicy};
 
 /// Divides `steps` among the stages in proportion to their tokens by the largest-remainder method; ties go to the
 /// earlier stage. A stage that would get no step takes one from the stage with the most.
-pub(super) fn among_stages(steps: ArSteps, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<usize>, Error> {
+pub(super) fn among_stages(steps: ArSteps, stages: &StageSizes, fit: &mut FitPolicy) -> Result<Vec<usize>, Error> {
     let (tokens, least) = (stages.tokens(), stages.stages.len());
     let mut steps = steps.get();
     if steps > tokens {
@@ -41,7 +41,7 @@ mod tests {
     fn shares(steps: u32, tokens: &[usize]) -> Vec<usize> {
         let stages = tokens.iter().enumerate().map(|(number, &tokens)| StageSize { number, tokens }).collect();
         let stages = StageSizes { asked: tokens.len(), stages };
-        among_stages(ArSteps::new(steps).unwrap(), &stages, &mut Fit::strict(crate::AxisName::Pace)).unwrap()
+        among_stages(ArSteps::new(steps).unwrap(), &stages, &mut FitPolicy::strict(crate::AxisName::Pace)).unwrap()
     }
 
     #[test]

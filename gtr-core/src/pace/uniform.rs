@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::share::among_stages;
 use super::{Pace, StageSizes, even};
-use crate::{ArSteps, Component, Error, Fit};
+use crate::{ArSteps, Component, Error, FitPolicy};
 
 /// Steps of equal size.
 ///
@@ -29,7 +29,7 @@ impl Component for Uniform {
 }
 
 impl Pace for Uniform {
-    fn steps(&self, stages: &StageSizes, fit: &mut Fit) -> Result<Vec<Vec<usize>>, Error> {
+    fn steps(&self, stages: &StageSizes, fit: &mut FitPolicy) -> Result<Vec<Vec<usize>>, Error> {
         let shares = among_stages(self.steps, stages, fit)?;
         Ok(stages.stages.iter().zip(shares).map(|(stage, steps)| even(stage.tokens, steps)).collect())
     }

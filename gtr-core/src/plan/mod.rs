@@ -12,8 +12,8 @@ pub use summary::{DetailSummary, StageSummary, Summary};
 use crate::detail::DetailShare;
 use crate::document::{count, diffusion_steps};
 use crate::{
-    Config, DetailDocument, DiffusionSteps, Error, Grid, ImageIndex, PlanDocument, Registry, Role, Schedule, Seed,
-    StageDocument, StepDocument, TimestepLimit, Timesteps, TokenIndex, Within,
+    AxisConfig, DetailDocument, DiffusionSteps, Error, Grid, ImageIndex, PlanDocument, Registry, Role, Schedule, Seed,
+    StageDocument, StepDocument, TimestepLimit, Timesteps, TokenIndex, StageOrder,
 };
 
 /// A sound plan. It is made by [`Schedule::plan`], or by [`Plan::from_document`], which says how far it could check.
@@ -38,7 +38,7 @@ pub struct Plan {
     schedule: Schedule,
     stages: Vec<Stage>,
     steps: Vec<Step>,
-    within: Within,
+    within: StageOrder,
     limit: TimestepLimit,
 }
 
@@ -194,7 +194,7 @@ impl Plan {
     }
 
     /// The order of the tokens within a stage.
-    pub fn within(&self) -> Within {
+    pub fn within(&self) -> StageOrder {
         self.within
     }
 
@@ -243,7 +243,7 @@ impl Plan {
     }
 
     /// The configuration of the detail rule.
-    pub fn detail(&self) -> &Config {
+    pub fn detail(&self) -> &AxisConfig {
         &self.schedule.detail
     }
 

@@ -4,7 +4,7 @@ use super::{Plan, Stage, Step};
 use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::schedule::Resolved;
-use crate::{AxisName, Error, Fit, Grid, Registry, Role, Schedule, Timesteps, TokenIndex, TokenSet};
+use crate::{AxisName, Error, FitPolicy, Grid, Registry, Role, Schedule, Timesteps, TokenIndex, TokenSet};
 
 /// A plan, and what had to be adapted to make it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ impl Schedule {
     /// ```
     /// use gtr_core::{Grid, Registry, TokenSet, preset};
     /// let grid = Grid::new(8, 8)?;
-    /// let upper = TokenSet::of(grid, grid.iter().take(32));
+    /// let upper = TokenSet::from_tokens(grid, grid.iter().take(32));
     /// let plan = preset::find("gtr-8")?.schedule.plan_rest(&upper, &Registry::builtin())?.plan;
     /// assert_eq!(plan.known().len(), 32);
     /// assert_eq!(plan.stages().iter().map(|stage| stage.tokens().len()).sum::<usize>(), 32);
@@ -77,11 +77,11 @@ struct Adaptations<'a> {
 }
 
 impl Adaptations<'_> {
-    fn fit(&self, axis: AxisName) -> Fit {
-        if self.allowed.contains(&axis) { Fit::lenient(axis) } else { Fit::strict(axis) }
+    fn fit(&self, axis: AxisName) -> FitPolicy {
+        if self.allowed.contains(&axis) { FitPolicy::lenient(axis) } else { FitPolicy::strict(axis) }
     }
 
-    fn add(&mut self, axis: AxisName, fit: Fit) {
+    fn add(&mut self, axis: AxisName, fit: FitPolicy) {
         let notes = fit.into_notes();
         if !notes.is_empty() {
             self.axes.push(axis);

@@ -103,7 +103,7 @@ impl Plan {
         Some(StageSummary {
             role: stage.role,
             tokens: stage.tokens.len(),
-            spread: Spread::of(&TokenSet::of(self.grid, stage.tokens.iter().copied())),
+            spread: Spread::of(&TokenSet::from_tokens(self.grid, stage.tokens.iter().copied())),
             ar_steps: steps.len(),
             first_diffusion_steps: first.diffusion_steps,
             last_diffusion_steps: last.diffusion_steps,

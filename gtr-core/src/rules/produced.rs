@@ -13,7 +13,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
     }
     let known = document.known.iter().map(|&token| grid.token(token as usize));
     let Ok(known) = known.collect::<Result<Vec<_>, _>>() else { return };
-    match document.schedule.plan_rest(&TokenSet::of(grid, known), registry) {
+    match document.schedule.plan_rest(&TokenSet::from_tokens(grid, known), registry) {
         Err(error) => findings.add(Rule::Schedule, "schedule", error, "a schedule that makes a plan on this grid"),
         Ok(planned) => {
             let made = planned.plan.to_document();
@@ -73,17 +73,17 @@ fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings)
             );
         }
         if found.detail != made.detail {
-            let expected = format_args!("{}, as the detail rule makes it", in_words(made.detail));
+            let expected = format_args!("{}, as the detail rule makes it", join_names(made.detail));
             findings.add(
                 Rule::DetailProduced,
                 format_args!("steps[{position}].detail"),
-                in_words(found.detail),
+                join_names(found.detail),
                 expected,
             );
         }
     }
 }
 
-fn in_words(detail: Option<DetailDocument>) -> String {
+fn join_names(detail: Option<DetailDocument>) -> String {
     detail.map_or("none".to_owned(), |it| format!("{} tokens with {} diffusion steps", it.tokens, it.diffusion_steps))
 }

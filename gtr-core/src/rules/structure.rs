@@ -2,7 +2,7 @@
 
 use super::Findings;
 use crate::document::{count, diffusion_steps};
-use crate::{Grid, PlanDocument, Registry, Role, Rule, TimestepLimit, Timesteps, TokenSet, Within};
+use crate::{Grid, PlanDocument, Registry, Role, Rule, TimestepLimit, Timesteps, TokenSet, StageOrder};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
     if let Ok(grid) = document.grid.grid() {
@@ -13,7 +13,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
     }
     stages(document, findings);
     ascending("known", &document.known, "ascending tokens", findings);
-    if document.schedule.within(registry) != Within::Listed {
+    if document.schedule.within(registry) != StageOrder::Listed {
         listing(document, findings);
     }
     steps(document, findings);

@@ -1,15 +1,16 @@
-//! A batch of images, and the loop that makes it.
+//! Batches of images and the loop that generates them.
 
 use std::fmt;
 
 use super::{Job, Observer, SampleError, Sampler, Settings, StepEvent};
 use crate::detail::Candidates;
 use crate::{
-    Capability, Denoise, FeatureRows, MaskedGenerator, Noise, NoiseSource, Purpose, Role, Row, Seed, Step, Stream,
+    Capability, Denoise, FeatureRows, MaskedGenerator, Noise, NoiseSource, StreamPurpose, Role, Row, Seed, Step, Stream,
     Targets, TokenIndex,
 };
 
-/// A batch of images to make, with what may be said beside jobs and settings: who observes, and where the noise comes from.
+/// A batch of images to generate: jobs, settings, and optionally an observer, a source of noise and a seed of the
+/// reconstruction.
 ///
 /// # Examples
 /// ```
@@ -26,7 +27,7 @@ use crate::{
 ///     Ok([images, others])
 /// }
 /// ```
-#[must_use = "a batch makes images when it is run"]
+#[must_use = "a batch generates images only when it is run"]
 pub struct Batch<'a, P, I, O = ()> {
     sampler: &'a Sampler<'a>,
     jobs: &'a [Job<P, I>],
@@ -54,8 +55,8 @@ impl<'a, P, I> Batch<'a, P, I> {
 }
 
 impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
-    /// The reconstruction draws its order, its noise and its picks from this seed: images that share their generation and
-    /// differ in what is left to the reconstruction.
+    /// Sets a separate seed for the order, the noise and the picks of the reconstruction. Images of different seeds then
+    /// have the same generation stages and differ only in the reconstruction.
     ///
     /// # Source
     /// GtR (arXiv 2510.17171), figure 3.
@@ -63,18 +64,18 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         Self { reconstruction: Some(seed), ..self }
     }
 
-    /// All noise of the diffusion head comes from `noise`: for replays of recorded runs, and for records.
+    /// Sets the source of the noise of the diffusion head, for example to record or replay a run.
     pub fn noise(self, noise: &'a dyn NoiseSource) -> Self {
         Self { noise: Some(noise), ..self }
     }
 
-    /// `observer` follows the run.
+    /// Sets the observer of the run.
     pub fn observe<N>(self, observer: N) -> Batch<'a, P, I, N> {
         let Self { sampler, jobs, settings, reconstruction, noise, .. } = self;
         Batch { sampler, jobs, settings, reconstruction, noise, observer }
     }
 
-    /// The seed of a stage, by its role.
+    /// Returns the seed of the stages with a role.
     fn seed(&self, role: Role) -> Seed {
         match role {
             Role::Generation => self.settings.seed,
@@ -82,11 +83,11 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         }
     }
 
-    /// Makes the images, one per job.
+    /// Generates the images, one per job.
     ///
     /// # Errors
-    /// A plan that does not fit the model, a plan with known tokens for a job without an image that has them, a failure of the
-    /// model or of the observer, a value that is not finite, or a stop by the observer.
+    /// Returns an error if the plan does not fit the model, a job has no image although the plan has known tokens, the
+    /// model or the observer fails, a token value is not finite, or the observer stops the run.
     pub fn run<G>(mut self, generator: &mut G) -> Result<Vec<I>, SampleError<G::Error, O::Error>>
     where
         G: MaskedGenerator<Prompt = P, Image = I>,
@@ -150,7 +151,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         generator.decode(canvas).map_err(SampleError::Model)
     }
 
-    /// The images before the first step: empty but for the tokens that the plan knows.
+    /// Creates the canvas before the first step, which contains only the known tokens of the plan.
     fn canvas<G, F>(&self, generator: &mut G) -> Result<G::Canvas, SampleError<G::Error, F>>
     where
         G: MaskedGenerator<Prompt = P, Image = I>,
@@ -163,7 +164,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
             return Ok(canvas);
         }
         let images: Option<Vec<I>> = self.jobs.iter().map(|job| job.init.clone()).collect();
-        let images = images.ok_or(SampleError::NothingKnown { known: known.len() })?;
+        let images = images.ok_or(SampleError::MissingInitImage { known: known.len() })?;
         let targets = Targets::new(self.jobs.iter().map(|_| known));
         let values = generator.encode(&images, &targets).map_err(SampleError::Model)?;
         let values = values.ok_or(SampleError::Unsupported(Capability::Encoding))?;
@@ -171,7 +172,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         Ok(canvas)
     }
 
-    /// Refuses a canvas with a value that is not finite after an AR step.
+    /// Returns an error if a known token is not finite after AR step `index`.
     fn check_finite<G: MaskedGenerator, F>(
         &self,
         generator: &G,
@@ -186,7 +187,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         Err(SampleError::NonFinite { image, token: bad.token, step: index + 1, steps })
     }
 
-    /// Positions, among each image's targets, of the tokens that the detail rule picks.
+    /// Returns, for each image, the positions among its targets of the tokens that the detail rule picks.
     fn pick<G: MaskedGenerator, F>(
         &self,
         generator: &G,
@@ -196,7 +197,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
     ) -> Result<Vec<Vec<usize>>, SampleError<G::Error, F>> {
         let Some(share) = step.detail() else { return Ok(vec![Vec::new(); self.jobs.len()]) };
         let (detail, seed) = (&self.sampler.detail, self.seed(self.sampler.plan.role(step)));
-        let host = if detail.needs().contains(&Capability::HostFeatures) {
+        let host = if detail.requirements().contains(&Capability::HostFeatures) {
             let rows = generator.host_features(features).map_err(SampleError::Model)?;
             let (found, expected) = (rows.values.len(), rows.width * targets.rows().len());
             if found != expected {
@@ -212,14 +213,14 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
                 tokens,
                 width: host.width,
                 features: &host.values[slot * length..(slot + 1) * length],
-                stream: Stream::new(seed, Purpose::Detail, job.image, index as u64),
+                stream: Stream::new(seed, StreamPurpose::Detail, job.image, index as u64),
             };
             detail.pick(candidates, share.tokens)
         });
         Ok(picked.collect())
     }
 
-    /// The rows of a step: group 1 for the tokens that are picked, 0 for the others.
+    /// Returns the rows of a step, with group 1 for the picked tokens and group 0 for all others.
     fn rows(&self, targets: &Targets, picked: &[Vec<usize>]) -> Vec<Row> {
         let mut rows = Vec::with_capacity(targets.rows().len());
         for ((job, tokens), picked) in self.jobs.iter().zip(targets.by_image()).zip(picked) {

@@ -1,41 +1,41 @@
-//! Why a run failed.
+//! Errors of the sampling loop.
 
 use std::convert::Infallible;
 
 use crate::{Capability, Grid, ImageIndex, TokenIndex};
 
-/// Why a run failed: `E` is what a model fails with, `O` what an observer fails with.
+/// Error of the sampling loop. `E` is the error type of the model, `O` that of the observer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SampleError<E, O = Infallible> {
-    /// The plan itself cannot be run here.
+    /// The plan cannot be run, for example because its detail rule is not registered.
     #[error(transparent)]
     Plan(#[from] crate::Error),
-    /// The plan is for another grid.
-    #[error("the plan is for a grid of {plan}, the model for one of {model}: plan with --grid {model}")]
+    /// Plan and model have different grids.
+    #[error("the plan is for a grid of {plan}, but the model has a grid of {model}; plan with --grid {model}")]
     Grid {
         /// Grid of the plan.
         plan: Grid,
         /// Grid of the model.
         model: Grid,
     },
-    /// The plan needs what the model does not offer.
-    #[error("the plan needs {0}, which this model does not offer")]
+    /// The plan requires a capability that the model does not provide.
+    #[error("the plan requires {0}, which this model does not provide")]
     Unsupported(Capability),
-    /// Tokens are known to the plan, but not to the caller.
-    #[error("{known} tokens of the plan are known from the start: give the image that has them")]
-    NothingKnown {
-        /// How many.
+    /// The plan has known tokens, but a job has no image that contains them.
+    #[error("the plan has {known} known tokens; expected an image that contains them, found none")]
+    MissingInitImage {
+        /// Number of known tokens.
         known: usize,
     },
-    /// The model returned another number of items than it was asked for.
-    #[error("the model returned {found} {what}, expected {expected}: its implementation is at fault")]
+    /// The model returned the wrong number of items.
+    #[error("the model returned {found} {what}, expected {expected}; this is a bug in the model")]
     Count {
-        /// The items.
+        /// Name of the items.
         what: &'static str,
-        /// How many it returned.
+        /// Number of items returned.
         found: usize,
-        /// How many belong to the request.
+        /// Number of items expected.
         expected: usize,
     },
     /// A setting is out of range.
@@ -43,24 +43,24 @@ pub enum SampleError<E, O = Infallible> {
     Setting(crate::OutOfRange),
     /// A token value is not a finite number.
     #[error(
-        "token {token} of image {image} came out not finite in AR step {step} of {steps}: the weights or the settings are at fault"
+        "token {token} of image {image} is not finite after AR step {step} of {steps}; check the weights and the settings"
     )]
     NonFinite {
         /// The image.
         image: ImageIndex,
         /// The token.
         token: TokenIndex,
-        /// The AR step, from 1.
+        /// AR step, from 1.
         step: usize,
-        /// AR steps of the plan.
+        /// Number of AR steps of the plan.
         steps: usize,
     },
     /// The observer stopped the run.
     #[error("stopped after AR step {step} of {steps}")]
     Stopped {
-        /// The last step taken, from 1.
+        /// Last completed AR step, from 1.
         step: usize,
-        /// AR steps of the plan.
+        /// Number of AR steps of the plan.
         steps: usize,
     },
     /// The observer failed.
@@ -72,16 +72,16 @@ pub enum SampleError<E, O = Infallible> {
 }
 
 impl<E, O> SampleError<E, O> {
-    /// Replaces a failure of the observer by the result of `failed`; keeps all other errors.
+    /// Maps an error of the observer and keeps all other errors.
     pub fn map_observer<N>(self, failed: impl FnOnce(O) -> SampleError<E, N>) -> SampleError<E, N> {
         let Ok(error) = self.try_map(|error| Ok::<_, Infallible>(failed(error)));
         error
     }
 
-    /// Separates a failure of the observer, which is the `Err`, from all other errors.
+    /// Separates an error of the observer, returned as `Err`, from all other errors.
     ///
     /// # Errors
-    /// The error of the observer.
+    /// Returns the error of the observer.
     pub fn split_observer(self) -> Result<SampleError<E>, O> {
         self.try_map(Err)
     }
@@ -92,7 +92,7 @@ impl<E, O> SampleError<E, O> {
             Self::Plan(error) => SampleError::Plan(error),
             Self::Grid { plan, model } => SampleError::Grid { plan, model },
             Self::Unsupported(capability) => SampleError::Unsupported(capability),
-            Self::NothingKnown { known } => SampleError::NothingKnown { known },
+            Self::MissingInitImage { known } => SampleError::MissingInitImage { known },
             Self::Count { what, found, expected } => SampleError::Count { what, found, expected },
             Self::Setting(error) => SampleError::Setting(error),
             Self::NonFinite { image, token, step, steps } => SampleError::NonFinite { image, token, step, steps },

@@ -1,4 +1,4 @@
-//! The sampling loop: the only one, for any plan and any model.
+//! The sampling loop, for any plan and any model.
 
 mod batch;
 mod error;
@@ -15,46 +15,46 @@ use crate::{
     Capability, Detail, Guidance, ImageIndex, MaskedGenerator, Plan, Registry, Seed, Step, TimestepLimit, Timesteps,
 };
 
-/// How a plan is sampled; what the plan itself leaves open.
+/// Settings of a run that are not part of the plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// What all randomness grows from.
+    /// Seed from which all random numbers of the run are derived.
     pub seed: Seed,
     /// Classifier-free guidance.
     pub guidance: Guidance,
-    /// Factor of the noise that is added after each evaluation of the diffusion head; 1 is the model's own.
+    /// Factor of the noise that is added after each evaluation of the diffusion head, 0 to 100; 1 leaves it unchanged.
     pub temperature: f64,
 }
 
-/// One image to make.
+/// One image to generate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job<P, I> {
-    /// What it is asked for by.
+    /// Prompt of the image.
     pub prompt: P,
-    /// Its number, which keys its randomness.
+    /// Index of the image, from which its random streams are derived.
     pub image: ImageIndex,
-    /// The finished image that has the tokens which the plan knows; a plan of a whole grid takes nothing of it.
+    /// Image that contains the known tokens of the plan; ignored if the plan covers the whole grid.
     pub init: Option<I>,
 }
 
 impl<P, I> Job<P, I> {
-    /// An image that starts from nothing.
+    /// Creates a job without an initial image.
     pub fn new(prompt: P, image: ImageIndex) -> Self {
         Self { prompt, image, init: None }
     }
 
-    /// The same image, but the tokens that the plan knows have the values that they have in `init`, and keep them.
+    /// Sets the image from which the known tokens of the plan get their values.
     #[must_use]
     pub fn starting_from(self, init: I) -> Self {
         Self { init: Some(init), ..self }
     }
 }
 
-/// A job of a model.
+/// Job type of a model.
 pub type JobOf<G> = Job<<G as MaskedGenerator>::Prompt, <G as MaskedGenerator>::Image>;
 
-/// A plan made ready to run: its detail rule found, its timesteps laid out. A plan that names no timestep limit is run with the
-/// model's own ([`MaskedGenerator::timestep_limit`]).
+/// A plan prepared for sampling, with its detail rule and timesteps. If the plan sets no timestep limit, the limit of the
+/// model applies ([`MaskedGenerator::timestep_limit`]).
 ///
 /// # Examples
 /// See `examples/custom_order.rs` of this crate for a run from schedule to image.
@@ -74,7 +74,7 @@ impl fmt::Debug for Sampler<'_> {
 }
 
 impl<'p> Sampler<'p> {
-    /// Makes a plan ready.
+    /// Prepares a plan.
     ///
     /// # Errors
     /// [`crate::Error::UnknownKind`] if a step has detail and the plan's detail rule is not registered.
@@ -85,12 +85,12 @@ impl<'p> Sampler<'p> {
         Ok(Self { plan, detail, groups: groups(plan, plan.timestep_limit())? })
     }
 
-    /// A batch of images to make: [`Batch::run`] makes them.
+    /// Creates a batch of images, which [`Batch::run`] generates.
     pub fn batch<'a, P, I>(&'a self, jobs: &'a [Job<P, I>], settings: &'a Settings) -> Batch<'a, P, I> {
         Batch::new(self, jobs, settings)
     }
 
-    /// The timesteps of each step on a model with this limit of its own.
+    /// Returns the timesteps of each step on a model with the given timestep limit.
     fn groups(&self, model: TimestepLimit) -> Result<Cow<'_, [Vec<Timesteps>]>, crate::Error> {
         let limit = self.plan.timestep_limit_on(model);
         if limit == self.plan.timestep_limit() {
@@ -105,8 +105,8 @@ impl<'p> Sampler<'p> {
             return Err(SampleError::Grid { plan, model });
         }
         let begins: &[Capability] = if self.plan.known().is_empty() { &[] } else { &[Capability::Encoding] };
-        let mut needs = self.detail.needs().iter().chain(begins);
-        if let Some(&missing) = needs.find(|need| !generator.offers().contains(need)) {
+        let mut needs = self.detail.requirements().iter().chain(begins);
+        if let Some(&missing) = needs.find(|need| !generator.capabilities().contains(need)) {
             return Err(SampleError::Unsupported(missing));
         }
         if !(0.0..=100.0).contains(&settings.temperature) {
@@ -117,7 +117,7 @@ impl<'p> Sampler<'p> {
     }
 }
 
-/// Of each step of a plan the timesteps of its plain tokens and, if it has detail, of those that are picked.
+/// Returns, for each step of a plan, the timesteps of its tokens and, if it has detail, those of the picked tokens.
 fn groups(plan: &Plan, limit: TimestepLimit) -> Result<Vec<Vec<Timesteps>>, crate::Error> {
     let of_step = |step: &Step| {
         let detail = step.detail().map(|detail| detail.diffusion_steps);

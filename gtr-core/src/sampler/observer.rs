@@ -1,55 +1,55 @@
-//! Following a run.
+//! Observers of a run.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use crate::{MaskedGenerator, Row, Step, Targets, Timesteps};
 
-/// An AR step that has been taken.
+/// A completed AR step.
 #[derive(Debug)]
 pub struct StepEvent<'a, G: MaskedGenerator> {
-    /// Its position in the plan, from 0.
+    /// Index of the step in the plan, from 0.
     pub index: usize,
-    /// How many steps the plan has.
+    /// Number of AR steps of the plan.
     pub steps: usize,
     /// The step.
     pub step: &'a Step,
-    /// The tokens that it generated.
+    /// The tokens that the step generated.
     pub targets: &'a Targets,
-    /// Positions, among each image's targets, of the tokens that a detail rule picked.
+    /// For each image, the positions among its targets of the tokens that the detail rule picked.
     pub picked: &'a [Vec<usize>],
-    /// The rows that the diffusion head was asked for, in the order of [`Targets::rows`].
+    /// Input rows of the diffusion head, in the order of [`Targets::rows`].
     pub rows: &'a [Row],
-    /// The guidance scale that it used.
+    /// Guidance scale of the step.
     pub guidance: f64,
-    /// The groups of timesteps that it walked: those of its plain tokens, then those of the picked ones.
+    /// Timesteps of the step: first those of the other tokens, then those of the picked tokens, if any.
     pub timesteps: &'a [Timesteps],
-    /// The conditioning vectors that it used.
+    /// Conditioning vectors of the targets.
     pub features: &'a G::Features,
-    /// The images as they are now.
+    /// State of the images after the step.
     pub canvas: &'a G::Canvas,
     /// The model.
     pub generator: &'a G,
 }
 
-/// Follows a run: progress bars, traces, a stop button.
+/// Observes a run, for example to show progress, to write a trace, or to stop it.
 pub trait Observer<G: MaskedGenerator> {
-    /// Why it fails; [`Infallible`] if it does not.
+    /// Error of the observer; [`Infallible`] if it cannot fail.
     type Error;
 
     /// Called once per batch, before its first AR step.
     ///
     /// # Errors
-    /// Ends the run with [`SampleError::Observer`](super::SampleError::Observer).
+    /// An error ends the run with [`SampleError::Observer`](super::SampleError::Observer).
     fn start(&mut self, _generator: &G, _canvas: &G::Canvas) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Called after each AR step. [`ControlFlow::Break`] stops the run before the next step; after the last one there is
-    /// nothing left to stop.
+    /// Called after each AR step. [`ControlFlow::Break`] stops the run before the next step; after the last step it has
+    /// no effect.
     ///
     /// # Errors
-    /// Ends the run with [`SampleError::Observer`](super::SampleError::Observer), after the last step too.
+    /// An error ends the run with [`SampleError::Observer`](super::SampleError::Observer), also after the last step.
     fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Self::Error>;
 }
 

@@ -19,7 +19,7 @@ use crate::area::Area;
 use crate::palette::SOFT;
 use crate::svg::{Svg, Type};
 use crate::table::count;
-use crate::words::in_words;
+use crate::config_text::config_text;
 
 /// Around all.
 const MARGIN: f64 = 26.0;
@@ -135,7 +135,7 @@ fn head(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f64
         count(summary.ar_steps, "AR step"),
         count(summary.network_evaluations(), "network evaluation")
     )];
-    let axis = |axis: AxisName| format!("{axis} {}", in_words(shown.plan.schedule().axis(axis)));
+    let axis = |axis: AxisName| format!("{axis} {}", config_text(shown.plan.schedule().axis(axis)));
     lines.extend(set.joined(AxisName::ALL.map(axis), "  \u{b7}  ", width));
     let mut y = top + 33.0;
     for line in &lines {

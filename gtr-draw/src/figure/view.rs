@@ -153,7 +153,7 @@ pub(super) mod tests {
     /// A preset's plan for what is left of a grid.
     pub(in crate::figure) fn plan(preset: &str, grid: &str, known: usize) -> Plan {
         let grid: Grid = grid.parse().unwrap();
-        let known = TokenSet::of(grid, grid.iter().take(known));
+        let known = TokenSet::from_tokens(grid, grid.iter().take(known));
         preset::find(preset).unwrap().schedule.plan_rest(&known, &Registry::builtin()).unwrap().plan
     }
 

@@ -7,7 +7,7 @@ use super::{check, page};
 use crate::Error;
 use crate::gaps::{gaps, is_measured};
 use crate::loss::FieldLoss;
-use crate::words::in_words;
+use crate::config_text::config_text;
 
 pub(super) const SCRIPT: &str = include_str!("assets/plan.js");
 
@@ -116,7 +116,7 @@ impl Side {
             name: name.clone(),
             plan: plan.to_document(),
             order: plan.order(order.0, order.1),
-            axes: AxisName::ALL.map(|axis| (axis.as_str(), in_words(plan.schedule().axis(axis)))).to_vec(),
+            axes: AxisName::ALL.map(|axis| (axis.as_str(), config_text(plan.schedule().axis(axis)))).to_vec(),
             summary: plan.summary(),
             evaluations: plan.steps().iter().map(|step| Evaluations::of(plan, step)).collect(),
             guidance: guidance(plan),

@@ -1,4 +1,4 @@
-//! Images made and judged.
+//! Generates and scores images.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gtr_backends::judge::{CLASSES, Frechet, Judge, Origin, Reference};
-use gtr_backends::{Picture, Verdict};
+use gtr_backends::{Picture, Classification};
 use gtr_core::cost::{ArchSpec, Cost};
 use gtr_core::sampler::Settings;
 use gtr_core::{Grid, Guidance, ImageIndex, Planned, Registry, Sampler, Schedule, Seed, TimestepLimit};
@@ -21,35 +21,35 @@ use crate::Error;
 use crate::model::{ImageRequest, PictureModel};
 use crate::progress::Progress;
 
-/// The model that the built-in judge is made for.
+/// Model that the built-in classifier was trained for.
 const DIGITS: &str = "digits";
 
-/// What a model is, besides its plan: what is seen of its images is kept under this.
+/// Identity of a model. It is part of the key under which the store keeps results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The name that it was opened by.
+    /// Name under which the model was opened.
     pub name: String,
-    /// The seed of its weights, where they are random.
+    /// Seed of the weights, if they are random.
     pub random_weights: Option<u64>,
-    /// A checksum of configuration and weights, as [`gtr_backends::fingerprint`] makes it.
+    /// Checksum of configuration and weights, from [`gtr_backends::fingerprint`].
     pub fingerprint: String,
-    /// The type of its matrices, as texts name it.
+    /// Data type of the weights, such as `f32`.
     pub dtype: String,
-    /// Where it computes, as [`gtr_backends::device_name`] says it.
+    /// Device, as [`gtr_backends::device_name`] names it.
     pub device: String,
 }
 
-/// How an [`Evaluator`] works.
+/// Options of an [`Evaluator`].
 pub struct Options<'a> {
-    /// A folder that keeps what was seen, if there is to be one.
+    /// Folder that keeps results; `None` keeps them in memory only.
     pub store: Option<&'a Path>,
-    /// Images that run at the same time; it changes speed and memory, not what is seen.
+    /// Batch size, at least 1. It affects speed and memory, not the results.
     pub batch: usize,
-    /// When to stop.
+    /// Signals when to stop.
     pub interrupt: Interrupt,
-    /// Where remarks go.
+    /// Receives notes for the user.
     pub notes: Notes,
-    /// Who is told how far it is.
+    /// Receives progress reports.
     pub progress: Box<dyn Progress>,
 }
 
@@ -65,10 +65,10 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// A model, the judge of its images, and what that judge has seen.
+/// Generates images with a model, scores them with a classifier, and keeps the results.
 ///
 /// # Examples
-/// The distance of a few digits from real ones, too few to say much:
+/// Distance of ten generated digits from real ones (too few for a meaningful comparison):
 /// ```
 /// use gtr_backends::judge::{Bootstrap, Reference};
 /// use gtr_core::{Registry, preset};
@@ -76,7 +76,7 @@ impl fmt::Debug for Options<'_> {
 /// use gtr_lab::model::ClassModel;
 ///
 /// let device = gtr_backends::Device::Cpu;
-/// let model = Box::new(ClassModel::mar(gtr_backends::open("digits", None, &device)?)?);
+/// let model = Box::new(ClassModel::new(gtr_backends::open("digits", None, &device)?)?);
 /// let judge = gtr_backends::Judge::open(&gtr_backends::judge::Origin::BuiltIn)?;
 /// let registry = Registry::builtin();
 /// let mut evaluator = Evaluator::new(model, Identity::digits()?, judge, &registry, Options::default())?;
@@ -97,14 +97,14 @@ pub struct Evaluator<'r> {
     identity: Identity,
     judge: Judge,
     registry: &'r Registry,
-    /// What all keys have in common.
+    /// Part that all keys share.
     description: Value,
     store: Option<Store>,
     batch: usize,
     interrupt: Interrupt,
     notes: Notes,
     progress: Box<dyn Progress>,
-    /// Operations of what will be asked for after the next images: the time left is that of all.
+    /// Operations of images that will be requested after the next ones; included in the remaining time.
     ahead: f64,
 }
 
@@ -118,7 +118,7 @@ impl fmt::Debug for Evaluator<'_> {
 }
 
 impl Identity {
-    /// The digits model that is built in, in f32 on the processor.
+    /// Returns the identity of the built-in digits model, in f32 on the CPU.
     ///
     /// # Errors
     /// Those of [`gtr_backends::fingerprint`].
@@ -133,36 +133,36 @@ impl Identity {
     }
 }
 
-/// What was seen in the images of a subject.
+/// Classifier outputs for the images of a subject.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// Seed by seed, as [`ImageSet::labels`].
-    pub verdicts: Vec<Verdict>,
-    /// The mean over the images, whenever they were made.
+    /// One output per image, in the order of [`ImageSet::labels`].
+    pub verdicts: Vec<Classification>,
+    /// Mean generation time of an image, in seconds; images from the store count with the time they took then.
     pub seconds: f64,
 }
 
-/// Refuses a model whose images the judge cannot judge: one of texts (no classes), or of another number of classes. To be asked
-/// before weights are looked for.
+/// Refuses a model whose images the classifier cannot score: a text-conditional one (`classes` is `None`), or one with another number
+/// of classes. Call it before loading weights.
 ///
 /// # Errors
-/// [`Error::Request`].
+/// [`Error::Request`] for such a model.
 pub fn check_classes(name: &str, classes: Option<usize>) -> Result<(), Error> {
     match classes {
         Some(CLASSES) => Ok(()),
-        None => Err(Error::request(format_args!("the judge sees classes, `{name}` makes images of texts"))),
+        None => Err(Error::request(format_args!("the judge needs a class-conditional model, `{name}` is text-conditional"))),
         Some(classes) => {
-            Err(Error::request(format_args!("the judge sees ten classes, `{name}` makes images of {classes} classes")))
+            Err(Error::request(format_args!("the judge needs a model of {CLASSES} classes, `{name}` has {classes}")))
         }
     }
 }
 
 impl<'r> Evaluator<'r> {
-    /// An evaluator of a model, whose images `judge` is to judge.
+    /// Creates an evaluator that scores the images of `model` with `judge`.
     ///
     /// # Errors
-    /// [`Error::Request`] for a model of other classes than the judge's, or of pictures of another size; [`Error::Failure`] if the
-    /// store is no folder.
+    /// [`Error::Request`] if the classes or the image size of the model are not those of the judge; [`Error::Failure`] if the
+    /// path of the store is not a folder.
     pub fn new(
         model: Box<dyn PictureModel>,
         identity: Identity,
@@ -177,12 +177,12 @@ impl<'r> Evaluator<'r> {
         let shape @ [height, width, channels] = model.shape();
         if shape != SHAPE {
             return Err(Error::request(format_args!(
-                "the judge sees grey pictures of 32x32 pixels: `{name}` makes {width}x{height} with {channels} channels"
+                "the judge needs grey images of 32x32 pixels, `{name}` generates {width}x{height} with {channels} channels"
             )));
         }
         if judge.origin() == &Origin::BuiltIn && name != DIGITS {
             notes.say(format_args!(
-                "`{name}` has no judge of its own, no folder `judge` beside its config.json: that of digits judges its images"
+                "`{name}` has no judge of its own (no folder `judge` next to its config.json): using the judge of the digits model"
             ));
         }
         let description = json!({
@@ -197,48 +197,47 @@ impl<'r> Evaluator<'r> {
         Ok(Self { model, identity, judge, registry, description, store, batch, interrupt, notes, progress, ahead: 0.0 })
     }
 
-    /// Where implementations of schedules come from.
+    /// Returns the registry of schedule implementations.
     pub fn registry(&self) -> &'r Registry {
         self.registry
     }
 
-    /// Where remarks go.
+    /// Returns the receiver of notes.
     pub fn notes(&self) -> &Notes {
         &self.notes
     }
 
-    /// The features of the real pictures that the judge compares with.
+    /// Returns the feature statistics of the real images.
     pub fn reference(&self, which: Reference) -> Frechet {
         Frechet::from(self.judge.reference(which))
     }
 
-    /// What the real pictures are called.
+    /// Returns the noun for the real images in reports.
     pub fn real(&self) -> &'static str {
-        if self.judge.origin() == &Origin::BuiltIn { "digits" } else { "pictures" }
+        if self.judge.origin() == &Origin::BuiltIn { "digits" } else { "images" }
     }
 
-    /// The model's token grid.
+    /// Returns the model's token grid.
     pub fn grid(&self) -> Grid {
         self.model.grid()
     }
 
-    /// The timesteps that the model is good for.
+    /// Returns the range of timesteps that the model supports.
     pub fn timestep_limit(&self) -> TimestepLimit {
         self.model.timestep_limit()
     }
 
-    /// The model's own guidance, with another scale if one is given.
+    /// Returns the model's default guidance, with `scale` in place of its scale if given.
     ///
     /// # Errors
-    /// [`Error::Request`] for a scale that is none.
+    /// [`Error::Request`] for an invalid scale.
     pub fn guidance(&self, scale: Option<f64>) -> Result<Guidance, Error> {
         let (own, schedule) = self.model.guidance();
         Guidance::new(scale.or(own).unwrap_or(1.0), schedule)
             .map_err(|error| Error::request(format_args!("--cfg: {error}")))
     }
 
-    /// What decides the scores besides what is judged: program, model, by the name that it was opened by, and judge, where it
-    /// computes and how.
+    /// Returns the settings that all rows share, for JSON: program version, model, judge, data type and device.
     pub fn settings(&self) -> Map<String, Value> {
         let mut settings = Map::new();
         settings.insert("model".to_owned(), self.identity.name.as_str().into());
@@ -249,10 +248,10 @@ impl<'r> Evaluator<'r> {
         settings
     }
 
-    /// Plans a schedule on the model's grid, over the timesteps that the model is good for. What was adapted is said.
+    /// Plans a schedule on the model's grid, within its range of timesteps. Adaptations are reported as notes.
     ///
     /// # Errors
-    /// [`Error::Core`] if the schedule does not fit.
+    /// [`Error::Core`] if the schedule does not fit the grid.
     pub fn plan(&self, schedule: &Schedule) -> Result<Planned, Error> {
         let mut schedule = schedule.clone();
         schedule.set_default_timestep_limit(self.timestep_limit())?;
@@ -261,28 +260,28 @@ impl<'r> Evaluator<'r> {
         Ok(planned)
     }
 
-    /// What an image of a subject costs.
+    /// Returns the cost of one image of a subject.
     pub fn cost(&self, subject: &Subject) -> Cost {
         self.arch().cost(&subject.plan, subject.guidance.is_guided())
     }
 
-    /// What the model is made of, to count with.
+    /// Returns the model's architecture, from which costs are computed.
     pub fn arch(&self) -> ArchSpec {
         self.model.arch()
     }
 
-    /// Says how many operations will be asked for after the next images, so that the time left is that of all.
+    /// Announces the operations of images that will be requested after the next ones. The remaining time then includes them.
     pub fn expect(&mut self, operations: f64) {
         self.ahead = operations;
     }
 
-    /// Makes and judges images of each subject, as far as that was not done before: an observation of each.
+    /// Generates and scores the images of each subject that the store does not have yet. Returns one observation per subject.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if it was asked to stop; what is finished is kept. [`Error::Failure`] if it cannot be kept, and what the
-    /// model says.
+    /// [`Error::Interrupted`] on interruption; the store keeps finished batches. [`Error::Failure`] if the store cannot be read or
+    /// written, and errors of the model.
     pub fn observe(&mut self, subjects: &[Subject], images: &ImageSet) -> Result<Vec<Observation>, Error> {
-        // Subjects that are the same share their images.
+        // Identical subjects share their images.
         let mut entries = Entries::new();
         let mut places = Vec::with_capacity(subjects.len());
         for subject in subjects {
@@ -323,7 +322,7 @@ impl<'r> Evaluator<'r> {
         Ok(places.iter().map(observation).collect())
     }
 
-    /// Makes the images that entries lack.
+    /// Generates the missing images of all entries.
     fn complete(
         &mut self,
         entries: &mut Entries,
@@ -351,13 +350,13 @@ impl<'r> Evaluator<'r> {
         Ok(())
     }
 
-    /// Waits until no other process makes the images of an entry, unless it is asked to stop.
+    /// Waits until no other process generates images of the entry, or until interrupted.
     fn await_turn(&self, entry: &mut Entry, name: &str) -> Result<(), Error> {
         let mut told = false;
         while let Grown::NotYet(holder) = entry.grow()? {
             if !told {
                 let holder = holder.map_or_else(String::new, |holder| format!(" ({holder})"));
-                self.notes.say(format_args!("another process is making images of {name}: waiting for it{holder}"));
+                self.notes.say(format_args!("waiting for another process that is generating images of {name}{holder}"));
             }
             told = true;
             self.interrupt.check()?;
@@ -366,7 +365,7 @@ impl<'r> Evaluator<'r> {
         Ok(())
     }
 
-    /// All that decides what the images of a subject are like, and what is seen in them.
+    /// Returns the store key of a subject and a seed: everything that determines the images and the classifier's outputs.
     fn key(&self, subject: &Subject, seed: u64) -> Value {
         let mut key = self.description.clone();
         if let (Some(key), Value::Object(subject)) = (key.as_object_mut(), subject.key()) {
@@ -376,7 +375,7 @@ impl<'r> Evaluator<'r> {
         key
     }
 
-    /// Makes a batch of images and judges them, rounded to bytes as they are in files.
+    /// Generates and scores a batch of images. Pixels are rounded to bytes first, as in files.
     fn make(&mut self, subject: &Subject, seed: u64, images: &ImageSet, numbers: &[u64]) -> Result<Vec<Record>, Error> {
         let Subject { plan, guidance, temperature, .. } = subject;
         let request = |&number: &u64| ImageRequest { class: images.class(number), image: ImageIndex(number) };
@@ -401,18 +400,18 @@ impl<'r> Evaluator<'r> {
     }
 }
 
-/// What was seen under each key, and what an image costs.
+/// Entry of each key, and the operations of one of its images.
 type Entries = BTreeMap<String, (Entry, f64)>;
 
-/// The numbers of the images that an entry lacks.
+/// Returns the indices of the images that an entry lacks.
 fn missing(entry: &Entry, images: &ImageSet) -> Vec<u64> {
     (0..images.each()).filter(|&number| entry.get(number).is_none()).collect()
 }
 
-/// Height, width and channels of the pictures that the judge sees.
+/// Height, width and channels of the classifier's input.
 const SHAPE: [usize; 3] = [32, 32, 1];
 
-/// A picture as it is in a file.
+/// Rounds the pixels of an image to bytes, as in a file.
 fn rounded(picture: &Picture) -> Result<Picture, Error> {
     let bytes = picture.to_u8();
     Ok(super::external::picture(&bytes)?)

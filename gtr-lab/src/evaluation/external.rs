@@ -1,4 +1,4 @@
-//! Pictures that were made elsewhere: a folder of PNG files, or an archive of NumPy. One batch is in memory at a time.
+//! Scores existing images: a folder of PNG files or a NumPy archive. At most one batch is in memory.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use gtr_backends::judge::Judge;
 use gtr_backends::raster::{Raster, brightness};
-use gtr_backends::{BackendError, Picture, Verdict};
+use gtr_backends::{BackendError, Picture, Classification};
 use gtr_core::unmarked;
 use gtr_draw::table::count;
 use gtr_run::Notes;
@@ -19,50 +19,51 @@ use serde::Deserialize;
 
 use crate::Error;
 
-/// More pictures than this are refused.
+/// Maximum number of images.
 pub(super) const MOST: u64 = 1 << 20;
-/// Pictures that are judged at once.
+/// Batch size of the classifier.
 const BATCH: usize = 256;
-/// Side of a picture, and its pixels.
+/// Height and width of an image.
 const SIDE: usize = 32;
-/// Classes of digits.
+/// Number of classes.
 const DIGITS: u32 = 10;
+/// Pixels of an image.
 const PIXELS: usize = SIDE * SIDE;
 
-/// What the judge sees in pictures that were made elsewhere.
+/// Classifier outputs of existing images.
 #[derive(Clone, Debug)]
 pub struct ExternalImages {
-    /// What they are called in tables: where they are.
+    /// Name in tables: the path of the images.
     pub name: String,
-    /// What the judge saw, a picture each.
-    pub verdicts: Vec<Verdict>,
-    /// What they were asked for, where that is said.
+    /// One output per image.
+    pub verdicts: Vec<Classification>,
+    /// Requested classes, if known.
     pub labels: Option<Vec<u32>>,
 }
 
-/// A grey picture of 32x32 bytes.
+/// Makes a grey 32x32 image from bytes.
 pub(super) fn picture(bytes: &[u8]) -> Result<Picture, BackendError> {
     Picture::new(SIDE, SIDE, 1, bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect())
 }
 
 impl ExternalImages {
-    /// Reads and judges them: PNG files of 32x32 pixels in a folder, or an archive of NumPy.
+    /// Reads and scores images: a folder of PNG files of 32x32 pixels, or a NumPy archive.
     ///
     /// # Errors
-    /// [`Error::Failure`] or [`Error::Backend`] for files that cannot be read or judged, and for fewer than two.
+    /// [`Error::Failure`] or [`Error::Backend`] for files that cannot be read or scored, and for fewer than two images.
     pub fn read(path: &Path, judge: &Judge, notes: &Notes) -> Result<Self, Error> {
         let (verdicts, labels) = if is_npz(path) { archive(path, judge)? } else { folder(path, judge, notes)? };
         if verdicts.len() < 2 {
             let images = count(verdicts.len(), "image");
-            return Err(Error::Failure(format!("{}: {images}, a distance takes two at least", path.display())));
+            return Err(Error::Failure(format!("{}: found {images}, a distance needs at least two", path.display())));
         }
         Ok(Self { name: path.display().to_string(), verdicts, labels })
     }
 }
 
-type Judged = (Vec<Verdict>, Option<Vec<u32>>);
+type Judged = (Vec<Classification>, Option<Vec<u32>>);
 
-/// `arr_0`: images, rows, columns, channels; `arr_1`, if it is there: classes.
+/// Reads `arr_0`, `[images, height, width, channels]`, and `arr_1`, the classes, if the archive has it.
 fn archive(path: &Path, judge: &Judge) -> Result<Judged, Error> {
     let mut npz = Reader::open(path)?;
     let mut array = npz.array("arr_0")?;
@@ -71,8 +72,7 @@ fn archive(path: &Path, judge: &Judge) -> Result<Judged, Error> {
         ("|u1", &[count, 32, 32, 3]) if count <= MOST => (count, 3),
         (descr, shape) => {
             return Err(Error::from(array.wrong(&format!(
-                "it has elements of `{descr}` and the shape {shape:?}, the judge sees |u1 and [images, 32, 32, 1 or 3], at \
-                 most {MOST} images"
+                "expected |u1 of shape [images, 32, 32, 1 or 3] with at most {MOST} images, found `{descr}` of shape {shape:?}"
             ))));
         }
     };
@@ -94,32 +94,32 @@ fn archive(path: &Path, judge: &Judge) -> Result<Judged, Error> {
     Ok((verdicts, labels))
 }
 
-/// The brightness of colours.
+/// Converts RGB pixels to brightness.
 fn greys(colours: &[u8]) -> Vec<u8> {
     colours.as_chunks().0.iter().map(|&colour| brightness(colour)).collect()
 }
 
-/// As many classes as there are images, each below `number`.
+/// Reads one class per image, each below `number`.
 pub(super) fn classes(mut array: Array<'_>, images: usize, number: u64) -> Result<Vec<u32>, Error> {
     let size = match array.header.descr.as_str() {
         "|u1" | "|i1" => 1,
         "<i4" | "<u4" => 4,
         "<i8" | "<u8" => 8,
-        descr => return Err(array.wrong(&format!("classes of type `{descr}`, not |u1, <i4 or <i8")).into()),
+        descr => return Err(array.wrong(&format!("expected classes of type |u1, <i4 or <i8, found `{descr}`")).into()),
     };
     if array.header.shape != [images as u64] {
         let shape = &array.header.shape;
-        return Err(array.wrong(&format!("classes of the shape {shape:?} do not belong to {images} images")).into());
+        return Err(array.wrong(&format!("expected classes of shape [{images}], found {shape:?}")).into());
     }
     let mut classes = Vec::with_capacity(images);
     for image in 0..images {
         let mut bytes = [0; 8];
         array.fill(&mut bytes[..size])?;
         match u64::from_le_bytes(bytes) {
-            #[expect(clippy::cast_possible_truncation, reason = "numbers of classes are of 32 bits")]
+            #[expect(clippy::cast_possible_truncation, reason = "a class has 32 bits")]
             class if class < number => classes.push(class as u32),
             _ => {
-                return Err(array.wrong(&format!("the class of image {image} is none of 0 to {}", number - 1)).into());
+                return Err(array.wrong(&format!("the class of image {image} is not in 0 to {}", number - 1)).into());
             }
         }
     }
@@ -134,7 +134,7 @@ struct Label {
     class: Option<u32>,
 }
 
-/// The PNG files that `labels.jsonl` names, or all that there are.
+/// Scores the PNG files that `labels.jsonl` lists, or all PNG files if there is no such list.
 fn folder(path: &Path, judge: &Judge, notes: &Notes) -> Result<Judged, Error> {
     let list = path.join(LABELS);
     let all = pictures_in(path)?;
@@ -147,7 +147,7 @@ fn folder(path: &Path, judge: &Judge, notes: &Notes) -> Result<Judged, Error> {
         (all, None, 0)
     };
     if files.is_empty() {
-        return Err(Error::Failure(format!("{} has no PNG files to judge", path.display())));
+        return Err(Error::Failure(format!("{} has no PNG files", path.display())));
     }
     let mut verdicts = Vec::with_capacity(files.len());
     for files in files.chunks(BATCH) {
@@ -160,7 +160,7 @@ fn folder(path: &Path, judge: &Judge, notes: &Notes) -> Result<Judged, Error> {
     }
     if unnamed > 0 {
         notes.say(format_args!(
-            "{} does not name {} of {}",
+            "{} does not list {} of {}",
             list.display(),
             count(unnamed, "PNG file"),
             path.display()
@@ -169,10 +169,10 @@ fn folder(path: &Path, judge: &Judge, notes: &Notes) -> Result<Judged, Error> {
     Ok((verdicts, labels))
 }
 
-/// A line of labels is refused beyond this length.
+/// Maximum length of a line of labels, in bytes.
 const LONGEST: u64 = 1 << 16;
 
-/// The files that a list names and their classes, each below `number`, if all have one.
+/// Reads the files of a list, and their classes (each below `number`) if all files have one.
 pub(super) fn labelled(list: &Path, number: u32) -> Result<(Vec<PathBuf>, Option<Vec<u32>>), Error> {
     let shown = list.display();
     let cannot = |error: &dyn std::error::Error| Error::from(reading::failed(list, error));
@@ -187,7 +187,7 @@ pub(super) fn labelled(list: &Path, number: u32) -> Result<(Vec<PathBuf>, Option
         }
         let wrong = |reason: String| Error::Failure(format!("{shown}, line {at}: {reason}"));
         if length as u64 == LONGEST && !line.ends_with('\n') {
-            return Err(wrong(format!("it is longer than {LONGEST} bytes")));
+            return Err(wrong(format!("the line is longer than {LONGEST} bytes")));
         }
         if line.trim().is_empty() {
             continue;
@@ -196,16 +196,16 @@ pub(super) fn labelled(list: &Path, number: u32) -> Result<(Vec<PathBuf>, Option
         let label: Label = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
         let inside = label.file.components().all(|part| matches!(part, Component::Normal(_)));
         if !inside || label.file.as_os_str().is_empty() {
-            return Err(wrong(format!("{} is no file in this folder", label.file.display())));
+            return Err(wrong(format!("{} is not a file name relative to this folder", label.file.display())));
         }
         if label.class.is_some_and(|class| class >= number) {
-            return Err(wrong(format!("a class is one of 0 to {}", number - 1)));
+            return Err(wrong(format!("the class is not in 0 to {}", number - 1)));
         }
         if files.len() as u64 == MOST {
             return Err(wrong(format!("more than {MOST} images")));
         }
         if !named.insert(label.file.clone()) {
-            return Err(wrong(format!("{} is named before: it would be counted twice", label.file.display())));
+            return Err(wrong(format!("{} is listed twice", label.file.display())));
         }
         files.push(label.file);
         classes.extend(label.class);
@@ -214,7 +214,7 @@ pub(super) fn labelled(list: &Path, number: u32) -> Result<(Vec<PathBuf>, Option
     Ok((files, all.then_some(classes)))
 }
 
-/// The names of all PNG files in a folder, in order.
+/// Returns the names of all PNG files in a folder, sorted.
 pub(super) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let shown = folder.display();
     let cannot = |error: &std::io::Error| Error::from(reading::failed(folder, error));

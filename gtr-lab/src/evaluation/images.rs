@@ -1,35 +1,35 @@
-//! Which images are made.
+//! The set of images to generate.
 
 use crate::Error;
 
-/// More images than this are a mistake.
+/// Maximum number of images.
 const MOST: u64 = 1 << 20;
 
-/// Which images are made of each subject, as many of each: the seeds share them equally, and of each seed all classes have as many.
+/// The images to generate of each subject, distributed equally over seeds and, within a seed, over classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
     seeds: Vec<u64>,
-    /// Images of a seed, numbered from 0; image m is of class m modulo the number of classes.
+    /// Images per seed, numbered from 0; image m has class m modulo the number of classes.
     each: u64,
     classes: u32,
 }
 
 impl ImageSet {
-    /// `count` images in all, which the seeds and the classes share equally.
+    /// Distributes `count` images equally over seeds and classes.
     ///
     /// # Errors
-    /// [`Error::Request`] if they cannot, if a seed is named twice, or for none or more than 2^20 images.
+    /// [`Error::Request`] if `count` is not a multiple of seeds times classes, is 0 or above 2^20, or if a seed occurs twice.
     pub fn new(count: u64, seeds: &[u64], classes: u32) -> Result<Self, Error> {
         let parts = seeds.len() as u64 * u64::from(classes);
         if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed)) {
             return Err(Error::request(format_args!(
-                "--seeds names {} twice: its images would be counted twice",
+                "--seeds contains {} twice",
                 twice.1
             )));
         }
         if parts == 0 || count == 0 || !count.is_multiple_of(parts) || count > MOST {
             return Err(Error::request(format_args!(
-                "--count {count}: {} and {} share the images equally: give a multiple of {parts}, at most {MOST}",
+                "--count {count}: expected a multiple of {parts} (equal numbers for {} and {}), at most {MOST}",
                 gtr_draw::table::count(seeds.len(), "seed"),
                 format_args!("{classes} classes"),
             )));
@@ -37,23 +37,23 @@ impl ImageSet {
         Ok(Self { seeds: seeds.to_vec(), each: count / seeds.len() as u64, classes })
     }
 
-    /// The seeds.
+    /// Returns the seeds.
     pub fn seeds(&self) -> &[u64] {
         &self.seeds
     }
 
-    /// How many there are of each seed.
+    /// Returns the number of images per seed.
     pub fn each(&self) -> u64 {
         self.each
     }
 
-    /// The class of an image.
+    /// Returns the class of an image of a seed.
     #[expect(clippy::cast_possible_truncation, reason = "below a number of classes")]
     pub fn class(&self, number: u64) -> u32 {
         (number % u64::from(self.classes)) as u32
     }
 
-    /// The class of each image, seed by seed.
+    /// Returns the class of each image, seed by seed.
     pub fn labels(&self) -> Vec<u32> {
         self.seeds.iter().flat_map(|_| (0..self.each).map(|number| self.class(number))).collect()
     }

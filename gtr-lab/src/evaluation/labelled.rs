@@ -1,5 +1,5 @@
-//! Pictures of any size with their classes, where these are known, one at a time: a folder, a folder a class, or an archive of
-//! NumPy. Nothing in them is trusted.
+//! Reads images of any size, with their classes if known: a folder, one folder per class, or a NumPy archive. The files are
+//! untrusted input; every field is checked. One image is in memory at a time.
 
 use std::path::{Path, PathBuf};
 
@@ -12,23 +12,23 @@ use gtr_run::path::is_npz;
 use super::external::{MOST, classes, labelled, pictures_in};
 use crate::Error;
 
-/// A class is below this.
+/// Upper bound of classes.
 const CLASSES: u32 = 1 << 20;
 
-/// Pictures to be read.
+/// Images to read.
 #[derive(Debug)]
 pub enum Labelled {
     /// PNG files and their classes.
     Files(Vec<(PathBuf, Option<u32>)>),
-    /// An archive.
+    /// A NumPy archive.
     Archive(PathBuf),
 }
 
 impl Labelled {
-    /// Finds the pictures: a folder of PNG files, of one such folder a class, or an archive of NumPy.
+    /// Finds the images: a folder of PNG files, a folder with one such folder per class, or a NumPy archive.
     ///
     /// # Errors
-    /// [`Error::Failure`] if there are none or too many, or what lists them contradicts itself.
+    /// [`Error::Failure`] if there are no images or too many, or if the list of labels is invalid.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if is_npz(path) {
             return Ok(Self::Archive(path.to_owned()));
@@ -48,7 +48,7 @@ impl Labelled {
         }
         if files.is_empty() {
             return Err(Error::Failure(format!(
-                "{} has no PNG files, neither itself nor in folders of classes",
+                "{} has no PNG files, neither directly nor in one folder per class",
                 path.display()
             )));
         }
@@ -58,11 +58,11 @@ impl Labelled {
         Ok(Self::Files(files))
     }
 
-    /// Hands over each picture, `[height, width, channels]`, and its class.
+    /// Passes each image of `shape`, `[height, width, channels]`, and its class to `take`.
     ///
     /// # Errors
-    /// [`Error::Backend`] for a picture that cannot be read or is of another size, [`Error::Failure`] for such an archive; what
-    /// `take` says.
+    /// [`Error::Backend`] for an image that cannot be read or has another size, [`Error::Failure`] for such an archive, and errors
+    /// of `take`.
     pub fn each(
         &self,
         shape: [usize; 3],
@@ -77,7 +77,7 @@ impl Labelled {
     }
 }
 
-/// The folders in a folder, by name.
+/// Returns the folders in a folder, sorted by name.
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let cannot = |error: &std::io::Error| Error::failure(format_args!("cannot read {}", folder.display()), error);
     let mut folders = Vec::new();
@@ -105,13 +105,13 @@ fn archive(
         };
         match array.header.shape.first() {
             Some(&count) if array.header.descr == "|u1" && fits && count <= MOST => {
-                Ok(usize::try_from(count).map_err(|_| array.wrong("it has too many images"))?)
+                Ok(usize::try_from(count).map_err(|_| array.wrong("too many images"))?)
             }
             _ => {
                 let (descr, shape) = (&array.header.descr, &array.header.shape);
                 Err(Error::from(array.wrong(&format!(
-                    "it has elements of `{descr}` and the shape {shape:?}, the model makes |u1 and [images, {height}, {width}, \
-                     {channels}], at most {MOST} images"
+                    "expected |u1 of shape [images, {height}, {width}, {channels}] with at most {MOST} images, found `{descr}` of \
+                     shape {shape:?}"
                 ))))
             }
         }

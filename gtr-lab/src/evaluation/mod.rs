@@ -1,12 +1,12 @@
-//! Images, made to be judged: what evaluation, experiments and searches share.
+//! Generates and scores images. Evaluations, experiments and searches share this module.
 //!
-//! | file | what it says |
+//! | file | content |
 //! |---|---|
-//! | `subject.rs`, `images.rs` | what is judged, and of how many images |
-//! | `evaluator.rs` | images made and judged, as far as they are not kept from before |
-//! | `store.rs`, `record.rs` | what was seen, kept on disk an image at a time |
-//! | `external.rs`, `labelled.rs` | pictures made elsewhere: judged, or of any size with their classes |
-//! | `row.rs`, `report.rs` | scores, and scores side by side, as a table, JSON or CSV |
+//! | `subject.rs`, `images.rs` | what is evaluated, and on which images |
+//! | `evaluator.rs` | generates and scores the images that the store does not have |
+//! | `store.rs`, `record.rs` | classifier outputs on disk, one record per image |
+//! | `external.rs`, `labelled.rs` | existing images: scored, or of any size with their classes |
+//! | `row.rs`, `report.rs` | the scores of one subject, and reports as a table, JSON or CSV |
 //! | `plot.rs` | quality against cost, with the Pareto front |
 
 mod evaluator;

@@ -1,4 +1,4 @@
-//! Quality against cost.
+//! Plot of quality against cost.
 
 use gtr_backends::judge::Interval;
 use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
@@ -6,10 +6,10 @@ use gtr_draw::palette::{SOFT, category};
 
 use super::Row;
 
-/// Sides of the figure.
+/// Width and height of the figure.
 const SIZE: (f64, f64) = (760.0, 480.0);
 
-/// The figure as SVG: the rows whose cost is known, with the Pareto front.
+/// Draws the rows with known cost as SVG, with the Pareto front.
 pub fn figure(title: &str, rows: &[Row]) -> String {
     let points: Vec<(f64, f64)> = rows.iter().filter_map(place).collect();
     let front = front(&points);
@@ -38,12 +38,12 @@ pub fn figure(title: &str, rows: &[Row]) -> String {
     chart.figure(SIZE.0, SIZE.1)
 }
 
-/// Cost and distance.
+/// Returns cost (10^9 operations) and distance.
 fn place(row: &Row) -> Option<(f64, f64)> {
     row.made.as_ref().map(|made| (made.operations / 1e9, row.scores.frechet.value()))
 }
 
-/// The points than which no other is both as cheap and as good, from the cheapest on.
+/// Returns the Pareto front: the points that no other point dominates, sorted by cost.
 fn front(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -61,7 +61,7 @@ mod tests {
     use super::front;
 
     #[test]
-    fn the_front_is_what_nothing_cheaper_beats() {
+    fn the_front_has_no_dominated_points() {
         let points = [(4.0, 1.0), (1.0, 9.0), (2.0, 9.0), (2.0, 5.0), (3.0, 6.0), (2.0, 5.0), (5.0, 1.0)];
         assert_eq!(front(&points), [(1.0, 9.0), (2.0, 5.0), (4.0, 1.0)]);
         assert_eq!(front(&[]), []);

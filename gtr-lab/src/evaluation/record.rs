@@ -1,32 +1,33 @@
-//! What was seen in an image, as it is kept.
+//! Binary record of a scored image.
 
-use gtr_backends::Verdict;
+use gtr_backends::Classification;
 use gtr_backends::judge::{CLASSES, FEATURES};
 use gtr_run::bulk::Checksum;
 
-/// What the judge saw in an image.
+/// Classifier output for an image.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Record {
-    /// The number of the image under its seed.
+    /// Index of the image within its seed.
     pub(super) number: u64,
-    /// What it took to make: the share of its batch.
+    /// Generation time: seconds of the batch divided by its size.
     pub(super) seconds: f32,
-    pub(super) verdict: Verdict,
+    /// Output of the classifier.
+    pub(super) verdict: Classification,
 }
 
-/// Bytes before the checksum: number, seconds, features, logits, each the lowest byte first.
+/// Bytes before the checksum: number, seconds, features, logits, all little-endian.
 const CONTENT: usize = 8 + 4 * (1 + FEATURES + CLASSES);
-/// Bytes of the checksum that are kept.
+/// Bytes of the truncated checksum.
 const CHECK: usize = 8;
-/// Bytes of a record.
+/// Length of a record in bytes.
 pub(super) const LENGTH: usize = CONTENT + CHECK;
 
 impl Record {
-    /// Its bytes.
+    /// Returns the encoded record.
     pub(super) fn bytes(&self) -> [u8; LENGTH] {
         let mut bytes = [0; LENGTH];
         bytes[..8].copy_from_slice(&self.number.to_le_bytes());
-        let Verdict { features, logits } = &self.verdict;
+        let Classification { features, logits } = &self.verdict;
         let floats = [self.seconds].into_iter().chain(*features).chain(*logits);
         for (place, float) in bytes[8..CONTENT].chunks_exact_mut(4).zip(floats) {
             place.copy_from_slice(&float.to_le_bytes());
@@ -36,7 +37,7 @@ impl Record {
         bytes
     }
 
-    /// The record of some bytes, unless they are damaged.
+    /// Decodes a record. Returns `None` if the checksum does not match or a value is not finite.
     pub(super) fn read(bytes: &[u8; LENGTH]) -> Option<Self> {
         let (content, kept) = bytes.split_at(CONTENT);
         if kept != check(content) {
@@ -50,7 +51,7 @@ impl Record {
         let features = std::array::from_fn(|_| next());
         let logits = std::array::from_fn(|_| next());
         let finite = [seconds].iter().chain(&features).chain(&logits).all(|float| float.is_finite());
-        finite.then(|| Self { number: u64::from_le_bytes(*number), seconds, verdict: Verdict { features, logits } })
+        finite.then(|| Self { number: u64::from_le_bytes(*number), seconds, verdict: Classification { features, logits } })
     }
 }
 
@@ -63,8 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_read_as_they_are_written_and_no_damaged_one() {
-        let verdict = Verdict {
+    fn records_round_trip_and_damaged_ones_are_refused() {
+        let verdict = Classification {
             features: std::array::from_fn(|at| f32::from(u8::try_from(at).unwrap())),
             logits: [0.5; CLASSES],
         };

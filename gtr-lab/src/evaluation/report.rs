@@ -1,4 +1,4 @@
-//! Rows side by side.
+//! Comparison of rows.
 
 use gtr_backends::judge::{Interval, Measured};
 use serde_json::{Value, json};
@@ -6,41 +6,41 @@ use serde_json::{Value, json};
 use super::row::{Row, told};
 use gtr_draw::table::{Align, Rows};
 
-/// Scores side by side; all rows but the first are compared with it.
+/// Scores of several rows; each row is compared with the first.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What all rows have in common, to be processed.
+    /// Settings that all rows share, for JSON.
     pub settings: Value,
-    /// The rows; the first is what the others are compared with.
+    /// The rows; the first is the baseline.
     pub rows: Vec<Row>,
 }
 
 impl Report {
-    /// What spoils the comparison, if something does.
+    /// Returns a warning if the rows cannot be compared.
     pub fn warning(&self) -> Option<String> {
         let numbers: Vec<usize> = self.rows.iter().map(|row| row.scores.images).collect();
         let same = numbers.iter().all(|number| Some(number) == numbers.first());
         (!same).then(|| {
             let list: Vec<String> = self.rows.iter().map(|row| format!("{} {}", row.name, row.scores.images)).collect();
             format!(
-                "rows of different numbers of images ({}) cannot be compared: fewer images make a larger distance",
+                "rows with different numbers of images ({}) cannot be compared: the distance is larger for fewer images",
                 list.join(", ")
             )
         })
     }
 
-    /// To be processed.
+    /// Returns the report as JSON.
     pub fn json(&self) -> Value {
         let rows: Vec<Value> = (0..).zip(&self.rows).map(|(at, row)| row.json(self.first(at))).collect();
         json!({ "settings": self.settings, "rows": rows })
     }
 
-    /// What a row is compared with.
+    /// Returns the baseline of a row, or `None` for the baseline itself.
     fn first(&self, position: usize) -> Option<&Row> {
         self.rows.first().filter(|_| position > 0)
     }
 
-    /// A line a row.
+    /// Returns the report as CSV, one line per row.
     pub fn csv(&self) -> String {
         let mut text = "row,images,frechet,frechet_low,frechet_high,against_first,against_first_low,against_first_high,\
              class_accuracy,class_accuracy_low,class_accuracy_high,inception_score,inception_score_low,inception_score_high,\
@@ -60,7 +60,7 @@ impl Report {
         text
     }
 
-    /// A table to read.
+    /// Returns the report as a text table.
     pub fn text(&self) -> String {
         use Align::{Left, Right};
         let timed = self.rows.iter().any(|row| row.made.as_ref().is_some_and(|made| made.seconds.is_some()));
@@ -77,10 +77,10 @@ impl Report {
             ("inception\nscore", Right),
             ("AR\nsteps", Right),
             ("network\nevaluations", Right),
-            ("10^9 op.\nan image", Right),
+            ("10^9 op.\nper image", Right),
         ]);
         if timed {
-            columns.push(("s an\nimage", Right));
+            columns.push(("s per\nimage", Right));
         }
         let mut table = Rows::new(columns);
         for (at, row) in (0..).zip(&self.rows) {
@@ -117,12 +117,12 @@ impl Report {
     }
 }
 
-/// A number, and its interval.
+/// Formats a value and its interval.
 fn both(measured: &Measured) -> [String; 2] {
     [format!("{:.2}", measured.value()), ends(measured.interval())]
 }
 
-/// The ends of an interval.
+/// Formats an interval.
 pub(super) fn ends(Interval { low, high }: Interval) -> String {
     format!("{low:.2}..{high:.2}")
 }
@@ -131,7 +131,7 @@ fn cell(value: Option<&Value>) -> String {
     value.filter(|value| !value.is_null()).map_or_else(String::new, Value::to_string)
 }
 
-/// A name as a cell: in quotes where it would be several.
+/// Quotes a name for CSV if necessary.
 fn quoted(name: &str) -> String {
     if name.contains([',', '"', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }
 }

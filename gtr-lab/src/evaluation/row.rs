@@ -1,4 +1,4 @@
-//! A row of a table: what was judged, what it costs, and how it scores.
+//! A row of a report: name, scores and cost.
 
 use gtr_backends::judge::{Bootstrap, Frechet, Interval, Measured, Scores};
 use serde::Serialize;
@@ -7,61 +7,61 @@ use serde_json::{Value, json};
 use super::{Evaluator, ExternalImages, ImageSet, Observation, Subject};
 use crate::Error;
 
-/// Something that was judged.
+/// Scores of a subject or of existing images.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What it is called.
+    /// Name in tables.
     pub name: String,
-    /// How it scores.
+    /// Scores with their intervals.
     pub scores: Scores,
-    /// How the images were made, unless that was elsewhere.
+    /// Settings and cost of generation; `None` for existing images.
     pub made: Option<Made>,
 }
 
-/// How images were made, and what one of them costs.
+/// Settings of generation, and the cost of one image.
 #[derive(Clone, Debug, Serialize)]
 pub struct Made {
-    /// Scale of guidance.
+    /// Guidance scale.
     pub cfg: f64,
-    /// Factor of the noise that is added while denoising.
+    /// Temperature: factor of the noise that denoising adds.
     pub temperature: f64,
-    /// AR steps of an image.
+    /// Number of AR steps.
     pub ar_steps: usize,
-    /// Evaluations of a network that follow one another.
+    /// Number of sequential network evaluations.
     pub network_evaluations: usize,
-    /// Evaluations of the head, of all tokens.
+    /// Number of evaluations of the diffusion head, summed over all tokens.
     pub token_evaluations: usize,
-    /// As `cost` counts them.
+    /// Number of operations, as `gtr-cli cost` counts them.
     pub operations: f64,
-    /// What it took, where that is to be told.
+    /// Generation time of an image in seconds; `None` in untimed reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
-/// What scores are measured against, and how sure they are.
+/// Reference of the scores, and the bootstrap of their intervals.
 #[derive(Clone, Debug)]
 pub struct Scale {
-    /// The features of the real pictures.
+    /// Feature statistics of the real images.
     pub reference: Frechet,
-    /// How often images are drawn anew for the intervals.
+    /// Resampling for the intervals.
     pub bootstrap: Bootstrap,
 }
 
 impl Scale {
-    /// The scores of what was seen.
+    /// Computes the scores of an observation.
     ///
     /// # Errors
-    /// [`Error::Backend`] for fewer images than a distance takes.
+    /// [`Error::Backend`] if there are too few images for a distance.
     pub fn scores(&self, observation: &Observation, images: &ImageSet) -> Result<Scores, Error> {
         Ok(Scores::of(&observation.verdicts, Some(&images.labels()), &self.reference, &self.bootstrap)?)
     }
 }
 
 impl Row {
-    /// Makes, judges and scores images of each subject.
+    /// Generates and scores images of each subject.
     ///
     /// # Errors
-    /// Those of [`Evaluator::observe`], and of scoring fewer images than a distance takes.
+    /// Errors of [`Evaluator::observe`] and [`Scale::scores`].
     pub fn all(
         evaluator: &mut Evaluator<'_>,
         subjects: &[Subject],
@@ -88,27 +88,27 @@ impl Row {
         subjects.iter().zip(&observations).map(row).collect()
     }
 
-    /// Leaves out what took time, so that the same rows are the same bytes.
+    /// Removes the seconds, which differ from run to run.
     pub fn untimed(rows: &mut [Self]) {
         rows.iter_mut().filter_map(|row| row.made.as_mut()).for_each(|made| made.seconds = None);
     }
 
-    /// Scores pictures that were made elsewhere.
+    /// Scores existing images.
     ///
     /// # Errors
-    /// [`Error::Failure`] for fewer than a distance takes.
+    /// [`Error::Failure`] if there are too few images for a distance.
     pub fn external(images: &ExternalImages, scale: &Scale) -> Result<Self, Error> {
         let scores = Scores::of(&images.verdicts, images.labels.as_deref(), &scale.reference, &scale.bootstrap);
         let scores = scores.map_err(|error| Error::failure(&images.name, &error))?;
         Ok(Self { name: images.name.clone(), scores, made: None })
     }
 
-    /// By how much its distance is larger than that of another row of as many images.
+    /// Returns the distance of this row minus that of `other`, paired by resample; `None` if their numbers of images differ.
     pub fn difference_from(&self, other: &Self) -> Option<Measured> {
         (self.scores.images == other.scores.images).then(|| self.scores.frechet.minus(&other.scores.frechet))
     }
 
-    /// It, and by how much it differs from another row, to be processed.
+    /// Returns the row as JSON, with its difference from `other`.
     pub fn json(&self, other: Option<&Self>) -> Value {
         let mut row = json!({
             "name": self.name,
@@ -125,13 +125,13 @@ impl Row {
     }
 }
 
-/// Whether a difference of distances says that something is better.
+/// Classifies a difference of distances: `better` or `worse` if its 95 % interval excludes 0, else `not significantly different`.
 pub fn told(difference: &Measured) -> &'static str {
     let Interval { low, high } = difference.interval();
     match (low > 0.0, high < 0.0) {
         (true, _) => "worse",
         (_, true) => "better",
-        _ => "not told apart",
+        _ => "not significantly different",
     }
 }
 

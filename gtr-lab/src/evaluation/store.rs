@@ -1,7 +1,7 @@
-//! A folder in which lies what the judge saw, so that no image is made twice.
+//! A folder that keeps classifier outputs, so that no image is generated twice.
 //!
-//! Images of a kind have three files, named by the checksum of all that decides what they are: `.json`, which says that in
-//! words, `.verdicts`, a record an image, which only grows, and `.lock`, which a process holds while it makes more of them.
+//! An entry has three files, named by the checksum of its key: `.json` contains the key, `.verdicts` has one record per image and is
+//! only appended to, and a process locks `.lock` while it adds images.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,45 +16,45 @@ use serde_json::Value;
 use super::record::{LENGTH, Record};
 use crate::Error;
 
-/// A file of more bytes than this is refused: it would have three million images.
+/// Maximum size of a file, enough for three million images.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// The folder.
+/// The store.
 #[derive(Debug)]
 pub(super) struct Store {
     folder: PathBuf,
     notes: Notes,
 }
 
-/// What was seen of images of a kind.
+/// Records of the images of one key.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     records: BTreeMap<u64, Record>,
     files: Option<Files>,
 }
 
-/// Whether images can be added.
+/// Result of [`Entry::grow`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Grown {
-    /// They can.
+    /// This process may add images.
     Now,
-    /// Another process adds some; who it is and what to do if it has ended, where that can be told.
+    /// Another process is adding images; if known, who it is and what to do if it no longer runs.
     NotYet(Option<String>),
 }
 
-/// Where an entry is kept.
+/// Files of an entry.
 #[derive(Debug)]
 struct Files {
-    /// What `.json` says.
+    /// Content of `.json`.
     key: String,
-    /// Without an ending.
+    /// Path without extension.
     stem: PathBuf,
-    /// While it grows.
+    /// Set while this process may add images.
     growth: Option<Growth>,
     notes: Notes,
 }
 
-/// The right to add to an entry, and where.
+/// The lock of an entry and its open file.
 #[derive(Debug)]
 struct Growth {
     path: PathBuf,
@@ -63,16 +63,16 @@ struct Growth {
 }
 
 impl Store {
-    /// A folder; it is made when something is to be kept in it.
+    /// Opens a store. The folder is created with its first entry.
     pub(super) fn new(folder: &Path, notes: Notes) -> Result<Self, Error> {
         if folder.exists() {
-            // Refused, if it is none.
+            // Fails if the path is not a folder.
             make_folder(folder)?;
         }
         Ok(Self { folder: folder.to_owned(), notes })
     }
 
-    /// What is kept under a key.
+    /// Reads the entry of a key.
     pub(super) fn entry(&self, key: &Value) -> Result<Entry, Error> {
         let key = key.to_string();
         let stem = self.folder.join(String::from(Checksum::of(key.as_bytes())));
@@ -81,11 +81,11 @@ impl Store {
         let bytes = read(&said)?;
         if !bytes.is_empty() && bytes != files.key.as_bytes() {
             return Err(Error::Failure(format!(
-                "{} does not say what its name stands for: remove it, or give another --store",
+                "{} does not match the checksum in its name: remove it, or use another --store",
                 said.display()
             )));
         }
-        // Another process may be writing the last record.
+        // Another process may be writing the last record, so an incomplete one is ignored.
         let (records, _) = files.records()?;
         Ok(Entry { records, files: Some(files) })
     }
@@ -96,7 +96,7 @@ impl Files {
         self.stem.with_extension(ending)
     }
 
-    /// The records that are whole, and how many bytes there are of all.
+    /// Returns the intact records, and the size of the file in bytes.
     fn records(&self) -> Result<(BTreeMap<u64, Record>, usize), Error> {
         let bytes = read(&self.path("verdicts"))?;
         let (records, _) = bytes.as_chunks::<LENGTH>();
@@ -105,7 +105,7 @@ impl Files {
     }
 }
 
-/// The bytes of a file, none if it is not there yet.
+/// Reads a file. A missing file counts as empty.
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || {
         let file = match File::open(path) {
@@ -113,7 +113,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
             file => file?,
         };
         if file.metadata()?.len() > MOST_BYTES {
-            return Err(io::Error::other(format!("it has more than {} MB", MOST_BYTES >> 20)));
+            return Err(io::Error::other(format!("the file is larger than {} MB", MOST_BYTES >> 20)));
         }
         let mut bytes = Vec::new();
         file.take(MOST_BYTES).read_to_end(&mut bytes)?;
@@ -123,12 +123,12 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 impl Entry {
-    /// What was seen in an image, if it was made.
+    /// Returns the record of an image, if it was generated.
     pub(super) fn get(&self, number: u64) -> Option<&Record> {
         self.records.get(&number)
     }
 
-    /// Takes the right to add images, until [`Entry::rest`], and looks again at what is there; not, while another process has it.
+    /// Locks the entry until [`Entry::rest`], and reads its records again. Does not wait if another process holds the lock.
     pub(super) fn grow(&mut self) -> Result<Grown, Error> {
         let Some(files) = &mut self.files else { return Ok(Grown::Now) };
         if let Some(folder) = files.stem.parent() {
@@ -146,8 +146,8 @@ impl Entry {
         }
         let (records, length) = files.records()?;
         if records.len() * LENGTH != length {
-            // What was being written when a process was killed, or was changed since.
-            files.notes.say(format_args!("{} has damaged images: they are made again", path.display()));
+            // A process was killed while writing, or the file was changed.
+            files.notes.say(format_args!("{} has damaged records: their images will be generated again", path.display()));
             let whole: Vec<u8> = records.values().flat_map(Record::bytes).collect();
             Target::new(&path)?.write(&whole)?;
         }
@@ -158,14 +158,14 @@ impl Entry {
         Ok(Grown::Now)
     }
 
-    /// Lets others add images.
+    /// Releases the lock.
     pub(super) fn rest(&mut self) {
         if let Some(files) = &mut self.files {
             files.growth = None;
         }
     }
 
-    /// Adds images, and keeps them while it grows.
+    /// Adds records, and appends them to the file while the lock is held.
     pub(super) fn add(&mut self, records: Vec<Record>) -> Result<(), Error> {
         if let Some(Growth { path, file, .. }) = self.files.as_mut().and_then(|files| files.growth.as_mut()) {
             let bytes: Vec<u8> = records.iter().flat_map(Record::bytes).collect();
@@ -182,15 +182,15 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use gtr_backends::Verdict;
+    use gtr_backends::Classification;
     use serde_json::json;
 
     fn record(number: u64) -> Record {
-        Record { number, seconds: 1.0, verdict: Verdict { features: [0.5; 64], logits: [1.0; 10] } }
+        Record { number, seconds: 1.0, verdict: Classification { features: [0.5; 64], logits: [1.0; 10] } }
     }
 
     #[test]
-    fn what_is_kept_is_there_and_what_is_torn_is_not() {
+    fn records_are_kept_and_damaged_ones_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(&folder.path().join("seen"), Notes::none()).unwrap();
         let key = json!({ "seed": 1 });
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn one_grows_while_others_read() {
+    fn one_process_adds_while_others_read() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path(), Notes::none()).unwrap();
         let key = json!({ "seed": 1 });
@@ -227,7 +227,7 @@ mod tests {
         assert!(store.entry(&key).unwrap().get(0).is_some());
         assert_eq!(theirs.grow().unwrap(), Grown::NotYet(None));
         ours.rest();
-        // What was added since is not made again.
+        // Records that were added meanwhile are read.
         assert_eq!(theirs.grow().unwrap(), Grown::Now);
         assert!(theirs.get(0).is_some());
     }
@@ -241,6 +241,6 @@ mod tests {
         assert_eq!(entry.grow().unwrap(), Grown::Now);
         entry.rest();
         fs::write(entry.files.as_ref().unwrap().path("json"), "{}").unwrap();
-        assert!(store.entry(&key).unwrap_err().to_string().contains("does not say what its name stands for"));
+        assert!(store.entry(&key).unwrap_err().to_string().contains("does not match the checksum in its name"));
     }
 }

@@ -1,24 +1,24 @@
-//! What is judged.
+//! The subject of an evaluation.
 
 use gtr_core::{Guidance, Plan};
 use gtr_run::bulk::Checksum;
 use serde_json::{Value, json};
 
-/// All that decides what images are like, but model, seed and number.
+/// Everything that determines images, except model, seed and index.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// What it is called in tables.
+    /// Name in tables.
     pub name: String,
-    /// Its plan.
+    /// Sampling plan.
     pub plan: Plan,
-    /// How the class guides its images.
+    /// Classifier-free guidance.
     pub guidance: Guidance,
-    /// Factor of the noise that is added while denoising.
+    /// Temperature: factor of the noise that denoising adds.
     pub temperature: f64,
 }
 
 impl Subject {
-    /// It, without its name, as part of a key.
+    /// Returns the store key, without the name.
     pub(super) fn key(&self) -> Value {
         json!({
             "plan_sha256": Checksum::of(self.plan.to_document().to_json().as_bytes()),

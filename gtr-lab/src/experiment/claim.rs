@@ -1,46 +1,46 @@
-//! What the paper says of two rows, and whether it came out.
+//! Claims of the paper about two rows, and their test.
 
 use gtr_backends::judge::{Interval, Measured};
 use serde::Deserialize;
 
-/// Of two schedules, how the paper finds the first beside the second.
+/// A claim of the paper that compares two schedules.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// The first row.
     pub row: String,
-    /// How it is beside the second.
+    /// Its relation to the second row.
     pub is: Relation,
     /// The second row.
     pub than: String,
-    /// What the paper says, in short.
+    /// The claim in a few words.
     pub says: String,
 }
 
-/// How a row is beside another.
+/// Relation of a row to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Relation {
-    /// It is better.
+    /// Better.
     Better,
-    /// It is cheaper and not worse. Too few images would not show that rows differ, so that is confirmed only where it is
-    /// better.
+    /// Cheaper and not worse. A missing difference could be due to too few images, so the claim is confirmed only if the row is
+    /// significantly better.
     AsGood,
 }
 
-/// What a measurement says of a claim.
+/// Result of the test of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
-    /// It came out.
+    /// The row is significantly better.
     Confirmed,
-    /// The images are too few to tell.
+    /// The difference is not significant.
     Open,
-    /// It came out the other way round.
+    /// The row is significantly worse.
     Contradicted,
 }
 
 impl Relation {
-    /// In words.
+    /// Returns the relation in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Better => "better than",
@@ -50,15 +50,15 @@ impl Relation {
 }
 
 impl Finding {
-    /// What is found, and what is said of it, where the row's distance is by so much larger than the other's.
+    /// Tests a claim, given the distance of its first row minus that of its second. Returns the finding and its text.
     pub fn of(difference: &Measured) -> (Self, &'static str) {
         let Interval { low, high } = difference.interval();
         if low > 0.0 {
-            (Self::Contradicted, "no: it is worse")
+            (Self::Contradicted, "contradicted: worse")
         } else if high < 0.0 {
-            (Self::Confirmed, "yes: it is better")
+            (Self::Confirmed, "confirmed: better")
         } else {
-            (Self::Open, "not told apart")
+            (Self::Open, "undecided: not significantly different")
         }
     }
 }
@@ -68,12 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_are_found_by_the_ends_of_the_interval() {
+    fn findings_depend_on_the_interval() {
         let between = |low: f64, high: f64| Measured::new(f64::midpoint(low, high), vec![low, high]);
         assert_eq!(Finding::of(&between(-3.0, -1.0)).0, Finding::Confirmed);
         assert_eq!(Finding::of(&between(-1.0, 1.0)).0, Finding::Open);
         assert_eq!(Finding::of(&between(1.0, 3.0)).0, Finding::Contradicted);
-        // Too few images confirm nothing.
+        // Without resamples, nothing is significant.
         assert_eq!(Finding::of(&Measured::new(-3.0, Vec::new())).0, Finding::Open);
     }
 }

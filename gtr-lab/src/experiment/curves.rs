@@ -1,4 +1,4 @@
-//! The distance over the AR steps.
+//! Figure of the distance over the AR steps.
 
 use gtr_backends::judge::Interval;
 
@@ -7,10 +7,10 @@ use crate::evaluation::Row;
 use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
 use gtr_draw::palette::category;
 
-/// Sides of the figure.
+/// Width and height of the figure.
 const SIZE: (f64, f64) = (760.0, 440.0);
 
-/// The figure as SVG: a line a curve, with the intervals of its rows.
+/// Draws the figure as SVG: one line per curve, with the intervals of its rows.
 pub(super) fn figure(experiment: &Experiment, rows: &[Row]) -> String {
     let mut lines = Vec::new();
     let mut dots = Vec::new();

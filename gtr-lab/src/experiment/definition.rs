@@ -1,73 +1,73 @@
-//! The experiments as data.
+//! Definitions of the experiments.
 
 use std::sync::LazyLock;
 
-use gtr_core::{Config, Schedule, preset};
+use gtr_core::{AxisConfig, Schedule, preset};
 use serde::Deserialize;
 
 use super::claim::Claim;
 use crate::Error;
 use crate::evaluation::{Evaluator, Subject};
 
-/// Schedules to be compared on the same model, with the same images.
+/// Schedules that are compared on the same model, with the same seeds and classes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Its name, which is that of its files, too.
+    /// Name, and stem of its file names.
     pub name: String,
-    /// The head of its page.
+    /// Title of its page.
     pub title: String,
-    /// Where it comes from.
+    /// Source: a table of the paper, or `ours`.
     pub source: String,
-    /// What differs between the rows, and what does not.
+    /// Description of what differs between the rows and what does not.
     pub varies: String,
-    /// The first is what the others are compared with.
+    /// The rows; the first is the baseline.
     pub rows: Vec<Variant>,
-    /// What the paper says of the rows.
+    /// Claims of the paper about the rows.
     pub claims: Vec<Claim>,
-    /// The fields on which the losses of the rows are predicted: as `--field` takes them, or `own`, that of the model.
+    /// Fields on which losses of the rows are predicted: in the syntax of `--field`, or `own` for the model's field.
     #[serde(default)]
     pub predict: Vec<String>,
-    /// Rows of which there are images of more seeds.
+    /// Rows that are repeated with more seeds.
     pub again: Option<Again>,
-    /// The lines of a figure of the distance over the AR steps.
+    /// Lines of a figure of the distance over the AR steps.
     #[serde(default)]
     pub curves: Vec<Curve>,
 }
 
-/// Rows that are made again from other seeds.
+/// Rows that are repeated with more seeds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Again {
-    /// Of each there are as many images as of a row.
+    /// The seeds; each has as many images as a row of the table.
     pub seeds: Vec<u64>,
-    /// The first is what the others are compared with.
+    /// Names of the rows; the first is the baseline.
     pub rows: Vec<String>,
 }
 
-/// Rows that are a line of a figure.
+/// A line of a figure.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Curve {
-    /// What it is called.
+    /// Label of the line.
     pub name: String,
-    /// Its rows, by their names.
+    /// Names of the rows on it.
     pub rows: Vec<String>,
 }
 
-/// A preset, of which some axes are replaced.
+/// A preset with some axes replaced.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// What its row is called.
+    /// Name of its row.
     pub name: String,
-    /// Rows of a group have a rank correlation of their own.
+    /// Group of the row; each group has its own rank correlation.
     pub group: Option<String>,
     preset: String,
-    order: Option<Config>,
-    pace: Option<Config>,
-    diffusion: Option<Config>,
-    detail: Option<Config>,
+    order: Option<AxisConfig>,
+    pace: Option<AxisConfig>,
+    diffusion: Option<AxisConfig>,
+    detail: Option<AxisConfig>,
 }
 
 macro_rules! experiments {
@@ -78,14 +78,14 @@ macro_rules! experiments {
 
 experiments!["table-1", "table-3", "table-4", "table-5", "cuts", "steps", "loss", "cascade"];
 
-/// All experiments, in the order in which they are listed.
+/// Returns all experiments, in the order of their list.
 pub fn all() -> &'static [Experiment] {
     static ALL: LazyLock<Vec<Experiment>> =
         LazyLock::new(|| FILES.iter().map(|(name, text)| parse(name, text)).collect());
     &ALL
 }
 
-/// An experiment that is part of the program.
+/// Parses a built-in experiment.
 fn parse(name: &str, text: &str) -> Experiment {
     match serde_json::from_str(text) {
         Ok(experiment) => experiment,
@@ -93,10 +93,10 @@ fn parse(name: &str, text: &str) -> Experiment {
     }
 }
 
-/// The experiment of a name, or all of them for `all`.
+/// Returns the experiment with a name, or all experiments for `all`.
 ///
 /// # Errors
-/// [`Error::Request`] for a name that is not known.
+/// [`Error::Request`] for an unknown name.
 pub fn find(name: &str) -> Result<Vec<&'static Experiment>, Error> {
     if name == "all" {
         return Ok(all().iter().collect());
@@ -105,17 +105,17 @@ pub fn find(name: &str) -> Result<Vec<&'static Experiment>, Error> {
     found.map(|experiment| vec![experiment]).ok_or_else(|| {
         let known: Vec<String> = all().iter().map(|experiment| format!("`{}`", experiment.name)).collect();
         Error::request(format_args!(
-            "there is no experiment called `{name}`: choose `all` or one of {}",
+            "unknown experiment `{name}`: expected `all` or one of {}",
             known.join(", ")
         ))
     })
 }
 
 impl Experiment {
-    /// Its rows on a model, with the guidance of that.
+    /// Plans the rows on a model, with the model's default guidance.
     ///
     /// # Errors
-    /// Those of [`Variant::schedule`] and [`Evaluator::plan`].
+    /// Errors of [`Variant::schedule`] and [`Evaluator::plan`].
     pub fn subjects(&self, evaluator: &Evaluator<'_>) -> Result<Vec<Subject>, Error> {
         let subject = |variant: &Variant| {
             let plan = evaluator.plan(&variant.schedule()?)?.plan;
@@ -126,10 +126,10 @@ impl Experiment {
 }
 
 impl Variant {
-    /// Its schedule.
+    /// Returns the schedule.
     ///
     /// # Errors
-    /// [`Error::Core`] for a preset that is not known.
+    /// [`Error::Core`] for an unknown preset.
     pub fn schedule(&self) -> Result<Schedule, Error> {
         let mut schedule = preset::find(&self.preset)?.schedule.clone();
         let axes = [
@@ -153,7 +153,7 @@ mod tests {
     use gtr_core::{Grid, Registry};
 
     #[test]
-    fn experiments_are_what_their_files_say_and_can_be_planned() {
+    fn experiments_are_consistent_and_can_be_planned() {
         assert_eq!(all().len(), FILES.len());
         for (experiment, (file, text)) in all().iter().zip(FILES) {
             assert_eq!(experiment.name, *file);
@@ -180,7 +180,7 @@ mod tests {
     fn unknown_names_list_the_known_ones() {
         let error = find("table-2").unwrap_err().to_string();
         assert!(
-            error.starts_with("there is no experiment called `table-2`: choose `all` or one of `table-1`, "),
+            error.starts_with("unknown experiment `table-2`: expected `all` or one of `table-1`, "),
             "{error}"
         );
     }

@@ -1,22 +1,22 @@
-//! Named experiments: what is compared, what the paper says of it, and a page with what came out.
+//! Named experiments: their rows, the claims of the paper, and their result pages.
 //!
-//! | file | what it says |
+//! | file | content |
 //! |---|---|
 //! | `definition.rs` | the experiments, from `spec/experiments/` |
-//! | `claim.rs` | what the paper says, and whether it came out |
-//! | `prediction.rs` | whether the loss predicts what was measured |
-//! | `again.rs` | some rows again, from more seeds |
-//! | `curves.rs` | the distance over the AR steps |
-//! | `page.rs` | the page of results |
+//! | `claim.rs` | claims of the paper, and their test |
+//! | `prediction.rs` | correlation of predicted losses and measured distances |
+//! | `again.rs` | rows that are repeated with more seeds |
+//! | `curves.rs` | figure of the distance over the AR steps |
+//! | `page.rs` | result page |
 
-mod again;
+mod reproduce;
 mod claim;
 mod curves;
 mod definition;
 mod page;
 mod prediction;
 
-pub use self::again::MoreSeeds;
+pub use self::reproduce::MoreSeeds;
 pub use self::claim::{Claim, Finding, Relation};
 pub use self::definition::{Again, Curve, Experiment, Variant, all, find};
 pub use self::page::Page;

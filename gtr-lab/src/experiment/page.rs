@@ -1,4 +1,4 @@
-//! The page of an experiment: how it was made, what came out, and whether that is what the paper says.
+//! Result page of an experiment: method, scores, and comparison with the paper.
 
 use std::fmt::Write as _;
 
@@ -10,25 +10,25 @@ use super::{Experiment, MoreSeeds, Prediction, curves, prediction};
 use crate::evaluation::{Report, Row, told};
 use gtr_draw::table::count;
 
-/// An experiment that was made.
+/// Results of an experiment.
 #[derive(Debug)]
 pub struct Page<'a> {
     /// The experiment.
     pub experiment: &'a Experiment,
-    /// Its rows.
+    /// Its rows with their scores.
     pub report: Report,
-    /// What fields predict of the rows.
+    /// Predicted losses of the rows, one item per field.
     pub predictions: Vec<Prediction>,
-    /// Some rows again, if the experiment asks for that.
+    /// Rows that were repeated with more seeds.
     pub again: Option<MoreSeeds>,
-    /// The command that makes the page.
+    /// Command that writes the page.
     pub command: String,
-    /// How the images were made and compared, in a sentence or two.
+    /// Description of the method, one or two sentences.
     pub how: String,
 }
 
 impl Page<'_> {
-    /// The page in Markdown.
+    /// Returns the page as Markdown.
     pub fn markdown(&self) -> String {
         let Experiment { name, title, source, varies, .. } = self.experiment;
         let mut text = format!(
@@ -50,7 +50,7 @@ impl Page<'_> {
             text.push('\n');
             text.push_str(&again.section());
         }
-        let _ = writeln!(text, "\nThe same to be processed: [{name}.csv]({name}.csv), [{name}.json]({name}.json).");
+        let _ = writeln!(text, "\nData: [{name}.csv]({name}.csv), [{name}.json]({name}.json).");
         text
     }
 
@@ -58,7 +58,7 @@ impl Page<'_> {
         self.report.rows.iter().map(|row| row.scores.frechet.clone()).collect()
     }
 
-    /// Figures besides that of distance against cost, and what is added to their name.
+    /// Returns the additional figures as SVG, each with its file name suffix.
     pub fn figures(&self) -> Vec<(&'static str, String)> {
         let rows = &self.report.rows;
         let mut figures = Vec::new();
@@ -71,7 +71,7 @@ impl Page<'_> {
         figures
     }
 
-    /// All of it, to be processed.
+    /// Returns the results as JSON.
     pub fn json(&self) -> Value {
         let mut json = self.report.json();
         if let Some(json) = json.as_object_mut() {
@@ -107,7 +107,7 @@ impl Page<'_> {
             let cost = row.made.as_ref().map_or_else(String::new, |it| {
                 format!("{} | {} | {:.2}", it.ar_steps, it.network_evaluations, it.operations / 1e9)
             });
-            // The figure of the losses has the numbers.
+            // The loss figure labels its points with these numbers.
             let name = if numbered { format!("{}: {}", at + 1, row.name) } else { row.name.clone() };
             let losses = cells(self.predictions.iter().map(|it| it.cell(at)));
             let _ = writeln!(
@@ -119,17 +119,17 @@ impl Page<'_> {
     }
 
     fn conclusion(&self) -> String {
-        if self.experiment.claims.is_empty() { self.beside_the_first() } else { self.beside_the_paper() }
+        if self.experiment.claims.is_empty() { self.compared_with_the_first() } else { self.compared_with_the_paper() }
     }
 
     fn row(&self, name: &str) -> Option<&Row> {
         self.report.rows.iter().find(|row| row.name == name)
     }
 
-    /// Claim by claim.
-    fn beside_the_paper(&self) -> String {
+    /// Returns the section that tests the claims of the paper.
+    fn compared_with_the_paper(&self) -> String {
         let mut text =
-            "## As in the paper?\n\n| the paper | here | difference of the distances | |\n|---|---|---|---|\n"
+            "## Comparison with the paper\n\n| claim | tested as | difference of distances | result |\n|---|---|---|---|\n"
                 .to_owned();
         let mut findings = Vec::new();
         for claim in &self.experiment.claims {
@@ -143,7 +143,7 @@ impl Page<'_> {
         let found = |finding| findings.iter().filter(|it| **it == finding).count();
         let _ = writeln!(
             text,
-            "\nOf {}, {} came out as in the paper, {} could not be told, {} came out the other way round.",
+            "\nOf {}, {} confirmed, {} undecided, {} contradicted.",
             count(findings.len(), "claim"),
             found(Finding::Confirmed),
             found(Finding::Open),
@@ -152,8 +152,8 @@ impl Page<'_> {
         text
     }
 
-    /// What is told apart from the first row, where the paper has nothing to compare.
-    fn beside_the_first(&self) -> String {
+    /// Returns the section that compares all rows with the first, for experiments without claims.
+    fn compared_with_the_first(&self) -> String {
         let Some((first, others)) = self.report.rows.split_first() else { return String::new() };
         let named = |word: &str| {
             let is = |row: &&Row| row.difference_from(first).is_some_and(|it| told(&it) == word);
@@ -161,16 +161,16 @@ impl Page<'_> {
             if names.is_empty() { "none".to_owned() } else { names.join("; ") }
         };
         format!(
-            "## Beside {}\n\n- better: {}\n- worse: {}\n- not told apart: {}\n",
+            "## Compared with {}\n\n- better: {}\n- worse: {}\n- not significantly different: {}\n",
             first.name,
             named("better"),
             named("worse"),
-            named("not told apart")
+            named("not significantly different")
         )
     }
 }
 
-/// Further cells of a row.
+/// Formats additional cells of a row.
 fn cells(texts: impl Iterator<Item = String>) -> String {
     texts.flat_map(|text| [" ".to_owned(), text, " |".to_owned()]).collect()
 }

@@ -1,4 +1,4 @@
-//! Whether the loss of a plan predicts what is measured of its images.
+//! Compares the predicted loss of plans with the measured distance of their images.
 
 use std::fmt::Write as _;
 
@@ -15,30 +15,30 @@ use gtr_draw::loss::nats;
 use gtr_draw::palette::category;
 use gtr_draw::svg::Svg;
 
-/// Sides of a plot.
+/// Width and height of a plot.
 const SIZE: (f64, f64) = (560.0, 460.0);
 
-/// What a field predicts of the rows.
+/// Predicted losses of the rows on a field.
 #[derive(Clone, Debug)]
 pub struct Prediction {
-    /// What the field is called.
+    /// Name of the field.
     field: String,
-    /// The loss of each row, in nats.
+    /// Loss of each row, in nats.
     losses: Vec<f64>,
 }
 
 impl Prediction {
-    /// The predictions of an experiment, whose rows have these plans; `model` is the name of the one whose own field may be asked for.
+    /// Computes the predictions of an experiment. `plans` are the plans of its rows, `model` is the model whose field `own` selects.
     ///
     /// # Errors
-    /// [`Error::Request`] if a loss is not computed on a field, and those of [`Losses::new`].
+    /// [`Error::Request`] if a loss cannot be computed on a field, and errors of [`Losses::new`].
     pub fn all(experiment: &Experiment, model: &str, plans: &[Plan]) -> Result<Vec<Self>, Error> {
         let predict = |name: &String| {
             let losses = if name == "own" { Losses::own(model) } else { Losses::new(Some(name), None) }?;
             let of = |plan: &Plan| {
                 losses.of(plan, Seed(0)).total().ok_or_else(|| {
                     Error::request(format_args!(
-                        "`{}` predicts no loss on the field {}",
+                        "cannot compute the losses of `{}` on the field {}",
                         experiment.name,
                         losses.field()
                     ))
@@ -49,17 +49,17 @@ impl Prediction {
         experiment.predict.iter().map(predict).collect()
     }
 
-    /// The prediction of a row, in words.
+    /// Formats the loss of a row.
     pub(super) fn cell(&self, row: usize) -> String {
         self.losses.get(row).copied().map_or_else(|| "-".to_owned(), nats)
     }
 
-    /// The head of its column.
+    /// Returns the title of the column.
     pub(super) fn head(&self) -> String {
         format!("loss on {}", self.field)
     }
 
-    /// The rank correlation with the distances of some rows, and its interval.
+    /// Returns the rank correlation with the distances of some rows, and its interval.
     fn correlation(&self, distances: &[Measured], some: &[usize]) -> (f64, Interval) {
         let losses: Vec<f64> = some.iter().map(|&at| self.losses[at]).collect();
         let measured: Vec<&Measured> = some.iter().map(|&at| &distances[at]).collect();
@@ -67,7 +67,7 @@ impl Prediction {
         (spearman(&losses, &values), spearman_interval(&losses, &measured, Seed(0)))
     }
 
-    /// To be processed.
+    /// Returns the losses and rank correlations as JSON.
     pub fn json(&self, experiment: &Experiment, distances: &[Measured]) -> Value {
         let names = experiment.rows.iter().map(|row| &row.name);
         let losses: serde_json::Map<String, Value> =
@@ -81,7 +81,7 @@ impl Prediction {
     }
 }
 
-/// All rows, and those of each group.
+/// Returns the indices of all rows, then those of each group.
 fn groups(experiment: &Experiment) -> Vec<(String, Vec<usize>)> {
     let all: Vec<usize> = (0..experiment.rows.len()).collect();
     let mut groups = vec![("all".to_owned(), all)];
@@ -95,14 +95,14 @@ fn groups(experiment: &Experiment) -> Vec<(String, Vec<usize>)> {
     groups
 }
 
-/// The section of a page.
+/// Returns the section of the result page.
 pub(super) fn section(experiment: &Experiment, predictions: &[Prediction], distances: &[Measured]) -> String {
     let mut text =
         "## Does the loss predict the distance?\n\nSpearman's rank correlation of the predicted loss and the measured \
-                    distance, with its interval at 95 %: rows are drawn anew, and the images of each.\n\n| field |"
+                    distance, with 95 % confidence intervals: rows and their images are resampled.\n\n| field |"
             .to_owned();
     let groups = groups(experiment);
-    // A String takes whatever is written.
+    // Writing to a String cannot fail.
     for (name, some) in &groups {
         let _ = write!(text, " {name} ({} rows) |", some.len());
     }
@@ -123,7 +123,7 @@ pub(super) fn section(experiment: &Experiment, predictions: &[Prediction], dista
 }
 
 impl Prediction {
-    /// Where the prediction fails: the rows whose rank it misses by most.
+    /// Lists the rows whose predicted rank is off by more than a quarter of the rows, at most three.
     fn failures(&self, experiment: &Experiment, distances: &[Measured]) -> String {
         let values: Vec<f64> = distances.iter().map(Measured::value).collect();
         let rank = |numbers: &[f64], at: usize| numbers.iter().filter(|number| **number < numbers[at]).count() + 1;
@@ -141,11 +141,11 @@ impl Prediction {
         if told.is_empty() {
             return String::new();
         }
-        format!("\nThe field {} fails most at: {}.\n", self.field, told.join("; "))
+        format!("\nLargest rank errors of the field {}: {}.\n", self.field, told.join("; "))
     }
 }
 
-/// The figure: a plot for each field.
+/// Draws the figure as SVG, one plot per field.
 pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], distances: &[Measured]) -> String {
     let mut svg = Svg::new(&experiment.title);
     let mut left = 0.0;
@@ -183,7 +183,7 @@ pub(super) fn figure(experiment: &Experiment, predictions: &[Prediction], distan
 mod tests {
     use super::*;
 
-    /// An experiment of four rows in two groups.
+    /// Returns an experiment of four rows in two groups.
     fn experiment() -> Experiment {
         let row = |name: &str, group: &str| json!({ "name": name, "group": group, "preset": "mar-16" });
         let rows = json!([row("a", "chosen"), row("b", "drawn"), row("c", "chosen"), row("d", "chosen")]);
@@ -205,19 +205,19 @@ mod tests {
         let json = prediction.json(&experiment, &measured([1.0, 9.0, 2.0, 3.0]));
         assert_eq!(json["rank_correlations"][0]["spearman"], 0.4);
         assert_eq!(json["rank_correlations"][1]["spearman"], 1.0);
-        // One row has no order.
+        // The rank correlation of one row is undefined.
         assert!(json["rank_correlations"][2]["spearman"].is_null());
         assert_eq!(json["losses"]["d"], 4.0);
     }
 
     #[test]
-    fn what_is_predicted_worst_is_named() {
+    fn the_largest_rank_errors_are_listed() {
         let experiment = experiment();
         let prediction = Prediction { field: "f".to_owned(), losses: vec![1.0, 2.0, 3.0, 4.0] };
         let right = section(&experiment, std::slice::from_ref(&prediction), &measured([1.0, 2.0, 3.0, 4.0]));
-        assert!(right.contains("| f | 1.00 (") && !right.contains("fails"), "{right}");
+        assert!(right.contains("| f | 1.00 (") && !right.contains("rank errors"), "{right}");
         let wrong = section(&experiment, &[prediction], &measured([4.0, 2.0, 3.0, 1.0]));
-        assert!(wrong.contains("The field f fails most at: a (predicted rank 1, measured 4); d ("), "{wrong}");
+        assert!(wrong.contains("Largest rank errors of the field f: a (predicted rank 1, measured 4); d ("), "{wrong}");
     }
 
     #[test]

@@ -1,18 +1,18 @@
-//! What an image may cost.
+//! Budget of an image.
 
 use std::fmt;
 use std::str::FromStr;
 
 use gtr_core::preset;
 
-/// A budget as it is asked for.
+/// A budget as given on the command line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Budget {
-    /// Operations, as `cost` counts them.
+    /// Operations per image, as `gtr-cli cost` counts them.
     Operations(f64),
-    /// Seconds on this machine.
+    /// Seconds per image on this machine.
     Seconds(f64),
-    /// As much as a preset.
+    /// The operations of a preset.
     Preset(String),
 }
 
@@ -30,7 +30,7 @@ impl FromStr for Budget {
         match preset::find(text) {
             Ok(preset) => Ok(Self::Preset(preset.name.clone())),
             Err(_) => {
-                Err("write operations an image, as 2e10, seconds an image, as 0.5s, or the name of a preset".into())
+                Err("expected operations per image (2e10), seconds per image (0.5s) or the name of a preset".into())
             }
         }
     }
@@ -46,31 +46,31 @@ impl fmt::Display for Budget {
     }
 }
 
-/// A budget in numbers.
+/// A budget in operations, with a time limit if it was given in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Allowance {
-    /// What no plan may exceed.
+    /// Maximum operations of a plan, per image.
     pub operations: f64,
-    /// What no images that were made may exceed.
+    /// Time limit of generated images.
     pub seconds: Option<Seconds>,
 }
 
-/// A limit of time.
+/// A time limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seconds {
-    /// The limit.
+    /// Maximum seconds per image.
     pub limit: f64,
-    /// What `gtr-16` took in the same run, by which seconds became operations.
+    /// Seconds per image of `gtr-16` in the same run; the conversion to operations uses them.
     pub yardstick: f64,
 }
 
 impl Allowance {
-    /// A limit of time as operations, at the rate of a plan that was timed.
+    /// Converts a time limit to operations, at the rate of a plan of `operations` that took `yardstick` seconds.
     pub fn of_seconds(limit: f64, yardstick: f64, operations: f64) -> Self {
         Self { operations: operations * limit / yardstick, seconds: Some(Seconds { limit, yardstick }) }
     }
 
-    /// Whether images that took so long are within it.
+    /// Returns true if images that took `seconds` each are within the time limit.
     pub fn allows(&self, seconds: f64) -> bool {
         self.seconds.is_none_or(|it| seconds <= it.limit)
     }

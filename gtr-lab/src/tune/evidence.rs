@@ -1,4 +1,4 @@
-//! What came out.
+//! Result of a search, and its evidence.
 
 use gtr_backends::judge::{Interval, Measured};
 use gtr_core::Grid;
@@ -8,47 +8,47 @@ use serde_json::{Map, Value, json};
 use super::budget::Allowance;
 use super::halving::Round;
 use super::held_out::{DataSplit, HeldOut};
-use super::space::{BASELINE, Candidate};
+use super::search_space::{BASELINE, Candidate};
 use crate::evaluation::{Report, Row, told};
 use gtr_draw::table::{Align, Rows};
 
-/// A search with its result, and all that is needed to check it.
+/// A search with its result, and everything needed to check it.
 #[derive(Debug)]
 pub struct Evidence {
-    /// The command line's part of the settings.
+    /// Settings of the evaluator and of the command line, for JSON.
     pub settings: Map<String, Value>,
-    /// The budget as it was asked for.
+    /// The budget as it was given.
     pub budget: String,
-    /// The same in numbers.
+    /// The budget in operations.
     pub allowance: Allowance,
-    /// What the search measured on.
+    /// Data that the search measured on.
     pub search: DataSplit,
-    /// The field that candidates lose on.
+    /// Field on which losses were computed.
     pub field: String,
-    /// The first is the baseline.
+    /// The candidates; the first is the baseline.
     pub candidates: Vec<Candidate>,
-    /// How many others lost too much to be measured.
+    /// Number of drafts that were dropped for their loss, without measuring them.
     pub thrown_out: usize,
-    /// The rounds of the search.
+    /// Rounds of the search.
     pub rounds: Vec<Round>,
-    /// What the final figures are measured on.
+    /// Data of the final figures.
     pub held_out: HeldOut,
-    /// The baseline's final figures.
+    /// Final figures of the baseline.
     pub baseline: Row,
-    /// The winner's final figures.
+    /// Final figures of the winner.
     pub winner: Row,
-    /// What the real pictures are called.
+    /// Noun for the real images.
     pub real: &'static str,
 }
 
 impl Evidence {
-    /// The candidate with the best score of the last round.
+    /// Returns the index and score of the best candidate of the last round.
     pub fn best(candidates: &[Candidate], rounds: &[Round]) -> Option<(usize, f64)> {
         let best = rounds.last()?.ranking.first()?;
         (best.0 < candidates.len()).then_some(*best)
     }
 
-    /// The schedule that was found, as a preset.
+    /// Returns the winning schedule as a preset. `name` becomes its name, `grid` its home grid.
     pub fn preset(&self, name: &str, grid: Grid) -> Option<Preset> {
         let (best, _) = Self::best(&self.candidates, &self.rounds)?;
         let candidate = self.candidates.get(best)?;
@@ -111,14 +111,14 @@ impl Evidence {
         evidence
     }
 
-    /// To read.
+    /// Returns the result as text.
     pub fn text(&self) -> String {
         let (tried, operations) = (self.candidates.len(), self.allowance.operations / 1e9);
         let split = self.held_out.split();
         let report = Report { settings: Value::Null, rows: vec![self.baseline.clone(), self.winner.clone()] };
         format!(
-            "{tried} candidates of at most {operations:.3} * 10^9 operations an image; {} others lose too much on the field {}\n\n{}\nFinal figure: {}, and the {} half of \
-             the real {}, which the search never saw\n\n{}\n{}\n",
+            "{tried} candidates of at most {operations:.3} * 10^9 operations per image; {} others dropped for their loss on the \
+             field {}\n\n{}\nFinal figure: {}, and the {} half of the real {}; the search used neither\n\n{}\n{}\n",
             self.thrown_out,
             self.field,
             self.table(),
@@ -130,7 +130,7 @@ impl Evidence {
         )
     }
 
-    /// The search, a row a round.
+    /// Returns the table of the rounds.
     fn table(&self) -> String {
         use Align::{Left, Right};
         let mut rows = Rows::new([
@@ -162,20 +162,20 @@ impl Evidence {
         rows.text()
     }
 
-    /// The result in a sentence.
+    /// Returns the verdict in one sentence, with a warning if the final images were too slow.
     pub fn verdict(&self) -> String {
         let Row { name: baseline, .. } = &self.baseline;
         if self.winner.name == *baseline {
-            return format!("The search found nothing that is better than {baseline}.");
+            return format!("The search found nothing better than {baseline}.");
         }
         let slow = [&self.baseline, &self.winner].into_iter().filter_map(|row| self.too_slow(row)).collect::<String>();
         match self.winner.difference_from(&self.baseline) {
             Some(difference) => sentence(baseline, &difference, slow.is_empty()) + &slow,
-            None => "Rows of different numbers of images cannot be compared.".to_owned(),
+            None => "Rows with different numbers of images cannot be compared.".to_owned(),
         }
     }
 
-    /// That the final images of a row took longer than the budget allows, if so.
+    /// Returns a warning if the final images of a row took longer than the budget allows.
     fn too_slow(&self, row: &Row) -> Option<String> {
         let (budget, seconds) = (self.allowance.seconds?, row.made.as_ref()?.seconds?);
         (!self.allowance.allows(seconds)).then(|| {
@@ -188,11 +188,13 @@ fn sentence(baseline: &str, difference: &Measured, within: bool) -> String {
     let Interval { low, high } = difference.interval();
     let figures = format!("distance {:+.2}, 95 % {low:+.2}..{high:+.2}", difference.value());
     match told(difference) {
-        "not told apart" => format!("What was found and {baseline} cannot be told apart ({figures})."),
+        "not significantly different" => {
+            format!("The tuned schedule and {baseline} are not significantly different ({figures}).")
+        },
         word if within => {
-            format!("What was found is {word} than {baseline} at no more than the same budget ({figures}).")
+            format!("The tuned schedule is significantly {word} than {baseline} within the same budget ({figures}).")
         }
-        word => format!("What was found is {word} than {baseline} ({figures})."),
+        word => format!("The tuned schedule is significantly {word} than {baseline} ({figures})."),
     }
 }
 
@@ -206,14 +208,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sentence_says_what_the_interval_says() {
+    fn the_verdict_depends_on_the_interval() {
         let of = |resamples: [f64; 2]| {
             let resamples: Vec<f64> = (0..100).map(|at| resamples[at % 2]).collect();
             sentence("gtr-16", &Measured::new(resamples.iter().sum::<f64>() / 100.0, resamples), true)
         };
-        assert!(of([-3.0, -1.0]).contains("is better than gtr-16"), "{}", of([-3.0, -1.0]));
-        assert!(of([1.0, 3.0]).contains("is worse than gtr-16"));
-        assert!(of([-1.0, 1.5]).contains("cannot be told apart"));
-        assert!(of([0.0, 0.0]).contains("cannot be told apart"));
+        assert!(of([-3.0, -1.0]).contains("is significantly better than gtr-16"), "{}", of([-3.0, -1.0]));
+        assert!(of([1.0, 3.0]).contains("is significantly worse than gtr-16"));
+        assert!(of([-1.0, 1.5]).contains("are not significantly different"));
+        assert!(of([0.0, 0.0]).contains("are not significantly different"));
     }
 }

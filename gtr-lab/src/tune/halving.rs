@@ -1,8 +1,8 @@
-//! Successive halving: all candidates on few images, the better half on twice as many, until one is left.
+//! Successive halving: measures all candidates on few images, the better half on twice as many, and so on.
 //!
-//! Karnin, Koren and Somekh, Almost optimal exploration in multi-armed bandits (2013).
+//! Source: Karnin, Koren and Somekh, Almost optimal exploration in multi-armed bandits (2013).
 
-/// How many candidates are measured first, on how many images.
+/// Size of the first round.
 ///
 /// # Examples
 /// ```
@@ -15,23 +15,23 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Halving {
-    /// How many candidates are measured in the first round.
+    /// Number of candidates.
     pub candidates: usize,
-    /// Images of each of them.
+    /// Images per candidate.
     pub images: u64,
 }
 
-/// A round that was measured.
+/// Result of a round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
-    /// Of each candidate.
+    /// Images per candidate.
     pub images: u64,
     /// Candidates and their scores, the best first.
     pub ranking: Vec<(usize, f64)>,
 }
 
 impl Halving {
-    /// Candidates and images of each round; the last has two candidates, unless there is only one.
+    /// Returns the size of each round. The last round has two candidates, unless there is only one.
     pub fn rounds(self) -> impl Iterator<Item = Self> {
         let next = |it: &Self| {
             let next = Self { candidates: it.candidates.div_ceil(2), images: it.images.saturating_mul(2) };
@@ -40,12 +40,11 @@ impl Halving {
         std::iter::successors((self.candidates > 0).then_some(self), next)
     }
 
-    /// Carries it out. `score` measures candidates on some images, lower is better, and is told how many images are still to
-    /// be made after them; ties go to the candidate that comes first. One whose score is infinite drops out, whoever else is
-    /// left.
+    /// Runs the rounds. `score` gets candidates, their number of images, and the number of images that later rounds need; it returns
+    /// a score per candidate, lower is better. Ties go to the first candidate. A candidate with an infinite score always drops out.
     ///
     /// # Errors
-    /// What `score` says.
+    /// Errors of `score`.
     pub fn run<E>(self, mut score: impl FnMut(&[usize], u64, u64) -> Result<Vec<f64>, E>) -> Result<Vec<Round>, E> {
         let mut left: Vec<usize> = (0..self.candidates).collect();
         let mut measured = Vec::new();
@@ -65,7 +64,7 @@ impl Halving {
         Ok(measured)
     }
 
-    /// Images of the rounds with more images than this: half of them are there from the round before.
+    /// Returns the images that later rounds add; half of the images of a round come from the round before.
     fn after(self, images: u64) -> u64 {
         let later = self.rounds().filter(|round| round.images > images);
         later.map(|round| round.candidates as u64 * (round.images / 2)).sum()
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_goes_on_to_twice_the_images() {
+    fn each_round_has_half_the_candidates_and_twice_the_images() {
         let rounds = |candidates| {
             let halving = Halving { candidates, images: 10 };
             halving.rounds().map(|round| (round.candidates, round.images)).collect::<Vec<_>>()
@@ -90,7 +89,7 @@ mod tests {
         assert_eq!(Halving { candidates: 9, images: 10 }.after(20), 3 * 20 + 2 * 40);
     }
 
-    /// The quality of candidate c is |c - 37|, and noise that falls with the images.
+    /// Returns scores |c - 37| of candidates c, with noise that decreases with the number of images.
     fn noisy(noise: f64, candidates: &[usize], images: u64) -> Vec<f64> {
         let score = |&candidate: &usize| {
             let sign = if candidate.is_multiple_of(2) { 1.0 } else { -1.0 };
@@ -112,13 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn another_score_finds_another() {
+    fn another_score_selects_another_candidate() {
         let against = |candidates: &[usize], _, _| Ok::<_, ()>(candidates.iter().map(|it| *it as f64).collect());
         assert_eq!(Halving { candidates: 64, images: 10 }.run(against).unwrap().last().unwrap().ranking[0].0, 0);
     }
 
     #[test]
-    fn ties_go_to_the_first_and_numbers_that_are_none_lose() {
+    fn ties_go_to_the_first_and_nan_ranks_last() {
         let tie = |candidates: &[usize], _, _| {
             Ok::<_, ()>(candidates.iter().map(|it| if *it == 0 { f64::NAN } else { 1.0 }).collect())
         };
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_infinite_drops_out() {
+    fn infinite_scores_drop_out() {
         let only = |left: &[usize], _, _| {
             Ok::<_, ()>(left.iter().map(|&it| if it == 6 { 1.0 } else { f64::INFINITY }).collect())
         };
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_ends_it() {
+    fn errors_stop_the_search() {
         let mut calls = 0;
         let fails = |_: &[usize], images, _| {
             calls += 1;

@@ -1,45 +1,45 @@
-//! That the final figure is measured on what the search never saw: the best of many is in part the luckiest, and a figure
-//! by which it was chosen flatters it.
+//! Held-out data for the final figure. The best of many candidates is partly the luckiest, so the score that selected it is too
+//! optimistic.
 
 use gtr_backends::judge::Reference;
 
 use crate::Error;
 
-/// What scores are measured on.
+/// Data on which scores are measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSplit {
     /// Seeds of the images.
     pub seeds: Vec<u64>,
-    /// The real digits that they are compared with.
+    /// Real images that they are compared with.
     pub reference: Reference,
 }
 
-/// What shares nothing with what a search has seen; no final figure is measured on anything else.
+/// Data that shares nothing with the data of a search. Final figures can only be measured on such data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldOut(DataSplit);
 
 impl HeldOut {
-    /// Refuses what the search has seen.
+    /// Checks that `last` shares nothing with the data of the search.
     ///
     /// # Errors
-    /// [`Error::Request`] if they share a seed or real pictures.
+    /// [`Error::Request`] if they share a seed or real images.
     pub fn by(search: &DataSplit, last: DataSplit) -> Result<Self, Error> {
         if let Some(seed) = last.seeds.iter().find(|seed| search.seeds.contains(seed)) {
             return Err(Error::request(format_args!(
-                "--seeds {seed}: the search sees images of that seed, so they cannot judge what it finds: give other --seeds, \
-                 or another --seed to the search"
+                "--seeds {seed}: the search uses this seed, so the final figure needs another: give other --seeds, or another \
+                 --seed"
             )));
         }
         let (seen, other) = (search.reference, last.reference);
         if seen == other || [seen, other].contains(&Reference::All) {
             return Err(Error::request(format_args!(
-                "the search sees the {seen} reference, so the {other} one cannot judge what it finds: they share digits"
+                "the search uses the {seen} reference, so the final figure cannot use the {other} one: they share digits"
             )));
         }
         Ok(Self(last))
     }
 
-    /// What is to be measured on.
+    /// Returns the data.
     pub fn split(&self) -> &DataSplit {
         &self.0
     }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_search_saw_is_refused() {
+    fn data_of_the_search_is_refused() {
         let search = split(&[1], Reference::First);
         let held_out = split(&[0, 2], Reference::Second);
         assert_eq!(HeldOut::by(&search, held_out.clone()).unwrap().split(), &held_out);

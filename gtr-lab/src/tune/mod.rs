@@ -1,26 +1,26 @@
-//! The search for a schedule: the best measured quality that a budget affords.
+//! Searches for the schedule with the best measured quality within a budget.
 //!
-//! | file | what it says |
+//! | file | content |
 //! |---|---|
-//! | `budget.rs` | what an image may cost |
-//! | `draft.rs` | what is searched: cut, stages, steps per stage, diffusion steps, beta; and how one draft leads to another |
-//! | `space.rs` | from drafts to candidates that spend the budget on a model and lose little |
-//! | `halving.rs` | who is measured, on how many images, and who goes on |
-//! | `held_out.rs` | that the final figure is measured on what the search never saw |
-//! | `search.rs` | all of that on a model |
-//! | `evidence.rs` | what came out, to read and as a preset |
+//! | `budget.rs` | budget of an image |
+//! | `draft.rs` | search space: cut, stages, steps per stage, diffusion steps, beta; drawing drafts |
+//! | `space.rs` | candidates: drafts with as many steps as the budget allows, selected by loss |
+//! | `halving.rs` | successive halving |
+//! | `held_out.rs` | held-out data for the final figure |
+//! | `search.rs` | the search on a model |
+//! | `evidence.rs` | the result, as text and as a preset |
 
 mod budget;
-mod draft;
+mod candidate;
 mod evidence;
 mod halving;
 mod held_out;
 mod search;
-mod space;
+mod search_space;
 
 pub use self::budget::{Allowance, Budget, Seconds};
 pub use self::evidence::Evidence;
 pub use self::halving::{Halving, Round};
 pub use self::held_out::{DataSplit, HeldOut};
 pub use self::search::Search;
-pub use self::space::{BASELINE, Candidate, Sieved, Space};
+pub use self::search_space::{BASELINE, Candidate, Sieved, Space};

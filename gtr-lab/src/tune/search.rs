@@ -8,30 +8,30 @@ use gtr_draw::table::count;
 use super::budget::{Allowance, Budget};
 use super::halving::{Halving, Round};
 use super::held_out::{DataSplit, HeldOut};
-use super::space::{BASELINE, Candidate, Space};
+use super::search_space::{BASELINE, Candidate, Space};
 use crate::Error;
 use crate::evaluation::{Evaluator, ImageSet, Observation, Row, Scale, Subject};
 
-/// Classes share the images.
+/// Number of classes.
 const CLASSES: u32 = 10;
 
-/// A model, how its images are made, and what the search sees of them.
+/// A model, the settings of its images, and the data of the search.
 #[derive(Debug)]
 pub struct Search<'a, 'r> {
-    /// The model, and what was seen of its images.
+    /// Evaluator of the model.
     pub evaluator: &'a mut Evaluator<'r>,
-    /// How classes guide the images.
+    /// Classifier-free guidance.
     pub guidance: Guidance,
-    /// Factor of the noise that is added while denoising.
+    /// Temperature: factor of the noise that denoising adds.
     pub temperature: f64,
-    /// What the search measures on.
+    /// Data that the search measures on.
     pub split: DataSplit,
-    /// The field that candidates lose on.
+    /// Field on which losses are computed.
     pub field: Field,
 }
 
 impl<'r> Search<'_, 'r> {
-    /// Where schedules are planned.
+    /// Returns the space of candidates on the model.
     pub fn space(&self) -> Space<'r> {
         Space {
             registry: self.evaluator.registry(),
@@ -43,11 +43,11 @@ impl<'r> Search<'_, 'r> {
         }
     }
 
-    /// A budget in numbers. One of seconds becomes operations at the rate at which this run makes images of `gtr-16`, or the
-    /// run that it goes on from.
+    /// Converts a budget to operations. Seconds are converted at the rate of `gtr-16`, measured on `images` images in this run or
+    /// taken from the store.
     ///
     /// # Errors
-    /// Those of [`Space::preset`] and [`Evaluator::observe`].
+    /// Errors of [`Space::preset`] and [`Evaluator::observe`].
     pub fn allowance(&mut self, budget: &Budget, images: u64) -> Result<Allowance, Error> {
         Ok(match budget {
             Budget::Operations(operations) => Allowance::from(*operations),
@@ -61,10 +61,11 @@ impl<'r> Search<'_, 'r> {
         })
     }
 
-    /// Measures candidates, each round the better half of the one before. After that, `later` images are still to be made.
+    /// Measures candidates by successive halving. `later` is the number of images that will be generated afterwards; it only affects
+    /// the reported remaining time.
     ///
     /// # Errors
-    /// Those of [`Evaluator::observe`]; [`Error::Failure`] if all candidates are too slow.
+    /// Errors of [`Evaluator::observe`]; [`Error::Failure`] if all candidates are too slow.
     pub fn halve(
         &mut self,
         candidates: &[Candidate],
@@ -85,14 +86,14 @@ impl<'r> Search<'_, 'r> {
             ));
             #[expect(clippy::cast_precision_loss, reason = "an estimate of the time left")]
             self.evaluator.expect((after + later) as f64 * allowance.operations);
-            // What takes too long is no candidate.
+            // Candidates that are too slow drop out.
             let score = |it: &Observation| {
                 if allowance.allows(it.seconds) { distance(&reference, it) } else { Ok(f64::INFINITY) }
             };
             let scores: Vec<f64> = self.observe(&some, images)?.iter().map(score).collect::<Result<_, _>>()?;
             if scores.iter().all(|score| score.is_infinite()) {
                 return Err(Error::Failure(format!(
-                    "--budget: {} took longer than that to make an image: give more seconds",
+                    "--budget: {} took longer per image: give more seconds",
                     if some.len() == 1 { "the candidate" } else { "all candidates" }
                 )));
             }
@@ -100,10 +101,10 @@ impl<'r> Search<'_, 'r> {
         })
     }
 
-    /// The final figures, a row each, on what the search never saw.
+    /// Measures the final figures on held-out data, one row per candidate.
     ///
     /// # Errors
-    /// Those of [`Row::all`].
+    /// Errors of [`Row::all`].
     pub fn measure(
         &mut self,
         some: &[&Candidate],
@@ -132,7 +133,7 @@ impl<'r> Search<'_, 'r> {
     }
 }
 
-/// What the search looks at: the Fréchet distance, without an interval.
+/// Returns the score of the search: the Fréchet distance.
 fn distance(reference: &Frechet, observation: &Observation) -> Result<f64, Error> {
     let features: Vec<f64> = observation.verdicts.iter().flat_map(|it| it.features.map(f64::from)).collect();
     Ok(reference.to(&Moments::of(&features, FEATURES)?)?)

@@ -26,11 +26,11 @@ pub const LABELS: &str = "labels.jsonl";
 pub enum Destination {
     /// A folder of PNG files.
     Folder(PathBuf),
-    /// Arrays of NumPy, the pictures with so many channels, or with their own.
+    /// A `.npz` archive of NumPy arrays.
     Npz {
-        /// The archive.
+        /// File of the archive.
         target: Target,
-        /// 1 or 3; none leaves pictures as they are.
+        /// Number of channels, 1 or 3; `None` keeps that of the images.
         channels: Option<u8>,
     },
 }
@@ -39,7 +39,7 @@ impl Destination {
     /// Checks that the run can be written, before it is read. A folder must be new, empty, or that of the run.
     ///
     /// # Errors
-    /// [`Error::Request`] for channels of a folder, [`Error::Failure`] if nothing can be written there.
+    /// [`Error::Request`] for a number of channels with a folder, [`Error::Failure`] if the destination cannot be written.
     pub fn new(path: &Path, gathered: &Gathered, channels: Option<u8>) -> Result<Self, Error> {
         if is_npz(path) {
             return Ok(Self::Npz { target: Target::new(path)?, channels });
@@ -62,7 +62,7 @@ impl Destination {
     /// Writes a run that has been checked.
     ///
     /// # Errors
-    /// [`Error::Failure`] if it cannot be written, or changed since it was [checked](Gathered::check).
+    /// [`Error::Failure`] if the destination cannot be written, or if an image changed since it was [checked](Gathered::check).
     pub fn write(&self, gathered: &Gathered) -> Result<(), Error> {
         match self {
             Self::Folder(folder) => to_folder(gathered, folder),

@@ -1,11 +1,11 @@
-//! Which files a run has, laid out as its layout says.
+//! Paths of the files of a run in its layout.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::layout::{Layout, compbench_file};
 use super::manifest::Run;
-use crate::series::{Subjects, earlier, file_name};
+use crate::series::{Subjects, file_name, previous};
 
 impl Run {
     /// Returns the path of the image at a position, relative to the folder.
@@ -24,7 +24,7 @@ impl Run {
     /// Returns the existing files of images at some positions, each with its position.
     pub(super) fn files_there(&self, folder: &Path, positions: &Range<u64>) -> Vec<(u64, PathBuf)> {
         if self.layout == Layout::Flat {
-            return earlier::files(folder, self.numbering, positions);
+            return previous::files(folder, self.numbering, positions);
         }
         let file = |position| (position, folder.join(self.file(position)));
         positions.clone().map(file).filter(|(_, file)| file.is_file()).collect()

@@ -34,7 +34,7 @@ impl Finished {
     /// Reads the file and verifies its checksum.
     ///
     /// # Errors
-    /// [`Error::Failure`] if it was deleted, or changed since it was made.
+    /// [`Error::Failure`] if the file was deleted, or changed after it was written.
     pub fn read(&self) -> Result<Vec<u8>, Error> {
         let shown = self.path.display();
         let bytes = read_regular(&self.path).map_err(|error| match error.kind() {
@@ -52,7 +52,7 @@ impl Gathered {
     /// Reads the manifests in folders. They must belong to the same run.
     ///
     /// # Errors
-    /// [`Error::Failure`] if there are none, if one cannot be read, or if they do not belong together.
+    /// [`Error::Failure`] if there are no manifests, if one cannot be read, or if they belong to different runs.
     pub fn read(folders: &[PathBuf]) -> Result<Self, Error> {
         let mut parts: Vec<(Store, Manifest)> = Vec::new();
         for folder in folders {
@@ -117,7 +117,7 @@ impl Gathered {
     /// Compares every image with its checksum.
     ///
     /// # Errors
-    /// [`Error::Failure`], which names what is missing, and what is not as it was.
+    /// [`Error::Failure`] if images are missing or were changed. The message lists them.
     pub fn check(&self) -> Result<(), Error> {
         let images = self.run().numbering.images();
         let mut lacking = 0;

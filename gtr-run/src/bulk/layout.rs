@@ -1,29 +1,29 @@
-//! How the files of a folder are laid out, as programs that score pictures read them.
+//! Folder layouts of evaluation tools.
 
 use serde::{Deserialize, Serialize};
 
 use super::prompts::Prompt;
 use crate::series::{Numbering, Subjects};
 
-/// How the files of a folder are laid out.
+/// Layout of the files of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
-    /// 00000.png, a file an image, named by its number.
+    /// 00000.png: one file per image, named by its number.
     Flat,
-    /// 00000/metadata.jsonl and 00000/samples/0000.png, a folder a prompt, as the scorer of GenEval reads it.
+    /// 00000/metadata.jsonl and 00000/samples/0000.png: one folder per prompt, for GenEval.
     Geneval,
-    /// `samples/PROMPT_000000.png`, as the scorers of T2I-CompBench read it.
+    /// `samples/PROMPT_000000.png`, for T2I-CompBench.
     Compbench,
-    /// NAME.png, a grid of the four images of the prompt NAME.txt, as the scorer of DPG-Bench reads it.
+    /// NAME.png: a grid of the four images of the prompt NAME.txt, for DPG-Bench.
     Dpg,
 }
 
-/// The most bytes of a file's name.
+/// Largest length of a file name, in bytes.
 const LONGEST_NAME: usize = 255;
 
 impl Layout {
-    /// What a run must remember of its prompts besides their texts: the lines of GenEval, the names of DPG-Bench.
+    /// Returns the metadata of the prompts that the layout needs: lines of GenEval, or names of DPG-Bench.
     pub fn metadata(self, prompts: Vec<Prompt>) -> Option<Vec<String>> {
         match self {
             Self::Flat | Self::Compbench => None,
@@ -32,7 +32,7 @@ impl Layout {
         }
     }
 
-    /// What of a run does not fit the layout, and what would be right.
+    /// Describes why a run does not fit the layout, and what would be right. Returns `None` if it fits.
     pub fn problem(self, subjects: &Subjects, metadata: Option<&[String]>, numbering: Numbering) -> Option<String> {
         match (self, subjects, metadata) {
             (Self::Flat, ..) | (Self::Geneval, _, Some(_)) => None,
@@ -41,45 +41,45 @@ impl Layout {
                 (1..).zip(prompts).find_map(|(number, prompt)| compbench_problem(number, prompt))
             }
             (Self::Compbench, ..) => {
-                Some("--layout compbench names files by their prompts: give --prompt or --prompts".to_owned())
+                Some("--layout compbench names files by their prompts: --prompt or --prompts is required".to_owned())
             }
             (Self::Dpg, _, None) => {
-                Some("--layout dpg needs --prompts: the folder dpg_bench/prompts of DPG-Bench, a NAME.txt a prompt".to_owned())
+                Some("--layout dpg needs --prompts: the folder dpg_bench/prompts of DPG-Bench, one NAME.txt per prompt".to_owned())
             }
             (Self::Dpg, _, Some(_)) if !matches!(numbering.count(), 1 | 4) => {
-                Some("--layout dpg makes a grid of --samples 4, or a picture of --samples 1".to_owned())
+                Some("--layout dpg writes grids of four images or single images: expected --samples 4 or 1".to_owned())
             }
             (Self::Dpg, _, Some(names)) => names.iter().find(|name| !is_dpg_name(name)).map(|name| {
-                format!("--layout dpg: the prompt file {name:?}.txt has no plain name: letters, digits, `_` and `-` are read")
+                format!("--layout dpg: invalid name of the prompt file {name:?}.txt: expected letters, digits, `_` and `-`")
             }),
         }
     }
 }
 
-/// Why a prompt cannot be in a file's name, as the scorers take it from there: it ends at the first `_`.
+/// Describes why a prompt cannot be part of a file name, if it cannot. The scorers read the prompt up to the first `_`.
 fn compbench_problem(number: usize, prompt: &str) -> Option<String> {
     let found = prompt.chars().find(|letter| matches!(letter, '_' | '/' | '\\') || letter.is_control());
     if let Some(letter) = found {
         return Some(format!(
-            "--layout compbench: prompt {number} has a {letter:?}, which cannot be in a name that the scorers read: change it"
+            "--layout compbench: prompt {number} has a {letter:?}, which the scorers cannot read in a file name: change it"
         ));
     }
     if prompt.is_empty() || compbench_file(prompt, u64::MAX).len() > LONGEST_NAME {
         let most = LONGEST_NAME - compbench_file("", u64::MAX).len();
         return Some(format!(
-            "--layout compbench: prompt {number} has {} bytes, but it becomes the name of a file: 1 to {most} are possible",
+            "--layout compbench: prompt {number} has {} bytes, expected 1 to {most}, because it is part of a file name",
             prompt.len()
         ));
     }
     None
 }
 
-/// What a file of T2I-CompBench is called.
+/// Returns the file name of an image for T2I-CompBench.
 pub(super) fn compbench_file(prompt: &str, position: u64) -> String {
     format!("{prompt}_{position:06}.png")
 }
 
-/// The scorer takes what stands before the first full stop.
+/// Returns true for a valid name. The scorer reads the name up to the first full stop.
 fn is_dpg_name(name: &str) -> bool {
     let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
     !name.is_empty() && name.len() + ".png".len() <= LONGEST_NAME && name.chars().all(is_plain)

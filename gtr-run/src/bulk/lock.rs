@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use super::holder::{Claim, Claimed, Holder};
+use super::owner::{Claim, Claimed, Holder};
 use crate::{Error, Notes};
 
 /// A held lock on a shard. The system releases it when the process ends; the file remains.
@@ -39,10 +39,10 @@ pub enum Taken {
 }
 
 impl Lock {
-    /// Takes the lock of a part.
+    /// Takes the lock of a shard.
     ///
     /// # Errors
-    /// [`Error::Failure`] if another process has it, or the file cannot be written.
+    /// [`Error::Failure`] if another process holds the lock, or if the file cannot be written.
     pub fn take(path: &Path, notes: &Notes) -> Result<Self, Error> {
         match Self::try_take(path, notes)? {
             Taken::Ours(lock) => Ok(lock),

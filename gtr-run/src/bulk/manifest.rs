@@ -31,11 +31,11 @@ pub struct Run {
     pub model_sha256: Checksum,
     /// Seed, guidance and the other settings in the metadata of each PNG file.
     pub settings: Value,
-    /// How the files are laid out.
+    /// Layout of the files.
     pub layout: Layout,
-    /// Which images there are.
+    /// Numbering of the images.
     pub numbering: Numbering,
-    /// The classes or prompts that they are asked for by.
+    /// Classes or prompts of the images.
     pub subjects: Subjects,
     /// Metadata of each prompt for the layout: its line of GenEval or its name in DPG-Bench.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ impl Run {
         Some(difference("", &json(self), &json(other)).unwrap_or_else(|| "the runs differ".to_owned()))
     }
 
-    /// What an archive of this run is not good for, if something: it keeps no more than the order of the images.
+    /// Returns a warning if some evaluators cannot use an archive of this run. An archive has only the images, in order.
     pub fn order_warning(&self) -> Option<&'static str> {
         let is_sorted = matches!(self.subjects, Subjects::Classes(_)) && self.numbering.is_class_after_class();
         is_sorted.then_some(
@@ -102,11 +102,11 @@ fn difference(place: &str, ours: &Value, theirs: &Value) -> Option<String> {
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     format_version: u32,
-    /// Which part it is.
+    /// Index of the shard.
     pub shard: Shard,
     /// First position of the shard, and the position after its last.
     range: (u64, u64),
-    /// The run that it belongs to.
+    /// Run that the shard belongs to.
     pub run: Run,
     /// Checksums of the files by position in the run.
     pub finished: BTreeMap<u64, Checksum>,
@@ -127,7 +127,7 @@ impl Manifest {
     /// Reads a manifest. It is untrusted input; every field is checked.
     ///
     /// # Errors
-    /// [`Error::Failure`] if it cannot be read, or says what cannot be.
+    /// [`Error::Failure`] if the file cannot be read or is not a valid manifest.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |reason: &str| {
             Error::Failure(format!(
@@ -155,7 +155,7 @@ impl Manifest {
     /// Writes the manifest atomically.
     ///
     /// # Errors
-    /// [`Error::Failure`] if it cannot be written.
+    /// [`Error::Failure`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec(self).map_err(|error| Error::failure("cannot write a manifest", &error))?;
         Target::new(path)?.write(&text)

@@ -1,28 +1,28 @@
-//! Many images: in parts, each of which can be stopped, killed and continued, and joined to one whole.
+//! Runs of many images in shards, which can be interrupted, resumed and merged.
 //!
-//! An image has the same bits whatever part it is made in, so what parts make together is what one process makes.
+//! An image has the same bits in any shard, so the merged shards equal the result of a single process.
 //!
-//! [`make`] knows no model: it is given a function from positions to pictures.
+//! [`make`] does not depend on a model: its argument is a function from positions to images.
 //!
-//! | file | what it says |
+//! | file | contents |
 //! |---|---|
-//! | `place.rs`, `store.rs`, `layout.rs`, `files.rs`, `shard.rs`, `prompts.rs` | what is asked for: where, laid out how, which part, of which prompts |
-//! | `manifest.rs`, `checksum.rs` | what is known of a part |
-//! | `lock.rs`, `holder.rs` | who may make it: by a lock, or by a file that names the process where there are no locks |
-//! | `part.rs`, `making.rs` | making it: a batch computes while the one before is encoded and written |
-//! | `gather.rs`, `export.rs`, `quad.rs` | joining: all parts checked, then written as a folder, as grids of four or for NumPy |
+//! | `destination.rs`, `store.rs`, `layout.rs`, `files.rs`, `shard.rs`, `prompts.rs` | the request: destination, layout, shard and prompts |
+//! | `manifest.rs`, `checksum.rs` | the record of a shard: its run and its finished images |
+//! | `lock.rs`, `owner.rs` | exclusive access to a shard: a file lock, or a file with the process ID on file systems without locks |
+//! | `part.rs`, `generate.rs` | generation of a shard: one batch is computed while the previous one is encoded and written |
+//! | `gather.rs`, `export.rs`, `quad.rs` | merging: checks all shards, then writes a folder, grids of four images, or a NumPy archive |
 
 mod checksum;
 mod export;
 mod files;
 mod gather;
-mod holder;
+mod owner;
 mod layout;
 mod lock;
-mod making;
+mod generate;
 mod manifest;
 mod part;
-mod place;
+mod destination;
 pub mod prompts;
 mod quad;
 mod shard;
@@ -31,12 +31,12 @@ mod store;
 pub use self::checksum::Checksum;
 pub use self::export::{Destination, LABELS};
 pub use self::gather::{Finished, Gathered};
-pub use self::holder::Holder;
+pub use self::owner::Holder;
 pub use self::layout::Layout;
 pub use self::lock::{Lock, Taken};
-pub use self::making::{clear, make};
+pub use self::generate::{clear, make};
 pub use self::manifest::{Manifest, Run};
 pub use self::part::Part;
-pub use self::place::{Before, Place, Request};
+pub use self::destination::{Before, Place, Request};
 pub use self::shard::{Shard, ShardChoice};
 pub use self::store::Store;

@@ -11,12 +11,12 @@ use super::checksum::Checksum;
 use super::export::LABELS;
 use super::lock::Lock;
 use super::manifest::{Manifest, Run};
-use super::place::{Before, Place};
+use super::destination::{Before, Place};
 use super::shard::Shard;
 use super::store::Store;
 use crate::folder::make_folder;
 use crate::reading::read_regular;
-use crate::series::{Recipe, earlier};
+use crate::series::{Recipe, previous};
 use crate::target::Target;
 use crate::{Error, Interrupt};
 
@@ -39,11 +39,11 @@ pub struct Part {
 }
 
 impl Part {
-    /// Starts or resumes a shard. The files have `scale` pixels for a pixel, in both directions.
+    /// Starts or resumes a shard. The images in its files are enlarged by `scale` in both directions.
     ///
     /// # Errors
-    /// [`Error::Failure`] if the folder has parts or files of another run, or of this one where that is to be refused; if another
-    /// process is making the part; or if nothing can be written.
+    /// [`Error::Failure`] if the folder has shards or files of another run, or of this run with `Before::Refuse`; if another process
+    /// is generating the shard; or if a file cannot be written.
     pub fn open(place: &Place, before: Before, run: Run, (recipe, scale): (Recipe, usize)) -> Result<Self, Error> {
         let (store, shard) = (&place.store, place.shard);
         store.create()?;
@@ -88,14 +88,14 @@ impl Part {
     /// was killed.
     fn refuse_foreign_files(&self, is_first: bool) -> Result<(), Error> {
         let (folder, run) = (self.store.folder(), &self.manifest.run);
-        let refuse = |file: &Path| Err(Error::Failure(earlier::not_of_this_run(folder, file)));
+        let refuse = |file: &Path| Err(Error::Failure(previous::not_of_this_run(folder, file)));
         let labels = folder.join(LABELS);
         if is_first && self.manifest.shard.of() == 1 && labels.is_file() {
             return refuse(&labels);
         }
         for (position, file) in run.files_there(folder, &self.manifest.range()) {
             let known = self.manifest.finished.contains_key(&position);
-            if !known && !earlier::is_of(&self.recipe, run.numbering, position, self.scale, &file) {
+            if !known && !previous::is_of(&self.recipe, run.numbering, position, self.scale, &file) {
                 return refuse(&file);
             }
         }

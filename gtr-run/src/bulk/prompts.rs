@@ -31,7 +31,7 @@ pub struct Prompt {
 /// skipped. A folder has one prompt per `.txt` file, sorted by name.
 ///
 /// # Errors
-/// [`Error::Failure`] if it cannot be read, has more than 16 MB, no prompt or more than 100,000.
+/// [`Error::Failure`] if a file cannot be read, has more than 16 MiB, has no prompt or more than 100,000 prompts.
 pub fn read(path: &Path) -> Result<Vec<Prompt>, Error> {
     let shown = path.display();
     let wrong = |error: String| Error::Failure(format!("{shown}: {error}"));

@@ -1,10 +1,10 @@
-//! Four pictures as one, without a gap: top left, top right, bottom left, bottom right.
+//! Joins four images in a 2x2 grid without gaps: top left, top right, bottom left, bottom right.
 
 use gtr_backends::raster::Raster;
 
 use crate::picture::Bitmap;
 
-/// Four pictures of one size; none if their sizes differ.
+/// Joins four images. Returns `None` if their sizes differ.
 pub(super) fn quad(pictures: &[Raster; 4]) -> Option<Bitmap> {
     let sides = |picture: &Raster| (picture.width(), picture.height(), picture.channels());
     let (width, height, channels) = sides(&pictures[0]);
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_pictures_fill_a_square() {
+    fn four_images_fill_a_square() {
         let picture = |width: usize, first: u8| {
             let bitmap = Bitmap::new(width, 1, 1, (first..).take(width).collect()).unwrap();
             Raster::from_png("x.png", &bitmap.png(&[]).unwrap()).unwrap()

@@ -85,7 +85,7 @@ impl From<Shard> for (u32, u32) {
     }
 }
 
-/// Which part is asked for: `1/4`, or `auto` where a scheduler of machines tells.
+/// Requested shard: `1/4`, or `auto` to read it from the environment variables of a job scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShardChoice {
     /// An explicit shard.
@@ -115,7 +115,7 @@ impl ShardChoice {
     /// Determines the shard from environment variables.
     ///
     /// # Errors
-    /// [`Error::Request`] if they name no part.
+    /// [`Error::Request`] if the variables are missing or do not determine a shard.
     pub fn resolve(self, variable: impl Fn(&str) -> Option<String>) -> Result<Shard, Error> {
         let of = match self {
             Self::Given(shard) => return Ok(shard),
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_cover_a_run() {
+    fn shards_cover_a_run() {
         for (images, of) in [(0, 3), (1, 4), (10, 3), (1000, 4), (u64::MAX, 7)] {
             let ranges: Vec<_> = Shard::new(0, of).unwrap().all().map(|shard| shard.range(images)).collect();
             assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, images));

@@ -1,4 +1,4 @@
-//! The folder in which images gather.
+//! Folder of a run of many images.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use crate::folder::make_folder;
 use crate::reading;
 use crate::{Error, Notes};
 
-/// A folder with images and, in its folder `shards`, what is known of them.
+/// A folder with images, and with manifests and locks in its subfolder `shards`.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
@@ -19,43 +19,43 @@ pub struct Store {
 }
 
 impl Store {
-    /// A folder that may not be there yet.
+    /// Returns the store at a folder, which may not exist yet.
     pub fn at(folder: &Path, notes: Notes) -> Self {
         Self { folder: folder.to_owned(), notes }
     }
 
-    /// Where remarks about it go.
+    /// Receiver of notes about the folder.
     pub fn notes(&self) -> &Notes {
         &self.notes
     }
 
-    /// Makes the folder, unless it is there.
+    /// Creates the folder if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Failure`] if the system refuses, or another process is making a part.
+    /// [`Error::Failure`] if the folder cannot be created.
     pub fn create(&self) -> Result<(), Error> {
         make_folder(&self.folder.join("shards"))
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The manifest of a part.
+    /// Path of the manifest of a shard.
     pub fn manifest(&self, shard: Shard) -> PathBuf {
         self.folder.join("shards").join(shard.stem() + ".json")
     }
 
-    /// What the process that makes a part holds.
+    /// Path of the lock of a shard.
     pub fn lock(&self, shard: Shard) -> PathBuf {
         self.folder.join("shards").join(shard.stem() + ".lock")
     }
 
-    /// Removes what other runs than that of a manifest left: their images, as far as their manifests name them, and the manifests.
+    /// Removes the manifests of other runs, and the images listed in them.
     ///
     /// # Errors
-    /// [`Error::Failure`] if the system refuses, or another process is making a part.
+    /// [`Error::Failure`] if a file cannot be removed, or if another process is generating one of the shards.
     pub fn forget_others(&self, ours: &Manifest) -> Result<(), Error> {
         for shard in self.shards()? {
             let theirs = Manifest::read(&self.manifest(shard)).ok();
@@ -67,10 +67,10 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what all runs left.
+    /// Removes the manifests of all runs, and the images listed in them.
     ///
     /// # Errors
-    /// [`Error::Failure`] if the system refuses, or another process is making a part.
+    /// [`Error::Failure`] if a file cannot be removed, or if another process is generating one of the shards.
     pub fn forget_all(&self) -> Result<(), Error> {
         for shard in self.shards()? {
             self.forget(shard, false, Manifest::read(&self.manifest(shard)).ok())?;
@@ -78,7 +78,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a part, unless another process is making it.
+    /// Removes a shard, unless another process is generating it.
     fn forget(&self, shard: Shard, is_locked_here: bool, manifest: Option<Manifest>) -> Result<(), Error> {
         let _lock = if is_locked_here { None } else { Some(Lock::take(&self.lock(shard), &self.notes)?) };
         if let Some(Manifest { run, finished, .. }) = manifest {
@@ -89,15 +89,15 @@ impl Store {
         remove(&self.manifest(shard))
     }
 
-    /// Whether parts of a run gather here.
+    /// Returns true if the folder has shards of a run.
     pub fn is_begun(&self) -> bool {
         self.folder.join("shards").is_dir() && self.shards().is_ok_and(|shards| !shards.is_empty())
     }
 
-    /// The parts that have a manifest, in order.
+    /// Returns the shards with a manifest, in order.
     ///
     /// # Errors
-    /// [`Error::Failure`] if the system refuses, or another process is making a part.
+    /// [`Error::Failure`] if the folder cannot be listed.
     pub fn shards(&self) -> Result<Vec<Shard>, Error> {
         let folder = self.folder.join("shards");
         let entries = fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -110,7 +110,7 @@ impl Store {
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 fn remove(file: &Path) -> Result<(), Error> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

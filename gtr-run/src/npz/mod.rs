@@ -1,8 +1,8 @@
-//! NumPy's archives of arrays: a zip file of one .npy file an array.
+//! NumPy archives (`.npz`): zip files with one `.npy` file per array.
 //!
-//! They are read and written here, a few bytes at a time, and not by a crate: files from outside may lie about the length of a header or
-//! the shape of an array, and may unpack to more than any memory. Crates for this format allocate what a header says, and bring a
-//! second version of the zip library along.
+//! Archives are untrusted input and are streamed. A header can state a false length or shape, and an array can unpack to more than
+//! the available memory. Existing crates for this format allocate the size stated in the header, and depend on a second version of
+//! the zip library.
 
 mod read;
 mod write;

@@ -1,4 +1,4 @@
-//! Archives that are read a piece at a time; nothing that they say is believed.
+//! Streaming reader of NumPy archives, which are untrusted input.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -9,11 +9,10 @@ use zip::ZipArchive;
 use crate::Error;
 use crate::reading;
 
-/// A header of more bytes than this is refused.
+/// Largest accepted header, in bytes.
 const MOST_HEADER: u32 = 1 << 16;
 
-/// An archive. What an array says of its size is never believed: a caller reads as many bytes as it asks for, and no more are
-/// unpacked.
+/// A NumPy archive. The size in a header is untrusted: only as many bytes are unpacked as the caller reads.
 #[derive(Debug)]
 pub struct Reader {
     name: String,
@@ -23,15 +22,15 @@ pub struct Reader {
 /// The header of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The type of its elements, as NumPy writes it.
+    /// Element type as a NumPy type string, for example `|u1`.
     pub descr: String,
-    /// Its sides, of which each may be any number.
+    /// Side lengths, not checked.
     pub shape: Vec<u64>,
 }
 
-/// An array whose elements are yet to be read.
+/// An array whose elements have not been read yet.
 pub struct Array<'a> {
-    /// Its header, checked in form alone.
+    /// Header of the array. Only its syntax is checked.
     pub header: Header,
     elements: Box<dyn Read + 'a>,
     name: String,
@@ -41,31 +40,31 @@ impl Reader {
     /// Opens an archive.
     ///
     /// # Errors
-    /// [`Error::Failure`] if the file is none.
+    /// [`Error::Failure`] if the file cannot be read or is not a zip file.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| reading::failed(path, &error))?;
         let zip = ZipArchive::new(BufReader::new(file))
-            .map_err(|error| reading::not_a("an archive of NumPy", path, &error))?;
+            .map_err(|error| reading::not_a("a NumPy archive", path, &error))?;
         Ok(Self { name, zip })
     }
 
-    /// Whether there is an array of this name.
+    /// Returns true if the archive has an array with this name, without `.npy`.
     pub fn has(&self, array: &str) -> bool {
         self.zip.index_for_name(&format!("{array}.npy")).is_some()
     }
 
-    /// An array, by its name without `.npy`.
+    /// Opens an array by its name, without `.npy`.
     ///
     /// # Errors
-    /// [`Error::Failure`] if there is none, or its header is not one of an array in C order.
+    /// [`Error::Failure`] if the array does not exist, or if its header is invalid or not in C order.
     pub fn array(&mut self, array: &str) -> Result<Array<'_>, Error> {
         let name = format!("{}: {array}", self.name);
         let wrong = |error: &dyn std::error::Error| Error::failure(format_args!("{name} cannot be read"), error);
         let mut elements = self.zip.by_name(&format!("{array}.npy")).map_err(|error| wrong(&error))?;
         let text = header(&mut elements).map_err(|error| wrong(&error))?;
         let header = parse(&text).ok_or_else(|| {
-            Error::Failure(format!("{name} cannot be read: its header is none of NumPy's, of an array in C order"))
+            Error::Failure(format!("{name} cannot be read: expected the header of a NumPy array in C order"))
         })?;
         Ok(Array { header, elements: Box::new(elements), name })
     }
@@ -78,42 +77,42 @@ impl std::fmt::Debug for Array<'_> {
 }
 
 impl Array<'_> {
-    /// The next bytes of the elements.
+    /// Reads the next bytes of the elements.
     ///
     /// # Errors
-    /// [`Error::Failure`] if there are fewer.
+    /// [`Error::Failure`] if the array has fewer bytes left.
     pub fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
         self.elements
             .read_exact(bytes)
             .map_err(|error| Error::failure(format_args!("{} cannot be read", self.name), &error))
     }
 
-    /// Refuses an array that has more elements than it says.
+    /// Checks that all elements have been read.
     ///
     /// # Errors
-    /// [`Error::Failure`] if it has, or cannot be read to its end.
+    /// [`Error::Failure`] if the array has more elements than its header states, or if it cannot be read.
     pub fn ended(&mut self) -> Result<(), Error> {
         let read = self.elements.read(&mut [0]);
         match read.map_err(|error| Error::failure(format_args!("{} cannot be read", self.name), &error))? {
             0 => Ok(()),
-            _ => Err(self.wrong("it has more elements than its header says")),
+            _ => Err(self.wrong("it has more elements than its header states")),
         }
     }
 
-    /// That something is wrong with it.
+    /// Returns the error that the array cannot be read.
     pub fn wrong(&self, reason: &str) -> Error {
         Error::Failure(format!("{} cannot be read: {reason}", self.name))
     }
 }
 
-/// The text of a header, format versions 1 to 3.
+/// Reads the text of a header of format version 1, 2 or 3.
 fn header(from: &mut impl Read) -> std::io::Result<String> {
     let mut start = [0; 8];
     from.read_exact(&mut start)?;
     let other = |reason: &str| std::io::Error::other(reason.to_owned());
     let (magic, version) = start.split_at(6);
     if magic != b"\x93NUMPY" {
-        return Err(other("it does not begin as an array of NumPy does"));
+        return Err(other("expected a NumPy array, found another file format"));
     }
     let length = if version[0] == 1 {
         let mut length = [0; 2];
@@ -129,10 +128,10 @@ fn header(from: &mut impl Read) -> std::io::Result<String> {
     }
     let mut text = vec![0; length as usize];
     from.read_exact(&mut text)?;
-    String::from_utf8(text).map_err(|_| other("its header is no text"))
+    String::from_utf8(text).map_err(|_| other("its header is not UTF-8 text"))
 }
 
-/// What a header says: a dictionary of Python with the keys `descr`, `fortran_order` and `shape`.
+/// Parses a header: a Python dictionary with the keys `descr`, `fortran_order` and `shape`. Returns `None` if it is invalid.
 fn parse(text: &str) -> Option<Header> {
     let value = |key: &str| {
         let (_, rest) = text.split_once(&format!("'{key}':"))?;

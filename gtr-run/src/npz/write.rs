@@ -1,4 +1,4 @@
-//! Archives that are written as they come.
+//! Streaming writer of NumPy archives.
 
 use std::io::{self, Seek, Write};
 
@@ -52,7 +52,7 @@ impl<W: Write + Seek> Writer<W> {
     /// Starts an array in C order. [`Writer::write`] then adds its bytes.
     ///
     /// # Errors
-    /// If the array before lacks elements, or this one has more bytes than a number of 64 bits counts; those of the system.
+    /// If the previous array is incomplete, if this one has more than 2^64 - 1 bytes, or if writing fails.
     pub fn array(&mut self, name: &str, element: Element, shape: &[u64]) -> io::Result<()> {
         self.whole()?;
         let header = header(element, shape);
@@ -65,10 +65,10 @@ impl<W: Write + Seek> Writer<W> {
         self.zip.write_all(&header)
     }
 
-    /// Writes the next bytes of the array, the lowest of an element first.
+    /// Writes the next bytes of the array, little endian.
     ///
     /// # Errors
-    /// If the array has no place for as many; those of the system.
+    /// If the array has fewer bytes left, or if writing fails.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.left = self.left.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
         self.zip.write_all(bytes)
@@ -77,7 +77,7 @@ impl<W: Write + Seek> Writer<W> {
     /// Finishes the archive.
     ///
     /// # Errors
-    /// If the last array lacks elements; those of the system.
+    /// If the last array is incomplete, or if writing fails.
     pub fn finish(self) -> io::Result<W> {
         self.whole()?;
         Ok(self.zip.finish()?)

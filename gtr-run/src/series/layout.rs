@@ -69,7 +69,7 @@ impl Layout {
     }
 }
 
-/// The least number whose square is `images` or more.
+/// Returns the square root of `images`, rounded up.
 fn near_root(images: u64) -> u64 {
     let root = images.isqrt();
     if root * root == images { root } else { root + 1 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn sheets_of_one_class_are_near_square() {
+    fn sheets_of_one_class_are_nearly_square() {
         assert_eq!([1, 2, 4, 5, 9, 10].map(near_root), [1, 2, 2, 3, 3, 4]);
     }
 }

@@ -1,22 +1,22 @@
-//! The images of a run: which they are, where they go, and what their files record.
+//! Images of a run: their numbering, their metadata and their destination.
 //!
-//! | file | what it says |
+//! | file | contents |
 //! |---|---|
-//! | `numbering.rs` | which images a run makes, and of which class or prompt each is |
-//! | `layout.rs` | how they are laid out on a sheet |
-//! | `record.rs`, `again.rs` | what a file records, and the arguments that make it again |
-//! | `earlier.rs` | which files of a folder are of this run |
-//! | `series.rs` | images on their way to a picture or a folder |
+//! | `numbering.rs` | the numbering of the images, and the class or prompt of each |
+//! | `layout.rs` | the arrangement of images on a sheet |
+//! | `record.rs`, `again.rs` | the metadata of a file, and the arguments that reproduce it |
+//! | `earlier.rs` | the files of earlier runs in a folder |
+//! | `series.rs` | the writer of a sheet or a folder |
 
-mod again;
-pub(crate) mod earlier;
+mod reproduce;
+pub(crate) mod previous;
 mod layout;
 mod numbering;
 mod record;
 #[expect(clippy::module_inception, reason = "the other files are what it is made of")]
-mod series;
+mod writer;
 
 pub use self::layout::Layout;
 pub use self::numbering::{Numbering, Subjects, file_name};
 pub use self::record::{Inpainting, Parameters, Recipe, Recorded, recorded};
-pub use self::series::{Place, Series};
+pub use self::writer::{Place, Series};

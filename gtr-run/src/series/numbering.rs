@@ -1,27 +1,27 @@
-//! Which images a run makes.
+//! Numbering of the images of a run.
 
 use gtr_core::ImageIndex;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// What images are asked for by, in the order in which it was asked.
+/// Prompts of the images (classes or texts), in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subjects {
-    /// Classes of a model of classes.
+    /// Classes, for a class-conditional model.
     Classes(Vec<u32>),
-    /// Prompts of a model of texts.
+    /// Texts, for a text-conditional model.
     Prompts(Vec<String>),
 }
 
 impl Subjects {
-    /// Whether there are none.
+    /// Returns true if there are no classes or texts.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many there are.
+    /// Number of classes or texts.
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
@@ -29,7 +29,7 @@ impl Subjects {
         }
     }
 
-    /// One of them alone.
+    /// Returns only the class or text at a position.
     pub(crate) fn only(&self, position: usize) -> Self {
         match self {
             Self::Classes(classes) => Self::Classes(classes.get(position).copied().into_iter().collect()),
@@ -38,8 +38,8 @@ impl Subjects {
     }
 }
 
-/// Which images a run makes, numbered from the first on: `count` of each class or prompt, one after the other; balanced,
-/// `count` in all, of each class in turn.
+/// Numbering of the images of a run. By default there are `count` images per class or prompt, grouped by class or prompt. If
+/// balanced, there are `count` images in total, with all classes in turn.
 ///
 /// # Examples
 /// ```
@@ -60,69 +60,70 @@ pub struct Numbering {
 }
 
 impl Numbering {
-    /// Images of so many classes or prompts, of which the first has the number `first`: `count` of each, or balanced in all.
+    /// Creates the numbering for `subjects` classes or prompts. `first` is the number of the first image; `count` is the number of
+    /// images per class or prompt, or the total number if `balanced`.
     ///
     /// # Errors
-    /// [`Error::Request`] if there are none, or the numbers do not reach for all of them.
+    /// [`Error::Request`] if there are no images, or if the image numbers overflow.
     pub fn new(subjects: usize, count: u64, first: ImageIndex, balanced: bool) -> Result<Self, Error> {
         let numbering = Self { subjects, count, first: first.0, balanced };
         if numbering.is_sound() {
             return Ok(numbering);
         }
-        Err(Error::request(format_args!("--first-image {first} leaves too few numbers: choose a lower one")))
+        Err(Error::request(format_args!("--first-image {first} is too large for the number of images")))
     }
 
-    /// Whether there are images, and numbers for all of them.
+    /// Returns true if there is at least one image and the image numbers do not overflow.
     pub fn is_sound(self) -> bool {
         let factor = if self.balanced { 1 } else { self.subjects as u64 };
         let last = self.count.checked_mul(factor).and_then(|images| self.first.checked_add(images));
         self.subjects > 0 && self.count > 0 && last.is_some()
     }
 
-    /// Whether there are several images of each of several classes or prompts, and those of one follow those of another.
+    /// Returns true if there are several classes or prompts with several images each, grouped by class or prompt.
     pub fn is_class_after_class(self) -> bool {
         !self.balanced && self.subjects > 1 && self.count > 1
     }
 
-    /// How many classes or prompts there are.
+    /// Number of classes or prompts.
     pub fn subjects(self) -> usize {
         self.subjects
     }
 
-    /// How many images there are of each class or prompt; balanced, of all.
+    /// Number of images per class or prompt, or the total number if balanced.
     pub fn count(self) -> u64 {
         self.count
     }
 
-    /// How many images there are: at most 10^5 classes or prompts times 2^32.
+    /// Total number of images: at most 10^5 classes or prompts times 2^32.
     pub fn images(self) -> u64 {
         if self.balanced { self.count } else { self.subjects as u64 * self.count }
     }
 
-    /// Position, in the list of classes or prompts, of that of an image.
-    #[expect(clippy::cast_possible_truncation, reason = "a position in a list")]
+    /// Returns the index of the class or prompt of an image.
+    #[expect(clippy::cast_possible_truncation, reason = "an index")]
     pub fn subject(self, position: u64) -> usize {
         let position = if self.balanced { position % self.subjects as u64 } else { position / self.count };
         position as usize
     }
 
-    /// Which of the images of its class or prompt an image is.
+    /// Returns the index of an image among the images of its class or prompt.
     pub fn sample(self, position: u64) -> u64 {
         if self.balanced { position / self.subjects as u64 } else { position % self.count }
     }
 
-    /// The position of the image of a number, if it is one of the run.
+    /// Returns the position of an image number; `None` if it is not part of the run.
     pub fn position(self, number: ImageIndex) -> Option<u64> {
         number.0.checked_sub(self.first).filter(|position| *position < self.images())
     }
 
-    /// The number that keys an image's randomness.
+    /// Returns the image number, which together with the seed determines the random numbers.
     pub fn number(self, position: u64) -> ImageIndex {
         ImageIndex(self.first + position)
     }
 }
 
-/// The file of an image among others.
+/// Returns the file name of an image in a folder.
 pub fn file_name(ImageIndex(number): ImageIndex) -> String {
     format!("{number:05}.png")
 }

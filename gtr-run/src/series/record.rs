@@ -1,4 +1,4 @@
-//! What the files of a run record, written and read: settings and plan, as texts of a PNG file.
+//! Metadata of the files of a run: settings and plan, written to and read from the text chunks of PNG files.
 
 use std::io::{BufRead, Seek};
 
@@ -10,84 +10,84 @@ use super::numbering::{Numbering, Subjects};
 use crate::Error;
 use crate::picture::{Bitmap, Text, ascii};
 
-/// The keyword of the settings in a PNG file, as JSON.
+/// PNG text keyword of the settings (JSON).
 const PARAMETERS: &str = "gtr.parameters";
 
-/// The keyword of the plan.
+/// PNG text keyword of the plan (JSON).
 const PLAN: &str = "gtr.plan";
 
-/// What is read of a file before its pixels, and its plan when unpacked, takes no more bytes than a plan may have.
+/// Memory limit for the chunks before the pixels, and for the decompressed plan, in bytes: the largest size of a plan.
 #[expect(clippy::cast_possible_truncation, reason = "64 MB")]
 const MOST: usize = MAX_PLAN_BYTES as usize;
 
-/// How an image came to be; with the plan all that is needed to make it again.
+/// Settings of images. Together with the plan they are sufficient to generate the images again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Parameters {
-    /// The version of the program that makes the images.
+    /// Version of the program.
     pub version: String,
-    /// The model, by name or path.
+    /// Name or path of the model.
     pub model: String,
-    /// Its weights, where they are not its own.
+    /// Path of the weights, if they are not those of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// The seed of random weights.
+    /// Seed of random weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub random_weights: Option<u64>,
-    /// Its autoencoder.
+    /// Path of the autoencoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vae: Option<String>,
-    /// Its text encoder.
+    /// Path of the text encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_encoder: Option<String>,
-    /// The type of its matrices, where it is not the usual one.
+    /// Data type of the matrices, if it is not the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
-    /// Where it computes, where that is not the processor.
+    /// Device, if it is not the CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Height and width of a picture in pixels, where they are not the model's.
+    /// Height and width of an image in pixels, if they are not those of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<(u32, u32)>,
-    /// What is asked for.
+    /// Classes or prompts.
     #[serde(flatten)]
     pub subjects: Subjects,
-    /// Images of each class or prompt, or of all.
+    /// Number of images per class or prompt, or the total number if balanced.
     pub count: u32,
-    /// The number of the first image.
+    /// Number of the first image.
     pub first_image: u64,
-    /// What all randomness grows from.
+    /// Seed of the random numbers.
     pub seed: u64,
-    /// The scale of guidance.
+    /// Scale of classifier-free guidance.
     pub cfg: f64,
-    /// How it moves over the AR steps.
+    /// Schedule of the guidance scale over the AR steps.
     pub cfg_schedule: GuidanceSchedule,
-    /// Factor of the noise that is added while denoising.
+    /// Factor of the noise that is added in each diffusion step.
     pub temperature: f64,
-    /// Pixels that a pixel becomes, in both directions; decided by the first picture if it is not given.
+    /// Enlargement of an image in both directions. If `None`, the first image determines it.
     pub scale: Option<usize>,
-    /// What the images go on from.
+    /// Settings of inpainting and variations.
     #[serde(flatten)]
     pub inpainting: Inpainting,
 }
 
-/// What images went on from, and what was made several times.
+/// Settings of inpainting and variations.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Inpainting {
-    /// The picture that they go on from.
+    /// Path of the initial image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
-    /// What of it is generated anew.
+    /// Path of the mask of the region to regenerate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<String>,
-    /// By how many tokens the mask is widened.
+    /// Number of tokens by which the mask is dilated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dilate: Option<u32>,
-    /// How often the reconstruction is made.
+    /// Number of reconstructions per image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reseed_reconstruction: Option<u32>,
 }
 
-/// What all files of a run record.
+/// Metadata of all files of a run.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     pub(crate) parameters: Parameters,
@@ -95,17 +95,17 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// What is recorded of a run.
+    /// Collects the metadata of a run.
     pub fn new(parameters: Parameters, plan: &Plan) -> Self {
         Self { parameters, plan: plan.to_document().to_json() }
     }
 
-    /// What is asked for.
+    /// Returns the classes or prompts.
     pub fn subjects(&self) -> &Subjects {
         &self.parameters.subjects
     }
 
-    /// What the images of a run have in common, besides what is asked for, as JSON.
+    /// Returns the common settings of all images of a run as JSON, without prompts and numbering.
     pub fn settings(&self, scale: usize) -> serde_json::Value {
         let parameters = Parameters { scale: Some(scale), ..self.parameters.clone() };
         let mut settings = serde_json::to_value(parameters).unwrap_or_default();
@@ -117,15 +117,15 @@ impl Recipe {
         settings
     }
 
-    /// The file of an image that has one of its own; it says how this image alone is made.
+    /// Encodes a single image as PNG. Its metadata describe only this image.
     ///
     /// # Errors
-    /// [`Error::Failure`] for a picture that no PNG file can hold.
+    /// [`Error::Failure`] if the image cannot be encoded as PNG.
     pub fn png(&self, numbering: Numbering, position: u64, picture: &Picture, scale: usize) -> Result<Vec<u8>, Error> {
         Bitmap::of(picture, scale).png(&self.alone(numbering, position, scale).texts())
     }
 
-    /// How an image alone is made.
+    /// Returns the metadata of a single image.
     pub(crate) fn alone(&self, numbering: Numbering, position: u64, scale: usize) -> Self {
         let mut recipe = self.clone();
         recipe.parameters.scale = Some(scale);
@@ -135,9 +135,9 @@ impl Recipe {
         recipe
     }
 
-    /// What a file records: settings and plan.
+    /// Returns the texts stored in a file: settings and plan.
     pub(crate) fn recorded(&self) -> [String; 2] {
-        // Numbers and texts, which JSON can hold.
+        // Numbers and strings always serialize to JSON.
         [ascii(&serde_json::to_string(&self.parameters).unwrap_or_default()), self.plan.clone()]
     }
 
@@ -151,23 +151,23 @@ impl Recipe {
     }
 }
 
-/// The texts of a PNG file that a run made, as they are written: nothing of them is checked.
+/// Metadata of a PNG file. It is untrusted input; the texts are not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows of pixels.
+    /// Height in pixels.
     pub height: u32,
-    /// The settings, as JSON.
+    /// Settings as JSON.
     pub parameters: String,
-    /// The plan, as JSON; or why it cannot be unpacked.
+    /// Plan as JSON, or the error of its decompression.
     pub plan: Result<String, String>,
 }
 
-/// Reads what a PNG file records; its pixels are not looked at. None if it records nothing.
+/// Reads the metadata of a PNG file without decoding its pixels. Returns `None` if the file has no metadata of this program.
 ///
 /// # Errors
-/// Those of the decoder, also for a file that takes more than 64 MB before its pixels.
+/// Those of the decoder, for example if the chunks before the pixels need more than 64 MB.
 pub fn recorded(file: impl BufRead + Seek) -> Result<Option<Recorded>, png::DecodingError> {
     let reader = png::Decoder::new_with_limits(file, png::Limits { bytes: MOST }).read_info()?;
     let info = reader.info();
@@ -189,7 +189,7 @@ mod tests {
     use super::ascii;
 
     #[test]
-    fn letters_beyond_ascii_are_escaped() {
+    fn non_ascii_characters_are_escaped() {
         let text = "{\"prompts\":[\"caf\u{e9} \u{1f431}\"]}";
         let escaped = ascii(text);
         assert_eq!(escaped, r#"{"prompts":["caf\u00e9 \ud83d\udc31"]}"#);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gtr_backends::{BackendError, Squares};
+use gtr_backends::{BackendError, PeakRate};
 use serde::Serialize;
 
 /// Sizes of the square matrices.
@@ -25,7 +25,7 @@ impl Machine {
     pub(super) fn measure() -> Result<Self, BackendError> {
         let mut rate = 0.0_f64;
         for side in SIDES {
-            let squares = Squares::new(side)?;
+            let squares = PeakRate::new(side)?;
             for _ in 0..TIMES {
                 let started = Instant::now();
                 let operations = squares.multiply()?;

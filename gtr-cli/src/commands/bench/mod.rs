@@ -14,7 +14,7 @@ use serde::Serialize;
 use self::machine::Machine;
 use self::timed::{Timed, Times};
 use super::to_json;
-use crate::args::{BenchArgs, BenchFormat, Chosen};
+use crate::args::{BenchArgs, BenchFormat, SelectedSchedule};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
@@ -158,7 +158,7 @@ fn plan<G: MaskedGenerator>(name: &str, generator: &G, registry: &Registry) -> R
     let preset = preset::find(name)?;
     let mut schedule = preset.schedule.clone();
     schedule.set_default_timestep_limit(generator.timestep_limit())?;
-    let plan = Chosen { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid(), registry)?.plan;
+    let plan = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid(), registry)?.plan;
     Ok((preset.name.clone(), plan))
 }
 

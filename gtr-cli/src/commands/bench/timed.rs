@@ -60,8 +60,8 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
         self.inner.timestep_limit()
     }
 
-    fn offers(&self) -> &[Capability] {
-        self.inner.offers()
+    fn capabilities(&self) -> &[Capability] {
+        self.inner.capabilities()
     }
 
     fn canvas(&mut self, prompts: &[G::Prompt], guided: bool) -> Result<G::Canvas, G::Error> {

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use gtr_backends::{EMBEDDED, Families};
 use gtr_core::{AxisName, Plan, PlanDocument, TimestepLimit};
-use gtr_draw::words::in_words;
+use gtr_draw::config_text::config_text;
 use gtr_run::arguments::quoted;
 use gtr_run::series::{self, Parameters};
 use serde_json::{Value, json};
 
-use super::replan;
+use super::plan_flags;
 use crate::args::{InspectArgs, InspectFormat};
 use crate::catalogue::Catalogue;
 use crate::commands::to_json;
-use crate::ending;
+use crate::extension;
 use crate::error::{CliError, ExitStatus};
 use crate::input::Seekable;
 use crate::output::{self, Target};
@@ -98,7 +98,7 @@ impl Recorded {
         // Without a mask, only the plan says which tokens are known.
         let told = plan.known().is_empty() || parameters.has_mask();
         let flags =
-            if told { replan::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue) } else { None };
+            if told { plan_flags::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue) } else { None };
         Ok(Self { width, height, settings, parameters, plan, flags })
     }
 
@@ -123,7 +123,7 @@ impl Recorded {
     fn tell(&self, args: &InspectArgs, command: Option<&str>) -> String {
         let (file, schedule) = (args.file.display(), self.plan.schedule());
         let settings = self.settings.as_object().into_iter().flatten().filter(|(name, _)| *name != "version");
-        let axes = AxisName::ALL.map(|axis| (axis.to_string(), in_words(schedule.axis(axis))));
+        let axes = AxisName::ALL.map(|axis| (axis.to_string(), config_text(schedule.axis(axis))));
         let lines: Vec<_> =
             settings.map(|(name, value)| (name.replace('_', " "), value.to_string())).chain(axes).collect();
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -160,7 +160,7 @@ fn limit_of(model: &str, families: &Families) -> Option<TimestepLimit> {
 
 /// Returns a path next to another one: `three-again.png` for `three.png`. An image from a pipe is called `picture`.
 fn beside(path: &Path, ending: &str) -> PathBuf {
-    if ending::is_free(path) {
+    if extension::is_free(path) {
         return PathBuf::from(format!("picture-{ending}"));
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -2,7 +2,7 @@
 
 mod checkpoint;
 mod image;
-mod replan;
+mod plan_flags;
 mod trace;
 
 use std::io::{Read as _, Seek as _};
@@ -13,20 +13,20 @@ use gtr_backends::trace::FORMAT;
 
 use crate::args::InspectArgs;
 use crate::catalogue::Catalogue;
-use crate::ending;
+use crate::extension;
 use crate::error::{CliError, ExitStatus};
 use crate::input::{self, is_stream};
 use crate::output;
 
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
-    output::apart(
+    output::refuse_same_file(
         &[("--out", args.out.as_deref()), ("--plan-out", args.plan_out.as_deref())],
         &[("FILE", Some(&args.file))],
     )?;
     let format = args.format()?;
     if let Some(path) = &args.plan_out {
-        ending::check("--plan-out", path, "a plan", &["json"])?;
+        extension::check("--plan-out", path, "a plan", &["json"])?;
     }
     if args.out.is_none() && args.plan_out.as_deref().is_some_and(is_stream) {
         return Err(CliError::usage(
@@ -38,7 +38,7 @@ pub(super) fn run(args: &InspectArgs, catalogue: &Catalogue) -> Result<ExitStatu
     let read = file.by_ref().take(START).read_to_end(&mut start).and_then(|_| file.rewind());
     read.map_err(|error| gtr_run::reading::failed(&args.file, &error))?;
     let content = content(&args.file, &start);
-    if matches!(content, Content::Trace | Content::Checkpoint) && ending::is_free(&args.file) {
+    if matches!(content, Content::Trace | Content::Checkpoint) && extension::is_free(&args.file) {
         let shown = args.file.display();
         return Err(CliError::Failure(format!("{shown}: cannot read tensors from a pipe: give their file")));
     }

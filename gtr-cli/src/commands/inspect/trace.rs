@@ -13,7 +13,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use gtr_draw::page::{self, TraceBatch, TraceData, TraceImage, TraceStep};
 use gtr_draw::table::{Align, Rows, count};
-use gtr_draw::words::in_words;
+use gtr_draw::config_text::config_text;
 use gtr_run::picture::Bitmap;
 
 /// Largest number of images on a page.
@@ -129,7 +129,7 @@ fn pairs(description: &Description) -> Vec<(&'static str, String)> {
     ];
     pairs.retain(|(_, text)| !text.is_empty());
     let schedule = description.plan.schedule();
-    pairs.extend(AxisName::ALL.map(|axis| (axis.as_str(), in_words(schedule.axis(axis)))));
+    pairs.extend(AxisName::ALL.map(|axis| (axis.as_str(), config_text(schedule.axis(axis)))));
     pairs
 }
 

@@ -3,7 +3,7 @@
 use gtr_core::preset::Preset;
 use gtr_core::{Grid, Registry, Seed};
 
-use crate::args::Chosen;
+use crate::args::SelectedSchedule;
 use crate::error::CliError;
 use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
 use gtr_draw::palette::category;
@@ -20,7 +20,7 @@ type Place = (f64, f64, String);
 pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses, registry: &Registry) -> Result<String, CliError> {
     let mut families: Vec<(String, Vec<Place>)> = Vec::new();
     for preset in presets {
-        let chosen = Chosen { name: preset.name.clone(), home_grid: None, schedule: preset.schedule.clone() };
+        let chosen = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule: preset.schedule.clone() };
         let plan = chosen.plan(grid, registry)?.plan;
         let Some(loss) = losses.of(&plan, Seed(0)).total() else { continue };
         let steps = gtr_core::cost::float(plan.steps().len());

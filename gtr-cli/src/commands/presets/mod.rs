@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use gtr_core::preset::{self, Preset, Status};
 use gtr_core::{Grid, Registry, Seed};
 
-use crate::args::{Chosen, ListFormat, PresetsArgs};
+use crate::args::{SelectedSchedule, ListFormat, PresetsArgs};
 use crate::catalogue::Catalogue;
 use crate::commands::plan::HOME;
 use crate::commands::plot::Plot;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &PresetsArgs, catalogue: &Catalogue) -> Result<ExitStatu
         ListFormat::Json => to_json(&wanted),
         ListFormat::Text => {
             let mut text =
-                wanted.iter().map(|preset| in_words(preset, &losses, registry)).collect::<Result<String, _>>()?;
+                wanted.iter().map(|preset| describe(preset, &losses, registry)).collect::<Result<String, _>>()?;
             if let Some(preset) = one {
                 // Writing to a String cannot fail.
                 let _ = write!(text, "\n{}", to_json(&preset.schedule));
@@ -47,14 +47,14 @@ pub(super) fn run(args: &PresetsArgs, catalogue: &Catalogue) -> Result<ExitStatu
     Ok(ExitStatus::Success)
 }
 
-fn in_words(preset: &Preset, losses: &Losses, registry: &Registry) -> Result<String, CliError> {
+fn describe(preset: &Preset, losses: &Losses, registry: &Registry) -> Result<String, CliError> {
     let status = match preset.status {
         Status::Published => "published",
         Status::Ours => "ours",
     };
     let Preset { name, summary, source, home_grid, .. } = preset;
     let source = wrap(&format!("Source: {source}"), 4, 2);
-    let chosen = Chosen { name: name.clone(), home_grid: None, schedule: preset.schedule.clone() };
+    let chosen = SelectedSchedule { name: name.clone(), home_grid: None, schedule: preset.schedule.clone() };
     let lost = losses.of(&chosen.plan(*home_grid, registry)?.plan, Seed(0)).line(losses);
     Ok(format!("{name} ({home_grid}, {status})\n{}{source}{}", wrap(summary, 4, 0), wrap(&lost, 4, 2)))
 }

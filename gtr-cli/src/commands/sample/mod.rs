@@ -1,13 +1,13 @@
 //! `sample`: generates images.
 
 mod batch;
-mod begin;
-mod many;
+mod init_image;
+mod many_images;
 mod model;
 mod preview;
 mod progress;
 mod variance;
-mod watch;
+mod observers;
 
 use std::path::Path;
 use std::time::Instant;
@@ -21,14 +21,14 @@ use gtr_run::bulk::prompts::{self, Prompt};
 use gtr_run::bulk::{self, Layout};
 use gtr_run::series::{Inpainting, Numbering, Parameters, Place, Recipe, Series, Subjects};
 
-use self::begin::Begin;
+use self::init_image::InitImage;
 use self::model::Opened;
 use self::variance::Variance;
-use self::watch::Watch;
+use self::observers::Observers;
 use crate::args::SampleArgs;
 use crate::catalogue::Catalogue;
 use crate::commands::{plan_file, warn_of_weak_guidance};
-use crate::ending;
+use crate::extension;
 use crate::error::{CliError, ExitStatus};
 use crate::input::is_stream;
 use crate::memory;
@@ -41,23 +41,23 @@ pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus
     if args.plan.is_some() {
         args.schedule.refuse("the plan of --plan")?;
     }
-    output::apart(
-        &[("--out", Some(&args.out)), ("--trace", args.trace.as_deref()), ("--animate", args.look.animate.as_deref())],
+    output::refuse_same_file(
+        &[("--out", Some(&args.out)), ("--trace", args.trace.as_deref()), ("--animate", args.preview.animate.as_deref())],
         &[
             ("--plan", args.plan.as_deref()),
             ("--schedule", args.schedule.schedule.as_deref()),
-            ("--init", args.going_on.init.as_deref()),
-            ("--mask", args.going_on.mask.as_deref()),
+            ("--init", args.inpaint.init.as_deref()),
+            ("--mask", args.inpaint.mask.as_deref()),
             ("--prompts", args.bulk.prompts.as_deref()),
             ("--weights", args.model.weights.as_deref()),
         ],
     )?;
-    if args.look.preview && is_stream(&args.out) {
+    if args.preview.preview && is_stream(&args.out) {
         return Err(CliError::usage("--preview and --out - both use standard output: write the image to a file"));
     }
     if let Some(trace) = &args.trace {
-        ending::check("--trace", trace, "a trace", &["safetensors"])?;
-        if ending::is_free(trace) {
+        extension::check("--trace", trace, "a trace", &["safetensors"])?;
+        if extension::is_free(trace) {
             let shown = trace.display();
             return Err(CliError::usage(format_args!("--trace {shown}: expected a file, found a pipe or a device")));
         }
@@ -112,7 +112,7 @@ enum Destination {
 impl Destination {
     /// Checks, before a model is loaded, that the images can be written.
     fn new(args: &SampleArgs, texts: usize) -> Result<Self, CliError> {
-        if let Some(place) = many::place(args)? {
+        if let Some(place) = many_images::place(args)? {
             refuse_with_many(args)?;
             return Ok(Self::Bulk(place));
         }
@@ -130,7 +130,7 @@ fn numbering(args: &SampleArgs, subjects: usize) -> Result<Numbering, CliError> 
 /// The picture or the folder that was asked for.
 fn place(args: &SampleArgs, numbering: Numbering) -> Result<Place, CliError> {
     output::refuse_terminal(Some(&args.out), "a PNG picture")?;
-    Ok(Place::new(&args.out, numbering, args.going_on.reconstructions())?)
+    Ok(Place::new(&args.out, numbering, args.inpaint.reconstructions())?)
 }
 
 /// Pixels that a pixel becomes, where that was said.
@@ -141,7 +141,7 @@ fn scale(args: &SampleArgs) -> Option<usize> {
 /// What the files of the run record.
 fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Settings) -> Recipe {
     let text = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-    let (model, going_on) = (&args.model, &args.going_on);
+    let (model, inpaint) = (&args.model, &args.inpaint);
     let parameters = Parameters {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.model.clone(),
@@ -161,10 +161,10 @@ fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Setting
         temperature: settings.temperature,
         scale: None,
         inpainting: Inpainting {
-            init: text(&going_on.init),
-            mask: text(&going_on.mask),
-            dilate: going_on.dilate,
-            reseed_reconstruction: going_on.reseed_reconstruction,
+            init: text(&inpaint.init),
+            mask: text(&inpaint.mask),
+            dilate: inpaint.dilate,
+            reseed_reconstruction: inpaint.reseed_reconstruction,
         },
     };
     Recipe::new(parameters, plan)
@@ -188,7 +188,7 @@ fn generate(
     started: Instant,
 ) -> Result<ExitStatus, CliError> {
     let Opened { mut generator, prompts, subjects, weights, shape, .. } = opened;
-    let begin = Begin::read(args, generator.grid(), shape)?;
+    let begin = InitImage::read(args, generator.grid(), shape)?;
     let plan = plan(args, catalogue, &generator, begin.as_ref())?;
     let guidance = Guidance::new(
         args.cfg.or(opened.guidance).unwrap_or(1.0),
@@ -210,9 +210,9 @@ fn generate(
         Destination::Bulk(place) => {
             let numbering = numbering(args, prompts.len())?;
             batch::check(args, &plan, shape, numbering)?;
-            let run = many::describe(args, &catalogue.families, &place, (numbering, &recipe, &plan))?;
+            let run = many_images::describe(args, &catalogue.families, &place, (numbering, &recipe, &plan))?;
             let job = |position: &u64| job::<AnyModel>(&prompts, numbering, *position);
-            return many::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
+            return many_images::generate(args, &place, (run, recipe), plan.steps().len(), |positions, progress| {
                 let jobs: Vec<_> = positions.iter().map(job).collect();
                 sampler.batch(&jobs, &settings).observe(progress).run(&mut generator)
             });
@@ -229,14 +229,14 @@ fn generate(
     let mut tracer = tracer.transpose()?;
     let (images, batch) = (numbering.images(), u64::from(args.batch));
     let interrupt = signals::interrupt("images that are not written are lost");
-    let mut watch = Watch::new(args, numbering, &plan, &interrupt)?;
+    let mut watch = Observers::new(args, numbering, &plan, &interrupt)?;
     let mut variance = Variance::default();
     let mut next = 0;
     while next < images {
         let end = images.min(next.saturating_add(batch));
         let jobs: Vec<_> = (next..end)
             .map(|position| Job {
-                init: begin.as_ref().map(Begin::picture),
+                init: begin.as_ref().map(InitImage::picture),
                 ..job::<AnyModel>(&prompts, numbering, position)
             })
             .collect();
@@ -274,7 +274,7 @@ fn generate(
     watch.finish()?;
     let parameters = series.finish()?;
     tracer.map(Tracer::finish).transpose()?;
-    let variance = args.going_on.reseed_reconstruction.map(|_| variance.mean());
+    let variance = args.inpaint.reseed_reconstruction.map(|_| variance.mean());
     let done = Done { parameters, plan, images, variance };
     output::summary(&done.tell(args, started.elapsed().as_secs_f64()), &args.out)?;
     Ok(ExitStatus::Success)
@@ -295,10 +295,10 @@ fn job<G: MaskedGenerator>(prompts: &[G::Prompt], numbering: Numbering, position
 /// Returns an error if a flag for a few images is used with many images.
 fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
     let flags = [
-        ("--init", args.going_on.init.is_some()),
-        ("--reseed-reconstruction", args.going_on.reseed_reconstruction.is_some()),
-        ("--animate", args.look.animate.is_some()),
-        ("--preview", args.look.preview),
+        ("--init", args.inpaint.init.is_some()),
+        ("--reseed-reconstruction", args.inpaint.reseed_reconstruction.is_some()),
+        ("--animate", args.preview.animate.is_some()),
+        ("--preview", args.preview.preview),
     ];
     match flags.into_iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(CliError::usage(format_args!(
@@ -310,7 +310,7 @@ fn refuse_with_many(args: &SampleArgs) -> Result<(), CliError> {
 
 /// Returns the seed of each reconstruction. The first one is the seed of the run.
 fn reconstruction_seeds(args: &SampleArgs, plan: &Plan) -> Result<Vec<Seed>, CliError> {
-    let Some(count) = args.going_on.reseed_reconstruction else { return Ok(vec![Seed(args.seed)]) };
+    let Some(count) = args.inpaint.reseed_reconstruction else { return Ok(vec![Seed(args.seed)]) };
     if plan.stages().iter().all(|stage| stage.role() == Role::Generation) {
         return Err(CliError::usage(
             "--reseed-reconstruction: the plan has no reconstruction stage: use --order bisection or block with at least 2 stages",
@@ -324,10 +324,10 @@ fn plan<G: MaskedGenerator>(
     args: &SampleArgs,
     catalogue: &Catalogue,
     generator: &G,
-    begin: Option<&Begin>,
+    begin: Option<&InitImage>,
 ) -> Result<Plan, CliError> {
     let plan = plan_for(args, catalogue, generator, begin)?;
-    begin::check(&plan, begin, args)?;
+    init_image::check(&plan, begin, args)?;
     Ok(plan)
 }
 
@@ -335,13 +335,13 @@ fn plan_for<G: MaskedGenerator>(
     args: &SampleArgs,
     catalogue: &Catalogue,
     generator: &G,
-    begin: Option<&Begin>,
+    begin: Option<&InitImage>,
 ) -> Result<Plan, CliError> {
     let (grid, limit) = (generator.grid(), generator.timestep_limit());
     let Some(path) = &args.plan else {
         let mut chosen = args.schedule.choose(catalogue)?;
         chosen.schedule.set_default_timestep_limit(limit)?;
-        return Ok(chosen.plan_rest(&begin::known_tokens(begin, grid), &catalogue.registry)?.plan);
+        return Ok(chosen.plan_rest(&init_image::known_tokens(begin, grid), &catalogue.registry)?.plan);
     };
     plan_file::read(path, (&args.model.model, grid, limit), &catalogue.registry)
 }
@@ -369,7 +369,7 @@ impl Done {
         let plural = if images == 1 { "" } else { "s" };
         let random =
             args.model.random_weights.map_or_else(String::new, |seed| format!(", random weights (seed {seed})"));
-        let reconstructions = args.going_on.reseed_reconstruction.unwrap_or_default();
+        let reconstructions = args.inpaint.reseed_reconstruction.unwrap_or_default();
         let apart = self.variance.map_or_else(String::new, |variance| {
             format!(", mean pixel variance {variance:.5} over {reconstructions} reconstructions")
         });

@@ -130,7 +130,7 @@ fn load(args: &SampleArgs, families: &Families, width: Option<usize>) -> Result<
     let options = OpenOptions::new(args.model.files(), args.model.compute()?).with_text_width(width);
     let mut generator = family.open(&found, &options)?;
     check_vae(&args.model.model, generator.makes_pictures(), family.autoencoder())?;
-    if let Some(encoder) = encoder(args, generator.offers().contains(&Capability::Encoding))? {
+    if let Some(encoder) = encoder(args, generator.capabilities().contains(&Capability::Encoding))? {
         generator.set_encoder(encoder)?;
     }
     let spec = generator.spec();
@@ -175,7 +175,7 @@ fn check_vae(model: &str, makes_pictures: bool, form: &str) -> Result<(), CliErr
 
 /// Opens the encoder for the image of --init, if there is one and the tokens are latents.
 fn encoder(args: &SampleArgs, encodes_already: bool) -> Result<Option<KlEncoder>, CliError> {
-    if args.going_on.init.is_none() || encodes_already {
+    if args.inpaint.init.is_none() || encodes_already {
         return Ok(None);
     }
     let model = &args.model;

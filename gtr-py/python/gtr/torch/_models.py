@@ -133,7 +133,7 @@ class Driver:
         if here != grid:
             (height, width), (rows, columns) = grid, here
             raise ModelError(
-                f"the plan is for a grid of {height}x{width}, the model for one of {rows}x{columns}: "
+                f"the plan is for a grid of {height}x{width}, but the model has a grid of {rows}x{columns}; "
                 f"plan with grid=({rows}, {columns})"
             )
         yield

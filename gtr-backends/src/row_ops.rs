@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Result, Tensor};
 use rayon::prelude::*;
 
-use crate::numbers::numbers;
+use crate::host_slice::numbers;
 
 /// Normalises the last dimension (mean 0, variance 1). `affine`, if given, is a scale and a shift `[width]`. If `modulation`
 /// is given, each row starts with a shift and a scale: the row is then multiplied by `1 + scale` and `shift` is added.

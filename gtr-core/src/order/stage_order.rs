@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::farthest::farthest;
 use super::lattice::lattice;
-use crate::{Grid, ImageIndex, Purpose, Seed, Stream, TokenIndex};
+use crate::{Grid, ImageIndex, StreamPurpose, Seed, Stream, TokenIndex};
 
 /// Order of the tokens within a stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Within {
+pub enum StageOrder {
     /// Random order, different for each image.
     #[default]
     Random,
@@ -25,7 +25,7 @@ pub enum Within {
     Listed,
 }
 
-impl Within {
+impl StageOrder {
     /// Returns the tokens of one stage in generation order.
     ///
     /// `stage` is the index of the stage in the plan, `tokens` lists its tokens as the plan does, and `known` holds the
@@ -39,7 +39,7 @@ impl Within {
     ) -> Vec<TokenIndex> {
         let shuffled = || {
             let mut order = tokens.to_vec();
-            Stream::new(seed, Purpose::TokenOrder, image, stage as u64).shuffle(&mut order);
+            Stream::new(seed, StreamPurpose::TokenOrder, image, stage as u64).shuffle(&mut order);
             order
         };
         match self {

@@ -173,7 +173,7 @@ impl Origin {
 /// Returns the start time of the process with this PID, if it exists.
 fn start(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in parentheses, which may hold anything; the state is the third, the start the 22nd.
+    // The second field is a name in parentheses, which may contain any character; the state is the third, the start the 22nd.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     // A zombie process cannot write any more.
     if matches!(fields.next()?, "Z" | "X") {
@@ -315,9 +315,9 @@ mod tests {
         }
     }
 
-    /// Only one of many processes takes over a stale lock.
+    /// Many processes try to take over a stale lock at the same time.
     #[test]
-    fn one_takes_over() {
+    fn only_one_process_takes_over() {
         for _ in 0..20 {
             let (_folder, path) = holder(|process| process.pid = u32::MAX);
             let claims: Vec<_> = thread::scope(|scope| {

@@ -21,7 +21,7 @@ use crate::output::{self, Target};
 const MOST: usize = 1 << 29;
 
 /// The observers of a run.
-pub(super) struct Watch {
+pub(super) struct Observers {
     progress: Progress,
     animation: Option<Animation>,
     preview: Option<Preview>,
@@ -38,7 +38,7 @@ struct Animation {
     bytes: usize,
 }
 
-impl Watch {
+impl Observers {
     /// Creates the observers, before the run starts.
     pub(super) fn new(
         args: &SampleArgs,
@@ -47,7 +47,7 @@ impl Watch {
         interrupt: &Interrupt,
     ) -> Result<Self, CliError> {
         let images = numbering.images();
-        let animation = args.look.animate.as_deref().map(|path| {
+        let animation = args.preview.animate.as_deref().map(|path| {
             if images > args.batch.into() {
                 return Err(CliError::usage(format_args!(
                     "--animate requires all images in one batch: use --batch {images}, or fewer images"
@@ -58,7 +58,7 @@ impl Watch {
             })?;
             Ok(Animation { format, target: Target::new(path)?, frames: Vec::new(), bytes: 0 })
         });
-        let reconstructions = args.going_on.reconstructions();
+        let reconstructions = args.inpaint.reconstructions();
         let batches = images.div_ceil(args.batch.into()).saturating_mul(reconstructions.into());
         Ok(Self {
             progress: Progress::new(
@@ -115,7 +115,7 @@ impl Watch {
 
 /// Returns the preview if it is requested and standard output is a terminal.
 fn preview(args: &SampleArgs) -> Option<Preview> {
-    if !args.look.preview {
+    if !args.preview.preview {
         return None;
     }
     let preview = Preview::new();
@@ -139,7 +139,7 @@ impl Animation {
     }
 }
 
-impl<G: MaskedGenerator<Image = Picture, Error = BackendError>> Observer<G> for Watch {
+impl<G: MaskedGenerator<Image = Picture, Error = BackendError>> Observer<G> for Observers {
     type Error = gtr_run::Error;
 
     fn start(&mut self, generator: &G, canvas: &G::Canvas) -> Result<(), gtr_run::Error> {

@@ -7,13 +7,13 @@ use crate::error::Context;
 
 /// Two square matrices to multiply.
 #[derive(Debug)]
-pub struct Squares {
+pub struct PeakRate {
     side: usize,
     a: Tensor,
     b: Tensor,
 }
 
-impl Squares {
+impl PeakRate {
     /// Creates matrices with `side` rows.
     ///
     /// # Errors

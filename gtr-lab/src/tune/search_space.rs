@@ -1,73 +1,74 @@
-//! From drafts to candidates that spend the budget on a model.
+//! Turns drafts into candidates within the budget of a model.
 
 use std::collections::BTreeSet;
 
 use gtr_core::cost::ArchSpec;
 use gtr_core::loss::{self, Field};
-use gtr_core::{Grid, ImageIndex, Plan, Purpose, Registry, Schedule, Seed, Stream, TimestepLimit, preset};
+use gtr_core::{Grid, ImageIndex, Plan, StreamPurpose, Registry, Schedule, Seed, Stream, TimestepLimit, preset};
 
-use super::draft::{Cut, Draft};
+use super::candidate::{Cut, Draft};
 use crate::Error;
 
-/// Random numbers of a search: `image` is the index of the candidate, `place` the index of the attempt. `Other(0)` is taken by the judge.
-pub(super) const SEARCH: Purpose = Purpose::Other(1);
-/// Images that a loss is averaged over.
+/// Purpose of the random numbers of a search: `image` is the index of the candidate, `place` the index of the attempt. The judge uses
+/// `Other(0)`.
+pub(super) const SEARCH: StreamPurpose = StreamPurpose::Other(1);
+/// Number of images that a loss is averaged over.
 const IMAGES: u64 = 4;
-/// What others are compared with.
+/// Name of the preset that is the baseline.
 pub const BASELINE: &str = "gtr-16";
-/// No candidate has more AR steps.
+/// Maximum number of AR steps of a candidate.
 const MOST_STEPS: u64 = 64;
-/// As often a draft is drawn in the place of one that is too dear or there already.
+/// Attempts to draw a draft that is within the budget and new.
 const ATTEMPTS: u64 = 20;
-/// So many times as many candidates are drawn as are measured; those that lose least are.
+/// Drafts drawn per candidate that is measured; those with the least loss are kept.
 const DRAWN: usize = 3;
 
-/// Where schedules are planned, and what their plans cost.
+/// Plans schedules on a model, and computes their cost and loss.
 #[derive(Clone, Debug)]
 pub struct Space<'r> {
-    /// Where implementations of schedules come from.
+    /// Registry of schedule implementations.
     pub registry: &'r Registry,
-    /// The model's grid.
+    /// Token grid of the model.
     pub grid: Grid,
-    /// The timesteps that the model is good for.
+    /// Range of timesteps that the model supports.
     pub limit: TimestepLimit,
-    /// What the model is made of.
+    /// Architecture of the model.
     pub arch: ArchSpec,
-    /// Whether images are guided, which doubles what they cost.
+    /// True with classifier-free guidance, which doubles the network evaluations.
     pub guided: bool,
-    /// The field that losses are computed on.
+    /// Field on which losses are computed.
     pub field: Field,
 }
 
 /// A schedule within the budget.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// What it is, in short.
+    /// Short name.
     pub name: String,
     /// The schedule.
     pub schedule: Schedule,
     /// Its plan on the model.
     pub plan: Plan,
-    /// Of an image.
+    /// Operations per image.
     pub operations: f64,
-    /// What the plan loses, in nats.
+    /// Loss of the plan, in nats.
     pub loss: f64,
 }
 
-/// Candidates to be measured, and how many lost too much for that.
+/// Candidates that were selected by loss.
 #[derive(Clone, Debug)]
 pub struct Sieved {
-    /// The first is the baseline.
+    /// The candidates; the first is the baseline.
     pub candidates: Vec<Candidate>,
-    /// How many were thrown out by their loss, before any image is made.
+    /// Number of candidates that were dropped for their loss.
     pub thrown_out: usize,
 }
 
 impl Space<'_> {
-    /// A preset on this grid.
+    /// Returns a preset on this grid.
     ///
     /// # Errors
-    /// [`Error::Core`] for a name that is not known, or a preset that does not fit.
+    /// [`Error::Core`] for an unknown name, or a preset that does not fit the grid.
     pub fn preset(&self, name: &str) -> Result<Candidate, Error> {
         let preset = preset::find(name)?;
         let mut schedule = preset.schedule.clone();
@@ -77,12 +78,12 @@ impl Space<'_> {
         Ok(Candidate { name: preset.name.clone(), schedule: preset.schedule.clone(), plan, operations, loss })
     }
 
-    /// As many candidates within a budget, fewer where there are not as many: `gtr-16` in as many steps as the budget
-    /// affords, other known schedules, and of three times as many drawn ones those that lose least. Which they are depends on the
-    /// arguments alone.
+    /// Returns at most `count` candidates within a budget: `gtr-16` with as many steps as the budget allows, other known schedules,
+    /// and random ones. Three times as many are drawn as needed, and those with the least loss are kept. The result depends only
+    /// on the arguments.
     ///
     /// # Errors
-    /// [`Error::Request`] for a budget that `gtr-16` exceeds in any number of steps.
+    /// [`Error::Request`] if `gtr-16` exceeds the budget with any number of steps.
     pub fn candidates(&self, budget: f64, seed: Seed, count: usize) -> Result<Sieved, Error> {
         let known = Draft::known();
         let mut candidates = vec![self.baseline(budget, known.first())?];
@@ -105,17 +106,17 @@ impl Space<'_> {
             }
         }
         let drawn = candidates.len();
-        // Stable: of those that lose as much, the first drawn.
+        // The sort is stable: ties keep the order of drawing.
         candidates[known_ones..].sort_by(|a, b| a.loss.total_cmp(&b.loss));
         candidates.truncate(count.max(known_ones));
         Ok(Sieved { thrown_out: drawn - candidates.len(), candidates })
     }
 
-    /// `gtr-16`, with as many steps as the budget affords.
+    /// Returns `gtr-16` with as many steps as the budget allows.
     fn baseline(&self, budget: f64, draft: Option<&Draft>) -> Result<Candidate, Error> {
         let preset = self.preset(BASELINE)?;
-        // At its own cost it is the preset itself, also on a grid to which it adapts.
-        #[expect(clippy::float_cmp, reason = "the same count of the same plan")]
+        // At its own cost, return the preset itself, even if it was adapted to the grid.
+        #[expect(clippy::float_cmp, reason = "the same operations of the same plan")]
         if preset.operations == budget {
             return Ok(preset);
         }
@@ -126,8 +127,8 @@ impl Space<'_> {
             None => {
                 let least = draft.and_then(|draft| self.cheapest(draft)).unwrap_or(preset);
                 Err(Error::request(format_args!(
-                    "--budget: {budget:.3e} operations an image are too few: {BASELINE} at its cheapest, in {} AR steps, takes \
-                     {:.3e} on this model, and it is what others are compared with",
+                    "--budget: {budget:.3e} operations per image are too few for the baseline: {BASELINE} in {} AR steps, its \
+                     cheapest form, takes {:.3e} on this model",
                     steps(&least),
                     least.operations
                 )))
@@ -135,20 +136,21 @@ impl Space<'_> {
         }
     }
 
-    /// A draft with as many AR steps as the budget affords.
+    /// Returns a draft with as many AR steps as the budget allows, or `None` if it exceeds the budget with any number.
     fn spend(&self, draft: &Draft, budget: f64) -> Option<Candidate> {
-        // More steps may cost less: with few, all have as many diffusion steps as the first.
+        // More steps may cost less: with few steps, all of them have as many diffusion steps as the first.
         let within = self.each(draft).filter(|candidate| candidate.operations <= budget);
         let mut most = within.max_by_key(|candidate| candidate.plan.steps().len())?;
         most.loss = self.loss(&most.plan).ok()?;
         Some(most)
     }
 
+    /// Returns a draft with the number of AR steps that costs least.
     fn cheapest(&self, draft: &Draft) -> Option<Candidate> {
         self.each(draft).min_by(|a, b| a.operations.total_cmp(&b.operations))
     }
 
-    /// A draft with any number of AR steps.
+    /// Returns a draft with each possible number of AR steps.
     fn each(&self, draft: &Draft) -> impl Iterator<Item = Candidate> {
         let tokens = self.stages(draft.cut, draft.shares.len());
         let steps = tokens.iter().sum::<u64>().min(MOST_STEPS);
@@ -158,11 +160,11 @@ impl Space<'_> {
     fn candidate(&self, draft: &Draft, schedule: Schedule) -> Option<Candidate> {
         let plan = self.plan(&schedule)?;
         let operations = self.operations(&plan);
-        // Known of the one that is chosen.
+        // The loss is computed later, only for the candidate that is chosen.
         Some(Candidate { name: draft.name(&schedule), schedule, plan, operations, loss: 0.0 })
     }
 
-    /// Tokens of as many stages; none, where the grid has not as many.
+    /// Returns the tokens of each of `stages` stages; empty if the grid does not have that many.
     fn stages(&self, cut: Cut, stages: usize) -> Vec<u64> {
         let one_each = Draft { cut, shares: vec![1; stages], t_max: 1, t_min: 1, t_rec: 1, beta: 0 };
         let least = one_each.schedule(stages as u64, &vec![1; stages]);
@@ -170,7 +172,7 @@ impl Space<'_> {
         plan.map_or_else(Vec::new, |plan| plan.summary().stages.iter().map(|stage| stage.tokens as u64).collect())
     }
 
-    /// The plan, if the grid meets the schedule as it is.
+    /// Returns the plan, or `None` if the schedule would have to be adapted to the grid.
     fn plan(&self, schedule: &Schedule) -> Option<Plan> {
         let mut schedule = schedule.clone();
         schedule.set_default_timestep_limit(self.limit).ok()?;
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_within_the_budget_sound_and_no_two_the_same() {
+    fn candidates_are_within_the_budget_sound_and_distinct() {
         let space = digits();
         let budget = space.preset("gtr-16").unwrap().operations;
         let Sieved { candidates, thrown_out } = space.candidates(budget, Seed(1), 40).unwrap();
@@ -252,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_drawn_and_loses_most_is_thrown_out() {
+    fn drafts_with_the_largest_loss_are_dropped() {
         let space = digits();
         let budget = space.preset("gtr-16").unwrap().operations;
         let few = space.candidates(budget, Seed(1), 12).unwrap();
         let known = Draft::known().len();
         let drawn = &few.candidates[known..];
         assert!(drawn.is_sorted_by(|a, b| a.loss <= b.loss));
-        // Of other draws, as many as the sieve would see, some lose more than all that it kept.
+        // Among as many draws, some have a larger loss than every candidate that was kept.
         let worst = drawn.last().unwrap().loss;
         let lost = (0..DRAWN as u64 * drawn.len() as u64).filter_map(|number| {
             let mut stream = Stream::new(Seed(1), SEARCH, ImageIndex(number), 0);
@@ -269,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_nothing_meets_is_refused() {
+    fn a_budget_below_the_baseline_is_refused() {
         let error = digits().candidates(1e6, Seed(1), 8).unwrap_err().to_string();
-        assert!(error.contains("1.000e6") && error.contains("gtr-16 at its cheapest, in 4 AR steps, takes"), "{error}");
+        assert!(error.contains("1.000e6") && error.contains("gtr-16 in 4 AR steps, its cheapest form, takes"), "{error}");
     }
 }

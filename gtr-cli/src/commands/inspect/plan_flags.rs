@@ -1,6 +1,6 @@
 //! The flags that reproduce a recorded plan.
 
-use gtr_core::{AxisName, Config, Plan, Schedule, TimestepLimit, TokenSet, preset};
+use gtr_core::{AxisName, AxisConfig, Plan, Schedule, TimestepLimit, TokenSet, preset};
 use serde_json::Value;
 
 use crate::args::{self, Cli, Command};
@@ -35,8 +35,8 @@ pub(super) fn flags(plan: &Plan, limit: Option<TimestepLimit>, catalogue: &Catal
 /// Adds the flags that change one configuration of an axis into another.
 fn change(
     axis: AxisName,
-    from: &Config,
-    to: &Config,
+    from: &AxisConfig,
+    to: &AxisConfig,
     with_limit: bool,
     catalogue: &Catalogue,
     flags: &mut Vec<String>,
@@ -44,7 +44,7 @@ fn change(
     let mut from = from.clone();
     if from.kind != to.kind {
         flags.extend([format!("--{axis}"), to.kind.clone()]);
-        from = catalogue.find(axis, &to.kind).map_or_else(|| Config::new(&to.kind), |kind| kind.default.clone());
+        from = catalogue.find(axis, &to.kind).map_or_else(|| AxisConfig::new(&to.kind), |kind| kind.default.clone());
     }
     for (name, value) in &to.params {
         if from.params.get(name) == Some(value) {
@@ -55,7 +55,7 @@ fn change(
             continue;
         }
         let known = catalogue.find(axis, &to.kind).is_some_and(|kind| kind.form(name).is_some());
-        match in_words(value) {
+        match describe(value) {
             Some(text) if known || limit => flags.extend([format!("--{}", name.replace('_', "-")), text]),
             _ => flags.extend(["--set".to_owned(), format!("{axis}.{name}={value}")]),
         }
@@ -63,11 +63,11 @@ fn change(
 }
 
 /// Formats a value for its flag.
-fn in_words(value: &Value) -> Option<String> {
+fn describe(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
-        Value::Array(values) => Some(values.iter().map(in_words).collect::<Option<Vec<_>>>()?.join(",")),
+        Value::Array(values) => Some(values.iter().map(describe).collect::<Option<Vec<_>>>()?.join(",")),
         _ => None,
     }
 }
@@ -86,7 +86,7 @@ fn makes(flags: &[String], plan: &Plan, limit: Option<TimestepLimit>, catalogue:
 }
 
 fn known(plan: &Plan) -> TokenSet {
-    TokenSet::of(plan.grid(), plan.known().iter().copied())
+    TokenSet::from_tokens(plan.grid(), plan.known().iter().copied())
 }
 
 #[cfg(test)]
@@ -121,8 +121,8 @@ mod tests {
         let catalogue = Catalogue::new(Registry::builtin(), gtr_backends::Families::builtin());
         let mut schedule = preset::find("gtr-16").unwrap().schedule.clone();
         schedule.order = schedule.order.with("cut", "quincunx");
-        schedule.pace = Config::new("rates").with("steps", vec![9, 2, 1]);
-        schedule.diffusion = Config::new("constant").with("t", 7).with("max_timestep", 949);
+        schedule.pace = AxisConfig::new("rates").with("steps", vec![9, 2, 1]);
+        schedule.diffusion = AxisConfig::new("constant").with("t", 7).with("max_timestep", 949);
         schedule.adapt.clear();
         let plan = planned(&schedule, "16x16");
         let limit = TimestepLimit::Max(Timestep::new(949).unwrap());

@@ -1,10 +1,10 @@
-//! Images on their way to a picture or a folder.
+//! Writes the images of a run to a sheet or a folder.
 
 use std::path::{Path, PathBuf};
 
 use gtr_backends::Picture;
 
-use super::earlier;
+use super::previous;
 use super::layout::Layout;
 use super::numbering::{Numbering, file_name};
 use super::record::{Parameters, Recipe};
@@ -14,34 +14,34 @@ use crate::path;
 use crate::picture::{Bitmap, Sheet};
 use crate::target::Target;
 
-/// A sheet of more images than this is a mistake.
+/// Largest number of images on a sheet.
 const MOST_ON_A_SHEET: u64 = 10_000;
 
-/// Where the images go.
+/// Destination of the images.
 #[derive(Debug)]
 pub enum Place {
-    /// One file for all.
+    /// One file with all images.
     File {
-        /// The file.
+        /// File of the sheet.
         target: Target,
-        /// How the images are laid out in it.
+        /// Arrangement of the images.
         layout: Layout,
     },
-    /// A file each.
+    /// A folder with one file per image.
     Folder(PathBuf),
 }
 
 impl Place {
-    /// Finds out whether the images can be written to `out`, before any is made; each has so many reconstructions.
+    /// Checks that the images can be written to `out`, before any is generated. `reconstructions` is the number per image.
     ///
     /// # Errors
-    /// [`Error::Request`] for a name that no pictures can be written to, and for too many images; [`Error::Failure`] if the file or
-    /// the folder cannot be written to.
+    /// [`Error::Request`] for an unknown extension and for too many images; [`Error::Failure`] if the file or the folder cannot be
+    /// written.
     pub fn new(out: &Path, numbering: Numbering, reconstructions: u32) -> Result<Self, Error> {
         if path::is_folder(out) {
             if reconstructions > 1 {
                 return Err(Error::request(
-                    "--reseed-reconstruction lays images side by side: name a file as --out, not a folder",
+                    "--reseed-reconstruction shows images side by side: expected a file as --out, not a folder",
                 ));
             }
             check_folder(out)?;
@@ -50,7 +50,7 @@ impl Place {
         if !path::is_free(out) && path::ending(out).as_deref() != Some("png") {
             let (out, stem) = (out.display(), out.with_extension(""));
             return Err(Error::request(format_args!(
-                "--out {out}: pictures are PNG files: name one that ends in .png, a folder, as {}/, or for many images a .npz",
+                "--out {out}: expected a name ending in .png, a folder, for example {}/, or for many images a name ending in .npz",
                 stem.display()
             )));
         }
@@ -58,33 +58,32 @@ impl Place {
         let images = numbering.images().saturating_mul(reconstructions.into());
         if images > MOST_ON_A_SHEET {
             return Err(Error::request(format_args!(
-                "{images} images are too many for a sheet, which holds {MOST_ON_A_SHEET}: name a folder as --out"
+                "a sheet has at most {MOST_ON_A_SHEET} images, found {images}: use a folder as --out"
             )));
         }
         Ok(Self::File { target, layout: Layout::new(numbering, reconstructions) })
     }
 
-    /// Makes the folder, and refuses to replace what another run left in it, unless that is to be overwritten; `scale` is that of the
-    /// files. Parts of a run of many
-    /// images are looked for by [`bulk::clear`](crate::bulk::clear).
+    /// Creates the folder. Unless `overwrite` is set, checks that it has no files of another run; `scale` is the enlargement of the
+    /// images in the files. [`bulk::clear`](crate::bulk::clear) checks for shards of a run of many images.
     ///
     /// # Errors
-    /// [`Error::Failure`] if the folder cannot be made, or has a file that would be replaced.
+    /// [`Error::Failure`] if the folder cannot be created, or if a file of another run would be replaced.
     pub fn prepare(&self, numbering: Numbering, recipe: &Recipe, scale: usize, overwrite: bool) -> Result<(), Error> {
         let Self::Folder(folder) = self else { return Ok(()) };
         make_folder(folder)?;
         if overwrite {
             return Ok(());
         }
-        let files = earlier::files(folder, numbering, &(0..numbering.images()));
-        match files.iter().find(|(position, file)| !earlier::is_of(recipe, numbering, *position, scale, file)) {
-            Some((_, file)) => Err(Error::Failure(earlier::not_of_this_run(folder, file))),
+        let files = previous::files(folder, numbering, &(0..numbering.images()));
+        match files.iter().find(|(position, file)| !previous::is_of(recipe, numbering, *position, scale, file)) {
+            Some((_, file)) => Err(Error::Failure(previous::not_of_this_run(folder, file))),
             None => Ok(()),
         }
     }
 }
 
-/// The images of a run on their way to where they go.
+/// Writes the images of a run to their destination.
 #[derive(Debug)]
 pub struct Series {
     numbering: Numbering,
@@ -95,15 +94,15 @@ pub struct Series {
 }
 
 impl Series {
-    /// A run that has not made an image yet. Without a `scale` small pictures of a sheet are enlarged.
+    /// Creates a writer before the first image. If `scale` is `None`, small images on a sheet are enlarged.
     pub fn new(numbering: Numbering, place: Place, recipe: Recipe, scale: Option<usize>) -> Self {
         Self { numbering, recipe, place, sheet: Sheet::default(), scale }
     }
 
-    /// Takes a reconstruction of the image at a position of the run.
+    /// Adds an image by its position in the run and the index of its reconstruction.
     ///
     /// # Errors
-    /// [`Error::Failure`] if it cannot be written, [`Error::Request`] for a sheet that is too large.
+    /// [`Error::Failure`] if the image cannot be written, [`Error::Request`] for a sheet that is too large.
     pub fn add(&mut self, (position, variant): (u64, u64), picture: &Picture) -> Result<(), Error> {
         let scale = *self.scale.get_or_insert_with(|| default_scale(&self.place, picture));
         self.recipe.parameters.scale = Some(scale);
@@ -118,15 +117,15 @@ impl Series {
         }
     }
 
-    /// Whether each image is written as soon as it is made.
+    /// Returns true if each image is written immediately.
     pub fn is_in_folder(&self) -> bool {
         matches!(self.place, Place::Folder(_))
     }
 
-    /// Writes what is not written yet, and says what was made.
+    /// Writes the sheet, if any, and returns the settings of the run.
     ///
     /// # Errors
-    /// [`Error::Failure`] if it cannot be written.
+    /// [`Error::Failure`] if the sheet cannot be written.
     pub fn finish(self) -> Result<Parameters, Error> {
         if let (Place::File { target, .. }, Some(bitmap)) = (&self.place, self.sheet.finish()) {
             target.write(&bitmap.png(&self.recipe.texts())?)?;
@@ -135,7 +134,7 @@ impl Series {
     }
 }
 
-/// Files of a folder are left as they are.
+/// Returns the default scale. Images in a folder are not enlarged.
 fn default_scale(place: &Place, picture: &Picture) -> usize {
     match place {
         Place::File { layout, .. } => layout.scale(picture),

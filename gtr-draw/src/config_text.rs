@@ -1,10 +1,10 @@
 //! Configurations as text.
 
-use gtr_core::Config;
+use gtr_core::AxisConfig;
 use serde_json::Value;
 
 /// Formats the kind and its parameters.
-pub fn in_words(config: &Config) -> String {
+pub fn config_text(config: &AxisConfig) -> String {
     let params: Vec<String> = config
         .params
         .iter()

@@ -5,7 +5,7 @@ use gtr_core::{Grid, GuidanceSchedule};
 use super::config::{KL16_SCALE, MarConfig};
 use crate::BackendError;
 use crate::checkpoint::Checkpoint;
-use crate::sizes::{Found, Stack};
+use crate::model_size::{Found, Stack};
 
 /// The published models.
 pub(super) const NAMES: [&str; 3] = ["mar-b", "mar-l", "mar-h"];

@@ -7,7 +7,7 @@ use clap::Args;
 /// Arguments for inpainting and variations of the reconstruction.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Inpainting and variation")]
-pub(crate) struct GoingOnArgs {
+pub(crate) struct InpaintArgs {
     /// Start from this PNG file, of the model's image size or a whole multiple of it. The tokens outside the mask are known
     /// from the start and keep their values.
     #[arg(long, value_name = "FILE")]
@@ -25,7 +25,7 @@ pub(crate) struct GoingOnArgs {
     pub(crate) reseed_reconstruction: Option<u32>,
 }
 
-impl GoingOnArgs {
+impl InpaintArgs {
     /// Number of reconstructions of each image.
     pub(crate) fn reconstructions(&self) -> u32 {
         self.reseed_reconstruction.unwrap_or(1)

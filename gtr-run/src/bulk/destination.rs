@@ -1,4 +1,4 @@
-//! Where many images go, and which of them.
+//! Destination and shard of a run of many images.
 
 use std::path::{Path, PathBuf};
 
@@ -10,57 +10,57 @@ use crate::path::is_npz;
 use crate::target::Target;
 use crate::{Error, Notes};
 
-/// What is done with what an earlier run left in the folder.
+/// Treatment of the results of an earlier run at the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// It is kept, and this run does not begin.
+    /// Keep them and return an error.
     Refuse,
-    /// It is continued, if it is of this run.
+    /// Resume them if they are from the same run, otherwise return an error.
     Continue,
-    /// It is replaced.
+    /// Replace them.
     Replace,
 }
 
-/// What is asked of a place.
+/// Settings of a [`Place`].
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// A folder, or an archive of NumPy, beside which a folder keeps the images until it is written.
+    /// A folder, or a `.npz` archive. The images of an archive are stored in a folder next to it until it is written.
     pub out: &'a Path,
-    /// How the files of the folder are laid out.
+    /// Layout of the folder.
     pub layout: Layout,
-    /// The part that is made.
+    /// Shard to generate.
     pub shard: Shard,
-    /// What is done with what an earlier run left.
+    /// Treatment of the results of an earlier run.
     pub before: Before,
-    /// Whether a lock keeps other processes from the part; otherwise the caller sees to that.
+    /// True to lock the shard; if false, the caller must prevent concurrent runs of the shard.
     pub locks: bool,
 }
 
-/// Where many images go.
+/// Destination of many images.
 #[derive(Debug)]
 pub struct Place {
-    /// The folder in which they gather.
+    /// Folder of the images.
     pub store: Store,
-    /// The archive that they become in the end.
+    /// Archive to write when all images are finished.
     pub npz: Option<PathBuf>,
-    /// The part of them that is made here.
+    /// Shard to generate.
     pub shard: Shard,
-    /// How their files are laid out.
+    /// Layout of the folder.
     pub layout: Layout,
-    /// Whether an earlier run has made all of them.
+    /// True if an earlier run has finished the archive.
     pub finished: bool,
-    /// Whether a lock keeps other processes from the part; otherwise the user sees to that.
+    /// True if the shard is locked; false with --no-lock.
     pub locks: bool,
-    /// What the layout says of each prompt.
+    /// Metadata of each prompt for the layout.
     pub metadata: Option<Vec<String>>,
 }
 
 impl Place {
-    /// Finds out whether the images can be written, before a model is loaded.
+    /// Checks that the images can be written, before a model is loaded.
     ///
     /// # Errors
-    /// [`Error::Request`] for a path that names no folder, [`Error::Failure`] for one that cannot be written to, and for an archive
-    /// that is there already and may not be replaced.
+    /// [`Error::Request`] if the path cannot be the name of a folder, [`Error::Failure`] if it cannot be written to, or if the archive
+    /// already exists and must not be replaced.
     pub fn new(request: &Request<'_>, notes: &Notes) -> Result<Self, Error> {
         let Request { out, layout, shard, before, locks } = *request;
         let npz = is_npz(out);
@@ -68,17 +68,17 @@ impl Place {
         let mut finished = false;
         if npz {
             Target::new(out)?;
-            // Its parts are removed when it is written.
+            // The shards are removed when the archive is written.
             let is_written = out.exists() && !folder.exists();
             finished = before == Before::Continue && is_written;
             if is_written && before == Before::Refuse {
                 return Err(Error::Failure(format!(
-                    "{} is there already: name another file, or give --overwrite to replace it",
+                    "{} already exists: use another file, or --overwrite to replace it",
                     out.display()
                 )));
             }
         }
-        // The slash says that it is a folder, whatever it ends in.
+        // A trailing slash marks a folder, regardless of its extension.
         check_folder(&if npz { folder.join("") } else { folder.clone() })?;
         Ok(Self {
             store: Store::at(&folder, notes.clone()),
@@ -92,7 +92,7 @@ impl Place {
     }
 }
 
-/// The folder in which the images of an archive gather.
+/// Returns the folder for the images of an archive.
 fn parts_of(npz: &Path) -> PathBuf {
     let mut name = npz.file_name().unwrap_or_default().to_owned();
     name.push(".parts");

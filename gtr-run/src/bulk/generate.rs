@@ -1,4 +1,4 @@
-//! The images of a part, made a batch at a time.
+//! Generates the images of a shard in batches.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -10,16 +10,16 @@ use super::part::Part;
 use super::store::Store;
 use crate::{Error, Interrupt, Notes};
 
-/// Batches that may wait to be written: more would only take memory.
+/// Number of batches in the write queue. A longer queue only uses more memory.
 const WAITING: usize = 1;
 
-/// Makes the images that a part lacks, a batch at a time, while those before are encoded and written; ends after the batch
-/// in hand, or within it if that takes long, when it is asked to stop. `sample` makes the pictures at some positions of the run, in
-/// their order.
+/// Generates the missing images of a shard in batches, while the previous batch is encoded and written. On a stop request it
+/// ends after the current batch, or within it if the batch takes long. `sample` returns the images at the given positions of the
+/// run, in the same order.
 ///
 /// # Errors
-/// [`Error::Interrupted`] if it was asked to stop before all images were made; those that were are recorded. What `sample` says, and
-/// [`Error::Failure`] if an image cannot be written.
+/// [`Error::Interrupted`] if a stop was requested before all images were generated; the finished images are recorded.
+/// [`Error::Failure`] if an image cannot be written. Errors of `sample` are passed on.
 pub fn make(
     part: &mut Part,
     batch: usize,
@@ -31,7 +31,7 @@ pub fn make(
     let (sender, receiver) = mpsc::sync_channel(WAITING);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            // Moved here, so that a failure to write is told by a channel without listener.
+            // Moved into this thread, so that a write error closes the channel.
             let receiver = receiver;
             part.record(&receiver, interrupt)
         });
@@ -57,10 +57,10 @@ pub fn make(
     })
 }
 
-/// Sees to it that a folder for a few images has no parts of a run of many: refuses them, or removes them to be overwritten.
+/// Removes the shards of a run of many images from a folder if `overwrite` is set.
 ///
 /// # Errors
-/// [`Error::Failure`] if there are some, or they cannot be removed.
+/// [`Error::Failure`] if the folder has shards and `overwrite` is not set, or if a shard cannot be removed.
 pub fn clear(folder: &Path, overwrite: bool, notes: &Notes) -> Result<(), Error> {
     let store = Store::at(folder, notes.clone());
     if !store.is_begun() {
@@ -71,6 +71,6 @@ pub fn clear(folder: &Path, overwrite: bool, notes: &Notes) -> Result<(), Error>
     }
     let shown = folder.display();
     Err(Error::Failure(format!(
-        "{shown} has another run, whose parts are in {shown}/shards: name another folder, or give --overwrite to replace it"
+        "{shown} has another run, whose parts are in {shown}/shards: use another folder, or --overwrite to replace it"
     )))
 }

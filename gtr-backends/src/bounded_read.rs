@@ -1,4 +1,4 @@
-//! Small text files, read with a bound.
+//! Reading of small text files with a size limit.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,28 +7,28 @@ use std::path::Path;
 use gtr_core::unmarked;
 use serde::de::DeserializeOwned;
 
-use crate::{BackendError, stand_in};
+use crate::{BackendError, placeholder};
 
-/// A configuration larger than this is refused before it is read.
+/// Largest configuration file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// The text of a configuration file.
+/// Reads a configuration file.
 pub(crate) fn read_text(path: &Path) -> Result<String, BackendError> {
     let bytes = read_bounded(path, LARGEST)?;
     let text = std::str::from_utf8(&bytes).map(str::to_owned);
-    text.map_err(|error| wrong(path, format!("it is not text in UTF-8: {error}")))
+    text.map_err(|error| wrong(path, format!("it is not UTF-8 text: {error}")))
 }
 
-/// What a text in JSON says, which must be an object; what is derived would take an array of the fields' values, too.
+/// Parses JSON that must be an object; a derived `Deserialize` would also accept an array of the values of the fields.
 pub(crate) fn parse_object<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     let json = std::str::from_utf8(unmarked(json.as_bytes()).map_err(|error| error.to_string())?);
     let json = json.map_err(|error| error.to_string())?;
     if !json.trim_start().starts_with('{') {
-        return Err("it is not a JSON object, `{ ... }`".to_owned());
+        return Err("expected a JSON object, `{ ... }`".to_owned());
     }
     let mut reader = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| error.to_string())?;
-    reader.end().map_err(|error| format!("it is not one JSON object: {error}"))?;
+    reader.end().map_err(|error| format!("expected one JSON object: {error}"))?;
     Ok(value)
 }
 
@@ -36,7 +36,7 @@ fn wrong(path: &Path, reason: String) -> BackendError {
     BackendError::Config { model: path.display().to_string(), reason }
 }
 
-/// The bytes of a text file of at most `most`, without a byte order mark. A file that stands in for another is named.
+/// Reads a text file of at most `most` bytes and removes a byte order mark. Refuses a placeholder file.
 pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, BackendError> {
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -49,9 +49,9 @@ pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, BackendErr
     };
     let bytes = read().map_err(|source| BackendError::Read { path: path.to_owned(), source })?;
     if bytes.len() as u64 > most {
-        return Err(wrong(path, format!("it is too large for what it should be, at most {most} bytes are read")));
+        return Err(wrong(path, format!("it is too large: at most {most} bytes are read")));
     }
-    if let Some(what) = stand_in(&bytes) {
+    if let Some(what) = placeholder(&bytes) {
         return Err(wrong(path, what));
     }
     Ok(unmarked(&bytes).map_err(|error| wrong(path, error.to_string()))?.to_vec())

@@ -10,19 +10,19 @@ use crate::input;
 use crate::output;
 
 /// The image that a run starts from.
-pub(super) struct Begin {
+pub(super) struct InitImage {
     picture: Picture,
     /// Tokens to keep if there is a mask; otherwise the plan has them.
     known: Option<TokenSet>,
 }
 
-impl Begin {
+impl InitImage {
     /// Reads --init and --mask. `shape` is `[height, width, channels]` of the model's images.
     pub(super) fn read(args: &SampleArgs, grid: Grid, shape: [usize; 3]) -> Result<Option<Self>, CliError> {
-        let Some(path) = &args.going_on.init else { return Ok(None) };
+        let Some(path) = &args.inpaint.init else { return Ok(None) };
         let raster = input::picture(path)?;
         let picture = raster.picture(shape)?;
-        let known = match (&args.going_on.mask, &args.plan) {
+        let known = match (&args.inpaint.mask, &args.plan) {
             (Some(mask), _) => Some(known(&input::picture(mask)?.like(&raster)?, grid, args)?),
             (None, Some(_)) => None,
             (None, None) => {
@@ -39,12 +39,12 @@ impl Begin {
 }
 
 /// Returns the tokens that are known before the first AR step.
-pub(super) fn known_tokens(begin: Option<&Begin>, grid: Grid) -> TokenSet {
+pub(super) fn known_tokens(begin: Option<&InitImage>, grid: Grid) -> TokenSet {
     begin.and_then(|begin| begin.known.clone()).unwrap_or_else(|| TokenSet::empty(grid))
 }
 
 /// Returns an error if the plan has known tokens and there is no image. Prints a note if an image is given and no token is kept.
-pub(super) fn check(plan: &Plan, begin: Option<&Begin>, args: &SampleArgs) -> Result<(), CliError> {
+pub(super) fn check(plan: &Plan, begin: Option<&InitImage>, args: &SampleArgs) -> Result<(), CliError> {
     match (plan.known().len(), begin) {
         (0, Some(_)) => output::note("no token of --init is kept: the whole grid is generated"),
         (known @ 1.., None) => {
@@ -76,7 +76,7 @@ fn known(raster: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, Cli
     if mask.tokens.is_empty() {
         return Err(CliError::usage(format_args!("--mask: {}", nothing_to_generate(name, &mask))));
     }
-    let generated = mask.tokens.widened(args.going_on.dilate.unwrap_or(0));
+    let generated = mask.tokens.dilated(args.inpaint.dilate.unwrap_or(0));
     tracing::info!(generated = generated.len(), of = grid.tokens(), "read a mask");
     Ok(generated.complement())
 }

@@ -7,7 +7,7 @@ use clap::Args;
 /// Arguments to show unfinished images.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Watching")]
-pub(crate) struct LookArgs {
+pub(crate) struct PreviewArgs {
     /// Also write an animation with one frame per AR step: FILE.gif, or FILE.png for an animated PNG. Models with an autoencoder
     /// then decode once per step.
     #[arg(long, value_name = "FILE", conflicts_with = "reseed_reconstruction")]

@@ -1,4 +1,4 @@
-//! What is searched.
+//! Search space: drafts of schedules.
 
 use std::cmp::Ordering;
 
@@ -6,15 +6,15 @@ use gtr_core::detail::{self, Fts, TokenSelection};
 use gtr_core::diffusion::StageAware;
 use gtr_core::order::{Bisection, Parity, Stages};
 use gtr_core::pace::Rates;
-use gtr_core::{ArSteps, AxisName, DiffusionSteps, Schedule, Share, Stream, Within, order};
+use gtr_core::{ArSteps, AxisName, DiffusionSteps, Schedule, Fraction, Stream, StageOrder, order};
 use serde_json::Value;
 
-/// What a schedule of *Generation then Reconstruction*, or a cascade, is like, but for how many AR steps it has.
+/// Parameters of a schedule of *Generation then Reconstruction*, or of a cascade, except the number of AR steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
-    /// How the stages are cut.
+    /// Cut between the stages.
     pub(super) cut: Cut,
-    /// The stages' shares of the AR steps, one value each.
+    /// Shares of the AR steps, one per stage.
     pub(super) shares: Vec<u64>,
     /// Diffusion steps of the first generation step.
     pub(super) t_max: u64,
@@ -22,16 +22,16 @@ pub(super) struct Draft {
     pub(super) t_min: u64,
     /// Diffusion steps of the reconstruction.
     pub(super) t_rec: u64,
-    /// The share of the reconstruction that gets more of them, in percent.
+    /// Share of the reconstructed tokens that get more diffusion steps, in percent.
     pub(super) beta: u64,
 }
 
-/// How stages are cut.
+/// Cut between stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// As published: few stages, most of the steps in the first.
+    /// The published cut: few stages, most of the steps in the first.
     Diagonal,
-    /// A cascade: levels from coarse to fine, more of the steps in the last.
+    /// A cascade: levels from coarse to fine, most of the steps in the last.
     Quincunx,
 }
 
@@ -44,19 +44,20 @@ impl From<Cut> for order::Cut {
     }
 }
 
-/// Stages of a new draft, and levels of a new cascade.
+/// Numbers of stages of a new draft.
 const STAGES: [u64; 4] = [2, 3, 4, 5];
+/// Numbers of levels of a new cascade.
 const LEVELS: [u64; 6] = [3, 4, 5, 6, 7, 8];
-/// Shares, diffusion steps and percentages are rungs of these ladders: neighbours differ by what may matter.
+/// Ladders of shares, diffusion steps and percentages. Neighbouring rungs differ by an amount that may matter.
 const SHARES: [u64; 11] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48];
 const DIFFUSION: [u64; 15] = [4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100];
 const BETA: [u64; 6] = [0, 5, 10, 20, 30, 50];
-/// Of the tokens that get more: as in the presets.
+/// Diffusion steps of the tokens that get more, as in the presets.
 const T_DETAIL: u64 = 50;
 
 impl Draft {
-    /// The known schedules from which others are drawn: those of `gtr-16`, `gtr-8` and `gtr-lightgen`, and cascades of a step a
-    /// level and of more steps late.
+    /// Returns the known schedules near which others are drawn: `gtr-16`, `gtr-8`, `gtr-lightgen`, a cascade with one step per
+    /// level, and one with more steps in the last levels.
     pub(super) fn known() -> Vec<Self> {
         let known = |shares: &[u64]| Self {
             cut: Cut::Diagonal,
@@ -76,7 +77,7 @@ impl Draft {
         ]
     }
 
-    /// A draft that is drawn: every other time anywhere, else beside a known one.
+    /// Draws a draft: with probability 1/2 from the whole space, else near a known one.
     pub(super) fn draw(stream: &mut Stream, known: &[Self]) -> Self {
         if known.is_empty() || stream.below(2) == 0 {
             Self::anywhere(stream)
@@ -85,6 +86,7 @@ impl Draft {
         }
     }
 
+    /// Draws a draft from the whole space.
     fn anywhere(stream: &mut Stream) -> Self {
         let cut = one_of(stream, &[Cut::Diagonal, Cut::Quincunx]);
         let stages = match cut {
@@ -95,14 +97,14 @@ impl Draft {
         match cut {
             // Later stages know more and need fewer steps: shares fall.
             Cut::Diagonal => shares.sort_unstable_by(|a, b| b.cmp(a)),
-            // Later levels have more tokens to lose: shares grow.
+            // Later levels have more tokens: shares grow.
             Cut::Quincunx => shares.sort_unstable(),
         }
         let [t_max, t_min, t_rec] = [(); 3].map(|()| one_of(stream, &DIFFUSION));
         Self { cut, shares, t_max, t_min, t_rec, beta: one_of(stream, &BETA) }.ordered()
     }
 
-    /// At most two rungs away in everything; one time in four with a stage more or less.
+    /// Draws a draft at most two rungs away in each parameter; with probability 1/4 it has one stage more or less.
     fn beside(&self, stream: &mut Stream) -> Self {
         let mut shares = self.shares.clone();
         match stream.below(8) {
@@ -117,16 +119,17 @@ impl Draft {
         Self { cut: self.cut, shares, t_max, t_min, t_rec, beta: neighbour(stream, &BETA, self.beta) }.ordered()
     }
 
-    /// Diffusion steps fall over the generation.
+    /// Swaps `t_max` and `t_min` if necessary: diffusion steps decrease over the generation.
     fn ordered(self) -> Self {
         Self { t_max: self.t_max.max(self.t_min), t_min: self.t_max.min(self.t_min), ..self }
     }
 
-    /// The schedule of so many AR steps, where the stages have so many tokens; none, if these do not take as many steps.
+    /// Returns the schedule with `steps` AR steps, given the tokens of each stage. Returns `None` if the stages cannot have that
+    /// many steps.
     pub(super) fn schedule(&self, steps: u64, tokens: &[u64]) -> Option<Schedule> {
         let steps = share_out(steps, &self.shares, tokens)?;
         let stages = Stages::new(u32::try_from(steps.len()).ok()?).ok()?;
-        let order = Bisection { cut: self.cut.into(), stages, within: Within::Random, first: Parity::Even };
+        let order = Bisection { cut: self.cut.into(), stages, within: StageOrder::Random, first: Parity::Even };
         let steps = steps.into_iter().map(|steps| ArSteps::new(u32::try_from(steps).ok()?).ok());
         let pace = Rates { rates: None, steps: Some(steps.collect::<Option<_>>()?) };
         let t = |steps: u64| DiffusionSteps::new(u32::try_from(steps).ok()?).ok();
@@ -134,14 +137,14 @@ impl Draft {
         let mut schedule = Schedule::of(order, pace, diffusion, detail::None {});
         if self.beta > 0 {
             #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-            let beta = Share::new(self.beta as f64 / 100.0).ok()?;
+            let beta = Fraction::new(self.beta as f64 / 100.0).ok()?;
             schedule.detail = Fts(TokenSelection { beta, t_detail: t(T_DETAIL)? }).into();
         }
         schedule.adapt = vec![AxisName::Order, AxisName::Pace, AxisName::Detail];
         Some(schedule)
     }
 
-    /// One of its schedules in short.
+    /// Returns a short name of one of its schedules.
     pub(super) fn name(&self, schedule: &Schedule) -> String {
         let steps = schedule.pace.params.get("steps").and_then(Value::as_array);
         let steps: Vec<String> = steps.into_iter().flatten().map(Value::to_string).collect();
@@ -151,7 +154,8 @@ impl Draft {
     }
 }
 
-/// Shares out steps: the largest remainder, ties to the earlier stage; each stage at least one and at most its tokens.
+/// Distributes steps by the largest remainder method; ties go to the earlier stage. Each stage gets at least one step and at most one
+/// per token.
 fn share_out(steps: u64, shares: &[u64], tokens: &[u64]) -> Option<Vec<u64>> {
     let all: u64 = shares.iter().sum();
     if shares.len() != tokens.len() || all == 0 || steps < shares.len() as u64 || steps > tokens.iter().sum() {
@@ -178,12 +182,12 @@ fn share_out(steps: u64, shares: &[u64], tokens: &[u64]) -> Option<Vec<u64>> {
 }
 
 fn one_of<T: Clone>(stream: &mut Stream, values: &[T]) -> T {
-    #[expect(clippy::cast_possible_truncation, reason = "a place in a list")]
+    #[expect(clippy::cast_possible_truncation, reason = "an index into a slice")]
     let at = stream.below(values.len() as u64) as usize;
     values[at].clone()
 }
 
-/// A rung at most two away from the one that is nearest to a value.
+/// Draws a rung at most two away from the first rung that is not below `value`.
 fn neighbour(stream: &mut Stream, ladder: &[u64], value: u64) -> u64 {
     let at = ladder.partition_point(|rung| *rung < value).min(ladder.len() - 1);
     one_of(stream, &ladder[at.saturating_sub(2)..(at + 3).min(ladder.len())])
@@ -194,10 +198,10 @@ mod tests {
     use super::*;
     use gtr_core::{ImageIndex, Seed, preset};
 
-    use crate::tune::space::SEARCH;
+    use crate::tune::search_space::SEARCH;
 
     #[test]
-    fn known_drafts_are_the_presets() {
+    fn known_drafts_match_the_presets() {
         for (draft, (name, steps)) in Draft::known().iter().zip([("gtr-16", 16), ("gtr-8", 8)]) {
             let schedule = draft.schedule(steps, &[64, 64, 128]).unwrap();
             assert_eq!(schedule, preset::find(name).unwrap().schedule, "{name}");
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_shared_out_within_bounds() {
+    fn steps_are_distributed_within_bounds() {
         assert_eq!(share_out(16, &[12, 3, 1], &[16, 16, 32]), Some(vec![12, 3, 1]));
         assert_eq!(share_out(3, &[48, 1, 1], &[16, 16, 32]), Some(vec![1, 1, 1]));
         assert_eq!(share_out(20, &[48, 1, 1], &[16, 16, 32]), Some(vec![16, 2, 2]));
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_depend_on_seed_and_number_alone_and_stay_on_the_ladders() {
+    fn draws_depend_only_on_seed_and_number_and_stay_on_the_ladders() {
         let draw = |seed, number| {
             let mut stream = Stream::new(Seed(seed), SEARCH, ImageIndex(number), 0);
             Draft::draw(&mut stream, &Draft::known())

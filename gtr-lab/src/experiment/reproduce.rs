@@ -1,4 +1,4 @@
-//! Some rows again, from more seeds.
+//! Repeats some rows with more seeds.
 
 use std::fmt::Write as _;
 
@@ -10,22 +10,23 @@ use super::Experiment;
 use crate::Error;
 use crate::evaluation::{Evaluator, ImageSet, Row, Scale, Subject, told};
 
-/// Rows of images of several seeds.
+/// Rows that were repeated with several seeds.
 #[derive(Debug)]
 pub struct MoreSeeds {
-    /// The seeds, each of as many images.
+    /// The seeds; each has the same number of images.
     pub seeds: Vec<u64>,
-    /// All seeds together; the first is what the others are compared with.
+    /// Rows over all seeds together; the first is the baseline.
     pub rows: Vec<Row>,
-    /// The same rows of each seed alone.
+    /// The same rows for each seed separately.
     pub each: Vec<Vec<Row>>,
 }
 
 impl MoreSeeds {
-    /// Makes and judges the rows that an experiment asks for again, of more seeds; none if it asks for none. Seconds are left out.
+    /// Generates and scores the rows that the experiment repeats with more seeds. Returns `None` if it repeats none. Seconds are
+    /// removed.
     ///
     /// # Errors
-    /// Those of [`Row::all`].
+    /// Errors of [`Row::all`].
     pub fn measure(
         experiment: &Experiment,
         evaluator: &mut Evaluator<'_>,
@@ -47,13 +48,13 @@ impl MoreSeeds {
         Ok(Some(Self { seeds: asked.seeds.clone(), rows, each }))
     }
 
-    /// The section of a page.
+    /// Returns the section of the result page.
     pub(super) fn section(&self) -> String {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let Some(first) = self.rows.first() else { return String::new() };
         let mut text = format!(
-            "## On seeds {}\n\n{} per row. A distance depends on the number of images, so these are not those of the table \
-             above.\n\n| row | Fr\u{e9}chet distance | against {} | | of each seed alone | operations |\n|---|---|---|---|---|--:|\n",
+            "## On seeds {}\n\n{} per row. The distance depends on the number of images, so these values differ from those of the \
+             table above.\n\n| row | Fr\u{e9}chet distance | against {} | | per seed | operations |\n|---|---|---|---|---|--:|\n",
             seeds.join(", "),
             count(first.scores.images, "image"),
             first.name
@@ -76,7 +77,7 @@ impl MoreSeeds {
                 .collect();
             let Interval { low, high } = row.scores.frechet.interval();
             let share = 100.0 * operations(row) / operations(first);
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
                 "| {} | {:.2} ({low:.2}..{high:.2}) | {apart} | {word} | {} | {share:.0} % |",
@@ -88,7 +89,7 @@ impl MoreSeeds {
         text
     }
 
-    /// To be processed.
+    /// Returns the rows as JSON.
     pub fn json(&self) -> Value {
         let rows = |rows: &[Row]| -> Vec<Value> {
             rows.iter().enumerate().map(|(at, row)| row.json(rows.first().filter(|_| at > 0))).collect()

@@ -1,14 +1,15 @@
-//! Arguments of `sample` that generate recorded images again.
+//! Arguments of `sample` that reproduce recorded images.
 
 use super::numbering::Subjects;
 use super::record::{Inpainting, Parameters};
 use crate::arguments::Arguments;
 
-/// The model that `sample` takes where none is named.
+/// Default model of `sample`.
 const DEFAULT_MODEL: &str = "digits";
 
 impl Parameters {
-    /// Returns all arguments except the plan and the output. The mask can be omitted, because a plan has the known tokens.
+    /// Returns all arguments except the plan and the output. The mask can be omitted, because the plan contains the known
+    /// tokens.
     pub fn again(&self, with_mask: bool) -> Arguments {
         // Destructured, so that a new field cannot be forgotten here.
         let Self {
@@ -71,7 +72,7 @@ impl Parameters {
         again
     }
 
-    /// Whether a mask says which tokens are known.
+    /// Returns true if a mask selects the known tokens.
     pub fn has_mask(&self) -> bool {
         self.inpainting.mask.is_some()
     }

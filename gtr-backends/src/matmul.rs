@@ -3,11 +3,11 @@
 use candle_core::{DType, Result, Tensor};
 use gtr_kernels::{Attention, COLUMNS, PackedShape};
 
-use crate::numbers::numbers;
+use crate::host_slice::numbers;
 
 /// Operation fused into a product.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Finish<'a> {
+pub(crate) enum Epilogue<'a> {
     Nothing,
     /// Gaussian error linear unit (GELU), with the error function.
     Gelu,
@@ -21,21 +21,21 @@ pub(crate) enum Finish<'a> {
 /// may have 16 bits. On the CPU it is packed as `[blocks, in, 64]` (see [`gtr_kernels`]), on other devices it is `[in, out]`.
 ///
 /// On the CPU a row of the result does not depend on the other rows.
-pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Finish<'_>) -> Result<Tensor> {
+pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Epilogue<'_>) -> Result<Tensor> {
     if x.device().is_cpu() {
         return packed(x, weight, bias, finish);
     }
     let product = x.to_dtype(weight.dtype())?.matmul(weight)?;
     let product = product.to_dtype(DType::F32)?.broadcast_add(bias)?;
     match finish {
-        Finish::Nothing => Ok(product),
-        Finish::Gelu => product.gelu_erf(),
-        Finish::Silu => product.silu(),
-        Finish::Add(rows) => product + rows,
+        Epilogue::Nothing => Ok(product),
+        Epilogue::Gelu => product.gelu_erf(),
+        Epilogue::Silu => product.silu(),
+        Epilogue::Add(rows) => product + rows,
     }
 }
 
-fn packed(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Finish<'_>) -> Result<Tensor> {
+fn packed(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Epilogue<'_>) -> Result<Tensor> {
     let ((rows, inputs), outputs) = (x.dims2()?, bias.dims1()?);
     let shape = PackedShape { inputs, outputs };
     if weight.dims() != [shape.blocks(), inputs, COLUMNS] {
@@ -49,10 +49,10 @@ fn packed(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Finish<'_>) -> Res
     let weight = weight.weights()?;
     let product = |finish: &(dyn Fn(usize, &mut [f32]) + Sync)| gtr_kernels::product(x, weight, shape, bias, finish);
     let out = match finish {
-        Finish::Nothing => product(&|_, _| ()),
-        Finish::Gelu => product(&|_, row| gtr_kernels::gelu(row)),
-        Finish::Silu => product(&|_, row| gtr_kernels::silu(row)),
-        Finish::Add(added) => {
+        Epilogue::Nothing => product(&|_, _| ()),
+        Epilogue::Gelu => product(&|_, row| gtr_kernels::gelu(row)),
+        Epilogue::Silu => product(&|_, row| gtr_kernels::silu(row)),
+        Epilogue::Add(added) => {
             if added.dims() != [rows, outputs] {
                 candle_core::bail!("shape {:?} cannot be added to {rows} rows of width {outputs}", added.dims());
             }

@@ -4,24 +4,24 @@
 //! damaged header.
 
 /// Number of bytes from the start of a file that identify it.
-pub const STAND_IN_BYTES: usize = 4096;
+pub const PLACEHOLDER_BYTES: usize = 4096;
 
 /// Identifies a placeholder or a file of another kind, and advises what to do. Returns `None` if the file is not recognised.
 ///
-/// `start` is the first [`STAND_IN_BYTES`] bytes of the file, or all bytes of a shorter file. JSON is recognised only if it
+/// `start` is the first [`PLACEHOLDER_BYTES`] bytes of the file, or all bytes of a shorter file. JSON is recognised only if it
 /// states an error; other text may be valid input, which the caller has to decide.
 ///
 /// # Examples
 /// ```
 /// let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3769000000\n";
 /// assert_eq!(
-///     gtr_backends::stand_in(pointer).unwrap(),
+///     gtr_backends::placeholder(pointer).unwrap(),
 ///     "it is a Git LFS pointer to a file of 3769000000 bytes; fetch it with `git lfs pull`"
 /// );
-/// assert!(gtr_backends::stand_in(b"<!DOCTYPE html><title>Sign in</title>").unwrap().contains("a web page (Sign in)"));
-/// assert_eq!(gtr_backends::stand_in(br#"{"depth": 3}"#), None);
+/// assert!(gtr_backends::placeholder(b"<!DOCTYPE html><title>Sign in</title>").unwrap().contains("a web page (Sign in)"));
+/// assert_eq!(gtr_backends::placeholder(br#"{"depth": 3}"#), None);
 /// ```
-pub fn stand_in(start: &[u8]) -> Option<String> {
+pub fn placeholder(start: &[u8]) -> Option<String> {
     if start.is_empty() {
         return Some("it is empty; download or copy it again".to_owned());
     }
@@ -106,7 +106,7 @@ fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::stand_in;
+    use super::placeholder;
 
     #[test]
     fn each_kind_is_named_with_advice() {
@@ -125,7 +125,7 @@ mod tests {
             (br#"{"error": {"code": 5}}"#, r#"({"code":5})"#),
             (b"\x1f\x8b\x08", "extract it first"),
         ] {
-            let said = stand_in(bytes).unwrap_or_default();
+            let said = placeholder(bytes).unwrap_or_default();
             assert!(said.contains(expected), "{said} does not say {expected}");
         }
     }
@@ -141,7 +141,7 @@ mod tests {
             b"[]",
             b"\0\0",
         ] {
-            assert_eq!(stand_in(bytes), None, "{bytes:?}");
+            assert_eq!(placeholder(bytes), None, "{bytes:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Lists in words.
+//! Lists of names as text.
 
-/// Names in words: `a`, `b` and `c`.
-pub(crate) fn in_words<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+/// Formats names as text: `a`, `b` and `c`. An empty list is "none".
+pub(crate) fn join_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.as_slice() {
         [] => "none".to_owned(),

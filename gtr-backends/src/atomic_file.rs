@@ -1,7 +1,7 @@
-//! Files that are whole or not there: the one way in which files are written.
+//! Atomic writing of files.
 //!
-//! A file is written under a temporary name in the same folder, and gets its own when all of it has reached the disk. Whatever stops the
-//! program, a file of that name is the one before or the whole new one.
+//! A file is written under a temporary name in the same folder, and renamed after it is synced to disk. If the program is
+//! stopped, the path has either the old file or the complete new one.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -11,10 +11,10 @@ use tempfile::NamedTempFile;
 
 use crate::{BackendError, Unfinished};
 
-/// Short: a name that is just short enough for the file system must not become too long.
+/// Prefix of temporary names. It is short, so that a temporary name stays within the limit of the file system.
 const PREFIX: &str = ".gtr-";
 
-/// A file that appears, under its own name, when it is [committed](AtomicFile::commit); dropped before that, it is removed.
+/// A file that gets its name when it is [committed](AtomicFile::commit). If it is dropped before, it is removed.
 ///
 /// # Examples
 /// ```
@@ -38,32 +38,32 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins a file beside what `path` leads to: a link stays a link, and the file that it leads to is replaced.
+    /// Creates a temporary file in the folder of `path`. If `path` is a symbolic link, the link is kept and its target is replaced.
     ///
     /// # Errors
-    /// If the path is a folder, a device, a read-only file or a link to itself, or if nothing can be created beside it.
+    /// If the path is a folder, a device, a read-only file or a cyclic link, or if no file can be created in its folder.
     pub fn create(path: &Path) -> io::Result<Self> {
         let path = replaceable(path)?;
         if path.file_name().is_none() {
             return Err(io::ErrorKind::InvalidFilename.into());
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Created as any new file is, so that it is as readable as any.
+        // Created like any new file, so that it has the usual permissions.
         let create = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
         let file = tempfile::Builder::new().prefix(PREFIX).make_in(folder, create)?;
         let unfinished = Unfinished::new(file.path());
         Ok(Self { path, file, unfinished })
     }
 
-    /// The file that appears: where links lead to.
+    /// Path of the final file, with symbolic links resolved.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives the file its name, once all of it is on the disk.
+    /// Syncs the file to disk and renames it to its final path.
     ///
     /// # Errors
-    /// If the disk is full, or the file cannot be renamed; then it is removed.
+    /// If the disk is full or the file cannot be renamed. The temporary file is then removed.
     pub fn commit(self) -> io::Result<()> {
         let Self { path, file, unfinished } = self;
         file.as_file().sync_all()?;
@@ -87,7 +87,7 @@ impl Seek for AtomicFile {
     }
 }
 
-/// An [`AtomicFile`] in many small pieces, whose errors are those of a backend.
+/// A buffered [`AtomicFile`] with errors of type [`BackendError`].
 #[derive(Debug)]
 pub(crate) struct Partial {
     path: PathBuf,
@@ -104,7 +104,7 @@ impl Partial {
         self.file.write_all(bytes).map_err(|source| self.wrong(source))
     }
 
-    /// Adds all that another such file holds, which is removed.
+    /// Appends the content of another file and removes that file.
     pub(crate) fn append(&mut self, mut other: Self) -> Result<(), BackendError> {
         let copied = other.file.flush().and_then(|()| {
             let mut from = File::open(other.file.get_ref().file.path())?;
@@ -113,7 +113,7 @@ impl Partial {
         copied.map(drop).map_err(|source| self.wrong(source))
     }
 
-    /// Gives the file its name.
+    /// Commits the file.
     pub(crate) fn finish(self) -> Result<(), BackendError> {
         let Self { path, file } = self;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error);
@@ -125,10 +125,11 @@ impl Partial {
     }
 }
 
-/// Links in a row beyond this are a loop.
+/// Largest number of chained links; more are treated as a loop.
 const MOST_LINKS: usize = 40;
 
-/// The file that a path leads to, if another may take its place: a link stays a link, also one to a file that is not there yet.
+/// Returns the file that `path` refers to, if it may be replaced. Symbolic links are followed, also to a file that does not
+/// exist yet.
 fn replaceable(path: &Path) -> io::Result<PathBuf> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -139,7 +140,7 @@ fn replaceable(path: &Path) -> io::Result<PathBuf> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if !metadata.is_file() {
-        return Err(io::Error::other("it is a device or a pipe; name a file"));
+        return Err(io::Error::other("expected a file, found a device or a pipe"));
     }
     if metadata.permissions().readonly() {
         return Err(io::Error::other("it is read-only; choose another file"));
@@ -147,17 +148,17 @@ fn replaceable(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)
 }
 
-/// Where a link leads, and what it leads to is a link, and so on.
+/// Resolves a chain of symbolic links. The target need not exist.
 ///
 /// # Errors
-/// If it leads to itself.
+/// If the chain is a loop.
 pub fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let Ok(to) = fs::read_link(&path) else { return Ok(path) };
         path = path.parent().unwrap_or(Path::new("")).join(to);
     }
-    Err(io::Error::other("it is a link that leads to itself"))
+    Err(io::Error::other("symbolic links form a loop"))
 }
 
 #[cfg(test)]
@@ -165,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_whole_or_not_there() {
+    fn a_file_is_complete_or_absent() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         let mut file = Partial::create(&path).unwrap();
@@ -184,7 +185,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_stay_links_and_what_is_no_file_stays_what_it_is() {
+    fn links_are_kept_and_special_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("a"), "before").unwrap();
@@ -203,7 +204,7 @@ mod tests {
         };
         assert!(reason(&path("a")).contains("read-only"));
         assert!(reason(Path::new("/dev/null")).contains("device"));
-        // A link to a file that is not there yet stays one, too; one to itself is refused.
+        // A link to a file that does not exist yet is kept, too; a link to itself is refused.
         for (link, to) in [("dangling", "new"), ("loop", "loop")] {
             std::os::unix::fs::symlink(to, path(link)).unwrap();
         }
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_places_are_errors() {
+    fn invalid_paths_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Partial::create(folder.path()).is_err());
         assert!(Partial::create(&folder.path().join("a/b")).is_err());

@@ -8,7 +8,7 @@ use std::error::Error;
 
 use gtr_backends::judge::{Bootstrap, Judge, Origin, Reference};
 use gtr_core::{Component, Grid, Order, Partition, Registry, preset};
-use gtr_lab::evaluation::{Evaluator, Identity, ImageSet, Options, Report, Row, Scale, Subject};
+use gtr_lab::evaluation::{Evaluator, Identity, ImageSet, Options, Report, EvaluationRow, Scale, Subject};
 use gtr_lab::model::ClassModel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub(crate) fn compare(images: u64) -> Result<String, Box<dyn Error>> {
     }
     let reference = evaluator.reference(Reference::All);
     let scale = Scale { reference, bootstrap: Bootstrap { resamples: 200, ..Bootstrap::default() } };
-    let rows = Row::all(&mut evaluator, &subjects, &ImageSet::new(images, &[0], 10)?, &scale)?;
+    let rows = EvaluationRow::all(&mut evaluator, &subjects, &ImageSet::new(images, &[0], 10)?, &scale)?;
     Ok(Report { settings: evaluator.settings().into(), rows }.text())
 }
 

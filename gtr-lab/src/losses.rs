@@ -37,7 +37,7 @@ pub struct Losses {
 
 /// Loss of a plan, or the reason why it was not computed.
 #[derive(Clone, Debug)]
-pub enum Lost {
+pub enum PlanLoss {
     /// Mean over images.
     Known(MeanLoss),
     /// Reason why it was not computed.
@@ -102,13 +102,13 @@ impl Losses {
     }
 
     /// Returns the mean loss of a plan over images of a seed.
-    pub fn of(&self, plan: &Plan, seed: Seed) -> Lost {
+    pub fn of(&self, plan: &Plan, seed: Seed) -> PlanLoss {
         if let Some(why) = self.refusal(plan.grid()) {
-            return Lost::Unknown(why);
+            return PlanLoss::Unknown(why);
         }
         match loss::mean_loss(plan, seed, self.images(plan.grid()), &self.field) {
-            Ok(lost) => Lost::Known(lost),
-            Err(error) => Lost::Unknown(error.to_string()),
+            Ok(lost) => PlanLoss::Known(lost),
+            Err(error) => PlanLoss::Unknown(error.to_string()),
         }
     }
 
@@ -156,7 +156,7 @@ fn read(text: &str) -> Result<Field, Error> {
     text.parse().map_err(|error| Error::request(format_args!("--field: {error}, or a file written by `gtr-cli field`")))
 }
 
-impl Lost {
+impl PlanLoss {
     /// Formats the loss as one line.
     pub fn line(&self, losses: &Losses) -> String {
         let field = losses.field();

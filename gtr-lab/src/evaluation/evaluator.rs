@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gtr_backends::judge::{CLASSES, Frechet, Judge, Origin, Reference};
-use gtr_backends::{Picture, Classification};
+use gtr_backends::{Classification, Picture};
 use gtr_core::cost::{ArchSpec, Cost};
 use gtr_core::sampler::Settings;
 use gtr_core::{Grid, Guidance, ImageIndex, Planned, Registry, Sampler, Schedule, Seed, TimestepLimit};
@@ -15,7 +15,7 @@ use gtr_run::{Interrupt, Notes};
 use serde_json::{Map, Value, json};
 
 use super::record::Record;
-use super::store::{Entry, Grown, Store};
+use super::store::{Entry, Grown, ObservationStore};
 use super::{ImageSet, Subject};
 use crate::Error;
 use crate::model::{ImageRequest, PictureModel};
@@ -72,7 +72,7 @@ impl fmt::Debug for Options<'_> {
 /// ```
 /// use gtr_backends::judge::{Bootstrap, Reference};
 /// use gtr_core::{Registry, preset};
-/// use gtr_lab::evaluation::{Evaluator, Identity, ImageSet, Options, Row, Scale, Subject};
+/// use gtr_lab::evaluation::{Evaluator, Identity, ImageSet, Options, EvaluationRow, SampleSize, Subject};
 /// use gtr_lab::model::ClassModel;
 ///
 /// let device = gtr_backends::Device::Cpu;
@@ -84,11 +84,11 @@ impl fmt::Debug for Options<'_> {
 /// let plan = evaluator.plan(&preset::find("gtr-8")?.schedule)?.plan;
 /// let guidance = evaluator.guidance(None)?;
 /// let subjects = [Subject { name: "gtr-8".to_owned(), plan, guidance, temperature: 1.0 }];
-/// let scale = Scale {
+/// let scale = SampleSize {
 ///     reference: evaluator.reference(Reference::All),
 ///     bootstrap: Bootstrap { resamples: 20, ..Bootstrap::default() },
 /// };
-/// let rows = Row::all(&mut evaluator, &subjects, &ImageSet::new(10, &[0], 10)?, &scale)?;
+/// let rows = EvaluationRow::all(&mut evaluator, &subjects, &ImageSet::new(10, &[0], 10)?, &scale)?;
 /// assert_eq!(rows[0].scores.images, 10);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -99,7 +99,7 @@ pub struct Evaluator<'r> {
     registry: &'r Registry,
     /// Part that all keys share.
     description: Value,
-    store: Option<Store>,
+    store: Option<ObservationStore>,
     batch: usize,
     interrupt: Interrupt,
     notes: Notes,
@@ -150,7 +150,9 @@ pub struct Observation {
 pub fn check_classes(name: &str, classes: Option<usize>) -> Result<(), Error> {
     match classes {
         Some(CLASSES) => Ok(()),
-        None => Err(Error::request(format_args!("the judge needs a class-conditional model, `{name}` is text-conditional"))),
+        None => {
+            Err(Error::request(format_args!("the judge needs a class-conditional model, `{name}` is text-conditional")))
+        }
         Some(classes) => {
             Err(Error::request(format_args!("the judge needs a model of {CLASSES} classes, `{name}` has {classes}")))
         }
@@ -173,7 +175,7 @@ impl<'r> Evaluator<'r> {
         let Options { store, batch, interrupt, notes, progress } = options;
         let name = &identity.name;
         check_classes(name, Some(model.classes()))?;
-        let store = store.map(|folder| Store::new(folder, notes.clone())).transpose()?;
+        let store = store.map(|folder| ObservationStore::new(folder, notes.clone())).transpose()?;
         let shape @ [height, width, channels] = model.shape();
         if shape != SHAPE {
             return Err(Error::request(format_args!(

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use gtr_backends::judge::Judge;
 use gtr_backends::raster::{Raster, brightness};
-use gtr_backends::{BackendError, Picture, Classification};
+use gtr_backends::{BackendError, Classification, Picture};
 use gtr_core::unmarked;
 use gtr_draw::table::count;
 use gtr_run::Notes;

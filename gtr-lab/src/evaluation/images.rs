@@ -22,10 +22,7 @@ impl ImageSet {
     pub fn new(count: u64, seeds: &[u64], classes: u32) -> Result<Self, Error> {
         let parts = seeds.len() as u64 * u64::from(classes);
         if let Some(twice) = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed)) {
-            return Err(Error::request(format_args!(
-                "--seeds contains {} twice",
-                twice.1
-            )));
+            return Err(Error::request(format_args!("--seeds contains {} twice", twice.1)));
         }
         if parts == 0 || count == 0 || !count.is_multiple_of(parts) || count > MOST {
             return Err(Error::request(format_args!(

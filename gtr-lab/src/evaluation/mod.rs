@@ -25,6 +25,6 @@ pub use self::external::ExternalImages;
 pub use self::images::ImageSet;
 pub use self::labelled::Labelled;
 pub use self::plot::figure;
-pub use self::report::Report;
-pub use self::row::{Made, Row, Scale, told};
+pub use self::report::EvaluationReport;
+pub use self::row::{Made, EvaluationRow, SampleSize, told};
 pub use self::subject::Subject;

@@ -4,16 +4,16 @@ use gtr_backends::judge::Interval;
 use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
 use gtr_draw::palette::{SOFT, category};
 
-use super::Row;
+use super::EvaluationRow;
 
 /// Width and height of the figure.
 const SIZE: (f64, f64) = (760.0, 480.0);
 
 /// Draws the rows with known cost as SVG, with the Pareto front.
-pub fn figure(title: &str, rows: &[Row]) -> String {
+pub fn figure(title: &str, rows: &[EvaluationRow]) -> String {
     let points: Vec<(f64, f64)> = rows.iter().filter_map(place).collect();
     let front = front(&points);
-    let point = |row: &Row| {
+    let point = |row: &EvaluationRow| {
         let (x, y) = place(row)?;
         let Interval { low, high } = row.scores.frechet.interval();
         let on = front.contains(&(x, y));
@@ -39,7 +39,7 @@ pub fn figure(title: &str, rows: &[Row]) -> String {
 }
 
 /// Returns cost (10^9 operations) and distance.
-fn place(row: &Row) -> Option<(f64, f64)> {
+fn place(row: &EvaluationRow) -> Option<(f64, f64)> {
     row.made.as_ref().map(|made| (made.operations / 1e9, row.scores.frechet.value()))
 }
 

@@ -51,7 +51,11 @@ impl Record {
         let features = std::array::from_fn(|_| next());
         let logits = std::array::from_fn(|_| next());
         let finite = [seconds].iter().chain(&features).chain(&logits).all(|float| float.is_finite());
-        finite.then(|| Self { number: u64::from_le_bytes(*number), seconds, verdict: Classification { features, logits } })
+        finite.then(|| Self {
+            number: u64::from_le_bytes(*number),
+            seconds,
+            verdict: Classification { features, logits },
+        })
     }
 }
 

@@ -3,19 +3,19 @@
 use gtr_backends::judge::{Interval, Measured};
 use serde_json::{Value, json};
 
-use super::row::{Row, told};
-use gtr_draw::table::{Align, Rows};
+use super::row::{EvaluationRow, told};
+use gtr_draw::table::{Align, TableRows};
 
 /// Scores of several rows; each row is compared with the first.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct EvaluationReport {
     /// Settings that all rows share, for JSON.
     pub settings: Value,
     /// The rows; the first is the baseline.
-    pub rows: Vec<Row>,
+    pub rows: Vec<EvaluationRow>,
 }
 
-impl Report {
+impl EvaluationReport {
     /// Returns a warning if the rows cannot be compared.
     pub fn warning(&self) -> Option<String> {
         let numbers: Vec<usize> = self.rows.iter().map(|row| row.scores.images).collect();
@@ -36,7 +36,7 @@ impl Report {
     }
 
     /// Returns the baseline of a row, or `None` for the baseline itself.
-    fn first(&self, position: usize) -> Option<&Row> {
+    fn first(&self, position: usize) -> Option<&EvaluationRow> {
         self.rows.first().filter(|_| position > 0)
     }
 
@@ -82,7 +82,7 @@ impl Report {
         if timed {
             columns.push(("s per\nimage", Right));
         }
-        let mut table = Rows::new(columns);
+        let mut table = TableRows::new(columns);
         for (at, row) in (0..).zip(&self.rows) {
             let mut cells = vec![row.name.clone(), row.scores.images.to_string()];
             cells.extend(both(&row.scores.frechet));

@@ -9,7 +9,7 @@ use crate::Error;
 
 /// Scores of a subject or of existing images.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct EvaluationRow {
     /// Name in tables.
     pub name: String,
     /// Scores with their intervals.
@@ -40,14 +40,14 @@ pub struct Made {
 
 /// Reference of the scores, and the bootstrap of their intervals.
 #[derive(Clone, Debug)]
-pub struct Scale {
+pub struct SampleSize {
     /// Feature statistics of the real images.
     pub reference: Frechet,
     /// Resampling for the intervals.
     pub bootstrap: Bootstrap,
 }
 
-impl Scale {
+impl SampleSize {
     /// Computes the scores of an observation.
     ///
     /// # Errors
@@ -57,16 +57,16 @@ impl Scale {
     }
 }
 
-impl Row {
+impl EvaluationRow {
     /// Generates and scores images of each subject.
     ///
     /// # Errors
-    /// Errors of [`Evaluator::observe`] and [`Scale::scores`].
+    /// Errors of [`Evaluator::observe`] and [`SampleSize::scores`].
     pub fn all(
         evaluator: &mut Evaluator<'_>,
         subjects: &[Subject],
         images: &ImageSet,
-        scale: &Scale,
+        scale: &SampleSize,
     ) -> Result<Vec<Self>, Error> {
         let observations = evaluator.observe(subjects, images)?;
         let row = |(subject, observation): (&Subject, &Observation)| {
@@ -97,7 +97,7 @@ impl Row {
     ///
     /// # Errors
     /// [`Error::Failure`] if there are too few images for a distance.
-    pub fn external(images: &ExternalImages, scale: &Scale) -> Result<Self, Error> {
+    pub fn external(images: &ExternalImages, scale: &SampleSize) -> Result<Self, Error> {
         let scores = Scores::of(&images.verdicts, images.labels.as_deref(), &scale.reference, &scale.bootstrap);
         let scores = scores.map_err(|error| Error::failure(&images.name, &error))?;
         Ok(Self { name: images.name.clone(), scores, made: None })

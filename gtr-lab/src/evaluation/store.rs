@@ -21,7 +21,7 @@ const MOST_BYTES: u64 = 1 << 30;
 
 /// The store.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct ObservationStore {
     folder: PathBuf,
     notes: Notes,
 }
@@ -62,7 +62,7 @@ struct Growth {
     _lock: Lock,
 }
 
-impl Store {
+impl ObservationStore {
     /// Opens a store. The folder is created with its first entry.
     pub(super) fn new(folder: &Path, notes: Notes) -> Result<Self, Error> {
         if folder.exists() {
@@ -147,7 +147,9 @@ impl Entry {
         let (records, length) = files.records()?;
         if records.len() * LENGTH != length {
             // A process was killed while writing, or the file was changed.
-            files.notes.say(format_args!("{} has damaged records: their images will be generated again", path.display()));
+            files
+                .notes
+                .say(format_args!("{} has damaged records: their images will be generated again", path.display()));
             let whole: Vec<u8> = records.values().flat_map(Record::bytes).collect();
             Target::new(&path)?.write(&whole)?;
         }
@@ -192,7 +194,7 @@ mod tests {
     #[test]
     fn records_are_kept_and_damaged_ones_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(&folder.path().join("seen"), Notes::none()).unwrap();
+        let store = ObservationStore::new(&folder.path().join("seen"), Notes::none()).unwrap();
         let key = json!({ "seed": 1 });
         let mut entry = store.entry(&key).unwrap();
         // Nothing is written until it grows.
@@ -219,7 +221,7 @@ mod tests {
     #[test]
     fn one_process_adds_while_others_read() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), Notes::none()).unwrap();
+        let store = ObservationStore::new(folder.path(), Notes::none()).unwrap();
         let key = json!({ "seed": 1 });
         let (mut ours, mut theirs) = (store.entry(&key).unwrap(), store.entry(&key).unwrap());
         assert_eq!(ours.grow().unwrap(), Grown::Now);
@@ -235,7 +237,7 @@ mod tests {
     #[test]
     fn a_key_that_was_changed_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path(), Notes::none()).unwrap();
+        let store = ObservationStore::new(folder.path(), Notes::none()).unwrap();
         let key = json!({ "seed": 1 });
         let mut entry = store.entry(&key).unwrap();
         assert_eq!(entry.grow().unwrap(), Grown::Now);

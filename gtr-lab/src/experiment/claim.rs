@@ -30,7 +30,7 @@ pub enum Relation {
 
 /// Result of the test of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Finding {
+pub enum ClaimOutcome {
     /// The row is significantly better.
     Confirmed,
     /// The difference is not significant.
@@ -49,7 +49,7 @@ impl Relation {
     }
 }
 
-impl Finding {
+impl ClaimOutcome {
     /// Tests a claim, given the distance of its first row minus that of its second. Returns the finding and its text.
     pub fn of(difference: &Measured) -> (Self, &'static str) {
         let Interval { low, high } = difference.interval();
@@ -70,10 +70,10 @@ mod tests {
     #[test]
     fn findings_depend_on_the_interval() {
         let between = |low: f64, high: f64| Measured::new(f64::midpoint(low, high), vec![low, high]);
-        assert_eq!(Finding::of(&between(-3.0, -1.0)).0, Finding::Confirmed);
-        assert_eq!(Finding::of(&between(-1.0, 1.0)).0, Finding::Open);
-        assert_eq!(Finding::of(&between(1.0, 3.0)).0, Finding::Contradicted);
+        assert_eq!(ClaimOutcome::of(&between(-3.0, -1.0)).0, ClaimOutcome::Confirmed);
+        assert_eq!(ClaimOutcome::of(&between(-1.0, 1.0)).0, ClaimOutcome::Open);
+        assert_eq!(ClaimOutcome::of(&between(1.0, 3.0)).0, ClaimOutcome::Contradicted);
         // Without resamples, nothing is significant.
-        assert_eq!(Finding::of(&Measured::new(-3.0, Vec::new())).0, Finding::Open);
+        assert_eq!(ClaimOutcome::of(&Measured::new(-3.0, Vec::new())).0, ClaimOutcome::Open);
     }
 }

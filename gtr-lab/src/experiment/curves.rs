@@ -3,7 +3,7 @@
 use gtr_backends::judge::Interval;
 
 use super::Experiment;
-use crate::evaluation::Row;
+use crate::evaluation::EvaluationRow;
 use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
 use gtr_draw::palette::category;
 
@@ -11,12 +11,12 @@ use gtr_draw::palette::category;
 const SIZE: (f64, f64) = (760.0, 440.0);
 
 /// Draws the figure as SVG: one line per curve, with the intervals of its rows.
-pub(super) fn figure(experiment: &Experiment, rows: &[Row]) -> String {
+pub(super) fn figure(experiment: &Experiment, rows: &[EvaluationRow]) -> String {
     let mut lines = Vec::new();
     let mut dots = Vec::new();
     for (at, curve) in experiment.curves.iter().enumerate() {
         let of = |name: &String| rows.iter().find(|row| row.name == *name);
-        let point = |row: &Row| {
+        let point = |row: &EvaluationRow| {
             let steps = gtr_core::cost::float(row.made.as_ref()?.ar_steps);
             let value = row.scores.frechet.value();
             let Interval { low, high } = row.scores.frechet.interval();

@@ -104,10 +104,7 @@ pub fn find(name: &str) -> Result<Vec<&'static Experiment>, Error> {
     let found = all().iter().find(|experiment| experiment.name == name);
     found.map(|experiment| vec![experiment]).ok_or_else(|| {
         let known: Vec<String> = all().iter().map(|experiment| format!("`{}`", experiment.name)).collect();
-        Error::request(format_args!(
-            "unknown experiment `{name}`: expected `all` or one of {}",
-            known.join(", ")
-        ))
+        Error::request(format_args!("unknown experiment `{name}`: expected `all` or one of {}", known.join(", ")))
     })
 }
 
@@ -179,9 +176,6 @@ mod tests {
     #[test]
     fn unknown_names_list_the_known_ones() {
         let error = find("table-2").unwrap_err().to_string();
-        assert!(
-            error.starts_with("unknown experiment `table-2`: expected `all` or one of `table-1`, "),
-            "{error}"
-        );
+        assert!(error.starts_with("unknown experiment `table-2`: expected `all` or one of `table-1`, "), "{error}");
     }
 }

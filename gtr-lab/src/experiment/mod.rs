@@ -5,19 +5,19 @@
 //! | `definition.rs` | the experiments, from `spec/experiments/` |
 //! | `claim.rs` | claims of the paper, and their test |
 //! | `prediction.rs` | correlation of predicted losses and measured distances |
-//! | `again.rs` | rows that are repeated with more seeds |
+//! | `reproduce.rs` | rows that are repeated with more seeds |
 //! | `curves.rs` | figure of the distance over the AR steps |
 //! | `page.rs` | result page |
 
-mod reproduce;
 mod claim;
 mod curves;
 mod definition;
 mod page;
 mod prediction;
+mod reproduce;
 
-pub use self::reproduce::MoreSeeds;
-pub use self::claim::{Claim, Finding, Relation};
+pub use self::claim::{Claim, ClaimOutcome, Relation};
 pub use self::definition::{Again, Curve, Experiment, Variant, all, find};
 pub use self::page::Page;
 pub use self::prediction::Prediction;
+pub use self::reproduce::MoreSeeds;

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use gtr_backends::judge::{Interval, Measured};
 use serde_json::Value;
 
-use super::claim::Finding;
+use super::claim::ClaimOutcome;
 use super::{Experiment, MoreSeeds, Prediction, curves, prediction};
-use crate::evaluation::{Report, Row, told};
+use crate::evaluation::{EvaluationReport, EvaluationRow, told};
 use gtr_draw::table::count;
 
 /// Results of an experiment.
@@ -16,7 +16,7 @@ pub struct Page<'a> {
     /// The experiment.
     pub experiment: &'a Experiment,
     /// Its rows with their scores.
-    pub report: Report,
+    pub report: EvaluationReport,
     /// Predicted losses of the rows, one item per field.
     pub predictions: Vec<Prediction>,
     /// Rows that were repeated with more seeds.
@@ -122,7 +122,7 @@ impl Page<'_> {
         if self.experiment.claims.is_empty() { self.compared_with_the_first() } else { self.compared_with_the_paper() }
     }
 
-    fn row(&self, name: &str) -> Option<&Row> {
+    fn row(&self, name: &str) -> Option<&EvaluationRow> {
         self.report.rows.iter().find(|row| row.name == name)
     }
 
@@ -135,7 +135,7 @@ impl Page<'_> {
         for claim in &self.experiment.claims {
             let rows = self.row(&claim.row).zip(self.row(&claim.than));
             let Some(difference) = rows.and_then(|(row, than)| row.difference_from(than)) else { continue };
-            let (finding, words) = Finding::of(&difference);
+            let (finding, words) = ClaimOutcome::of(&difference);
             findings.push(finding);
             let (row, is, than) = (&claim.row, claim.is.words(), &claim.than);
             let _ = writeln!(text, "| {} | {row} is {is} {than} | {} | {words} |", claim.says, signed(&difference));
@@ -145,9 +145,9 @@ impl Page<'_> {
             text,
             "\nOf {}, {} confirmed, {} undecided, {} contradicted.",
             count(findings.len(), "claim"),
-            found(Finding::Confirmed),
-            found(Finding::Open),
-            found(Finding::Contradicted)
+            found(ClaimOutcome::Confirmed),
+            found(ClaimOutcome::Open),
+            found(ClaimOutcome::Contradicted)
         );
         text
     }
@@ -156,7 +156,7 @@ impl Page<'_> {
     fn compared_with_the_first(&self) -> String {
         let Some((first, others)) = self.report.rows.split_first() else { return String::new() };
         let named = |word: &str| {
-            let is = |row: &&Row| row.difference_from(first).is_some_and(|it| told(&it) == word);
+            let is = |row: &&EvaluationRow| row.difference_from(first).is_some_and(|it| told(&it) == word);
             let names: Vec<&str> = others.iter().filter(is).map(|row| row.name.as_str()).collect();
             if names.is_empty() { "none".to_owned() } else { names.join("; ") }
         };

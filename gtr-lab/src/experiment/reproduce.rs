@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Experiment;
 use crate::Error;
-use crate::evaluation::{Evaluator, ImageSet, Row, Scale, Subject, told};
+use crate::evaluation::{Evaluator, ImageSet, EvaluationRow, SampleSize, Subject, told};
 
 /// Rows that were repeated with several seeds.
 #[derive(Debug)]
@@ -16,9 +16,9 @@ pub struct MoreSeeds {
     /// The seeds; each has the same number of images.
     pub seeds: Vec<u64>,
     /// Rows over all seeds together; the first is the baseline.
-    pub rows: Vec<Row>,
+    pub rows: Vec<EvaluationRow>,
     /// The same rows for each seed separately.
-    pub each: Vec<Vec<Row>>,
+    pub each: Vec<Vec<EvaluationRow>>,
 }
 
 impl MoreSeeds {
@@ -26,12 +26,12 @@ impl MoreSeeds {
     /// removed.
     ///
     /// # Errors
-    /// Errors of [`Row::all`].
+    /// Errors of [`EvaluationRow::all`].
     pub fn measure(
         experiment: &Experiment,
         evaluator: &mut Evaluator<'_>,
         subjects: &[Subject],
-        (images, scale): (&ImageSet, &Scale),
+        (images, scale): (&ImageSet, &SampleSize),
     ) -> Result<Option<Self>, Error> {
         let Some(asked) = &experiment.again else { return Ok(None) };
         let named = |name: &String| subjects.iter().find(|subject| subject.name == *name).cloned();
@@ -39,8 +39,8 @@ impl MoreSeeds {
         let count = images.each() * images.seeds().len() as u64;
         let mut measure = |seeds: &[u64]| {
             let images = ImageSet::new(count * seeds.len() as u64, seeds, 10)?;
-            let mut rows = Row::all(evaluator, &some, &images, scale)?;
-            Row::untimed(&mut rows);
+            let mut rows = EvaluationRow::all(evaluator, &some, &images, scale)?;
+            EvaluationRow::untimed(&mut rows);
             Ok::<_, Error>(rows)
         };
         let rows = measure(&asked.seeds)?;
@@ -59,7 +59,7 @@ impl MoreSeeds {
             count(first.scores.images, "image"),
             first.name
         );
-        let operations = |row: &Row| row.made.as_ref().map_or(f64::NAN, |made| made.operations);
+        let operations = |row: &EvaluationRow| row.made.as_ref().map_or(f64::NAN, |made| made.operations);
         for (at, row) in self.rows.iter().enumerate() {
             let against = if at > 0 { row.difference_from(first) } else { None };
             let [apart, word] = against.map_or_else(
@@ -91,7 +91,7 @@ impl MoreSeeds {
 
     /// Returns the rows as JSON.
     pub fn json(&self) -> Value {
-        let rows = |rows: &[Row]| -> Vec<Value> {
+        let rows = |rows: &[EvaluationRow]| -> Vec<Value> {
             rows.iter().enumerate().map(|(at, row)| row.json(rows.first().filter(|_| at > 0))).collect()
         };
         let each: Vec<Value> = self

@@ -6,7 +6,7 @@ use gtr_core::detail::{self, Fts, TokenSelection};
 use gtr_core::diffusion::StageAware;
 use gtr_core::order::{Bisection, Parity, Stages};
 use gtr_core::pace::Rates;
-use gtr_core::{ArSteps, AxisName, DiffusionSteps, Schedule, Fraction, Stream, StageOrder, order};
+use gtr_core::{ArSteps, AxisName, DiffusionSteps, Fraction, Schedule, StageOrder, Stream, order};
 use serde_json::Value;
 
 /// Parameters of a schedule of *Generation then Reconstruction*, or of a cascade, except the number of AR steps.

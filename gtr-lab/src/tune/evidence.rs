@@ -9,8 +9,8 @@ use super::budget::Allowance;
 use super::halving::Round;
 use super::held_out::{DataSplit, HeldOut};
 use super::search_space::{BASELINE, Candidate};
-use crate::evaluation::{Report, Row, told};
-use gtr_draw::table::{Align, Rows};
+use crate::evaluation::{EvaluationReport, EvaluationRow, told};
+use gtr_draw::table::{Align, TableRows};
 
 /// A search with its result, and everything needed to check it.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ pub struct Evidence {
     /// Data of the final figures.
     pub held_out: HeldOut,
     /// Final figures of the baseline.
-    pub baseline: Row,
+    pub baseline: EvaluationRow,
     /// Final figures of the winner.
-    pub winner: Row,
+    pub winner: EvaluationRow,
     /// Noun for the real images.
     pub real: &'static str,
 }
@@ -115,7 +115,7 @@ impl Evidence {
     pub fn text(&self) -> String {
         let (tried, operations) = (self.candidates.len(), self.allowance.operations / 1e9);
         let split = self.held_out.split();
-        let report = Report { settings: Value::Null, rows: vec![self.baseline.clone(), self.winner.clone()] };
+        let report = EvaluationReport { settings: Value::Null, rows: vec![self.baseline.clone(), self.winner.clone()] };
         format!(
             "{tried} candidates of at most {operations:.3} * 10^9 operations per image; {} others dropped for their loss on the \
              field {}\n\n{}\nFinal figure: {}, and the {} half of the real {}; the search used neither\n\n{}\n{}\n",
@@ -133,7 +133,7 @@ impl Evidence {
     /// Returns the table of the rounds.
     fn table(&self) -> String {
         use Align::{Left, Right};
-        let mut rows = Rows::new([
+        let mut rows = TableRows::new([
             ("\nround", Right),
             ("candi-\ndates", Right),
             ("images\neach", Right),
@@ -164,7 +164,7 @@ impl Evidence {
 
     /// Returns the verdict in one sentence, with a warning if the final images were too slow.
     pub fn verdict(&self) -> String {
-        let Row { name: baseline, .. } = &self.baseline;
+        let EvaluationRow { name: baseline, .. } = &self.baseline;
         if self.winner.name == *baseline {
             return format!("The search found nothing better than {baseline}.");
         }
@@ -176,7 +176,7 @@ impl Evidence {
     }
 
     /// Returns a warning if the final images of a row took longer than the budget allows.
-    fn too_slow(&self, row: &Row) -> Option<String> {
+    fn too_slow(&self, row: &EvaluationRow) -> Option<String> {
         let (budget, seconds) = (self.allowance.seconds?, row.made.as_ref()?.seconds?);
         (!self.allowance.allows(seconds)).then(|| {
             format!(" The final images of {} took {seconds:.3} s each, longer than {:.3} s.", row.name, budget.limit)
@@ -190,7 +190,7 @@ fn sentence(baseline: &str, difference: &Measured, within: bool) -> String {
     match told(difference) {
         "not significantly different" => {
             format!("The tuned schedule and {baseline} are not significantly different ({figures}).")
-        },
+        }
         word if within => {
             format!("The tuned schedule is significantly {word} than {baseline} within the same budget ({figures}).")
         }

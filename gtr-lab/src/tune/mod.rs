@@ -3,8 +3,8 @@
 //! | file | content |
 //! |---|---|
 //! | `budget.rs` | budget of an image |
-//! | `draft.rs` | search space: cut, stages, steps per stage, diffusion steps, beta; drawing drafts |
-//! | `space.rs` | candidates: drafts with as many steps as the budget allows, selected by loss |
+//! | `candidate.rs` | search space: cut, stages, steps per stage, diffusion steps, beta; drawing drafts |
+//! | `search_space.rs` | candidates: drafts with as many steps as the budget allows, selected by loss |
 //! | `halving.rs` | successive halving |
 //! | `held_out.rs` | held-out data for the final figure |
 //! | `search.rs` | the search on a model |

@@ -10,7 +10,7 @@ use super::halving::{Halving, Round};
 use super::held_out::{DataSplit, HeldOut};
 use super::search_space::{BASELINE, Candidate, Space};
 use crate::Error;
-use crate::evaluation::{Evaluator, ImageSet, Observation, Row, Scale, Subject};
+use crate::evaluation::{Evaluator, ImageSet, Observation, EvaluationRow, SampleSize, Subject};
 
 /// Number of classes.
 const CLASSES: u32 = 10;
@@ -104,21 +104,21 @@ impl<'r> Search<'_, 'r> {
     /// Measures the final figures on held-out data, one row per candidate.
     ///
     /// # Errors
-    /// Errors of [`Row::all`].
+    /// Errors of [`EvaluationRow::all`].
     pub fn measure(
         &mut self,
         some: &[&Candidate],
         held_out: &HeldOut,
         count: u64,
         bootstrap: Bootstrap,
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Vec<EvaluationRow>, Error> {
         let DataSplit { seeds, reference } = held_out.split();
-        let scale = Scale { reference: self.evaluator.reference(*reference), bootstrap };
+        let scale = SampleSize { reference: self.evaluator.reference(*reference), bootstrap };
         let images = ImageSet::new(count, seeds, CLASSES)?;
         self.evaluator.notes().say(format_args!("final figure: {} each", gtr_draw::table::count(count, "image")));
         self.evaluator.expect(0.0);
         let subjects: Vec<Subject> = some.iter().map(|it| self.subject(it)).collect();
-        Row::all(self.evaluator, &subjects, &images, &scale)
+        EvaluationRow::all(self.evaluator, &subjects, &images, &scale)
     }
 
     fn observe(&mut self, some: &[&Candidate], images: u64) -> Result<Vec<Observation>, Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gtr_core::cost::ArchSpec;
 use gtr_core::loss::{self, Field};
-use gtr_core::{Grid, ImageIndex, Plan, StreamPurpose, Registry, Schedule, Seed, Stream, TimestepLimit, preset};
+use gtr_core::{Grid, ImageIndex, Plan, Registry, Schedule, Seed, Stream, StreamPurpose, TimestepLimit, preset};
 
 use super::candidate::{Cut, Draft};
 use crate::Error;
@@ -273,6 +273,9 @@ mod tests {
     #[test]
     fn a_budget_below_the_baseline_is_refused() {
         let error = digits().candidates(1e6, Seed(1), 8).unwrap_err().to_string();
-        assert!(error.contains("1.000e6") && error.contains("gtr-16 in 4 AR steps, its cheapest form, takes"), "{error}");
+        assert!(
+            error.contains("1.000e6") && error.contains("gtr-16 in 4 AR steps, its cheapest form, takes"),
+            "{error}"
+        );
     }
 }

@@ -4,10 +4,10 @@
 #   scripts/gallery.sh [plans | samples | all] [FOLDER]
 #
 # `plans` are figures of plans, `samples` are sampled images; the default is both. FOLDER defaults to docs/images. GTR is the path of
-# the program (default target/release/gtr-cli).
+# the program (default target/debug/gtr-cli).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-gtr=${GTR:-target/release/gtr-cli}
+gtr=${GTR:-target/debug/gtr-cli}
 what=${1:-all}
 images=${2:-docs/images}
 

@@ -4,7 +4,7 @@
 #
 #   scripts/no-locks.sh [IMAGES] [FLAGS OF SAMPLE...]
 #
-# Default: 64 images. GTR_CLI is the path of the program; without it, a release build is made. A preloaded library whose flock always
+# Default: 64 images. GTR_CLI is the path of the program; without it, it is built. A preloaded library whose flock always
 # fails simulates the missing locks. It needs a C compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,8 +13,8 @@ images=${1:-64}
 [ $# -gt 0 ] && shift
 flags=("$@")
 if [ -z "${GTR_CLI:-}" ]; then
-  cargo build --quiet --release --locked -p gtr-cli
-  GTR_CLI=${CARGO_TARGET_DIR:-target}/release/gtr-cli
+  cargo build --quiet --locked -p gtr-cli
+  GTR_CLI=${CARGO_TARGET_DIR:-target}/debug/gtr-cli
 fi
 program=$(realpath "$GTR_CLI")
 work=$(mktemp -d)

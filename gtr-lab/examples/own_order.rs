@@ -1,14 +1,14 @@
 //! Evaluates a custom order next to `gtr-16` on the built-in digits model, without the command line.
 //!
 //! ```sh
-//! cargo run --release -p gtr-lab --example own_order
+//! cargo run -p gtr-lab --example own_order
 //! ```
 
 use std::error::Error;
 
 use gtr_backends::judge::{Bootstrap, Judge, Origin, Reference};
 use gtr_core::{Component, Grid, Order, Partition, Registry, preset};
-use gtr_lab::evaluation::{Evaluator, Identity, ImageSet, Options, Report, EvaluationRow, Scale, Subject};
+use gtr_lab::evaluation::{EvaluationRow, Evaluator, Identity, ImageSet, Options, Report, Scale, Subject};
 use gtr_lab::model::ClassModel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Takes the screenshots of docs/pages.md. GTR is the path of the program (default target/release/gtr-cli). Run scripts/browser.sh first:
+# Takes the screenshots of docs/pages.md. GTR is the path of the program (default target/debug/gtr-cli). Run scripts/browser.sh first:
 # it installs the dependencies in tests/browser.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-gtr=${GTR:-target/release/gtr-cli}
+gtr=${GTR:-target/debug/gtr-cli}
 images=docs/images
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

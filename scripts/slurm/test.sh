@@ -6,7 +6,7 @@
 #   scripts/slurm/test.sh [--install] [IMAGES]
 #
 # Needs root, and Debian's packages slurm-wlm and munge, which --install installs. Default: 400 images. GTR_CLI is the path of the
-# program; without it, a release build is made. All files go to a temporary folder, and all daemons end with the script.
+# program; without it, it is built. All files go to a temporary folder, and all daemons end with the script.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,8 +20,8 @@ for tool in munged slurmctld slurmd sbatch; do
   PATH=$PATH:/usr/sbin command -v "$tool" > /dev/null || { echo "$tool is missing: run with --install" >&2; exit 1; }
 done
 if [ -z "${GTR_CLI:-}" ]; then
-  cargo build --quiet --release --locked -p gtr-cli
-  GTR_CLI=${CARGO_TARGET_DIR:-target}/release/gtr-cli
+  cargo build --quiet --locked -p gtr-cli
+  GTR_CLI=${CARGO_TARGET_DIR:-target}/debug/gtr-cli
 fi
 GTR_CLI=$(realpath "$GTR_CLI")
 export GTR_CLI PATH=$PATH:/usr/sbin

@@ -316,7 +316,7 @@ fn numbers_out_of_range_are_one_line_errors() {
     assert!(files(folder.path()).is_empty());
 }
 
-/// Run it alone: `cargo test -p gtr-cli --test cli -- --ignored more_than_four_gigabytes`.
+/// Run it alone: `cargo test --test cli -- --ignored more_than_four_gigabytes`.
 #[test]
 #[ignore = "slow, and takes 5 GB on the disk"]
 fn an_archive_of_more_than_four_gigabytes_takes_little_memory() {

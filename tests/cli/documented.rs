@@ -42,10 +42,7 @@ fn commands_in(text: &str) -> BTreeSet<String> {
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(|line| line.trim().trim_start_matches("$ "));
     let lines = lines.map(|line| line.trim_start_matches("RAYON_NUM_THREADS=1 ").trim_end_matches(" &"));
-    let program = |line: &str| {
-        let run = line.replace("cargo run --release -p gtr-cli -- ", "gtr-cli ");
-        run.replace("cargo run -p gtr-cli -- ", "gtr-cli ")
-    };
+    let program = |line: &str| line.replace("cargo run -p gtr-cli -- ", "gtr-cli ");
     lines.map(program).filter(|line| line.starts_with("gtr-cli ") && !line.starts_with("gtr-cli  ")).collect()
 }
 
@@ -292,7 +289,7 @@ fn every_documented_command_runs() {
 
 #[test]
 fn commands_are_found_and_reduced() {
-    let page = "Text `gtr-cli x`.\n```sh\n$ gtr-cli sample --class 7 \\\n    --out a.png   # a seven\nls\n```\nmore\n```console\n$ cargo run --release -p gtr-cli -- plan\n```\n";
+    let page = "Text `gtr-cli x`.\n```sh\n$ gtr-cli sample --class 7 \\\n    --out a.png   # a seven\nls\n```\nmore\n```console\n$ cargo run -p gtr-cli -- plan\n```\n";
     let found = commands_in(&blocks(page));
     assert_eq!(found.len(), 2, "{found:?}");
     let line = small(found.iter().next_back().unwrap());

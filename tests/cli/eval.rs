@@ -120,7 +120,7 @@ fn external_pictures_get_the_same_scores() {
     let all = fs::read_to_string(folder.join("digits/labels.jsonl")).unwrap();
     fs::write(folder.join("digits/labels.jsonl"), all.lines().skip(2).collect::<Vec<_>>().join("\n")).unwrap();
     let run = gtr(folder, "eval --images digits --resamples 20");
-    assert!(run.stderr.contains("does not name 2 PNG files of digits"), "{}", run.stderr);
+    assert!(run.stderr.contains("does not list 2 PNG files of digits"), "{}", run.stderr);
     assert!(run.succeeded().contains(" 18 "));
     // Without labels the class accuracy is unknown.
     fs::remove_file(folder.join("digits/labels.jsonl")).unwrap();
@@ -133,7 +133,7 @@ fn external_pictures_get_the_same_scores() {
     // Rows with different numbers of images are shown with a note that they are not comparable.
     fs::remove_file(folder.join("digits/00019.png")).unwrap();
     let run = gtr(folder, "eval --images digits --images digits.npz --resamples 20");
-    assert!(run.stderr.contains("note: rows of different numbers of images"), "{}", run.stderr);
+    assert!(run.stderr.contains("note: rows with different numbers of images"), "{}", run.stderr);
     run.succeeded();
 }
 
@@ -172,13 +172,13 @@ fn other_files_are_refused_in_one_line() {
     fs::write(folder.join("c/0.png"), b"\x89PNG and nothing more").unwrap();
     assert!(eval("c").contains("as PNG"));
     write_grey(&folder.join("c/0.png"), 32, 32, |_, _| 0);
-    assert!(eval("c").contains("c: 1 image, a distance takes two at least"));
+    assert!(eval("c").contains("c: found 1 image, a distance needs at least two"));
     for (labels, expected) in [
-        (r#"{"file":"../a.npz","class":1}"#, "line 1: ../a.npz is no file in this folder"),
-        (r#"{"file":"/etc/hostname","class":1}"#, "is no file in this folder"),
-        (r#"{"file":"0.png","class":10}"#, "a class is one of 0 to 9"),
+        (r#"{"file":"../a.npz","class":1}"#, "line 1: ../a.npz is not a file name relative to this folder"),
+        (r#"{"file":"/etc/hostname","class":1}"#, "is not a file name relative to this folder"),
+        (r#"{"file":"0.png","class":10}"#, "the class is not in 0 to 9"),
         (r#"{"file":"1.png","class":1}"#, "c/1.png: cannot be read"),
-        ("{\"file\":\"0.png\"}\n{\"file\":\"0.png\"}", "line 2: 0.png is named before"),
+        ("{\"file\":\"0.png\"}\n{\"file\":\"0.png\"}", "line 2: 0.png is listed twice"),
         (&format!("{{\"file\":\"{}\"}}", "0".repeat(1 << 16)), "line 1: it is longer than 65536 bytes"),
         ("{", "line 1"),
         ("", "c has no PNG files"),
@@ -194,18 +194,18 @@ fn unsupported_subjects_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     for (line, expected) in [
-        ("eval --count 25", "10 classes share the images equally: give a multiple of 10"),
-        ("eval --count 20 --seeds 1,1", "--seeds names 1 twice"),
+        ("eval --count 25", "--count 25: expected a multiple of 10 "),
+        ("eval --count 20 --seeds 1,1", "--seeds contains 1 twice"),
         ("eval --presets gtr-9 --count 20 --store new", "unknown preset `gtr-9`"),
-        ("eval --model lightgen-base --count 20", "makes images of texts"),
+        ("eval --model lightgen-base --count 20", "is text-conditional"),
         ("eval --count 20 --cfg -1 --store new", "--cfg"),
         ("eval --count 20 --temperature NaN --store new", "expected a number, 0 to 100"),
         ("eval --images x --cfg 2", "--cfg: no effect on the images of --images"),
         ("eval --images x --beta 0.2", "axis flags: no effect on the images"),
         ("eval --images x --store new", "--store: the pictures"),
         ("eval --images x --plot x.svg", "--plot: the pictures"),
-        ("experiment table-2", "there is no experiment called `table-2`"),
-        ("experiment table-4 --count 5", "give a multiple of 10"),
+        ("experiment table-2", "unknown experiment `table-2`"),
+        ("experiment table-4 --count 5", "expected a multiple of 10"),
     ] {
         let error = gtr(folder, line).failed(2);
         assert!(error.contains(expected), "{line}: {error}");

@@ -88,7 +88,7 @@ fn at_its_own_cost_the_baseline_is_gtr_16() {
 
     let alone = TINY.replace("--candidates 4", "--candidates 1 --out alone.json");
     let told = line(folder.path(), &alone).succeeded();
-    assert!(told.contains("The search found nothing that is better than gtr-16."), "{told}");
+    assert!(told.contains("The search found nothing better than gtr-16."), "{told}");
     let known: Value = serde_json::from_str(&gtr("presets gtr-16 --format json").succeeded()).unwrap();
     assert_eq!(json(&folder.path().join("alone.json"))["schedule"], known.get(0).unwrap_or(&known)["schedule"]);
 }
@@ -160,19 +160,19 @@ fn errors_are_one_line() {
         (
             "tune --budget 1e3",
             2,
-            "1.000e3 operations an image are too few: gtr-16 at its cheapest, in 4 AR steps, takes",
+            "1.000e3 operations per image are too few for the baseline: gtr-16 in 4 AR steps, its cheapest form, takes",
         ),
-        ("tune --budget gtr-7", 2, "operations an image, as 2e10"),
-        ("tune --budget -1", 2, "operations an image, as 2e10"),
-        ("tune --budget gtr-16 --seed 3 --seeds 2,3", 2, "the search sees images of that seed"),
+        ("tune --budget gtr-7", 2, "expected operations per image (2e10)"),
+        ("tune --budget -1", 2, "expected operations per image (2e10)"),
+        ("tune --budget gtr-16 --seed 3 --seeds 2,3", 2, "the search uses this seed"),
         ("tune --budget gtr-16 --first-count 15", 2, "give a multiple of 10"),
         ("tune --budget gtr-16 --count 15", 2, "give a multiple of 10"),
         ("tune --budget gtr-16 --candidates 0", 2, "--candidates"),
         ("tune --budget gtr-16 --temperature NaN --store new", 2, "expected a number, 0 to 100"),
-        ("tune --budget 1e1 --store new", 2, "operations an image are too few"),
+        ("tune --budget 1e1 --store new", 2, "operations per image are too few"),
         ("tune --budget gtr-16 --store file", 1, "cannot create the folder file"),
         ("tune --budget gtr-16 --out none/p.json", 1, "create it first"),
-        ("tune --budget gtr-16 --model mar-b", 2, "the judge sees ten classes"),
+        ("tune --budget gtr-16 --model mar-b", 2, "the judge needs a model of 10 classes"),
     ] {
         let error = line(folder.path(), flags).failed(code);
         assert!(error.contains(said), "{flags}: {error}");
@@ -192,7 +192,7 @@ fn a_modified_store_is_refused_or_regenerated() {
     bytes[middle] ^= 1;
     fs::write(&damaged, bytes).unwrap();
     let again = tune(folder.path(), "--out a2.json --store seen");
-    assert!(again.stderr.contains("damaged images: they are made again"), "{}", again.stderr);
+    assert!(again.stderr.contains("damaged records: their images will be generated again"), "{}", again.stderr);
     again.succeeded();
     assert_eq!(json(&path("a.json"))["evidence"], json(&path("a2.json"))["evidence"]);
 

@@ -6,9 +6,9 @@ use gtr_core::Grid;
 use serde_json::{Map, Value};
 
 use crate::BackendError;
+use crate::bounded_read::{parse_object, read_text};
 use crate::checkpoint::Inventory;
 use crate::family::{ModelFamily, OpenOptions};
-use crate::bounded_read::{parse_object, read_text};
 use crate::lightgen::LightGen;
 use crate::mar::Mar;
 use crate::model::AnyModel;

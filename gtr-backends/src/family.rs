@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::checkpoint::Kind;
 use crate::latent::LatentImage;
 use crate::model::AnyModel;
-use crate::models::{Files, Found};
 use crate::model_size::Stack;
+use crate::models::{Files, Found};
 use crate::spec::ModelSpec;
 use crate::{BackendError, Compute};
 

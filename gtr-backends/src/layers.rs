@@ -200,8 +200,7 @@ impl KeysValues {
 /// Creates an index tensor from row numbers.
 pub(crate) fn index(rows: impl Iterator<Item = usize>, device: &Device) -> candle_core::Result<Tensor> {
     let number = |row: usize| {
-        u32::try_from(row)
-            .map_err(|_| candle_core::Error::Msg(format!("row number {row} does not fit into 32 bits")))
+        u32::try_from(row).map_err(|_| candle_core::Error::Msg(format!("row number {row} does not fit into 32 bits")))
     };
     let rows = rows.map(number).collect::<candle_core::Result<Vec<u32>>>()?;
     Tensor::new(rows.as_slice(), device)

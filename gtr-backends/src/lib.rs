@@ -12,7 +12,7 @@
 //! Generates all tokens of a digit in one step, which gives a poor image:
 //! ```
 //! use gtr_backends::{Device, open};
-//! use gtr_core::{Denoise, DiffusionSteps, ImageIndex, MaskedGenerator, Noise, Row, Seed, Targets, Timesteps};
+//! use gtr_core::{Denoise, DiffusionSteps, ImageIndex, MaskedGenerator, Noise, HeadRow, Seed, Targets, Timesteps};
 //!
 //! let mut generator = open("digits", None, &Device::Cpu)?;
 //! let tokens: Vec<_> = generator.grid().iter().collect();
@@ -20,7 +20,7 @@
 //! let mut canvas = generator.canvas(&[generator.class(7)?], false)?;
 //! let features = generator.features(&canvas, &targets)?;
 //! let timesteps = [Timesteps::new(DiffusionSteps::new(4)?, generator.timestep_limit())?];
-//! let rows: Vec<_> = tokens.iter().map(|&token| Row { image: ImageIndex(0), token, group: 0 }).collect();
+//! let rows: Vec<_> = tokens.iter().map(|&token| HeadRow { image: ImageIndex(0), token, group: 0 }).collect();
 //! let noise = Noise::new(Seed(1));
 //! let request =
 //!     Denoise { timesteps: &timesteps, rows: &rows, guidance: 1.0, temperature: 1.0, noise: &noise };
@@ -31,6 +31,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod atomic_file;
+mod bounded_read;
 pub mod checkpoint;
 mod compute;
 pub mod conform;
@@ -41,56 +43,54 @@ mod executed_cost;
 mod families;
 mod family;
 pub mod field;
-mod atomic_file;
-mod bounded_read;
 mod fingerprint;
+mod host_slice;
 pub mod judge;
 pub mod latent;
 mod layers;
 pub mod lightgen;
 pub mod mar;
-mod model;
-mod models;
-mod host_slice;
-mod open;
-mod picture;
 mod matmul;
+mod model;
+mod model_size;
+mod models;
+mod open;
+mod peak_rate;
+mod picture;
+mod placeholder;
 mod prompt;
 mod published;
 pub mod raster;
 mod repository;
 mod row_ops;
-mod model_size;
 mod spec;
-mod peak_rate;
-mod placeholder;
+mod temporary_files;
 pub mod text;
 pub mod trace;
-mod temporary_files;
 pub mod vae;
 
 pub use candle_core::Device;
 
+pub use self::atomic_file::{AtomicFile, follow};
 pub use self::compute::{Compute, Precision};
 pub use self::device::{auto_device, device, device_name};
 pub use self::error::{BackendError, StackSize};
 pub use self::executed_cost::executed;
 pub use self::families::Families;
 pub use self::family::{ModelFamily, OpenOptions};
-pub use self::atomic_file::{AtomicFile, follow};
 pub use self::fingerprint::{fingerprint, fingerprint_in};
-pub use self::judge::{Judge, Classification};
+pub use self::judge::{Classification, Judge};
 pub use self::latent::Canvas;
 pub use self::model::{AnyModel, Model};
+pub use self::model_size::Stack;
 pub use self::models::{EMBEDDED, EmbeddedModel, Files, Found};
 pub use self::open::{grid_for, open, open_lightgen, open_mar, published, spec};
+pub use self::peak_rate::{PeakRate, threads};
 pub use self::picture::Picture;
+pub use self::placeholder::{PLACEHOLDER_BYTES, placeholder};
 pub use self::prompt::PromptInput;
 pub use self::published::{PublishedCost, published_cost};
 pub use self::repository::{IN_REPOSITORY, RepositoryModel};
-pub use self::model_size::Stack;
 pub use self::spec::ModelSpec;
-pub use self::peak_rate::{PeakRate, threads};
-pub use self::placeholder::{PLACEHOLDER_BYTES, placeholder};
-pub use self::text::TextEncoder;
 pub use self::temporary_files::{Unfinished, remove_unfinished};
+pub use self::text::TextEncoder;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Layout, Wanted};
+use crate::checkpoint::{Checkpoint, Wanted, WeightLayout};
 use crate::repository::RepositoryModel;
 use crate::vae::{KlDecoder, LatentScale, open_diffusers};
 
@@ -120,7 +120,7 @@ impl Found {
         &self,
         files: &Files<'_>,
         section: Wanted,
-        layout: impl FnOnce() -> Result<Layout, BackendError>,
+        layout: impl FnOnce() -> Result<WeightLayout, BackendError>,
     ) -> Result<Checkpoint, BackendError> {
         files.check()?;
         let model = &self.model;

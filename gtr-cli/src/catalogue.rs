@@ -1,7 +1,7 @@
 //! Catalogue of the implementations of the axes, for flags and help texts.
 
 use gtr_backends::Families;
-use gtr_core::{AxisName, AxisConfig, Description, Registry};
+use gtr_core::{AxisConfig, AxisName, Description, Registry};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 

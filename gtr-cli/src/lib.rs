@@ -19,8 +19,8 @@
 mod args;
 mod catalogue;
 mod commands;
-mod extension;
 mod error;
+mod extension;
 mod input;
 mod memory;
 mod output;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{AxisName, AxisConfig, Error, Params};
+use crate::{AxisConfig, AxisName, Error, Params};
 
 /// An implementation of an axis. The fields of the type are its parameters.
 ///

@@ -1,4 +1,4 @@
-//! A plan as it is written: nothing of it is believed yet.
+//! The unchecked JSON form of a plan.
 
 use std::io::Read;
 
@@ -9,32 +9,32 @@ use serde::{Deserialize, Serialize};
 use crate::json_object::{Object, maybe_object, object, objects};
 use crate::{DiffusionSteps, Grid, GridError, OutOfRange, Role, Rule, Schedule, Violation, unmarked};
 
-/// A plan file is refused beyond this size, before it is read whole.
+/// Maximum size of a plan file in bytes. Reading stops at this size.
 pub const MAX_PLAN_BYTES: u64 = 64 << 20;
-/// Bytes from the start that tell the encoding.
+/// Number of bytes from which the encoding is detected.
 const START: u64 = 4;
 
-/// The plan format as data. [`crate::verify`] tells whether it is sound; only then does it become a
+/// Content of a plan file, unchecked. [`crate::verify`] checks it; only a valid document can be converted to a
 /// [`crate::Plan`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Plan")]
 pub struct PlanDocument {
-    /// Version of the format: 1, or 2 where tokens are known.
+    /// Format version: 1, or 2 if tokens are known.
     pub format_version: u64,
     /// The token grid.
     #[serde(deserialize_with = "object")]
     pub grid: GridDocument,
-    /// The tokens that are known before the first step, ascending; they belong to no stage.
+    /// Tokens that are known before the first step, ascending. They are in no stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<u32>,
-    /// The schedule that the plan came from.
+    /// Schedule from which the plan was created.
     #[serde(deserialize_with = "object")]
     pub schedule: Schedule,
-    /// The stages, in the order in which they are generated.
+    /// Stages, in generation order.
     #[serde(deserialize_with = "objects")]
     pub stages: Vec<StageDocument>,
-    /// The AR steps, in order; a step generates the next tokens of its stage.
+    /// AR steps, in order. Each step generates the next tokens of its stage.
     #[serde(deserialize_with = "objects")]
     pub steps: Vec<StepDocument>,
 }
@@ -51,7 +51,7 @@ pub struct GridDocument {
 }
 
 impl GridDocument {
-    /// The grid, if it is one.
+    /// Checks the grid.
     pub(crate) fn grid(self) -> Result<Grid, GridError> {
         let side = |side: u64| u32::try_from(side).unwrap_or(u32::MAX);
         Grid::new(side(self.height), side(self.width))
@@ -69,10 +69,10 @@ impl From<Grid> for GridDocument {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stage")]
 pub struct StageDocument {
-    /// What the stage is for.
+    /// Role of the stage.
     pub role: Role,
-    /// Its tokens (row * width + column): ascending where the order within the stage is drawn by seed, in generation order
-    /// where it is fixed.
+    /// Tokens (row * width + column): ascending if the order within the stage is drawn from the seed, in generation order
+    /// if it is fixed.
     pub tokens: Vec<u32>,
 }
 
@@ -81,47 +81,47 @@ pub struct StageDocument {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Step")]
 pub struct StepDocument {
-    /// Position of its stage in `stages`.
+    /// Index of the stage in `stages`, from 0.
     pub stage: u64,
-    /// How many tokens it generates, at least 1.
+    /// Number of tokens that the step generates, at least 1.
     pub tokens: u64,
-    /// Diffusion steps of its tokens, 1 to 1000.
+    /// Number of diffusion steps per token, 1 to 1000.
     pub diffusion_steps: u64,
-    /// The tokens that get more, chosen when sampling by the schedule's detail rule.
+    /// Tokens with extra diffusion steps, which the detail rule of the schedule picks during sampling.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "maybe_object")]
     pub detail: Option<DetailDocument>,
 }
 
-/// What a detail rule spends on a step, unchecked.
+/// Detail of a step, unchecked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "StepDetail")]
 pub struct DetailDocument {
-    /// How many of the step's tokens are picked, at least 1.
+    /// Number of picked tokens, at least 1.
     pub tokens: u64,
-    /// Their diffusion steps, 1 to 1000.
+    /// Number of diffusion steps per picked token, 1 to 1000.
     pub diffusion_steps: u64,
 }
 
-/// A number of diffusion steps of a document.
+/// Converts a number of diffusion steps of a document.
 pub(crate) fn diffusion_steps(steps: u64) -> Result<DiffusionSteps, OutOfRange> {
     DiffusionSteps::new(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
-/// A count of a document; too large a one stays too large.
+/// Converts a count of a document; saturates at `usize::MAX`.
 pub(crate) fn count(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 impl PlanDocument {
-    /// Reads a document. The reader is read to at most [`MAX_PLAN_BYTES`].
+    /// Reads a document. Stops after [`MAX_PLAN_BYTES`] bytes.
     ///
     /// # Errors
-    /// The violation of the rule that a plan is a JSON object of the format's fields, if it is none; of the version rule,
-    /// if it is of another version.
+    /// Returns a violation of [`Rule::Document`] if the input is too large or not a JSON object with the fields of the
+    /// format.
     pub fn read(reader: impl Read) -> Result<Self, Violation> {
         let mut limited = reader.take(MAX_PLAN_BYTES + 1);
-        // A reader that fails here fails again below, where it is said.
+        // If the reader fails here, it fails again below, where the error is returned.
         let mut start = Vec::new();
         let _ = limited.by_ref().take(START).read_to_end(&mut start);
         let start = unmarked(&start).map_err(|error| not_a_plan("", &serde_json::Error::custom(error)))?;
@@ -138,15 +138,15 @@ impl PlanDocument {
         parsed.map_err(|(path, error)| not_a_plan(&path, &error))
     }
 
-    /// Reads a document from text.
+    /// Parses a document.
     ///
     /// # Errors
-    /// As [`PlanDocument::read`].
+    /// See [`PlanDocument::read`].
     pub fn parse(text: &str) -> Result<Self, Violation> {
         Self::read(text.as_bytes())
     }
 
-    /// The document as JSON, one line a stage and a step.
+    /// Formats the document as JSON, with one line per stage and per step.
     pub fn to_json(&self) -> String {
         let lines = |values: Vec<String>| values.join(",\n    ");
         let known =
@@ -162,12 +162,12 @@ impl PlanDocument {
     }
 }
 
-/// JSON of a part of a plan; the parts hold nothing that JSON cannot.
+/// Formats a part of a plan as JSON. This cannot fail, because all parts are representable in JSON.
 fn compact(part: &impl Serialize) -> String {
     serde_json::to_string(part).unwrap_or_default()
 }
 
-/// The violation of a file that is too large to be a plan.
+/// Creates the violation for a file that is too large.
 fn too_large() -> Violation {
     Violation {
         rule: Rule::Document,
@@ -177,7 +177,7 @@ fn too_large() -> Violation {
     }
 }
 
-/// The violation of what is no plan document.
+/// Creates the violation for text that is not a plan document.
 fn not_a_plan(path: &str, error: &serde_json::Error) -> Violation {
     let place: String = match path {
         "" | "." => "the document".to_owned(),
@@ -185,8 +185,8 @@ fn not_a_plan(path: &str, error: &serde_json::Error) -> Violation {
         path => path.to_owned(),
     };
     let found: String = error.to_string().chars().take(200).collect();
-    // What the parser expected is not what a plan is.
+    // Syntax errors name what the parser expected, not the plan format.
     let found = if error.is_data() { found } else { format!("text that is not JSON ({found})") };
-    let expected = "a JSON object of the plan format's fields".to_owned();
+    let expected = "a JSON object with the fields of the plan format".to_owned();
     Violation { rule: Rule::Document, place, found, expected }
 }

@@ -63,7 +63,7 @@ pub struct FeatureRows {
 
 /// One token to denoise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct HeadRow {
     /// Image that contains the token. `image` and `token` are the address of the row's noise.
     pub image: ImageIndex,
     /// The token.
@@ -78,7 +78,7 @@ pub struct Denoise<'a> {
     /// Timesteps of each group of rows: one group, or two if a detail rule picks tokens.
     pub timesteps: &'a [Timesteps],
     /// The rows.
-    pub rows: &'a [Row],
+    pub rows: &'a [HeadRow],
     /// Scale of classifier-free guidance; ignored if the canvas is not guided.
     pub guidance: f64,
     /// Factor of the noise that is added after each evaluation.

@@ -5,8 +5,8 @@ use schemars::{Schema, SchemaGenerator};
 use crate::component::Axis;
 use crate::lists::join_names;
 use crate::{
-    AxisName, Component, AxisConfig, Description, Detail, Diffusion, Entry, Error, Order, Pace, detail, diffusion, order,
-    pace,
+    AxisConfig, AxisName, Component, Description, Detail, Diffusion, Entry, Error, Order, Pace, detail, diffusion,
+    order, pace,
 };
 
 /// The implementations that a schedule can use: those of this crate, and any that are added.

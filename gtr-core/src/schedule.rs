@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::Built;
 use crate::{
-    AxisName, Component, AxisConfig, Detail, Diffusion, Error, Order, Pace, Registry, Timestep, TimestepLimit, StageOrder,
+    AxisConfig, AxisName, Component, Detail, Diffusion, Error, Order, Pace, Registry, StageOrder, Timestep,
+    TimestepLimit,
 };
 
 /// An implementation and its parameters for each of the four axes. With a grid, it determines a plan.

@@ -1,4 +1,4 @@
-//! The rules of `spec/SPEC.md` by number and name, and where a document breaks one.
+//! The rules of `spec/SPEC.md` by number and name, and violations of them.
 
 use std::fmt;
 
@@ -9,41 +9,41 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A JSON object of exactly the format's fields.
+    /// The document is a JSON object with exactly the fields of the format.
     Document = 1,
-    /// A version that the reader knows.
+    /// The format version is supported.
     Version = 2,
-    /// A possible grid.
+    /// The grid is valid.
     Grid = 3,
-    /// At least one stage, none empty.
+    /// There is at least one stage, and no stage is empty.
     Stages = 4,
-    /// Every token on the grid.
+    /// Every token is on the grid.
     OnGrid = 5,
-    /// No token twice.
+    /// No token occurs twice.
     Disjoint = 6,
-    /// No token missing.
+    /// No token of the grid is missing.
     Covering = 7,
-    /// Tokens ascend where their order is drawn by seed.
+    /// Tokens are ascending if their order is drawn from the seed.
     Listing = 8,
-    /// Generation first, at most one reconstruction, last.
+    /// All stages are generation stages, except that the last of several can be a reconstruction.
     Roles = 9,
-    /// Steps follow the stages.
+    /// Steps are in the order of their stages, at least one per stage.
     StepOrder = 10,
-    /// Steps generate their stage's tokens.
+    /// The steps of a stage generate all tokens of the stage.
     StepTokens = 11,
-    /// Diffusion steps in range and within the timesteps.
+    /// The number of diffusion steps is 1 to 1000 and at most the number of timesteps.
     DiffusionSteps = 12,
-    /// Detail only where it may be.
+    /// Only reconstruction steps have detail, with valid numbers of tokens and diffusion steps.
     Detail = 13,
-    /// The schedule makes a plan.
+    /// The schedule can be planned on the grid.
     Schedule = 14,
-    /// Stages are what the order makes.
+    /// The stages equal the output of the order.
     OrderProduced = 15,
-    /// Steps are what the pace makes.
+    /// The steps equal the output of the pace.
     PaceProduced = 16,
-    /// Diffusion steps are what the curve makes.
+    /// The diffusion steps equal the output of the diffusion curve.
     DiffusionProduced = 17,
-    /// Detail is what the rule makes.
+    /// The detail equals the output of the detail rule.
     DetailProduced = 18,
 }
 
@@ -70,12 +70,12 @@ impl Rule {
         Self::DetailProduced,
     ];
 
-    /// Its number in `spec/SPEC.md`.
+    /// Returns the number in `spec/SPEC.md`.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// Its short name in `spec/SPEC.md`.
+    /// Returns the short name in `spec/SPEC.md`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Document => "document",
@@ -106,16 +106,16 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A place where a document breaks a rule.
+/// A violation of a rule by a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The rule.
     pub rule: Rule,
-    /// Where, as a path into the document: `stages[1].tokens[3]`.
+    /// Path in the document, for example `stages[1].tokens[3]`.
     pub place: String,
-    /// What stands there.
+    /// Description of the value found.
     pub found: String,
-    /// What would be right.
+    /// Description of the valid values.
     pub expected: String,
 }
 
@@ -127,19 +127,19 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// A violation as it is written: the rule by number and name.
+/// Serialised form of a violation, with the number and the name of the rule.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Violation")]
 struct ViolationDocument<'a> {
     /// Number of the rule in the specification.
     rule: u8,
-    /// Its short name.
+    /// Short name of the rule.
     name: &'a str,
-    /// Where, as a path into the document.
+    /// Path in the document.
     place: &'a str,
-    /// What stands there.
+    /// Description of the value found.
     found: &'a str,
-    /// What would be right.
+    /// Description of the valid values.
     expected: &'a str,
 }
 

@@ -28,6 +28,7 @@
 
 pub mod area;
 pub mod chart;
+pub mod config_text;
 mod error;
 pub mod figure;
 pub mod font;
@@ -42,6 +43,5 @@ pub mod scale;
 pub mod svg;
 pub mod table;
 pub mod text;
-pub mod config_text;
 
 pub use self::error::Error;

@@ -14,13 +14,13 @@ pub enum Kind {
 
 /// A range of values along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scale {
+pub struct AxisScale {
     kind: Kind,
     from: f64,
     to: f64,
 }
 
-impl Scale {
+impl AxisScale {
     /// From one value to another. A range that holds nothing is widened.
     pub fn new(kind: Kind, from: f64, to: f64) -> Self {
         let from = if from.is_finite() && (kind != Kind::Log || from > 0.0) { from } else { least(kind) };
@@ -126,18 +126,18 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_within() {
-        assert_eq!(Scale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.600_000_000_000_000_1, 0.8, 1.0]);
-        assert_eq!(Scale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 30.0, 40.0, 50.0, 60.0]);
-        assert_eq!(Scale::new(Kind::Whole, 1.0, 3.0).ticks(10), [1.0, 2.0, 3.0]);
-        assert_eq!(Scale::new(Kind::Log, 0.5, 2000.0).ticks(5), [1.0, 10.0, 100.0, 1000.0]);
-        assert_eq!(Scale::new(Kind::Log, 15.0, 70.0).ticks(5), [20.0, 30.0, 40.0, 50.0, 60.0, 70.0]);
+        assert_eq!(AxisScale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.600_000_000_000_000_1, 0.8, 1.0]);
+        assert_eq!(AxisScale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 30.0, 40.0, 50.0, 60.0]);
+        assert_eq!(AxisScale::new(Kind::Whole, 1.0, 3.0).ticks(10), [1.0, 2.0, 3.0]);
+        assert_eq!(AxisScale::new(Kind::Log, 0.5, 2000.0).ticks(5), [1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(AxisScale::new(Kind::Log, 15.0, 70.0).ticks(5), [20.0, 30.0, 40.0, 50.0, 60.0, 70.0]);
     }
 
     #[test]
     fn odd_ranges_are_widened() {
         for kind in [Kind::Linear, Kind::Whole, Kind::Log] {
             for values in [vec![], vec![7.0], vec![f64::NAN, f64::INFINITY], vec![-1.0, -1.0], vec![0.0]] {
-                let scale = Scale::around(kind, values.clone());
+                let scale = AxisScale::around(kind, values.clone());
                 assert!(scale.from < scale.to, "{kind:?} {values:?}");
                 assert!(scale.ticks(5).len() < 64);
             }
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn values_have_their_place() {
-        let log = Scale::new(Kind::Log, 1.0, 100.0);
+        let log = AxisScale::new(Kind::Log, 1.0, 100.0);
         assert_eq!((log.share(10.0), log.share(0.0), log.share(f64::NAN)), (Some(0.5), None, None));
-        assert_eq!(Scale::new(Kind::Linear, 2.0, 4.0).share(3.0), Some(0.5));
+        assert_eq!(AxisScale::new(Kind::Linear, 2.0, 4.0).share(3.0), Some(0.5));
     }
 
     #[test]

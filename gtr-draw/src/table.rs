@@ -16,12 +16,12 @@ pub enum Align {
 
 /// A table under construction.
 #[derive(Debug)]
-pub struct Rows {
+pub struct TableRows {
     table: Table,
     align: Vec<Align>,
 }
 
-impl Rows {
+impl TableRows {
     /// Creates a table with these columns.
     pub fn new<'a>(columns: impl IntoIterator<Item = (&'a str, Align)>) -> Self {
         let (names, align): (Vec<&str>, Vec<Align>) = columns.into_iter().unzip();

@@ -8,7 +8,7 @@ use std::error::Error;
 
 use gtr_backends::judge::{Bootstrap, Judge, Origin, Reference};
 use gtr_core::{Component, Grid, Order, Partition, Registry, preset};
-use gtr_lab::evaluation::{EvaluationRow, Evaluator, Identity, ImageSet, Options, Report, Scale, Subject};
+use gtr_lab::evaluation::{EvaluationReport, EvaluationRow, Evaluator, Identity, ImageSet, Options, Scorer, Subject};
 use gtr_lab::model::ClassModel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,9 +48,9 @@ pub(crate) fn compare(images: u64) -> Result<String, Box<dyn Error>> {
         subjects.push(Subject { name: name.to_owned(), plan, guidance, temperature: 1.0 });
     }
     let reference = evaluator.reference(Reference::All);
-    let scale = Scale { reference, bootstrap: Bootstrap { resamples: 200, ..Bootstrap::default() } };
+    let scale = Scorer { reference, bootstrap: Bootstrap { resamples: 200, ..Bootstrap::default() } };
     let rows = EvaluationRow::all(&mut evaluator, &subjects, &ImageSet::new(images, &[0], 10)?, &scale)?;
-    Ok(Report { settings: evaluator.settings().into(), rows }.text())
+    Ok(EvaluationReport { settings: evaluator.settings().into(), rows }.text())
 }
 
 #[expect(clippy::print_stdout, reason = "an example prints its result")]

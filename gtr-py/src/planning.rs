@@ -1,7 +1,7 @@
 //! Planning: from a schedule to a plan.
 
 use gtr_core::preset::{self, Preset};
-use gtr_core::{Error, Grid, Order, Plan, Registry, Schedule, TokenSet, StageOrder, pace};
+use gtr_core::{Error, Grid, Order, Plan, Registry, Schedule, StageOrder, TokenSet, pace};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::Value;

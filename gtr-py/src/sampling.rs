@@ -2,8 +2,8 @@
 
 use gtr_core::detail::Candidates;
 use gtr_core::{
-    Capability, AxisConfig, Detail, DiffusionSteps, Grid, ImageIndex, Noise, NoiseSource, StreamPurpose, Registry, Seed,
-    Spectrum, Stream, Timestep, TimestepLimit, Timesteps, TokenIndex,
+    AxisConfig, Capability, Detail, DiffusionSteps, Grid, ImageIndex, Noise, NoiseSource, Registry, Seed, Spectrum,
+    Stream, StreamPurpose, Timestep, TimestepLimit, Timesteps, TokenIndex,
 };
 use numpy::{PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;

@@ -41,7 +41,8 @@ pub fn check_folder(path: &Path) -> Result<(), Error> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    no_folder(parent).map_or(Ok(()), |reason| Err(Error::Failure(format!("cannot create the folder {shown}: {reason}"))))
+    no_folder(parent)
+        .map_or(Ok(()), |reason| Err(Error::Failure(format!("cannot create the folder {shown}: {reason}"))))
 }
 
 /// Creates a folder and its missing parents.

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use gtr_backends::diffusion::{Conditions, sample};
 use gtr_backends::mar::MarGenerator;
 use gtr_core::{
-    Denoise, DiffusionSteps, Grid, ImageIndex, MaskedGenerator, Noise, Row, Seed, Targets, Timesteps, TokenIndex,
+    Denoise, DiffusionSteps, Grid, HeadRow, ImageIndex, MaskedGenerator, Noise, Seed, Targets, Timesteps, TokenIndex,
 };
 
 use crate::golden::{Golden, floats};
@@ -42,7 +42,7 @@ fn generate(images: &[u64], guided: bool) -> Vec<Vec<u32>> {
             .iter()
             .zip(targets.by_image())
             .flat_map(|(&image, tokens)| {
-                let row = move |(n, &token): (usize, &TokenIndex)| Row {
+                let row = move |(n, &token): (usize, &TokenIndex)| HeadRow {
                     image: ImageIndex(image),
                     token,
                     group: usize::from(n % 3 == 2),
@@ -95,7 +95,7 @@ fn a_row_does_not_depend_on_the_step_counts_of_other_rows() {
     let (conditional, unconditional) = (part("cond"), part("uncond"));
     let timesteps = [5, 9, 1].map(|steps| timesteps(&generator, steps));
     let noise = Noise::new(Seed(8));
-    let run = |rows: &[Row], guided: bool| {
+    let run = |rows: &[HeadRow], guided: bool| {
         let index: Vec<u32> = rows.iter().map(|row| u32::try_from(row.token.get()).unwrap()).collect();
         let index = Tensor::new(index.as_slice(), &Device::Cpu).unwrap();
         let chosen = |z: &Tensor| z.index_select(&index, 0).unwrap();
@@ -107,7 +107,7 @@ fn a_row_does_not_depend_on_the_step_counts_of_other_rows() {
     let rows: Vec<_> = generator
         .grid()
         .iter()
-        .map(|token| Row { image: ImageIndex(1), token, group: [0, 1, 1, 0, 2, 0, 1][token.get() % 7] })
+        .map(|token| HeadRow { image: ImageIndex(1), token, group: [0, 1, 1, 0, 2, 0, 1][token.get() % 7] })
         .collect();
     for guided in [false, true] {
         let alone: Vec<u32> = rows.iter().flat_map(|row| run(&[*row], guided)).collect();

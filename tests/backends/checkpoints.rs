@@ -69,10 +69,7 @@ fn a_misnamed_tensor_is_distinguished_from_a_missing_one() {
          is `encoder_blocks.1.norm_1.bias`"
     );
     let missing = |weights: &mut HashMap<String, Tensor>| drop(weights.remove("mask_token"));
-    assert_eq!(
-        message(load(missing)),
-        "altered.safetensors: it has no tensor `mask_token` (shape [1, 1, 32])"
-    );
+    assert_eq!(message(load(missing)), "altered.safetensors: it has no tensor `mask_token` (shape [1, 1, 32])");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gtr_backends::conform::{Options, Report, conform};
+use gtr_backends::conform::{ConformReport, Options, conform};
 use gtr_backends::{BackendError, Families};
 use gtr_core::Registry;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::golden::path;
 
-fn check(path: &Path) -> Report {
+fn check(path: &Path) -> ConformReport {
     conform(&[path.to_owned()], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap()
 }
 
@@ -376,7 +376,7 @@ fn damaged_recordings_never_panic() {
                 let mut changed = whole.clone();
                 changed[place] ^= 0x13;
                 fs::write(&file, &changed).unwrap();
-                let _: Result<Report, BackendError> =
+                let _: Result<ConformReport, BackendError> =
                     conform(&[copy.folder()], &Options::default(), &Registry::builtin(), &Families::builtin());
             }
             fs::write(&file, &whole).unwrap();
@@ -393,7 +393,7 @@ fn damaged_recordings_never_panic() {
         for text in texts {
             let file = copy.path().join(format!("{name}.json"));
             fs::write(&file, text).unwrap();
-            let _: Result<Report, BackendError> =
+            let _: Result<ConformReport, BackendError> =
                 conform(&[file], &Options::default(), &Registry::builtin(), &Families::builtin());
         }
     }

@@ -3,8 +3,8 @@
 use candle_core::{Device, Tensor};
 use gtr_backends::{BackendError, Judge};
 use gtr_core::{
-    Capability, Denoise, DiffusionSteps, ImageIndex, MaskedGenerator, Noise, NonFinite, Row, Seed, Targets, Timestep,
-    TimestepLimit, Timesteps, TokenIndex,
+    Capability, Denoise, DiffusionSteps, HeadRow, ImageIndex, MaskedGenerator, Noise, NonFinite, Seed, Targets,
+    Timestep, TimestepLimit, Timesteps, TokenIndex,
 };
 
 #[test]
@@ -20,7 +20,7 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
     for (step, tokens) in (1_u32..).zip(order.chunks(4)) {
         let targets = Targets::new((0..10).map(|_| tokens));
         let rows: Vec<_> = (0..10)
-            .flat_map(|image| tokens.iter().map(move |&token| Row { image: ImageIndex(image), token, group: 0 }))
+            .flat_map(|image| tokens.iter().map(move |&token| HeadRow { image: ImageIndex(image), token, group: 0 }))
             .collect();
         let guidance = 1.0 + 2.0 * f64::from(step) / 16.0;
         let features = generator.features(&canvas, &targets).unwrap();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use gtr_backends::checkpoint::{Checkpoint, Layout};
+use gtr_backends::checkpoint::{Checkpoint, WeightLayout};
 use gtr_backends::mar::{MarConfig, MarGenerator, MarModel};
 use serde_json::Value;
 
@@ -87,12 +87,12 @@ pub(crate) fn assert_near(what: &str, found: &Tensor, expected: &Tensor, toleran
 }
 
 /// Writes the tensors of a layout with random values.
-pub(crate) fn write_random(layout: &Layout, seed: u64, file: &Path) {
+pub(crate) fn write_random(layout: &WeightLayout, seed: u64, file: &Path) {
     candle_core::safetensors::save(&random_tensors(layout, seed), file).unwrap();
 }
 
 /// Returns the tensors of a layout with random values.
-pub(crate) fn random_tensors(layout: &Layout, seed: u64) -> HashMap<String, Tensor> {
+pub(crate) fn random_tensors(layout: &WeightLayout, seed: u64) -> HashMap<String, Tensor> {
     let mut checkpoint = Checkpoint::random("test", layout, seed);
     let mut tensor = |(name, shape): (&str, &[usize])| {
         let values = checkpoint.read_f32(name).unwrap();

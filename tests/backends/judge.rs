@@ -5,8 +5,8 @@ use gtr_backends::checkpoint::Checkpoint;
 use gtr_backends::judge::{
     Bootstrap, FEATURES, Frechet, Interval, Measured, Moments, Reference, Scores, inception_score,
 };
-use gtr_backends::{Judge, Picture, Classification};
-use gtr_core::{ImageIndex, StreamPurpose, Seed, Stream};
+use gtr_backends::{Classification, Judge, Picture};
+use gtr_core::{ImageIndex, Seed, Stream, StreamPurpose};
 
 use crate::golden::Golden;
 

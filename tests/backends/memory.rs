@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use gtr_backends::checkpoint::{Checkpoint, Layout};
+use gtr_backends::checkpoint::{Checkpoint, WeightLayout};
 use gtr_backends::mar::{MarConfig, MarModel};
 use gtr_backends::{Compute, Device, Precision};
 use serde_json::{Map, json};
@@ -39,7 +39,7 @@ fn config(size: &str) -> MarConfig {
 }
 
 /// Writes a sparse checkpoint with zero weights, which takes no disk space.
-fn write_zeros(path: &Path, layout: &Layout) -> u64 {
+fn write_zeros(path: &Path, layout: &WeightLayout) -> u64 {
     let (mut header, mut end) = (Map::new(), 0_u64);
     for (name, shape) in layout.tensors() {
         let start = end;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
-use gtr_backends::checkpoint::{Checkpoint, Layout, Section, Wanted, WeightsKind};
+use gtr_backends::checkpoint::{Checkpoint, Section, Wanted, WeightLayout, WeightsKind};
 use gtr_backends::lightgen::{LightGenConfig, LightGenModel};
 use gtr_backends::mar::{MarConfig, MarModel};
 use gtr_backends::vae::{DecoderSize, KlDecoder};
@@ -15,7 +15,7 @@ use gtr_core::{Grid, MaskedGenerator, Targets};
 use crate::golden::{Golden, path};
 
 /// Writes the tensors of a model, all zero; `f16` keeps the file small.
-pub(crate) fn write_zeros(layout: &Layout, file: &PathBuf) {
+pub(crate) fn write_zeros(layout: &WeightLayout, file: &PathBuf) {
     let tensors: HashMap<String, Tensor> = layout
         .tensors()
         .map(|(name, shape)| (name.to_owned(), Tensor::zeros(shape, candle_core::DType::F16, &Device::Cpu).unwrap()))

@@ -17,7 +17,7 @@ use gtr_backends::vae::{open_diffusers, open_encoder};
 use gtr_backends::{Families, Files, Picture, TextEncoder, open_lightgen};
 use gtr_core::sampler::{Job, Observer, Settings, StepEvent};
 use gtr_core::{
-    Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Noise, Registry, Row,
+    Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, HeadRow, ImageIndex, MaskedGenerator, Noise, Registry,
     Sampler, Seed, Targets, TimestepLimit, Timesteps, TokenIndex, TokenSet, preset,
 };
 
@@ -41,7 +41,7 @@ fn vae_tensors() -> HashMap<String, Tensor> {
     let variables = VarMap::new();
     let builder = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
     AutoEncoderKL::new(builder, 3, 3, vae_config()).unwrap();
-    let mut layout = gtr_backends::checkpoint::Layout::default();
+    let mut layout = gtr_backends::checkpoint::WeightLayout::default();
     let names = [(".query.", ".to_q."), (".key.", ".to_k."), (".value.", ".to_v."), (".proj_attn.", ".to_out.0.")];
     let variables = variables.data().lock().unwrap();
     let variables: std::collections::BTreeMap<_, _> = variables.iter().collect();
@@ -133,7 +133,7 @@ impl Pipeline {
         let (timesteps, noise) = ([steps(6), steps(9)], Noise::new(Seed(2)));
         for tokens in order.chunks(count / 4) {
             let targets = Targets::new(images.iter().map(|_| tokens));
-            let row = |image, number: usize, token| Row {
+            let row = |image, number: usize, token| HeadRow {
                 image: ImageIndex(image),
                 token,
                 group: usize::from(number.is_multiple_of(3)),

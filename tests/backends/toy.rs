@@ -110,7 +110,7 @@ impl MaskedGenerator for Toy {
 
     fn denoise(&mut self, features: &Conditions, request: &Denoise<'_>) -> Result<Tensor, BackendError> {
         let rows: Vec<Vec<f32>> = features.conditional.to_vec2().unwrap();
-        let value = |(condition, row): (&Vec<f32>, &gtr_core::Row)| {
+        let value = |(condition, row): (&Vec<f32>, &gtr_core::HeadRow)| {
             let mut noise = [0.0];
             request.noise.fill_normal(row.image, row.token, 0, &mut noise);
             condition[0] / 4.0 + condition[1] / 4.0 + 0.1 * noise[0]

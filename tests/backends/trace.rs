@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use gtr_backends::checkpoint::Checkpoint;
-use gtr_backends::conform::{Options, Report, conform};
+use gtr_backends::conform::{ConformReport, Options, conform};
 use gtr_backends::trace::{Provenance, Trace, Tracer};
 use gtr_backends::{Device, Families, Picture};
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
-    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, TokenIndex,
-    TokenSet, preset,
+    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed,
+    TokenIndex, TokenSet, preset,
 };
 
 fn plan(name: &str) -> Plan {
@@ -56,7 +56,7 @@ fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[
     pictures
 }
 
-fn replay(path: &Path) -> Report {
+fn replay(path: &Path) -> ConformReport {
     conform(&[path.to_owned()], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap()
 }
 

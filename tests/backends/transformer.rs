@@ -29,5 +29,8 @@ fn inconsistent_sequences_are_refused() {
     assert!(matches!(refuse(&[]), BackendError::Request(_)));
     assert!(matches!(refuse(&[sequence(1, &[], &[64])]), BackendError::OffGrid { token: 64, .. }));
     assert!(matches!(refuse(&[sequence(1, &[], &[1]), sequence(1, &[], &[1, 2])]), BackendError::Request(_)));
-    assert_eq!(refuse(&[sequence(12, &[], &[1])]).to_string(), "class 12 is out of range: the model has classes 0 to 9");
+    assert_eq!(
+        refuse(&[sequence(12, &[], &[1])]).to_string(),
+        "class 12 is out of range: the model has classes 0 to 9"
+    );
 }

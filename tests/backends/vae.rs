@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use gtr_backends::checkpoint::Checkpoint;
-use gtr_backends::vae::{DecoderSize, KlDecoder, KlEncoder, Moments};
+use gtr_backends::vae::{DecoderSize, KlDecoder, KlEncoder, LatentMoments};
 
 use crate::golden::{Golden, path};
 
@@ -14,7 +14,7 @@ fn open(name: &str) -> Checkpoint {
 fn the_log_variance_is_clamped() {
     let encoder = KlEncoder::load(open("weights_encoder"), &Device::Cpu).unwrap();
     let image = Tensor::full(1e9_f32, (1, 3, 16, 16), &Device::Cpu).unwrap();
-    let Moments { log_variance, .. } = encoder.encode(&image).unwrap();
+    let LatentMoments { log_variance, .. } = encoder.encode(&image).unwrap();
     let values: Vec<f32> = log_variance.flatten_all().unwrap().to_vec1().unwrap();
     assert!(values.iter().all(|value| (-30.0..=20.0).contains(value)), "{values:?}");
 }

@@ -135,13 +135,13 @@ fn every_file_is_checked_after_an_invalid_one() {
     assert_eq!(
         run.stdout,
         "good.json: valid, 4x4, 3 stages, 3 AR steps\nbad, new.json: R2 version at format_version: found 2, \
-         expected 1, or 2 where tokens are known, the versions of the plan format that this reader knows\n"
+         expected 1, or 2 if tokens are known; other versions of the plan format are not supported\n"
     );
     let run = run_in(folder.path(), &["verify", "--format", "github", "bad, new.json", "good.json"]);
     assert_eq!(
         run.stdout,
-        "::error file=bad%2C new.json,title=R2 version::format_version: found 2, expected 1, or 2 where \
-         tokens are known, the versions of the plan format that this reader knows\n"
+        "::error file=bad%2C new.json,title=R2 version::format_version: found 2, expected 1, or 2 if \
+         tokens are known; other versions of the plan format are not supported\n"
     );
 }
 

@@ -5,9 +5,9 @@ use gtr_core::diffusion::StepShape;
 use gtr_core::pace::StageSizes;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, FitPolicy, Grid, Guidance, ImageIndex, MaskedGenerator,
-    NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, Targets, TimestepLimit, TokenIndex, StageOrder, laws,
-    preset,
+    Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, FitPolicy, Grid, Guidance, ImageIndex,
+    MaskedGenerator, NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, StageOrder, Targets, TimestepLimit,
+    TokenIndex, laws, preset,
 };
 
 use crate::toy::{Canvas, Toy};
@@ -137,12 +137,12 @@ impl Detail for Unranked {
 fn detail_rules() {
     let tokens: Vec<TokenIndex> = grid().iter().take(5).collect();
     let law = |rule: &Positions| laws::detail(rule, &tokens, &[0.0; 10], 2, Seed(0));
-    caught(law(&Positions(vec![0])), "picks 1 of 5 tokens, its share are 2");
+    caught(law(&Positions(vec![0])), "picks 1 of 5 tokens, but its share is 2");
     caught(law(&Positions(vec![1, 1])), "do not ascend");
     caught(law(&Positions(vec![0, 1])), "depends on the order");
     caught(laws::detail(&Positions(vec![0, 1]), &tokens[..1], &[0.0; 2], 2, Seed(0)), "picks 2 of 1");
-    caught(laws::detail(&Unranked(0), &tokens, &[0.0; 10], 2, Seed(0)), "not those of one end");
-    caught(laws::detail(&Unranked(1), &tokens, &[0.0; 10], 2, Seed(0)), "each token has a score");
+    caught(laws::detail(&Unranked(0), &tokens, &[0.0; 10], 2, Seed(0)), "not at one end of the scores");
+    caught(laws::detail(&Unranked(1), &tokens, &[0.0; 10], 2, Seed(0)), "expected one score per token");
 }
 
 /// The fault of a model.
@@ -242,7 +242,7 @@ fn models() {
     let jobs = [0, 1].map(|image| Job::new(1.0, ImageIndex(image)));
     let law =
         |fault, name| laws::generator(&mut Faulty(Toy::new(grid()), fault), &plan(name), &registry, &jobs, &settings);
-    caught(law(Fault::Crowded, "gtr-8"), "image 0 is another one in a batch");
+    caught(law(Fault::Crowded, "gtr-8"), "image 0 differs between a batch and alone");
     caught(law(Fault::Forgetful, "gtr-8"), " is unknown after AR step ");
     caught(law(Fault::Elsewhere, "gtr-8"), " after AR step ");
     caught(law(Fault::Slot, "gtr-8"), "the model returned 10 images, expected 2");

@@ -1,6 +1,6 @@
 //! Every registered implementation obeys the laws of its axis, alone and in plans with all other implementations.
 
-use gtr_core::{AxisName, AxisConfig, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
+use gtr_core::{AxisConfig, AxisName, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Budget, TestRunner};
 

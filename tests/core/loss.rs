@@ -255,14 +255,14 @@ fn broken_losses_are_detected() {
     let broken: [(&str, LossOf<'_>, &str); 10] = [
         ("never negative", &negated, "a negative loss"),
         ("never negative", &forgetful, "the tokens add up to 0"),
-        ("nothing one by one", &constant, "one by one loses something"),
+        ("nothing one by one", &constant, "sampling one token at a time has a loss"),
         ("everything at once", &in_bits, "the total correlation is"),
-        ("splitting", &by_steps, "in two loses"),
+        ("splitting", &by_steps, "if divided in two"),
         ("order within a step", &by_first, "the order within a step changes"),
-        ("independent tokens", &constant, "independent tokens lose something"),
+        ("independent tokens", &constant, "independent tokens have a loss"),
         ("measured", &of_measured, "measured"),
-        ("turned or mirrored", &by_sides, "turned it loses"),
-        ("turned or mirrored", &by_first, "mirrored it loses"),
+        ("turned or mirrored", &by_sides, "if rotated, the loss is"),
+        ("turned or mirrored", &by_first, "if mirrored, the loss is"),
     ];
     for (name, of, says) in broken {
         let (_, law) = LAWS.into_iter().find(|(law, _)| *law == name).unwrap();

@@ -366,5 +366,5 @@ fn violations_of_one_rule_are_limited() {
     let verification = verify(&document, &Registry::builtin());
     let disjoint = verification.violations.iter().filter(|it| it.rule == Rule::Disjoint).count();
     assert_eq!(disjoint, 8);
-    assert!(verification.notes.contains(&"R6 disjoint is broken in 247 more places".to_owned()));
+    assert!(verification.notes.contains(&"R6 disjoint is violated in 247 more places".to_owned()));
 }

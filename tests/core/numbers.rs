@@ -2,8 +2,8 @@
 
 use gtr_core::sampler::SampleError;
 use gtr_core::{
-    Capability, AxisConfig, Error, FeatureRows, FitPolicy, Grid, Guidance, GuidanceSchedule, Registry, Role, Rule, Spectrum,
-    Timestep, TimestepLimit, preset, verify,
+    AxisConfig, Capability, Error, FeatureRows, FitPolicy, Grid, Guidance, GuidanceSchedule, Registry, Role, Rule,
+    Spectrum, Timestep, TimestepLimit, preset, verify,
 };
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gtr_core::{Grid, Plan, PlanDocument, Registry, Role, Rule, Seed, Spectrum, TokenSet, StageOrder, laws, preset};
+use gtr_core::{Grid, Plan, PlanDocument, Registry, Role, Rule, Seed, Spectrum, StageOrder, TokenSet, laws, preset};
 use proptest::prelude::*;
 
 /// Plans of whole grids and of grids with known tokens.

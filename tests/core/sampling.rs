@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use gtr_core::sampler::{Job, JobOf, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
-    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, StreamPurpose, Registry, Role, Sampler,
-    Seed, Stream, Timestep, TimestepLimit, TokenIndex, TokenSet, StageOrder, laws, preset,
+    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Registry, Role, Sampler, Seed,
+    StageOrder, Stream, StreamPurpose, Timestep, TimestepLimit, TokenIndex, TokenSet, laws, preset,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -384,7 +384,10 @@ fn non_finite_values_are_reported_with_image_token_and_step() {
 fn unsuitable_plans_are_refused() {
     let plan = plan("gtr-8", 8);
     let error = run(&plan, &mut Toy::new(Grid::new(8, 9).unwrap()), &jobs(&[0]), &settings(0), ()).unwrap_err();
-    assert_eq!(error.to_string(), "the plan is for a grid of 8x8, but the model has a grid of 8x9; plan with --grid 8x9");
+    assert_eq!(
+        error.to_string(),
+        "the plan is for a grid of 8x8, but the model has a grid of 8x9; plan with --grid 8x9"
+    );
     let mut toy = Toy::new(plan.grid());
     toy.offers.clear();
     let error = run(&plan, &mut toy, &jobs(&[0]), &settings(0), ()).unwrap_err();

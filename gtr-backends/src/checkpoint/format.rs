@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::section::Collection;
-use super::{Dtype, Layout, Source, TensorInfo, parts, random, safetensors, torch};
+use super::{Dtype, Source, TensorInfo, WeightLayout, parts, random, safetensors, torch};
 use crate::placeholder::{PLACEHOLDER_BYTES, placeholder};
 
 /// An open file. Collections of tensors are addressed by index, tensors by their name in the file.
@@ -40,7 +40,7 @@ impl Format {
         file.map(Self::Safetensors).map_err(|reason| placeholder(&start).or_else(|| other(&start)).unwrap_or(reason))
     }
 
-    pub(super) fn random(layout: &Layout, seed: u64) -> Self {
+    pub(super) fn random(layout: &WeightLayout, seed: u64) -> Self {
         let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Some(Dtype::F32) };
         let tensors = layout.tensors().map(|(name, shape)| (name.to_owned(), info(shape))).collect();
         Self::Random(Random { seed, tensors })

@@ -32,7 +32,7 @@ pub use self::inventory::{Inventory, SectionInventory};
 pub use self::kind::Kind;
 pub use self::section::{Section, Wanted, WeightsKind};
 pub use self::source::Source;
-pub use self::weights::{Layout, Weights};
+pub use self::weights::{WeightLayout, Weights};
 use crate::BackendError;
 
 /// Shape and element type of a tensor in a checkpoint.
@@ -126,15 +126,15 @@ impl Checkpoint {
     ///
     /// # Examples
     /// ```
-    /// use gtr_backends::checkpoint::{Checkpoint, Layout, Section};
-    /// let mut layout = Layout::default();
+    /// use gtr_backends::checkpoint::{Checkpoint, WeightLayout, Section};
+    /// let mut layout = WeightLayout::default();
     /// layout.add("fc1.weight", &[4, 3]);
     /// let mut checkpoint = Checkpoint::random("try", &layout, 7);
     /// assert_eq!(checkpoint.section(), &Section::random());
     /// assert_eq!(checkpoint.read_f32("fc1.weight")?.len(), 12);
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
-    pub fn random(name: &str, layout: &Layout, seed: u64) -> Self {
+    pub fn random(name: &str, layout: &WeightLayout, seed: u64) -> Self {
         let format = Format::random(layout, seed);
         let tensors = layout.tensors();
         let tensors = tensors.filter_map(|(name, _)| Some((name.to_owned(), format.info(0, name)?))).collect();

@@ -19,12 +19,12 @@ pub(super) struct Matrix {
     /// Index of the first row.
     pub(super) first: usize,
     /// Order of the values in the result.
-    pub(super) order: Order,
+    pub(super) order: PackOrder,
 }
 
 /// Order of the values of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum PackOrder {
     /// Row-major, as stored.
     Rows,
     /// Column-major.
@@ -63,7 +63,7 @@ impl Matrix {
     ) -> Result<Vec<T>, (usize, f32)> {
         let [rows, columns] = self.shape;
         let blocks = PackedShape { inputs: columns, outputs: rows };
-        let length = if self.order == Order::Blocks { blocks.len() } else { rows * columns };
+        let length = if self.order == PackOrder::Blocks { blocks.len() } else { rows * columns };
         let mut numbers = vec![T::default(); length];
         let row_size = (columns * dtype.size()).max(1);
         let mine = bytes.get(self.first * row_size..(self.first + rows) * row_size).unwrap_or_default();
@@ -77,9 +77,9 @@ impl Matrix {
                         return Err(((self.first + number) * columns + column, value));
                     }
                     let place = match self.order {
-                        Order::Rows => number * columns + column,
-                        Order::Columns => column * rows + number,
-                        Order::Blocks => blocks.place(column, number),
+                        PackOrder::Rows => number * columns + column,
+                        PackOrder::Columns => column * rows + number,
+                        PackOrder::Blocks => blocks.place(column, number),
                     };
                     numbers[place] = narrowed;
                 }
@@ -119,14 +119,14 @@ mod tests {
     fn rows_are_selected_and_transposed() {
         let values: Vec<f32> = (0_u8..200).map(f32::from).collect();
         for precision in Precision::ALL {
-            let plain = Matrix { shape: [40, 5], first: 0, order: Order::Rows };
+            let plain = Matrix { shape: [40, 5], first: 0, order: PackOrder::Rows };
             assert_eq!(pack(&values, plain, precision).unwrap(), values);
-            let part = Matrix { shape: [20, 5], first: 15, order: Order::Columns };
+            let part = Matrix { shape: [20, 5], first: 15, order: PackOrder::Columns };
             let turned = pack(&values, part, precision).unwrap();
             for (row, column) in (0..20).flat_map(|row| (0..5).map(move |column| (row, column))) {
                 assert_eq!(turned[column * 20 + row].to_bits(), values[(15 + row) * 5 + column].to_bits());
             }
-            let packed = pack(&values, Matrix { order: Order::Blocks, ..part }, precision).unwrap();
+            let packed = pack(&values, Matrix { order: PackOrder::Blocks, ..part }, precision).unwrap();
             assert_eq!(packed.len(), 5 * 64);
             assert_eq!(packed[64 + 2].to_bits(), values[17 * 5 + 1].to_bits());
             assert_eq!(packed[64 + 20].to_bits(), 0);
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn values_that_overflow_are_reported() {
-        let matrix = Matrix { shape: [1, 3], first: 1, order: Order::Columns };
+        let matrix = Matrix { shape: [1, 3], first: 1, order: PackOrder::Columns };
         let values = [f32::NAN, 0.0, 0.0, 1.0, 2.0, 1e5];
         assert_eq!(pack(&values, matrix, Precision::Bf16).unwrap(), [1.0, 2.0, 99_840.0]);
         assert_eq!(pack(&values, matrix, Precision::F16), Err((5, 1e5)));

@@ -5,28 +5,28 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use gtr_kernels::{COLUMNS, PackedShape};
 
-use super::packed::{Matrix, Order, Packed, matrix_shape};
+use super::packed::{Matrix, PackOrder, Packed, matrix_shape};
 use super::{Checkpoint, Dtype};
 use crate::error::Context;
 use crate::{BackendError, Compute, Precision};
 
 /// Names and shapes of the tensors of a model.
 ///
-/// The function that loads a model is run twice, first to collect what it takes ([`Layout::of`]). So a checkpoint can be
+/// The function that loads a model is run twice, first to collect what it takes ([`WeightLayout::of`]). So a checkpoint can be
 /// compared as a whole before anything is read from it, and a misnamed tensor can be told from a missing one.
 #[derive(Clone, Debug, Default)]
-pub struct Layout(BTreeMap<String, Vec<usize>>);
+pub struct WeightLayout(BTreeMap<String, Vec<usize>>);
 
-impl Layout {
-    /// The tensors that `build` takes.
+impl WeightLayout {
+    /// Collects the tensors that `build` takes.
     ///
     /// # Errors
-    /// What `build` returns; a failure of the tensor library.
+    /// The error of `build`, or a failure of the tensor library.
     ///
     /// # Examples
     /// ```
-    /// use gtr_backends::checkpoint::{Layout, Weights};
-    /// let layout = Layout::of(|weights: &mut Weights| weights.take("norm.weight", &[8]))?;
+    /// use gtr_backends::checkpoint::{WeightLayout, Weights};
+    /// let layout = WeightLayout::of(|weights: &mut Weights| weights.take("norm.weight", &[8]))?;
     /// assert_eq!((layout.tensors().len(), layout.parameters()), (1, 8));
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
@@ -43,12 +43,12 @@ impl Layout {
         self.0.insert(name.into(), shape.to_vec());
     }
 
-    /// Names and shapes of all declared tensors.
+    /// Names and shapes of all tensors.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &[usize])> {
         self.0.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
     }
 
-    /// Total number of values in all declared tensors.
+    /// Total number of values in all tensors.
     pub fn parameters(&self) -> usize {
         self.0.values().map(|shape| shape.iter().product::<usize>()).sum()
     }
@@ -61,25 +61,25 @@ pub struct Weights {
     compute: Compute,
 }
 
-/// Where tensors come from.
+/// Source of tensors.
 #[derive(Debug)]
 enum Source {
-    /// From nowhere: names and shapes are collected, and all tensors are placeholders.
-    Collect(Layout),
-    /// From a checkpoint that has all of them.
+    /// None: names and shapes are collected, and all tensors are placeholders.
+    Collect(WeightLayout),
+    /// A checkpoint that has all tensors.
     Read {
         checkpoint: Box<Checkpoint>,
-        /// What nothing has taken yet.
-        left: Layout,
+        /// Tensors that were not taken yet.
+        left: WeightLayout,
     },
 }
 
 impl Weights {
-    /// Loads a model with `build`, which takes the tensors of the model. The checkpoint must hold exactly these.
+    /// Loads a model with `build`, which takes the tensors of the model. The checkpoint must have exactly these tensors.
     ///
     /// # Errors
     /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`]. Each names the
-    /// file and the tensor; else as `build`.
+    /// file and the tensor. Otherwise the error of `build`.
     pub fn load<T>(
         checkpoint: Checkpoint,
         compute: impl Into<Compute>,
@@ -98,18 +98,18 @@ impl Weights {
         compute: impl Into<Compute>,
         build: impl Fn(&mut Self) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        let layout = Layout::of(&build)?;
+        let layout = WeightLayout::of(&build)?;
         let mut weights = Self::new(checkpoint, layout, other, compute)?;
         build(&mut weights)
     }
 
-    /// The tensors of a checkpoint, which must be those of `layout` and no others but those that `other` tells.
+    /// Checks that a checkpoint has exactly the tensors of `layout`; those for which `other` returns true are ignored.
     ///
     /// # Errors
-    /// As [`Weights::load`].
+    /// Those of [`Weights::load`].
     pub(crate) fn new(
         checkpoint: Checkpoint,
-        layout: Layout,
+        layout: WeightLayout,
         other: impl Fn(&str) -> bool,
         compute: impl Into<Compute>,
     ) -> Result<Self, BackendError> {
@@ -130,8 +130,8 @@ impl Weights {
     /// Reads a tensor of this shape as f32. Each tensor can be taken once.
     ///
     /// # Errors
-    /// [`BackendError::Tensor`] if it can not be read or was taken before, [`BackendError::NonFiniteWeight`] if it holds a
-    /// value that is not a finite number.
+    /// [`BackendError::Tensor`] if it cannot be read or was taken before; [`BackendError::NonFiniteWeight`] if it has a value
+    /// that is not finite.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
         let device = self.device().clone();
         let Some(checkpoint) = self.claim(name, shape)? else { return placeholder(shape) };
@@ -144,9 +144,9 @@ impl Weights {
     /// Reads a matrix in the precision of the model. Each tensor can be taken once.
     ///
     /// # Errors
-    /// As [`Weights::take`]; [`BackendError::NonFiniteWeight`] for a value that the precision can not hold, too.
+    /// Those of [`Weights::take`]; also [`BackendError::NonFiniteWeight`] for a value that overflows in the precision.
     pub fn take_matrix(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
-        let matrix = Matrix { shape: matrix_shape(shape), first: 0, order: Order::Rows };
+        let matrix = Matrix { shape: matrix_shape(shape), first: 0, order: PackOrder::Rows };
         let [tensor] = self.pack(name, shape, &[(matrix, shape.to_vec())])?;
         Ok(tensor)
     }
@@ -158,7 +158,7 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// As [`Weights::take_linear`], for the first `rows` outputs and for the others.
+    /// Like [`Weights::take_linear`], split into the first `rows` outputs and the others.
     pub(crate) fn take_linear_parts(
         &mut self,
         name: &str,
@@ -170,7 +170,7 @@ impl Weights {
         Ok((first, second))
     }
 
-    /// What is computed from tensors that were taken; nothing while only names are collected.
+    /// Computes a value from tensors that were taken. Returns nothing while names are collected.
     pub(crate) fn computed(
         &self,
         compute: impl FnOnce() -> Result<Tensor, BackendError>,
@@ -181,15 +181,15 @@ impl Weights {
         }
     }
 
-    /// Some rows of a matrix as the weights of a product, and the shape of the tensor that they become.
+    /// Returns the packing of some rows of a matrix for a matrix product, and the shape of the packed tensor.
     fn linear(&self, shape: &[usize], first: usize, rows: usize) -> (Matrix, Vec<usize>) {
-        // The order in which products take weights here.
-        let order = if self.device().is_cpu() { Order::Blocks } else { Order::Columns };
+        // Order of the weights in matrix products on this device.
+        let order = if self.device().is_cpu() { PackOrder::Blocks } else { PackOrder::Columns };
         let columns = matrix_shape(shape)[1];
         (Matrix { shape: [rows, columns], first, order }, linear_shape(order, rows, columns))
     }
 
-    /// Reads a tensor once and makes matrices of it.
+    /// Reads a tensor once and packs matrices from it.
     fn pack<const N: usize>(
         &mut self,
         name: &str,
@@ -210,10 +210,12 @@ impl Weights {
         } else {
             parts.iter().map(|(_, shape)| placeholder(shape)).collect::<Result<_, _>>()?
         };
-        tensors.try_into().map_err(|_| BackendError::Request(format!("`{name}` has other parts than were asked for")))
+        tensors
+            .try_into()
+            .map_err(|_| BackendError::Request(format!("`{name}` was packed into the wrong number of parts")))
     }
 
-    /// The checkpoint that holds a tensor that nothing has taken yet; `None` while names are collected.
+    /// Marks a tensor as taken and returns its checkpoint; `None` while names are collected.
     fn claim(&mut self, name: &str, shape: &[usize]) -> Result<Option<&mut Checkpoint>, BackendError> {
         match &mut self.source {
             Source::Collect(layout) => {
@@ -225,15 +227,15 @@ impl Weights {
                 _ => Err(BackendError::Tensor {
                     file: checkpoint.name().to_owned(),
                     name: name.to_owned(),
-                    reason: "the model has not declared it, or has it already".to_owned(),
+                    reason: "the model has not declared it, or has already taken it".to_owned(),
                 }),
             },
         }
     }
 }
 
-/// Refuses a checkpoint that does not hold exactly the tensors of `layout`, and perhaps some that `other` tells.
-fn compare(checkpoint: &Checkpoint, layout: &Layout, other: impl Fn(&str) -> bool) -> Result<(), BackendError> {
+/// Refuses a checkpoint that does not have exactly the tensors of `layout`, apart from those for which `other` returns true.
+fn compare(checkpoint: &Checkpoint, layout: &WeightLayout, other: impl Fn(&str) -> bool) -> Result<(), BackendError> {
     let file = || checkpoint.name().to_owned();
     let unexpected: Vec<&str> = checkpoint
         .tensors()
@@ -264,7 +266,7 @@ fn compare(checkpoint: &Checkpoint, layout: &Layout, other: impl Fn(&str) -> boo
     }
 }
 
-/// Stands for a tensor of this shape; it takes no memory.
+/// Returns a placeholder of this shape, which takes no memory.
 fn placeholder(shape: &[usize]) -> Result<Tensor, BackendError> {
     let nothing = Tensor::zeros((), DType::F32, &Device::Cpu).and_then(|zero| zero.broadcast_as(shape));
     nothing.context("collecting the tensors of a model")
@@ -275,11 +277,11 @@ fn not_finite(checkpoint: &Checkpoint, name: &str, (index, value): (usize, f32))
 }
 
 /// Shape of the weights of a linear layer in an order.
-fn linear_shape(order: Order, outputs: usize, inputs: usize) -> Vec<usize> {
+fn linear_shape(order: PackOrder, outputs: usize, inputs: usize) -> Vec<usize> {
     match order {
-        Order::Rows => vec![outputs, inputs],
-        Order::Columns => vec![inputs, outputs],
-        Order::Blocks => vec![PackedShape { inputs, outputs }.blocks(), inputs, COLUMNS],
+        PackOrder::Rows => vec![outputs, inputs],
+        PackOrder::Columns => vec![inputs, outputs],
+        PackOrder::Blocks => vec![PackedShape { inputs, outputs }.blocks(), inputs, COLUMNS],
     }
 }
 

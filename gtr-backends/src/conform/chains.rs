@@ -1,7 +1,7 @@
 //! `p_sample_loop`: denoising chains from recorded conditioning vectors and recorded noise.
 
 use candle_core::{Device, Tensor};
-use gtr_core::{Denoise, DiffusionSteps, Grid, ImageIndex, Row, TimestepLimit, Timesteps};
+use gtr_core::{Denoise, DiffusionSteps, Grid, HeadRow, ImageIndex, TimestepLimit, Timesteps};
 use serde_json::Value;
 
 use super::checks::Checks;
@@ -86,7 +86,7 @@ pub(super) fn halves(
 /// Samples rows with recorded noise.
 pub(super) fn draw(
     recording: &Recording,
-    rows: &[Row],
+    rows: &[HeadRow],
     names: &NoiseNames,
     call: &Call,
     channels: usize,
@@ -111,10 +111,10 @@ pub(super) fn draw(
 }
 
 /// Returns consecutive rows of one image.
-pub(super) fn numbered(recording: &Recording, count: usize) -> Result<Vec<Row>, BackendError> {
+pub(super) fn numbered(recording: &Recording, count: usize) -> Result<Vec<HeadRow>, BackendError> {
     let wrong = |error: gtr_core::GridError| recording.wrong(format!("{count} rows: {error}"));
     let grid = Grid::new(1, u32::try_from(count).unwrap_or(u32::MAX)).map_err(wrong)?;
-    Ok(grid.iter().map(|token| Row { image: ImageIndex(0), token, group: 0 }).collect())
+    Ok(grid.iter().map(|token| HeadRow { image: ImageIndex(0), token, group: 0 }).collect())
 }
 
 fn chain(

@@ -4,13 +4,13 @@ use candle_core::{DType, Tensor};
 
 use super::Inputs;
 use super::recording::Recording;
-use super::report::{Quantity, Remark, Report, Tolerance};
+use super::report::{ConformReport, Quantity, Remark, Tolerance};
 use crate::BackendError;
 use crate::error::Context;
 
 /// Results of one recording.
 pub(super) struct Checks<'a> {
-    report: &'a mut Report,
+    report: &'a mut ConformReport,
     pub(super) inputs: &'a Inputs<'a>,
     recording: String,
     /// Index of the first quantity of this recording in the report.
@@ -25,7 +25,7 @@ struct Difference {
 }
 
 impl<'a> Checks<'a> {
-    pub(super) fn new(report: &'a mut Report, inputs: &'a Inputs<'a>, recording: &str) -> Self {
+    pub(super) fn new(report: &'a mut ConformReport, inputs: &'a Inputs<'a>, recording: &str) -> Self {
         let first = report.quantities.len();
         Self { report, inputs, recording: recording.to_owned(), first }
     }
@@ -169,7 +169,7 @@ mod tests {
     use crate::Families;
 
     fn check(found: &[f64], expected: &[f64], tolerance: Tolerance) -> Quantity {
-        let (mut report, options) = (Report::default(), Options::default());
+        let (mut report, options) = (ConformReport::default(), Options::default());
         let registry = Registry::builtin();
         let inputs = Inputs { options: &options, registry: &registry, families: &Families::builtin() };
         Checks::new(&mut report, &inputs, "test").numbers("x", found, expected, tolerance);
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_largest_difference_of_all_steps_is_kept() {
-        let (mut report, options) = (Report::default(), Options::default());
+        let (mut report, options) = (ConformReport::default(), Options::default());
         let registry = Registry::builtin();
         let inputs = Inputs { options: &options, registry: &registry, families: &Families::builtin() };
         let mut checks = Checks::new(&mut report, &inputs, "test");

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::checks::Checks;
 use super::folder::Folder;
 use super::recording::Recording;
-use super::report::Report;
+use super::report::ConformReport;
 use super::{FILES, FOLDERS, FolderKind, Inputs, trace};
 use crate::BackendError;
 
@@ -18,7 +18,7 @@ const DEEPEST: usize = 4;
 const MOST_ENTRIES: usize = 1 << 14;
 
 /// Checks the recordings at `path`, a file or a folder.
-pub(super) fn visit(path: &Path, report: &mut Report, inputs: &Inputs<'_>) -> Result<(), BackendError> {
+pub(super) fn visit(path: &Path, report: &mut ConformReport, inputs: &Inputs<'_>) -> Result<(), BackendError> {
     let read = |source| BackendError::Read { path: path.to_owned(), source };
     let whole = path.canonicalize().map_err(read)?;
     if whole.is_dir() {
@@ -69,7 +69,7 @@ fn entries(shown: &Path, whole: &Path) -> Result<Folder, BackendError> {
     Ok(Folder { path: shown.to_owned(), name, stems, only: None })
 }
 
-fn check_folder(kind: &FolderKind, found: &Folder, report: &mut Report, inputs: &Inputs<'_>) {
+fn check_folder(kind: &FolderKind, found: &Folder, report: &mut ConformReport, inputs: &Inputs<'_>) {
     let mut checks = Checks::new(report, inputs, &found.name);
     if let Err(error) = (kind.check)(found, &mut checks) {
         checks.problem(&error);
@@ -80,7 +80,7 @@ fn check_folder(kind: &FolderKind, found: &Folder, report: &mut Report, inputs: 
 fn folder(
     shown: &Path,
     whole: &Path,
-    report: &mut Report,
+    report: &mut ConformReport,
     inputs: &Inputs<'_>,
     depth: usize,
 ) -> Result<(), BackendError> {
@@ -119,7 +119,7 @@ fn folder(
 }
 
 /// Checks a single-file recording or a trace. Returns false if the file is neither. `shown` has no extension.
-fn file(whole: &Path, shown: &Path, report: &mut Report, inputs: &Inputs<'_>) -> bool {
+fn file(whole: &Path, shown: &Path, report: &mut ConformReport, inputs: &Inputs<'_>) -> bool {
     let stem = shown.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut checks = Checks::new(report, inputs, &stem);
     let result = if let Some(kind) = FILES.iter().find(|kind| stem.starts_with(kind.prefix)) {

@@ -6,7 +6,7 @@ use super::Tolerance;
 use super::checks::Checks;
 use super::recording::Recording;
 use crate::error::Context;
-use crate::judge::{CLASSES, FEATURES, Frechet, Moments, Reference, Classification, inception_score};
+use crate::judge::{CLASSES, Classification, FEATURES, Frechet, Moments, Reference, inception_score};
 use crate::{BackendError, Judge, Picture};
 
 /// Tolerance of scores whose inputs are recorded in f64.

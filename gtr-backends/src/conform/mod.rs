@@ -39,6 +39,7 @@ mod chains;
 mod checks;
 mod coefficients;
 mod disa;
+mod discover;
 mod folder;
 mod fts;
 mod halton;
@@ -56,7 +57,6 @@ mod report;
 mod runs;
 mod trace;
 mod transformer;
-mod discover;
 
 use std::path::PathBuf;
 
@@ -65,7 +65,7 @@ use gtr_core::Registry;
 use self::checks::Checks;
 use self::folder::Folder;
 use self::recording::Recording;
-pub use self::report::{Quantity, Remark, Report, Tolerance};
+pub use self::report::{ConformReport, Quantity, Remark, Tolerance};
 use crate::{BackendError, Families};
 
 /// How recordings are compared.
@@ -159,8 +159,8 @@ pub fn conform(
     options: &Options,
     registry: &Registry,
     families: &Families,
-) -> Result<Report, BackendError> {
-    let mut report = Report::default();
+) -> Result<ConformReport, BackendError> {
+    let mut report = ConformReport::default();
     for path in paths {
         discover::visit(path, &mut report, &Inputs { options, registry, families })?;
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use candle_core::Tensor;
-use gtr_core::{ImageIndex, NoiseSource, Row, TokenIndex};
+use gtr_core::{HeadRow, ImageIndex, NoiseSource, TokenIndex};
 
 use crate::BackendError;
 use crate::error::Context;
@@ -22,7 +22,7 @@ pub(super) struct RecordedNoise {
 
 impl RecordedNoise {
     /// `first` is `[rows, channels]`; `rest` is `[draws, at least as many rows, channels]`.
-    pub(super) fn new(rows: &[Row], first: &Tensor, rest: &Tensor) -> Result<Self, BackendError> {
+    pub(super) fn new(rows: &[HeadRow], first: &Tensor, rest: &Tensor) -> Result<Self, BackendError> {
         let list = |tensor: &Tensor| tensor.flatten_all().and_then(|values| values.to_vec1());
         let (_, channels) = first.dims2().context("reading recorded noise")?;
         let (_, stride, _) = rest.dims3().context("reading recorded noise")?;
@@ -36,7 +36,7 @@ impl RecordedNoise {
     }
 
     /// `draws` is `[draws, rows, channels]`; the first draw is the start of the chains.
-    pub(super) fn of_draws(rows: &[Row], draws: &Tensor) -> Result<Self, BackendError> {
+    pub(super) fn of_draws(rows: &[HeadRow], draws: &Tensor) -> Result<Self, BackendError> {
         let (_, stride, channels) = draws.dims3().context("reading recorded noise")?;
         let mut first: Vec<f32> =
             draws.flatten_all().and_then(|values| values.to_vec1()).context("reading recorded noise")?;

@@ -68,7 +68,7 @@ pub struct Remark {
 /// Results of all comparisons.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Report {
+pub struct ConformReport {
     /// Compared quantities, grouped by recording.
     pub quantities: Vec<Quantity>,
     /// Quantities and recordings that were not compared, with the reason.
@@ -77,7 +77,7 @@ pub struct Report {
     pub problems: Vec<Remark>,
 }
 
-impl Report {
+impl ConformReport {
     /// Returns true if all quantities are within tolerance and there are no problems.
     pub fn passed(&self) -> bool {
         self.problems.is_empty() && self.failures().next().is_none() && !self.quantities.is_empty()
@@ -90,7 +90,7 @@ impl Report {
 }
 
 /// Formats a table of the quantities, then notes and problems, one per line.
-impl fmt::Display for Report {
+impl fmt::Display for ConformReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |column: fn(&Quantity) -> &str, least: usize| {
             self.quantities.iter().map(|quantity| column(quantity).chars().count()).fold(least, usize::max)

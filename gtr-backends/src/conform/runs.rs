@@ -5,7 +5,7 @@ use gtr_core::diffusion::Constant;
 use gtr_core::order::Random;
 use gtr_core::pace::Cosine;
 use gtr_core::{
-    ArSteps, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Registry, Row, Schedule, Targets, TokenIndex,
+    ArSteps, Guidance, GuidanceSchedule, HeadRow, ImageIndex, MaskedGenerator, Registry, Schedule, Targets, TokenIndex,
     detail,
 };
 
@@ -178,9 +178,9 @@ impl<B: Recorded> Run<'_, B> {
 
     /// Samples the values of a step with the recorded noise.
     fn draw(&mut self, step: usize, features: &Conditions, targets: &Targets) -> Result<Tensor, BackendError> {
-        let row = |image, &token: &TokenIndex| Row { image: ImageIndex(image), token, group: 0 };
+        let row = |image, &token: &TokenIndex| HeadRow { image: ImageIndex(image), token, group: 0 };
         let rows = (0_u64..).zip(targets.by_image());
-        let rows: Vec<Row> = rows.flat_map(|(image, tokens)| tokens.iter().map(move |t| row(image, t))).collect();
+        let rows: Vec<HeadRow> = rows.flat_map(|(image, tokens)| tokens.iter().map(move |t| row(image, t))).collect();
         let names = NoiseNames { first: format!("step{step}.init_noise"), rest: format!("step{step}.noise") };
         let call = Call { timesteps: self.call.timesteps.clone(), guidance: self.scales[step], ..self.call };
         let (channels, _) = sizes(self.generator);

@@ -6,8 +6,8 @@ use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
 use gtr_core::erased::{AnyCanvas, AnyPrompt};
 use gtr_core::{
-    Denoise, Grid, Guidance, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, StreamPurpose, Registry, Row, Seed, Step,
-    Stream, Targets, Timesteps, TokenIndex,
+    Denoise, Grid, Guidance, HeadRow, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Registry, Seed, Step,
+    Stream, StreamPurpose, Targets, Timesteps, TokenIndex,
 };
 
 use super::checks::Checks;
@@ -126,7 +126,7 @@ struct Batch<'a> {
 /// A step, as it is recorded.
 struct Recorded {
     targets: Targets,
-    rows: Vec<Row>,
+    rows: Vec<HeadRow>,
     timesteps: Vec<Timesteps>,
     guidance: f64,
     conditions: Conditions,
@@ -255,7 +255,8 @@ impl<'a> Batch<'a> {
         let count = expected.len();
         let images = self.images.iter().zip(targets.by_image());
         let rows = images.flat_map(|(&image, tokens)| tokens.iter().map(move |&token| (image, token)));
-        let rows: Vec<Row> = rows.zip(&groups).map(|((image, token), &group)| Row { image, token, group }).collect();
+        let rows: Vec<HeadRow> =
+            rows.zip(&groups).map(|((image, token), &group)| HeadRow { image, token, group }).collect();
         let draws = timesteps.iter().map(Timesteps::evaluations).max().unwrap_or(0);
         let noise = recording.shaped(&name("noise"), &[draws, count, channels])?;
         self.noise(&rows, &timesteps, &noise, checks)?;
@@ -280,7 +281,7 @@ impl<'a> Batch<'a> {
     /// The recorded noise of a step, `[draws, rows, channels]`, is that of the seed.
     fn noise(
         &self,
-        rows: &[Row],
+        rows: &[HeadRow],
         timesteps: &[Timesteps],
         recorded: &Tensor,
         checks: &mut Checks<'_>,

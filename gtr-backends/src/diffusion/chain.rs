@@ -1,7 +1,7 @@
 //! The denoising chains of the rows of a step, in the order in which they are walked: what every walk of them shares.
 
 use candle_core::Tensor;
-use gtr_core::{Denoise, NoiseSource, Row};
+use gtr_core::{Denoise, HeadRow, NoiseSource};
 
 use super::{Coefficients, DiffusionHead, Process};
 use crate::BackendError;
@@ -22,7 +22,7 @@ pub(super) struct Chain<'a> {
     /// The number of the row in its request.
     pub(super) row: usize,
     /// Where its noise is found.
-    address: Row,
+    address: HeadRow,
     process: &'a Process,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Chains<'a> {
         request: &Denoise<'a>,
         processes: &'a [Process],
     ) -> Result<Self, BackendError> {
-        let chain = |(row, &address): (usize, &Row)| Chain { row, address, process: &processes[address.group] };
+        let chain = |(row, &address): (usize, &HeadRow)| Chain { row, address, process: &processes[address.group] };
         let mut list: Vec<_> = request.rows.iter().enumerate().map(chain).collect();
         list.sort_by_key(|chain| std::cmp::Reverse(chain.evaluations()));
         let rows = index(list.iter().map(|chain| chain.row), head.device()).context("choosing conditions")?;

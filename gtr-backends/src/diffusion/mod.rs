@@ -2,9 +2,9 @@
 //! conditioning vector of the token.
 
 mod chain;
+mod device_chain;
 mod head;
 mod process;
-mod device_chain;
 mod sampler;
 
 pub use self::chain::Conditions;

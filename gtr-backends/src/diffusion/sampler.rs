@@ -1,7 +1,7 @@
 //! Draws token values: the denoising chains of many rows at once.
 
 use candle_core::Tensor;
-use gtr_core::{Denoise, Row};
+use gtr_core::{Denoise, HeadRow};
 
 use super::chain::Chains;
 use super::device_chain::Resident;
@@ -42,7 +42,7 @@ fn check(conditions: &Conditions, request: &Denoise<'_>) -> Result<(), BackendEr
         return Err(BackendError::Request(format!("{count} rows cannot be drawn from conditions of shape {found:?}")));
     }
     match request.rows.iter().find(|row| row.group >= request.timesteps.len()) {
-        Some(Row { group, .. }) => Err(BackendError::Request(format!("there are no timesteps of group {group}"))),
+        Some(HeadRow { group, .. }) => Err(BackendError::Request(format!("there are no timesteps of group {group}"))),
         None if count == 0 => Err(BackendError::Request("there is no row to draw".into())),
         None => Ok(()),
     }
@@ -144,8 +144,8 @@ mod tests {
         let head = generator.model().head();
         let timesteps = [6, 1, 9]
             .map(|steps| Timesteps::new(DiffusionSteps::new(steps).unwrap(), generator.timestep_limit()).unwrap());
-        let row = |(number, token)| Row { image: ImageIndex(3), token, group: [0, 2, 1, 0, 0, 2][number % 6] };
-        let rows: Vec<Row> = generator.grid().iter().take(21).enumerate().map(row).collect();
+        let row = |(number, token)| HeadRow { image: ImageIndex(3), token, group: [0, 2, 1, 0, 0, 2][number % 6] };
+        let rows: Vec<HeadRow> = generator.grid().iter().take(21).enumerate().map(row).collect();
         let vectors = |phase: f32| {
             let values = (0..21_u16 * 128).map(|place| (f32::from(place) * 0.7 + phase).sin()).collect();
             Tensor::from_vec(values, (21, 128), &Device::Cpu).unwrap()

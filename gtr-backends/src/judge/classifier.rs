@@ -5,8 +5,8 @@ use candle_core::{Device, Tensor};
 use super::{Moments, Origin, Reference};
 use crate::checkpoint::Weights;
 use crate::error::Context;
-use crate::layers::Linear;
 use crate::host_slice::numbers;
+use crate::layers::Linear;
 use crate::{BackendError, Picture};
 
 /// A classifier of grey 32x32 images with ten classes, and the feature statistics of real images.

@@ -26,7 +26,7 @@ use gtr_core::StreamPurpose;
 
 pub use self::accuracy::wilson;
 pub use self::bootstrap::Bootstrap;
-pub use self::classifier::{CLASSES, FEATURES, Judge, Classification};
+pub use self::classifier::{CLASSES, Classification, FEATURES, Judge};
 pub use self::frechet::Frechet;
 pub use self::inception::inception_score;
 pub use self::measured::{Interval, Measured};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::classifier::WEIGHTS;
 use super::reference::HALVES;
 use crate::BackendError;
+use crate::bounded_read::read_bounded;
 use crate::checkpoint::Checkpoint;
 use crate::families::Families;
-use crate::bounded_read::read_bounded;
 use crate::fingerprint;
 use crate::repository::RepositoryModel;
 

@@ -2,7 +2,7 @@
 
 use super::inception::Sharpness;
 use super::moments::{Sample, float};
-use super::{Bootstrap, CLASSES, FEATURES, Frechet, Interval, Measured, Classification, wilson};
+use super::{Bootstrap, CLASSES, Classification, FEATURES, Frechet, Interval, Measured, wilson};
 use crate::BackendError;
 
 /// Quality metrics of a set of images.

@@ -109,7 +109,7 @@ impl<P> Canvas<P> {
         self.values.as_ref()
     }
 
-    /// The prompt of each picture.
+    /// Prompt of each image.
     pub fn prompts(&self) -> &[Option<P>] {
         &self.prompts
     }
@@ -145,7 +145,7 @@ impl<P> Canvas<P> {
     /// Returns the positions of the targets, grouped by image.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for targets of another number of pictures.
+    /// [`BackendError::Request`] for targets of another number of images.
     pub fn positions(&self, targets: &Targets) -> Result<Vec<u32>, BackendError> {
         if targets.images() != self.prompts.len() {
             let (found, count) = (targets.images(), self.prompts.len());
@@ -239,7 +239,9 @@ impl<P> Canvas<P> {
     /// Unknown tokens of each image.
     pub(crate) fn unknown(&self, layout: TokenLayout) -> impl Iterator<Item = TokenSet> {
         let token = move |&position: &u32| -> Option<TokenIndex> { layout.grid.token(position as usize).ok() };
-        self.known.iter().map(move |known| TokenSet::from_tokens(layout.grid, known.iter().filter_map(token)).complement())
+        self.known
+            .iter()
+            .map(move |known| TokenSet::from_tokens(layout.grid, known.iter().filter_map(token)).complement())
     }
 }
 

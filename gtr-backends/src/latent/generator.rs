@@ -13,7 +13,7 @@ use crate::error::Context;
 use crate::vae::{KlDecoder, KlEncoder, LatentScale};
 use crate::{BackendError, Picture};
 
-/// A model that generates latent images, and pictures of them.
+/// A generator of latent images, which an autoencoder or a scale converts to pixels.
 #[derive(Debug)]
 pub struct LatentGenerator<B> {
     model: B,
@@ -22,13 +22,13 @@ pub struct LatentGenerator<B> {
 }
 
 impl<B: Backbone> LatentGenerator<B> {
-    /// A generator from a loaded model; `section` tells where its weights come from.
+    /// Creates a generator from a loaded model. `section` is the section of the checkpoint that the weights are from.
     pub fn new(model: B, section: Section) -> Self {
         let pixels = Pixels::new(model.pixel_format());
         Self { model, section, pixels }
     }
 
-    /// The same generator, which can go on from pictures: `encoder` turns them into latents.
+    /// Adds an encoder, so that the generator can start from images.
     ///
     /// # Errors
     /// [`BackendError::Config`] if the encoder does not fit the latents, or if the tokens are pixels already.
@@ -37,16 +37,16 @@ impl<B: Backbone> LatentGenerator<B> {
         Ok(self)
     }
 
-    /// As [`LatentGenerator::with_encoder`], in place.
+    /// Like [`LatentGenerator::with_encoder`], in place.
     ///
     /// # Errors
-    /// As [`LatentGenerator::with_encoder`].
+    /// Those of [`LatentGenerator::with_encoder`].
     pub fn set_encoder(&mut self, encoder: KlEncoder) -> Result<(), BackendError> {
         self.pixels.add_encoder(encoder, (self.model.name(), self.model.tokens().channels))
     }
 
-    /// The same generator, whose latents `decoder` turns into pictures. `scale` is what the autoencoder states; it counts
-    /// where the model has no scale of its own, and without it the scale of Stable Diffusion 3.5 does.
+    /// Adds a decoder. `scale` is the scale that the autoencoder states. It is used if the model has no scale of its own; if
+    /// both are missing, the scale of Stable Diffusion 3.5 is used.
     ///
     /// # Errors
     /// [`BackendError::Config`] if the decoder does not fit the latents, or if the tokens are pixels already.
@@ -60,24 +60,24 @@ impl<B: Backbone> LatentGenerator<B> {
         &self.model
     }
 
-    /// Which part of its checkpoint the weights are.
+    /// Section of the checkpoint that the weights are from.
     pub fn section(&self) -> &Section {
         &self.section
     }
 
-    /// Whether there is all that it takes to make pictures: models of latents need an autoencoder.
+    /// Returns true if the model can decode images: models of latents need an autoencoder.
     pub fn makes_pictures(&self) -> bool {
         self.pixels.can_decode()
     }
 
-    /// Operations that making a picture of an image's tokens takes, by [`crate::vae::DecoderSize::operations`].
+    /// Number of operations of decoding one image, by [`crate::vae::DecoderSize::operations`].
     pub fn picture_operations(&self) -> f64 {
         let layout = self.model.tokens();
         let [rows, columns] = [layout.grid.height(), layout.grid.width()].map(|side| side as usize * layout.patch);
         self.pixels.decoder().map_or(0.0, |decoder| decoder.size().operations(rows, columns))
     }
 
-    /// Height, width and channels of its pictures; those of the latents without an autoencoder.
+    /// Height, width and channels of the images; without an autoencoder those of the latents.
     pub fn shape(&self) -> [usize; 3] {
         let layout = self.model.tokens();
         let (stride, channels) = match self.pixels.decoder() {
@@ -88,22 +88,22 @@ impl<B: Backbone> LatentGenerator<B> {
         [rows * stride, columns * stride, channels]
     }
 
-    /// Takes the generator to another grid.
+    /// Changes the grid.
     ///
     /// # Errors
-    /// As [`Backbone::set_grid`].
+    /// Those of [`Backbone::set_grid`].
     pub fn set_grid(&mut self, grid: Grid) -> Result<(), BackendError> {
         self.model.set_grid(grid)
     }
 
-    /// The latent images of a canvas, before any image decoder and any scale.
+    /// Returns the latent images of a canvas, without decoding and scaling.
     ///
     /// # Shapes
-    /// returns: `[pictures, latent channels, rows, columns]`; a token's channels are (channel, row in patch, column in
+    /// returns: `[images, latent channels, rows, columns]`; the channels of a token are (channel, row in patch, column in
     /// patch).
     ///
     /// # Errors
-    /// [`BackendError::Request`] while tokens are missing, or a failure of the device.
+    /// [`BackendError::Request`] if tokens are unknown, or a failure of the device.
     pub fn latents(&self, canvas: &Canvas<B::Prompt>) -> Result<Tensor, BackendError> {
         canvas.latents(self.model.tokens())
     }

@@ -1,4 +1,4 @@
-//! Models whose tokens are patches of a latent image: all that they share around their transformers.
+//! Models whose tokens are patches of a latent image: everything that they share apart from their transformers.
 
 mod canvas;
 mod generator;
@@ -17,58 +17,59 @@ use crate::diffusion::{Conditions, DiffusionHead};
 use crate::prompt::PromptInput;
 use crate::spec::ModelSpec;
 
-/// The transformer of a model and its diffusion head: from prompts and known tokens to conditioning vectors.
-/// [`LatentGenerator`] makes a [`gtr_core::MaskedGenerator`] of it.
+/// The transformer of a model and its diffusion head. Computes conditioning vectors from prompts and known tokens.
+/// [`LatentGenerator`] implements [`gtr_core::MaskedGenerator`] for it.
 pub trait Backbone: Debug + Send {
-    /// What an image is asked for by: a class, an embedded text.
+    /// Prompt of an image: a class or an embedded text.
     type Prompt: Clone + Debug + Send + Sync + 'static;
 
-    /// What the model is called, for messages.
+    /// Name of the model, for messages.
     fn name(&self) -> &str;
 
-    /// Its sizes, and how it is used.
+    /// Sizes and default settings.
     fn spec(&self) -> ModelSpec;
 
-    /// How tokens make a latent image.
+    /// Layout of tokens in a latent image.
     fn tokens(&self) -> TokenLayout;
 
-    /// How the latent image becomes pixels.
+    /// Conversion of the latent image to pixels.
     fn pixel_format(&self) -> PixelFormat;
 
-    /// Where it computes.
+    /// Device of the model.
     fn device(&self) -> &Device;
 
-    /// The diffusion head.
+    /// Diffusion head.
     fn head(&self) -> &DiffusionHead;
 
-    /// Refuses a prompt that was made for another model.
+    /// Refuses a prompt that was created for another model.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// An error of the prompt.
     fn check(&self, prompt: &Self::Prompt) -> Result<(), BackendError> {
         let _ = prompt;
         Ok(())
     }
 
-    /// Encoder and decoder: the conditioning vectors of the targets, with the unconditional half where the canvas is guided.
+    /// Runs encoder and decoder. Returns the conditioning vectors of the targets, with the unconditional half if the canvas is
+    /// guided.
     ///
     /// # Errors
     /// A failure of the device.
     fn conditions(&self, canvas: &Canvas<Self::Prompt>, targets: &Targets) -> Result<Conditions, BackendError>;
 
-    /// The prompt that an image is asked for by.
+    /// Converts an input to a prompt of this model.
     ///
     /// # Errors
-    /// [`BackendError::PromptKind`] for a kind of prompt that the model does not take, else what is wrong with it.
+    /// [`BackendError::PromptKind`] for a kind of prompt that the model does not take; otherwise an error of the input.
     fn prompt(&self, input: &PromptInput) -> Result<Self::Prompt, BackendError>;
 
-    /// The inverse of [`Backbone::prompt`]: what a trace records of a prompt.
+    /// The inverse of [`Backbone::prompt`]: returns the input that a trace records.
     fn recorded(&self, prompt: &Self::Prompt) -> PromptInput;
 
-    /// The classes of a list of names, as [`Class::listed`](crate::mar::Class::listed) reads it.
+    /// Looks up a list of class names, with the rules of [`Class::listed`](crate::mar::Class::listed).
     ///
     /// # Errors
-    /// [`BackendError::ClassName`] for a name that no class has.
+    /// [`BackendError::ClassName`] for an unknown name.
     fn classes_named(&self, names: &[&str]) -> Result<Vec<u32>, BackendError> {
         match names {
             [] => Ok(Vec::new()),
@@ -76,10 +77,10 @@ pub trait Backbone: Debug + Send {
         }
     }
 
-    /// Takes the model to another grid.
+    /// Changes the grid.
     ///
     /// # Errors
-    /// [`BackendError::OneGrid`] for a model that is made for one grid.
+    /// [`BackendError::OneGrid`] for a model with one fixed grid.
     fn set_grid(&mut self, grid: Grid) -> Result<(), BackendError> {
         Err(BackendError::OneGrid { model: self.name().to_owned(), own: self.tokens().grid, asked: grid })
     }

@@ -1,4 +1,4 @@
-//! From latent images to pictures, and back.
+//! Conversion between latent images and pixels.
 
 use candle_core::{Device, Tensor};
 
@@ -6,41 +6,41 @@ use super::TokenLayout;
 use crate::vae::{KlDecoder, KlEncoder, LatentScale, latents, pictures};
 use crate::{BackendError, Picture};
 
-/// What the values of a latent image are.
+/// Format of the values of a latent image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PixelFormat {
-    /// Pixels from -1 (black) to 1 (white), scaled.
+    /// Scaled pixels from -1 (black) to 1 (white).
     Patches {
-        /// How they were scaled before the model learned them.
+        /// Scale of the values that the model was trained on.
         scale: LatentScale,
     },
     /// Latents of a KL autoencoder.
     Latents {
-        /// How they were scaled before the model learned them; `None`: as the autoencoder states.
+        /// Scale of the values that the model was trained on; `None` if the autoencoder states it.
         scale: Option<LatentScale>,
-        /// Pixels on a side of a latent value.
+        /// Side of a latent value in pixels.
         stride: usize,
     },
 }
 
-/// The latent images of a model.
+/// Format of the latent images of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatentImage {
-    /// What the model is called, for messages.
+    /// Name of the model, for messages.
     pub model: String,
-    /// How tokens make a latent image.
+    /// Layout of tokens in a latent image.
     pub tokens: TokenLayout,
-    /// How the latent image becomes pixels.
+    /// Conversion of the latent image to pixels.
     pub pixels: PixelFormat,
 }
 
-/// What turns latent images into pictures, and back.
+/// Converts between latent images and pixels.
 #[derive(Debug)]
 pub(super) enum Pixels {
-    /// Nothing but a scale.
+    /// Only a scale.
     Patches { scale: LatentScale },
-    /// An autoencoder, or the half of it that is there.
+    /// An autoencoder, or one half of it.
     Autoencoder {
         scale: Option<LatentScale>,
         stride: usize,
@@ -57,7 +57,7 @@ impl Pixels {
         }
     }
 
-    /// Adds the decoder of an autoencoder, whose scale is `stated`.
+    /// Adds the decoder of an autoencoder; `stated` is the scale that it states.
     pub(super) fn add_decoder(
         &mut self,
         new: KlDecoder,
@@ -102,7 +102,7 @@ impl Pixels {
         matches!(self, Self::Patches { .. } | Self::Autoencoder { encoder: Some(_), scale: Some(_), .. })
     }
 
-    /// Pictures of latent images as `model` makes them.
+    /// Decodes latent images; `model` is a name for messages.
     pub(super) fn decode(&self, latents: &Tensor, model: &str) -> Result<Vec<Picture>, BackendError> {
         match self {
             Self::Patches { scale } => pictures(&scale.remove(latents)?),
@@ -113,7 +113,7 @@ impl Pixels {
         }
     }
 
-    /// The latent images of pictures, as a model learned them; `None` without an encoder.
+    /// Encodes images as scaled latent images; `None` without an encoder.
     pub(super) fn encode(&self, images: &[Picture], device: &Device) -> Result<Option<Tensor>, BackendError> {
         match self {
             Self::Patches { scale } => latents(images, device, |values| scale.apply(values)).map(Some),
@@ -126,6 +126,6 @@ impl Pixels {
 }
 
 fn without_autoencoder(model: &str) -> BackendError {
-    let reason = "its tokens are pixels, which no autoencoder decodes".to_owned();
+    let reason = "its tokens are pixels and need no autoencoder".to_owned();
     BackendError::Config { model: model.to_owned(), reason }
 }

@@ -1,63 +1,63 @@
-//! What a LightGen model is: sizes, checked.
+//! Configuration of LightGen models, checked.
 
 use gtr_core::cost::{ArchSpec, TextSpec};
 use gtr_core::{Grid, GuidanceSchedule};
 use serde::Deserialize;
 
 use crate::BackendError;
+use crate::bounded_read::parse_object;
 use crate::checkpoint::Checkpoint;
 use crate::diffusion::HeadSize;
-use crate::bounded_read::parse_object;
 use crate::latent::{PixelFormat, TokenLayout};
 use crate::model_size::{Found, Patch, Stack, fixed, guidance, head, within};
 use crate::spec::ModelSpec;
 
-/// The published sizes.
+/// Names of the published models.
 pub(super) const NAMES: [&str; 3] = ["lightgen-base", "lightgen-large", "lightgen-huge"];
 
-/// Side of the square of positions that models are trained on.
+/// Side of the learned square table of positions.
 pub(super) const TABLE: usize = 16;
-/// Tokens of a grid, at most: 4096 pixels on each side.
+/// Largest number of tokens of a grid: a square image of 4096 pixels on each side.
 const MOST_TOKENS: usize = 1 << 16;
 
-/// The sizes of a LightGen model and how to use it.
+/// Sizes and default settings of a LightGen model.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LightGenConfig {
-    /// What the model is called.
+    /// Name of the model.
     pub name: String,
-    /// The token grid: any is possible, the model is trained on 32x32 at most.
+    /// Token grid. Any grid is possible; the models are trained on at most 32x32.
     pub grid: Grid,
-    /// Side of the patch of latent values that a token is.
+    /// Side of a token's patch, in latent values.
     pub patch: usize,
-    /// Channels of the latent image.
+    /// Number of channels of the latent image.
     pub latent_channels: usize,
-    /// Pixels on a side of a latent value.
+    /// Side of a latent value in pixels.
     pub stride: usize,
     /// Width of the text encoder.
     pub caption_channels: usize,
-    /// Length of a text in the text encoder's tokens; shorter ones are padded, longer ones cut.
+    /// Length of a text in tokens of the text encoder. Shorter texts are padded, longer texts are truncated.
     pub text_length: usize,
-    /// The blocks over the text.
+    /// Width, heads and depth of the text aligner.
     pub text: Stack,
     /// Width, heads and depth of the encoder.
     pub encoder: Stack,
     /// Width, heads and depth of the decoder.
     pub decoder: Stack,
-    /// Width, heads and depth of the decoder that attends to the text.
+    /// Width, heads and depth of the text decoder, which attends to the text.
     pub cross: Stack,
-    /// Blocks of the diffusion head.
+    /// Number of blocks of the diffusion head.
     pub head_depth: usize,
     /// Width of the diffusion head.
     pub head_width: usize,
-    /// A good scale of guidance, if one is known.
+    /// Recommended guidance scale, if known.
     pub guidance: Option<f64>,
-    /// How that scale moves over the AR steps.
+    /// Schedule of the guidance scale over the AR steps.
     pub guidance_schedule: GuidanceSchedule,
 }
 
 impl LightGenConfig {
-    /// A published size by its name: `lightgen-base`, `lightgen-large` or `lightgen-huge`.
+    /// Returns a published configuration: `lightgen-base`, `lightgen-large` or `lightgen-huge`.
     ///
     /// # Examples
     /// ```
@@ -242,7 +242,7 @@ struct Raw {
     interpolate_offset: Option<f64>,
     layer_norm_eps: Option<f64>,
     cfg: Option<f64>,
-    // How often the published code samples: a plan says that here.
+    // Ignored: the plan determines the number of diffusion steps.
     #[serde(rename = "num_sampling_steps")]
     _num_sampling_steps: Option<serde_json::Value>,
 }
@@ -269,7 +269,7 @@ impl Raw {
         let (width, heads) = (self.cross_embed_dim, self.cross_num_heads);
         let cross = Stack::checked("cross", width, heads, self.cross_depth, ratio)?;
         for (name, width) in [("encoder_embed_dim", encoder.width), ("decoder_embed_dim", decoder.width)] {
-            // The text has the encoder's width, the head the decoder's; both meet the third stack's.
+            // Text aligner and encoder have the same width, and the head takes vectors of the width of the text decoder.
             fixed(name, Some(&width), &cross.width)?;
         }
         Ok(LightGenConfig {

@@ -1,4 +1,4 @@
-//! A block whose rows attend to a text.
+//! A transformer block with cross-attention to a text.
 
 use candle_core::Tensor;
 
@@ -6,7 +6,7 @@ use crate::BackendError;
 use crate::checkpoint::Weights;
 use crate::layers::{BlockSize, KeysValues, LayerNorm, Linear, Tail};
 
-/// Attention to a text, then an MLP. The rows do not see each other.
+/// Cross-attention to a text, then an MLP. Rows do not attend to each other.
 #[derive(Debug)]
 pub(super) struct CrossBlock {
     norm_query: LayerNorm,
@@ -30,14 +30,14 @@ impl CrossBlock {
         })
     }
 
-    /// What the block looks at in a text `[length, width]`: the same at every step.
+    /// Computes keys and values of a text `[length, width]`. They are the same at every step.
     pub(super) fn look_at(&self, text: &Tensor) -> candle_core::Result<KeysValues> {
         Ok(KeysValues::new(self.key_value.forward(&self.norm_text.forward(text)?)?, 1, self.heads))
     }
 
     /// `x`: `[images * m, width]`.
     pub(super) fn forward(&self, x: &Tensor, texts: &KeysValues) -> candle_core::Result<Tensor> {
-        // The sum starts from the normalised rows, not from `x`.
+        // The residual is the normalised rows, not `x`.
         let query = self.norm_query.forward(x)?;
         self.tail.forward(&texts.mix(&self.query.forward(&query)?)?, &query)
     }

@@ -10,12 +10,12 @@ use crate::checkpoint::{Kind, Wanted};
 use crate::family::{ModelFamily, OpenOptions};
 use crate::latent::LatentImage;
 use crate::model::AnyModel;
-use crate::models::{Found, open_vae};
 use crate::model_size::Stack;
+use crate::models::{Found, open_vae};
 use crate::spec::ModelSpec;
 use crate::vae::{DecoderSize, KlDecoder};
 
-/// Models that make images of texts, on any grid.
+/// The family of LightGen models: text-conditional, on any grid.
 #[derive(Clone, Copy, Debug)]
 pub struct LightGen;
 
@@ -41,7 +41,7 @@ impl ModelFamily for LightGen {
     }
 
     fn autoencoder(&self) -> &'static str {
-        "a folder as diffusers writes it"
+        "a folder in the layout of diffusers"
     }
 
     fn spec(&self, found: &Found) -> Result<ModelSpec, BackendError> {
@@ -62,7 +62,7 @@ impl ModelFamily for LightGen {
     }
 }
 
-/// Opens a model of texts.
+/// Opens a LightGen model.
 pub(crate) fn open(found: &Found, options: &OpenOptions<'_>) -> Result<LightGenGenerator, BackendError> {
     let (files, compute) = (&options.files, &options.compute);
     let mut config = config(found)?;
@@ -74,7 +74,7 @@ pub(crate) fn open(found: &Found, options: &OpenOptions<'_>) -> Result<LightGenG
     let config = if found.is_published() { config.fitted(&checkpoint)? } else { config };
     if let Some(width) = options.text_width.filter(|width| *width != config.caption_channels) {
         let expected = config.caption_channels;
-        let reason = format!("the text encoder has width {width}, the model takes texts of width {expected}");
+        let reason = format!("expected a text encoder of width {expected}, found width {width}");
         return Err(BackendError::Config { model: config.name, reason });
     }
     let section = checkpoint.section().clone();
@@ -90,7 +90,7 @@ pub(crate) fn open(found: &Found, options: &OpenOptions<'_>) -> Result<LightGenG
     }
 }
 
-/// The configuration of a model.
+/// Returns the configuration of a model.
 fn config(found: &Found) -> Result<LightGenConfig, BackendError> {
     match found.config() {
         Some((name, text)) => LightGenConfig::parse(&name, text),

@@ -1,4 +1,4 @@
-//! LightGen as a masked generator.
+//! Implementation of the generator for LightGen.
 
 use candle_core::{Device, Tensor};
 use gtr_core::{Grid, Targets};
@@ -8,7 +8,7 @@ use super::TextFeatures;
 use super::config::LightGenConfig;
 use super::model::{LightGenModel, Positions};
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Layout};
+use crate::checkpoint::{Checkpoint, WeightLayout};
 use crate::diffusion::{Conditions, DiffusionHead};
 use crate::error::Context;
 use crate::latent::{Backbone, Canvas, Known, LatentGenerator, PixelFormat, TokenLayout};
@@ -16,27 +16,27 @@ use crate::layers::concatenate;
 use crate::prompt::PromptInput;
 use crate::spec::ModelSpec;
 
-/// A LightGen model that generates pictures.
+/// A LightGen model as a generator of images.
 pub type LightGenGenerator = LatentGenerator<LightGenModel>;
 
 impl LatentGenerator<LightGenModel> {
-    /// Its sizes and how to use it.
+    /// Configuration of the model.
     pub fn config(&self) -> &LightGenConfig {
         self.model().config()
     }
 
-    /// A prompt from the last hidden state of the text encoder: computed once, used at every step.
+    /// Creates a prompt from the last hidden state of the text encoder. It is computed once and used at every step.
     ///
     /// # Shapes
     /// `text`: `[text length, caption channels]`.
     ///
     /// # Errors
-    /// As [`LightGenModel::embed_text`].
+    /// Those of [`LightGenModel::embed_text`].
     pub fn prompt(&self, text: &Tensor) -> Result<TextFeatures, BackendError> {
         self.model().text(text)
     }
 
-    /// A prompt whose vectors come from the text itself, to try and to time a model without a text encoder.
+    /// Creates a prompt of random vectors, seeded by the text, to test or time a model without a text encoder.
     ///
     /// # Errors
     /// A failure of the device.
@@ -78,7 +78,7 @@ impl Backbone for LightGenModel {
         let pictures = canvas.prompts().iter().zip(canvas.known()?).zip(wanted);
         let pictures: Vec<_> =
             pictures.map(|((text, known), targets)| Asked { text: text.as_ref(), known, targets }).collect();
-        // On the CPU each picture is computed by itself: the bits of a product depend on its number of rows.
+        // On the CPU, images are computed one by one and in parallel.
         let together = if self.device().is_cpu() { 1 } else { pictures.len().max(1) };
         let groups = pictures.par_chunks(together).map(|group| self.vectors(group, canvas.guided()));
         let (conditional, unconditional): (Vec<_>, Vec<_>) = groups.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -108,7 +108,7 @@ impl Backbone for LightGenModel {
     }
 }
 
-/// What a step asks of one picture.
+/// Text, known tokens and targets of one image in a step.
 struct Asked<'a> {
     text: Option<&'a TextFeatures>,
     known: Known,
@@ -123,14 +123,14 @@ impl LightGenModel {
 
     fn random_text(&self, text: &str) -> Result<TextFeatures, BackendError> {
         let (length, width) = (self.config().text_length, self.config().caption_channels);
-        let mut layout = Layout::default();
+        let mut layout = WeightLayout::default();
         layout.add(text, &[length, width]);
         let values = Checkpoint::random("prompt", &layout, 0).read_f32(text)?;
         let vectors = Tensor::from_vec(values, (length, width), self.device());
-        self.text(&vectors.context("making the vectors of a text")?)
+        self.text(&vectors.context("creating the vectors of a text")?)
     }
 
-    /// Conditioning vectors of some pictures, `[pictures * targets, width]`: with their texts, and without if asked.
+    /// Returns conditioning vectors of some images, `[images * targets, width]`: conditional, and unconditional if guided.
     fn vectors(&self, pictures: &[Asked<'_>], guided: bool) -> Result<(Tensor, Option<Tensor>), BackendError> {
         let values: Vec<Tensor> = pictures.iter().filter_map(|asked| asked.known.0.clone()).collect();
         let values = if values.is_empty() { None } else { Some(concatenate(&values).context("joining known tokens")?) };

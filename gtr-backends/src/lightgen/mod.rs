@@ -1,4 +1,4 @@
-//! LightGen: masked autoregressive generation of images of a text.
+//! LightGen: text-conditional masked autoregressive image generation.
 //!
 //! # Source
 //! LightGen, arXiv 2503.08619; XianfengWu01/LightGen, `models/fluid_arbitrary.py`.
@@ -19,5 +19,5 @@ pub use self::model::{LightGenModel, Positions};
 pub use self::positions::interpolate;
 pub use self::text::TextFeatures;
 
-/// Pictures of texts, of which some tokens are known.
+/// Partially known images of texts.
 pub type Canvas = crate::Canvas<TextFeatures>;

@@ -1,4 +1,4 @@
-//! Text aligner, encoder, decoder, text decoder and head of LightGen.
+//! The network of LightGen: text aligner, encoder, decoder, text decoder and diffusion head.
 
 use candle_core::{D, Device, Tensor};
 use gtr_core::Grid;
@@ -7,14 +7,14 @@ use super::config::{LightGenConfig, TABLE};
 use super::cross::CrossBlock;
 use super::positions::interpolate;
 use super::text::{TextAligner, TextFeatures};
-use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
+use crate::checkpoint::{Checkpoint, Kind, WeightLayout, Weights};
 use crate::compute::in_pool;
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, KeysValues, LayerNorm, Linear, index};
 use crate::{BackendError, Compute};
 
-/// The weights of a LightGen model, ready to compute on one grid.
+/// A loaded LightGen model, set to one grid.
 #[derive(Debug)]
 pub struct LightGenModel {
     config: LightGenConfig,
@@ -38,16 +38,16 @@ pub struct LightGenModel {
     head: DiffusionHead,
 }
 
-/// The tokens that are known of an image, and those that are asked for.
+/// Known tokens and targets of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Positions<'a> {
-    /// Positions of the known tokens, ascending.
+    /// Positions of the known tokens, in ascending order.
     pub known: &'a [u32],
-    /// Positions whose conditioning vectors are wanted, in any order.
+    /// Positions of the targets, whose conditioning vectors are computed, in any order.
     pub targets: &'a [u32],
 }
 
-/// Learned position embeddings, and what they are on the grid.
+/// Learned position embeddings, and their interpolation to the grid.
 #[derive(Debug)]
 struct Table {
     /// `[256, width]`.
@@ -57,7 +57,7 @@ struct Table {
 }
 
 impl Table {
-    /// The table as it was learned, on no other grid yet.
+    /// Loads the learned table, without interpolation.
     fn load(weights: &mut Weights, name: &str, width: usize) -> Result<Self, BackendError> {
         let learned = weights.take(name, &[1, TABLE * TABLE, width])?;
         let learned = learned.flatten_to(D::Minus2).context("loading positions")?;
@@ -75,19 +75,19 @@ impl Table {
 const HEAD: &str = "diffloss.net";
 
 impl LightGenModel {
-    /// The tensors that a model of these sizes consists of.
+    /// Returns the tensors of a model of these sizes.
     ///
     /// # Errors
     /// A failure of the tensor library.
-    pub fn layout(config: &LightGenConfig) -> Result<Layout, BackendError> {
-        Layout::of(|weights| Self::build(config, weights))
+    pub fn layout(config: &LightGenConfig) -> Result<WeightLayout, BackendError> {
+        WeightLayout::of(|weights| Self::build(config, weights))
     }
 
-    /// Loads a model; the checkpoint must hold exactly its tensors.
+    /// Loads a model. The checkpoint must have exactly its tensors.
     ///
     /// # Errors
-    /// [`BackendError::OtherKind`] for a checkpoint of another kind, as [`Weights::load`] and [`Weights::take`], or a failure
-    /// of the device.
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`]; or a
+    /// failure of the device.
     pub fn load(
         config: &LightGenConfig,
         checkpoint: Checkpoint,
@@ -100,7 +100,7 @@ impl LightGenModel {
         Ok(model)
     }
 
-    /// Takes the tensors; what follows from them is not computed yet.
+    /// Takes the tensors. Derived values are computed later.
     fn build(config: &LightGenConfig, weights: &mut Weights) -> Result<Self, BackendError> {
         let (encoder, decoder, cross) = (config.encoder, config.decoder, config.cross);
         // (1, 1, width) to (1, width)
@@ -135,10 +135,10 @@ impl LightGenModel {
         })
     }
 
-    /// Takes the model to another grid; on an error it stays where it was.
+    /// Changes the grid. The model is unchanged on an error.
     ///
     /// # Errors
-    /// As [`LightGenConfig::with_grid`], or a failure of the device.
+    /// Those of [`LightGenConfig::with_grid`], or a failure of the device.
     pub fn set_grid(&mut self, grid: Grid) -> Result<(), BackendError> {
         let config = self.config.clone().with_grid(grid)?;
         let tables = [&mut self.encoder_positions, &mut self.decoder_positions, &mut self.last_positions];
@@ -151,23 +151,23 @@ impl LightGenModel {
         Ok(())
     }
 
-    /// Its sizes.
+    /// Configuration of the model.
     pub fn config(&self) -> &LightGenConfig {
         &self.config
     }
 
-    /// Where it computes.
+    /// Device of the model.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The diffusion head.
+    /// Diffusion head.
     pub fn head(&self) -> &DiffusionHead {
         &self.head
     }
 
-    /// One of the tables of position embeddings (`encoder_pos_embed_learned` and its kin) on the model's grid:
-    /// `[tokens, width]`; `None` for another name.
+    /// Returns a table of position embeddings (for example `encoder_pos_embed_learned`) on the grid of the model,
+    /// `[tokens, width]`; `None` for an unknown name.
     pub fn positions(&self, table: &str) -> Option<&Tensor> {
         let table = match table {
             "encoder_pos_embed_learned" => &self.encoder_positions,
@@ -178,12 +178,12 @@ impl LightGenModel {
         Some(&table.on_grid)
     }
 
-    /// What stands for the absence of a text.
+    /// Features of the empty text, for the unconditional half.
     pub fn no_text(&self) -> &TextFeatures {
         &self.no_text
     }
 
-    /// The projection alone, the first part of [`LightGenModel::embed_text`].
+    /// Computes only the projection, the first part of [`LightGenModel::embed_text`].
     ///
     /// # Shapes
     /// `text`: `[text length, caption channels]`; returns: `[text length, width]`.
@@ -195,7 +195,7 @@ impl LightGenModel {
         self.text.project(text).context("projecting a text")
     }
 
-    /// Everything that depends on a text alone.
+    /// Computes everything that depends only on the text.
     ///
     /// # Shapes
     /// `text`: `[text length, caption channels]`, the last hidden state of the text encoder.
@@ -207,7 +207,7 @@ impl LightGenModel {
         look_at(&self.cross, self.text.forward(text).context("embedding a text")?)
     }
 
-    /// A text whose vectors are embedded already, as [`TextFeatures::embedded`] shows them.
+    /// Creates features from a text that is already embedded, as in [`TextFeatures::embedded`].
     ///
     /// # Shapes
     /// `embedded`: `[text length, width]`.

@@ -1,27 +1,27 @@
-//! Position embeddings for grids that a model was not trained on.
+//! Interpolation of position embeddings for other grids.
 
 use gtr_core::Grid;
 
-/// What the reference adds to the size of the grid before it divides, against rounding.
+/// Offset that the reference adds to the size of the grid before division, against rounding errors.
 pub(super) const OFFSET: f64 = 0.1;
 /// The free parameter of the bicubic kernel.
 const A: f64 = -0.75;
 
-/// Interpolates a square table of positions bicubically to a grid.
+/// Interpolates a square table of positions to a grid, bicubically.
 ///
-/// A table that has the shape of the grid is taken as it is. Else the reference resizes the table to as many rows as the
-/// grid has columns and as many columns as it has rows, and reads it off in that order: for grids that are not square the
-/// table is transposed against the tokens.
+/// A table with the shape of the grid is returned unchanged. Otherwise the reference swaps rows and columns when it resizes
+/// the table, and this function does the same: for grids that are not square, the table is transposed relative to the
+/// tokens.
 ///
 /// # Shapes
 /// `table`: `[side * side, width]`; returns: `[tokens, width]`.
 ///
 /// # Panics
-/// If the table does not hold `side * side` rows of `width`.
+/// If the table does not have `side * side` rows of `width`.
 ///
 /// # Source
-/// XianfengWu01/LightGen, `interpolate_pos_encoding`; the kernel is that of PyTorch, pixel centres at halves, the border
-/// repeated.
+/// XianfengWu01/LightGen, `interpolate_pos_encoding`. The kernel is that of PyTorch, with pixel centres at 0.5 and a repeated
+/// border.
 #[expect(clippy::cast_possible_truncation, reason = "computed in f64, used in f32")]
 pub fn interpolate(table: &[f32], side: usize, width: usize, grid: Grid) -> Vec<f32> {
     assert_eq!(table.len(), side * side * width, "a square table");
@@ -49,12 +49,12 @@ pub fn interpolate(table: &[f32], side: usize, width: usize, grid: Grid) -> Vec<
     out
 }
 
-/// For each of `count` places the four places of `side` that it is made of, and their weights.
+/// Returns, for each of `count` output positions, the four input positions of `side` and their weights.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "grids are smaller than 2^24, and places are kept within them"
+    reason = "grids are smaller than 2^24, and positions are clamped to them"
 )]
 fn taps(count: usize, side: usize) -> Vec<[(usize, f64); 4]> {
     let scale = side as f64 / (count as f64 + OFFSET);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_square_grid_of_the_same_size_is_taken_as_it_is() {
+    fn only_a_square_grid_of_the_same_size_is_unchanged() {
         let table: Vec<f32> = (0_u8..16).map(f32::from).collect();
         assert_eq!(interpolate(&table, 4, 1, Grid::new(4, 4).unwrap()), table);
         assert_ne!(interpolate(&table, 4, 1, Grid::new(2, 8).unwrap()), table);

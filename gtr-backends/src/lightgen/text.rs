@@ -1,4 +1,4 @@
-//! Text: from the text encoder's output to what the image attends to.
+//! Text aligner: from the output of the text encoder to the keys and values of cross-attention.
 
 use candle_core::Tensor;
 
@@ -7,16 +7,16 @@ use crate::BackendError;
 use crate::checkpoint::Weights;
 use crate::layers::{Block, KeysValues, LayerNorm, Linear};
 
-/// A text as a model looks at it, computed once: cheap to copy.
+/// Features of a text, computed once per prompt. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct TextFeatures {
     pub(super) embedded: Tensor,
-    /// One for each block of the decoder that attends to the text.
+    /// One per block of the text decoder.
     pub(super) keys_values: Vec<KeysValues>,
 }
 
 impl TextFeatures {
-    /// The embedded text.
+    /// Embedded text.
     ///
     /// # Shapes
     /// `[text length, width]`.
@@ -25,7 +25,7 @@ impl TextFeatures {
     }
 }
 
-/// Projection of the text encoder's output, then blocks over the text. No padding is masked: the model was trained so.
+/// Projection of the output of the text encoder, then transformer blocks. Padding is not masked, as in training.
 #[derive(Debug)]
 pub(super) struct TextAligner {
     linear_1: Linear,
@@ -54,7 +54,7 @@ impl TextAligner {
 
     /// `[length, caption channels]` to `[length, width]`.
     pub(super) fn project(&self, text: &Tensor) -> candle_core::Result<Tensor> {
-        // Here, and only here, the approximation by tanh.
+        // This is the only GELU with the tanh approximation.
         self.linear_2.forward(&self.linear_1.forward(text)?.gelu()?)
     }
 

@@ -1,24 +1,23 @@
-//! Names of classes: those that the configuration states, or `ImageNet`'s where there are a thousand.
+//! Class names: those of the configuration, or those of `ImageNet` for models with 1000 classes.
 
 use super::config::{Class, MarConfig};
 use super::stated_names::plain;
 use super::wordnet;
 use crate::BackendError;
 
-/// `ImageNet`'s, in the order in which the published models count them: one name a line; class n is line n, counted from 0.
+/// Class names of `ImageNet`, one per line, in the order of the published models; line n, counted from 0, is class n.
 const NAMES: &str = include_str!("../../data/imagenet-classes.txt");
-/// How many classes a model of `ImageNet` has.
+/// Number of classes of `ImageNet`.
 const CLASSES: usize = 1000;
-/// How many close names an error suggests.
+/// Number of similar names that an error suggests.
 const SUGGESTIONS: usize = 3;
 
 impl Class {
-    /// The class of a model with this name: letters may be large or small, words may be parted by underscores. For a model of
-    /// `ImageNet` a WordNet id names a class, too, and so does a name of WordNet that no other class has, or all its names there
-    /// with commas between.
+    /// Looks up a class by name, ignoring case; underscores count as spaces. For a model of `ImageNet`, a WordNet id, a unique
+    /// WordNet name, or the comma-separated list of all WordNet names of a class is also accepted.
     ///
     /// # Errors
-    /// [`BackendError::ClassName`] if the model's classes have no names or none has this one; the names that are close are said.
+    /// [`BackendError::ClassName`], with similar names, if no class has this name or if the classes have no names.
     ///
     /// # Examples
     /// ```
@@ -42,11 +41,11 @@ impl Class {
         }
     }
 
-    /// The classes of a list of names whose commas may also stand within the names of one class: as many parts as possible are
-    /// taken together.
+    /// Looks up the parts of a comma-separated list of names. A name may itself contain commas: the longest sequence of parts
+    /// that names a class is taken.
     ///
     /// # Errors
-    /// As [`Class::named`], for the first part that names no class, alone or with those after it.
+    /// Those of [`Class::named`], for the first part that does not start a class name.
     ///
     /// # Examples
     /// ```
@@ -57,7 +56,7 @@ impl Class {
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
     pub fn listed(parts: &[&str], config: &MarConfig) -> Result<Vec<Self>, BackendError> {
-        /// No class has more names.
+        /// Largest number of names of a class.
         const MOST_NAMES: usize = 16;
         let (mut classes, mut rest) = (Vec::new(), parts);
         while !rest.is_empty() {
@@ -72,26 +71,26 @@ impl Class {
         Ok(classes)
     }
 
-    /// What the class is called, if the model's classes have names.
+    /// Returns the name of the class, if the classes of the model have names.
     pub fn name(self, config: &MarConfig) -> Option<&str> {
         names(config).nth(self.get() as usize)
     }
 }
 
-/// The names of a model's classes, in order; none where they have no names.
+/// Returns the class names of a model in order; empty if the classes have no names.
 fn names(config: &MarConfig) -> impl Iterator<Item = &str> {
     let published = if is_imagenet(config) { NAMES } else { "" };
     config.class_names.iter().map(String::as_str).chain(published.lines())
 }
 
-/// Whether the classes are those of `ImageNet`.
+/// Returns true if the classes are those of `ImageNet`.
 fn is_imagenet(config: &MarConfig) -> bool {
     config.class_names.is_empty() && config.classes == CLASSES
 }
 
-/// The names most like `wanted`, best first.
+/// Returns the names most similar to `wanted`, most similar first.
 fn close<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    // A prompt is no class name; comparing it would only take time.
+    // Limits the time for long input, such as a text prompt.
     let wanted: String = wanted.chars().take(64).collect();
     let similarity = |name: &str| {
         let name = plain(name);
@@ -109,7 +108,7 @@ mod tests {
     use crate::mar::stated_names::check;
 
     #[test]
-    fn every_name_is_the_name_of_one_class() {
+    fn every_name_identifies_one_class() {
         let config = MarConfig::named("mar-h").unwrap();
         assert_eq!(NAMES.lines().count(), CLASSES);
         for (name, class) in NAMES.lines().zip(0..) {
@@ -119,18 +118,18 @@ mod tests {
     }
 
     #[test]
-    fn every_synset_is_one_class() {
+    fn every_synset_identifies_one_class() {
         let config = MarConfig::named("mar-h").unwrap();
         let ids: Vec<&str> = wordnet::SYNSETS.lines().map(|synset| synset.split_once(' ').unwrap().0).collect();
         assert_eq!(ids.len(), CLASSES);
-        // The models count in this order.
+        // The models number their classes in this order.
         assert!(ids.is_sorted());
         for ((synset, name), class) in wordnet::SYNSETS.lines().zip(NAMES.lines()).zip(0..) {
             let (id, names) = synset.split_once(' ').unwrap();
             assert_eq!(Class::named(id, &config).unwrap().get(), class);
-            // Two cranes and two maillots have names that tell them apart.
-            let told_apart = names.split(',').any(|known| plain(known) == plain(name));
-            assert!(told_apart || [134, 517, 639].contains(&class), "{name}: {names}");
+            // The names of the two cranes and the two maillots have a suffix that distinguishes them.
+            let same = names.split(',').any(|known| plain(known) == plain(name));
+            assert!(same || [134, 517, 639].contains(&class), "{name}: {names}");
             let parts: Vec<&str> = names.split(", ").collect();
             if parts.len() > 1 {
                 assert_eq!(Class::listed(&parts, &config).unwrap(), [Class::new(class, &config).unwrap()], "{names}");
@@ -139,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn names_of_two_classes_name_neither() {
+    fn ambiguous_names_are_refused() {
         let config = MarConfig::named("mar-h").unwrap();
-        // 54 and 66; a name that is listed first counts: 86, not 82.
+        // Classes 54 and 66. The first name of a class has priority: 86, not 82.
         assert!(Class::named("sand viper", &config).is_err());
         assert_eq!(Class::named("partridge", &config).unwrap().get(), 86);
         assert_eq!(Class::named("Carassius auratus", &config).unwrap().get(), 1);
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn close_names_are_suggested() {
+    fn similar_names_are_suggested() {
         let config = MarConfig::named("mar-h").unwrap();
         let message = |name: &str| Class::named(name, &config).unwrap_err().to_string();
         let text = message("crane");

@@ -1,4 +1,4 @@
-//! What a MAR model is: sizes, checked, from either layout of `config.json`.
+//! Configuration of MAR models: both layouts of `config.json`, checked.
 
 use gtr_core::cost::ArchSpec;
 use gtr_core::{Grid, GuidanceSchedule, Timestep, TimestepLimit};
@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use super::stated_names;
 use crate::BackendError;
-use crate::diffusion::HeadSize;
 use crate::bounded_read::parse_object;
+use crate::diffusion::HeadSize;
 use crate::latent::{PixelFormat, TokenLayout};
 use crate::model_size::{Patch, Stack, fixed, guidance, head, within};
 use crate::spec::ModelSpec;
 use crate::vae::LatentScale;
 
-/// Factor of KL-16's latents before MAR learned them.
+/// Scale of the KL-16 latents that MAR was trained on.
 pub(super) const KL16_SCALE: f64 = 0.2325;
 
 /// A class of a model, counted from 0.
@@ -21,10 +21,10 @@ pub(super) const KL16_SCALE: f64 = 0.2325;
 pub struct Class(u32);
 
 impl Class {
-    /// A class of the model that `config` describes.
+    /// Creates a class of the model that `config` describes.
     ///
     /// # Errors
-    /// [`BackendError::Class`] if the model does not have it.
+    /// [`BackendError::Class`] if the model does not have this class.
     pub fn new(class: u32, config: &MarConfig) -> Result<Self, BackendError> {
         if (class as usize) < config.classes {
             Ok(Self(class))
@@ -33,7 +33,7 @@ impl Class {
         }
     }
 
-    /// The number.
+    /// Number of the class.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -45,61 +45,61 @@ impl std::fmt::Display for Class {
     }
 }
 
-/// How token values become pixels.
+/// Conversion of token values to pixels without an autoencoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImageDecoder {
-    /// Tokens are patches of the picture, from -1 (black) to 1 (white).
+    /// Tokens are patches of pixels from -1 (black) to 1 (white).
     Identity,
 }
 
-/// The sizes of a MAR model and how to use it. Made by [`MarConfig::parse`], which checks it.
+/// Sizes and default settings of a MAR model. [`MarConfig::parse`] creates and checks it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MarConfig {
-    /// What the model is called.
+    /// Name of the model.
     pub name: String,
-    /// The token grid.
+    /// Token grid.
     pub grid: Grid,
-    /// Side of the patch of latent values that a token is.
+    /// Side of a token's patch, in latent values.
     pub patch: usize,
-    /// Channels of the latent image.
+    /// Number of channels of the latent image.
     pub latent_channels: usize,
-    /// Pixels on a side of a latent value, where an autoencoder decodes.
+    /// Side of a latent value in pixels, for models with an autoencoder.
     pub stride: usize,
-    /// Classes.
+    /// Number of classes.
     pub classes: usize,
-    /// What they are called, in order; empty where the configuration does not say.
+    /// Class names in order; empty if the configuration has none.
     pub class_names: Vec<String>,
-    /// Tokens of the class in front of the sequence.
+    /// Number of class tokens at the start of a sequence.
     pub buffer: usize,
     /// Width, heads and depth of the encoder.
     pub encoder: Stack,
     /// Width, heads and depth of the decoder.
     pub decoder: Stack,
-    /// Blocks of the diffusion head.
+    /// Number of blocks of the diffusion head.
     pub head_depth: usize,
     /// Width of the diffusion head.
     pub head_width: usize,
-    /// Up to which timestep the head is exact enough to be used; `None`: all.
+    /// Largest timestep at which the head is accurate enough to be used; `None` for all timesteps.
     pub max_timestep: Option<Timestep>,
-    /// A good scale of guidance, if one is known.
+    /// Recommended guidance scale, if known.
     pub guidance: Option<f64>,
-    /// How that scale moves over the AR steps.
+    /// Schedule of the guidance scale over the AR steps.
     pub guidance_schedule: GuidanceSchedule,
-    /// Factor of the latent image before it was learned.
+    /// Scale of the latent images that the model was trained on.
     pub latent_scale: f64,
-    /// How the latent image becomes pixels; `None`: a decoder of its own is needed.
+    /// Conversion of the latent image to pixels; `None` if an autoencoder is needed.
     pub image_decoder: Option<ImageDecoder>,
 }
 
 impl MarConfig {
     /// Reads and checks a `config.json`: either this project's layout (`grid`, ...) or the one of the published code
-    /// (`img_size`, `vae_stride`, ...). `model` names it in messages.
+    /// (`img_size`, `vae_stride`, ...). `model` is its name in messages.
     ///
     /// # Errors
-    /// [`BackendError::Config`] for a field that is unknown, missing, or out of its range; each has bounds, so that a
-    /// hostile file can not ask for much memory.
+    /// [`BackendError::Config`] for a field that is unknown, missing, or out of range. All fields are bounded, so that a
+    /// malicious file cannot allocate much memory.
     ///
     /// # Examples
     /// ```
@@ -118,7 +118,7 @@ impl MarConfig {
         self.grid.tokens()
     }
 
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub fn token_channels(&self) -> usize {
         self.latent_channels * self.patch * self.patch
     }
@@ -127,7 +127,7 @@ impl MarConfig {
         TokenLayout { grid: self.grid, channels: self.latent_channels, patch: self.patch }
     }
 
-    /// How the latent image becomes pixels.
+    /// Conversion of the latent image to pixels.
     pub(super) fn pixel_format(&self) -> PixelFormat {
         let scale = LatentScale { scale: self.latent_scale, shift: 0.0 };
         match self.image_decoder {
@@ -136,7 +136,7 @@ impl MarConfig {
         }
     }
 
-    /// What is known of the model without its weights.
+    /// Description of the model without its weights.
     pub(super) fn spec(&self) -> ModelSpec {
         ModelSpec {
             timestep_limit: self.timestep_limit(),
@@ -147,7 +147,7 @@ impl MarConfig {
         }
     }
 
-    /// The sizes of the diffusion head.
+    /// Sizes of the diffusion head.
     pub fn head(&self) -> HeadSize {
         HeadSize {
             channels: self.token_channels(),
@@ -157,7 +157,7 @@ impl MarConfig {
         }
     }
 
-    /// The sizes that decide what a plan costs.
+    /// Sizes that determine the cost of a plan.
     pub fn arch(&self) -> ArchSpec {
         ArchSpec {
             token_channels: self.token_channels(),
@@ -169,13 +169,13 @@ impl MarConfig {
         }
     }
 
-    /// The timesteps that the head is to be used with.
+    /// Timesteps that the head supports.
     pub fn timestep_limit(&self) -> TimestepLimit {
         self.max_timestep.map_or(TimestepLimit::NONE, TimestepLimit::Max)
     }
 }
 
-/// The file: fields of both layouts.
+/// Fields of the file, of both layouts.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[serde(expecting = "a JSON object")]
@@ -212,7 +212,7 @@ struct Raw {
     cfg_schedule: Option<GuidanceSchedule>,
     latent_scale: Option<f64>,
     decoder: Option<String>,
-    // How often the published code samples: a plan says that here.
+    // Ignored: the plan determines the number of diffusion steps.
     #[serde(rename = "num_sampling_steps")]
     _num_sampling_steps: Option<serde_json::Value>,
 }
@@ -229,11 +229,11 @@ impl Raw {
         let grid = self.grid(patch)?;
         fixed("seq_len", self.seq_len.as_ref(), &grid.tokens())?;
         let image_decoder = self.image_decoder(grid, patch)?;
-        // The published code has its scale of latents in the program, not among its arguments.
+        // The published code has the scale of latents as a constant, not as an argument.
         let published = if self.img_size.is_some() { KL16_SCALE } else { 1.0 };
         let latent_scale = self.latent_scale.unwrap_or(published);
         if !(latent_scale.is_finite() && latent_scale > 0.0) {
-            return Err(format!("`latent_scale` must be a number above 0, not {latent_scale}"));
+            return Err(format!("`latent_scale`: expected a number above 0, found {latent_scale}"));
         }
         let classes = within("class_num", self.class_num, 1 << 20)?;
         if let Some(names) = &self.class_names {
@@ -283,7 +283,7 @@ impl Raw {
     fn image_decoder(&self, grid: Grid, patch: usize) -> Result<Option<ImageDecoder>, String> {
         let Some(text) = &self.decoder else { return Ok(None) };
         if !text.starts_with("identity") {
-            return Err(format!("`decoder` `{text}` is not known: only `identity` is, or none"));
+            return Err(format!("`decoder`: expected `identity` or no field, found `{text}`"));
         }
         if !matches!(self.vae_embed_dim, 1 | 3) {
             return Err(format!("`decoder` identity needs `vae_embed_dim` 1 or 3, not {}", self.vae_embed_dim));
@@ -292,7 +292,7 @@ impl Raw {
         if let Some(image) = self.image
             && image.map(|side| side as usize) != sides
         {
-            return Err(format!("`image` is {image:?}, grid and patches make {sides:?}"));
+            return Err(format!("`image`: expected {sides:?} from grid and patches, found {image:?}"));
         }
         Ok(Some(ImageDecoder::Identity))
     }

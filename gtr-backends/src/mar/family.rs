@@ -9,8 +9,8 @@ use crate::checkpoint::{Kind, Wanted};
 use crate::family::{ModelFamily, OpenOptions};
 use crate::latent::LatentImage;
 use crate::model::AnyModel;
-use crate::models::{Found, open_vae};
 use crate::model_size::Stack;
+use crate::models::{Found, open_vae};
 use crate::spec::ModelSpec;
 use crate::vae::{DecoderSize, KlDecoder};
 
@@ -83,7 +83,7 @@ pub(crate) fn open(found: &Found, options: &OpenOptions<'_>) -> Result<MarGenera
     }
 }
 
-/// The configuration of a model.
+/// Returns the configuration of a model.
 fn config(found: &Found) -> Result<MarConfig, BackendError> {
     match found.config() {
         Some((name, text)) => MarConfig::parse(&name, text),

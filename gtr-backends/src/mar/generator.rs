@@ -1,4 +1,4 @@
-//! MAR as a masked generator.
+//! Implementation of the generator for MAR.
 
 use candle_core::{Device, Tensor};
 use gtr_core::Targets;
@@ -14,27 +14,27 @@ use crate::layers::concatenate;
 use crate::prompt::PromptInput;
 use crate::spec::ModelSpec;
 
-/// A MAR model that generates pictures.
+/// A MAR model as a generator of images.
 pub type MarGenerator = LatentGenerator<MarModel>;
 
 impl LatentGenerator<MarModel> {
-    /// Its sizes and how to use it.
+    /// Configuration of the model.
     pub fn config(&self) -> &MarConfig {
         self.model().config()
     }
 
-    /// A class of this model.
+    /// Returns a class of this model.
     ///
     /// # Errors
-    /// [`BackendError::Class`] if the model does not have it.
+    /// [`BackendError::Class`] if the model does not have this class.
     pub fn class(&self, class: u32) -> Result<Class, BackendError> {
         Class::new(class, self.config())
     }
 
-    /// The class of this model with this name, where its classes have names.
+    /// Returns the class of this model with this name.
     ///
     /// # Errors
-    /// As [`Class::named`].
+    /// Those of [`Class::named`].
     pub fn class_named(&self, name: &str) -> Result<Class, BackendError> {
         Class::named(name, self.config())
     }
@@ -67,7 +67,7 @@ impl Backbone for MarModel {
         self.head()
     }
 
-    /// A class may have been made for another model.
+    /// A class may belong to another model.
     fn check(&self, class: &Class) -> Result<(), BackendError> {
         Class::new(class.get(), self.config()).map(drop)
     }
@@ -86,7 +86,7 @@ impl Backbone for MarModel {
         if canvas.guided() {
             sequences.extend(half(false));
         }
-        // On the CPU each sequence is computed by itself: the bits of a product depend on its number of rows.
+        // On the CPU, sequences are computed one by one and in parallel.
         let together = if self.device().is_cpu() { 1 } else { sequences.len() };
         let groups = sequences.par_chunks(together).map(|group| self.vectors(group)).collect::<Result<Vec<_>, _>>()?;
         let vectors = concatenate(&groups).context("joining conditioning vectors")?;

@@ -1,4 +1,4 @@
-//! MAR: masked autoregressive generation of images of a class.
+//! MAR: class-conditional masked autoregressive image generation.
 //!
 //! # Source
 //! Autoregressive Image Generation without Vector Quantization, arXiv 2406.11838; LTH14/mar.
@@ -19,5 +19,5 @@ pub use self::generator::MarGenerator;
 pub use self::model::{MarModel, Sequence};
 pub use crate::model_size::Stack;
 
-/// Pictures of classes, of which some tokens are known.
+/// Partially known images of classes.
 pub type Canvas = crate::Canvas<Class>;

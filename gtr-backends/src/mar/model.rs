@@ -1,16 +1,16 @@
-//! Encoder, decoder and head of MAR.
+//! The network of MAR: encoder, decoder and diffusion head.
 
 use candle_core::{D, Device, Tensor};
 
 use super::config::MarConfig;
-use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
+use crate::checkpoint::{Checkpoint, Kind, WeightLayout, Weights};
 use crate::compute::in_pool;
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate, index};
 use crate::{BackendError, Compute};
 
-/// The weights of a MAR model, ready to compute.
+/// A loaded MAR model.
 #[derive(Debug)]
 pub struct MarModel {
     config: MarConfig,
@@ -31,33 +31,33 @@ pub struct MarModel {
     head: DiffusionHead,
 }
 
-/// What is known of an image, and what is asked.
+/// Class, known tokens and targets of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequence<'a> {
-    /// The class, or none for the unconditional half.
+    /// Class; `None` for the unconditional half.
     pub class: Option<u32>,
-    /// Positions of the known tokens, ascending.
+    /// Positions of the known tokens, in ascending order.
     pub known: &'a [u32],
-    /// Positions whose conditioning vectors are wanted, in any order.
+    /// Positions of the targets, whose conditioning vectors are computed, in any order.
     pub targets: &'a [u32],
 }
 
 const HEAD: &str = "diffloss.net";
 
 impl MarModel {
-    /// The tensors that a model of these sizes consists of.
+    /// Returns the tensors of a model of these sizes.
     ///
     /// # Errors
     /// A failure of the tensor library.
-    pub fn layout(config: &MarConfig) -> Result<Layout, BackendError> {
-        Layout::of(|weights| Self::build(config, weights))
+    pub fn layout(config: &MarConfig) -> Result<WeightLayout, BackendError> {
+        WeightLayout::of(|weights| Self::build(config, weights))
     }
 
-    /// Loads a model; the checkpoint must hold exactly its tensors.
+    /// Loads a model. The checkpoint must have exactly its tensors.
     ///
     /// # Errors
-    /// [`BackendError::OtherKind`] for a checkpoint of another kind, as [`Weights::load`] and [`Weights::take`], or a failure
-    /// of the device.
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`]; or a
+    /// failure of the device.
     pub fn load(config: &MarConfig, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::MAR.expect(&checkpoint)?;
         Weights::load(checkpoint, compute, |weights| Self::build(config, weights))
@@ -90,26 +90,26 @@ impl MarModel {
         })
     }
 
-    /// Its sizes.
+    /// Configuration of the model.
     pub fn config(&self) -> &MarConfig {
         &self.config
     }
 
-    /// Where it computes.
+    /// Device of the model.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The diffusion head.
+    /// Diffusion head.
     pub fn head(&self) -> &DiffusionHead {
         &self.head
     }
 
-    /// The encoder, over buffer and known tokens.
+    /// Runs the encoder on the buffer and the known tokens.
     ///
     /// # Shapes
-    /// - `sequences`: all with the same number of known tokens, `known`, and as many targets.
-    /// - `tokens`: `[sequences, known, channels]`, the values of the known tokens; `None` if none is known.
+    /// - `sequences`: all with the same number `known` of known tokens, and the same number of targets.
+    /// - `tokens`: `[sequences, known, channels]`, the values of the known tokens; `None` if no token is known.
     /// - returns: `[sequences, buffer + known, encoder width]`.
     ///
     /// # Errors
@@ -119,10 +119,10 @@ impl MarModel {
         in_pool(self.device(), || self.encoder_forward(sequences, tokens, known)).context("computing the encoder")
     }
 
-    /// The decoder: the conditioning vectors of the targets, as the head gets them.
+    /// Runs the decoder. Returns the conditioning vectors of the targets for the head.
     ///
     /// # Shapes
-    /// `encoded`: what [`MarModel::encode`] gave for the same sequences; returns: `[sequences, targets, decoder width]`.
+    /// `encoded`: output of [`MarModel::encode`] for the same sequences; returns: `[sequences, targets, decoder width]`.
     ///
     /// # Errors
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
@@ -131,13 +131,15 @@ impl MarModel {
         in_pool(self.device(), || self.decoder_forward(sequences, encoded, known)).context("computing the decoder")
     }
 
-    /// The number of known tokens, which the sequences share.
+    /// Checks the sequences and returns their common number of known tokens.
     fn known(&self, sequences: &[Sequence<'_>]) -> Result<usize, BackendError> {
-        let Some(first) = sequences.first() else { return Err(BackendError::Request("there is no sequence".into())) };
+        let Some(first) = sequences.first() else {
+            return Err(BackendError::Request("expected at least one sequence".into()));
+        };
         let (known, targets) = (first.known.len(), first.targets.len());
         for sequence in sequences {
             if (sequence.known.len(), sequence.targets.len()) != (known, targets) {
-                return Err(BackendError::Request("the sequences of a batch differ in length".into()));
+                return Err(BackendError::Request("the sequences of a batch must have the same length".into()));
             }
             let mut positions = sequence.known.iter().chain(sequence.targets);
             positions.try_for_each(|&position| self.config.latent().check(position))?;
@@ -191,7 +193,7 @@ impl MarModel {
         let (count, buffer, tokens) = (sequences.len(), self.config.buffer, self.config.tokens());
         let (short, length, width) = (buffer + known, buffer + tokens, self.config.decoder.width);
         let x = self.decoder_embed.forward(&encoded.reshape((count * short, self.config.encoder.width))?)?;
-        // Every position takes its row of the encoder's output, or the mask token, which comes last.
+        // Each position takes its row of the output of the encoder, or the mask token, which is the last row.
         let mut rows = vec![count * short; count * length];
         for (number, sequence) in sequences.iter().enumerate() {
             let (from, to) = (number * short, number * length);
@@ -212,7 +214,7 @@ impl MarModel {
         };
         let queries = index(targets().map(|(number, token)| number * length + buffer + token), &self.device)?;
         for (number, block) in self.decoder.iter().enumerate() {
-            // Only the targets' rows of the last block are looked at.
+            // Only the rows of the targets are needed from the last block.
             let last = number + 1 == self.decoder.len();
             x = block.forward(&x, count, last.then_some(&queries))?;
         }

@@ -1,4 +1,4 @@
-//! The published models, and sizes read off a checkpoint.
+//! Published models, and sizes read from a checkpoint.
 
 use gtr_core::{Grid, GuidanceSchedule};
 
@@ -7,11 +7,11 @@ use crate::BackendError;
 use crate::checkpoint::Checkpoint;
 use crate::model_size::{Found, Stack};
 
-/// The published models.
+/// Names of the published models.
 pub(super) const NAMES: [&str; 3] = ["mar-b", "mar-l", "mar-h"];
 
 impl MarConfig {
-    /// A published size by its name: `mar-b`, `mar-l` or `mar-h`.
+    /// Returns a published configuration: `mar-b`, `mar-l` or `mar-h`.
     ///
     /// # Examples
     /// ```
@@ -23,7 +23,7 @@ impl MarConfig {
     /// ```
     ///
     /// # Source
-    /// LTH14/mar: `mar_base`, `mar_large` and `mar_huge`, with the heads and scales of guidance of its evaluation.
+    /// LTH14/mar: `mar_base`, `mar_large` and `mar_huge`, with the heads and guidance scales of its evaluation.
     pub fn named(name: &str) -> Option<Self> {
         let (width, depth, heads, head_width, head_depth, guidance) = match name {
             "mar-b" => (768, 12, 12, 1024, 6, 2.9),
@@ -53,8 +53,8 @@ impl MarConfig {
         })
     }
 
-    /// A named model with the sizes that the checkpoint tells: classes, buffer, grid, patch and head may differ from the
-    /// published ones, the transformers may not, since they are what the name says.
+    /// Adapts a published configuration to a checkpoint. Classes, buffer, grid, patch and head may differ from the published
+    /// ones; the transformers may not.
     ///
     /// # Errors
     /// [`BackendError::OtherSize`] if the transformers differ, [`BackendError::Config`] for a grid that is not square.

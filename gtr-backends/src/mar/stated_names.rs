@@ -1,11 +1,11 @@
-//! The names of classes that a configuration states.
+//! Class names in a configuration.
 
 use std::collections::BTreeSet;
 
-/// Letters of a name.
+/// Largest number of characters of a name.
 const LONGEST: usize = 64;
 
-/// Checks the names that a configuration states: one a class, none twice, and none that could be read as a number.
+/// Checks class names: one per class, no duplicates, and none that could be read as a number.
 pub(super) fn check(names: &[String], classes: usize) -> Result<(), String> {
     if names.len() != classes {
         return Err(format!("`class_names` has {} names for {classes} classes", names.len()));
@@ -15,7 +15,7 @@ pub(super) fn check(names: &[String], classes: usize) -> Result<(), String> {
         let fits = name.starts_with(char::is_alphabetic) && name.chars().count() <= LONGEST;
         if !fits || name.contains(|letter: char| letter == ',' || letter.is_control()) {
             return Err(format!(
-                "`class_names`: a name begins with a letter and has at most {LONGEST}, none of them a comma, not {name:?}"
+                "`class_names`: expected a letter, then at most {LONGEST} characters in all without commas, found {name:?}"
             ));
         }
         if !seen.insert(plain(name)) {
@@ -25,7 +25,7 @@ pub(super) fn check(names: &[String], classes: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// A name as names are compared.
+/// Normalises a name for comparison.
 pub(super) fn plain(name: &str) -> String {
     name.trim().replace('_', " ").to_lowercase()
 }

@@ -1,10 +1,10 @@
-//! Names of `ImageNet`'s classes in `WordNet`.
+//! WordNet names of the classes of `ImageNet`.
 
-/// The WordNet id of each class and all its names there, as `LOC_synset_mapping.txt` of `ImageNet` lists them.
+/// WordNet id and names of each class, in the format of `LOC_synset_mapping.txt` of `ImageNet`.
 pub(super) const SYNSETS: &str = include_str!("../../data/imagenet-synsets.txt");
 
-/// The class that WordNet knows by this id, or by this name or these names and no other class. `plain` is how names are
-/// compared; `wanted` is plain.
+/// Returns the class with this WordNet id, name or list of names, if it is unique. `plain` normalises names; `wanted` is
+/// already normalised.
 pub(super) fn class(wanted: &str, plain: fn(&str) -> String) -> Option<u32> {
     let names_it = |synset: &str| {
         let (id, names) = synset.split_once(' ').unwrap_or((synset, ""));

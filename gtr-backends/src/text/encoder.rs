@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::{T5Config, T5Encoder};
-use crate::checkpoint::{Checkpoint, Section};
 use crate::bounded_read::{read_bounded, read_text};
+use crate::checkpoint::{Checkpoint, Section};
 use crate::{BackendError, Compute};
 
 /// A tokenizer larger than this is refused before it is read; those of published models have a few megabytes.

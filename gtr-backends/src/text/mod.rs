@@ -1,6 +1,6 @@
-//! Text encoders: from a prompt to the vectors that a model of texts attends to.
+//! Text encoders: from a text to the vectors that a text-conditional model attends to.
 //!
-//! A text encoder is needed once a prompt, before sampling: dropping it then gives its memory back.
+//! A text encoder runs once per prompt, before sampling. It can then be dropped to free its memory.
 
 mod encoder;
 mod t5;

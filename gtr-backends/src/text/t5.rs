@@ -1,48 +1,48 @@
-//! The encoder of T5.
+//! T5 encoder.
 //!
-//! candle-transformers has one too, which does not mask padding; here rows of padding are computed, since LightGen looks at
-//! them, but no row looks at padding.
+//! The encoder of candle-transformers does not mask padding. Here no row attends to padding, but the rows of padding are
+//! computed, because LightGen attends to them.
 
 use candle_core::{D, DType, Device, Tensor};
 use serde::Deserialize;
 
-use crate::checkpoint::{Checkpoint, Kind, Layout, Weights};
-use crate::error::Context;
 use crate::bounded_read::parse_object;
+use crate::checkpoint::{Checkpoint, Kind, WeightLayout, Weights};
+use crate::error::Context;
 use crate::layers::{Linear, index};
-use crate::row_ops::rms_norm;
 use crate::model_size::within;
+use crate::row_ops::rms_norm;
 use crate::{BackendError, Compute};
 
-/// The sizes of a T5 encoder.
+/// Sizes of a T5 encoder.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct T5Config {
-    /// Tokens of the vocabulary.
+    /// Size of the vocabulary.
     pub vocabulary: usize,
     /// Width of a token's vector.
     pub width: usize,
     /// Width of an attention head.
     pub head_width: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub heads: usize,
     /// Width inside the MLPs.
     pub hidden: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub depth: usize,
-    /// Kinds of distances between two tokens.
+    /// Number of buckets of relative positions.
     pub buckets: usize,
-    /// The distance from which on all are of one kind.
+    /// Distance from which all positions are in the last bucket.
     pub longest: usize,
-    /// What is added to the mean square of a row.
+    /// Epsilon added to the mean square of a row.
     pub norm_eps: f32,
-    /// Whether the MLPs are gated (version 1.1 and Flan) or plain.
+    /// True for gated MLPs (version 1.1 and Flan), false for plain ones.
     pub gated: bool,
-    /// The token that stands for nothing.
+    /// Padding token.
     pub padding: u32,
 }
 
-/// `config.json` as Hugging Face writes it; fields of the decoder and of training are not looked at.
+/// `config.json` in the format of Hugging Face; fields of the decoder and of training are ignored.
 #[derive(Deserialize)]
 #[serde(expecting = "a JSON object")]
 struct Raw {
@@ -60,10 +60,10 @@ struct Raw {
 }
 
 impl T5Config {
-    /// Reads and checks a `config.json`. `model` names it in messages.
+    /// Reads and checks a `config.json`. `model` is its name in messages.
     ///
     /// # Errors
-    /// [`BackendError::Config`] for a field that is missing or out of its range.
+    /// [`BackendError::Config`] for a field that is missing or out of range.
     pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
         let raw: Raw = parse_object(json).map_err(wrong)?;
@@ -76,11 +76,11 @@ impl Raw {
         let gated = match self.feed_forward_proj.as_deref() {
             None | Some("relu") => false,
             Some("gated-gelu") => true,
-            Some(other) => return Err(format!("`feed_forward_proj` `{other}` is not known: relu and gated-gelu are")),
+            Some(other) => return Err(format!("`feed_forward_proj`: expected relu or gated-gelu, found `{other}`")),
         };
         let norm_eps = self.layer_norm_epsilon.unwrap_or(1e-6);
         if !(norm_eps.is_finite() && norm_eps > 0.0) {
-            return Err(format!("`layer_norm_epsilon` must be a number above 0, not {norm_eps}"));
+            return Err(format!("`layer_norm_epsilon`: expected a number above 0, found {norm_eps}"));
         }
         let buckets = self.relative_attention_num_buckets.unwrap_or(32);
         let longest =
@@ -111,11 +111,11 @@ impl Raw {
     }
 }
 
-/// A T5 encoder, ready to compute.
+/// A loaded T5 encoder.
 ///
 /// # Source
-/// Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer, arXiv 1910.10683; the details are those
-/// of Hugging Face's `T5EncoderModel`.
+/// Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer, arXiv 1910.10683, with the details of
+/// `T5EncoderModel` of Hugging Face.
 #[derive(Debug)]
 pub struct T5Encoder {
     config: T5Config,
@@ -128,7 +128,7 @@ pub struct T5Encoder {
     norm: Tensor,
 }
 
-/// Attention, then an MLP; no biases, no scale of the products.
+/// Attention, then an MLP, without biases and without scaling of the dot products.
 #[derive(Debug)]
 struct Block {
     norm1: Tensor,
@@ -146,24 +146,24 @@ enum Mlp {
     Gated { gate: Linear, inner: Linear, outer: Linear },
 }
 
-/// The two names of the table of tokens; checkpoints of the encoder alone often have the second only.
+/// Names of the token embeddings. Checkpoints of the encoder alone often have only the second.
 const TOKENS: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
 const DISTANCES: &str = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
 
 impl T5Encoder {
-    /// The tensors that an encoder of these sizes consists of.
+    /// Returns the tensors of an encoder of these sizes.
     ///
     /// # Errors
     /// A failure of the tensor library.
-    pub fn layout(config: &T5Config) -> Result<Layout, BackendError> {
-        Layout::of(|weights| Self::build(config, TOKENS[0], weights))
+    pub fn layout(config: &T5Config) -> Result<WeightLayout, BackendError> {
+        WeightLayout::of(|weights| Self::build(config, TOKENS[0], weights))
     }
 
-    /// Loads the encoder; the checkpoint may be one of the whole model, whose decoder is left alone.
+    /// Loads the encoder. The decoder in a checkpoint of the whole model is ignored.
     ///
     /// # Errors
-    /// [`BackendError::OtherKind`] for a checkpoint of another kind, as [`Weights::load`] and [`Weights::take`], or a failure
-    /// of the device.
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`]; or a
+    /// failure of the device.
     pub fn load(config: &T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::T5.expect(&checkpoint)?;
         let other = |name: &str| name.starts_with("decoder.") || name == "lm_head.weight" || TOKENS.contains(&name);
@@ -171,7 +171,7 @@ impl T5Encoder {
         Weights::load_among(checkpoint, other, compute, |weights| Self::build(config, tokens, weights))
     }
 
-    /// `tokens` is what the table of tokens is called.
+    /// `tokens` is the name of the token embeddings.
     fn build(config: &T5Config, tokens: &str, weights: &mut Weights) -> Result<Self, BackendError> {
         let blocks = (0..config.depth).map(|block| Block::load(weights, block, config));
         Ok(Self {
@@ -184,22 +184,25 @@ impl T5Encoder {
         })
     }
 
-    /// Its sizes.
+    /// Configuration of the encoder.
     pub fn config(&self) -> &T5Config {
         &self.config
     }
 
-    /// The last hidden state of a text whose tokens from `known` on are padding, which no token looks at.
+    /// Returns the last hidden state of a text. The tokens from `known` on are padding, to which no token attends.
     ///
     /// # Shapes
     /// returns: `[tokens, width]`.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a token that is not in the vocabulary or no known token, or a failure of the device.
+    /// [`BackendError::Request`] for a token outside the vocabulary or if `known` is not 1 to the number of tokens; or a failure
+    /// of the device.
     pub fn encode(&self, tokens: &[u32], known: usize) -> Result<Tensor, BackendError> {
         if known == 0 || known > tokens.len() {
             let length = tokens.len();
-            return Err(BackendError::Request(format!("{known} of the {length} tokens of a text cannot be looked at")));
+            return Err(BackendError::Request(format!(
+                "expected 1 to {length} tokens before the padding, found {known}"
+            )));
         }
         if let Some(token) = tokens.iter().find(|token| **token as usize >= self.config.vocabulary) {
             let size = self.config.vocabulary;
@@ -220,7 +223,7 @@ impl T5Encoder {
         rms_norm(&x, &self.norm, self.config.norm_eps)
     }
 
-    /// What is added to the products of queries and keys: `[heads, tokens, known]`.
+    /// Returns the relative position bias of the attention scores, `[heads, tokens, known]`.
     fn bias(&self, length: usize, known: usize) -> candle_core::Result<Tensor> {
         let kind = |from: usize, to: usize| bucket(from, to, self.config.buckets, self.config.longest);
         let kinds = (0..length).flat_map(|from| (0..known).map(move |to| kind(from, to)));
@@ -229,12 +232,13 @@ impl T5Encoder {
     }
 }
 
-/// Which kind of distance lies between two tokens: near ones each have their own, far ones share, on a logarithmic scale.
+/// Returns the bucket of the relative position of two tokens. Small distances have a bucket each, large ones share buckets on a
+/// logarithmic scale.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "distances are smaller than 2^24, and f32 is what the reference computes with"
+    reason = "distances are smaller than 2^24, and the reference computes in f32"
 )]
 fn bucket(from: usize, to: usize, buckets: usize, longest: usize) -> usize {
     let half = buckets / 2;
@@ -305,7 +309,7 @@ mod tests {
     use super::bucket;
 
     #[test]
-    fn near_distances_have_their_own_kind_and_far_ones_share() {
+    fn small_distances_have_a_bucket_each_and_large_ones_share() {
         let kind = |from, to| bucket(from, to, 32, 128);
         assert_eq!([kind(5, 5), kind(5, 4), kind(5, 6), kind(7, 0), kind(0, 7)], [0, 1, 17, 7, 23]);
         assert_eq!([kind(8, 0), kind(127, 0), kind(1000, 0), kind(0, 1000)], [8, 15, 15, 31]);

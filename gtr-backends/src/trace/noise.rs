@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use gtr_core::{ImageIndex, NoiseSource, Row, TokenIndex};
+use gtr_core::{HeadRow, ImageIndex, NoiseSource, TokenIndex};
 
 /// Draws from a source and keeps the values until they are collected.
 pub(super) struct RememberedNoise<'a> {
@@ -20,7 +20,7 @@ impl<'a> RememberedNoise<'a> {
     }
 
     /// What was drawn for `rows` since it was collected last: `[draws, rows, channels]`, zeros where nothing was drawn.
-    pub(super) fn collect(&self, rows: &[Row], draws: usize, channels: usize) -> Vec<f32> {
+    pub(super) fn collect(&self, rows: &[HeadRow], draws: usize, channels: usize) -> Vec<f32> {
         // Another thread's panic leaves the values as they are.
         let remembered = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all = vec![0.0; draws * rows.len() * channels];

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gtr_core::detail::Candidates;
-use gtr_core::{Detail, ImageIndex, StreamPurpose, Registry, Stream, TokenIndex};
+use gtr_core::{Detail, ImageIndex, Registry, Stream, StreamPurpose, TokenIndex};
 
 use super::Description;
 use crate::checkpoint::{Checkpoint, Wanted};

@@ -11,10 +11,10 @@ use gtr_core::{Noise, Plan, Sampler, TimestepLimit, TokenIndex};
 
 use super::noise::RememberedNoise;
 use super::{FORMAT, Traced, VERSION};
+use crate::atomic_file::Partial;
 use crate::checkpoint::Dtype;
 use crate::checkpoint::header::Header;
 use crate::error::Context;
-use crate::atomic_file::Partial;
 use crate::prompt::PromptInput;
 use crate::{BackendError, Picture, Precision};
 
@@ -110,7 +110,7 @@ impl Tracer {
         let noise = RememberedNoise::new(&source);
         let clock = Instant::now();
         let known = self.plan.known().len();
-        let watch = Watch { tracer: self, noise: &noise, orders, observer, known, clock };
+        let watch = TraceObserver { tracer: self, noise: &noise, orders, observer, known, clock };
         let pictures = sampler.batch(jobs, &settings).noise(&noise).observe(watch).run(generator);
         let pictures = pictures.map_err(|error| {
             error.map_observer(|failure| match failure {
@@ -215,7 +215,7 @@ impl Tracer {
 }
 
 /// Follows one run.
-struct Watch<'t, O: ?Sized> {
+struct TraceObserver<'t, O: ?Sized> {
     tracer: &'t mut Tracer,
     noise: &'t RememberedNoise<'t>,
     orders: Vec<Vec<TokenIndex>>,
@@ -234,7 +234,7 @@ enum Failure<O> {
     Observer(O),
 }
 
-impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for Watch<'_, O> {
+impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for TraceObserver<'_, O> {
     type Error = Failure<O::Error>;
 
     fn start(&mut self, generator: &G, canvas: &G::Canvas) -> Result<(), Self::Error> {
@@ -253,7 +253,7 @@ impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for Watch<'_, O> {
     }
 }
 
-impl<O: ?Sized> Watch<'_, O> {
+impl<O: ?Sized> TraceObserver<'_, O> {
     fn record<G: Traced>(&mut self, event: &StepEvent<'_, G>, seconds: f64) -> Result<(), BackendError> {
         let (images, per_image) = (event.targets.images(), event.targets.per_image());
         let tokens = self.tracer.plan.grid().tokens();

@@ -7,7 +7,7 @@ use super::layers::{Conv, Map, Middle, Norm, Parts, Residual};
 use super::layout::{DecoderSize, declare};
 use super::names::Naming;
 use super::pictures;
-use crate::checkpoint::{Checkpoint, Kind, Layout, Section, Weights};
+use crate::checkpoint::{Checkpoint, Kind, Section, WeightLayout, Weights};
 use crate::error::Context;
 use crate::{BackendError, Picture};
 
@@ -40,8 +40,8 @@ struct Level {
 
 impl KlDecoder {
     /// The tensors that a decoder of these sizes consists of, by their names in latent diffusion.
-    pub fn layout(size: &DecoderSize) -> Layout {
-        let mut layout = Layout::default();
+    pub fn layout(size: &DecoderSize) -> WeightLayout {
+        let mut layout = WeightLayout::default();
         size.tensors().declare(Naming::LatentDiffusion, &mut layout);
         layout
     }

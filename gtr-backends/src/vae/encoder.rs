@@ -27,14 +27,14 @@ pub struct KlEncoder {
 
 /// A distribution over latent images, a normal one for each value.
 #[derive(Clone, Debug)]
-pub struct Moments {
+pub struct LatentMoments {
     /// `[images, latent channels, rows, columns]`.
     pub mean: Tensor,
     /// The same shape; kept between -30 and 20.
     pub log_variance: Tensor,
 }
 
-impl Moments {
+impl LatentMoments {
     /// The latents that standard normal `noise` of the same shape leads to.
     ///
     /// # Errors
@@ -119,12 +119,12 @@ impl KlEncoder {
     ///
     /// # Errors
     /// A wrong shape, or a failure of the device.
-    pub fn encode(&self, images: &Tensor) -> Result<Moments, BackendError> {
+    pub fn encode(&self, images: &Tensor) -> Result<LatentMoments, BackendError> {
         let moments = self.trace(images, |_, _| ())?;
         let half = |number: usize| moments.chunk(2, 1).map(|halves| halves[number].clone());
         let mean = half(0).context("splitting mean and variance")?;
         let log_variance = half(1).and_then(|values| values.clamp(-30_f32, 20_f32));
-        Ok(Moments { mean, log_variance: log_variance.context("splitting mean and variance")? })
+        Ok(LatentMoments { mean, log_variance: log_variance.context("splitting mean and variance")? })
     }
 
     /// Mean and log-variance as they leave the last convolution, showing what leaves each part to `look`.

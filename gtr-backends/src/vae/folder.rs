@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::{KlDecoder, KlEncoder};
 use crate::BackendError;
+use crate::bounded_read::{parse_object, read_text};
 use crate::checkpoint::Checkpoint;
 use crate::error::Context;
-use crate::bounded_read::{parse_object, read_text};
 
 /// How latents were scaled before a model learned them: `(latent - shift) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]

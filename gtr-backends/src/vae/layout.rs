@@ -8,7 +8,7 @@ use gtr_core::cost::float;
 use super::GROUPS;
 use super::names::{MOST, Naming};
 use crate::BackendError;
-use crate::checkpoint::{Checkpoint, Layout, Weights};
+use crate::checkpoint::{Checkpoint, WeightLayout, Weights};
 use crate::error::Context;
 
 /// The sizes of a decoder.
@@ -271,7 +271,7 @@ impl Tensors {
         self.residual(&format!("{name}.block_2"), width, width);
     }
 
-    pub(super) fn declare(&self, naming: Naming, layout: &mut Layout) {
+    pub(super) fn declare(&self, naming: Naming, layout: &mut WeightLayout) {
         for (name, shape) in &self.0 {
             layout.add(naming.in_file(name), &naming.shape_in_file(name, shape));
         }
@@ -288,8 +288,8 @@ impl Tensors {
 }
 
 /// Declares both halves of a file, those that it has: what is not used is still known.
-pub(super) fn declare(checkpoint: &Checkpoint, naming: Naming) -> Result<Layout, BackendError> {
-    let mut layout = Layout::default();
+pub(super) fn declare(checkpoint: &Checkpoint, naming: Naming) -> Result<WeightLayout, BackendError> {
+    let mut layout = WeightLayout::default();
     let has = |half: &str| checkpoint.tensors().any(|(name, _)| name.starts_with(half));
     if has("decoder.") {
         DecoderSize::infer(checkpoint, naming)?.tensors().declare(naming, &mut layout);

@@ -14,7 +14,7 @@ mod names;
 use candle_core::{Device, Tensor};
 
 pub use self::decoder::KlDecoder;
-pub use self::encoder::{KlEncoder, Moments};
+pub use self::encoder::{KlEncoder, LatentMoments};
 pub use self::folder::{LatentScale, open_diffusers, open_encoder};
 pub use self::layout::{DecoderSize, EncoderSize};
 use crate::error::Context;

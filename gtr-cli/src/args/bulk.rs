@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use gtr_run::bulk::{Layout, ShardChoice};
+use gtr_run::bulk::{FolderLayout, ShardChoice};
 
 /// Arguments for many images, in shards that can be resumed.
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ pub(crate) enum LayoutName {
     Dpg,
 }
 
-impl From<LayoutName> for Layout {
+impl From<LayoutName> for FolderLayout {
     fn from(name: LayoutName) -> Self {
         match name {
             LayoutName::Flat => Self::Flat,

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use gtr_backends::judge::Reference;
 
 use super::{AxisFlags, ModelArgs, seed, temperature, whole_number};
-use crate::extension;
 use crate::error::CliError;
+use crate::extension;
 
 /// Measure the quality and the cost of presets.
 ///

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::extension;
 use crate::error::CliError;
+use crate::extension;
 
 /// Show the settings of a generated image, a recorded trace, or the contents of a checkpoint.
 ///

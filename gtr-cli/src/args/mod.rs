@@ -13,11 +13,11 @@ mod experiment;
 mod field;
 mod inpaint;
 mod inspect;
-mod preview;
 mod loss;
 mod merge;
 mod model;
 mod plan;
+mod preview;
 mod sample;
 mod schedule;
 mod small;
@@ -40,13 +40,13 @@ pub(crate) use experiment::ExperimentArgs;
 pub(crate) use field::FieldArgs;
 pub(crate) use inpaint::InpaintArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
-pub(crate) use preview::PreviewArgs;
 pub(crate) use loss::LossArgs;
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
+pub(crate) use preview::PreviewArgs;
 pub(crate) use sample::SampleArgs;
-pub(crate) use schedule::{SelectedSchedule, ScheduleArgs, does_not_fit};
+pub(crate) use schedule::{ScheduleArgs, SelectedSchedule, does_not_fit};
 pub(crate) use small::{
     CompletionsArgs, ListFormat, ManArgs, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName,
     VerifyArgs, VerifyFormat,

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use gtr_core::Grid;
 
 use super::{LossArgs, ScheduleArgs, whole_number};
-use crate::extension;
 use crate::error::CliError;
+use crate::extension;
 
 /// Plan a schedule on a grid, and show or save the plan.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use gtr_core::GuidanceSchedule;
 
 use super::{
-    BulkArgs, Classes, InpaintArgs, ListFormat, PreviewArgs, ModelArgs, ScheduleArgs, seed, temperature, whole_number,
+    BulkArgs, Classes, InpaintArgs, ListFormat, ModelArgs, PreviewArgs, ScheduleArgs, seed, temperature, whole_number,
 };
 
 /// Generate images.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use gtr_core::preset::{self, Preset};
-use gtr_core::{AxisName, AxisConfig, Grid, Planned, Registry, Schedule, TokenSet, pace};
+use gtr_core::{AxisConfig, AxisName, Grid, Planned, Registry, Schedule, TokenSet, pace};
 use gtr_run::reading;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};

@@ -7,8 +7,8 @@ use gtr_core::Grid;
 
 use super::LossArgs;
 
-use crate::extension;
 use crate::error::CliError;
+use crate::extension;
 
 /// Verify plans against every rule of the plan format.
 ///

@@ -4,11 +4,11 @@ use gtr_core::{Grid, ImageIndex, Plan, Seed, Summary, preset};
 use gtr_draw::figure::{self, PlanView};
 use gtr_draw::gaps::{Gap, gaps, is_landmark, is_measured};
 use gtr_draw::page::{self, PlanPage};
-use gtr_draw::table::{Align, Rows, length};
-use gtr_lab::losses::{self, Losses, Lost};
+use gtr_draw::table::{Align, TableRows, length};
+use gtr_lab::losses::{self, Losses, PlanLoss};
 use serde::Serialize;
 
-use crate::args::{SelectedSchedule, PlanArgs, PlanFormat};
+use crate::args::{PlanArgs, PlanFormat, SelectedSchedule};
 use crate::catalogue::Catalogue;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
@@ -27,7 +27,7 @@ struct Side {
     /// Loss, with the contributions of stages, AR steps and tokens.
     loss: losses::Summary,
     #[serde(skip)]
-    lost: Lost,
+    lost: PlanLoss,
     #[serde(skip)]
     lost_stages: Vec<String>,
 }
@@ -119,8 +119,8 @@ fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex), losses: 
 /// Says on which field the losses are computed, or why they are not.
 fn on_what(sides: &[Side], losses: &Losses) -> String {
     let why = sides.iter().find_map(|side| match &side.lost {
-        Lost::Unknown(why) => Some(why),
-        Lost::Known(_) => None,
+        PlanLoss::Unknown(why) => Some(why),
+        PlanLoss::Known(_) => None,
     });
     let field = losses.field();
     why.map_or_else(
@@ -131,7 +131,7 @@ fn on_what(sides: &[Side], losses: &Losses) -> String {
 
 fn totals(sides: &[Side]) -> String {
     use Align::{Left, Right};
-    let mut rows = Rows::new([
+    let mut rows = TableRows::new([
         ("\npreset", Left),
         ("\ntokens", Right),
         ("AR\nsteps", Right),
@@ -151,7 +151,7 @@ fn totals(sides: &[Side]) -> String {
 
 fn stages(sides: &[Side]) -> String {
     use Align::{Left, Right};
-    let mut rows = Rows::new([
+    let mut rows = TableRows::new([
         ("\npreset", Left),
         ("\nstage", Left),
         ("\ntokens", Right),
@@ -182,7 +182,7 @@ fn landmarks(sides: &[Side]) -> String {
     let steps: Vec<usize> = (0..usize::BITS).map(|power| 1 << power).take_while(|&step| step < most.max(2)).collect();
     let names: Vec<String> = steps.iter().map(usize::to_string).collect();
     let columns = names.iter().map(|name| (name.as_str(), Align::Right));
-    let mut rows = Rows::new(std::iter::once(("preset", Align::Left)).chain(columns));
+    let mut rows = TableRows::new(std::iter::once(("preset", Align::Left)).chain(columns));
     for side in sides {
         let gap = |step: &usize| side.gaps.iter().find(|gap| gap.ar_step == *step);
         let cell = |step| gap(step).map_or_else(|| "-".to_owned(), |gap| length(gap.largest_gap));

@@ -3,8 +3,8 @@
 use gtr_backends::checkpoint::{ConvertOptions, Wanted, convert};
 
 use crate::args::ConvertArgs;
-use crate::extension;
 use crate::error::{CliError, ExitStatus};
+use crate::extension;
 use crate::output;
 
 /// Runs the command.

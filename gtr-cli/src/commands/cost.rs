@@ -3,15 +3,15 @@
 use gtr_backends::{ModelSpec, PublishedCost, published_cost};
 use gtr_core::cost::Cost;
 use gtr_core::{Grid, Registry, Seed, preset};
-use gtr_lab::losses::{self, FEW_IMAGES, Losses, Lost};
+use gtr_lab::losses::{self, FEW_IMAGES, Losses, PlanLoss};
 use serde::Serialize;
 
 use super::to_json;
-use crate::args::{SelectedSchedule, CostArgs, CostFormat};
+use crate::args::{CostArgs, CostFormat, SelectedSchedule};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use gtr_draw::table::{Align, Rows};
+use gtr_draw::table::{Align, TableRows};
 
 /// Default presets: those of the paper's table, then ours.
 const PRESETS: [&str; 14] = [
@@ -52,7 +52,7 @@ struct Counted {
     /// Loss of the plan.
     loss: losses::Summary,
     #[serde(skip)]
-    lost: Lost,
+    lost: PlanLoss,
 }
 
 /// Runs the command.
@@ -133,7 +133,7 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> S
     if papers {
         columns.extend([("paper:\ntotal", Right), ("\nspeed", Right)]);
     }
-    let mut rows = Rows::new(columns);
+    let mut rows = TableRows::new(columns);
     for it in counted {
         let tera = |operations: f64| format!("{:.2}", operations / unit(counted).0);
         let mut row = vec![
@@ -175,8 +175,8 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> S
 fn on_what(counted: &[Counted], losses: &Losses) -> String {
     let field = losses.field();
     let why = counted.iter().find_map(|it| match &it.lost {
-        Lost::Unknown(why) => Some(why),
-        Lost::Known(_) => None,
+        PlanLoss::Unknown(why) => Some(why),
+        PlanLoss::Known(_) => None,
     });
     why.map_or_else(
         || format!("on the field {field}, the mean of at most {FEW_IMAGES} images"),

@@ -12,9 +12,9 @@ use crate::args::{DesignArgs, DesignFormat};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
-use gtr_draw::loss::nats;
-use gtr_draw::table::{Align, Rows, count};
 use gtr_draw::config_text::config_text;
+use gtr_draw::loss::nats;
+use gtr_draw::table::{Align, TableRows, count};
 
 /// Largest number of families that are listed.
 const FAMILIES: usize = 8;
@@ -82,7 +82,7 @@ fn text(grid: Grid, structured: &Design, free: Option<&Design>) -> String {
         config_text(&schedule.pace),
         count(*candidates, "candidate"),
     );
-    let mut rows = Rows::new([("loss", Align::Right), ("steps per stage", Align::Left), ("order", Align::Left)]);
+    let mut rows = TableRows::new([("loss", Align::Right), ("steps per stage", Align::Left), ("order", Align::Left)]);
     for family in families.iter().take(FAMILIES) {
         let steps: Vec<String> = family.steps.iter().map(usize::to_string).collect();
         rows.add([nats(family.loss), steps.join("+"), config_text(&family.order)]);

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use gtr_backends::judge::{Bootstrap, Frechet};
 use gtr_core::{Guidance, Plan, preset};
-use gtr_lab::evaluation::{Evaluator, ExternalImages, ImageSet, Report, Row, Scale, Subject};
+use gtr_lab::evaluation::{EvaluationReport, EvaluationRow, Evaluator, ExternalImages, ImageSet, Scorer, Subject};
 use serde_json::Map;
 
 use super::plot::Plot;
 use super::{judging, plan_file, to_json, warn_of_weak_guidance};
-use crate::args::{AxisFlags, SelectedSchedule, EvalArgs, EvalFormat, ScheduleArgs, does_not_fit};
+use crate::args::{AxisFlags, EvalArgs, EvalFormat, ScheduleArgs, SelectedSchedule, does_not_fit};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
@@ -39,12 +39,13 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     }
     let plot = args.plot.as_deref().map(Plot::new).transpose()?;
     let judge = args.model.judge(&catalogue.families)?;
-    let scale = Scale {
+    let scale = Scorer {
         reference: Frechet::from(judge.reference(args.reference)),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
     };
     let notes = output::notes();
-    let external = args.images.iter().map(|path| Row::external(&ExternalImages::read(path, &judge, &notes)?, &scale));
+    let external =
+        args.images.iter().map(|path| EvaluationRow::external(&ExternalImages::read(path, &judge, &notes)?, &scale));
     let mut rows = external.collect::<Result<Vec<_>, _>>()?;
     let mut settings = Map::new();
     if let Some(images) = images {
@@ -52,14 +53,14 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
         settings = evaluator.settings();
         settings.insert("seeds".to_owned(), series.seeds.clone().into());
         let subjects = subjects(args, &evaluator, catalogue)?;
-        rows.splice(0..0, Row::all(&mut evaluator, &subjects, &images, &scale)?);
+        rows.splice(0..0, EvaluationRow::all(&mut evaluator, &subjects, &images, &scale)?);
     }
     if args.untimed {
-        Row::untimed(&mut rows);
+        EvaluationRow::untimed(&mut rows);
     }
     settings.insert("reference".to_owned(), args.reference.name().into());
     settings.insert("resamples".to_owned(), series.resamples.into());
-    let report = Report { settings: settings.into(), rows };
+    let report = EvaluationReport { settings: settings.into(), rows };
     if let Some(warning) = report.warning() {
         output::note(warning);
     }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use gtr_backends::judge::{Bootstrap, Reference};
-use gtr_draw::table::{Align, Rows, count};
-use gtr_lab::evaluation::{Evaluator, ImageSet, Report, Row, Scale, figure};
+use gtr_draw::table::{Align, TableRows, count};
+use gtr_lab::evaluation::{EvaluationReport, EvaluationRow, Evaluator, ImageSet, Scorer, figure};
 use gtr_lab::experiment::{self, Experiment, MoreSeeds, Page, Prediction};
 use gtr_run::arguments::{Arguments, quoted};
 use serde_json::json;
@@ -45,15 +45,15 @@ fn make(args: &ExperimentArgs, name: &str, catalogue: &Catalogue) -> Result<(), 
         }
     }
     let mut evaluator = judging::open(&args.model, series, args.model.judge(&catalogue.families)?, catalogue)?;
-    let scale = Scale {
+    let scale = Scorer {
         reference: evaluator.reference(Reference::All),
         bootstrap: Bootstrap { resamples: series.resamples, ..Bootstrap::default() },
     };
     for experiment in experiments {
         let subjects = experiment.subjects(&evaluator)?;
-        let mut rows = Row::all(&mut evaluator, &subjects, &images, &scale)?;
+        let mut rows = EvaluationRow::all(&mut evaluator, &subjects, &images, &scale)?;
         // Nothing that is written depends on the clock.
-        Row::untimed(&mut rows);
+        EvaluationRow::untimed(&mut rows);
         let plans: Vec<_> = subjects.iter().map(|subject| subject.plan.clone()).collect();
         let predictions = Prediction::all(experiment, &args.model.model, &plans)?;
         let again = MoreSeeds::measure(experiment, &mut evaluator, &subjects, (&images, &scale))?;
@@ -66,7 +66,7 @@ fn make(args: &ExperimentArgs, name: &str, catalogue: &Catalogue) -> Result<(), 
 fn page<'a>(
     args: &ExperimentArgs,
     experiment: &'a Experiment,
-    rows: Vec<Row>,
+    rows: Vec<EvaluationRow>,
     evaluator: &Evaluator<'_>,
 ) -> Result<Page<'a>, CliError> {
     let series = &args.series;
@@ -113,7 +113,7 @@ fn page<'a>(
     ] {
         settings.insert(name.to_owned(), value);
     }
-    let report = Report { settings: settings.into(), rows };
+    let report = EvaluationReport { settings: settings.into(), rows };
     Ok(Page { experiment, report, predictions: Vec::new(), again: None, command, how })
 }
 
@@ -135,7 +135,8 @@ fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
 
 /// Lists the experiments.
 fn list() -> String {
-    let mut rows = Rows::new([("experiment", Align::Left), ("rows", Align::Right), ("what it compares", Align::Left)]);
+    let mut rows =
+        TableRows::new([("experiment", Align::Left), ("rows", Align::Right), ("what it compares", Align::Left)]);
     for Experiment { name, title, rows: variants, .. } in experiment::all() {
         rows.add([name.clone(), variants.len().to_string(), title.clone()]);
     }

@@ -4,13 +4,13 @@ use crate::args::MergeArgs;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 use gtr_draw::table::count;
-use gtr_run::bulk::{Destination, Gathered};
+use gtr_run::bulk::{Gathered, MergeOutput};
 
 /// Runs the command.
 pub(super) fn run(args: &MergeArgs) -> Result<ExitStatus, CliError> {
     let gathered = Gathered::read(&args.folders)?;
-    let destination = args.out.as_deref().map(|out| Destination::new(out, &gathered, args.channels)).transpose()?;
-    if let Some(Destination::Npz { .. }) = destination {
+    let destination = args.out.as_deref().map(|out| MergeOutput::new(out, &gathered, args.channels)).transpose()?;
+    if let Some(MergeOutput::Npz { .. }) = destination {
         gathered.run().order_warning().into_iter().for_each(output::note);
     }
     gathered.check()?;

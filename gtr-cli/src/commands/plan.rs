@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed};
+use gtr_draw::config_text::config_text;
 use gtr_draw::figure::{self, PlanView};
 use gtr_draw::page::{self, PlanPage};
-use gtr_draw::table::{self, Align, Rows, count, range};
+use gtr_draw::table::{self, Align, TableRows, count, range};
 use gtr_draw::text::{self, Room};
-use gtr_draw::config_text::config_text;
-use gtr_lab::losses::{self, Losses, Lost};
+use gtr_lab::losses::{self, Losses, PlanLoss};
 use serde::Serialize;
 
 use crate::args::{PlanArgs, PlanFormat};
@@ -120,7 +120,7 @@ fn planned(args: &PlanArgs, catalogue: &Catalogue) -> Result<(String, Plan), Cli
 fn told(
     name: &str,
     plan: &Plan,
-    (lost, losses): (&Lost, &Losses),
+    (lost, losses): (&PlanLoss, &Losses),
     order: Option<(Seed, ImageIndex)>,
     room: Room,
 ) -> String {
@@ -150,9 +150,9 @@ fn choices(schedule: &Schedule) -> String {
     AxisName::ALL.map(line).join("\n") + "\n"
 }
 
-fn stages(plan: &Plan, lost: &Lost) -> String {
+fn stages(plan: &Plan, lost: &PlanLoss) -> String {
     use Align::{Left, Right};
-    let mut rows = Rows::new([
+    let mut rows = TableRows::new([
         ("\nstage", Left),
         ("\ntokens", Right),
         ("closest\npair", Right),

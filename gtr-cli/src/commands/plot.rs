@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gtr_lab::evaluation::{Row, figure};
+use gtr_lab::evaluation::{EvaluationRow, figure};
 
 use crate::error::CliError;
 use crate::output::{self, Target};
@@ -29,7 +29,7 @@ impl<'a> Plot<'a> {
     }
 
     /// Draws the rows whose cost is known.
-    pub(super) fn write(&self, title: &str, rows: &[Row]) -> Result<(), CliError> {
+    pub(super) fn write(&self, title: &str, rows: &[EvaluationRow]) -> Result<(), CliError> {
         self.save(&figure(title, rows))
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{SchemaArgs, SchemaName};
 use crate::catalogue::Catalogue;
-use crate::commands::{to_json, verify::Finding};
+use crate::commands::{to_json, verify::RuleFinding};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target, check_folder, make_folder};
 use gtr_run::reading;
@@ -62,7 +62,7 @@ fn text(name: SchemaName, registry: &Registry) -> String {
         SchemaName::Plan => plan(&mut generator, registry),
         SchemaName::Schedule => schedule(&mut generator, Others::Refused, registry),
         SchemaName::Preset => with_schedule::<Preset>(&mut generator, Others::Refused, registry),
-        SchemaName::Verification => <Vec<Finding>>::json_schema(&mut generator),
+        SchemaName::Verification => <Vec<RuleFinding>>::json_schema(&mut generator),
     };
     let title = match name {
         SchemaName::Plan => "Plan",

@@ -2,15 +2,15 @@
 
 use gtr_backends::judge::{Bootstrap, Reference};
 use gtr_core::Seed;
-use gtr_lab::evaluation::{Evaluator, ImageSet, Row};
+use gtr_lab::evaluation::{EvaluationRow, Evaluator, ImageSet};
 use gtr_lab::tune::{DataSplit, Evidence, Halving, HeldOut, Search, Sieved};
 use serde_json::{Map, Value};
 
 use super::{judging, to_json};
 use crate::args::TuneArgs;
 use crate::catalogue::Catalogue;
-use crate::extension;
 use crate::error::{CliError, ExitStatus};
+use crate::extension;
 use crate::output::{self, Target};
 
 /// Runs the command.
@@ -52,7 +52,7 @@ fn tune(args: &TuneArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     let mut rows = search.measure(&pair, &held_out, series.count, bootstrap)?;
     if allowance.seconds.is_none() {
         // The same command writes the same bytes.
-        Row::untimed(&mut rows);
+        EvaluationRow::untimed(&mut rows);
     }
     let Ok([baseline, winner]) = <[_; 2]>::try_from(rows) else { return Ok(()) };
 

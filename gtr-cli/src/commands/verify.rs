@@ -19,7 +19,7 @@ use gtr_run::reading;
 /// A violated rule of a file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "Violation")]
-pub(crate) struct Finding {
+pub(crate) struct RuleFinding {
     /// File as given on the command line; `-` is standard input. For presets: the preset and its grid.
     file: String,
     #[serde(flatten)]
@@ -40,7 +40,7 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
         match read(path) {
             Err(error) => {
                 output::error(reading::failed(path, &error));
-                unreadable.push(Finding {
+                unreadable.push(RuleFinding {
                     file: name,
                     violation: Violation {
                         rule: Rule::Document,
@@ -54,7 +54,7 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
                 if let Some(what) = reading::instead(path).filter(|_| is_no_plan(&violation)) {
                     violation.found = what;
                 }
-                findings.push(Finding { file: name, violation });
+                findings.push(RuleFinding { file: name, violation });
             }
             Ok(Ok(document)) => {
                 if check(&name, &document, args.known_only, registry, &mut findings) {
@@ -81,7 +81,7 @@ pub(super) fn run(args: &VerifyArgs, catalogue: &Catalogue) -> Result<ExitStatus
         VerifyFormat::Json => to_json(&findings),
         VerifyFormat::Github => findings.iter().map(annotation).collect(),
         VerifyFormat::Text => {
-            let broken = findings.iter().map(|Finding { file, violation }| format!("{file}: {violation}"));
+            let broken = findings.iter().map(|RuleFinding { file, violation }| format!("{file}: {violation}"));
             sound.into_iter().chain(broken).map(|line| output::one_line(&line) + "\n").collect()
         }
     })?;
@@ -145,7 +145,7 @@ fn check(
     document: &PlanDocument,
     known_only: bool,
     registry: &Registry,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<RuleFinding>,
 ) -> bool {
     tracing::debug!(file = name, "checking");
     let Verification { violations, notes, .. } = verify(document, registry);
@@ -163,7 +163,7 @@ fn check(
         });
     }
     let sound = violations.is_empty();
-    findings.extend(violations.into_iter().map(|violation| Finding { file: name.to_owned(), violation }));
+    findings.extend(violations.into_iter().map(|violation| RuleFinding { file: name.to_owned(), violation }));
     sound
 }
 
@@ -190,7 +190,11 @@ fn describe(document: &PlanDocument) -> String {
 }
 
 /// Plans every preset on several grids, writes the plans as JSON, and checks the JSON.
-fn check_presets(registry: &Registry, findings: &mut Vec<Finding>, sound: &mut Vec<String>) -> Result<(), CliError> {
+fn check_presets(
+    registry: &Registry,
+    findings: &mut Vec<RuleFinding>,
+    sound: &mut Vec<String>,
+) -> Result<(), CliError> {
     for preset in preset::all() {
         let mut grids = vec![preset.home_grid];
         for (height, width) in GRIDS {
@@ -201,7 +205,7 @@ fn check_presets(registry: &Registry, findings: &mut Vec<Finding>, sound: &mut V
             let name = format!("preset {} on {grid}", preset.name);
             let plan = preset.schedule.plan(grid, registry)?.plan;
             match PlanDocument::parse(&plan.to_document().to_json()) {
-                Err(violation) => findings.push(Finding { file: name, violation }),
+                Err(violation) => findings.push(RuleFinding { file: name, violation }),
                 Ok(document) => {
                     if check(&name, &document, false, registry, findings) {
                         on.push(grid.to_string());
@@ -217,7 +221,7 @@ fn check_presets(registry: &Registry, findings: &mut Vec<Finding>, sound: &mut V
 }
 
 /// Formats a violation as an annotation of GitHub Actions.
-fn annotation(Finding { file, violation }: &Finding) -> String {
+fn annotation(RuleFinding { file, violation }: &RuleFinding) -> String {
     let Violation { rule, place, found, expected } = violation;
     let message = escape(&format!("{place}: found {found}, expected {expected}"));
     let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
@@ -237,7 +241,7 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let violation =
             Violation { rule: Rule::Document, place: text("a:b"), found: text("5 %\n6"), expected: text("c, d") };
-        let line = annotation(&Finding { file: text("x,y:z"), violation });
+        let line = annotation(&RuleFinding { file: text("x,y:z"), violation });
         assert_eq!(line, "::error file=x%2Cy%3Az,title=R1 document::a:b: found 5 %25%0A6, expected c, d\n");
     }
 }

@@ -5,7 +5,7 @@ use super::{Problem, ar_steps};
 use crate::loss::{Conditional, Field, factors};
 use crate::order::{Bisection, Cut, Parity, Stages};
 use crate::pace::Rates;
-use crate::{AxisConfig, Error, ImageIndex, Plan, Registry, Schedule, TokenIndex, StageOrder};
+use crate::{AxisConfig, Error, ImageIndex, Plan, Registry, Schedule, StageOrder, TokenIndex};
 
 /// Upper bound on the stages of a bisection of any grid that is small enough for a loss.
 const MOST_STAGES: u32 = 32;
@@ -27,7 +27,7 @@ impl Problem {
     /// Returns the schedule with `order` and `steps[i]` AR steps in stage i.
     ///
     /// # Errors
-    /// A stage without a step.
+    /// Returns an error if a stage has no step.
     pub(super) fn schedule(&self, order: &AxisConfig, steps: &[usize]) -> Result<Schedule, Error> {
         let steps = steps.iter().map(|&steps| ar_steps(steps)).collect::<Result<_, _>>()?;
         Ok(Schedule {

@@ -4,7 +4,7 @@ use super::swept::Swept;
 use super::{Design, Family, Problem, ar_steps};
 use crate::loss::{covariances, loss, mean_loss};
 use crate::order::Levels;
-use crate::{Component, AxisConfig, Error, Grid, ImageIndex, Plan, Registry};
+use crate::{AxisConfig, Component, Error, Grid, ImageIndex, Plan, Registry};
 
 /// Maximum number of values in memory; the search keeps one covariance per step. 2^26 values are 512 MiB.
 const MOST_NUMBERS: usize = 1 << 26;

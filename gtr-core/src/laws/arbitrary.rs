@@ -6,11 +6,12 @@ use crate::detail::{Fts, Full, LowFrequency, TokenSelection};
 use crate::diffusion::{Annealing, Constant, Disa, StageAware};
 use crate::order::{Bisection, Block, Cut, Levels, Parity, Stages};
 use crate::pace::{Cosine, Rates, Uniform};
-use crate::{ArSteps, AxisName, Component, AxisConfig, DiffusionSteps, Entry, Rate, Fraction, StageOrder, detail};
+use crate::{ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Entry, Fraction, Rate, StageOrder, detail};
 
-/// Configurations of an entry: of an implementation of this crate that has parameters any of them, of others the examples.
+/// Strategy for configurations of an entry: all valid parameters for implementations of this crate, and the examples for
+/// all others.
 ///
-/// Pass a strategy of your own to [`schedules_with`](super::schedules_with) where examples are too few.
+/// If the examples are not enough, pass your own strategy to [`schedules_with`](super::schedules_with).
 pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<AxisConfig> {
     let own =
         STRATEGIES.iter().find(|it| (it.axis, it.kind, it.source) == (entry.axis(), entry.kind(), entry.source()));
@@ -21,12 +22,12 @@ pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<AxisConfig> {
     prop::sample::select(examples).boxed()
 }
 
-/// Any parameters of an implementation that it accepts.
+/// An implementation with a strategy for its valid parameters.
 trait Arbitrary: Component {
     fn arbitrary() -> BoxedStrategy<Self>;
 }
 
-/// The strategy of an implementation, its type erased.
+/// Type-erased strategy of an implementation.
 struct Configs {
     axis: AxisName,
     kind: &'static str,
@@ -168,12 +169,12 @@ impl Arbitrary for detail::Random {
     }
 }
 
-/// Few stages: more are empty on the grids of the tests.
+/// Small numbers of stages, because most stages of a larger number are empty on the grids of the tests.
 fn stages() -> impl Strategy<Value = Stages> {
     (1..8u32).prop_filter_map("is possible", |stages| Stages::new(stages).ok())
 }
 
-/// Shares of the tokens, and what the tokens picked get.
+/// Shares of tokens and their diffusion steps.
 fn selections() -> impl Strategy<Value = TokenSelection> {
     (0.0..=1.0f64, 1..=500u32)
         .prop_map(|(beta, t)| TokenSelection { beta: Fraction::literal(beta), t_detail: DiffusionSteps::literal(t) })
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
     use crate::Registry;
 
-    /// One that is missing here would be tested on its examples alone.
+    /// An implementation without a strategy is tested only on its examples.
     #[test]
     fn every_implementation_with_parameters_has_a_strategy() {
         for it in Registry::builtin().describe() {

@@ -1,4 +1,4 @@
-//! The laws of a plan's loss, as checks of any function that claims to compute it.
+//! Laws of the loss of a plan, for any function that computes it.
 
 use nalgebra::DMatrix;
 use proptest::prelude::*;
@@ -6,19 +6,19 @@ use proptest::test_runner::TestCaseError;
 
 use super::{Law, grids, some_known};
 use crate::loss::{Field, Isotropic, Loss, Measured, kernels};
-use crate::{Error, Grid, ImageIndex, StreamPurpose, Seed, Stream, TokenIndex, TokenSet};
+use crate::{Error, Grid, ImageIndex, Seed, Stream, StreamPurpose, TokenIndex, TokenSet};
 
-/// A function that computes the loss of steps beside known tokens, as [`crate::loss::loss_of_steps`] does.
+/// Function that computes the loss of steps given known tokens, like [`crate::loss::loss_of_steps`].
 pub type LossOf<'a> = &'a dyn Fn(&TokenSet, &[Vec<TokenIndex>], &Field) -> Result<Loss, Error>;
 
-/// What a loss is computed of.
+/// Input of a loss.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The tokens that are known from the start.
+    /// Tokens that are known from the start.
     pub known: TokenSet,
-    /// The tokens of each step.
+    /// Tokens of each step.
     pub steps: Vec<Vec<TokenIndex>>,
-    /// The field.
+    /// Field on which the loss is computed.
     pub field: Field,
 }
 
@@ -31,7 +31,7 @@ impl Case {
         computed(of, &self.known, &self.steps, &self.field)
     }
 
-    /// All tokens of the steps, in order.
+    /// Returns all tokens of the steps, in order.
     fn tokens(&self) -> Vec<TokenIndex> {
         self.steps.concat()
     }
@@ -41,12 +41,12 @@ fn computed(of: LossOf<'_>, known: &TokenSet, steps: &[Vec<TokenIndex>], field: 
     of(known, steps, field).map_err(|error| TestCaseError::fail(error.to_string()))
 }
 
-/// Equal but for rounding.
+/// Returns true if two values are equal up to rounding.
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
 }
 
-/// Isotropic fields of every kernel.
+/// Strategy for isotropic fields of every kernel.
 pub fn isotropic() -> BoxedStrategy<Isotropic> {
     let field = |(kernel, length, nugget): (usize, f64, f64)| {
         let kind = kernels()[kernel].kind();
@@ -55,7 +55,7 @@ pub fn isotropic() -> BoxedStrategy<Isotropic> {
     (0..kernels().len(), 0.3..6.0f64, 0.01..1.0f64).prop_map(field).boxed()
 }
 
-/// Measured fields of one to three channels and one or two classes on a grid.
+/// Strategy for measured fields on a grid, with one to three channels and one or two classes.
 pub fn measured(grid: Grid) -> BoxedStrategy<Measured> {
     let field = move |(channels, classes, seed): (usize, u64, u64)| {
         let side = grid.tokens() * channels;
@@ -71,7 +71,7 @@ pub fn measured(grid: Grid) -> BoxedStrategy<Measured> {
     (1..4usize, 1..3u64, any::<u64>()).prop_map(field).boxed()
 }
 
-/// Cases on grids of up to 576 tokens for isotropic fields, on small ones for measured fields.
+/// Strategy for cases: isotropic fields on the grids of [`grids`], measured fields on grids of up to 16 tokens.
 pub fn cases() -> BoxedStrategy<Case> {
     let small = (1..5u32, 1..5u32)
         .prop_map(|(height, width)| Grid::new(height, width).unwrap_or_else(|_| unreachable!("small sides above 0")));
@@ -83,7 +83,8 @@ pub fn cases() -> BoxedStrategy<Case> {
         .boxed()
 }
 
-/// Tokens in random order, each drawn with the one before it in a share `together` of all cases; a share is known.
+/// Creates a case with the tokens in random order. Each token joins the step of the token before it with probability
+/// `together`. If `share` is 0.3 or more, some tokens are known.
 fn case(grid: Grid, field: Field, seed: Seed, together: f64, share: f64) -> Case {
     let none = TokenSet::empty(grid);
     let known = if share < 0.3 { none } else { some_known(grid, seed, share - 0.3).unwrap_or(none) };
@@ -102,10 +103,10 @@ fn case(grid: Grid, field: Field, seed: Seed, together: f64, share: f64) -> Case
     Case { known, steps, field }
 }
 
-/// No number is negative, and steps and tokens add up to the total.
+/// No loss is negative, and the losses of the steps and of the tokens each add up to the total.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn never_negative(of: LossOf<'_>, case: &Case) -> Law {
     let loss = case.of(of)?;
     prop_assert_eq!(loss.steps.len(), case.steps.len());
@@ -116,35 +117,40 @@ pub fn never_negative(of: LossOf<'_>, case: &Case) -> Law {
         prop_assert!(close(sum, loss.total), "the {what} add up to {sum}, not to {}", loss.total);
     }
     for token in case.known.iter() {
-        prop_assert_eq!(loss.tokens[token.get()], 0.0, "a known token loses something");
+        prop_assert_eq!(loss.tokens[token.get()], 0.0, "a known token has a loss");
     }
     Ok(())
 }
 
-/// One token after the other loses nothing.
+/// Sampling one token at a time has no loss.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn nothing_one_by_one(of: LossOf<'_>, case: &Case) -> Law {
     let steps: Vec<_> = case.tokens().into_iter().map(|token| vec![token]).collect();
     let loss = computed(of, &case.known, &steps, &case.field)?;
-    prop_assert_eq!(loss.total, 0.0, "one by one loses something");
+    prop_assert_eq!(loss.total, 0.0, "sampling one token at a time has a loss");
     Ok(())
 }
 
-/// All tokens at once lose the total correlation of the field, which is computed here from determinants.
+/// The loss of sampling all tokens at once is the total correlation of the field, computed here from determinants.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn everything_at_once(of: LossOf<'_>, grid: Grid, field: &Field) -> Law {
     let none = TokenSet::empty(grid);
     let loss = computed(of, &none, &[grid.iter().collect()], field)?;
     let expected = total_correlation(grid, field);
-    prop_assert!(close(loss.total, expected), "all at once loses {}, the total correlation is {expected}", loss.total);
+    prop_assert!(
+        close(loss.total, expected),
+        "the loss of all tokens at once is {}, but the total correlation is {expected}",
+        loss.total
+    );
     Ok(())
 }
 
-/// Half the sum of the logarithms of the tokens' determinants, less half that of the whole.
+/// Returns the total correlation: half the difference between the sum of the log-determinants of the tokens and the
+/// log-determinant of the whole covariance.
 fn total_correlation(grid: Grid, field: &Field) -> f64 {
     let correlation = |covariance: &DMatrix<f64>, channels: usize| {
         let log_determinant = |matrix: DMatrix<f64>| {
@@ -169,7 +175,7 @@ fn total_correlation(grid: Grid, field: &Field) -> f64 {
     }
 }
 
-/// The covariance of each class, written out.
+/// Returns the covariance matrix of each class.
 fn dense(grid: Grid, field: &Field) -> Vec<DMatrix<f64>> {
     match field {
         Field::Isotropic(field) => {
@@ -184,10 +190,10 @@ fn dense(grid: Grid, field: &Field) -> Vec<DMatrix<f64>> {
     }
 }
 
-/// Drawing a step as two, wherever it is cut, never loses more.
+/// Dividing a step in two, at any position, never increases the loss.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn splitting_never_raises(of: LossOf<'_>, case: &Case) -> Law {
     let whole = case.of(of)?;
     for (position, step) in case.steps.iter().enumerate().filter(|(_, step)| step.len() > 1).take(3) {
@@ -196,15 +202,20 @@ pub fn splitting_never_raises(of: LossOf<'_>, case: &Case) -> Law {
         steps.splice(position..=position, [first.to_vec(), second.to_vec()]);
         let split = computed(of, &case.known, &steps, &case.field)?;
         let bound = whole.total + 1e-9 * (1.0 + whole.total);
-        prop_assert!(split.total <= bound, "step {position} in two loses {}, in one {}", split.total, whole.total);
+        prop_assert!(
+            split.total <= bound,
+            "step {position} has a loss of {} if divided in two, {} otherwise",
+            split.total,
+            whole.total
+        );
     }
     Ok(())
 }
 
-/// The order of the tokens within a step changes nothing.
+/// The order of the tokens within a step does not affect the loss.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn order_within_a_step_is_nothing(of: LossOf<'_>, case: &Case) -> Law {
     let loss = case.of(of)?;
     let turned: Vec<Vec<TokenIndex>> = case.steps.iter().map(|step| step.iter().rev().copied().collect()).collect();
@@ -216,23 +227,23 @@ pub fn order_within_a_step_is_nothing(of: LossOf<'_>, case: &Case) -> Law {
     Ok(())
 }
 
-/// Independent tokens lose nothing, however they are drawn.
+/// Independent tokens have no loss in any steps.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn nothing_where_independent(of: LossOf<'_>, case: &Case) -> Law {
     for kernel in kernels() {
         let field = Isotropic::new(kernel.kind(), 2.0, 1.0).map_err(|error| TestCaseError::fail(error.to_string()))?;
         let loss = computed(of, &case.known, &case.steps, &field.into())?;
-        prop_assert_eq!(loss.total, 0.0, "independent tokens lose something");
+        prop_assert_eq!(loss.total, 0.0, "independent tokens have a loss");
     }
     Ok(())
 }
 
-/// A measured field with the covariance of an isotropic one loses the same.
+/// A measured field with the covariance of an isotropic field has the same loss.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn measured_as_isotropic(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law {
     let (grid, field) = (case.grid(), field.into());
     let numbers = dense(grid, &field)[0].as_slice().to_vec();
@@ -241,25 +252,28 @@ pub fn measured_as_isotropic(of: LossOf<'_>, case: &Case, field: Isotropic) -> L
     let expected = computed(of, &case.known, &case.steps, &field)?;
     let found = computed(of, &case.known, &case.steps, &measured.into())?;
     for (expected, found) in expected.steps.iter().zip(&found.steps) {
-        prop_assert!(close(*expected, *found), "isotropic loses {expected}, measured {found}");
+        prop_assert!(
+            close(*expected, *found),
+            "the loss is {expected} on the isotropic field, but {found} on the measured field"
+        );
     }
     Ok(())
 }
 
-/// Where a cell of a grid goes.
+/// Maps a row and a column of a grid to those of the transformed grid.
 type Image = fn(Grid, u32, u32) -> (u32, u32);
 
-/// Turning an isotropic grid and its steps by a quarter, or mirroring both, changes nothing.
+/// On an isotropic field, rotating the grid and the steps by 90 degrees, or mirroring both, does not affect the loss.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn turned_or_mirrored(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law {
     let (grid, field) = (case.grid(), field.into());
     let expected = computed(of, &case.known, &case.steps, &field)?;
     let turned = Grid::new(grid.width(), grid.height()).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let mirror: Image = |grid, row, column| (row, grid.width() - 1 - column);
     let quarter: Image = |grid, row, column| (column, grid.height() - 1 - row);
-    for (what, to, image) in [("mirrored", grid, mirror), ("turned", turned, quarter)] {
+    for (what, to, image) in [("mirrored", grid, mirror), ("rotated", turned, quarter)] {
         let moved = |token: TokenIndex| {
             let position = grid.position(token);
             let (row, column) = image(grid, position.row, position.column);
@@ -269,10 +283,15 @@ pub fn turned_or_mirrored(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law 
         let steps: Vec<Vec<TokenIndex>> =
             case.steps.iter().map(|step| step.iter().map(|&token| moved(token)).collect()).collect();
         let found = computed(of, &known, &steps, &field)?;
-        prop_assert!(close(expected.total, found.total), "{what} it loses {}, not {}", found.total, expected.total);
+        prop_assert!(
+            close(expected.total, found.total),
+            "if {what}, the loss is {}, not {}",
+            found.total,
+            expected.total
+        );
         for token in grid.iter() {
             let (a, b) = (expected.tokens[token.get()], found.tokens[moved(token).get()]);
-            prop_assert!(close(a, b), "{what}, token {token} loses {b}, not {a}");
+            prop_assert!(close(a, b), "if {what}, the loss of token {token} is {b}, not {a}");
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! The laws that every implementation of an axis, and every model, obeys, for property tests inside and outside this crate.
+//! Laws of implementations and models, for property tests in this crate and in others.
 //!
-//! Register an implementation, draw cases with the strategies of this module, and pass them to the checks:
-//! `examples/custom_order.rs` does it. A law never looks at the name of an implementation.
+//! Register an implementation, generate cases with the strategies of this module, and pass them to the laws. See
+//! `examples/custom_order.rs`. No law depends on the name of an implementation.
 
 mod arbitrary;
 pub mod loss;
@@ -19,14 +19,15 @@ use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
 use crate::{
-    AxisName, Capability, AxisConfig, Detail, Diffusion, Entry, FitPolicy, Grid, ImageIndex, MaskedGenerator, Order, Pace, Plan,
-    StreamPurpose, Registry, Role, Sampler, Schedule, Seed, Stream, TokenIndex, TokenSet, StageOrder, verify,
+    AxisConfig, AxisName, Capability, Detail, Diffusion, Entry, FitPolicy, Grid, ImageIndex, MaskedGenerator, Order,
+    Pace, Plan, Registry, Role, Sampler, Schedule, Seed, StageOrder, Stream, StreamPurpose, TokenIndex, TokenSet,
+    verify,
 };
 
-/// What a law returns.
+/// Result of checking a law.
 pub type Law = Result<(), TestCaseError>;
 
-/// Grids of all shapes: single tokens, lines, squares, odd and even sides.
+/// Strategy for grids: single tokens, lines, squares, and sides of any parity.
 pub fn grids() -> BoxedStrategy<Grid> {
     let grid = |(height, width)| Grid::new(height, width).unwrap_or_else(|_| unreachable!("small sides above 0"));
     prop_oneof![
@@ -40,13 +41,13 @@ pub fn grids() -> BoxedStrategy<Grid> {
     .boxed()
 }
 
-/// Configurations of any of the entries.
+/// Strategy for configurations of any of the entries.
 fn any_of<A: Axis + ?Sized>(entries: &[Entry<A>]) -> BoxedStrategy<AxisConfig> {
     let strategies: Vec<_> = entries.iter().map(configs).collect();
     proptest::strategy::Union::new(strategies).boxed()
 }
 
-/// Schedules of all combinations of the registered implementations, every axis free to adapt.
+/// Strategy for schedules of all combinations of registered implementations. All axes may adapt.
 pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
     (any_of(registry.orders()), any_of(registry.paces()), any_of(registry.diffusions()), any_of(registry.details()))
         .prop_map(|(order, pace, diffusion, detail)| Schedule {
@@ -59,7 +60,7 @@ pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
         .boxed()
 }
 
-/// As [`schedules`], one axis drawn from `configs`.
+/// Like [`schedules`], with the configurations of one axis from `configs`.
 pub fn schedules_with(
     registry: &Registry,
     axis: AxisName,
@@ -72,7 +73,7 @@ pub fn schedules_with(
     (schedules(registry), configs).prop_map(set).boxed()
 }
 
-/// Plans of all combinations. That a combination makes no plan at all is for [`schedules`] to find.
+/// Strategy for plans of all combinations. Skips schedules that cannot be planned; use [`schedules`] to find those.
 pub fn plans(registry: &Registry) -> BoxedStrategy<Plan> {
     let registry = registry.clone();
     (grids(), schedules(&registry))
@@ -81,7 +82,7 @@ pub fn plans(registry: &Registry) -> BoxedStrategy<Plan> {
         .boxed()
 }
 
-/// Plans of all combinations for what is left of a grid, from one token to all but one.
+/// Strategy for plans of all combinations with known tokens, from one token to all but one.
 pub fn plans_of_a_rest(registry: &Registry) -> BoxedStrategy<Plan> {
     let registry = registry.clone();
     (grids(), schedules(&registry), any::<u64>(), 0.0..1.0f64)
@@ -92,7 +93,7 @@ pub fn plans_of_a_rest(registry: &Registry) -> BoxedStrategy<Plan> {
         .boxed()
 }
 
-/// Some tokens of a grid, but not all; `None` where it has only one.
+/// Returns at least one token of a grid, but not all; `None` if the grid has only one token.
 fn some_known(grid: Grid, seed: Seed, share: f64) -> Option<TokenSet> {
     let mut tokens: Vec<TokenIndex> = grid.iter().collect();
     Stream::new(seed, StreamPurpose::TokenOrder, ImageIndex(0), 0).shuffle(&mut tokens);
@@ -101,10 +102,10 @@ fn some_known(grid: Grid, seed: Seed, share: f64) -> Option<TokenSet> {
     Some(TokenSet::from_tokens(grid, tokens.into_iter().take(count)))
 }
 
-/// An implementation has a kebab-case name, a source, documentation, and examples of documented parameters.
+/// An implementation has a kebab-case name, a source, documentation, and examples that use documented parameters.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn is_documented<A: ?Sized>(entry: &Entry<A>) -> Law {
     let description = entry.describe();
     let kind = entry.kind();
@@ -113,7 +114,7 @@ pub fn is_documented<A: ?Sized>(entry: &Entry<A>) -> Law {
         .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
     prop_assert!(kebab, "`{kind}` is not kebab-case");
     prop_assert!(!description.summary.is_empty(), "`{kind}` has no documentation");
-    prop_assert!(!description.source.is_empty(), "`{kind}` names no source");
+    prop_assert!(!description.source.is_empty(), "`{kind}` has no source");
     for parameter in &description.parameters {
         prop_assert!(!parameter.description.is_empty(), "`{kind}`: `{}` has no documentation", parameter.name);
     }
@@ -122,35 +123,35 @@ pub fn is_documented<A: ?Sized>(entry: &Entry<A>) -> Law {
     for (name, example) in examples {
         for parameter in example.params.keys() {
             let known = description.parameters.iter().any(|it| it.name == *parameter);
-            prop_assert!(known, "`{kind}`, example `{name}`: `{parameter}` is not among the documented parameters");
+            prop_assert!(known, "`{kind}`, example `{name}`: `{parameter}` is not a documented parameter");
         }
     }
     Ok(())
 }
 
-/// Stages partition the grid, in a listing that fits the order within them, the same each time.
+/// The stages are a partition of the grid, are listed as the order within stages requires, and are the same in every call.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn order(order: &dyn Order, grid: Grid) -> Law {
     let partition = order.partition(grid).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let again = order.partition(grid);
-    prop_assert_eq!(Ok(&partition), again.as_ref(), "the partition changes from call to call");
+    prop_assert_eq!(Ok(&partition), again.as_ref(), "the partition differs between calls");
     let mut all: Vec<TokenIndex> = partition.subsets().iter().flatten().copied().collect();
     all.sort_unstable();
-    prop_assert!(all.iter().copied().eq(grid.iter()), "the stages do not hold every token once");
+    prop_assert!(all.iter().copied().eq(grid.iter()), "the stages do not contain every token once");
     if order.within() != StageOrder::Listed {
         for subset in partition.subsets() {
-            prop_assert!(subset.is_sorted(), "tokens do not ascend though their order is drawn by seed");
+            prop_assert!(subset.is_sorted(), "tokens do not ascend although their order is drawn from the seed");
         }
     }
     Ok(())
 }
 
-/// Every stage gets steps, every step tokens, and the steps of a stage all its tokens.
+/// Every stage has a step, every step has a token, and the steps of a stage add up to its tokens.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn pace(pace: &dyn Pace, tokens: &[usize]) -> Law {
     let stages = tokens.iter().enumerate().filter(|(_, tokens)| **tokens > 0);
     let stages = stages.map(|(number, &tokens)| StageSize { number, tokens }).collect();
@@ -163,34 +164,35 @@ pub fn pace(pace: &dyn Pace, tokens: &[usize]) -> Law {
         prop_assert!(steps.iter().all(|&tokens| tokens > 0), "stage {} has an empty step", stage.number);
         prop_assert_eq!(steps.iter().sum::<usize>(), stage.tokens, "steps of stage {}", stage.number);
     }
-    // What fits strictly is not changed by leave to adapt.
+    // If the pace fits without adaptation, allowing adaptation does not change it.
     if let Ok(strict) = pace.steps(&sizes, &mut FitPolicy::strict(AxisName::Pace)) {
         prop_assert_eq!(strict, steps);
     }
     Ok(())
 }
 
-/// One number of diffusion steps an AR step, the same each time.
+/// The curve has one number of diffusion steps per AR step and is the same in every call.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn diffusion(diffusion: &dyn Diffusion, generation: usize, reconstruction: usize) -> Law {
     let shape = |stage, role| StepShape { stage, role, tokens: 1 };
     let mut shapes = vec![shape(0, Role::Generation); generation];
     shapes.extend(vec![shape(1, Role::Reconstruction); reconstruction]);
     let curve = diffusion.curve(&shapes);
     prop_assert_eq!(curve.len(), shapes.len());
-    prop_assert_eq!(curve, diffusion.curve(&shapes), "the curve changes from call to call");
+    prop_assert_eq!(curve, diffusion.curve(&shapes), "the curve differs between calls");
     Ok(())
 }
 
-/// Picks as many tokens as it says, each once, whatever order they come in; from one end of its scores, if it has any.
+/// A detail rule picks as many tokens as its share states, each once, independently of their order. If it has scores, the
+/// picks are the tokens at one end of the scores.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], width: usize, seed: Seed) -> Law {
     let Some(share) = detail.share(tokens.len()) else { return Ok(()) };
-    prop_assert!(detail.picks(), "a rule that never picks has a share");
+    prop_assert!(detail.picks(), "a rule that never picks tokens has a share");
     prop_assert!((1..=tokens.len()).contains(&share.tokens), "picks {} of {} tokens", share.tokens, tokens.len());
     let stream = || Stream::new(seed, StreamPurpose::Detail, ImageIndex(0), 0);
     let pick = |tokens: &[TokenIndex], features: &[f32]| {
@@ -200,7 +202,7 @@ pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], widt
     };
     let (mut chosen, picked) = pick(tokens, features);
     let (found, said) = (picked.len(), share.tokens);
-    prop_assert_eq!(found, said, "picks {} of {} tokens, its share are {}", found, tokens.len(), said);
+    prop_assert_eq!(found, said, "picks {} of {} tokens, but its share is {}", found, tokens.len(), said);
     prop_assert!(picked.is_sorted_by(|a, b| a < b), "positions do not ascend: {picked:?}");
     let reversed: Vec<TokenIndex> = tokens.iter().rev().copied().collect();
     let mirrored: Vec<f32> = features.chunks_exact(width).rev().flatten().copied().collect();
@@ -209,42 +211,42 @@ pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], widt
     again.sort_unstable();
     prop_assert_eq!(chosen, again, "the choice depends on the order of the tokens");
     if let Some(scores) = detail.scores(&Candidates { tokens, width, features, stream: stream() }) {
-        prop_assert_eq!(scores.len(), tokens.len(), "each token has a score");
+        prop_assert_eq!(scores.len(), tokens.len(), "expected one score per token");
         let (inside, outside): (Vec<_>, Vec<_>) = (0..tokens.len()).partition(|position| picked.contains(position));
         let one_side = |compare: fn(&f64, &f64) -> bool| {
             inside.iter().all(|&position| outside.iter().all(|&other| compare(&scores[position], &scores[other])))
         };
-        prop_assert!(one_side(f64::ge) || one_side(f64::le), "the picks are not those of one end of {scores:?}");
+        prop_assert!(one_side(f64::ge) || one_side(f64::le), "the picks are not at one end of the scores {scores:?}");
     }
     Ok(())
 }
 
-/// A plan is sound, survives its own JSON, and is made again by the schedule that it records; each image's order holds
-/// every token once, stage by stage, and is the same each time.
+/// A plan is valid, is unchanged by conversion to JSON and back, and equals the output of the schedule that it records. The
+/// order of each image contains every token once, stage by stage, and is the same in every call.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     let document = plan.to_document();
     let verification = verify(&document, registry);
     prop_assert!(verification.is_sound(), "{:?}", verification.violations);
     prop_assert!(verification.notes.is_empty(), "{:?}", verification.notes);
     let read = crate::PlanDocument::parse(&document.to_json());
-    prop_assert_eq!(read.as_ref(), Ok(&document), "JSON changes the plan");
+    prop_assert_eq!(read.as_ref(), Ok(&document), "conversion to JSON and back changes the plan");
     let accepted = Plan::from_document(&document, registry).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(&accepted.plan, plan);
     prop_assert_eq!(accepted.unchecked, []);
     let known = TokenSet::from_tokens(plan.grid(), plan.known().iter().copied());
     let again = plan.schedule().plan_rest(&known, registry).map(|planned| planned.plan);
-    prop_assert_eq!(again.as_ref(), Ok(plan), "the recorded schedule makes another plan");
+    prop_assert_eq!(again.as_ref(), Ok(plan), "the recorded schedule gives another plan");
     for image in [0, 1, u64::MAX].map(ImageIndex) {
         let order = plan.order(seed, image);
-        prop_assert_eq!(&order, &plan.order(seed, image), "the order changes from call to call");
+        prop_assert_eq!(&order, &plan.order(seed, image), "the order differs between calls");
         let mut rest = order.as_slice();
         for stage in plan.stages() {
             let (tokens, later) = rest.split_at(stage.tokens().len());
             let set = |tokens: &[TokenIndex]| TokenSet::from_tokens(plan.grid(), tokens.iter().copied());
-            prop_assert_eq!(set(tokens), set(stage.tokens()), "tokens leave their stage");
+            prop_assert_eq!(set(tokens), set(stage.tokens()), "a token is not in its stage");
             rest = later;
         }
         prop_assert!(rest.is_empty());
@@ -252,11 +254,11 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     Ok(())
 }
 
-/// Exactly the targets of each step become known, the conditioning vectors for the host have a row a target, and the batch does
-/// not show: every image of a batch equals the same image made alone, and the same run twice gives the same images.
+/// Each step commits exactly its targets, and the conditioning vectors in host memory have one row per target. An image in a
+/// batch equals the same image generated alone, and a repeated run gives the same images.
 ///
 /// # Errors
-/// The law that does not hold.
+/// Returns an error if the law does not hold.
 pub fn generator<G: MaskedGenerator>(
     generator: &mut G,
     plan: &Plan,
@@ -275,16 +277,16 @@ where
     };
     let mut run = |jobs: &[JobOf<G>]| sampler.batch(jobs, settings).run(generator).map_err(|error| failed(&error));
     let batch = run(jobs)?;
-    prop_assert!(batch == run(jobs)?, "the same run gives other images");
+    prop_assert!(batch == run(jobs)?, "a repeated run gives different images");
     prop_assert_eq!(batch.len(), jobs.len());
     for (slot, job) in jobs.iter().enumerate() {
         let alone = run(std::slice::from_ref(job))?;
-        prop_assert!(alone[0] == batch[slot], "image {} is another one in a batch", job.image);
+        prop_assert!(alone[0] == batch[slot], "image {} differs between a batch and alone", job.image);
     }
     Ok(())
 }
 
-/// Follows a run and compares what becomes known with the targets.
+/// Observer that compares the known tokens with the targets of all steps so far.
 struct Commits {
     known: Vec<TokenSet>,
 }

@@ -50,7 +50,7 @@ pub use self::isotropic::Isotropic;
 pub use self::kernel::{Exponential, Gaussian, Kernel, MaternThreeHalves, kernels};
 use self::mean::Mean;
 pub use self::measured::Measured;
-use self::order::Order;
+use self::order::DrawOrder;
 pub(crate) use self::order::{covariances, factors};
 use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
@@ -102,7 +102,7 @@ pub struct MeanLoss {
 /// [`Error::Field`] if the field was measured on another grid, the field is not positive definite, or the grid has more
 /// than [`LARGEST`] values.
 pub fn loss(plan: &Plan, seed: Seed, image: ImageIndex, field: &Field) -> Result<Loss, Error> {
-    Order::of_plan(plan, seed, image).loss(field)
+    DrawOrder::of_plan(plan, seed, image).loss(field)
 }
 
 /// Returns the mean loss of a plan over the first `images` images of a seed. Only one image is computed if all images
@@ -167,5 +167,5 @@ fn same_for_all(plan: &Plan) -> bool {
 /// # Ok::<(), gtr_core::Error>(())
 /// ```
 pub fn loss_of_steps(known: &TokenSet, steps: &[Vec<TokenIndex>], field: &Field) -> Result<Loss, Error> {
-    Order::of_steps(known, steps)?.loss(field)
+    DrawOrder::of_steps(known, steps)?.loss(field)
 }

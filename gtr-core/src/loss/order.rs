@@ -9,14 +9,14 @@ use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
 /// Tokens in generation order: the known tokens, then those of each step.
 #[derive(Clone, Debug)]
-pub(super) struct Order {
+pub(super) struct DrawOrder {
     grid: Grid,
     tokens: Vec<TokenIndex>,
     /// Number of tokens known before each step, followed by the total number of tokens.
     bounds: Vec<usize>,
 }
 
-impl Order {
+impl DrawOrder {
     /// Returns the order of one image of a plan.
     pub(super) fn of_plan(plan: &Plan, seed: Seed, image: ImageIndex) -> Self {
         let mut tokens = plan.known().to_vec();

@@ -20,8 +20,8 @@ pub(super) fn farthest(grid: Grid, known: &[TokenIndex], candidates: &[TokenInde
         ranks[token.get()] = Some(rank);
     }
     let beyond = u64::from(grid.height()).pow(2) + u64::from(grid.width()).pow(2);
-    let mut distances =
-        squared_distances(&TokenSet::from_tokens(grid, known.iter().copied())).unwrap_or_else(|| vec![beyond; grid.tokens()]);
+    let mut distances = squared_distances(&TokenSet::from_tokens(grid, known.iter().copied()))
+        .unwrap_or_else(|| vec![beyond; grid.tokens()]);
     let mut queue: BinaryHeap<(u64, Reverse<usize>)> =
         candidates.iter().enumerate().map(|(rank, token)| (distances[token.get()], Reverse(rank))).collect();
     let mut order = Vec::with_capacity(candidates.len());
@@ -64,7 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ImageIndex, StreamPurpose, Seed, Stream};
+    use crate::{ImageIndex, Seed, Stream, StreamPurpose};
 
     proptest! {
         #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::farthest::farthest;
 use super::lattice::lattice;
-use crate::{Grid, ImageIndex, StreamPurpose, Seed, Stream, TokenIndex};
+use crate::{Grid, ImageIndex, Seed, Stream, StreamPurpose, TokenIndex};
 
 /// Order of the tokens within a stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -1,4 +1,4 @@
-//! The plan: which tokens are generated when, and with how much computation.
+//! The plan: the step at which each token is generated, and the number of diffusion steps.
 
 mod planner;
 mod summary;
@@ -13,10 +13,11 @@ use crate::detail::DetailShare;
 use crate::document::{count, diffusion_steps};
 use crate::{
     AxisConfig, DetailDocument, DiffusionSteps, Error, Grid, ImageIndex, PlanDocument, Registry, Role, Schedule, Seed,
-    StageDocument, StepDocument, TimestepLimit, Timesteps, TokenIndex, StageOrder,
+    StageDocument, StageOrder, StepDocument, TimestepLimit, Timesteps, TokenIndex,
 };
 
-/// A sound plan. It is made by [`Schedule::plan`], or by [`Plan::from_document`], which says how far it could check.
+/// A valid plan, created by [`Schedule::plan`] or by [`Plan::from_document`], which reports the axes that it could not
+/// check.
 ///
 /// # Examples
 /// ```
@@ -50,12 +51,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// What the stage is for.
+    /// Returns the role.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// Its tokens, at least one, as the plan lists them.
+    /// Returns the tokens, at least one, in the order of the plan.
     pub fn tokens(&self) -> &[TokenIndex] {
         &self.tokens
     }
@@ -86,41 +87,41 @@ impl Step {
         })
     }
 
-    /// Position of its stage.
+    /// Returns the index of the stage in [`Plan::stages`].
     pub fn stage(&self) -> usize {
         self.stage
     }
 
-    /// How many tokens it generates, at least one.
+    /// Returns the number of tokens that the step generates, at least 1.
     pub fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Diffusion steps of its tokens; nominal, see [`crate::Timesteps`].
+    /// Returns the nominal number of diffusion steps of the tokens; see [`crate::Timesteps`].
     pub fn diffusion_steps(&self) -> DiffusionSteps {
         self.diffusion_steps
     }
 
-    /// The tokens that get more.
+    /// Returns the number of picked tokens and their diffusion steps, or `None` if no token is picked.
     pub fn detail(&self) -> Option<DetailShare> {
         self.detail
     }
 }
 
 impl Plan {
-    /// The version of the plan format of a plan that generates the whole grid.
+    /// Format version of plans that generate the whole grid.
     pub const FORMAT_VERSION: u64 = 1;
 
-    /// The version of a plan in which tokens are known before the first step: readers that know only the whole grid must
-    /// not take it for theirs.
+    /// Format version of plans with known tokens. The version differs so that readers that support only whole grids
+    /// reject these plans.
     pub const FORMAT_VERSION_KNOWN: u64 = 2;
 
-    /// The version of a plan, by whether it generates the whole grid.
+    /// Returns the format version of a plan. `whole` means that the plan generates the whole grid.
     pub(crate) fn format_version(whole: bool) -> u64 {
         if whole { Self::FORMAT_VERSION } else { Self::FORMAT_VERSION_KNOWN }
     }
 
-    /// The plan of a document whose structure was checked.
+    /// Converts a document that satisfies the structural rules.
     pub(crate) fn of_sound(document: &PlanDocument, registry: &Registry) -> Result<Self, Error> {
         let grid = document.grid.grid()?;
         let token = |token: &u32| grid.token(*token as usize).map_err(Error::from);
@@ -138,7 +139,7 @@ impl Plan {
         })
     }
 
-    /// The plan as a document.
+    /// Converts the plan to a document.
     pub fn to_document(&self) -> PlanDocument {
         let number = |number: usize| number as u64;
         #[expect(clippy::cast_possible_truncation, reason = "tokens are below 2^24")]
@@ -163,48 +164,48 @@ impl Plan {
         }
     }
 
-    /// The grid.
+    /// Returns the grid.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// The tokens that are known before the first step, ascending: none, unless the plan is for the rest of an image.
+    /// Returns the tokens that are known before the first step, ascending; empty if the plan generates the whole grid.
     pub fn known(&self) -> &[TokenIndex] {
         &self.known
     }
 
-    /// The schedule that the plan came from.
+    /// Returns the schedule from which the plan was created.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// The stages, in the order in which they are generated.
+    /// Returns the stages, in generation order.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
     }
 
-    /// The AR steps, in order.
+    /// Returns the AR steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The role of a step's stage.
+    /// Returns the role of the stage of a step.
     pub fn role(&self, step: &Step) -> Role {
         self.stages[step.stage].role
     }
 
-    /// The order of the tokens within a stage.
+    /// Returns the order of the tokens within a stage.
     pub fn within(&self) -> StageOrder {
         self.within
     }
 
-    /// The upper end of the timesteps.
+    /// Returns the timestep limit of the plan.
     pub fn timestep_limit(&self) -> TimestepLimit {
         self.limit
     }
 
-    /// The upper end of the timesteps on a model whose head was trained to be used up to `model`: the plan's own limit where it
-    /// names one, the model's otherwise.
+    /// Returns the timestep limit on a model with the limit `model`: the limit of the plan if it sets one, otherwise
+    /// `model`.
     ///
     /// # Examples
     /// ```
@@ -219,10 +220,11 @@ impl Plan {
         if self.names_timestep_limit() { self.limit } else { model }
     }
 
-    /// The plan with this limit of timesteps written out, unless it names one itself: what a model with this limit runs.
+    /// Sets the timestep limit if the plan does not set one. The result is the plan that a model with this limit runs.
     ///
     /// # Errors
-    /// [`Error::Parameter`] or [`Error::TooManyDiffusionSteps`] if a step has more diffusion steps than lie below the limit.
+    /// [`Error::TooManyDiffusionSteps`] if a step has more diffusion steps than the limit allows; [`Error::Parameter`] as
+    /// for [`Schedule::timestep_limit`].
     pub fn with_default_timestep_limit(mut self, limit: TimestepLimit) -> Result<Self, Error> {
         if self.names_timestep_limit() || limit == TimestepLimit::NONE {
             return Ok(self);
@@ -242,19 +244,18 @@ impl Plan {
         self.limit != TimestepLimit::NONE || !matches!(self.schedule.timestep_limit(), Ok(None))
     }
 
-    /// The configuration of the detail rule.
+    /// Returns the configuration of the detail rule.
     pub fn detail(&self) -> &AxisConfig {
         &self.schedule.detail
     }
 
-    /// The order in which the tokens of an image are generated: a pure function of plan, seed and image. The first step
-    /// takes its number of tokens from the front, the next one those that follow, and so on. Tokens that are known from the
-    /// start are not in it.
+    /// Returns the generation order of the tokens of an image, a pure function of plan, seed and image. Each step generates
+    /// the next tokens of this order. Known tokens are not included.
     pub fn order(&self, seed: Seed, image: ImageIndex) -> Vec<TokenIndex> {
         self.order_under(|_| seed, image)
     }
 
-    /// As [`Plan::order`], each stage under the seed of its role.
+    /// Like [`Plan::order`], with a separate seed per role.
     pub(crate) fn order_under(&self, seed: impl Fn(Role) -> Seed, image: ImageIndex) -> Vec<TokenIndex> {
         let mut order = self.known.clone();
         order.reserve(self.grid.tokens() - order.len());

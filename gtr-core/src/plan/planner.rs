@@ -1,4 +1,4 @@
-//! From a schedule and a grid to a plan.
+//! Planning: from a schedule and a grid to a plan.
 
 use super::{Plan, Stage, Step};
 use crate::diffusion::StepShape;
@@ -6,29 +6,30 @@ use crate::pace::{StageSize, StageSizes};
 use crate::schedule::Resolved;
 use crate::{AxisName, Error, FitPolicy, Grid, Registry, Role, Schedule, Timesteps, TokenIndex, TokenSet};
 
-/// A plan, and what had to be adapted to make it.
+/// A plan and the adaptations that it required.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
-    /// What of the schedule the grid could not meet and what was done instead, in words.
+    /// One line per adaptation: the setting that the grid could not satisfy, and the change.
     pub adaptations: Vec<String>,
 }
 
 impl Schedule {
-    /// Plans this schedule on a grid. The plan records the schedule with every parameter written out.
+    /// Plans this schedule on a grid. The plan records the schedule with every parameter.
     ///
     /// # Errors
-    /// An unknown name, a wrong parameter, or a wish that the grid cannot meet on an axis that may not adapt.
+    /// Returns an error if an implementation is not registered, a parameter is invalid, or the grid cannot satisfy an axis
+    /// that must not adapt.
     pub fn plan(&self, grid: Grid, registry: &Registry) -> Result<Planned, Error> {
         self.plan_rest(&TokenSet::empty(grid), registry)
     }
 
-    /// Plans this schedule on what is left of a grid: the stages are those of the whole grid without the known tokens, and
-    /// everything else follows from their sizes.
+    /// Plans this schedule on the unknown tokens of a grid. The stages are those of the whole grid without the known
+    /// tokens; steps and detail follow from their sizes.
     ///
     /// # Errors
-    /// As [`Schedule::plan`]; [`Error::NothingLeft`] if every token is known.
+    /// See [`Schedule::plan`]. Also [`Error::NothingLeft`] if every token is known.
     ///
     /// # Examples
     /// ```
@@ -69,7 +70,7 @@ impl Schedule {
     }
 }
 
-/// What was adapted so far.
+/// Adaptations so far.
 struct Adaptations<'a> {
     allowed: &'a [AxisName],
     axes: Vec<AxisName>,
@@ -90,7 +91,7 @@ impl Adaptations<'_> {
     }
 }
 
-/// The stages that have tokens besides the known ones.
+/// Returns the stages that have unknown tokens.
 fn stages(
     resolved: &Resolved,
     known: &TokenSet,
@@ -106,10 +107,10 @@ fn stages(
     let empty: Vec<String> =
         (1..).zip(&subsets).filter(|(_, subset)| subset.is_empty()).map(|(number, _)| number.to_string()).collect();
     if !empty.is_empty() {
-        let (left, they) = (asked - empty.len(), if empty.len() == 1 { "stage" } else { "stages" });
-        let what = if known.is_empty() { "" } else { "what is left of " };
+        let (left, noun) = (asked - empty.len(), if empty.len() == 1 { "stage" } else { "stages" });
+        let what = if known.is_empty() { "" } else { "the unknown part of " };
         let what = format!("{what}the grid of {grid} has tokens for {left} of {asked} stages");
-        fit.instead(what, &format!("{they} {} dropped", ranges(&empty)))?;
+        fit.instead(what, &format!("dropping {noun} {}", ranges(&empty)))?;
     }
     let reconstructs = resolved.order.1.reconstructs() && asked - empty.len() > 1;
     let filled: Vec<(usize, Vec<TokenIndex>)> =
@@ -124,7 +125,7 @@ fn stages(
     Ok((stages, StageSizes { asked, stages: sizes }))
 }
 
-/// Consecutive stage numbers in words: `2`, or `2 to 5` where all of a long list follow one another.
+/// Formats consecutive stage numbers: `2, 3`, or `2 to 5` for more than three numbers.
 fn ranges(numbers: &[String]) -> String {
     match numbers {
         [first, .., last] if numbers.len() > 3 => format!("{first} to {last}"),
@@ -132,7 +133,7 @@ fn ranges(numbers: &[String]) -> String {
     }
 }
 
-/// The AR steps, without detail.
+/// Returns the AR steps without detail.
 fn steps(
     resolved: &Resolved,
     stages: &[Stage],
@@ -160,7 +161,7 @@ fn steps(
     Ok(shapes.iter().zip(curve).map(step).collect())
 }
 
-/// Gives the reconstruction steps their detail.
+/// Sets the detail of the reconstruction steps.
 fn details(
     resolved: &Resolved,
     stages: &[Stage],
@@ -170,8 +171,8 @@ fn details(
     let (config, rule) = &resolved.detail;
     if rule.picks() && stages.iter().all(|stage| stage.role == Role::Generation) {
         let mut fit = adaptations.fit(AxisName::Detail);
-        let what = format!("`{}` picks tokens of a reconstruction stage, and the plan has none", config.kind);
-        fit.instead(what, "left out")?;
+        let what = format!("`{}` picks tokens of a reconstruction stage, but the plan has none", config.kind);
+        fit.instead(what, "dropping the rule")?;
         adaptations.add(AxisName::Detail, fit);
     }
     for step in steps.iter_mut().filter(|step| stages[step.stage].role == Role::Reconstruction) {

@@ -1,4 +1,4 @@
-//! A plan in numbers.
+//! Summary of a plan.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -6,67 +6,67 @@ use serde::Serialize;
 use super::{Plan, Step};
 use crate::{DiffusionSteps, Role, Spread, Timesteps, TokenSet};
 
-/// What a plan costs and how its stages are spread.
+/// Cost of a plan and the spread of its stages.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
-    /// Tokens of the grid.
+    /// Number of tokens of the grid.
     pub tokens: usize,
-    /// Those of them that are known before the first step.
+    /// Number of tokens that are known before the first step.
     pub known: usize,
-    /// AR steps: passes of encoder and decoder.
+    /// Number of AR steps, that is, passes through encoder and decoder.
     pub ar_steps: usize,
-    /// Evaluations of the diffusion head that follow one another: of each step the longest chain.
+    /// Number of sequential evaluations of the diffusion head: the sum over the AR steps of the longest chain.
     pub head_evaluations: usize,
-    /// Evaluations of the diffusion head summed over the tokens of an image.
+    /// Number of evaluations of the diffusion head, summed over the tokens of an image.
     pub token_evaluations: usize,
-    /// The stages.
+    /// Summaries of the stages.
     pub stages: Vec<StageSummary>,
 }
 
 impl Summary {
-    /// Evaluations of a network that follow one another: AR steps and head evaluations.
+    /// Returns the number of sequential network evaluations: AR steps plus sequential head evaluations.
     pub fn network_evaluations(&self) -> usize {
         self.ar_steps + self.head_evaluations
     }
 }
 
-/// A stage in numbers.
+/// Summary of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StageSummary {
-    /// What the stage is for.
+    /// Role of the stage.
     pub role: Role,
-    /// Its tokens.
+    /// Number of tokens.
     pub tokens: usize,
-    /// How they are spread over the grid.
+    /// Spread of the tokens over the grid.
     pub spread: Spread,
-    /// Its AR steps.
+    /// Number of AR steps.
     pub ar_steps: usize,
-    /// Diffusion steps of its first AR step.
+    /// Diffusion steps of the first AR step.
     pub first_diffusion_steps: DiffusionSteps,
-    /// Diffusion steps of its last AR step.
+    /// Diffusion steps of the last AR step.
     pub last_diffusion_steps: DiffusionSteps,
-    /// How many of its tokens get detail, and with how many diffusion steps.
+    /// Picked tokens of the stage and their diffusion steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<DetailSummary>,
 }
 
-/// The detail of a stage.
+/// Detail of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DetailSummary {
-    /// Tokens of the stage that get detail.
+    /// Number of picked tokens in the stage.
     pub tokens: usize,
-    /// Their diffusion steps.
+    /// Diffusion steps of each picked token.
     pub diffusion_steps: DiffusionSteps,
 }
 
 impl Plan {
-    /// How many evaluations of the head a token of `steps` diffusion steps costs under this plan's timestep limit.
+    /// Returns the number of head evaluations of a token with `steps` diffusion steps under the timestep limit of the plan.
     pub fn evaluations(&self, steps: DiffusionSteps) -> usize {
-        // A plan holds only step counts that fit its limit.
+        // A plan contains only step counts that its limit allows, so the default is never used.
         Timesteps::new(steps, self.limit).map_or(0, |timesteps| timesteps.evaluations())
     }
 
-    /// Evaluations of the head that follow one another in an AR step: its longest chain.
+    /// Returns the number of sequential head evaluations in an AR step, the length of its longest chain.
     pub fn head_evaluations(&self, step: &Step) -> usize {
         let plain = self.evaluations(step.diffusion_steps);
         step.detail.map_or(plain, |it| {
@@ -75,7 +75,7 @@ impl Plan {
         })
     }
 
-    /// The plan in numbers.
+    /// Returns the summary of the plan.
     pub fn summary(&self) -> Summary {
         let (mut head_evaluations, mut token_evaluations) = (0, 0);
         for step in &self.steps {

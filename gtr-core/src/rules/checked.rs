@@ -1,9 +1,9 @@
-//! A plan that was read, and how far it was checked.
+//! Conversion of a document to a plan, with the list of axes that were not checked.
 
 use super::{not_checked, verify};
 use crate::{AxisName, Error, Plan, PlanDocument, Registry};
 
-/// A plan made of a document, and what of the document could not be checked.
+/// A plan read from a document, and the axes that could not be checked.
 ///
 /// # Examples
 /// ```
@@ -13,7 +13,7 @@ use crate::{AxisName, Error, Plan, PlanDocument, Registry};
 /// let mut document = plan.to_document();
 /// assert_eq!(Plan::from_document(&document, &registry)?.unchecked, []);
 ///
-/// // Nothing here can tell what an unknown order makes.
+/// // The stages of an unknown order cannot be checked.
 /// document.schedule.order.kind = "spiral".to_owned();
 /// let checked = Plan::from_document(&document, &registry)?;
 /// assert_eq!(checked.unchecked, [AxisName::Order]);
@@ -22,25 +22,25 @@ use crate::{AxisName, Error, Plan, PlanDocument, Registry};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
-    /// The plan. It keeps the structural rules, 1 to 13.
+    /// The plan. It satisfies the structural rules, 1 to 13.
     pub plan: Plan,
-    /// The axes whose implementation is not registered. If there is one, rules 14 to 18 were not checked: the plan need not be
-    /// what its schedule makes.
+    /// Axes whose implementation is not registered. If there is one, rules 14 to 18 were not checked, and the plan may
+    /// differ from the output of its schedule.
     pub unchecked: Vec<AxisName>,
 }
 
 impl Checked {
-    /// What was not checked, in words; `None` if every rule was.
+    /// Returns a line that lists what was not checked, or `None` if every rule was checked.
     pub fn note(&self) -> Option<String> {
         not_checked(self.plan.schedule(), &self.unchecked)
     }
 }
 
 impl Plan {
-    /// Accepts a document that keeps every rule that can be checked here, and says which axes could not be.
+    /// Checks a document and converts it to a plan. The result lists the axes that could not be checked.
     ///
     /// # Errors
-    /// [`Error::Unsound`] with the violations.
+    /// [`Error::Unsound`] with all violations.
     pub fn from_document(document: &PlanDocument, registry: &Registry) -> Result<Checked, Error> {
         let verification = verify(document, registry);
         if !verification.is_sound() {

@@ -1,4 +1,4 @@
-//! The rules that make a plan sound, numbered as in `spec/SPEC.md`, and the check of each.
+//! Checks of the rules of `spec/SPEC.md`, by number.
 
 mod checked;
 mod produced;
@@ -10,28 +10,28 @@ pub use checked::Checked;
 
 use crate::{AxisName, Plan, PlanDocument, Registry, Rule, Schedule, Violation};
 
-/// What a check found.
+/// Result of checking a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verification {
-    /// Broken rules, by number; of a rule that is broken in many places the first few.
+    /// Violations, sorted by rule; at most 8 per rule.
     pub violations: Vec<Violation>,
-    /// The axes whose implementation is not registered: whether the plan is what they make was not checked.
+    /// Axes whose implementation is not registered. If there is one, rules 14 to 18 were not checked.
     pub unchecked: Vec<AxisName>,
-    /// What could not be checked, and why.
+    /// Remarks: rules that were not checked, and the number of further violations per rule.
     pub notes: Vec<String>,
 }
 
 impl Verification {
-    /// Whether every rule holds that could be checked.
+    /// Returns true if there are no violations.
     pub fn is_sound(&self) -> bool {
         self.violations.is_empty()
     }
 }
 
-/// Checks every rule on a document that nobody vouches for.
+/// Checks every rule on an untrusted document.
 ///
-/// The structural rules hold for any plan. Where the schedule names registered implementations, the plan must also be
-/// exactly what they make; where it does not, a note says so.
+/// The structural rules apply to all plans. If all implementations of the schedule are registered, the plan must also
+/// equal the output of the schedule; otherwise a note lists the implementations that are not registered.
 ///
 /// # Examples
 /// ```
@@ -49,7 +49,7 @@ pub fn verify(document: &PlanDocument, registry: &Registry) -> Verification {
     let mut findings = Findings::default();
     if document.format_version != Plan::format_version(document.known.is_empty()) {
         findings.add(Rule::Version, "format_version", document.format_version, VERSION);
-        // What another version means by its fields is not known here.
+        // The fields may have another meaning in another version.
         return findings.finish(Vec::new());
     }
     structure::check(document, registry, &mut findings);
@@ -61,7 +61,7 @@ pub fn verify(document: &PlanDocument, registry: &Registry) -> Verification {
     Verification { unchecked, ..findings.finish(notes.into_iter().collect()) }
 }
 
-/// What was not checked, in words, if anything was not.
+/// Returns a note on the rules that were not checked, or `None` if all were.
 fn not_checked(schedule: &Schedule, unchecked: &[AxisName]) -> Option<String> {
     if unchecked.is_empty() {
         return None;
@@ -71,12 +71,12 @@ fn not_checked(schedule: &Schedule, unchecked: &[AxisName]) -> Option<String> {
     Some(format!("not registered here: {}; rules 14 to 18 were not checked", names.join(", ")))
 }
 
-const VERSION: &str = "1, or 2 where tokens are known, the versions of the plan format that this reader knows";
+const VERSION: &str = "1, or 2 if tokens are known; other versions of the plan format are not supported";
 
-/// Of the name of an implementation that nobody knows, so many characters are shown.
+/// Maximum number of characters shown of the name of an unknown implementation.
 const KIND_SHOWN: usize = 40;
 
-/// How many places of a rule are told apart.
+/// Maximum number of violations reported per rule.
 const PLACES: usize = 8;
 
 #[derive(Default)]
@@ -99,7 +99,7 @@ impl Findings {
         self.violations.sort_by_key(|violation| violation.rule);
         for (rule, &count) in Rule::ALL.iter().zip(&self.counts) {
             if count > PLACES {
-                notes.push(format!("{rule} is broken in {} more places", count - PLACES));
+                notes.push(format!("{rule} is violated in {} more places", count - PLACES));
             }
         }
         Verification { violations: self.violations, unchecked: Vec::new(), notes }

@@ -1,11 +1,11 @@
-//! The rules that a plan is what its schedule makes.
+//! The rules that a plan equals the output of its schedule.
 
 use super::Findings;
 use crate::{DetailDocument, PlanDocument, Registry, Rule, StageDocument, StepDocument, TokenSet};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
-    // Without a grid there is nothing to make, and what is made takes time in proportion to the grid: a small file that
-    // claims a large one must not cost that. Other rules say what is wrong then.
+    // Planning takes time in proportion to the grid. A small file with a large grid must not cause that work; other rules
+    // report it.
     let Ok(grid) = document.grid.grid() else { return };
     let listed = document.stages.iter().map(|stage| stage.tokens.len()).sum::<usize>() + document.known.len();
     if listed != grid.tokens() {
@@ -14,7 +14,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
     let known = document.known.iter().map(|&token| grid.token(token as usize));
     let Ok(known) = known.collect::<Result<Vec<_>, _>>() else { return };
     match document.schedule.plan_rest(&TokenSet::from_tokens(grid, known), registry) {
-        Err(error) => findings.add(Rule::Schedule, "schedule", error, "a schedule that makes a plan on this grid"),
+        Err(error) => findings.add(Rule::Schedule, "schedule", error, "a schedule that can be planned on this grid"),
         Ok(planned) => {
             let made = planned.plan.to_document();
             stages(&document.stages, &made.stages, findings);
@@ -27,23 +27,23 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
 fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findings) {
     if found.len() != made.len() {
         let (found, made) =
-            (format_args!("{} stages", found.len()), format_args!("the {} that the order makes", made.len()));
+            (format_args!("{} stages", found.len()), format_args!("{}, as produced by the order", made.len()));
         findings.add(Rule::OrderProduced, "stages", found, made);
     }
     for (position, (found, made)) in found.iter().zip(made).enumerate() {
         if found.role != made.role {
-            let expected = format_args!("{}, as the order makes it", made.role);
+            let expected = format_args!("{}, as produced by the order", made.role);
             findings.add(Rule::OrderProduced, format_args!("stages[{position}].role"), found.role, expected);
         }
         if found.tokens.len() != made.tokens.len() {
-            let expected = format_args!("the {} that the order makes", made.tokens.len());
+            let expected = format_args!("{}, as produced by the order", made.tokens.len());
             let found = format_args!("{} tokens", found.tokens.len());
             findings.add(Rule::OrderProduced, format_args!("stages[{position}].tokens"), found, expected);
         }
         let differing = found.tokens.iter().zip(&made.tokens).enumerate().find(|(_, (found, made))| found != made);
         if let Some((token, (found, made))) = differing {
             let place = format_args!("stages[{position}].tokens[{token}]");
-            findings.add(Rule::OrderProduced, place, found, format_args!("{made}, as the order makes it"));
+            findings.add(Rule::OrderProduced, place, found, format_args!("{made}, as produced by the order"));
         }
     }
 }
@@ -51,20 +51,20 @@ fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findin
 /// R16, R17 and R18.
 fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings) {
     if found.len() != made.len() {
-        let expected = format_args!("the {} that the pace makes", made.len());
+        let expected = format_args!("{}, as produced by the pace", made.len());
         findings.add(Rule::PaceProduced, "steps", format_args!("{} steps", found.len()), expected);
     }
     for (position, (found, made)) in found.iter().zip(made).enumerate() {
         if found.stage != made.stage {
-            let expected = format_args!("{}, as the pace makes it", made.stage);
+            let expected = format_args!("{}, as produced by the pace", made.stage);
             findings.add(Rule::PaceProduced, format_args!("steps[{position}].stage"), found.stage, expected);
         }
         if found.tokens != made.tokens {
-            let expected = format_args!("{}, as the pace makes it", made.tokens);
+            let expected = format_args!("{}, as produced by the pace", made.tokens);
             findings.add(Rule::PaceProduced, format_args!("steps[{position}].tokens"), found.tokens, expected);
         }
         if found.diffusion_steps != made.diffusion_steps {
-            let expected = format_args!("{}, as the diffusion curve makes it", made.diffusion_steps);
+            let expected = format_args!("{}, as produced by the diffusion curve", made.diffusion_steps);
             findings.add(
                 Rule::DiffusionProduced,
                 format_args!("steps[{position}].diffusion_steps"),
@@ -73,7 +73,7 @@ fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings)
             );
         }
         if found.detail != made.detail {
-            let expected = format_args!("{}, as the detail rule makes it", join_names(made.detail));
+            let expected = format_args!("{}, as produced by the detail rule", join_names(made.detail));
             findings.add(
                 Rule::DetailProduced,
                 format_args!("steps[{position}].detail"),

@@ -1,8 +1,8 @@
-//! The rules that hold for any plan, whatever schedule it came from.
+//! The structural rules, which apply to all plans.
 
 use super::Findings;
 use crate::document::{count, diffusion_steps};
-use crate::{Grid, PlanDocument, Registry, Role, Rule, TimestepLimit, Timesteps, TokenSet, StageOrder};
+use crate::{Grid, PlanDocument, Registry, Role, Rule, StageOrder, TimestepLimit, Timesteps, TokenSet};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
     if let Ok(grid) = document.grid.grid() {
@@ -44,7 +44,7 @@ fn tokens(document: &PlanDocument, grid: Grid, findings: &mut Findings) {
     }
 }
 
-/// Every list of tokens with its place.
+/// Returns the path and the tokens of each list of tokens.
 fn lists(document: &PlanDocument) -> impl Iterator<Item = (String, &[u32])> {
     let stages = document.stages.iter().enumerate();
     let stages = stages.map(|(position, stage)| (format!("stages[{position}].tokens"), stage.tokens.as_slice()));
@@ -62,7 +62,7 @@ fn stages(document: &PlanDocument, findings: &mut Findings) {
             findings.add(Rule::Stages, format_args!("stages[{position}].tokens"), "no token", "at least one");
         }
         if stage.role == Role::Reconstruction && (position == 0 || position < last) {
-            let expected = "generation in every stage but the last of several";
+            let expected = "generation; only the last of several stages can be a reconstruction";
             findings.add(Rule::Roles, format_args!("stages[{position}].role"), stage.role, expected);
         }
     }
@@ -71,14 +71,14 @@ fn stages(document: &PlanDocument, findings: &mut Findings) {
 /// R8.
 fn listing(document: &PlanDocument, findings: &mut Findings) {
     for (stage, tokens) in document.stages.iter().enumerate() {
-        let expected = "ascending tokens, as their order is drawn by seed";
+        let expected = "ascending tokens, because their order is drawn from the seed";
         ascending(format_args!("stages[{stage}].tokens"), &tokens.tokens, expected, findings);
     }
 }
 
 fn ascending(list: impl std::fmt::Display, tokens: &[u32], expected: &str, findings: &mut Findings) {
     for (position, pair) in tokens.windows(2).enumerate() {
-        // A repeated token is another rule's.
+        // A repeated token violates another rule, R6.
         if pair[1] < pair[0] {
             let place = format_args!("{list}[{}]", position + 1);
             findings.add(Rule::Listing, place, format_args!("{} after {}", pair[1], pair[0]), expected);
@@ -100,7 +100,7 @@ fn steps(document: &PlanDocument, findings: &mut Findings) {
             continue;
         }
         if stage < previous {
-            let expected = format_args!("{previous} or more, as stages are generated one after the other");
+            let expected = format_args!("{previous} or more; stages are generated in order");
             findings.add(Rule::StepOrder, format_args!("steps[{position}].stage"), step.stage, expected);
         }
         previous = previous.max(stage);
@@ -113,11 +113,16 @@ fn steps(document: &PlanDocument, findings: &mut Findings) {
     for (stage, tokens) in document.stages.iter().enumerate() {
         let expected = tokens.tokens.len() as u64;
         if expected == 0 {
-            // Another rule's: no number of steps would be right.
+            // An empty stage violates another rule, R4.
             continue;
         }
         if steps[stage] == 0 {
-            findings.add(Rule::StepOrder, "steps", format_args!("no step of stage {stage}"), "a step of every stage");
+            findings.add(
+                Rule::StepOrder,
+                "steps",
+                format_args!("no step of stage {stage}"),
+                "at least one step per stage",
+            );
         } else if generated[stage] != expected {
             let found = format_args!("{} tokens in the steps of stage {stage}", generated[stage]);
             findings.add(Rule::StepTokens, "steps", found, format_args!("the {expected} tokens of the stage"));
@@ -125,7 +130,7 @@ fn steps(document: &PlanDocument, findings: &mut Findings) {
     }
 }
 
-/// R12, and of R13 the part about diffusion steps.
+/// R12, and the diffusion steps of R13.
 fn diffusion(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
     let limit = match document.schedule.limit(registry) {
         Ok(limit) => limit,
@@ -148,7 +153,7 @@ fn diffusion(document: &PlanDocument, registry: &Registry, findings: &mut Findin
     }
 }
 
-/// What would be right, if `steps` is not.
+/// Returns the valid range if `steps` is outside of it.
 fn misfit(steps: u64, limit: TimestepLimit) -> Option<String> {
     match diffusion_steps(steps) {
         Err(_) => Some("1 to 1000".to_owned()),
@@ -156,13 +161,13 @@ fn misfit(steps: u64, limit: TimestepLimit) -> Option<String> {
     }
 }
 
-/// R13.
+/// R13, except for the diffusion steps.
 fn detail(document: &PlanDocument, findings: &mut Findings) {
     for (position, step) in document.steps.iter().enumerate() {
         let Some(detail) = step.detail else { continue };
         let role = document.stages.get(count(step.stage)).map(|stage| stage.role);
         if role == Some(Role::Generation) {
-            let expected = "none, as only reconstruction steps have detail";
+            let expected = "none; only reconstruction steps have detail";
             findings.add(
                 Rule::Detail,
                 format_args!("steps[{position}].detail"),
@@ -171,7 +176,7 @@ fn detail(document: &PlanDocument, findings: &mut Findings) {
             );
         }
         if !(1..=step.tokens).contains(&detail.tokens) {
-            let expected = format_args!("1 to the {} tokens of the step", step.tokens);
+            let expected = format_args!("1 to {}, the number of tokens of the step", step.tokens);
             findings.add(Rule::Detail, format_args!("steps[{position}].detail.tokens"), detail.tokens, expected);
         }
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use super::{Job, Observer, SampleError, Sampler, Settings, StepEvent};
 use crate::detail::Candidates;
 use crate::{
-    Capability, Denoise, FeatureRows, MaskedGenerator, Noise, NoiseSource, StreamPurpose, Role, Row, Seed, Step, Stream,
-    Targets, TokenIndex,
+    Capability, Denoise, FeatureRows, HeadRow, MaskedGenerator, Noise, NoiseSource, Role, Seed, Step, Stream,
+    StreamPurpose, Targets, TokenIndex,
 };
 
 /// A batch of images to generate: jobs, settings, and optionally an observer, a source of noise and a seed of the
@@ -221,11 +221,11 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
     }
 
     /// Returns the rows of a step, with group 1 for the picked tokens and group 0 for all others.
-    fn rows(&self, targets: &Targets, picked: &[Vec<usize>]) -> Vec<Row> {
+    fn rows(&self, targets: &Targets, picked: &[Vec<usize>]) -> Vec<HeadRow> {
         let mut rows = Vec::with_capacity(targets.rows().len());
         for ((job, tokens), picked) in self.jobs.iter().zip(targets.by_image()).zip(picked) {
             let first = rows.len();
-            rows.extend(tokens.iter().map(|&token| Row { image: job.image, token, group: 0 }));
+            rows.extend(tokens.iter().map(|&token| HeadRow { image: job.image, token, group: 0 }));
             for &position in picked {
                 rows[first + position].group = 1;
             }

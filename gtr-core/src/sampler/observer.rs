@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use crate::{MaskedGenerator, Row, Step, Targets, Timesteps};
+use crate::{HeadRow, MaskedGenerator, Step, Targets, Timesteps};
 
 /// A completed AR step.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct StepEvent<'a, G: MaskedGenerator> {
     /// For each image, the positions among its targets of the tokens that the detail rule picked.
     pub picked: &'a [Vec<usize>],
     /// Input rows of the diffusion head, in the order of [`Targets::rows`].
-    pub rows: &'a [Row],
+    pub rows: &'a [HeadRow],
     /// Guidance scale of the step.
     pub guidance: f64,
     /// Timesteps of the step: first those of the other tokens, then those of the picked tokens, if any.

@@ -28,7 +28,7 @@ pub use self::parts::{Axis, Band, Marks, Point, Series};
 use crate::area::Area;
 use crate::labels::Labels;
 use crate::palette::{INK, RULE, SOFT};
-use crate::scale::{Scale, name};
+use crate::scale::{AxisScale, name};
 use crate::svg::{Anchor, Look, Svg, Type};
 
 /// Height of letters.
@@ -60,8 +60,8 @@ pub struct Chart {
 #[derive(Clone, Copy)]
 struct Plot {
     area: Area,
-    x: Scale,
-    y: Scale,
+    x: AxisScale,
+    y: AxisScale,
 }
 
 impl Plot {
@@ -110,7 +110,7 @@ impl Chart {
     }
 
     /// Room above, right of, below and left of the plot.
-    fn margins(&self, area: Area, y: Scale) -> [f64; 4] {
+    fn margins(&self, area: Area, y: AxisScale) -> [f64; 4] {
         let listed = if self.listed().is_empty() { 0.0 } else { SMALL * 1.7 };
         let title = if self.title.is_empty() { SMALL * 0.6 } else { TITLE * 1.7 };
         let numbers = if self.x.bare { 0.0 } else { SMALL * 1.7 };

@@ -1,7 +1,7 @@
 //! What a plot is made of.
 
 use crate::palette::Colour;
-use crate::scale::{Kind, Scale};
+use crate::scale::{AxisScale, Kind};
 
 /// An axis.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,10 +48,10 @@ impl Axis {
         Self { bare: true, ..self }
     }
 
-    pub(super) fn scale(&self, values: impl IntoIterator<Item = f64>) -> Scale {
+    pub(super) fn scale(&self, values: impl IntoIterator<Item = f64>) -> AxisScale {
         match self.range {
-            Some((from, to)) => Scale::new(self.kind, from, to),
-            None => Scale::around(self.kind, values),
+            Some((from, to)) => AxisScale::new(self.kind, from, to),
+            None => AxisScale::around(self.kind, values),
         }
     }
 }

@@ -16,10 +16,10 @@ use self::curves::Ends;
 use self::growth::Growth;
 use crate::Error;
 use crate::area::Area;
+use crate::config_text::config_text;
 use crate::palette::SOFT;
 use crate::svg::{Svg, Type};
 use crate::table::count;
-use crate::config_text::config_text;
 
 /// Around all.
 const MARGIN: f64 = 26.0;

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{check, page};
 use crate::Error;
+use crate::config_text::config_text;
 use crate::gaps::{gaps, is_measured};
 use crate::loss::FieldLoss;
-use crate::config_text::config_text;
 
 pub(super) const SCRIPT: &str = include_str!("assets/plan.js");
 
@@ -40,12 +40,12 @@ struct Side {
     gaps: Vec<Option<f64>>,
     /// What the image loses, where that is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    loss: Option<Lost>,
+    loss: Option<PlanLoss>,
 }
 
 /// What a plan loses on the image, in nats.
 #[derive(Serialize)]
-struct Lost {
+struct PlanLoss {
     field: String,
     total: f64,
     /// Of each AR step.
@@ -121,12 +121,12 @@ impl Side {
             evaluations: plan.steps().iter().map(|step| Evaluations::of(plan, step)).collect(),
             guidance: guidance(plan),
             gaps: after_steps,
-            loss: loss.as_ref().map(Lost::of),
+            loss: loss.as_ref().map(PlanLoss::of),
         }
     }
 }
 
-impl Lost {
+impl PlanLoss {
     fn of(FieldLoss { loss, field }: &FieldLoss) -> Self {
         Self { field: field.clone(), total: loss.total, steps: loss.steps.clone(), tokens: loss.tokens.clone() }
     }

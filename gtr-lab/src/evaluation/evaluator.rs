@@ -72,7 +72,7 @@ impl fmt::Debug for Options<'_> {
 /// ```
 /// use gtr_backends::judge::{Bootstrap, Reference};
 /// use gtr_core::{Registry, preset};
-/// use gtr_lab::evaluation::{Evaluator, Identity, ImageSet, Options, EvaluationRow, SampleSize, Subject};
+/// use gtr_lab::evaluation::{Evaluator, Identity, ImageSet, Options, EvaluationRow, Scorer, Subject};
 /// use gtr_lab::model::ClassModel;
 ///
 /// let device = gtr_backends::Device::Cpu;
@@ -84,7 +84,7 @@ impl fmt::Debug for Options<'_> {
 /// let plan = evaluator.plan(&preset::find("gtr-8")?.schedule)?.plan;
 /// let guidance = evaluator.guidance(None)?;
 /// let subjects = [Subject { name: "gtr-8".to_owned(), plan, guidance, temperature: 1.0 }];
-/// let scale = SampleSize {
+/// let scale = Scorer {
 ///     reference: evaluator.reference(Reference::All),
 ///     bootstrap: Bootstrap { resamples: 20, ..Bootstrap::default() },
 /// };

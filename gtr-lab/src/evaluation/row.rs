@@ -40,14 +40,14 @@ pub struct Made {
 
 /// Reference of the scores, and the bootstrap of their intervals.
 #[derive(Clone, Debug)]
-pub struct SampleSize {
+pub struct Scorer {
     /// Feature statistics of the real images.
     pub reference: Frechet,
     /// Resampling for the intervals.
     pub bootstrap: Bootstrap,
 }
 
-impl SampleSize {
+impl Scorer {
     /// Computes the scores of an observation.
     ///
     /// # Errors
@@ -61,12 +61,12 @@ impl EvaluationRow {
     /// Generates and scores images of each subject.
     ///
     /// # Errors
-    /// Errors of [`Evaluator::observe`] and [`SampleSize::scores`].
+    /// Errors of [`Evaluator::observe`] and [`Scorer::scores`].
     pub fn all(
         evaluator: &mut Evaluator<'_>,
         subjects: &[Subject],
         images: &ImageSet,
-        scale: &SampleSize,
+        scale: &Scorer,
     ) -> Result<Vec<Self>, Error> {
         let observations = evaluator.observe(subjects, images)?;
         let row = |(subject, observation): (&Subject, &Observation)| {
@@ -97,7 +97,7 @@ impl EvaluationRow {
     ///
     /// # Errors
     /// [`Error::Failure`] if there are too few images for a distance.
-    pub fn external(images: &ExternalImages, scale: &SampleSize) -> Result<Self, Error> {
+    pub fn external(images: &ExternalImages, scale: &Scorer) -> Result<Self, Error> {
         let scores = Scores::of(&images.verdicts, images.labels.as_deref(), &scale.reference, &scale.bootstrap);
         let scores = scores.map_err(|error| Error::failure(&images.name, &error))?;
         Ok(Self { name: images.name.clone(), scores, made: None })

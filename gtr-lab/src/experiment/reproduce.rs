@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Experiment;
 use crate::Error;
-use crate::evaluation::{Evaluator, ImageSet, EvaluationRow, SampleSize, Subject, told};
+use crate::evaluation::{EvaluationRow, Evaluator, ImageSet, Scorer, Subject, told};
 
 /// Rows that were repeated with several seeds.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl MoreSeeds {
         experiment: &Experiment,
         evaluator: &mut Evaluator<'_>,
         subjects: &[Subject],
-        (images, scale): (&ImageSet, &SampleSize),
+        (images, scale): (&ImageSet, &Scorer),
     ) -> Result<Option<Self>, Error> {
         let Some(asked) = &experiment.again else { return Ok(None) };
         let named = |name: &String| subjects.iter().find(|subject| subject.name == *name).cloned();

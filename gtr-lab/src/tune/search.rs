@@ -10,7 +10,7 @@ use super::halving::{Halving, Round};
 use super::held_out::{DataSplit, HeldOut};
 use super::search_space::{BASELINE, Candidate, Space};
 use crate::Error;
-use crate::evaluation::{Evaluator, ImageSet, Observation, EvaluationRow, SampleSize, Subject};
+use crate::evaluation::{EvaluationRow, Evaluator, ImageSet, Observation, Scorer, Subject};
 
 /// Number of classes.
 const CLASSES: u32 = 10;
@@ -113,7 +113,7 @@ impl<'r> Search<'_, 'r> {
         bootstrap: Bootstrap,
     ) -> Result<Vec<EvaluationRow>, Error> {
         let DataSplit { seeds, reference } = held_out.split();
-        let scale = SampleSize { reference: self.evaluator.reference(*reference), bootstrap };
+        let scale = Scorer { reference: self.evaluator.reference(*reference), bootstrap };
         let images = ImageSet::new(count, seeds, CLASSES)?;
         self.evaluator.notes().say(format_args!("final figure: {} each", gtr_draw::table::count(count, "image")));
         self.evaluator.expect(0.0);

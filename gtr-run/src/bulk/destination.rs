@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout::Layout;
+use super::layout::FolderLayout;
 use super::shard::Shard;
-use super::store::Store;
+use super::store::ShardStore;
 use crate::folder::check_folder;
 use crate::path::is_npz;
 use crate::target::Target;
@@ -21,13 +21,13 @@ pub enum Before {
     Replace,
 }
 
-/// Settings of a [`Place`].
+/// Settings of a [`BulkDestination`].
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// A folder, or a `.npz` archive. The images of an archive are stored in a folder next to it until it is written.
     pub out: &'a Path,
     /// Layout of the folder.
-    pub layout: Layout,
+    pub layout: FolderLayout,
     /// Shard to generate.
     pub shard: Shard,
     /// Treatment of the results of an earlier run.
@@ -38,15 +38,15 @@ pub struct Request<'a> {
 
 /// Destination of many images.
 #[derive(Debug)]
-pub struct Place {
+pub struct BulkDestination {
     /// Folder of the images.
-    pub store: Store,
+    pub store: ShardStore,
     /// Archive to write when all images are finished.
     pub npz: Option<PathBuf>,
     /// Shard to generate.
     pub shard: Shard,
     /// Layout of the folder.
-    pub layout: Layout,
+    pub layout: FolderLayout,
     /// True if an earlier run has finished the archive.
     pub finished: bool,
     /// True if the shard is locked; false with --no-lock.
@@ -55,7 +55,7 @@ pub struct Place {
     pub metadata: Option<Vec<String>>,
 }
 
-impl Place {
+impl BulkDestination {
     /// Checks that the images can be written, before a model is loaded.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Place {
         // A trailing slash marks a folder, regardless of its extension.
         check_folder(&if npz { folder.join("") } else { folder.clone() })?;
         Ok(Self {
-            store: Store::at(&folder, notes.clone()),
+            store: ShardStore::at(&folder, notes.clone()),
             npz: npz.then(|| out.to_owned()),
             shard,
             layout,

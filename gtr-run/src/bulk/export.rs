@@ -9,7 +9,7 @@ use gtr_backends::raster::Raster;
 use serde_json::json;
 
 use super::gather::{Finished, Gathered};
-use super::layout::Layout;
+use super::layout::FolderLayout;
 use super::quad::quad;
 use crate::Error;
 use crate::folder::{check_folder, make_folder};
@@ -23,7 +23,7 @@ pub const LABELS: &str = "labels.jsonl";
 
 /// Destination of an export.
 #[derive(Debug)]
-pub enum Destination {
+pub enum MergeOutput {
     /// A folder of PNG files.
     Folder(PathBuf),
     /// A `.npz` archive of NumPy arrays.
@@ -35,7 +35,7 @@ pub enum Destination {
     },
 }
 
-impl Destination {
+impl MergeOutput {
     /// Checks that the run can be written, before it is read. A folder must be new, empty, or that of the run.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Destination {
 fn to_folder(gathered: &Gathered, folder: &Path) -> Result<(), Error> {
     let run = gathered.run();
     make_folder(folder)?;
-    if run.layout == Layout::Dpg {
+    if run.layout == FolderLayout::Dpg {
         return to_grids(gathered, folder);
     }
     let (folders, files) = run.surroundings(&(0..run.numbering.images()));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::layout::{Layout, compbench_file};
+use super::layout::{FolderLayout, compbench_file};
 use super::manifest::Run;
 use crate::series::{Subjects, file_name, previous};
 
@@ -12,18 +12,18 @@ impl Run {
     pub fn file(&self, position: u64) -> PathBuf {
         let (prompt, sample) = (self.numbering.subject(position), self.numbering.sample(position));
         match (self.layout, &self.subjects) {
-            (Layout::Geneval, _) => format!("{prompt:05}/samples/{sample:04}.png").into(),
-            (Layout::Compbench, Subjects::Prompts(prompts)) => {
+            (FolderLayout::Geneval, _) => format!("{prompt:05}/samples/{sample:04}.png").into(),
+            (FolderLayout::Compbench, Subjects::Prompts(prompts)) => {
                 Path::new("samples").join(compbench_file(&prompts[prompt], position))
             }
-            (Layout::Dpg, _) => format!("samples/{}_{sample}.png", self.dpg_name(prompt)).into(),
-            (Layout::Flat | Layout::Compbench, _) => file_name(self.numbering.number(position)).into(),
+            (FolderLayout::Dpg, _) => format!("samples/{}_{sample}.png", self.dpg_name(prompt)).into(),
+            (FolderLayout::Flat | FolderLayout::Compbench, _) => file_name(self.numbering.number(position)).into(),
         }
     }
 
     /// Returns the existing files of images at some positions, each with its position.
     pub(super) fn files_there(&self, folder: &Path, positions: &Range<u64>) -> Vec<(u64, PathBuf)> {
-        if self.layout == Layout::Flat {
+        if self.layout == FolderLayout::Flat {
             return previous::files(folder, self.numbering, positions);
         }
         let file = |position| (position, folder.join(self.file(position)));
@@ -36,9 +36,9 @@ impl Run {
             return (Vec::new(), Vec::new());
         }
         match self.layout {
-            Layout::Flat => (Vec::new(), Vec::new()),
-            Layout::Compbench | Layout::Dpg => (vec!["samples".into()], Vec::new()),
-            Layout::Geneval => {
+            FolderLayout::Flat => (Vec::new(), Vec::new()),
+            FolderLayout::Compbench | FolderLayout::Dpg => (vec!["samples".into()], Vec::new()),
+            FolderLayout::Geneval => {
                 let prompts = self.numbering.subject(range.start)..=self.numbering.subject(range.end - 1);
                 let folders = prompts.clone().map(|prompt| format!("{prompt:05}/samples").into()).collect();
                 let lines = self.metadata.iter().flatten().enumerate().filter(|(prompt, _)| prompts.contains(prompt));
@@ -50,7 +50,7 @@ impl Run {
         }
     }
 
-    /// Returns the name of a prompt in DPG-Bench. [`Layout::problem`] guarantees that all prompts have names.
+    /// Returns the name of a prompt in DPG-Bench. [`FolderLayout::problem`] guarantees that all prompts have names.
     pub fn dpg_name(&self, prompt: usize) -> &str {
         self.metadata.as_ref().map_or("", |names| &names[prompt])
     }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::bulk::checksum::Checksum;
 
-    fn run(layout: Layout, prompts: &[&str], metadata: Option<&[&str]>, count: u64) -> Run {
+    fn run(layout: FolderLayout, prompts: &[&str], metadata: Option<&[&str]>, count: u64) -> Run {
         let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
         Run {
             plan_sha256: Checksum::of(b""),
@@ -84,15 +84,15 @@ mod tests {
     #[test]
     fn file_names_are_those_of_the_scorers() {
         let prompts = ["a green bench and a blue bowl", "two boys"];
-        let bench = run(Layout::Compbench, &prompts, None, 10);
+        let bench = run(FolderLayout::Compbench, &prompts, None, 10);
         assert_eq!(problem(&bench), None);
         assert_eq!(bench.file(0), Path::new("samples/a green bench and a blue bowl_000000.png"));
         assert_eq!(bench.file(13), Path::new("samples/two boys_000013.png"));
-        let dpg = run(Layout::Dpg, &prompts, Some(&["0", "partiprompts203"]), 4);
+        let dpg = run(FolderLayout::Dpg, &prompts, Some(&["0", "partiprompts203"]), 4);
         assert_eq!(problem(&dpg), None);
         assert_eq!(dpg.file(6), Path::new("samples/partiprompts203_2.png"));
         let lines = ["{\"prompt\":\"a\"}", "{\"prompt\":\"b\"}"];
-        let geneval = run(Layout::Geneval, &prompts, Some(&lines), 4);
+        let geneval = run(FolderLayout::Geneval, &prompts, Some(&lines), 4);
         assert_eq!(geneval.file(6), Path::new("00001/samples/0002.png"));
         let (folders, files) = geneval.surroundings(&(4..8));
         assert_eq!(folders, [Path::new("00001/samples")]);
@@ -102,19 +102,22 @@ mod tests {
     #[test]
     fn prompts_that_do_not_fit_a_name_are_refused() {
         for prompt in ["a_b", "a/b", "../b", "a\nb", "", &"a".repeat(300)] {
-            let said = problem(&run(Layout::Compbench, &["fine", prompt], None, 1)).unwrap();
+            let said = problem(&run(FolderLayout::Compbench, &["fine", prompt], None, 1)).unwrap();
             assert!(said.starts_with("--layout compbench: prompt 2 has "), "{said}");
         }
         for name in ["", "a.b", "../a", "a/b"] {
-            let said = problem(&run(Layout::Dpg, &["fine"], Some(&[name]), 4)).unwrap();
+            let said = problem(&run(FolderLayout::Dpg, &["fine"], Some(&[name]), 4)).unwrap();
             assert!(said.contains("invalid name of the prompt file"), "{said}");
         }
-        assert!(problem(&run(Layout::Dpg, &["fine"], Some(&["a"]), 3)).unwrap().contains("--samples 4"));
-        assert!(problem(&run(Layout::Dpg, &["fine"], None, 4)).unwrap().contains("needs --prompts"));
+        assert!(problem(&run(FolderLayout::Dpg, &["fine"], Some(&["a"]), 3)).unwrap().contains("--samples 4"));
+        assert!(problem(&run(FolderLayout::Dpg, &["fine"], None, 4)).unwrap().contains("needs --prompts"));
         let classes = Subjects::Classes(vec![1]);
-        let numbering = run(Layout::Compbench, &["a"], None, 1).numbering;
+        let numbering = run(FolderLayout::Compbench, &["a"], None, 1).numbering;
         assert!(
-            Layout::Compbench.problem(&classes, None, numbering).unwrap().contains("--prompt or --prompts is required")
+            FolderLayout::Compbench
+                .problem(&classes, None, numbering)
+                .unwrap()
+                .contains("--prompt or --prompts is required")
         );
     }
 }

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use super::checksum::Checksum;
 use super::manifest::{Manifest, Run};
 use super::shard::Shard;
-use super::store::Store;
+use super::store::ShardStore;
 use crate::reading::{self, read_regular};
 use crate::{Error, Notes};
 
 /// The shards of a run, in order.
 #[derive(Debug)]
 pub struct Gathered {
-    parts: Vec<(Store, Manifest)>,
+    parts: Vec<(ShardStore, Manifest)>,
 }
 
 /// A finished image according to a manifest.
@@ -54,9 +54,9 @@ impl Gathered {
     /// # Errors
     /// [`Error::Failure`] if there are no manifests, if one cannot be read, or if they belong to different runs.
     pub fn read(folders: &[PathBuf]) -> Result<Self, Error> {
-        let mut parts: Vec<(Store, Manifest)> = Vec::new();
+        let mut parts: Vec<(ShardStore, Manifest)> = Vec::new();
         for folder in folders {
-            let store = Store::at(folder, Notes::none());
+            let store = ShardStore::at(folder, Notes::none());
             for shard in store.shards()? {
                 let path = store.manifest(shard);
                 let manifest = Manifest::read(&path)?;

@@ -7,7 +7,7 @@ use std::thread;
 use gtr_backends::Picture;
 
 use super::part::Part;
-use super::store::Store;
+use super::store::ShardStore;
 use crate::{Error, Interrupt, Notes};
 
 /// Number of batches in the write queue. A longer queue only uses more memory.
@@ -62,7 +62,7 @@ pub fn make(
 /// # Errors
 /// [`Error::Failure`] if the folder has shards and `overwrite` is not set, or if a shard cannot be removed.
 pub fn clear(folder: &Path, overwrite: bool, notes: &Notes) -> Result<(), Error> {
-    let store = Store::at(folder, notes.clone());
+    let store = ShardStore::at(folder, notes.clone());
     if !store.is_begun() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use crate::series::{Numbering, Subjects};
 /// Layout of the files of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Layout {
+pub enum FolderLayout {
     /// 00000.png: one file per image, named by its number.
     Flat,
     /// 00000/metadata.jsonl and 00000/samples/0000.png: one folder per prompt, for GenEval.
@@ -22,7 +22,7 @@ pub enum Layout {
 /// Largest length of a file name, in bytes.
 const LONGEST_NAME: usize = 255;
 
-impl Layout {
+impl FolderLayout {
     /// Returns the metadata of the prompts that the layout needs: lines of GenEval, or names of DPG-Bench.
     pub fn metadata(self, prompts: Vec<Prompt>) -> Option<Vec<String>> {
         match self {
@@ -36,21 +36,26 @@ impl Layout {
     pub fn problem(self, subjects: &Subjects, metadata: Option<&[String]>, numbering: Numbering) -> Option<String> {
         match (self, subjects, metadata) {
             (Self::Flat, ..) | (Self::Geneval, _, Some(_)) => None,
-            (Self::Geneval, _, None) => Some("--layout geneval needs --prompts: the metadata.jsonl of GenEval".to_owned()),
+            (Self::Geneval, _, None) => {
+                Some("--layout geneval needs --prompts: the metadata.jsonl of GenEval".to_owned())
+            }
             (Self::Compbench, Subjects::Prompts(prompts), _) => {
                 (1..).zip(prompts).find_map(|(number, prompt)| compbench_problem(number, prompt))
             }
             (Self::Compbench, ..) => {
                 Some("--layout compbench names files by their prompts: --prompt or --prompts is required".to_owned())
             }
-            (Self::Dpg, _, None) => {
-                Some("--layout dpg needs --prompts: the folder dpg_bench/prompts of DPG-Bench, one NAME.txt per prompt".to_owned())
-            }
+            (Self::Dpg, _, None) => Some(
+                "--layout dpg needs --prompts: the folder dpg_bench/prompts of DPG-Bench, one NAME.txt per prompt"
+                    .to_owned(),
+            ),
             (Self::Dpg, _, Some(_)) if !matches!(numbering.count(), 1 | 4) => {
                 Some("--layout dpg writes grids of four images or single images: expected --samples 4 or 1".to_owned())
             }
             (Self::Dpg, _, Some(names)) => names.iter().find(|name| !is_dpg_name(name)).map(|name| {
-                format!("--layout dpg: invalid name of the prompt file {name:?}.txt: expected letters, digits, `_` and `-`")
+                format!(
+                    "--layout dpg: invalid name of the prompt file {name:?}.txt: expected letters, digits, `_` and `-`"
+                )
             }),
         }
     }

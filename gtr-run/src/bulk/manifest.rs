@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::checksum::Checksum;
-use super::layout::Layout;
+use super::layout::FolderLayout;
 use super::shard::Shard;
 use crate::Error;
 use crate::reading::{self, open_regular};
@@ -32,7 +32,7 @@ pub struct Run {
     /// Seed, guidance and the other settings in the metadata of each PNG file.
     pub settings: Value,
     /// Layout of the files.
-    pub layout: Layout,
+    pub layout: FolderLayout,
     /// Numbering of the images.
     pub numbering: Numbering,
     /// Classes or prompts of the images.
@@ -184,7 +184,7 @@ mod tests {
             plan_sha256: Checksum::of(b"plan"),
             model_sha256: Checksum::of(b"model"),
             settings: json!({ "seed": 3, "cfg": 1.5 }),
-            layout: Layout::Flat,
+            layout: FolderLayout::Flat,
             numbering: serde_json::from_value(json!({ "subjects": 2, "count": 10, "first": 0, "balanced": true }))
                 .unwrap(),
             subjects: Subjects::Classes(vec![4, 7]),

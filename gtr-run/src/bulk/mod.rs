@@ -13,30 +13,30 @@
 //! | `gather.rs`, `export.rs`, `quad.rs` | merging: checks all shards, then writes a folder, grids of four images, or a NumPy archive |
 
 mod checksum;
+mod destination;
 mod export;
 mod files;
 mod gather;
-mod owner;
+mod generate;
 mod layout;
 mod lock;
-mod generate;
 mod manifest;
+mod owner;
 mod part;
-mod destination;
 pub mod prompts;
 mod quad;
 mod shard;
 mod store;
 
 pub use self::checksum::Checksum;
-pub use self::export::{Destination, LABELS};
+pub use self::destination::{Before, BulkDestination, Request};
+pub use self::export::{LABELS, MergeOutput};
 pub use self::gather::{Finished, Gathered};
-pub use self::owner::Holder;
-pub use self::layout::Layout;
-pub use self::lock::{Lock, Taken};
 pub use self::generate::{clear, make};
+pub use self::layout::FolderLayout;
+pub use self::lock::{Lock, Taken};
 pub use self::manifest::{Manifest, Run};
+pub use self::owner::Holder;
 pub use self::part::Part;
-pub use self::destination::{Before, Place, Request};
 pub use self::shard::{Shard, ShardChoice};
-pub use self::store::Store;
+pub use self::store::ShardStore;

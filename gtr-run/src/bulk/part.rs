@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use gtr_backends::Picture;
 
 use super::checksum::Checksum;
+use super::destination::{Before, BulkDestination};
 use super::export::LABELS;
 use super::lock::Lock;
 use super::manifest::{Manifest, Run};
-use super::destination::{Before, Place};
 use super::shard::Shard;
-use super::store::Store;
+use super::store::ShardStore;
 use crate::folder::make_folder;
 use crate::reading::read_regular;
 use crate::series::{Recipe, previous};
@@ -30,7 +30,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// A shard that only this process is generating.
 #[derive(Debug)]
 pub struct Part {
-    store: Store,
+    store: ShardStore,
     manifest: Manifest,
     recipe: Recipe,
     scale: usize,
@@ -44,7 +44,12 @@ impl Part {
     /// # Errors
     /// [`Error::Failure`] if the folder has shards or files of another run, or of this run with `Before::Refuse`; if another process
     /// is generating the shard; or if a file cannot be written.
-    pub fn open(place: &Place, before: Before, run: Run, (recipe, scale): (Recipe, usize)) -> Result<Self, Error> {
+    pub fn open(
+        place: &BulkDestination,
+        before: Before,
+        run: Run,
+        (recipe, scale): (Recipe, usize),
+    ) -> Result<Self, Error> {
         let (store, shard) = (&place.store, place.shard);
         store.create()?;
         let lock = if place.locks { Some(Lock::take(&store.lock(shard), store.notes())?) } else { None };
@@ -180,7 +185,7 @@ impl Part {
 }
 
 /// Returns an error if a shard in the folder is from another run.
-fn check(store: &Store, manifest: &Manifest, other: Shard) -> Result<(), Error> {
+fn check(store: &ShardStore, manifest: &Manifest, other: Shard) -> Result<(), Error> {
     let folder = store.folder().display();
     if other.of() != manifest.shard.of() {
         let (there, here) = (other.of(), manifest.shard.of());

@@ -13,12 +13,12 @@ use crate::{Error, Notes};
 
 /// A folder with images, and with manifests and locks in its subfolder `shards`.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct ShardStore {
     folder: PathBuf,
     notes: Notes,
 }
 
-impl Store {
+impl ShardStore {
     /// Returns the store at a folder, which may not exist yet.
     pub fn at(folder: &Path, notes: Notes) -> Self {
         Self { folder: folder.to_owned(), notes }

@@ -44,8 +44,8 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| reading::failed(path, &error))?;
-        let zip = ZipArchive::new(BufReader::new(file))
-            .map_err(|error| reading::not_a("a NumPy archive", path, &error))?;
+        let zip =
+            ZipArchive::new(BufReader::new(file)).map_err(|error| reading::not_a("a NumPy archive", path, &error))?;
         Ok(Self { name, zip })
     }
 

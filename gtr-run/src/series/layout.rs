@@ -6,7 +6,7 @@ use super::numbering::Numbering;
 
 /// Size of a sheet, and the cell of each image.
 #[derive(Clone, Copy, Debug)]
-pub struct Layout {
+pub struct SheetLayout {
     columns: u64,
     rows: u64,
     order: Order,
@@ -23,7 +23,7 @@ enum Order {
     Reconstructions,
 }
 
-impl Layout {
+impl SheetLayout {
     /// Arranges all images of a run and their reconstructions.
     pub fn new(numbering: Numbering, reconstructions: u32) -> Self {
         let images = numbering.images();
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn cells(subjects: usize, count: u64, reconstructions: u32) -> ((usize, usize), Vec<(usize, usize)>) {
-        let layout = Layout::new(Numbering::new(subjects, count, ImageIndex(0), false).unwrap(), reconstructions);
+        let layout = SheetLayout::new(Numbering::new(subjects, count, ImageIndex(0), false).unwrap(), reconstructions);
         let images = subjects as u64 * count;
         let all = (0..images).flat_map(|image| (0..reconstructions).map(move |number| (image, number)));
         (layout.size(), all.map(|(image, number)| layout.cell(image, number.into())).collect())

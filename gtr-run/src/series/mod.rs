@@ -8,15 +8,15 @@
 //! | `earlier.rs` | the files of earlier runs in a folder |
 //! | `series.rs` | the writer of a sheet or a folder |
 
-mod reproduce;
-pub(crate) mod previous;
 mod layout;
 mod numbering;
+pub(crate) mod previous;
 mod record;
+mod reproduce;
 #[expect(clippy::module_inception, reason = "the other files are what it is made of")]
 mod writer;
 
-pub use self::layout::Layout;
+pub use self::layout::SheetLayout;
 pub use self::numbering::{Numbering, Subjects, file_name};
 pub use self::record::{Inpainting, Parameters, Recipe, Recorded, recorded};
-pub use self::writer::{Place, Series};
+pub use self::writer::{Series, SeriesDestination};

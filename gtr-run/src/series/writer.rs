@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use gtr_backends::Picture;
 
-use super::previous;
-use super::layout::Layout;
+use super::layout::SheetLayout;
 use super::numbering::{Numbering, file_name};
+use super::previous;
 use super::record::{Parameters, Recipe};
 use crate::Error;
 use crate::folder::{check_folder, make_folder};
@@ -19,19 +19,19 @@ const MOST_ON_A_SHEET: u64 = 10_000;
 
 /// Destination of the images.
 #[derive(Debug)]
-pub enum Place {
+pub enum SeriesDestination {
     /// One file with all images.
     File {
         /// File of the sheet.
         target: Target,
         /// Arrangement of the images.
-        layout: Layout,
+        layout: SheetLayout,
     },
     /// A folder with one file per image.
     Folder(PathBuf),
 }
 
-impl Place {
+impl SeriesDestination {
     /// Checks that the images can be written to `out`, before any is generated. `reconstructions` is the number per image.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Place {
                 "a sheet has at most {MOST_ON_A_SHEET} images, found {images}: use a folder as --out"
             )));
         }
-        Ok(Self::File { target, layout: Layout::new(numbering, reconstructions) })
+        Ok(Self::File { target, layout: SheetLayout::new(numbering, reconstructions) })
     }
 
     /// Creates the folder. Unless `overwrite` is set, checks that it has no files of another run; `scale` is the enlargement of the
@@ -88,14 +88,14 @@ impl Place {
 pub struct Series {
     numbering: Numbering,
     recipe: Recipe,
-    place: Place,
+    place: SeriesDestination,
     sheet: Sheet,
     scale: Option<usize>,
 }
 
 impl Series {
     /// Creates a writer before the first image. If `scale` is `None`, small images on a sheet are enlarged.
-    pub fn new(numbering: Numbering, place: Place, recipe: Recipe, scale: Option<usize>) -> Self {
+    pub fn new(numbering: Numbering, place: SeriesDestination, recipe: Recipe, scale: Option<usize>) -> Self {
         Self { numbering, recipe, place, sheet: Sheet::default(), scale }
     }
 
@@ -107,10 +107,10 @@ impl Series {
         let scale = *self.scale.get_or_insert_with(|| default_scale(&self.place, picture));
         self.recipe.parameters.scale = Some(scale);
         match &self.place {
-            Place::File { layout, .. } => {
+            SeriesDestination::File { layout, .. } => {
                 self.sheet.place(&Bitmap::of(picture, scale), layout.cell(position, variant), layout.size())
             }
-            Place::Folder(folder) => {
+            SeriesDestination::Folder(folder) => {
                 let png = self.recipe.png(self.numbering, position, picture, scale)?;
                 Target::new(&folder.join(file_name(self.numbering.number(position))))?.write(&png)
             }
@@ -119,7 +119,7 @@ impl Series {
 
     /// Returns true if each image is written immediately.
     pub fn is_in_folder(&self) -> bool {
-        matches!(self.place, Place::Folder(_))
+        matches!(self.place, SeriesDestination::Folder(_))
     }
 
     /// Writes the sheet, if any, and returns the settings of the run.
@@ -127,7 +127,7 @@ impl Series {
     /// # Errors
     /// [`Error::Failure`] if the sheet cannot be written.
     pub fn finish(self) -> Result<Parameters, Error> {
-        if let (Place::File { target, .. }, Some(bitmap)) = (&self.place, self.sheet.finish()) {
+        if let (SeriesDestination::File { target, .. }, Some(bitmap)) = (&self.place, self.sheet.finish()) {
             target.write(&bitmap.png(&self.recipe.texts())?)?;
         }
         Ok(self.recipe.parameters)
@@ -135,9 +135,9 @@ impl Series {
 }
 
 /// Returns the default scale. Images in a folder are not enlarged.
-fn default_scale(place: &Place, picture: &Picture) -> usize {
+fn default_scale(place: &SeriesDestination, picture: &Picture) -> usize {
     match place {
-        Place::File { layout, .. } => layout.scale(picture),
-        Place::Folder(_) => 1,
+        SeriesDestination::File { layout, .. } => layout.scale(picture),
+        SeriesDestination::Folder(_) => 1,
     }
 }

@@ -18,7 +18,7 @@ use crate::args::{BenchArgs, BenchFormat, SelectedSchedule};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use gtr_draw::table::{Align, Rows};
+use gtr_draw::table::{Align, TableRows};
 
 /// Runs the command.
 pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
@@ -26,7 +26,7 @@ pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus,
     let (files, compute) = (model.files(), model.compute()?);
     let generator = catalogue.families.open(&model.model, &OpenOptions::new(files, compute))?;
     let spec = generator.spec();
-    let subject = Subject { arch: spec.arch, guidance: spec.guidance, picture: generator.picture_operations() };
+    let subject = BenchModel { arch: spec.arch, guidance: spec.guidance, picture: generator.picture_operations() };
     // The cost does not depend on the text.
     let input = |image: u32| match spec.classes {
         Some(classes) => PromptInput::Class(image % u32::try_from(classes).unwrap_or(u32::MAX).max(1)),
@@ -46,7 +46,7 @@ pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus,
 
 /// Properties of the benchmarked model.
 #[derive(Debug)]
-struct Subject {
+struct BenchModel {
     arch: ArchSpec,
     /// Default guidance scale.
     guidance: Option<f64>,
@@ -56,7 +56,7 @@ struct Subject {
 
 /// All measurements.
 #[derive(Debug, Serialize)]
-struct Report {
+struct BenchReport {
     model: String,
     random_weights: bool,
     dtype: &'static str,
@@ -92,9 +92,9 @@ fn time<G>(
     args: &BenchArgs,
     mut generator: Timed<G>,
     prompts: &[G::Prompt],
-    subject: &Subject,
+    subject: &BenchModel,
     registry: &Registry,
-) -> Result<Report, CliError>
+) -> Result<BenchReport, CliError>
 where
     G: MaskedGenerator<Error = BackendError>,
 {
@@ -144,7 +144,7 @@ where
             share: rate / machine.rate,
         });
     }
-    Ok(Report {
+    Ok(BenchReport {
         model: args.model.model.clone(),
         random_weights: args.model.random_weights.is_some(),
         dtype: args.model.dtype.name(),
@@ -158,7 +158,9 @@ fn plan<G: MaskedGenerator>(name: &str, generator: &G, registry: &Registry) -> R
     let preset = preset::find(name)?;
     let mut schedule = preset.schedule.clone();
     schedule.set_default_timestep_limit(generator.timestep_limit())?;
-    let plan = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule }.plan(generator.grid(), registry)?.plan;
+    let plan = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule }
+        .plan(generator.grid(), registry)?
+        .plan;
     Ok((preset.name.clone(), plan))
 }
 
@@ -180,10 +182,10 @@ impl Timing {
     }
 }
 
-impl Report {
+impl BenchReport {
     fn table(&self, args: &BenchArgs) -> String {
         use Align::{Left, Right};
-        let mut rows = Rows::new([
+        let mut rows = TableRows::new([
             ("\npreset", Left),
             ("s per\nimage", Right),
             ("\nspread", Right),

@@ -10,7 +10,7 @@ use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use gtr_draw::table::{Align, Rows, count};
+use gtr_draw::table::{Align, TableRows, count};
 
 /// Runs the command for a checkpoint.
 pub(super) fn run(args: &InspectArgs, format: InspectFormat, families: &Families) -> Result<ExitStatus, CliError> {
@@ -63,8 +63,12 @@ fn tell(file: &str, inventory: &Inventory, families: &Families) -> String {
         if section.tensors.is_empty() {
             continue;
         }
-        let mut rows =
-            Rows::new([("name", Align::Left), ("shape", Align::Left), ("type", Align::Left), ("bytes", Align::Right)]);
+        let mut rows = TableRows::new([
+            ("name", Align::Left),
+            ("shape", Align::Left),
+            ("type", Align::Left),
+            ("bytes", Align::Right),
+        ]);
         for (name, info) in &section.tensors {
             let dtype = info.dtype.map_or_else(|| "unsupported".to_owned(), |dtype| dtype.to_string());
             let bytes = info.bytes().map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());

@@ -14,8 +14,8 @@ use super::plan_flags;
 use crate::args::{InspectArgs, InspectFormat};
 use crate::catalogue::Catalogue;
 use crate::commands::to_json;
-use crate::extension;
 use crate::error::{CliError, ExitStatus};
+use crate::extension;
 use crate::input::Seekable;
 use crate::output::{self, Target};
 use gtr_run::reading;
@@ -97,8 +97,11 @@ impl Recorded {
         let plan = checked.plan;
         // Without a mask, only the plan says which tokens are known.
         let told = plan.known().is_empty() || parameters.has_mask();
-        let flags =
-            if told { plan_flags::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue) } else { None };
+        let flags = if told {
+            plan_flags::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue)
+        } else {
+            None
+        };
         Ok(Self { width, height, settings, parameters, plan, flags })
     }
 

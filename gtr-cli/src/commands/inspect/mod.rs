@@ -13,8 +13,8 @@ use gtr_backends::trace::FORMAT;
 
 use crate::args::InspectArgs;
 use crate::catalogue::Catalogue;
-use crate::extension;
 use crate::error::{CliError, ExitStatus};
+use crate::extension;
 use crate::input::{self, is_stream};
 use crate::output;
 

@@ -1,6 +1,6 @@
 //! The flags that reproduce a recorded plan.
 
-use gtr_core::{AxisName, AxisConfig, Plan, Schedule, TimestepLimit, TokenSet, preset};
+use gtr_core::{AxisConfig, AxisName, Plan, Schedule, TimestepLimit, TokenSet, preset};
 use serde_json::Value;
 
 use crate::args::{self, Cli, Command};

@@ -11,9 +11,9 @@ use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
-use gtr_draw::page::{self, TraceBatch, TraceData, TraceImage, TraceStep};
-use gtr_draw::table::{Align, Rows, count};
 use gtr_draw::config_text::config_text;
+use gtr_draw::page::{self, TraceBatch, TraceData, TraceImage, TraceStep};
+use gtr_draw::table::{Align, TableRows, count};
 use gtr_run::picture::Bitmap;
 
 /// Largest number of images on a page.
@@ -173,7 +173,7 @@ fn tell(file: &Path, trace: &mut Trace) -> Result<String, CliError> {
 /// Formats a table with one row per AR step.
 fn table(plan: &Plan, guidance: &[Option<f64>], seconds: &[Option<f64>], total: Option<f64>) -> String {
     use Align::{Left, Right};
-    let mut rows = Rows::new([
+    let mut rows = TableRows::new([
         ("AR\nstep", Right),
         ("\nstage", Left),
         ("\ntokens", Right),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use gtr_core::preset::{self, Preset, Status};
 use gtr_core::{Grid, Registry, Seed};
 
-use crate::args::{SelectedSchedule, ListFormat, PresetsArgs};
+use crate::args::{ListFormat, PresetsArgs, SelectedSchedule};
 use crate::catalogue::Catalogue;
 use crate::commands::plan::HOME;
 use crate::commands::plot::Plot;

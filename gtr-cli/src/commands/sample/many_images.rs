@@ -4,7 +4,9 @@ use gtr_backends::{BackendError, Families, Picture};
 use gtr_core::Plan;
 use gtr_core::sampler::SampleError;
 use gtr_draw::table::count;
-use gtr_run::bulk::{self, Before, Checksum, Destination, Gathered, Layout, Part, Place, Request, Run, Shard};
+use gtr_run::bulk::{
+    self, Before, BulkDestination, Checksum, FolderLayout, Gathered, MergeOutput, Part, Request, Run, Shard,
+};
 use gtr_run::path::is_npz;
 use gtr_run::series::{Numbering, Recipe};
 
@@ -16,7 +18,7 @@ use crate::{memory, output, signals};
 
 /// The place of many images, if the command line asks for many at all: finds out whether they can be written, before a model is
 /// loaded.
-pub(super) fn place(args: &SampleArgs) -> Result<Option<Place>, CliError> {
+pub(super) fn place(args: &SampleArgs) -> Result<Option<BulkDestination>, CliError> {
     let (bulk, out) = (&args.bulk, &args.out);
     let npz = is_npz(out);
     if !npz && bulk.channels.is_some() {
@@ -25,8 +27,8 @@ pub(super) fn place(args: &SampleArgs) -> Result<Option<Place>, CliError> {
     if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
         return Ok(None);
     }
-    let layout = bulk.layout.map_or(Layout::Flat, Layout::from);
-    if layout != Layout::Flat && npz {
+    let layout = bulk.layout.map_or(FolderLayout::Flat, FolderLayout::from);
+    if layout != FolderLayout::Flat && npz {
         return Err(CliError::usage("--layout is of folders: name one as --out"));
     }
     if args.trace.is_some() {
@@ -35,14 +37,14 @@ pub(super) fn place(args: &SampleArgs) -> Result<Option<Place>, CliError> {
     let shard = bulk.shard.map(|choice| choice.resolve(|name| std::env::var(name).ok())).transpose()?;
     let shard = shard.unwrap_or(Shard::WHOLE);
     let request = Request { out, layout, shard, before: before(args), locks: !bulk.no_lock };
-    Ok(Some(Place::new(&request, &output::notes())?))
+    Ok(Some(BulkDestination::new(&request, &output::notes())?))
 }
 
 /// Returns the run that the command line describes.
 pub(super) fn describe(
     args: &SampleArgs,
     families: &Families,
-    place: &Place,
+    place: &BulkDestination,
     (numbering, recipe, plan): (Numbering, &Recipe, &Plan),
 ) -> Result<Run, CliError> {
     let (model, subjects) = (&args.model, recipe.subjects());
@@ -72,7 +74,7 @@ fn before(args: &SampleArgs) -> Before {
 /// Generates the missing images of a part. If it is the only part, also joins it.
 pub(super) fn generate(
     args: &SampleArgs,
-    place: &Place,
+    place: &BulkDestination,
     (run, recipe): (Run, Recipe),
     ar_steps: usize,
     mut sample: impl FnMut(&[u64], &mut Progress) -> Result<Vec<Picture>, SampleError<BackendError>>,
@@ -115,18 +117,22 @@ pub(super) fn generate(
 }
 
 /// Joins a part that is the whole run.
-fn join(place: &Place, channels: Option<u8>) -> Result<(), CliError> {
+fn join(place: &BulkDestination, channels: Option<u8>) -> Result<(), CliError> {
     let folder = place.store.folder();
     let gathered = Gathered::read(&[folder.to_owned()])?;
     gathered.check()?;
-    let Some(npz) = &place.npz else { return Ok(Destination::new(folder, &gathered, None)?.write(&gathered)?) };
-    Destination::new(npz, &gathered, channels)?.write(&gathered)?;
+    let Some(npz) = &place.npz else { return Ok(MergeOutput::new(folder, &gathered, None)?.write(&gathered)?) };
+    MergeOutput::new(npz, &gathered, channels)?.write(&gathered)?;
     std::fs::remove_dir_all(folder)
         .map_err(|error| CliError::failure(format_args!("cannot remove {}", folder.display()), &error))
 }
 
 /// Prints the summary as text or JSON.
-fn tell(args: &SampleArgs, place: &Place, (images, made, seconds): (u64, usize, f64)) -> Result<(), CliError> {
+fn tell(
+    args: &SampleArgs,
+    place: &BulkDestination,
+    (images, made, seconds): (u64, usize, f64),
+) -> Result<(), CliError> {
     let (shard, peak) = (place.shard, memory::peak());
     if args.wants_json() {
         let summary = serde_json::json!({

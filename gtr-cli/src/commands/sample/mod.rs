@@ -4,10 +4,10 @@ mod batch;
 mod init_image;
 mod many_images;
 mod model;
+mod observers;
 mod preview;
 mod progress;
 mod variance;
-mod observers;
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,18 +18,18 @@ use gtr_core::sampler::{Job, JobOf, Settings};
 use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Role, Sampler, Seed};
 use gtr_draw::table::count;
 use gtr_run::bulk::prompts::{self, Prompt};
-use gtr_run::bulk::{self, Layout};
-use gtr_run::series::{Inpainting, Numbering, Parameters, Place, Recipe, Series, Subjects};
+use gtr_run::bulk::{self, FolderLayout};
+use gtr_run::series::{Inpainting, Numbering, Parameters, Recipe, Series, SeriesDestination, Subjects};
 
 use self::init_image::InitImage;
 use self::model::Opened;
-use self::variance::Variance;
 use self::observers::Observers;
+use self::variance::Variance;
 use crate::args::SampleArgs;
 use crate::catalogue::Catalogue;
 use crate::commands::{plan_file, warn_of_weak_guidance};
-use crate::extension;
 use crate::error::{CliError, ExitStatus};
+use crate::extension;
 use crate::input::is_stream;
 use crate::memory;
 use crate::output::{self, Target};
@@ -42,7 +42,11 @@ pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus
         args.schedule.refuse("the plan of --plan")?;
     }
     output::refuse_same_file(
-        &[("--out", Some(&args.out)), ("--trace", args.trace.as_deref()), ("--animate", args.preview.animate.as_deref())],
+        &[
+            ("--out", Some(&args.out)),
+            ("--trace", args.trace.as_deref()),
+            ("--animate", args.preview.animate.as_deref()),
+        ],
         &[
             ("--plan", args.plan.as_deref()),
             ("--schedule", args.schedule.schedule.as_deref()),
@@ -89,7 +93,7 @@ pub(super) fn run(args: &SampleArgs, catalogue: &Catalogue) -> Result<ExitStatus
 
 /// Returns the metadata of the prompts for the layout. Refuses prompts that do not fit the layout, before a model is loaded.
 fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) -> Result<Option<Vec<String>>, CliError> {
-    let Some(layout) = args.bulk.layout.map(Layout::from) else { return Ok(None) };
+    let Some(layout) = args.bulk.layout.map(FolderLayout::from) else { return Ok(None) };
     let metadata = layout.metadata(listed.unwrap_or_default()).filter(|metadata| !metadata.is_empty());
     let subjects = match texts {
         [] => Subjects::Classes(Vec::new()),
@@ -104,9 +108,9 @@ fn metadata(args: &SampleArgs, texts: &[String], listed: Option<Vec<Prompt>>) ->
 /// Destination of the images.
 enum Destination {
     /// One image file, or a folder of image files.
-    Series(Numbering, Place),
+    Series(Numbering, SeriesDestination),
     /// Many images, in parts that can be resumed.
-    Bulk(bulk::Place),
+    Bulk(bulk::BulkDestination),
 }
 
 impl Destination {
@@ -128,9 +132,9 @@ fn numbering(args: &SampleArgs, subjects: usize) -> Result<Numbering, CliError> 
 }
 
 /// The picture or the folder that was asked for.
-fn place(args: &SampleArgs, numbering: Numbering) -> Result<Place, CliError> {
+fn place(args: &SampleArgs, numbering: Numbering) -> Result<SeriesDestination, CliError> {
     output::refuse_terminal(Some(&args.out), "a PNG picture")?;
-    Ok(Place::new(&args.out, numbering, args.inpaint.reconstructions())?)
+    Ok(SeriesDestination::new(&args.out, numbering, args.inpaint.reconstructions())?)
 }
 
 /// Pixels that a pixel becomes, where that was said.
@@ -219,7 +223,7 @@ fn generate(
         }
     };
     batch::check(args, &plan, shape, numbering)?;
-    if let Place::Folder(folder) = &place {
+    if let SeriesDestination::Folder(folder) = &place {
         bulk::clear(folder, args.bulk.overwrite, &output::notes())?;
     }
     place.prepare(numbering, &recipe, scale(args).unwrap_or(1), args.bulk.overwrite)?;

@@ -9,7 +9,7 @@ use gtr_core::{MaskedGenerator, Plan};
 use gtr_run::Interrupt;
 use gtr_run::animation::Format;
 use gtr_run::picture::{Bitmap, Sheet};
-use gtr_run::series::{Layout, Numbering};
+use gtr_run::series::{Numbering, SheetLayout};
 
 use super::preview::Preview;
 use super::progress::Progress;
@@ -26,7 +26,7 @@ pub(super) struct Observers {
     animation: Option<Animation>,
     preview: Option<Preview>,
     /// Arrangement of the images of the current batch.
-    layout: Layout,
+    layout: SheetLayout,
     scale: Option<usize>,
 }
 
@@ -68,7 +68,7 @@ impl Observers {
             ),
             animation: animation.transpose()?,
             preview: preview(args),
-            layout: Layout::of_batch(numbering, reconstructions, args.batch.into()),
+            layout: SheetLayout::of_batch(numbering, reconstructions, args.batch.into()),
             scale: args.scale.map(|scale| scale as usize),
         })
     }

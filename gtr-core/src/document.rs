@@ -71,8 +71,8 @@ impl From<Grid> for GridDocument {
 pub struct StageDocument {
     /// Role of the stage.
     pub role: Role,
-    /// Tokens (row * width + column): ascending if the order within the stage is drawn from the seed, in generation order
-    /// if it is fixed.
+    /// Tokens (row * width + column): ascending if the order within the stage is drawn from the seed, in generation
+    /// order if it is fixed.
     pub tokens: Vec<u32>,
 }
 

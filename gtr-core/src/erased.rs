@@ -53,8 +53,8 @@ impl fmt::Debug for AnyCanvas {
     }
 }
 
-/// Object-safe form of [`MaskedGenerator`], with type-erased prompts and canvases. It is implemented for every generator
-/// whose error type implements `From<Foreign>`. [`AnyGenerator`] converts it back to a [`MaskedGenerator`].
+/// Object-safe form of [`MaskedGenerator`], with type-erased prompts and canvases. It is implemented for every
+/// generator whose error type implements `From<Foreign>`. [`AnyGenerator`] converts it back to a [`MaskedGenerator`].
 ///
 /// Each method corresponds to the method of the same name of [`MaskedGenerator`].
 #[expect(missing_docs, clippy::missing_errors_doc, reason = "as in `MaskedGenerator`")]

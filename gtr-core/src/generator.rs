@@ -201,8 +201,8 @@ pub trait MaskedGenerator {
     /// Returns an error if the device fails.
     fn decode(&mut self, canvas: Self::Canvas) -> Result<Vec<Self::Image>, Self::Error>;
 
-    /// Encodes images, the inverse of decoding: returns the values of the targets. `images` has one element per image of
-    /// the targets. Called only if the model provides [`Capability::Encoding`]; other models return `None`.
+    /// Encodes images, the inverse of decoding: returns the values of the targets. `images` has one element per image
+    /// of the targets. Called only if the model provides [`Capability::Encoding`]; other models return `None`.
     ///
     /// # Errors
     /// Returns an error if an image has the wrong size or the device fails.

@@ -51,7 +51,7 @@ impl Noise {
 
 impl NoiseSource for Noise {
     fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
-        let mut stream = Stream::new(self.seed, StreamPurpose::TokenNoise, image, token.get() as u64);
+        let mut stream = Stream::new(self.seed, StreamPurpose::TokenNoise, image, token.index() as u64);
         stream.seek(draw);
         stream.fill_normal(out);
     }
@@ -92,8 +92,8 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// Creates a stream at its start. Seed, purpose and image form the key of the generator; the place selects the stream
-    /// of that key.
+    /// Creates a stream at its start. Seed, purpose and image form the key of the generator; the place selects the
+    /// stream of that key.
     pub fn new(seed: Seed, purpose: StreamPurpose, image: ImageIndex, place: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.0.to_le_bytes());

@@ -49,7 +49,8 @@ macro_rules! registered {
                 #[doc = concat!("Builds the [`", stringify!($axis), "`] of a configuration.")]
                 ///
                 /// # Errors
-                /// [`Error::UnknownKind`] if the name is not registered; [`Error::Parameter`] if a parameter is invalid.
+                /// [`Error::UnknownKind`] if the name is not registered; [`Error::Parameter`] if a parameter is
+                /// invalid.
                 pub fn $build(&self, config: &AxisConfig) -> Result<Box<dyn $axis>, Error> {
                     Ok(self.$resolve(config)?.1)
                 }

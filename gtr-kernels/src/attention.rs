@@ -45,7 +45,7 @@ pub fn attention(queries: &[f32], keys_values: &[f32], sides: Attention) -> Vec<
     assert!(queries.len().is_multiple_of(batch * width), "queries of {batch} x {width} in {}", queries.len());
     assert!(keys_values.len().is_multiple_of(2 * batch * width), "keys of {batch} x {width} in {}", keys_values.len());
     let (m, n) = (queries.len() / batch / width, keys_values.len() / batch / width / 2);
-    assert!(n > 0, "there is nothing to attend to");
+    assert!(n > 0, "expected at least one key per sequence");
     // Threads process whole heads. If there are more threads than heads, several threads divide the queries of a head.
     let sharers = rayon::current_num_threads().div_ceil(batch * heads);
     let share = m.div_ceil(sharers).next_multiple_of(ROWS);

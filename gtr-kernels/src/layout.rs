@@ -1,4 +1,4 @@
-//! The sides of a tile, which packed weights and the loop over them share.
+//! Dimensions of a tile, shared by the packed weights and the inner loop.
 
 /// Columns of a block of packed weights, and of a tile.
 pub const COLUMNS: usize = 64;

@@ -68,7 +68,7 @@ fn large_scores_do_not_overflow() {
 }
 
 #[test]
-#[should_panic(expected = "nothing to attend to")]
+#[should_panic(expected = "expected at least one key")]
 fn attention_to_no_keys_is_refused() {
     attention(&[1.0], &[], Attention { batch: 1, heads: 1, depth: 1 });
 }

@@ -8,8 +8,8 @@ use crate::order::{Bisection, Block, Cut, Levels, Parity, Stages};
 use crate::pace::{Cosine, Rates, Uniform};
 use crate::{ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Entry, Fraction, Rate, StageOrder, detail};
 
-/// Strategy for configurations of an entry: all valid parameters for implementations of this crate, and the examples for
-/// all others.
+/// Strategy for configurations of an entry: all valid parameters for implementations of this crate, and the examples
+/// for all others.
 ///
 /// If the examples are not enough, pass your own strategy to [`schedules_with`](super::schedules_with).
 pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<AxisConfig> {

@@ -77,7 +77,7 @@ pub fn schedules_with(
 pub fn plans(registry: &Registry) -> BoxedStrategy<Plan> {
     let registry = registry.clone();
     (grids(), schedules(&registry))
-        .prop_filter_map("makes a plan", move |(grid, schedule)| schedule.plan(grid, &registry).ok())
+        .prop_filter_map("can be planned", move |(grid, schedule)| schedule.plan(grid, &registry).ok())
         .prop_map(|planned| planned.plan)
         .boxed()
 }
@@ -86,7 +86,7 @@ pub fn plans(registry: &Registry) -> BoxedStrategy<Plan> {
 pub fn plans_of_a_rest(registry: &Registry) -> BoxedStrategy<Plan> {
     let registry = registry.clone();
     (grids(), schedules(&registry), any::<u64>(), 0.0..1.0f64)
-        .prop_filter_map("makes a plan", move |(grid, schedule, seed, share)| {
+        .prop_filter_map("can be planned", move |(grid, schedule, seed, share)| {
             schedule.plan_rest(&some_known(grid, Seed(seed), share)?, &registry).ok()
         })
         .prop_map(|planned| planned.plan)
@@ -129,7 +129,8 @@ pub fn is_documented<A: ?Sized>(entry: &Entry<A>) -> Law {
     Ok(())
 }
 
-/// The stages are a partition of the grid, are listed as the order within stages requires, and are the same in every call.
+/// The stages are a partition of the grid, are listed as the order within stages requires, and are the same in every
+/// call.
 ///
 /// # Errors
 /// Returns an error if the law does not hold.
@@ -185,8 +186,8 @@ pub fn diffusion(diffusion: &dyn Diffusion, generation: usize, reconstruction: u
     Ok(())
 }
 
-/// A detail rule picks as many tokens as its share states, each once, independently of their order. If it has scores, the
-/// picks are the tokens at one end of the scores.
+/// A detail rule picks as many tokens as its share states, each once, independently of their order. If it has scores,
+/// the picks are the tokens at one end of the scores.
 ///
 /// # Errors
 /// Returns an error if the law does not hold.
@@ -221,8 +222,8 @@ pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], widt
     Ok(())
 }
 
-/// A plan is valid, is unchanged by conversion to JSON and back, and equals the output of the schedule that it records. The
-/// order of each image contains every token once, stage by stage, and is the same in every call.
+/// A plan is valid, is unchanged by conversion to JSON and back, and equals the output of the schedule that it records.
+/// The order of each image contains every token once, stage by stage, and is the same in every call.
 ///
 /// # Errors
 /// Returns an error if the law does not hold.
@@ -254,8 +255,8 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     Ok(())
 }
 
-/// Each step commits exactly its targets, and the conditioning vectors in host memory have one row per target. An image in a
-/// batch equals the same image generated alone, and a repeated run gives the same images.
+/// Each step commits exactly its targets, and the conditioning vectors in host memory have one row per target. An image
+/// in a batch equals the same image generated alone, and a repeated run gives the same images.
 ///
 /// # Errors
 /// Returns an error if the law does not hold.

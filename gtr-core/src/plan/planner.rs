@@ -19,8 +19,8 @@ impl Schedule {
     /// Plans this schedule on a grid. The plan records the schedule with every parameter.
     ///
     /// # Errors
-    /// Returns an error if an implementation is not registered, a parameter is invalid, or the grid cannot satisfy an axis
-    /// that must not adapt.
+    /// Returns an error if an implementation is not registered, a parameter is invalid, or the grid cannot satisfy an
+    /// axis that must not adapt.
     pub fn plan(&self, grid: Grid, registry: &Registry) -> Result<Planned, Error> {
         self.plan_rest(&TokenSet::empty(grid), registry)
     }

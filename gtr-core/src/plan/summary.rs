@@ -60,7 +60,8 @@ pub struct DetailSummary {
 }
 
 impl Plan {
-    /// Returns the number of head evaluations of a token with `steps` diffusion steps under the timestep limit of the plan.
+    /// Returns the number of head evaluations of a token with `steps` diffusion steps under the timestep limit of the
+    /// plan.
     pub fn evaluations(&self, steps: DiffusionSteps) -> usize {
         // A plan contains only step counts that its limit allows, so the default is never used.
         Timesteps::new(steps, self.limit).map_or(0, |timesteps| timesteps.evaluations())

@@ -4,8 +4,8 @@ use super::Findings;
 use crate::{DetailDocument, PlanDocument, Registry, Rule, StageDocument, StepDocument, TokenSet};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
-    // Planning takes time in proportion to the grid. A small file with a large grid must not cause that work; other rules
-    // report it.
+    // Planning takes time in proportion to the grid. A small file with a large grid must not cause that work; other
+    // rules report it.
     let Ok(grid) = document.grid.grid() else { return };
     let listed = document.stages.iter().map(|stage| stage.tokens.len()).sum::<usize>() + document.known.len();
     if listed != grid.tokens() {

@@ -55,8 +55,8 @@ impl<'a, P, I> Batch<'a, P, I> {
 }
 
 impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
-    /// Sets a separate seed for the order, the noise and the picks of the reconstruction. Images of different seeds then
-    /// have the same generation stages and differ only in the reconstruction.
+    /// Sets a separate seed for the order, the noise and the picks of the reconstruction. Images of different seeds
+    /// then have the same generation stages and differ only in the reconstruction.
     ///
     /// # Source
     /// GtR (arXiv 2510.17171), figure 3.

@@ -2,10 +2,10 @@
 """Checks the licences of the dependencies, and collects their texts for the archives of a release.
 
   scripts/licences.py                 fails if a dependency has a licence that is not in ALLOWED
-  scripts/licences.py --texts FILE    also writes the licence texts of what `gtr-cli` is built from
+  scripts/licences.py --texts FILE    also writes the licence texts of the dependencies of `gtr-cli`
 
-Reads `cargo metadata`, so the dependencies must be downloaded (`cargo fetch`). What is checked are the dependencies on the
-platform of --target (the host by default), those of tests and build scripts included.
+Reads `cargo metadata`, so the dependencies must be downloaded (`cargo fetch`). Checks the dependencies for the platform of --target (the
+host by default), including those of tests and build scripts.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A program built from sources under these licences can be given away under the licences of this project.
+# A program that contains code under these licences can be distributed under the licences of this project.
 ALLOWED = {
     "0BSD",
     "Apache-2.0",
@@ -35,10 +35,10 @@ ALLOWED = {
     "Zlib",
 }
 
-# Packages that name a file instead of a licence, and the licence that the file holds.
+# SPDX expressions for packages that specify only a licence file, by package name.
 FILES = {}
 
-# Names of the files that hold licences.
+# File names of licences.
 TEXTS = re.compile(r"^(licen[sc]e|copying|copyright|notice|unlicense)", re.IGNORECASE)
 
 
@@ -53,7 +53,7 @@ def host():
 
 
 def allows(expression):
-    """Whether an SPDX expression can be met by allowed licences alone."""
+    """Returns true if allowed licences satisfy an SPDX expression."""
     tokens = re.findall(r"[()]|[^\s()]+", expression.replace("/", " OR "))
     position = 0
 
@@ -93,7 +93,7 @@ def allows(expression):
 
     met = any_of()
     if peek() is not None:
-        raise ValueError(f"`{expression}` is no SPDX expression")
+        raise ValueError(f"`{expression}` is not an SPDX expression")
     return met
 
 
@@ -106,13 +106,13 @@ def violations(packages):
         expression = licence(package)
         shown = f"{package['name']} {package['version']}"
         if not expression:
-            yield f"{shown}: names no licence; read {package['license_file']} and enter it in FILES of scripts/licences.py"
+            yield f"{shown}: specifies no licence; read {package['license_file']} and add it to FILES in scripts/licences.py"
         elif not allows(expression):
-            yield f"{shown}: `{expression}` is not in ALLOWED of scripts/licences.py"
+            yield f"{shown}: `{expression}` is not in ALLOWED in scripts/licences.py"
 
 
 def linked(data, root):
-    """The packages whose code ends up in a program, that of build scripts and procedural macros included."""
+    """Returns the packages that a program is built from, including build scripts and procedural macros."""
     nodes = {node["id"]: node for node in data["resolve"]["nodes"]}
     waiting, seen = [root], set()
     while waiting:
@@ -135,15 +135,15 @@ def texts(package):
 
 
 def third_party(packages):
-    """A list of the packages, then each text once, with the packages that it comes from."""
-    lines = ["gtr-cli contains code of these packages.", ""]
+    """Returns a list of the packages, then each distinct licence text with its packages."""
+    lines = ["gtr-cli contains code from these packages.", ""]
     sources = {}
     for package in packages:
         shown = f"{package['name']} {package['version']}"
         lines.append(f"  {shown}  ({licence(package)})  {package['repository'] or ''}".rstrip())
         for text in texts(package):
             sources.setdefault(text, []).append(shown)
-    lines += ["", "The letters of figures are Roboto, copyright 2015 Google Inc., under the Apache License 2.0 (LICENSE-APACHE)."]
+    lines += ["", "The font of the figures is Roboto, copyright 2015 Google Inc., under the Apache License 2.0 (LICENSE-APACHE)."]
     lines += ["", "Packages without a text below are under the Apache License 2.0 (LICENSE-APACHE) or the MIT License", "(LICENSE-MIT)."]
     for text, users in sources.items():
         lines += ["", "=" * 80, ", ".join(users), "", text]
@@ -152,7 +152,7 @@ def third_party(packages):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", default=host(), help="the platform, as rustc names it")
+    parser.add_argument("--target", default=host(), help="target triple of the platform")
     parser.add_argument("--texts", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     data = metadata(arguments.target)

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Builds the archives of a release: the program, manual pages, completions, licences. One archive an architecture.
+# Builds the release archives, one per architecture: the program, manual pages, completions, licences.
 #
 #   scripts/release.sh [DIR]     writes to DIR, target/dist by default
 #
-# The program for x86-64 is linked statically, so that it needs no particular C library: on the target x86_64-unknown-linux-gnu
-# where the static C library is installed (libc.a; Debian: libc6-dev), else on x86_64-unknown-linux-musl where rustc has it. Where
-# neither is there, it is linked dynamically, and the script prints the version of glibc that it needs. aarch64 is cross-compiled
-# where its standard library and a linker are installed, and skipped with the reason otherwise. Both run on every processor of their
-# architecture: vector instructions are chosen at run time.
+# The program for x86-64 is linked statically, so that it needs no particular C library: for x86_64-unknown-linux-gnu if the static C
+# library is installed (libc.a; Debian: libc6-dev), otherwise for x86_64-unknown-linux-musl if rustc has this target. If neither is
+# available, it is linked dynamically, and the script prints the glibc version that it needs. aarch64 is cross-compiled if its standard
+# library and a linker are installed; otherwise the script skips it and prints the reason. Both programs run on every processor of
+# their architecture, because vector instructions are selected at run time.
 #
-# The same sources and the same rustc make the same archive: its files are sorted and carry the time of the last commit
-# (or SOURCE_DATE_EPOCH), and the program holds no path of the machine that built it.
+# The same sources and the same rustc give the same archive: its files are sorted and have the time of the last commit (or
+# SOURCE_DATE_EPOCH), and the program contains no path of the build machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -21,19 +21,19 @@ version=$(cargo metadata --no-deps --format-version=1 --locked | jq -r '.package
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 flags="--remap-path-prefix=$cargo_home=cargo --remap-path-prefix=$root=gtr"
 
-# Whether rustc has the standard library of a target.
+# Succeeds if rustc has the standard library of a target.
 has_std() {
   [ -d "$(rustc --print target-libdir --target "$1" 2> /dev/null)" ]
 }
 
-# Builds the program for a target with these flags of rustc; prints the path of the program.
+# Builds the program and prints its path: build TARGET RUSTFLAGS.
 build() {
   CARGO_PROFILE_RELEASE_STRIP=symbols RUSTFLAGS="$flags $2" \
     cargo build --quiet --release --locked --target "$1" -p gtr-cli &&
     printf '%s\n' "$target_dir/$1/release/gtr-cli"
 }
 
-# The program of x86-64: static where that is possible.
+# Builds the program for x86-64, statically linked if possible.
 build_x86_64() {
   if [ -f "$(cc -print-file-name=libc.a)" ]; then
     build x86_64-unknown-linux-gnu '-C target-feature=+crt-static'
@@ -44,10 +44,10 @@ build_x86_64() {
   fi
 }
 
-# The program of aarch64; fails, with the reason on standard error, where it cannot be built.
+# Builds the program for aarch64, or fails with the reason on standard error.
 build_aarch64() {
   if has_std aarch64-unknown-linux-musl; then
-    # No C is compiled, and rustc brings the linker.
+    # No C code is compiled, and rustc includes the linker.
     build aarch64-unknown-linux-musl '-C linker=rust-lld'
   elif has_std aarch64-unknown-linux-gnu && command -v aarch64-linux-gnu-gcc > /dev/null; then
     build aarch64-unknown-linux-gnu '-C linker=aarch64-linux-gnu-gcc'
@@ -57,7 +57,7 @@ build_aarch64() {
   fi
 }
 
-# The newest version of a symbol of glibc that a program asks for; nothing for a static one.
+# Prints the newest glibc symbol version that a program needs; prints nothing for a static one.
 needed_glibc() {
   objdump -T "$1" 2> /dev/null | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1 || true
 }
@@ -75,7 +75,7 @@ pack() {
   (cd "$out" && sha256sum "$name.tar.gz" > "$name.tar.gz.sha256")
 }
 
-# What all archives share; the host's program writes its own pages: write_shared PROGRAM.
+# Writes the files that all archives share: write_shared PROGRAM. The program must run on this machine.
 write_shared() {
   local shared=$work/shared
   mkdir -p "$shared/man/man1" "$shared/completions"
@@ -89,7 +89,7 @@ write_shared() {
   cp README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$shared"
 }
 
-# Unpacks the archive in an empty folder and makes a seven there.
+# Unpacks an archive in an empty folder and generates an image there: try_out ARCHIVE.
 try_out() {
   local empty=$work/empty
   mkdir "$empty"
@@ -100,7 +100,7 @@ try_out() {
   cd "$root"
 }
 
-# The lines that end the run: describe ARCHIVE PROGRAM.
+# Prints sizes, the required C library and the checksum: describe ARCHIVE PROGRAM.
 describe() {
   local needs
   needs=$(needed_glibc "$2")
@@ -110,7 +110,7 @@ describe() {
 }
 
 if [ "$(uname -sm)" != "Linux x86_64" ]; then
-  echo "error: releases are built on Linux on x86-64, this is $(uname -sm)" >&2
+  echo "error: expected Linux x86_64, found $(uname -sm)" >&2
   exit 1
 fi
 work=$(mktemp -d)
@@ -123,7 +123,7 @@ pack "$x86_64" x86_64
 if aarch64=$(build_aarch64); then
   pack "$aarch64" aarch64
 else
-  echo "skipped: the archive for aarch64, for the reason above"
+  echo "skipped the archive for aarch64 for the reason above"
   aarch64=
 fi
 

@@ -1,10 +1,10 @@
-"""The public interface of a crate, a line an item, from the JSON that rustdoc writes.
+"""Prints the public interface of a crate, one line per item, from the JSON output of rustdoc.
 
   describe.py target/doc/gtr_core.json
 
-Every item that a user of the crate can name is there by the path that the user writes, with its signature: modules, types with their
-fields and variants, traits with what they ask for, functions, constants, macros, and the traits that the types implement. What the
-compiler adds of itself (auto traits, blanket implementations) is left out.
+The output contains every item that a user of the crate can name, with its public path and its signature: modules, types with their fields
+and variants, traits with their items, functions, constants, macros, and the traits that the types implement. It omits what the compiler
+adds: auto traits and blanket implementations.
 """
 
 import json
@@ -17,9 +17,9 @@ class Api:
         self.paths = crate["paths"]
         self.root = str(crate["root"])
         self.lines = set()
-        # The shortest path of an item that a user can write.
+        # Shortest public path of each item.
         self.public = {}
-        # Modules and types being described: re-exports may form cycles.
+        # Modules and types that are being described: re-exports can form cycles.
         self.open = set()
 
     def item(self, number):
@@ -28,7 +28,7 @@ class Api:
     # Types
 
     def path_name(self, path):
-        """A type of this crate by the path that a user writes, one of another by its full path: lines do not depend on imports."""
+        """Returns the public path of a type of this crate, or the full path of another type, so that imports do not matter."""
         known = self.paths.get(str(path["id"]))
         return self.public.get(path["id"]) or ("::".join(known["path"]) if known else path["path"])
 
@@ -186,7 +186,7 @@ class Api:
         self.lines.add(line)
 
     def attributes(self, item):
-        """Attributes that a user's code depends on."""
+        """Returns the attributes that affect users."""
         kept = []
         for attribute in item["attrs"]:
             text = attribute if isinstance(attribute, str) else json.dumps(attribute)
@@ -197,7 +197,7 @@ class Api:
         return "".join(kept)
 
     def describe(self, item, prefix, name=None):
-        """The lines of an item that can be named as `prefix::name`."""
+        """Adds the lines of the item `prefix::name`."""
         name = name or item["name"]
         ((kind, it),) = item["inner"].items()
         path = f"{prefix}::{name}" if prefix else name
@@ -280,7 +280,7 @@ class Api:
         self.implementations(it["impls"], path)
 
     def tuple(self, fields):
-        """Private fields are `_`."""
+        """Returns the fields of a tuple; private ones are `_`."""
         shown = (self.item(field) if field is not None else None for field in fields)
         return ", ".join(f"pub {self.type(field['inner']['struct_field'])}" if field else "_" for field in shown)
 
@@ -336,7 +336,7 @@ class Api:
                         self.member(member, path)
                 continue
             of = self.path(it["trait"])
-            # What `derive` adds beside the trait itself.
+            # Marker traits that `derive` adds to the trait itself.
             if of.rsplit("::", 1)[-1] in ("StructuralPartialEq", "Freeze"):
                 continue
             negative = "!" if it["is_negative"] else ""
@@ -351,7 +351,7 @@ class Api:
 
     def text(self):
         root = self.index[self.root]
-        # Once to learn where items are, once to describe them.
+        # The first pass finds the paths of the items, the second one describes them.
         self.describe(root, "")
         self.lines.clear()
         self.describe(root, "")

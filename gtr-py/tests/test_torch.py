@@ -238,7 +238,8 @@ def test_errors_of_wrong_arguments(torch: Any, model: Any) -> None:
         with pytest.raises(kind, match=message):
             gtr.torch.sample(subject, plan, **{"labels": [1], **asked})
 
-    refused(error, r"the plan is for a grid of 8x8, but the model has a grid of 4x4", plan=gtr.plan("gtr-8", grid=(8, 8)))
+    message = "the plan is for a grid of 8x8, but the model has a grid of 4x4"
+    refused(error, message, plan=gtr.plan("gtr-8", grid=(8, 8)))
     refused(error, "Linear is not a MAR model: it lacks `forward_mae_encoder`", subject=torch.nn.Linear(1, 1))
     refused(error, "this model is class-conditional", texts=torch.zeros(1, 2, 3))
     refused(error, "training mode", subject=mar_model(torch, mar, (4, 4)).train())

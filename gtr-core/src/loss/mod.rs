@@ -75,7 +75,7 @@ pub struct Loss {
 impl Loss {
     /// Returns the contribution of each stage of the plan.
     ///
-    /// `plan` must be the plan of which this is the loss.
+    /// `plan` must be the plan from which this loss was computed.
     pub fn stages(&self, plan: &Plan) -> Vec<f64> {
         let mut stages = vec![0.0; plan.stages().len()];
         for (step, loss) in plan.steps().iter().zip(&self.steps) {

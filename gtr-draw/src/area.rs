@@ -1,40 +1,40 @@
 //! Rectangles of a figure.
 
-/// A rectangle, in pixels of the figure from its upper left corner.
+/// A rectangle, in pixels from the upper left corner of the figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
-    /// Its left side.
+    /// Left edge.
     pub left: f64,
-    /// Its upper side.
+    /// Top edge.
     pub top: f64,
-    /// From side to side.
+    /// Width.
     pub width: f64,
-    /// From top to bottom.
+    /// Height.
     pub height: f64,
 }
 
 impl Area {
-    /// A rectangle.
+    /// Creates a rectangle.
     pub fn new(left: f64, top: f64, width: f64, height: f64) -> Self {
         Self { left, top, width, height }
     }
 
-    /// Its right side.
+    /// Right edge.
     pub fn right(self) -> f64 {
         self.left + self.width
     }
 
-    /// Its lower side.
+    /// Bottom edge.
     pub fn bottom(self) -> f64 {
         self.top + self.height
     }
 
-    /// Its middle.
+    /// Center.
     pub fn middle(self) -> (f64, f64) {
         (self.left + self.width / 2.0, self.top + self.height / 2.0)
     }
 
-    /// What is left of it inside margins: above, right, below, left; at least a pixel in both directions.
+    /// Returns the rectangle without margins (top, right, bottom, left). It is at least one pixel wide and high.
     #[must_use]
     pub fn inside(self, [top, right, bottom, left]: [f64; 4]) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Area {
         }
     }
 
-    /// How much of it lies in another, in square pixels.
+    /// Returns the area of the intersection with another rectangle, in square pixels.
     pub fn overlap(self, other: Self) -> f64 {
         let wide = self.right().min(other.right()) - self.left.max(other.left);
         let high = self.bottom().min(other.bottom()) - self.top.max(other.top);

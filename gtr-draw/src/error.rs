@@ -1,42 +1,42 @@
-//! What cannot be drawn.
+//! Errors of figures and pages.
 
 use gtr_core::Grid;
 
-/// Why a figure or a page is not drawn.
+/// Error of a figure or a page.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More plans than fit side by side.
-    #[error("at most {most} plans fit side by side, not {found}")]
+    /// Too many plans for one figure or page.
+    #[error("expected at most {most} plans side by side, found {found}")]
     TooManyPlans {
-        /// How many there are.
+        /// Number of plans.
         found: usize,
-        /// How many fit.
+        /// Largest number of plans.
         most: usize,
     },
-    /// A grid whose cells would be too small to point at.
-    #[error("a page draws grids of at most {most} rows and columns, not {grid}")]
+    /// A grid that is too large for a page, because its cells would be too small to point at.
+    #[error("expected a grid of at most {most} rows and columns, found {grid}")]
     GridTooLarge {
         /// The grid.
         grid: Grid,
-        /// Rows and columns that are drawn at most.
+        /// Largest number of rows and of columns.
         most: u32,
     },
-    /// A text is no SVG.
-    #[error("cannot paint the figure")]
+    /// Invalid SVG.
+    #[error("cannot render the figure")]
     Svg(#[source] Source),
     /// A figure has too many pixels.
-    #[error("cannot paint the figure: {width}x{height} pixels are too many")]
+    #[error("cannot render the figure: {width}x{height} pixels are too many")]
     TooManyPixels {
-        /// Pixels in a row.
+        /// Width in pixels.
         width: f32,
-        /// Rows of pixels.
+        /// Height in pixels.
         height: f32,
     },
-    /// Pixels do not become a file.
+    /// The PNG encoder failed.
     #[error("cannot encode the figure")]
     Encode(#[source] Source),
 }
 
-/// What the library that paints says.
+/// Error of the rendering library.
 type Source = Box<dyn std::error::Error + Send + Sync>;

@@ -1,4 +1,4 @@
-//! The letters of figures, which are built in: a machine may have none.
+//! Embedded fonts of figures, so that rendering does not depend on installed fonts.
 
 #[cfg(feature = "png")]
 use std::sync::{Arc, LazyLock};
@@ -8,19 +8,19 @@ use resvg::usvg::fontdb;
 use skrifa::MetadataProvider as _;
 use skrifa::instance::{LocationRef, Size};
 
-/// The family's name, by which figures call it.
+/// Name of the font family.
 pub(crate) const FAMILY: &str = "Roboto";
 
 const REGULAR: &[u8] = include_bytes!("../fonts/Roboto-Regular.ttf");
 const BOLD: &[u8] = include_bytes!("../fonts/Roboto-Bold.ttf");
 
-/// How heavy letters are.
+/// Font weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Weight {
-    /// As texts are set.
+    /// Regular weight, for body text.
     #[default]
     Regular,
-    /// As titles are set.
+    /// Bold weight, for titles.
     Bold,
 }
 
@@ -33,9 +33,9 @@ impl Weight {
     }
 }
 
-/// The width of a text in pixels, its letters `size` pixels high.
+/// Returns the width of a text in pixels, at a font size of `size` pixels.
 pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
-    // The files are built in, and a test opens them.
+    // The fonts are embedded, and a test parses them.
     let Ok(font) = skrifa::FontRef::new(weight.file()) else { return 0.0 };
     let letters = font.charmap();
     #[expect(clippy::cast_possible_truncation, reason = "pixels")]
@@ -44,7 +44,7 @@ pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
     text.chars().filter_map(wide).map(f64::from).sum()
 }
 
-/// The letters that drawing a figure may use: those built in, not those of the machine.
+/// Returns the font database for rendering. It has only the embedded fonts, not those of the system.
 #[cfg(feature = "png")]
 pub(crate) fn database() -> Arc<fontdb::Database> {
     static DATABASE: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
@@ -63,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_are_measured() {
-        // A digit is a little wider than half its height.
+    fn text_widths_are_measured() {
+        // A digit is slightly wider than half the font size.
         assert!((0.5..0.6).contains(&(width("0", 100.0, Weight::Regular) / 100.0)));
         assert!((width("00", 10.0, Weight::Regular) - 2.0 * width("7", 10.0, Weight::Regular)).abs() < 1e-6);
         assert!(width("gtr", 12.0, Weight::Bold) > width("gtr", 12.0, Weight::Regular));

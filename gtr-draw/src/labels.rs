@@ -1,13 +1,13 @@
-//! Labels of points, put where they cover little.
+//! Placement of point labels with little overlap.
 
 use super::area::Area;
 use super::palette::INK;
 use super::svg::{Svg, Type};
 
-/// Half the side of what a point covers.
+/// Half the side of the square that a point covers, in pixels.
 const DOT: f64 = 6.0;
 
-/// Labels within a plot.
+/// Labels of a plot.
 #[derive(Debug)]
 pub(super) struct Labels {
     within: Area,
@@ -16,20 +16,20 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// No label yet, among points.
+    /// Creates an empty set of labels for a plot with these points.
     pub(super) fn new(within: Area, size: f64, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let dot = |(x, y)| Area::new(x - DOT, y - DOT, 2.0 * DOT, 2.0 * DOT);
         Self { within, set: Type::new(size).colour(INK), taken: points.into_iter().map(dot).collect() }
     }
 
-    /// Writes the label of the point at a place.
+    /// Writes the label of the point at `at`.
     pub(super) fn write(&mut self, svg: &mut Svg, at: (f64, f64), text: &str) {
         let area = self.place(at, text);
         svg.text((area.left, area.bottom() - 0.22 * area.height), text, self.set);
         self.taken.push(area);
     }
 
-    /// The first place around a point that covers nothing, or else the one that covers least.
+    /// Returns the first position next to a point without overlap, otherwise the one with the least overlap.
     fn place(&self, (x, y): (f64, f64), text: &str) -> Area {
         let (width, height) = (self.set.width(text), self.set.size * 1.15);
         let (left, middle, right) = (x - DOT - 1.0 - width, x - width / 2.0, x + DOT + 1.0);
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_keep_clear_of_points_and_of_each_other() {
+    fn labels_overlap_neither_points_nor_each_other() {
         let within = Area::new(0.0, 0.0, 200.0, 100.0);
         let points = [(50.0, 50.0), (70.0, 50.0), (195.0, 50.0), (100.0, 3.0)];
         let mut labels = Labels::new(within, 10.0, points);

@@ -1,16 +1,17 @@
-//! Drawings of sampling plans, on [`gtr_core`] alone: figures as SVG and PNG, grids and tables in text, pages for a browser.
+//! Figures (SVG and PNG), text grids, tables and HTML pages of sampling plans. Depends only on [`gtr_core`].
 //!
-//! | module | what it has |
+//! | module | contents |
 //! |---|---|
-//! | [`figure`] | figures of plans: the grid, curves over the AR steps, what is known when, the spread of the stages |
+//! | [`figure`] | figures of plans: the grid, curves over the AR steps, the known tokens, the spread of the stages |
 //! | [`page`] | self-contained HTML pages of plans and of recorded runs |
 //! | [`text`], [`table`], [`words`] | grids, tables and configurations in plain text |
-//! | [`chart`] | plots of numbers |
-//! | [`svg`], [`area`], [`palette`], [`scale`], [`font`] | what figures and plots are drawn with |
-//! | [`png`] | SVG as pixels (feature `png`, on by default) |
-//! | [`gaps`], [`loss`] | the largest gap after AR steps; losses as figures take and name them |
+//! | [`chart`] | plots of data series |
+//! | [`svg`], [`area`], [`palette`], [`scale`], [`font`] | drawing primitives of figures and plots |
+//! | [`png`] | conversion of SVG to PNG (feature `png`, on by default) |
+//! | [`gaps`], [`loss`] | the largest gap after AR steps; losses and their text form |
 //!
-//! The same plan gives the same bytes on every machine: the fonts are built in, and no file, clock or environment is read.
+//! The same plan gives the same bytes on every machine: the fonts are embedded, and no file, clock or environment variable is
+//! read.
 //!
 //! # Examples
 //! The figure of a preset:

@@ -1,17 +1,17 @@
-//! Losses as figures and pages take them, and as texts name them.
+//! Losses of figures and pages, and their text form.
 
 use gtr_core::loss::Loss;
 
-/// What a plan loses on an image, and on which field that is computed.
+/// Information loss of a plan on a Gaussian field, for the order of one image.
 #[derive(Clone, Debug)]
 pub struct FieldLoss {
-    /// The loss, in nats: in all, of each AR step and of each token.
+    /// Loss in nats: in total, per AR step and per token.
     pub loss: Loss,
-    /// The field, as texts name it.
+    /// Display name of the field.
     pub field: String,
 }
 
-/// A loss in words, in nats: three digits, as far as they tell something.
+/// Formats a loss in nats with three significant digits, at most three of them after the decimal point.
 ///
 /// # Examples
 /// ```

@@ -1,30 +1,30 @@
-//! Colours that readers of any colour vision tell apart.
+//! Colours that can be distinguished with any colour vision.
 
 use std::fmt;
 
-/// A colour: red, green and blue.
+/// An sRGB colour: red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour(pub u8, pub u8, pub u8);
 
 /// Text and axes.
 pub const INK: Colour = Colour(0x1b, 0x1f, 0x24);
 
-/// Text of less weight.
+/// Secondary text.
 pub const SOFT: Colour = Colour(0x5b, 0x63, 0x6d);
 
-/// Lines that guide the eye.
+/// Grid lines.
 pub const RULE: Colour = Colour(0xe2, 0xe5, 0xe9);
 
-/// What is not known yet.
+/// Tokens that are not known yet.
 pub const BLANK: Colour = Colour(0xee, 0xf0, 0xf2);
 
-/// What was known before anything was generated.
+/// Tokens that are known before the first step.
 pub const GIVEN: Colour = Colour(0xb4, 0xba, 0xc2);
 
-/// The page.
+/// Background.
 pub const PAPER: Colour = Colour(0xff, 0xff, 0xff);
 
-/// The colours of Okabe and Ito (Color Universal Design, 2008), without black; those that are told apart best come first.
+/// The colours of Okabe and Ito (Color Universal Design, 2008), without black, most distinguishable first.
 const CATEGORIES: [Colour; 7] = [
     Colour(0x00, 0x72, 0xb2),
     Colour(0xe6, 0x9f, 0x00),
@@ -35,12 +35,12 @@ const CATEGORIES: [Colour; 7] = [
     Colour(0xf0, 0xe4, 0x42),
 ];
 
-/// The colour of a category, by its position; they repeat after seven.
+/// Returns the colour of a category by its index. The colours repeat after seven.
 pub fn category(position: usize) -> Colour {
     CATEGORIES[position % CATEGORIES.len()]
 }
 
-/// Nine points of cividis (Nuñez, Anderton and Renslow, 2018), evenly apart.
+/// Nine evenly spaced samples of the cividis colour map (Nuñez, Anderton and Renslow, 2018).
 const CIVIDIS: [Colour; 9] = [
     Colour(0x00, 0x22, 0x4e),
     Colour(0x1a, 0x38, 0x6f),
@@ -53,7 +53,7 @@ const CIVIDIS: [Colour; 9] = [
     Colour(0xfe, 0xe8, 0x38),
 ];
 
-/// A colour of a ramp that is even to the eye: 0 is dark, 1 is light.
+/// Returns a colour of a perceptually uniform colour map: 0 is dark, 1 is light.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8")]
 pub fn ramp(share: f64) -> Colour {
     let place = if share.is_finite() { share.clamp(0.0, 1.0) * 8.0 } else { 0.0 };
@@ -62,7 +62,7 @@ pub fn ramp(share: f64) -> Colour {
 }
 
 impl Colour {
-    /// A share of another colour mixed in.
+    /// Mixes the colour with another: 0 returns this colour, 1 the other.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
     #[must_use]
     pub fn mixed(self, other: Self, share: f64) -> Self {
@@ -70,19 +70,19 @@ impl Colour {
         Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
 
-    /// The colour thinned with paper: 0 leaves it, 1 is paper.
+    /// Mixes the colour with the background: 0 returns this colour, 1 the background.
     #[must_use]
     pub fn pale(self, share: f64) -> Self {
         self.mixed(PAPER, share)
     }
 
-    /// The colour of text on it: whichever of ink and paper stands out more.
+    /// Returns the text colour with the higher contrast on this colour: [`INK`] or [`PAPER`].
     #[must_use]
     pub fn ink(self) -> Self {
         if self.contrast(INK) >= self.contrast(PAPER) { INK } else { PAPER }
     }
 
-    /// The contrast of two colours as the web's accessibility guidelines have it, 1 to 21.
+    /// Returns the contrast ratio of two colours as defined by WCAG 2, from 1 to 21.
     pub fn contrast(self, other: Self) -> f64 {
         let (a, b) = (self.luminance(), other.luminance());
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
@@ -108,21 +108,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_colour_is_written_as_the_web_does() {
+    fn colours_are_written_in_css_notation() {
         assert_eq!(Colour(0, 171, 7).to_string(), "#00ab07");
     }
 
     #[test]
-    fn the_ramp_grows_lighter_throughout() {
+    fn the_ramp_is_monotonic_in_luminance() {
         let steps = (0..=100).map(|step| ramp(f64::from(step) / 100.0).luminance());
         assert!(steps.collect::<Vec<_>>().windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!((ramp(-1.0), ramp(2.0), ramp(f64::NAN)), (CIVIDIS[0], CIVIDIS[8], CIVIDIS[0]));
     }
 
     #[test]
-    fn text_can_be_read_on_every_colour() {
+    fn text_is_legible_on_every_colour() {
         for colour in (0..CATEGORIES.len()).map(category).chain((0..=8).map(|it| ramp(f64::from(it) / 8.0))) {
-            // What the guidelines ask of large text.
+            // The minimum of WCAG 2 for large text.
             assert!(colour.contrast(colour.ink()) > 3.0, "{colour}");
         }
         assert_eq!((Colour(0, 0, 0).ink(), Colour(255, 255, 0).ink()), (PAPER, INK));

@@ -1,22 +1,20 @@
-//! Pixels from SVG.
+//! Renders SVG as PNG.
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 
 use crate::{Error, font};
 
-/// Pixels that a pixel of a figure becomes, in both directions: letters stay sharp in print.
+/// Scale from pixels of the figure to pixels of the PNG, so that text stays sharp in print.
 const TIMES: f32 = 2.0;
 
-/// More pixels than this are not painted.
+/// Largest number of pixels.
 const MOST: f32 = 67_108_864.0;
 
-/// The PNG file of a figure.
-///
-/// Twice as many pixels in both directions as the figure says.
+/// Renders a figure as a PNG file, at twice the size of the figure in both directions.
 ///
 /// # Errors
-/// [`Error::Svg`] for a text that is no SVG, [`Error::TooManyPixels`] for a figure of more than 2^26 pixels.
+/// [`Error::Svg`] for invalid SVG, [`Error::TooManyPixels`] for more than 2^26 pixels, [`Error::Encode`] if encoding fails.
 ///
 /// # Examples
 /// ```
@@ -53,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_leave_ink_on_a_machine_without_fonts() {
+    fn text_is_rendered_without_system_fonts() {
         assert_eq!(dark(Svg::new("blank")), 0);
         let written = |set: Type| {
             let mut svg = Svg::new("written");
@@ -65,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused() {
+    fn figures_that_are_too_large_are_refused() {
         assert!(render(&Svg::new("large").finish(9000.0, 9000.0)).is_err());
         assert!(render("no figure").is_err());
     }

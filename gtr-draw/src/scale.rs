@@ -1,14 +1,14 @@
-//! Scales of axes: where values lie, and which are named.
+//! Scales of axes: positions of values, and ticks.
 
-/// How values become distances.
+/// Mapping from values to positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Equal differences are equally far apart.
+    /// Linear.
     #[default]
     Linear,
-    /// Equal differences of whole numbers, and no others are named.
+    /// Linear, with ticks only at integers.
     Whole,
-    /// Equal ratios are equally far apart; only values above 0 have a place.
+    /// Logarithmic, for positive values only.
     Log,
 }
 
@@ -21,7 +21,7 @@ pub struct AxisScale {
 }
 
 impl AxisScale {
-    /// From one value to another. A range that holds nothing is widened.
+    /// Creates a scale for a range of values. An empty range is widened.
     pub fn new(kind: Kind, from: f64, to: f64) -> Self {
         let from = if from.is_finite() && (kind != Kind::Log || from > 0.0) { from } else { least(kind) };
         let to = if to.is_finite() { to } else { from };
@@ -34,7 +34,7 @@ impl AxisScale {
         }
     }
 
-    /// A range that holds all values and some room around them.
+    /// Creates a scale for all values, with 8 % of the range as margin on both sides.
     pub fn around(kind: Kind, values: impl IntoIterator<Item = f64>) -> Self {
         let placed = values.into_iter().filter(|value| value.is_finite() && (kind != Kind::Log || *value > 0.0));
         let ends = placed.fold(None, |ends: Option<(f64, f64)>, value| {
@@ -54,7 +54,8 @@ impl AxisScale {
         }
     }
 
-    /// How far along the axis a value lies, 0 to 1 within the range; `None` of what has no place.
+    /// Returns the position of a value along the axis, from 0 to 1 within the range. Returns `None` if it is not finite, or not
+    /// positive on a logarithmic scale.
     pub fn share(self, value: f64) -> Option<f64> {
         if !value.is_finite() {
             return None;
@@ -66,7 +67,7 @@ impl AxisScale {
         }
     }
 
-    /// The values to name, about `wanted` of them, round ones.
+    /// Returns round values for ticks, about `wanted` of them.
     pub fn ticks(self, wanted: u32) -> Vec<f64> {
         match self.kind {
             Kind::Linear => self.multiples(wanted, 0.0),
@@ -75,7 +76,7 @@ impl AxisScale {
         }
     }
 
-    /// Multiples of the least of 1, 2, 5, 10, .. that is not much too fine.
+    /// Returns the multiples of a step of 1, 2, 5 or 10 times a power of ten, with not many more than `wanted` ticks.
     fn multiples(self, wanted: u32, finest: f64) -> Vec<f64> {
         let rough = (self.to - self.from) / f64::from(wanted.max(1));
         let magnitude = libm::exp10(libm::floor(libm::log10(rough)));
@@ -85,7 +86,7 @@ impl AxisScale {
         (0..64).map(|position| first + f64::from(position)).take_while(|it| *it <= last).map(|it| it * step).collect()
     }
 
-    /// Powers of ten; where they are few, their multiples by 2 and 5, or by all digits.
+    /// Returns powers of ten. If they are fewer than three, adds their multiples by 2 and 5, or by all digits.
     fn magnitudes(self, wanted: u32) -> Vec<f64> {
         let (low, high) = (libm::floor(libm::log10(self.from)), libm::ceil(libm::log10(self.to)));
         let powers = || (0..700).map(|position| low + f64::from(position)).take_while(|power| *power <= high);
@@ -106,7 +107,7 @@ fn least(kind: Kind) -> f64 {
     if kind == Kind::Log { 0.1 } else { 0.0 }
 }
 
-/// A value as an axis names it: 0.25, 12, 40k, 1.5M.
+/// Formats the label of a tick, for example 0.25, 12, 40k or 1.5M.
 pub fn name(value: f64) -> String {
     let (value, unit) = match value.abs() {
         1e9.. => (value / 1e9, "G"),
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_within() {
+    fn ticks_are_round_and_in_range() {
         assert_eq!(AxisScale::new(Kind::Linear, 0.0, 1.0).ticks(5), [0.0, 0.2, 0.4, 0.600_000_000_000_000_1, 0.8, 1.0]);
         assert_eq!(AxisScale::new(Kind::Linear, 12.0, 61.0).ticks(4), [20.0, 30.0, 40.0, 50.0, 60.0]);
         assert_eq!(AxisScale::new(Kind::Whole, 1.0, 3.0).ticks(10), [1.0, 2.0, 3.0]);
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_ranges_are_widened() {
+    fn empty_ranges_are_widened() {
         for kind in [Kind::Linear, Kind::Whole, Kind::Log] {
             for values in [vec![], vec![7.0], vec![f64::NAN, f64::INFINITY], vec![-1.0, -1.0], vec![0.0]] {
                 let scale = AxisScale::around(kind, values.clone());
@@ -145,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn values_have_their_place() {
+    fn values_have_positions() {
         let log = AxisScale::new(Kind::Log, 1.0, 100.0);
         assert_eq!((log.share(10.0), log.share(0.0), log.share(f64::NAN)), (Some(0.5), None, None));
         assert_eq!(AxisScale::new(Kind::Linear, 2.0, 4.0).share(3.0), Some(0.5));
     }
 
     #[test]
-    fn values_are_named_shortly() {
+    fn tick_labels_are_short() {
         let names = [0.0, 0.600_000_000_000_000_1, 12.0, 1500.0, 40_000.0, 1.5e6, -2.0, 1e-6].map(name);
         assert_eq!(names, ["0", "0.6", "12", "1500", "40k", "1.5M", "\u{2212}2", "1e\u{2212}6"]);
     }

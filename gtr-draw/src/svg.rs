@@ -1,6 +1,7 @@
-//! SVG, written from back to front.
+//! Writes SVG. Shapes that are added later are drawn on top.
 //!
-//! The crates that write it leave quotes or ampersands to their callers; here nothing gets in unescaped.
+//! All text and attribute values are escaped, including quotes and ampersands. Existing crates leave some of this to their
+//! callers.
 
 use std::fmt::Write as _;
 
@@ -8,7 +9,7 @@ use crate::area::Area;
 use crate::font::{FAMILY, Weight};
 use crate::palette::{Colour, INK, PAPER};
 
-/// A figure under construction. Places and sizes are pixels from its upper left corner.
+/// A figure under construction. Coordinates are pixels from its upper left corner.
 ///
 /// # Examples
 /// ```
@@ -27,7 +28,7 @@ pub struct Svg {
     text: String,
 }
 
-/// How a shape is painted; what is `None` is as in the group around it.
+/// Fill and stroke of a shape. A value of `None` is inherited from the enclosing group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Look {
     fill: Option<Colour>,
@@ -36,89 +37,89 @@ pub struct Look {
 }
 
 impl Look {
-    /// Filled, without an outline.
+    /// Filled, without a stroke.
     pub fn fill(colour: Colour) -> Self {
         Self { fill: Some(colour), ..Self::default() }
     }
 
-    /// A line of some width, nothing inside.
+    /// A stroke of this width in pixels, without a fill.
     pub fn stroke(colour: Colour, width: f64) -> Self {
         Self { stroke: Some((colour, width)), ..Self::default() }
     }
 
-    /// With an outline.
+    /// Adds a stroke.
     #[must_use]
     pub fn outlined(self, colour: Colour, width: f64) -> Self {
         Self { stroke: Some((colour, width)), ..self }
     }
 
-    /// With a line in dashes.
+    /// Makes the stroke dashed.
     #[must_use]
     pub fn dashed(self) -> Self {
         Self { dashed: true, ..self }
     }
 }
 
-/// Where a text's point is.
+/// Horizontal alignment of a text at its point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Anchor {
-    /// Left of the text.
+    /// The text starts at the point.
     #[default]
     Start,
-    /// In its middle.
+    /// The text is centered at the point.
     Middle,
-    /// Right of it.
+    /// The text ends at the point.
     End,
 }
 
-/// How a text is set.
+/// Type style of a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Type {
-    /// Height of the letters, in pixels of the figure.
+    /// Font size in pixels.
     pub size: f64,
-    /// How heavy they are.
+    /// Font weight.
     pub weight: Weight,
-    /// Where the point is at which the text is drawn.
+    /// Alignment at the point.
     pub anchor: Anchor,
-    /// The colour of the letters.
+    /// Colour of the text.
     pub colour: Colour,
 }
 
 impl Type {
-    /// Letters of a size, regular, from the left.
+    /// Regular, left-aligned text of this font size.
     pub fn new(size: f64) -> Self {
         Self { size, weight: Weight::Regular, anchor: Anchor::Start, colour: INK }
     }
 
-    /// The same in bold.
+    /// Sets bold weight.
     #[must_use]
     pub fn bold(self) -> Self {
         Self { weight: Weight::Bold, ..self }
     }
 
-    /// The same at another anchor.
+    /// Sets the alignment.
     #[must_use]
     pub fn anchor(self, anchor: Anchor) -> Self {
         Self { anchor, ..self }
     }
 
-    /// The same in another colour.
+    /// Sets the colour.
     #[must_use]
     pub fn colour(self, colour: Colour) -> Self {
         Self { colour, ..self }
     }
 
-    /// How far below its middle a line of digits and capitals has its baseline.
+    /// Distance from the middle of a line of digits and capitals to its baseline, in pixels.
     pub fn drop(self) -> f64 {
         0.356 * self.size
     }
 
-    /// The width of a text in pixels.
+    /// Returns the width of a text in pixels.
     pub fn width(self, text: &str) -> f64 {
         crate::font::width(text, self.size, self.weight)
     }
 
-    /// A text, or as much of it as fits.
+    /// Truncates a text with an ellipsis if it is wider than `width` pixels.
     pub fn cut(self, text: &str, width: f64) -> String {
         if self.width(text) <= width {
             return text.to_owned();
@@ -135,7 +136,7 @@ impl Type {
         short + "\u{2026}"
     }
 
-    /// Texts joined into lines that are no wider than a width, where a text alone is not.
+    /// Joins texts with the separator `by` to lines of at most `width` pixels. A single text may be wider.
     pub fn joined(self, texts: impl IntoIterator<Item = String>, by: &str, width: f64) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for text in texts {
@@ -151,16 +152,16 @@ impl Type {
     }
 }
 
-/// A line through points, or several.
+/// Data of an SVG path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path(String);
 
 impl Path {
-    /// An open line through points.
+    /// Returns an open polyline through points.
     pub fn through(points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let mut path = String::new();
         for (position, (x, y)) in points.into_iter().enumerate() {
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = write!(path, "{}{} {}", if position == 0 { 'M' } else { 'L' }, Number(x), Number(y));
         }
         Self(path)
@@ -182,12 +183,12 @@ impl Path {
 }
 
 impl Svg {
-    /// A blank figure.
+    /// Creates an empty figure. The title is the accessible name of the figure.
     pub fn new(title: &str) -> Self {
         Self { title: title.to_owned(), text: String::new() }
     }
 
-    /// A rectangle.
+    /// Draws a rectangle.
     pub fn rect(&mut self, area: Area, look: Look) {
         self.open("rect");
         self.place(area);
@@ -195,7 +196,7 @@ impl Svg {
         self.text.push_str("/>\n");
     }
 
-    /// Rectangles that look the same, in a group of this name; their corners are rounded by `radius`.
+    /// Draws rectangles of the same look in a group of class `class`. `radius` is the radius of their corners.
     pub fn rects(&mut self, class: &str, areas: impl IntoIterator<Item = Area>, look: Look, radius: f64) {
         self.group(class, look, |svg| {
             for area in areas {
@@ -209,7 +210,7 @@ impl Svg {
         });
     }
 
-    /// A circle.
+    /// Draws a circle.
     pub fn circle(&mut self, (x, y): (f64, f64), radius: f64, look: Look) {
         self.open("circle");
         self.number("cx", x);
@@ -219,12 +220,12 @@ impl Svg {
         self.text.push_str("/>\n");
     }
 
-    /// A line from point to point.
+    /// Draws a straight line.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), look: Look) {
         self.path(&Path::through([from, to]), look);
     }
 
-    /// A path.
+    /// Draws a path. An empty path is skipped.
     pub fn path(&mut self, path: &Path, look: Look) {
         if path.0.is_empty() {
             return;
@@ -235,7 +236,7 @@ impl Svg {
         self.text.push_str("/>\n");
     }
 
-    /// A text, its baseline at a point.
+    /// Draws a text with its baseline at a point.
     pub fn text(&mut self, (x, y): (f64, f64), text: &str, set: Type) {
         self.open("text");
         self.number("x", x);
@@ -244,7 +245,7 @@ impl Svg {
         self.words(text);
     }
 
-    /// A text that reads upwards.
+    /// Draws a text rotated by 90 degrees, to be read upwards.
     pub fn upright(&mut self, (x, y): (f64, f64), text: &str, set: Type) {
         self.open("text");
         let turn = format!("translate({} {}) rotate(-90)", Number(x), Number(y));
@@ -253,7 +254,7 @@ impl Svg {
         self.words(text);
     }
 
-    /// Texts that are set the same, in a group of this name.
+    /// Draws texts of the same type style in a group of class `class`.
     pub fn texts(&mut self, class: &str, texts: impl IntoIterator<Item = ((f64, f64), String)>, set: Type) {
         self.open("g");
         self.attribute("class", class);
@@ -268,7 +269,7 @@ impl Svg {
         self.text.push_str("</g>\n");
     }
 
-    /// What `draw` draws, in a group of this name.
+    /// Draws a group of class `class` with the content that `draw` adds.
     pub fn group(&mut self, class: &str, look: Look, draw: impl FnOnce(&mut Self)) {
         self.open("g");
         self.attribute("class", class);
@@ -278,7 +279,7 @@ impl Svg {
         self.text.push_str("</g>\n");
     }
 
-    /// The figure as a file, cut to a size in pixels.
+    /// Returns the SVG file, with a size in pixels. Content outside of it is clipped.
     pub fn finish(self, width: f64, height: f64) -> String {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\" \
@@ -297,7 +298,7 @@ impl Svg {
     }
 
     fn attribute(&mut self, name: &'static str, value: &str) {
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _ = write!(self.text, " {name}=\"{}\"", Escaped(value));
     }
 
@@ -346,12 +347,12 @@ impl Svg {
     }
 }
 
-/// A number of at most two decimals.
+/// Formats a number with at most two decimals.
 struct Number(f64);
 
 impl std::fmt::Display for Number {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Nothing drawn is farther out, and what is not finite would make the file unreadable.
+        // No coordinate is larger, and values that are not finite are invalid in SVG.
         let value = if self.0.is_finite() { self.0.clamp(-1e6, 1e6) } else { 0.0 };
         let text = format!("{value:.2}");
         let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -359,7 +360,7 @@ impl std::fmt::Display for Number {
     }
 }
 
-/// A text as XML has it, whatever it holds.
+/// Escapes a text for XML.
 struct Escaped<'a>(&'a str);
 
 impl std::fmt::Display for Escaped<'_> {
@@ -371,7 +372,7 @@ impl std::fmt::Display for Escaped<'_> {
                 '>' => formatter.write_str("&gt;")?,
                 '"' => formatter.write_str("&quot;")?,
                 '\'' => formatter.write_str("&apos;")?,
-                // XML has no way to say these.
+                // Not allowed in XML, not even escaped.
                 '\u{fffe}' | '\u{ffff}' => formatter.write_str("\u{fffd}")?,
                 it if it.is_control() => formatter.write_str(" ")?,
                 it => formatter.write_char(it)?,
@@ -386,14 +387,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short_and_always_numbers() {
+    fn numbers_are_short_and_finite() {
         let written = |number: f64| Number(number).to_string();
         assert_eq!([1.0, 0.5, 1.0 / 3.0, -0.001, 100.0].map(written), ["1", "0.5", "0.33", "0", "100"]);
         assert_eq!([f64::NAN, f64::INFINITY, 1e300].map(written), ["0", "0", "1000000"]);
     }
 
     #[test]
-    fn nothing_gets_out_of_a_text() {
+    fn texts_are_escaped() {
         let text = "</text><script>\"'&\u{0}\u{ffff}\n";
         let mut svg = Svg::new(text);
         svg.text((0.0, 0.0), text, Type::new(5.0));

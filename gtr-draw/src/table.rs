@@ -8,9 +8,9 @@ use gtr_core::StageSummary;
 /// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// From the left, as texts are.
+    /// Left, for text.
     Left,
-    /// From the right, as numbers are.
+    /// Right, for numbers.
     Right,
 }
 

@@ -45,7 +45,7 @@ test("two plans advance at the same fraction of their steps", () =>
 
 test("two plans advance at the same AR step, or by the same evaluations", () =>
   opened(path, {}, async (page) => {
-    await page.getByRole("group", { name: "Same" }).getByRole("radio", { name: "AR step" }).check();
+    await page.getByRole("group", { name: "Align by" }).getByRole("radio", { name: "AR step" }).check();
     await page.getByRole("slider").fill("20");
     await at(page, 20, 20);
     await page.getByRole("slider").fill("40");

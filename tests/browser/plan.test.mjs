@@ -125,11 +125,11 @@ function expected(token) {
     Stage: `${step.stage + 1} ${plan.stages[step.stage].role}`,
     "AR step": `${number} of 32`,
     "Diffusion steps": String(step.diffusion_steps),
-    "Neighbours known then": `${beside.filter((other) => other < number).length} of ${beside.length}`,
+    "Known neighbours": `${beside.filter((other) => other < number).length} of ${beside.length}`,
   };
   if (step.detail) {
     const { tokens, diffusion_steps: steps } = step.detail;
-    told.Detail = `${tokens} of the ${step.tokens} in this step get ${steps}, chosen while sampling`;
+    told.Detail = `${tokens} of the ${step.tokens} in this step get ${steps}, picked while sampling`;
   }
   return told;
 }
@@ -269,19 +269,19 @@ test("known tokens of inpainting are shown as known", async () => {
   await opened(written("on.html", "plan", "--plan", "on.json"), {}, async (page) => {
     const at = await middle(page, rest.known[0], rest.grid);
     await page.mouse.move(at.x, at.y);
-    assert.equal((await facts(page)).Stage, "known from the start");
+    assert.equal((await facts(page)).Stage, "known before the first step");
     await page.mouse.move(1190, 5);
     await page.keyboard.press("Home");
     const status = await page.locator(".status").textContent();
     assert.equal(
       status,
-      `AR step 0 of ${rest.steps.length}, before the first: ${rest.known.length} of 64 tokens known`,
+      `AR step 0 of ${rest.steps.length}, before the first step: ${rest.known.length} of 64 tokens known`,
     );
     const found = await colours(page, rest.grid);
     found.forEach((colour, token) =>
       assert.equal(colour === "236,238,241", !rest.known.includes(token), `token ${token}`),
     );
-    assert.equal(await page.getByText("known from the start", { exact: true }).count(), 1);
+    assert.equal(await page.getByText("known before the first step", { exact: true }).count(), 1);
   });
 });
 

@@ -78,7 +78,7 @@ test("a token shows its score, its rank and its diffusion steps", () =>
       assert.ok(Math.abs(Number(told.Score) - score) < 1e-3);
       const higher = image.order.filter((other, at) => steps[other] === steps[token] && image.scores[at] > score);
       const rank = `${higher.length + 1} of ${run.plan.steps[steps[token] - 1].tokens}`;
-      assert.equal(told["Rank in its step"], picked === undefined ? "its step picks none" : rank);
+      assert.equal(told["Rank in its step"], picked === undefined ? "no picks in this step" : rank);
     }
   }));
 

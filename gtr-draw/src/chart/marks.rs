@@ -1,4 +1,4 @@
-//! How the points of a series are drawn.
+//! Draws the points of a series.
 
 use super::{Marks, Plot, Series};
 use crate::area::Area;

@@ -1,4 +1,4 @@
-//! Plots of numbers: lines, steps and points over two axes.
+//! Plots of data series: points, lines, steps and bars over two axes.
 //!
 //! # Examples
 //! ```
@@ -31,32 +31,32 @@ use crate::palette::{INK, RULE, SOFT};
 use crate::scale::{AxisScale, name};
 use crate::svg::{Anchor, Look, Svg, Type};
 
-/// Height of letters.
+/// Font sizes in pixels.
 const SMALL: f64 = 10.0;
 const TITLE: f64 = 12.0;
 
-/// Room of a tick on the x axis and on the y axis.
+/// Space per tick on the x axis and on the y axis, in pixels.
 const WIDE: f64 = 45.0;
 const HIGH: f64 = 34.0;
 
-/// A plot; what is not finite, or not above 0 on a logarithmic axis, is left out.
+/// A plot. Values that are not finite, or not positive on a logarithmic axis, are omitted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chart {
-    /// Above the plot; none if it is empty.
+    /// Title above the plot; no title if it is empty.
     pub title: String,
-    /// From left to right.
+    /// Horizontal axis.
     pub x: Axis,
-    /// From bottom to top.
+    /// Vertical axis.
     pub y: Axis,
-    /// From back to front. Those with a name are listed above the plot, if there are two of them or more.
+    /// Series, from back to front. A legend above the plot lists those with a name if there are at least two.
     pub series: Vec<Series>,
-    /// Stretches of the x axis that are coloured from top to bottom.
+    /// Coloured intervals of the x axis, over the full height of the plot.
     pub bands: Vec<Band>,
-    /// Room for what stands left of the plot; as much as is needed, unless given: plots above each other share it.
+    /// Width of the margin left of the plot in pixels; computed if `None`. A common width aligns plots above each other.
     pub gutter: Option<f64>,
 }
 
-/// Where values lie on the page.
+/// Mapping from values to positions in the figure.
 #[derive(Clone, Copy)]
 struct Plot {
     area: Area,
@@ -79,7 +79,7 @@ impl Plot {
 }
 
 impl Chart {
-    /// The plot as a figure of its own, as SVG; its size is in pixels.
+    /// Returns the plot as a separate SVG figure. The size is in pixels.
     pub fn figure(&self, width: f64, height: f64) -> String {
         let mut svg = Svg::new(&self.title);
         self.draw(&mut svg, Area::new(0.0, 0.0, width, height).inside([14.0, 18.0, 12.0, 14.0]));
@@ -109,7 +109,7 @@ impl Chart {
         });
     }
 
-    /// Room above, right of, below and left of the plot.
+    /// Returns the margins of the plot: top, right, bottom, left.
     fn margins(&self, area: Area, y: AxisScale) -> [f64; 4] {
         let listed = if self.listed().is_empty() { 0.0 } else { SMALL * 1.7 };
         let title = if self.title.is_empty() { SMALL * 0.6 } else { TITLE * 1.7 };
@@ -121,7 +121,7 @@ impl Chart {
         [title + listed, 6.0, numbers + words + 2.0, self.gutter.unwrap_or(wide + side)]
     }
 
-    /// The series that are named above the plot.
+    /// Returns the series of the legend.
     fn listed(&self) -> Vec<&Series> {
         let named: Vec<&Series> = self.series.iter().filter(|series| !series.name.is_empty()).collect();
         if named.len() < 2 { Vec::new() } else { named }
@@ -140,7 +140,7 @@ impl Chart {
                 }
             }
             svg.text((left + 17.0, middle + set.drop()), &series.name, set);
-            // Letters that a browser takes instead of these may be wider by a sixth.
+            // A fallback font of a browser may be wider by a sixth.
             left += 17.0 + set.width(&series.name) * 7.0 / 6.0 + 14.0;
         }
     }
@@ -167,7 +167,7 @@ impl Chart {
         }
         svg.line((left, bottom), (right, bottom), Look::stroke(SOFT, 1.0));
         let ticks = plot.x.ticks(wanted(width, WIDE));
-        // Names that would run into each other are left out.
+        // Labels that would overlap are omitted.
         let mut free = f64::NEG_INFINITY;
         for tick in ticks {
             let Some(x) = plot.x(tick) else { continue };
@@ -187,7 +187,7 @@ impl Chart {
         }
     }
 
-    /// Writes the labels of points where they cover the least.
+    /// Writes the labels of points where they overlap least.
     fn label(&self, svg: &mut Svg, plot: &Plot) {
         let points = || self.series.iter().filter(|it| it.marks == Marks::Points).flat_map(|it| &it.points);
         let mut labels = Labels::new(plot.area, SMALL, points().filter_map(|point| plot.place(point)));
@@ -199,7 +199,7 @@ impl Chart {
     }
 }
 
-/// How many ticks suit a length, where one takes some room.
+/// Returns the number of ticks for a length, at `each` pixels per tick.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
 fn wanted(length: f64, each: f64) -> u32 {
     (length / each).clamp(2.0, 10.0) as u32
@@ -225,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn points_have_their_bars_and_labels() {
+    fn points_have_error_bars_and_labels() {
         let plain = chart(vec![Point::at(1e9, 0.5), Point::at(1e10, 0.9)]);
         let full =
             chart(vec![Point::at(1e9, 0.5).error(0.1, 0.2).label("gtr-8"), Point::at(1e10, 0.9).label("mar-64")]);
         let count = |file: &str, what: &str| file.matches(what).count();
-        // A point each and one in the list of the series.
+        // Two points and one in the legend.
         assert_eq!((count(&plain, "<circle"), count(&full, "<circle")), (3, 3));
-        // The bar and its ends.
+        // The error bar and its two ends.
         assert_eq!(count(&full, "<path") - count(&plain, "<path"), 3);
         for text in ["gtr-8", "mar-64", "presets", "Pareto line", "operations", "judged right", "Quality against cost"]
         {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_is_left_out() {
+    fn values_that_are_not_finite_are_omitted() {
         let file = chart(vec![Point::at(0.0, 0.5), Point::at(f64::NAN, 0.5), Point::at(1e9, f64::INFINITY)]);
         assert_eq!(file.matches("<circle").count(), 1, "{file}");
         assert!(!file.contains("NaN") && !file.contains("inf"));

@@ -1,4 +1,4 @@
-//! What a plot is made of.
+//! Axes, series, points and bands of a plot.
 
 use crate::palette::Colour;
 use crate::scale::{AxisScale, Kind};
@@ -13,36 +13,36 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// A linear axis that holds the values.
+    /// A linear axis with the range of the values.
     pub fn new(label: &str) -> Self {
         Self { label: label.to_owned(), ..Self::default() }
     }
 
-    /// With a name below it or beside it.
+    /// Sets the label of the axis.
     #[must_use]
     pub fn named(self, label: &str) -> Self {
         Self { label: label.to_owned(), ..self }
     }
 
-    /// Equal ratios equally far apart.
+    /// Makes the axis logarithmic.
     #[must_use]
     pub fn log(self) -> Self {
         Self { kind: Kind::Log, ..self }
     }
 
-    /// Only whole numbers are named.
+    /// Restricts the ticks to integers.
     #[must_use]
     pub fn whole(self) -> Self {
         Self { kind: Kind::Whole, ..self }
     }
 
-    /// With these ends.
+    /// Sets the range.
     #[must_use]
     pub fn range(self, from: f64, to: f64) -> Self {
         Self { range: Some((from, to)), ..self }
     }
 
-    /// Without numbers, as in a plot above another that has them.
+    /// Hides the tick labels, for a plot above another plot with the same axis.
     #[must_use]
     pub fn bare(self) -> Self {
         Self { bare: true, ..self }
@@ -56,20 +56,20 @@ impl Axis {
     }
 }
 
-/// How points are shown.
+/// Representation of the points of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marks {
-    /// Dots with their error bars and labels.
+    /// Dots with error bars and labels.
     Points,
-    /// A line from point to point.
+    /// A line through the points.
     Line,
-    /// A line that stays until the next point, then jumps.
+    /// A step function: constant until the next point.
     Steps,
     /// Bars from the axis, one unit wide.
     Bars,
 }
 
-/// Points that belong together.
+/// A data series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub(super) name: String,
@@ -80,26 +80,26 @@ pub struct Series {
 }
 
 impl Series {
-    /// A series without points.
+    /// Creates a series without points.
     pub fn new(name: &str, marks: Marks, colour: Colour) -> Self {
         Self { name: name.to_owned(), marks, colour, dashed: false, points: Vec::new() }
     }
 
-    /// With points.
+    /// Adds points.
     #[must_use]
     pub fn with<P: Into<Point>>(mut self, points: impl IntoIterator<Item = P>) -> Self {
         self.points.extend(points.into_iter().map(Into::into));
         self
     }
 
-    /// With lines in dashes.
+    /// Makes the lines dashed.
     #[must_use]
     pub fn dashed(self) -> Self {
         Self { dashed: true, ..self }
     }
 }
 
-/// A point.
+/// A point of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     pub(super) x: f64,
@@ -110,24 +110,24 @@ pub struct Point {
 }
 
 impl Point {
-    /// A point at these values.
+    /// Creates a point at these values.
     pub fn at(x: f64, y: f64) -> Self {
         Self { x, y, error: None, label: String::new(), colour: None }
     }
 
-    /// With an error bar: from so far below its y to so far above.
+    /// Adds an error bar from `below` below the y value to `above` above it.
     #[must_use]
     pub fn error(self, below: f64, above: f64) -> Self {
         Self { error: Some((self.y - below, self.y + above)), ..self }
     }
 
-    /// With a text beside it.
+    /// Adds a label.
     #[must_use]
     pub fn label(self, label: &str) -> Self {
         Self { label: label.to_owned(), ..self }
     }
 
-    /// In a colour of its own.
+    /// Sets the colour, instead of that of the series.
     #[must_use]
     pub fn colour(self, colour: Colour) -> Self {
         Self { colour: Some(colour), ..self }
@@ -140,13 +140,13 @@ impl From<(f64, f64)> for Point {
     }
 }
 
-/// A stretch of the x axis.
+/// A coloured interval of the x axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Band {
-    /// The value at its left side.
+    /// Value at the left edge.
     pub from: f64,
-    /// The value at its right side.
+    /// Value at the right edge.
     pub to: f64,
-    /// Its colour.
+    /// Fill colour.
     pub colour: Colour,
 }

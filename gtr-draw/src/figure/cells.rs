@@ -1,4 +1,4 @@
-//! The grid, a cell a token, with the AR step that generates it.
+//! Draws the grid with one cell per token, which shows the AR step that generates it.
 
 use std::collections::BTreeMap;
 
@@ -7,35 +7,35 @@ use crate::area::Area;
 use crate::palette::{GIVEN, INK, PAPER};
 use crate::svg::{Anchor, Look, Svg, Type};
 
-/// Letters of less than this cannot be read.
+/// Smallest legible font size, in pixels.
 const LEAST: f64 = 4.0;
 
-/// A side of a cell that suits a grid: small grids are drawn large.
+/// Returns the side of a cell in pixels. Cells of small grids are larger.
 pub(super) fn side(shown: &PlanView<'_>) -> f64 {
     let (rows, columns) = shown.window();
     let cells = f64::from(rows.max(columns));
     ((360.0 + 7.0 * cells) / cells).min(40.0).floor()
 }
 
-/// A side of a cell with which a grid is no wider than a width.
+/// Returns the side of a cell in pixels, such that the grid is at most `width` pixels wide if cells of 8 pixels allow it.
 pub(super) fn side_within(shown: &PlanView<'_>, width: f64) -> f64 {
     (width / f64::from(shown.window().1)).clamp(8.0, 48.0).floor()
 }
 
-/// The size of a grid of such cells.
+/// Returns width and height of the grid for a side of its cells.
 pub(super) fn size(shown: &PlanView<'_>, side: f64) -> (f64, f64) {
     let (rows, columns) = shown.window();
     (f64::from(columns) * side, f64::from(rows) * side)
 }
 
-/// Draws the grid from its upper left corner on. Whether the steps stand in the cells.
+/// Draws the grid at its upper left corner. Returns true if the cells have room for the numbers of the steps.
 pub(super) fn draw(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), side: f64) -> bool {
     let (rows, columns) = shown.window();
     let mut given = Vec::new();
     let mut cells: BTreeMap<usize, Vec<Area>> = BTreeMap::new();
     for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
         let corner = (left + f64::from(column) * side, top + f64::from(row) * side);
-        // A hair of paper between the cells.
+        // A narrow gap between the cells.
         let cell = Area::new(corner.0, corner.1, side, side).inside([0.5; 4]);
         match shown.step_at(row, column) {
             Some(step) => cells.entry(step).or_default().push(cell),
@@ -63,7 +63,7 @@ pub(super) fn draw(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64),
     letters.is_some()
 }
 
-/// The size of letters with which every step fits into a cell.
+/// Returns the font size with which every step number fits into a cell, or `None` if it is not legible.
 fn letters(shown: &PlanView<'_>, cell: f64) -> Option<f64> {
     let widest = "8".repeat(shown.plan.steps().len().to_string().len());
     let size = ((cell - 2.5) / Type::new(1.0).width(&widest)).min(cell * 0.5).min(12.0);
@@ -92,12 +92,12 @@ mod tests {
     use super::super::view::tests::plan;
     use super::*;
 
-    /// The values of an attribute, line by line.
+    /// Returns the value of an attribute of a line.
     fn attribute<'a>(line: &'a str, name: &str) -> &'a str {
         line.split_once(&format!(" {name}=\"")).unwrap().1.split_once('"').unwrap().0
     }
 
-    /// The place and the step of each cell, by the rectangles and by the texts that were drawn.
+    /// Returns the position and the group of each cell, and the number of texts. Checks that each text is in its cell.
     fn drawn(preset: &str, grid: &str, known: usize) -> (Vec<(String, String)>, usize) {
         let plan = plan(preset, grid, known);
         let shown = PlanView::new(preset, &plan, (Seed(0), ImageIndex(0)));
@@ -106,7 +106,7 @@ mod tests {
         let file = svg.finish(1.0, 1.0);
         let mut group = String::new();
         let mut cells = Vec::new();
-        // The first rectangle is the page.
+        // The first rectangle is the background.
         for line in file.lines().skip(3) {
             if line.starts_with("<g") {
                 group = attribute(line, "class").to_owned();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_cannot_be_read_are_left_out() {
+    fn illegible_step_numbers_are_omitted() {
         let plan = plan("mar-64", "16x16", 0);
         let shown = PlanView::new("mar-64", &plan, (Seed(0), ImageIndex(0)));
         assert!(!draw(&mut Svg::new(""), &shown, (0.0, 0.0), 5.0));

@@ -1,4 +1,4 @@
-//! Curves over the AR steps: pace, diffusion steps, guidance and loss.
+//! Curves over the AR steps: tokens, diffusion steps, guidance and loss.
 
 use gtr_core::{Guidance, GuidanceSchedule};
 
@@ -8,19 +8,19 @@ use crate::chart::{Axis, Band, Chart, Marks, Point, Series};
 use crate::palette::{self, INK};
 use crate::svg::Svg;
 
-/// Of more AR steps some are drawn, evenly chosen.
+/// Largest number of AR steps that are all drawn. Of more, evenly spaced steps are drawn.
 const MOST_STEPS: usize = 400;
 
-/// Up to so many AR steps are drawn as bars.
+/// Largest number of AR steps that are drawn as bars.
 const MOST_BARS: usize = 100;
 
-/// Room for the numbers left of the curves, for all the same.
+/// Width of the margin left of all curves.
 const GUTTER: f64 = 34.0;
 
-/// Room for the numbers and the name of the axis below the last of them.
+/// Height of the tick labels and the axis label below the last curve.
 pub(super) const FOOT: f64 = 35.0;
 
-/// The ends of the axes, shared by plans that are compared.
+/// Upper ends of the axes, shared by plans that are compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
     steps: usize,
@@ -30,7 +30,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// The ends that suit all plans.
+    /// Returns the ends that cover all plans.
     pub(super) fn of(plans: &[PlanView<'_>]) -> Self {
         let steps = || plans.iter().flat_map(|shown| shown.plan.steps());
         let diffusion =
@@ -49,7 +49,7 @@ impl Ends {
     }
 }
 
-/// Draws the curves below each other.
+/// Draws the curves one below the other.
 pub(super) fn draw(svg: &mut Svg, shown: &PlanView<'_>, ends: Ends, area: Area, letters: [&str; 4]) {
     let chosen = chosen(shown.plan.steps().len());
     let gap = 8.0;
@@ -72,12 +72,12 @@ pub(super) fn draw(svg: &mut Svg, shown: &PlanView<'_>, ends: Ends, area: Area, 
     }
 }
 
-/// One of so many AR steps is drawn.
+/// Returns the stride between drawn AR steps.
 fn every(steps: usize) -> usize {
     steps.div_ceil(MOST_STEPS).max(1)
 }
 
-/// The AR steps that are drawn: all, or some and the last.
+/// Returns the AR steps to draw: all, or evenly spaced steps and the last.
 fn chosen(steps: usize) -> Vec<usize> {
     let mut chosen: Vec<usize> = (0..steps).step_by(every(steps)).collect();
     if chosen.last().is_some_and(|last| last + 1 != steps) {
@@ -116,7 +116,7 @@ fn diffusion(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
             .with(held(chosen, steps.len(), |step| steps[step].diffusion_steps().get().into())),
     ];
     let mut title = "Diffusion steps of a token".to_owned();
-    // Steps with detail follow one another in a stage.
+    // The steps with detail are consecutive in a stage.
     for (stage, &(first, count)) in shown.spans().iter().enumerate() {
         let with = (first..first + count).filter_map(|step| steps[step].detail().map(|detail| (step, detail)));
         let ends: Vec<_> = with.collect();
@@ -136,7 +136,7 @@ fn diffusion(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
 }
 
 fn guidance(shown: &PlanView<'_>, _: Ends, chosen: &[usize]) -> Chart {
-    // Of scale 2 the share of what is above 1 is what the ramp gives.
+    // With scale 2, the ramp above 1 is the share of its full strength.
     let ramp = Guidance::new(2.0, GuidanceSchedule::Linear).unwrap_or(Guidance::NONE);
     let (tokens, known) = (shown.plan.grid().tokens(), shown.known());
     let share = |step: usize| ramp.at(tokens, tokens - known[step]) - 1.0;
@@ -150,7 +150,7 @@ fn guidance(shown: &PlanView<'_>, _: Ends, chosen: &[usize]) -> Chart {
     }
 }
 
-/// The loss of each AR step, where it is computed.
+/// Returns the curve of the loss per AR step, if it is computed.
 fn loss(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Option<Chart> {
     let loss = shown.loss()?;
     let steps = loss.steps.len();
@@ -170,14 +170,14 @@ fn loss(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Option<Chart> {
     })
 }
 
-/// A curve that holds each step's value over the step's width.
+/// Returns a step function with the value of each step over its width.
 fn held(chosen: &[usize], steps: usize, value: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
     let begins = chosen.iter().map(|&step| (real(step + 1) - 0.5, value(step)));
     let end = chosen.last().map(|&step| (real(steps) + 0.5, value(step)));
     begins.chain(end).collect()
 }
 
-/// The stages behind the curves.
+/// Returns the stages as bands behind the curves.
 fn bands(shown: &PlanView<'_>) -> Vec<Band> {
     let spans = shown.spans().iter().enumerate().filter(|_| shown.is_staged());
     let band = |(stage, &(first, steps)): (usize, &(usize, usize))| Band {

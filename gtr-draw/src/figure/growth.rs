@@ -1,45 +1,45 @@
-//! Which tokens are known after an AR step, as small maps side by side.
+//! Draws the known tokens after AR steps as small maps.
 
 use super::view::PlanView;
 use crate::area::Area;
 use crate::palette::{BLANK, Colour, GIVEN};
 use crate::svg::{Anchor, Look, Path, Svg, Type};
 
-/// All maps together draw at most so many cells.
+/// Largest total number of cells of all maps.
 const MOST_CELLS: usize = 48_000;
 
-/// At most so many maps are drawn.
+/// Largest number of maps.
 const MOST_MAPS: usize = 33;
 
-/// How much of a stage's colour is lost once its tokens are old.
+/// Share of the background in the colour of tokens of earlier AR steps.
 const OLD: f64 = 0.62;
 
-/// The side of a small and of a large map.
+/// Smallest and largest side of a map, in pixels.
 const LEAST: f64 = 58.0;
 const MOST: f64 = 128.0;
 
-/// Between maps.
+/// Space between maps.
 const GAP: f64 = 12.0;
 
-/// A narrower map has no room for its caption.
+/// Smallest width for the caption of a map.
 const NARROW: f64 = 34.0;
 
-/// Below a map.
+/// Height of the caption below a map.
 const CAPTION: f64 = 15.0;
 
-/// Maps laid out in rows.
+/// Maps in rows and columns.
 #[derive(Debug)]
 pub(super) struct Growth {
-    /// The AR steps after which a map is drawn.
+    /// AR steps after which a map is drawn.
     steps: Vec<usize>,
-    /// The side of a cell.
+    /// Side of a cell, in pixels.
     side: f64,
     columns: usize,
     rows: usize,
 }
 
 impl Growth {
-    /// Maps of a plan for a width; `most` of them.
+    /// Arranges at most `most` maps of a plan in a width.
     pub(super) fn new(shown: &PlanView<'_>, width: f64, most: usize) -> Self {
         let (high, wide) = shown.window();
         let cells = high as usize * wide as usize;
@@ -47,18 +47,18 @@ impl Growth {
         let columns = places(width, f64::from(wide) * (LEAST / f64::from(high.max(wide))).round().max(2.0));
         let rows = steps.len().div_ceil(columns).max(1);
         let columns = steps.len().div_ceil(rows).max(1);
-        // As large as the width allows, in half pixels: the maps of a row are as even as those of a PNG file.
+        // As large as the width allows, in half pixels, which are whole pixels of the PNG file.
         let side = ((width + GAP) / number(columns) - GAP) / f64::from(wide);
         let side = (2.0 * side.min(MOST / f64::from(high.max(wide)))).floor().max(2.0) / 2.0;
         Self { steps, side, columns, rows }
     }
 
-    /// The height of all maps.
+    /// Returns the height of all maps.
     pub(super) fn height(&self, shown: &PlanView<'_>) -> f64 {
         number(self.rows) * (f64::from(shown.window().0) * self.side + CAPTION + GAP) - GAP
     }
 
-    /// What is shown, in words.
+    /// Returns the title of the panel.
     pub(super) fn title(&self, shown: &PlanView<'_>) -> String {
         let all = shown.plan.steps().len();
         if self.steps.len() == all {
@@ -72,7 +72,7 @@ impl Growth {
         let (high, wide) = shown.window();
         let (height, width) = (f64::from(high) * self.side, f64::from(wide) * self.side);
         let known = shown.known();
-        // Rows reach from side to side, unless their maps are few.
+        // Rows fill the width, unless they have few maps.
         let across = ((area.width - width) / number((self.columns - 1).max(1))).min(width.max(NARROW) + 3.0 * GAP);
         svg.group("growth", Look::default(), |svg| {
             for (place, &step) in self.steps.iter().enumerate() {
@@ -120,13 +120,13 @@ impl Growth {
     }
 }
 
-/// How many maps of a width stand side by side.
+/// Returns the number of maps of width `map` that fit side by side.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
 fn places(width: f64, map: f64) -> usize {
     (((width + GAP) / (map.max(NARROW) + GAP)).floor() as usize).max(1)
 }
 
-/// The colour of a cell after an AR step; `None` of what is not known yet.
+/// Returns the colour of a cell after an AR step; `None` if its token is not known yet.
 fn colour(shown: &PlanView<'_>, row: u32, column: u32, after: usize) -> Option<Colour> {
     let Some(step) = shown.step_at(row, column) else { return Some(GIVEN) };
     let colour = PlanView::stage_colour(shown.plan.steps()[step].stage());
@@ -137,7 +137,7 @@ fn colour(shown: &PlanView<'_>, row: u32, column: u32, after: usize) -> Option<C
     }
 }
 
-/// The AR steps to show: all, or the last of each stage, the first, and others evenly between.
+/// Returns the AR steps to show: all, or the last of each stage, the first, and others evenly spaced between them.
 fn chosen(shown: &PlanView<'_>, most: usize) -> Vec<usize> {
     let steps = shown.plan.steps().len();
     if steps <= most {
@@ -146,7 +146,7 @@ fn chosen(shown: &PlanView<'_>, most: usize) -> Vec<usize> {
     let ends = shown.spans().iter().map(|(first, count)| first + count - 1);
     let mut chosen: Vec<usize> = ends.rev().take(most).collect();
     let others = most - chosen.len();
-    // The widest gap is halved as long as there is room.
+    // Halve the widest gap until `most` steps are chosen.
     for _ in 0..others {
         chosen.sort_unstable();
         if chosen[0] > 0 {
@@ -161,7 +161,7 @@ fn chosen(shown: &PlanView<'_>, most: usize) -> Vec<usize> {
     chosen
 }
 
-/// A share in percent, without a fraction unless it would be none.
+/// Formats a percentage, without decimals from 1 % up.
 fn share(percent: f64) -> String {
     match percent {
         0.95.. => format!("{percent:.0} %"),

@@ -1,4 +1,4 @@
-//! What each token contributes to the loss, as a map.
+//! Draws the contribution of each token to the loss as a map.
 
 use super::view::PlanView;
 use crate::area::Area;
@@ -6,21 +6,21 @@ use crate::loss::nats;
 use crate::palette::{GIVEN, RULE, ramp};
 use crate::svg::{Look, Svg, Type};
 
-/// The longer side of a map.
+/// Longer side of the map, in pixels.
 const SIDE: f64 = 240.0;
 
-/// Height and width of the scale below it.
+/// Height and width of the colour scale below the map.
 const SCALE: (f64, f64) = (8.0, 120.0);
 
-/// Colours of the scale.
+/// Number of colours of the scale.
 const SHADES: u32 = 24;
 
-/// The most that a token contributes in one of the plans.
+/// Returns the largest contribution of a token in any of the plans.
 pub(super) fn most(plans: &[PlanView<'_>]) -> f64 {
     plans.iter().filter_map(PlanView::loss).flat_map(|loss| &loss.tokens).copied().fold(0.0, f64::max)
 }
 
-/// Draws the map and its scale, whose end is `most`. Its height.
+/// Draws the map and its colour scale, which ends at `most`. Returns the height.
 pub(super) fn draw(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), most: f64) -> f64 {
     let (rows, columns) = shown.window();
     let side = (2.0 * SIDE / f64::from(rows.max(columns))).floor().max(2.0) / 2.0;
@@ -53,7 +53,7 @@ fn scale(svg: &mut Svg, (left, top): (f64, f64), most: f64) {
     svg.text((from + SCALE.1 + 6.0, baseline), &format!("{} nats", nats(most)), set);
 }
 
-/// A loss as a share of the most.
+/// Returns a loss as a share of the largest.
 fn share(loss: f64, most: f64) -> f64 {
     if most > 0.0 { (loss / most).clamp(0.0, 1.0) } else { 0.0 }
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_end_at_one_and_nothing_is_none() {
+    fn shares_are_relative_to_the_largest() {
         assert_eq!([share(0.0, 2.0), share(1.0, 2.0), share(2.0, 2.0), share(0.0, 0.0)], [0.0, 0.5, 1.0, 0.0]);
     }
 }

@@ -1,5 +1,5 @@
-//! Plans as figures: the grid with its AR steps, the curves over them, what is known when, what is lost where, and how the
-//! stages are spread.
+//! Figures of plans: the grid with its AR steps, curves over the AR steps, the known tokens after AR steps, the loss per token,
+//! and the spread of the stages.
 
 mod cells;
 mod curves;
@@ -21,28 +21,28 @@ use crate::palette::SOFT;
 use crate::svg::{Svg, Type};
 use crate::table::count;
 
-/// Around all.
+/// Margin of the figure, in pixels.
 const MARGIN: f64 = 26.0;
 
-/// Between what stands side by side.
+/// Horizontal space between panels.
 const GUTTER: f64 = 40.0;
 
-/// From the head of a panel to what it heads.
+/// Height of the heading of a panel.
 const HEAD: f64 = 21.0;
 
-/// Between what stands below each other.
+/// Vertical space between panels.
 const GAP: f64 = 22.0;
 
-/// The head of a grid takes so much.
+/// Smallest width of the panel of the grid, for its heading.
 const NARROWEST: f64 = 330.0;
 
-/// So many plans can be told apart side by side.
+/// Largest number of plans side by side.
 const MOST_SIDES: usize = 4;
 
-/// Draws a panel of a plan from its upper left corner on, and tells its height.
+/// Draws a panel of a plan at its upper left corner, and returns its height.
 type Panel<'a> = dyn Fn(&mut Svg, &PlanView<'_>, (f64, f64)) -> f64 + 'a;
 
-/// The figure of a plan, as SVG.
+/// Returns the figure of a plan as SVG.
 pub fn plan(shown: &PlanView<'_>) -> String {
     let side = cells::side(shown);
     let (wide, high) = cells::size(shown, side);
@@ -70,10 +70,10 @@ pub fn plan(shown: &PlanView<'_>) -> String {
     svg.finish(width + 2.0 * MARGIN, top + MARGIN - 8.0)
 }
 
-/// The figure of some plans side by side, as SVG.
+/// Returns a figure of plans side by side, as SVG.
 ///
 /// # Errors
-/// [`Error::TooManyPlans`] for more than four.
+/// [`Error::TooManyPlans`] for more than four plans.
 pub fn compare(plans: &[PlanView<'_>]) -> Result<String, Error> {
     if plans.len() > MOST_SIDES {
         return Err(Error::TooManyPlans { found: plans.len(), most: MOST_SIDES });
@@ -85,7 +85,7 @@ pub fn compare(plans: &[PlanView<'_>]) -> Result<String, Error> {
     let names: Vec<&str> = plans.iter().map(|shown| shown.name).collect();
     let mut svg = Svg::new(&names.join(" and "));
     let lefts = || (0u8..).map(|column| MARGIN + f64::from(column) * (width + GUTTER));
-    // Each row of panels begins below the highest of the row before.
+    // Each row of panels starts below the highest panel of the previous row.
     let mut top = MARGIN;
     let mut row = |svg: &mut Svg, draw: &Panel<'_>, gap: f64| {
         let heights = plans.iter().zip(lefts()).map(|(shown, left)| draw(svg, shown, (left, top)));
@@ -122,7 +122,7 @@ pub fn compare(plans: &[PlanView<'_>]) -> Result<String, Error> {
     Ok(svg.finish(columns - GUTTER + MARGIN, top + MARGIN - 8.0))
 }
 
-/// The name of the plan and what it was made from. Its height.
+/// Draws the name of the plan, its totals and its schedule. Returns the height.
 fn head(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f64) -> f64 {
     let title = Type::new(18.0).bold();
     svg.text((left, top + 15.0), &title.cut(&format!("{} on {}", shown.name, shown.plan.grid()), width), title);
@@ -145,17 +145,17 @@ fn head(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f64
     y - 14.0 + 4.0 - top
 }
 
-/// A panel's head.
+/// Draws the heading of a panel.
 fn heading(svg: &mut Svg, (left, top): (f64, f64), letter: &str, text: &str) {
     svg.text((left, top + 9.6), &lettered(letter, text), Type::new(12.0).bold());
 }
 
-/// A text with the letter of its panel, if it has one.
+/// Returns a text with the letter of its panel, if there is one.
 fn lettered(letter: &str, text: &str) -> String {
     if letter.is_empty() { text.to_owned() } else { format!("({letter}) {text}") }
 }
 
-/// The panel of the grid, with its legend. Its height.
+/// Draws the grid with its legend. Returns the height.
 fn grid(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), side: f64, width: f64, letter: &str) -> f64 {
     let (wide, high) = cells::size(shown, side);
     let is_numbered = cells::draw(svg, shown, (left, top + HEAD), side);
@@ -175,7 +175,7 @@ fn grid(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), side: f64,
     bottom - top
 }
 
-/// The panel of what is lost where. Its height.
+/// Draws the loss per token. Returns the height.
 fn heat(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), most: f64, width: f64, letter: &str) -> f64 {
     if shown.loss().is_none() {
         return 0.0;
@@ -185,7 +185,7 @@ fn heat(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), most: f64,
     HEAD + heat::draw(svg, shown, (left, top + HEAD), most)
 }
 
-/// The panel of what is known when. Its height.
+/// Draws the known tokens after AR steps. Returns the height.
 fn growth(svg: &mut Svg, shown: &PlanView<'_>, area: Area, most: usize, letter: &str) -> f64 {
     let maps = Growth::new(shown, area.width, most);
     heading(svg, (area.left, area.top), letter, &maps.title(shown));

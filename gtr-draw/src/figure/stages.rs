@@ -1,4 +1,4 @@
-//! The stages: a legend of their colours, and a table of how they are spread.
+//! Draws the legend of the stages, and a table of their spread.
 
 use gtr_core::{Plan, StageSummary};
 
@@ -8,22 +8,22 @@ use crate::palette::{GIVEN, RULE, SOFT, ramp};
 use crate::svg::{Anchor, Look, Svg, Type};
 use crate::table;
 
-/// Height of letters.
+/// Font size in pixels.
 const SIZE: f64 = 10.5;
 
 /// Height of a line.
 const LINE: f64 = 17.0;
 
-/// Side of a patch of colour.
+/// Side of a colour swatch.
 const PATCH: f64 = 10.0;
 
-/// Columns of the table.
+/// Number of columns of the table.
 const COLUMNS: usize = 8;
 
-/// Of more stages the legend names some.
+/// Largest number of stages in the legend.
 const MOST: usize = 16;
 
-/// Draws the legend, at most `width` wide. Its height.
+/// Draws the legend, at most `width` pixels wide. Returns the height.
 pub(super) fn legend(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f64) -> f64 {
     let set = Type::new(SIZE);
     if !shown.is_staged() {
@@ -57,7 +57,7 @@ pub(super) fn legend(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64
     y + LINE - top
 }
 
-/// The colours of the AR steps of a plan without stages.
+/// Draws the colour scale of the AR steps of a plan with one stage. Returns the height.
 fn scale(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f64) -> f64 {
     let set = Type::new(SIZE);
     let steps = shown.plan.steps().len();
@@ -83,13 +83,13 @@ fn scale(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f6
     LINE
 }
 
-/// The height of the table.
+/// Returns the height of the table.
 #[expect(clippy::cast_precision_loss, reason = "at most 64 stages")]
 pub(super) fn height(plan: &Plan) -> f64 {
     LINE * (plan.stages().len() as f64 + 2.0) + 8.0
 }
 
-/// Draws the table, as wide as its columns are, at most `width`.
+/// Draws the table, as wide as its columns, at most `width` pixels.
 pub(super) fn table(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f64) {
     let heads: [[&str; 2]; COLUMNS] = [
         ["", "stage"],
@@ -142,7 +142,7 @@ pub(super) fn table(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64)
     }
 }
 
-/// The first column is set from the left, behind the patches.
+/// Draws a cell. The first column is left-aligned after the swatches, the others are right-aligned.
 fn cell(svg: &mut Svg, column: usize, (left, right, y): (f64, f64, f64), text: &str, set: Type) {
     if text.is_empty() {
     } else if column == 0 {

@@ -1,4 +1,5 @@
-//! Pages for a browser. A page is one file: style, scripts and data are in it, and its policy forbids it to ask for more.
+//! HTML pages. A page is one self-contained file with style, scripts and data. Its content security policy forbids
+//! loading anything else.
 
 mod plan;
 mod trace;
@@ -13,12 +14,12 @@ pub use self::plan::{Evaluations, PlanPage, plans};
 pub use self::trace::{TraceBatch, TraceData, TraceImage, TraceStep, check_trace, trace};
 use crate::Error;
 
-/// A grid of more rows or columns is not drawn.
+/// Largest number of rows and of columns of a grid.
 const SIDE: u32 = 128;
 
 const TEMPLATE: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/page.css");
-/// What all pages have, in the order in which it must come.
+/// Scripts of all pages, in the required order.
 const SHARED: [&str; 5] = [
     include_str!("assets/base.js"),
     include_str!("assets/layout.js"),
@@ -27,7 +28,7 @@ const SHARED: [&str; 5] = [
     include_str!("assets/chart.js"),
 ];
 
-/// Refuses a grid whose cells nobody could point at.
+/// Returns an error for a grid whose cells would be too small to point at.
 fn check(grid: Grid) -> Result<(), Error> {
     if grid.height() > SIDE || grid.width() > SIDE {
         return Err(Error::GridTooLarge { grid, most: SIDE });
@@ -35,7 +36,7 @@ fn check(grid: Grid) -> Result<(), Error> {
     Ok(())
 }
 
-/// The page that `script` makes of `data`.
+/// Returns the page that shows `data` with `script`.
 fn page(title: &str, script: &str, data: &impl Serialize) -> String {
     let scripts: Vec<&str> = SHARED.into_iter().chain([script]).collect();
     let style = format!("\n{STYLE}");
@@ -56,12 +57,12 @@ fn page(title: &str, script: &str, data: &impl Serialize) -> String {
     })
 }
 
-/// What the policy calls a script or a style of the page: only these run, whatever else came to stand there.
+/// Returns the hash source of a script or style for the content security policy, which allows only these scripts and styles.
 fn source(text: &str) -> String {
     format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-/// The template with each `{{marker}}` replaced; what takes its place is not looked at again.
+/// Replaces each `{{marker}}` of the template. Markers in the replacements are not replaced.
 fn fill(template: &str, says: impl Fn(&str) -> String) -> String {
     let mut filled = String::new();
     let mut rest = template;
@@ -75,14 +76,14 @@ fn fill(template: &str, says: impl Fn(&str) -> String) -> String {
     filled + rest
 }
 
-/// A text as HTML.
+/// Escapes a text for HTML.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Data as JSON that cannot end the element that it stands in. Of JSON's signs none is replaced.
+/// Serializes data as JSON without `<`, `>` and `&`, so that it cannot end its element. They occur only in strings of JSON.
 fn json(data: &impl Serialize) -> String {
-    // The data are numbers, texts and lists.
+    // Numbers, strings and lists always serialize to JSON.
     let text = serde_json::to_string(data).unwrap_or_default();
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_is_not_filled_again() {
+    fn replacements_are_not_replaced_again() {
         let says = |marker: &str| format!("<{marker} {{{{b}}}}>");
         assert_eq!(fill("1 {{a}} 2 {{b}} 3", says), "1 <a {{b}}> 2 <b {{b}}> 3");
         assert_eq!(fill("{{ unended", says), "{{ unended");

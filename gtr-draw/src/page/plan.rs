@@ -1,4 +1,4 @@
-//! The page of a plan, or of several side by side.
+//! Page of a plan, or of several plans side by side.
 
 use gtr_core::{AxisName, Guidance, GuidanceSchedule, ImageIndex, Plan, PlanDocument, Seed, Step, Summary, TokenIndex};
 use serde::Serialize;
@@ -11,76 +11,76 @@ use crate::loss::FieldLoss;
 
 pub(super) const SCRIPT: &str = include_str!("assets/plan.js");
 
-/// More plans than this do not fit side by side.
+/// Largest number of plans side by side.
 const MOST: usize = 4;
 
-/// What the script is given.
+/// Data of the script.
 #[derive(Serialize)]
 struct Data {
-    // As text: numbers of a script are exact only up to 2^53.
+    // As text, because numbers in JavaScript are exact only up to 2^53.
     seed: String,
     image: String,
     plans: Vec<Side>,
 }
 
-/// A plan, and what can be read off it but not easily by the script.
+/// A plan with the values that are computed here for the script.
 #[derive(Serialize)]
 struct Side {
     name: String,
     plan: PlanDocument,
-    /// The order of the image.
+    /// Order of the tokens of the image.
     order: Vec<TokenIndex>,
-    /// The choice on each axis, in words.
+    /// Name of each axis, and its configuration as text.
     axes: Vec<(&'static str, String)>,
     summary: Summary,
     evaluations: Vec<Evaluations>,
-    /// The guidance of each step, as a share of its full strength.
+    /// Guidance of each step, as a share of its full strength.
     guidance: Vec<f64>,
-    /// The largest gap after each step; none where it was not measured.
+    /// Largest gap after each step in cells; `None` if it was not measured.
     gaps: Vec<Option<f64>>,
-    /// What the image loses, where that is computed.
+    /// Loss on the image, if it is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     loss: Option<PlanLoss>,
 }
 
-/// What a plan loses on the image, in nats.
+/// Loss of a plan on the image, in nats.
 #[derive(Serialize)]
 struct PlanLoss {
     field: String,
     total: f64,
-    /// Of each AR step.
+    /// Loss of each AR step.
     steps: Vec<f64>,
-    /// Of each token of the grid.
+    /// Loss of each token of the grid.
     tokens: Vec<f64>,
 }
 
-/// Evaluations of the head in an AR step.
+/// Numbers of evaluations of the diffusion head in an AR step.
 #[derive(Debug, Serialize)]
 pub struct Evaluations {
-    /// Of a token without detail.
+    /// For a token without detail.
     plain: usize,
-    /// Of a token with it.
+    /// For a token with detail.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<usize>,
-    /// That follow one another.
+    /// Sequential evaluations of the step.
     head: usize,
 }
 
 /// A plan of a page.
 #[derive(Clone, Debug)]
 pub struct PlanPage {
-    /// What it is called.
+    /// Display name of the plan.
     pub name: String,
-    /// The plan; its grid has at most 128 rows and columns.
+    /// The plan. Its grid must have at most 128 rows and columns.
     pub plan: Plan,
-    /// What it loses on the image that is shown, where that is computed.
+    /// Loss of the plan on the image, if it is computed.
     pub loss: Option<FieldLoss>,
 }
 
-/// The page of plans, one or several side by side, with the order of one image: a file that asks for no other.
+/// Returns a self-contained HTML page of one or more plans side by side, with the order of one image.
 ///
 /// # Errors
-/// [`Error::TooManyPlans`] for more than four, [`Error::GridTooLarge`].
+/// [`Error::TooManyPlans`] for more than four plans, [`Error::GridTooLarge`] for a grid of more than 128 rows or columns.
 ///
 /// # Examples
 /// ```
@@ -142,7 +142,7 @@ impl Evaluations {
     }
 }
 
-/// The linear ramp, as a share of the scale at full strength: what lies above 1 of a scale of 2.
+/// Returns the linear ramp of guidance as a share of its full strength: the part above 1 of a ramp to scale 2.
 fn guidance(plan: &Plan) -> Vec<f64> {
     let Ok(ramp) = Guidance::new(2.0, GuidanceSchedule::Linear) else { return Vec::new() };
     let tokens = plan.grid().tokens();

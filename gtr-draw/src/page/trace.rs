@@ -1,4 +1,4 @@
-//! The page of a trace.
+//! Page of a trace.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,64 +11,64 @@ use crate::Error;
 
 pub(super) const SCRIPT: &str = include_str!("assets/trace.js");
 
-/// A run, as it was recorded: what the page is given, and what is printed as JSON.
+/// A recorded run: data of the page, and of the JSON output.
 #[derive(Debug, Serialize)]
 pub struct TraceData {
-    /// What is told of the run: names and texts.
+    /// Properties of the run: names and texts.
     pub run: Vec<(&'static str, String)>,
-    /// The plan that was run.
+    /// Plan of the run.
     pub plan: PlanDocument,
-    /// What can be read off it.
+    /// Summary of the plan.
     pub summary: Summary,
-    /// Evaluations of the head in each of its AR steps.
+    /// Evaluations of the diffusion head in each AR step.
     pub evaluations: Vec<Evaluations>,
-    /// The batches that images were made in.
+    /// Batches in which the images were generated.
     pub batches: Vec<TraceBatch>,
-    /// The images that are shown.
+    /// Images on the page.
     pub images: Vec<TraceImage>,
-    /// Images of the trace that are not among these.
+    /// Number of images of the trace that are not on the page.
     pub left_out: usize,
 }
 
-/// What the images of a batch share.
+/// A batch of images.
 #[derive(Debug, Serialize)]
 pub struct TraceBatch {
-    /// Its AR steps, in order.
+    /// AR steps of the batch, in order.
     pub steps: Vec<TraceStep>,
 }
 
 /// An AR step of a batch.
 #[derive(Debug, Serialize)]
 pub struct TraceStep {
-    /// The scale of guidance.
+    /// Guidance scale.
     pub guidance: f64,
-    /// How long it took; none where that was not recorded.
+    /// Duration in seconds; `None` if it was not recorded.
     pub seconds: Option<f64>,
 }
 
 /// An image of a trace.
 #[derive(Debug, Serialize)]
 pub struct TraceImage {
-    /// Its number, as text: numbers of a script are exact only up to 2^53.
+    /// Image number, as text because numbers in JavaScript are exact only up to 2^53.
     pub image: String,
-    /// Its class; none where it was asked for by a text.
+    /// Class; `None` if the prompt is a text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<u32>,
-    /// Position of its batch.
+    /// Index of the batch.
     pub batch: usize,
-    /// Its tokens in the order in which they were generated.
+    /// Tokens in the order of their generation.
     pub order: Vec<TokenIndex>,
-    /// The score of each token, in the order in which they were generated; none where the rule has none.
+    /// Score of each token, in the order of their generation; `None` if the detail rule has no scores.
     pub scores: Option<Vec<f64>>,
-    /// The tokens picked for detail, ascending.
+    /// Tokens picked for detail, ascending.
     pub picked: Vec<TokenIndex>,
-    /// The finished picture as a PNG file.
+    /// Finished image as a PNG file.
     #[serde(serialize_with = "as_url", skip_serializing_if = "Option::is_none")]
     pub picture: Option<Vec<u8>>,
 }
 
 impl TraceData {
-    /// What can be read off the plan.
+    /// Creates the data of a plan, without batches and images.
     pub fn new(run: Vec<(&'static str, String)>, plan: &Plan) -> Self {
         Self {
             run,
@@ -82,20 +82,20 @@ impl TraceData {
     }
 }
 
-/// Refuses a plan that no page shows, before a trace is read for it.
+/// Checks, before a trace is read, that its plan can be shown on a page.
 ///
 /// # Errors
-/// [`Error::GridTooLarge`].
+/// [`Error::GridTooLarge`] for a grid of more than 128 rows or columns.
 pub fn check_trace(plan: &Plan) -> Result<(), Error> {
     check(plan.grid())
 }
 
-/// The page of a run.
+/// Returns the HTML page of a run.
 pub fn trace(title: &str, data: &TraceData) -> String {
     page(title, SCRIPT, data)
 }
 
-#[expect(clippy::ref_option, reason = "what serde asks for")]
+#[expect(clippy::ref_option, reason = "the signature that serde requires")]
 fn as_url<S: serde::Serializer>(picture: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
     let url = |png: &Vec<u8>| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png));
     picture.as_ref().map(url).serialize(serializer)

@@ -1,14 +1,14 @@
 "use strict";
 
-/** What the program wrote into the page. */
+/** Data of the page. */
 const data = JSON.parse(document.getElementById("data").textContent);
 
-/** An element of HTML. Text is always a node of its own, never markup. */
+/** Creates an HTML element. Text is always added as a text node, never as markup. */
 function html(name, attributes = {}, ...children) {
   return build(document.createElement(name), attributes, children);
 }
 
-/** An element of SVG. */
+/** Creates an SVG element. */
 function svg(name, attributes = {}, ...children) {
   return build(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 }
@@ -21,17 +21,17 @@ function build(element, attributes, children) {
   return element;
 }
 
-/** A count and its noun. */
+/** Formats a count with its noun. */
 function count(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** A number with few digits, or a dash where there is none. */
+/** Formats a number with few digits, or a dash for a missing number. */
 function short(number, digits = 3) {
   return number === null || number === undefined ? "–" : String(Number(number.toFixed(digits)));
 }
 
-/** Light or dark: what the system wants, until the button is pressed. */
+/** Light or dark theme: the preference of the system, until the button is pressed. */
 const theme = {
   system: matchMedia("(prefers-color-scheme: dark)"),
   chosen: null,
@@ -41,7 +41,7 @@ const theme = {
     return this.chosen ?? this.system.matches;
   },
 
-  /** A colour of the style sheet, as it is now. */
+  /** Returns the current value of a colour of the style sheet. */
   colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   },
@@ -64,24 +64,24 @@ const theme = {
   },
 };
 
-/** Whether things should not move by themselves more than they must. */
+/** True if the user prefers reduced motion. */
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Colours of stages, told apart by any eye: those of Okabe and Ito, without black. */
+/** Colours of stages: the colour-blind safe palette of Okabe and Ito, without black. */
 const STAGES = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442"];
 
 function stageColour(stage) {
   return STAGES[stage % STAGES.length];
 }
 
-/** From dark blue to light yellow, evenly in lightness: a colour for a share from 0 to 1. */
+/** Returns a colour for a share from 0 to 1: from dark blue to light yellow, linear in lightness. */
 function ramp(share) {
   const at = Math.min(Math.max(share, 0), 1);
   const mix = (from, to) => from + (to - from) * at;
   return oklab(mix(0.3, 0.93), mix(-0.02, -0.02), mix(-0.11, 0.12));
 }
 
-/** A colour by its lightness and its green-red and blue-yellow parts (OKLab), in sRGB. */
+/** Converts an OKLab colour (lightness, green-red, blue-yellow) to sRGB. */
 function oklab(lightness, greenRed, blueYellow) {
   const long = (lightness + 0.3963377774 * greenRed + 0.2158037573 * blueYellow) ** 3;
   const medium = (lightness - 0.1055613458 * greenRed - 0.0638541728 * blueYellow) ** 3;
@@ -101,7 +101,7 @@ function oklab(lightness, greenRed, blueYellow) {
   return `#${linear.map(byte).join("")}`;
 }
 
-/** Black or white, whichever can be read on a colour. */
+/** Returns black or white, whichever has the higher contrast on a colour. */
 function inkOn(colour) {
   const linear = [1, 3, 5].map((at) => {
     const value = parseInt(colour.slice(at, at + 2), 16) / 255;
@@ -111,7 +111,7 @@ function inkOn(colour) {
   return luminance > 0.179 ? "#000000" : "#ffffff";
 }
 
-/** A plan with what can be read off it: the AR step of each token, the tokens known after each step. */
+/** A plan with derived data: the AR step of each token, and the number of known tokens after each step. */
 class Walk {
   constructor(plan, order) {
     this.plan = plan;
@@ -119,9 +119,9 @@ class Walk {
     this.width = plan.grid.width;
     this.tokens = this.height * this.width;
     this.steps = plan.steps;
-    /** The AR step that generates each token, from 1; 0 for tokens that are known from the start. */
+    /** AR step that generates each token, from 1; 0 for tokens that are known before the first step. */
     this.stepOf = new Array(this.tokens).fill(0);
-    /** How many tokens are known after so many steps. */
+    /** Number of known tokens after each number of steps. */
     this.known = [plan.known?.length ?? 0];
     let next = 0;
     this.steps.forEach((step, index) => {
@@ -133,12 +133,12 @@ class Walk {
     });
   }
 
-  /** The step of a token as the plan writes it; undefined if the token is known from the start. */
+  /** Returns the step of a token from the plan; undefined if the token is known before the first step. */
   step(token) {
     return this.steps[this.stepOf[token] - 1];
   }
 
-  /** The tokens beside a token, up to eight. */
+  /** Returns the neighbours of a token, at most eight. */
   neighbours(token) {
     const [row, column] = [Math.floor(token / this.width), token % this.width];
     const beside = [];
@@ -152,25 +152,25 @@ class Walk {
     return beside;
   }
 
-  /** Those of them that were known when the token was generated. */
+  /** Returns the neighbours that were known when the token was generated. */
   knownNeighbours(token) {
     return this.neighbours(token).filter((other) => this.stepOf[other] < this.stepOf[token]);
   }
 
-  /** What is told of any token: pairs of a name and a text. */
+  /** Returns the properties of a token as pairs of a name and a text. */
   facts(token) {
     const [row, column] = [Math.floor(token / this.width), token % this.width];
     const place = ["Token", `${token} (row ${row + 1}, column ${column + 1})`];
     const step = this.step(token);
     if (step === undefined) {
-      return [place, ["Stage", "known from the start"]];
+      return [place, ["Stage", "known before the first step"]];
     }
     const [known, all] = [this.knownNeighbours(token).length, this.neighbours(token).length];
     return [
       place,
       ["Stage", `${step.stage + 1} ${this.plan.stages[step.stage].role}`],
       ["AR step", `${this.stepOf[token]} of ${this.steps.length}`],
-      ["Neighbours known then", `${known} of ${all}`],
+      ["Known neighbours", `${known} of ${all}`],
     ];
   }
 }

@@ -1,12 +1,12 @@
 "use strict";
 
-/** A curve over the AR steps, with a marker at the step that is shown. */
+/** A chart over the AR steps, with a marker at the current step. */
 class Chart {
   /**
-   * @param title what is counted, and how it is written.
-   * @param lines of each line a name, a value (or null) for each step, and whether it is drawn as `bars`, `dashed` or plain.
+   * @param title the quantity, with its unit.
+   * @param lines the lines: each has a name, a value or null for each step, and a kind, `bars`, `dashed` or `plain`.
    * @param most the upper end of the axis.
-   * @param scrub called with the step under a pointer that is down.
+   * @param scrub called with the step under a pressed pointer.
    */
   constructor(title, lines, { most, digits = 2, unit = "", scrub }) {
     Object.assign(this, { title, lines, digits, unit });
@@ -50,7 +50,7 @@ class Chart {
     return drawing;
   }
 
-  /** The width of a step. */
+  /** Width of a step. */
   get step() {
     return (Chart.RIGHT - Chart.LEFT) / this.steps;
   }
@@ -85,7 +85,7 @@ class Chart {
     return value === null ? "–" : `${short(value, this.digits)}${this.unit}`;
   }
 
-  /** Shows the values of an AR step, from 1; 0 is before the first. */
+  /** Shows the values of an AR step, from 1; 0 is before the first step. */
   show(step) {
     const named = (line) => `${line.name ? `${line.name} ` : ""}${this.words(line.values[step - 1])}`;
     const shown = step === 0 ? [] : this.lines.filter((line) => line.values[step - 1] !== null);
@@ -101,7 +101,7 @@ Chart.RIGHT = 318;
 Chart.TOP = 4;
 Chart.BOTTOM = 82;
 
-/** The largest of values, some of which may be missing. */
+/** Returns the largest value. Missing values count as 0. */
 function largest(values) {
   return values.reduce((most, value) => Math.max(most, value ?? 0), 0);
 }

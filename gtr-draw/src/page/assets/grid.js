@@ -1,21 +1,21 @@
 "use strict";
 
-/** A grid of tokens on a canvas; a token is looked at by the pointer, a tap, or the arrow keys. */
+/** A grid of tokens on a canvas. A token is selected with the pointer, a tap, or the arrow keys. */
 class Grid {
   /**
    * @param size rows and columns.
-   * @param paint what a token looks like: `fill` (a colour; null of a token that is not known), and perhaps `text`, `fresh`
-   *   (just generated), `known` (hatched), `ring` (chosen), `small`, and `seen`: how much of the picture is seen through it.
-   * @param look called with the token that is looked at, or null.
+   * @param paint returns the appearance of a token: `fill` (a colour; null for a token that is not known), and optionally `text`,
+   *   `fresh` (just generated), `known` (hatched), `ring` (picked), `small`, and `seen` (opacity of the image below the token).
+   * @param look called with the selected token, or null.
    */
   constructor({ height, width }, label, paint, look) {
     this.height = height;
     this.width = width;
     this.paint = paint;
     this.look = look;
-    /** Marked beside the token that is looked at. */
+    /** Tokens that are marked with a dot. */
     this.dots = [];
-    /** Drawn below the tokens, if there is one. */
+    /** Image that is drawn below the tokens, or null. */
     this.picture = null;
     this.pinned = null;
     this.hovered = null;
@@ -24,14 +24,14 @@ class Grid {
       tabindex: 0,
       role: "application",
       "aria-roledescription": "token grid",
-      "aria-label": `${label}, ${height} by ${width} tokens; the arrow keys move from token to token`,
+      "aria-label": `${label}, ${height} by ${width} tokens; the arrow keys select a token`,
     });
     this.context = this.canvas.getContext("2d");
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  /** The token that is looked at. */
+  /** The selected token, or null. */
   get token() {
     return this.hovered ?? this.pinned;
   }
@@ -88,7 +88,7 @@ class Grid {
     event.preventDefault();
   }
 
-  /** The token under a pointer. */
+  /** Returns the token under the pointer, or null. */
   at(event) {
     const box = this.canvas.getBoundingClientRect();
     const row = Math.floor(((event.clientY - box.top) / box.height) * this.height);
@@ -97,7 +97,7 @@ class Grid {
     return inside ? row * this.width + column : null;
   }
 
-  /** Where the cells of a token begin and end, in whole pixels of the screen. */
+  /** Returns the rectangle of a token, in device pixels. */
   cell(token) {
     const [row, column] = [Math.floor(token / this.width), token % this.width];
     const edge = (number) => Math.round(number * this.side);
@@ -166,7 +166,7 @@ class Grid {
     }
   }
 
-  /** The part of the picture that is a token's. */
+  /** Draws the part of the image that belongs to a token. */
   drawPicture(token, left, top, width, height) {
     const { picture } = this;
     const [row, column] = [Math.floor(token / this.width), token % this.width];
@@ -174,7 +174,7 @@ class Grid {
     this.context.drawImage(picture, column * wide, row * high, wide, high, left, top, width, height);
   }
 
-  /** Lines across a token that is known from the start. */
+  /** Hatches a token that is known before the first step. */
   hatch(left, top, width, height, colour) {
     const { context } = this;
     context.save();
@@ -200,7 +200,7 @@ class Grid {
     context.strokeRect(left + line / 2, top + line / 2, width - line, height - line);
   }
 
-  /** The token that is looked at, and the dots around it. */
+  /** Draws the frame of the selected token, and the dots. */
   drawLook(scale) {
     if (this.token === null) {
       return;
@@ -223,7 +223,7 @@ class Grid {
   }
 }
 
-/** What is told of the token that is looked at. */
+/** The list of properties of the selected token. */
 class Facts {
   constructor(hint) {
     this.hint = hint;

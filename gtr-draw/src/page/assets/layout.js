@@ -1,11 +1,11 @@
 "use strict";
 
-/** A row of the page, a column for each plan. */
+/** A row of the page, with one column per plan. */
 function row(name, ...columns) {
   return html("section", { class: `row ${name}` }, ...columns);
 }
 
-/** One of several, chosen by a press. */
+/** A group of radio buttons. */
 function choice(title, options, chosen, choose) {
   const name = title.toLowerCase().replaceAll(" ", "-");
   const radio = ([value, text]) => {
@@ -37,7 +37,7 @@ function pairs(list) {
   return html("dl", { class: "pairs" }, ...list.map(pair));
 }
 
-/** A patch of colour and what it stands for. */
+/** A legend entry: a colour swatch and its meaning. */
 function patch(colour, text, kind = "") {
   const swatch = html("i", { class: `swatch ${kind}` });
   if (colour !== null) {
@@ -46,14 +46,14 @@ function patch(colour, text, kind = "") {
   return html("span", { class: "patch" }, swatch, text);
 }
 
-/** The ramp from one end to the other. */
+/** A legend entry: the colour ramp and its ends. */
 function rampPatch(from, to) {
   const bar = html("i", { class: "ramp" });
   bar.style.background = `linear-gradient(to right, ${[0, 0.25, 0.5, 0.75, 1].map(ramp).join(", ")})`;
   return html("span", { class: "patch" }, from, bar, to);
 }
 
-/** Diffusion steps as the plan names them, and how many are evaluated where that is less. */
+/** Formats the diffusion steps of the plan, with the number of evaluations if it differs. */
 function diffusionSteps(nominal, evaluated) {
   return evaluated === nominal ? String(nominal) : `${nominal} (${evaluated} evaluated)`;
 }

@@ -1,6 +1,6 @@
 "use strict";
 
-/** A plan of the page: its grid, what is told of a token, its curves and its stages. */
+/** A plan of the page: its grid, the properties of the selected token, its curves and its stages. */
 class PlanView {
   constructor(side, index) {
     Object.assign(this, side);
@@ -8,7 +8,7 @@ class PlanView {
     this.at = this.walk.steps.length;
     this.status = html("p", { class: "status" });
     this.legend = html("div", { class: "legend" });
-    this.facts = new Facts("Point at a token, tap it, or walk the grid with the arrow keys.");
+    this.facts = new Facts("Point at a token, tap it, or select it with the arrow keys.");
     this.grid = new Grid(
       side.plan.grid,
       `Plan ${this.name}`,
@@ -56,7 +56,7 @@ class PlanView {
     return steps.length === 0 ? [] : charts;
   }
 
-  /** What a token looks like now. */
+  /** Returns the appearance of a token at the current step. */
   paint(token) {
     const number = this.walk.stepOf[token];
     if (number === 0) {
@@ -81,11 +81,11 @@ class PlanView {
     }[colouring]();
   }
 
-  /** Shows the plan after so many AR steps. */
+  /** Shows the plan after `at` AR steps. */
   show(at) {
     this.at = at;
     const { known, steps, tokens } = this.walk;
-    const stage = at === 0 ? "before the first" : this.stageName(steps[at - 1].stage);
+    const stage = at === 0 ? "before the first step" : this.stageName(steps[at - 1].stage);
     this.status.textContent = `AR step ${at} of ${steps.length}, ${stage}: ${known[at]} of ${count(tokens, "token")} known`;
     this.charts.forEach((chart) => chart.show(at));
     this.grid.draw();
@@ -95,7 +95,7 @@ class PlanView {
     return `stage ${stage + 1} ${this.plan.stages[stage].role}`;
   }
 
-  /** Shows what is known of a token. */
+  /** Shows the properties of a token. */
   look(token) {
     this.token = token;
     this.grid.dots = token === null || this.walk.stepOf[token] === 0 ? [] : this.walk.knownNeighbours(token);
@@ -116,7 +116,7 @@ class PlanView {
       const more = diffusionSteps(detail.diffusion_steps, evaluated.detail);
       facts.splice(4, 0, [
         "Detail",
-        `${detail.tokens} of the ${tokens} in this step get ${more}, chosen while sampling`,
+        `${detail.tokens} of the ${tokens} in this step get ${more}, picked while sampling`,
       ]);
     }
     if (this.loss !== undefined) {
@@ -125,9 +125,9 @@ class PlanView {
     return facts;
   }
 
-  /** What the colours stand for. */
+  /** Updates the legend. */
   explain() {
-    const known = this.walk.known[0] > 0 ? [patch(null, "known from the start", "known")] : [];
+    const known = this.walk.known[0] > 0 ? [patch(null, "known before the first step", "known")] : [];
     const stage = (_, index) => patch(stageColour(index), this.stageName(index));
     const colours = {
       stage: () => this.plan.stages.map(stage),
@@ -147,7 +147,7 @@ class PlanView {
       count(head + steps, "network evaluation"),
     ];
     if (known > 0) {
-      parts.splice(1, 0, `${known} of them known from the start`);
+      parts.splice(1, 0, `${known} of them known before the first step`);
     }
     if (this.loss !== undefined) {
       parts.push(`loss ${short(this.loss.total, 3)} nats on the field ${this.loss.field}`);
@@ -192,7 +192,7 @@ class PlanView {
       short(stage.spread.covering_radius),
       short(stage.spread.mean_gap),
     ];
-    return table("Stages, and how their tokens are spread", columns, this.summary.stages.map(line));
+    return table("Stages and the spread of their tokens", columns, this.summary.stages.map(line));
   }
 }
 
@@ -205,7 +205,7 @@ let pace = "progress";
 const views = [];
 views.push(...data.plans.map((side, index) => new PlanView(side, index)));
 
-/** The AR steps that each plan has taken at a position, one list a position. */
+/** For each position, the number of AR steps that each plan has taken. */
 const timelines = {
   progress() {
     const most = largest(views.map((view) => view.walk.steps.length));
@@ -233,14 +233,14 @@ const timelines = {
   },
 };
 
-/** 0 to `last`. */
+/** Returns the integers from 0 to `last`. */
 function range(last) {
   return Array.from({ length: last + 1 }, (_, at) => at);
 }
 
 let timeline = timelines[pace]();
 
-/** Goes to where a plan has taken so many AR steps. */
+/** Goes to the first position at which a plan has taken `step` AR steps. */
 function showStep(view, step) {
   const which = views.indexOf(view);
   player.scrub(timeline.findIndex((steps) => steps[which] >= step));
@@ -276,7 +276,7 @@ if (views.length > 1) {
     ["evaluations", "network evaluations"],
   ];
   toolbar.append(
-    choice("Same", paces, pace, (value) => {
+    choice("Align by", paces, pace, (value) => {
       pace = value;
       timeline = timelines[pace]();
       player.stretch(timeline.length - 1);

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Plays and scrubs through positions 0 to `last`. */
+/** Playback controls for the positions 0 to `last`. */
 class Player {
   constructor(root, last, { describe, show }) {
     this.last = last;
@@ -20,14 +20,14 @@ class Player {
     root.replaceChildren(
       button("One step back", "◀◀", () => this.scrub(this.at - 1)),
       this.toggle,
-      button("One step on", "▶▶", () => this.scrub(this.at + 1)),
+      button("One step forward", "▶▶", () => this.scrub(this.at + 1)),
       this.slider,
       this.label,
     );
     document.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Other positions, at the same share of the way. */
+  /** Changes the number of positions and keeps the relative position. */
   stretch(last) {
     const share = this.last === 0 ? 1 : this.at / this.last;
     this.last = last;
@@ -35,7 +35,7 @@ class Player {
     this.go(Math.round(share * last));
   }
 
-  /** Goes to a position by hand, which ends playing. */
+  /** Stops playback and goes to a position. */
   scrub(position) {
     this.stop();
     this.go(position);
@@ -58,7 +58,7 @@ class Player {
     if (this.at === this.last) {
       this.go(0);
     }
-    // About ten seconds in all, of many steps some at a time; slower where motion is not wanted.
+    // About ten seconds in total, with several steps at once if there are many. Slower with reduced motion.
     const pace = calm.matches ? 1000 : Math.min(Math.max(10000 / this.last, 40), 500);
     const stride = calm.matches ? 1 : Math.max(Math.round((this.last * pace) / 10000), 1);
     this.timer = setInterval(() => {
@@ -86,7 +86,7 @@ class Player {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) {
       return;
     }
-    // What has the focus may need a key for itself.
+    // The focused element may use the key itself.
     const needs = {
       " ": "button, select, summary, input[type=radio]:not(:checked)",
       ArrowLeft: "select, input[type=radio]",

@@ -1,13 +1,13 @@
 "use strict";
 
-/** An image of a run: what was decided about its tokens. */
+/** An image of a run, with its scores and picks. */
 class Made {
   constructor(image) {
     Object.assign(this, image);
     this.walk = new Walk(data.plan, image.order);
     this.steps = data.batches[image.batch].steps;
     this.chosen = new Set(image.picked);
-    /** The score of each token of the grid. */
+    /** Score of each token of the grid. */
     this.scoreOf = null;
     if (image.scores) {
       this.scoreOf = new Array(this.walk.tokens);
@@ -21,32 +21,32 @@ class Made {
     return `image ${this.image}${this.class === undefined ? "" : `, class ${this.class}`}`;
   }
 
-  /** The tokens of an AR step, from 1, the highest score first. */
+  /** Returns the tokens of an AR step, from 1, by descending score. */
   ranking(number) {
     const { known } = this.walk;
     const tokens = this.order.slice(known[number - 1] - known[0], known[number] - known[0]);
     return tokens.sort((a, b) => this.scoreOf[b] - this.scoreOf[a] || a - b);
   }
 
-  /** A score as a share of the way from the lowest to the highest. */
+  /** Returns the score of a token, scaled from 0 (lowest) to 1 (highest). */
   share(token) {
     return this.most > this.least ? (this.scoreOf[token] - this.least) / (this.most - this.least) : 0.5;
   }
 
-  /** Seconds of each AR step; null where they were not recorded. */
+  /** Seconds of each AR step; null if they were not recorded. */
   get seconds() {
     return this.steps.map((step) => step.seconds);
   }
 }
 
-/** What the page shows. */
+/** State of the page. */
 const shown = {
   image: new Made(data.images[0]),
   colouring: "scores",
   at: data.plan.steps.length,
 };
 
-const facts = new Facts("Point at a token, tap it, or walk the grid with the arrow keys.");
+const facts = new Facts("Point at a token, tap it, or select it with the arrow keys.");
 const statusLine = html("p", { class: "status" });
 const legend = html("div", { class: "legend" });
 const curves = html("div", { class: "charts" });
@@ -54,7 +54,7 @@ const lists = html("div", { class: "panel" });
 const grid = new Grid(data.plan.grid, "Image", paint, look);
 let charts = [];
 
-/** What a token looks like now. */
+/** Returns the appearance of a token at the current step. */
 function paint(token) {
   const { image, colouring, at } = shown;
   const number = image.walk.stepOf[token];
@@ -79,7 +79,7 @@ function look(token) {
   grid.draw();
 }
 
-/** What was decided about a token. */
+/** Returns the properties of a token. */
 function told(token) {
   const { image } = shown;
   const pairs = image.walk.facts(token);
@@ -92,7 +92,7 @@ function told(token) {
   pairs.splice(3, 0, ["Diffusion steps", steps]);
   if (image.scoreOf !== null) {
     const ranking = image.ranking(number);
-    const rank = detail === undefined ? "its step picks none" : `${ranking.indexOf(token) + 1} of ${ranking.length}`;
+    const rank = detail === undefined ? "no picks in this step" : `${ranking.indexOf(token) + 1} of ${ranking.length}`;
     pairs.push(["Score", short(image.scoreOf[token])], ["Rank in its step", rank]);
   }
   if (detail !== undefined) {
@@ -130,7 +130,7 @@ function drawCurves() {
   curves.replaceChildren(...charts.map((chart) => chart.element));
 }
 
-/** The tokens picked in each step that picks, and what the stages took. */
+/** Lists the tokens picked in each step with picks, and the costs of the stages. */
 function drawLists() {
   const { image } = shown;
   const { steps } = image.walk;
@@ -162,7 +162,7 @@ function drawLists() {
   lists.replaceChildren(
     html("h2", {}, `Picked by ${data.plan.schedule.detail.kind}`),
     picks.length === 0 ? html("p", {}, "The plan picks no tokens for detail.") : pairs(picks),
-    table("What the stages took", columns, data.summary.stages.map(line)),
+    table("Cost of the stages", columns, data.summary.stages.map(line)),
   );
 }
 
@@ -178,7 +178,7 @@ function explain() {
   legend.replaceChildren(
     ...(colours?.() ?? []),
     ...chosen,
-    ...(unranked ? [html("span", { class: "patch" }, "small: of a step that picks none")] : []),
+    ...(unranked ? [html("span", { class: "patch" }, "small: no picks in the step")] : []),
     patch(null, "not known yet", "unknown"),
   );
 }
@@ -186,7 +186,7 @@ function explain() {
 function show(at) {
   shown.at = at;
   const { known, steps, tokens } = shown.image.walk;
-  const stage = at === 0 ? "before the first" : stageName(steps[at - 1].stage);
+  const stage = at === 0 ? "before the first step" : stageName(steps[at - 1].stage);
   statusLine.textContent = `AR step ${at} of ${steps.length}, ${stage}: ${known[at]} of ${count(tokens, "token")} known`;
   charts.forEach((chart) => chart.show(at));
   grid.draw();
@@ -240,7 +240,7 @@ const toolbar = html(
 document.body.style.setProperty("--plans", 1);
 document.body.classList.add("one");
 const left =
-  data.left_out > 0 ? [html("p", { class: "note" }, `The trace holds ${count(data.left_out, "more image")}.`)] : [];
+  data.left_out > 0 ? [html("p", { class: "note" }, `The trace has ${count(data.left_out, "more image")}.`)] : [];
 document
   .getElementById("main")
   .append(

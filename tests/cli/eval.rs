@@ -150,7 +150,7 @@ fn other_files_are_refused_in_one_line() {
         (&[("arr_0", "|u1", "(2, 28, 28, 1)", &black)], "the shape [2, 28, 28, 1]"),
         (&[("arr_0", "<f4", "(2, 32, 32, 1)", &black)], "elements of `<f4`"),
         (&[("arr_0", "|u1", "(3, 32, 32, 1)", &black)], "arr_0 cannot be read"),
-        (&[("arr_0", "|u1", "(1, 32, 32, 1)", &black)], "more elements than its header says"),
+        (&[("arr_0", "|u1", "(1, 32, 32, 1)", &black)], "more elements than its header states"),
         (&[("arr_0", "|u1", "(18446744073709551615, 32, 32, 1)", &black)], "at most"),
         (&[("arr_0", "|u1", "(-2, 32, 32, 1)", &black)], "its header"),
         (&[pictures, ("arr_1", "<i8", "(3,)", &[0; 24])], "do not belong to 2 images"),
@@ -163,7 +163,7 @@ fn other_files_are_refused_in_one_line() {
         assert!(error.contains(expected), "{expected}: {error}");
     }
     fs::write(folder.join("b.npz"), b"PK\x03\x04 and nothing more").unwrap();
-    assert!(eval("b.npz").contains("cannot be read as an archive of NumPy"));
+    assert!(eval("b.npz").contains("cannot be read as a NumPy archive"));
     assert!(eval("none").contains("none: cannot be read"));
     fs::create_dir(folder.join("c")).unwrap();
     assert!(eval("c").contains("c has no PNG files"));
@@ -202,8 +202,8 @@ fn unsupported_subjects_are_refused() {
         ("eval --count 20 --temperature NaN --store new", "expected a number, 0 to 100"),
         ("eval --images x --cfg 2", "--cfg: no effect on the images of --images"),
         ("eval --images x --beta 0.2", "axis flags: no effect on the images"),
-        ("eval --images x --store new", "--store: the pictures"),
-        ("eval --images x --plot x.svg", "--plot: the pictures"),
+        ("eval --images x --store new", "--store: no effect on the images"),
+        ("eval --images x --plot x.svg", "--plot: no effect on the images"),
         ("experiment table-2", "unknown experiment `table-2`"),
         ("experiment table-4 --count 5", "expected a multiple of 10"),
     ] {

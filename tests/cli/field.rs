@@ -92,7 +92,7 @@ fn errors_are_one_line_and_leave_no_file() {
     for (line, code, says) in [
         ("field empty --out f.safetensors", 1, "has no PNG files"),
         ("field nowhere --out f.safetensors", 1, "nowhere: cannot be read"),
-        ("field no.npz --out f.safetensors", 1, "cannot be read as an archive of NumPy"),
+        ("field no.npz --out f.safetensors", 1, "cannot be read as a NumPy archive"),
         ("field pictures --out f.safetensors", 1, "has 30x32 pixels"),
         ("field pictures --model none --out f.safetensors", 2, "there is no model `none`"),
         ("field pictures --model mar-h --out f.safetensors", 2, "--vae: mar-h generates latents"),

@@ -110,7 +110,9 @@ fn to_grids(gathered: &Gathered, folder: &Path) -> Result<(), Error> {
             [single] => single.read()?,
             [first, second, third, fourth] => {
                 let pictures = [pixels(first)?, pixels(second)?, pixels(third)?, pixels(fourth)?];
-                let differ = || Error::Failure(format!("{}: its four images differ in size", first.path.display()));
+                let differ = || {
+                    Error::Failure(format!("{}: the four images of its prompt differ in size", first.path.display()))
+                };
                 quad(&pictures).ok_or_else(differ)?.png(&[])?
             }
             _ => return Err(Error::Failure(format!("{} has a prompt without images", folder.display()))),

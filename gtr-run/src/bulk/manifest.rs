@@ -52,12 +52,12 @@ impl Run {
         Some(difference("", &json(self), &json(other)).unwrap_or_else(|| "the runs differ".to_owned()))
     }
 
-    /// Returns a warning if some evaluators cannot use an archive of this run. An archive has only the images, in order.
+    /// Returns a note if the order of the images in an archive affects evaluations.
     pub fn order_warning(&self) -> Option<&'static str> {
         let is_sorted = matches!(self.subjects, Subjects::Classes(_)) && self.numbering.is_class_after_class();
         is_sorted.then_some(
-            "the archive holds class after class: evaluators that split it in file order, as ADM's for the inception \
-             score, then see few classes in each split; --classes balanced mixes them",
+            "the images of the archive are grouped by class: evaluation tools that split it in file order, such as ADM's \
+             for the inception score, then get few classes per split; --classes balanced mixes them",
         )
     }
 

@@ -123,7 +123,9 @@ impl ShardChoice {
         };
         let number = |name: &str| -> Result<Option<u32>, Error> {
             let parse = |text: String| {
-                text.parse().map_err(|_| Error::request(format_args!("--shard auto: {name} is `{text}`, not a number")))
+                text.parse().map_err(|_| {
+                    Error::request(format_args!("--shard auto: expected a number in {name}, found `{text}`"))
+                })
             };
             variable(name).map(parse).transpose()
         };

@@ -64,7 +64,7 @@ impl Reader {
         let mut elements = self.zip.by_name(&format!("{array}.npy")).map_err(|error| wrong(&error))?;
         let text = header(&mut elements).map_err(|error| wrong(&error))?;
         let header = parse(&text).ok_or_else(|| {
-            Error::Failure(format!("{name} cannot be read: expected the header of a NumPy array in C order"))
+            Error::Failure(format!("{name} cannot be read: its header is not that of a NumPy array in C order"))
         })?;
         Ok(Array { header, elements: Box::new(elements), name })
     }

@@ -4,16 +4,15 @@
 //! |---|---|
 //! | `numbering.rs` | the numbering of the images, and the class or prompt of each |
 //! | `layout.rs` | the arrangement of images on a sheet |
-//! | `record.rs`, `again.rs` | the metadata of a file, and the arguments that reproduce it |
-//! | `earlier.rs` | the files of earlier runs in a folder |
-//! | `series.rs` | the writer of a sheet or a folder |
+//! | `record.rs`, `reproduce.rs` | the metadata of a file, and the arguments that reproduce it |
+//! | `previous.rs` | the files of earlier runs in a folder |
+//! | `writer.rs` | the writer of a sheet or a folder |
 
 mod layout;
 mod numbering;
 pub(crate) mod previous;
 mod record;
 mod reproduce;
-#[expect(clippy::module_inception, reason = "the other files are what it is made of")]
 mod writer;
 
 pub use self::layout::SheetLayout;

@@ -1,4 +1,4 @@
-//! The whole command line with an order of its own: `--order spiral` has its flag and its help, is planned, verified and sampled.
+//! The command line with a custom order: `--order spiral` has its own flag and help, and can be planned, verified and sampled.
 //!
 //! ```sh
 //! cargo run -p gtr-cli --example own_order -- plan --grid 6x9 --order spiral --outwards true --seed 0
@@ -11,13 +11,13 @@ use gtr_core::{Component, Error, Grid, Order, Partition, Registry, TokenIndex};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// From the rim inwards, ring by ring.
+/// Ring by ring, from the border to the centre.
 ///
-/// Each ring is walked clockwise from its top left corner.
+/// Each ring runs clockwise from its top left corner.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Spiral {
-    /// Whether to begin in the middle instead.
+    /// Start in the centre instead.
     outwards: bool,
 }
 
@@ -48,7 +48,7 @@ impl Order for Spiral {
     }
 }
 
-/// Carries out a command line, whose first word is the name of the program.
+/// Runs a command line. The first word is the name of the program.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     gtr_cli::run(Registry::builtin().with_order::<Spiral>(), gtr_backends::Families::builtin(), args)
 }

@@ -5,12 +5,12 @@ use gtr_core::{AxisConfig, AxisName, Description, Registry};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-/// Implementations with what can be known about them.
+/// Registered implementations, with their parameters and defaults, and the model families.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     /// Registry of the implementations.
     pub(crate) registry: Registry,
-    /// Families of the models.
+    /// Model families.
     pub(crate) families: Families,
     /// The implementations, grouped by axis.
     pub(crate) kinds: Vec<Kind>,
@@ -67,7 +67,7 @@ impl Values {
 }
 
 impl Catalogue {
-    /// All that can be known about the implementations of a registry.
+    /// Creates the catalogue of a registry and of model families.
     pub(crate) fn new(registry: Registry, families: Families) -> Self {
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let schemas = registry.schemas(&mut generator);

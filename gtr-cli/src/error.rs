@@ -69,7 +69,7 @@ pub(crate) enum CliError {
     /// Error in a file, a model or a plan, or of the system.
     #[error("{0}")]
     Failure(String),
-    /// A signal came, and something of the work is left.
+    /// Stopped by a signal before the work was finished.
     #[error("stopped")]
     Interrupted(Interruption),
 }
@@ -105,7 +105,7 @@ impl From<gtr_core::Error> for CliError {
     fn from(error: gtr_core::Error) -> Self {
         match error {
             gtr_core::Error::Unsound(_) => Self::Failure(error.to_string()),
-            // The list of all presets does not fit a line.
+            // The list of all presets does not fit on one line.
             gtr_core::Error::UnknownPreset { name, .. } => {
                 Self::usage(format_args!("unknown preset `{name}`: `gtr-cli presets` lists all presets"))
             }
@@ -146,7 +146,7 @@ impl From<SampleError<BackendError>> for CliError {
     }
 }
 
-/// What the crates that do the work say, as the program says it.
+/// Converts errors of the library crates. An invalid request becomes an error in the command line.
 macro_rules! from_errors {
     ($($error:ty),*) => {$(
         impl From<$error> for CliError {

@@ -1,4 +1,4 @@
-//! Opens input files. `-` is standard input; a file with this name is `./-`.
+//! Reads input files. `-` is standard input; a file with this name is `./-`.
 
 use std::io::Read as _;
 use std::path::Path;

@@ -43,7 +43,7 @@ pub(crate) fn save(bytes: &[u8], file: Option<&Path>) -> Result<(), CliError> {
     }
 }
 
-/// Writes a figure, which is SVG, as PNG to a file, or to standard output where none is named.
+/// Renders an SVG figure as PNG and writes it to a file, or to standard output if no file is given.
 pub(crate) fn paint(figure: &str, file: Option<&Path>) -> Result<(), CliError> {
     save(&gtr_draw::png::render(figure)?, file)
 }
@@ -116,12 +116,12 @@ pub(crate) fn note(text: impl Display) {
     line("note", text);
 }
 
-/// Where the work that is done elsewhere tells what is no error.
+/// Returns a receiver that prints notes of the library crates to standard error.
 pub(crate) fn notes() -> Notes {
     Notes::new(|text| note(text))
 }
 
-/// Tells why the program fails.
+/// Prints an error message to standard error.
 pub(crate) fn error(text: impl Display) {
     line("error", text);
 }

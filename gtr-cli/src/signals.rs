@@ -16,7 +16,7 @@ use crate::output;
 /// Polling interval for signals.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// The process ends this long after a signal, also within an AR step.
+/// The process exits this long after a signal, even within an AR step.
 const MOST: Duration = Duration::from_secs(5);
 
 /// Received signals, and how to react to them. Global, because signals belong to the process.
@@ -100,13 +100,13 @@ fn end(signal: usize) -> ! {
     process::exit(ExitStatus::from(reason(signal)).code())
 }
 
-/// Who asks to stop by a signal.
+/// Returns the origin of a signal: the user (Ctrl-C) or another program.
 fn reason(signal: usize) -> Interruption {
     if is_interrupt(signal) { Interruption::User } else { Interruption::Program }
 }
 
-/// From now on a first signal lets the batch in hand be finished, if that takes no more than a few seconds: the work that is given this
-/// asks it. `next` says how what was stopped goes on.
+/// Returns a handle through which work polls for stop requests. From this call on, the first signal no longer ends the process at
+/// once: the current batch is finished if that takes at most a few seconds. `next` is the advice on how to resume.
 pub(crate) fn interrupt(next: &'static str) -> Interrupt {
     let _ = STATE.next.set(next);
     STATE.busy.store(true, Ordering::SeqCst);
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_is_ignored_where_the_system_says_so() {
+    fn no_signal_is_ignored_by_default() {
         assert!(SIGNALS.iter().all(|&signal| !is_ignored(signal)));
     }
 }

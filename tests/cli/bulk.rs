@@ -71,7 +71,7 @@ fn merged_parts_equal_the_output_of_one_process() {
     let labels = String::from_utf8(read(folder, "parts/labels.jsonl")).unwrap();
     assert_eq!(labels.lines().nth(11), Some(r#"{"file":"00011.png","class":1}"#));
 
-    // The archive contains the pixels of the pictures.
+    // The archive contains the pixels of the images.
     let (header, elements) = array(&folder.join("whole.npz"), "arr_0.npy");
     assert!(header.contains("'descr': '|u1', 'fortran_order': False, 'shape': (12, 32, 32, 1,)"), "{header}");
     let pixels: Vec<u8> =

@@ -188,7 +188,7 @@ fn unsuitable_pictures_and_masks_are_refused() {
 }
 
 #[test]
-fn a_run_from_a_picture_is_traced_and_made_again() {
+fn a_run_from_an_image_is_traced_and_reproduced() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_grey(&folder.join("init.png"), 32, 32, |row, column| u8::try_from((row * 37 + column * 101) % 256).unwrap());

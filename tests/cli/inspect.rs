@@ -1,4 +1,4 @@
-//! `inspect` of pictures.
+//! `inspect` of images.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -75,7 +75,7 @@ fn the_printed_command_reproduces_the_bytes() {
             panic!("{name}: {flags}");
         }
     }
-    // A picture that starts from another picture, with a mask whose name must be quoted.
+    // An image that starts from another image, with a mask whose name must be quoted.
     let args = [
         "sample",
         "--class",
@@ -136,7 +136,7 @@ fn reports_can_be_printed_as_text_and_json() {
     assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), inspect(folder.path(), &["a.png"]));
 }
 
-/// Writes a small picture with text entries.
+/// Writes a small image with text entries.
 fn write(path: &Path, texts: &[(&str, &str)]) {
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), 1, 1);
     encoder.set_color(png::ColorType::Grayscale);

@@ -1,4 +1,4 @@
-//! The pictures show the classes of their prompts.
+//! The images show the classes of their prompts.
 
 use gtr_backends::{Judge, Picture};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::models::Models;
 use crate::support::{Run, decode, files, run_in, run_with};
 
-/// Flags for pictures of a small LightGen with little computation.
+/// Flags for images of a small LightGen with little computation.
 const QUICK: &str = "sample --model lightgen --random-weights=3 --text-encoder t5 --size 32x64 --preset gtr-8 --diffusion constant \
      --t 2 --detail none";
 

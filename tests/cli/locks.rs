@@ -14,7 +14,7 @@ const IN_TURN: &str =
     "sample --classes balanced --count 24 --batch 1 --preset gtr-8 --diffusion constant --t 1 --detail none";
 
 /// Builds a library whose `flock` fails. Returns nothing without a C compiler; then only the unit tests of `bulk/lock.rs` and
-/// `bulk/holder.rs` cover this case.
+/// `bulk/owner.rs` cover this case.
 fn without_locks(folder: &Path, error: &str) -> Option<PathBuf> {
     let (source, library) = (folder.join("flock.c"), folder.join(format!("{error}.so")));
     fs::write(&source, format!("#include <errno.h>\nint flock(int file, int how) {{ (void)file; (void)how; errno = {error}; return -1; }}\n"))

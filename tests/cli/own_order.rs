@@ -1,26 +1,26 @@
-//! The command line of a program with an order of its own: the example of gtr-cli.
+//! The example of `gtr-cli`: the command line with a custom order.
 
 use std::env;
 use std::fs;
 use std::process::{Command, ExitCode};
 
-#[expect(dead_code, reason = "its `main` is that of the example")]
+#[expect(dead_code, reason = "`main` is only for the example")]
 #[path = "../../gtr-cli/examples/own_order.rs"]
 mod program;
 
-/// The words of a command line, one a line.
+/// Environment variable with the words of a command line, one per line.
 const WORDS: &str = "GTR_TEST_OWN_ORDER";
 
-/// The program itself, in a process of its own; without a command line it does nothing.
+/// Runs the program if the variable is set; otherwise does nothing. Other tests start it as a process.
 #[test]
 fn program() {
     let Ok(words) = env::var(WORDS) else { return };
     let code = program::run(words.lines().map(Into::into));
-    // What a code is can only be seen in this way.
+    // The value of an `ExitCode` can only be compared through its debug format.
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
 }
 
-/// What the program prints for some arguments, and whether it succeeds.
+/// Runs the program in a process. Returns true if it succeeds, and its output.
 fn run(words: &[&str]) -> (bool, String) {
     let mut line = vec!["own_order"];
     line.extend(words);
@@ -34,7 +34,7 @@ fn run(words: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn an_order_from_elsewhere_is_planned_verified_and_explained() {
+fn a_custom_order_is_planned_verified_and_explained() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.json");
     let file = path.to_str().unwrap();
@@ -47,20 +47,20 @@ fn an_order_from_elsewhere_is_planned_verified_and_explained() {
     assert_eq!(document["schedule"]["order"], serde_json::json!({ "kind": "spiral", "outwards": true }));
 
     let (succeeded, printed) = run(&["verify", "--known-only", file]);
-    assert!(succeeded && printed.contains("plan.json: sound, 6x9"), "{printed}");
-    // Without the registration the same plan is known in part.
+    assert!(succeeded && printed.contains("plan.json: valid, 6x9"), "{printed}");
+    // Without the registration, the same plan is only partly verified.
     let built_in = Command::new(env!("CARGO_BIN_EXE_gtr-cli")).args(["verify", "--known-only", file]).output().unwrap();
     assert_eq!(built_in.status.code(), Some(1));
 
     let (succeeded, printed) = run(&["help", "plan"]);
-    assert!(succeeded && printed.contains("--outwards") && printed.contains("Whether to begin in the middle instead"));
+    assert!(succeeded && printed.contains("--outwards") && printed.contains("Start in the centre instead"));
     assert!(printed.contains("spiral"), "{printed}");
     let (succeeded, printed) = run(&["schedulers", "spiral"]);
-    assert!(succeeded && printed.contains("From the rim inwards, ring by ring."), "{printed}");
+    assert!(succeeded && printed.contains("Ring by ring, from the border to the centre."), "{printed}");
 }
 
 #[test]
-fn an_order_from_elsewhere_is_sampled_and_recorded() {
+fn a_custom_order_is_sampled_and_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let [picture, trace] = ["seven.png", "seven.safetensors"].map(|name| folder.path().join(name));
     let (picture, trace) = (picture.to_str().unwrap(), trace.to_str().unwrap());
@@ -70,5 +70,5 @@ fn an_order_from_elsewhere_is_sampled_and_recorded() {
     let (succeeded, printed) = run(&["inspect", picture]);
     assert!(succeeded && printed.contains("--order spiral"), "{printed}");
     let (succeeded, printed) = run(&["conform", trace]);
-    assert!(succeeded && printed.contains("0 beyond tolerance"), "{printed}");
+    assert!(succeeded && printed.contains("0 outside the tolerance"), "{printed}");
 }

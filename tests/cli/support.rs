@@ -139,7 +139,7 @@ pub(crate) fn decode(path: &Path) -> (usize, usize, Vec<u8>) {
     (frame.width as usize, frame.height as usize, bytes)
 }
 
-/// Writes the configuration of a tiny model, whose pictures have the format of `digits`.
+/// Writes the configuration of a tiny model, whose images have the format of `digits`.
 pub(crate) fn write_tiny_model(folder: &Path) {
     let config = r#"{ "model": "tiny", "grid": [8, 8], "patch_size": 4, "vae_embed_dim": 1, "token_embed_dim": 16,
         "image": [32, 32], "encoder_embed_dim": 16, "encoder_depth": 1, "encoder_num_heads": 2, "decoder_embed_dim": 16,

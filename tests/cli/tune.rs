@@ -11,7 +11,7 @@ use crate::support::{Run, files, gtr, run_in, run_with, start_in, write_tiny_mod
 const TINY: &str =
     "tune --model tiny --random-weights --budget gtr-16 --candidates 4 --first-count 10 --count 20 --resamples 40";
 
-/// Creates a folder with a tiny model, whose pictures have the format of `digits`.
+/// Creates a folder with a tiny model, whose images have the format of `digits`.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_tiny_model(&folder.path().join("tiny"));

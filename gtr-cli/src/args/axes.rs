@@ -27,7 +27,7 @@ const SET: &str = "set";
 const MAX: &str = "max-timestep";
 const CLIP: &str = "clip-timestep";
 
-/// Heading of an axis in help texts.
+/// Returns the heading of an axis in help texts.
 fn heading(axis: AxisName) -> &'static str {
     match axis {
         AxisName::Order => "Order: order and stages in which tokens are generated",
@@ -128,7 +128,7 @@ fn limits() -> [Arg; 2] {
     ]
 }
 
-/// Adds the flags of all axes to a command whose arguments hold [`AxisFlags`], behind those that it has.
+/// Adds the flags of all axes, after its other flags, to a command whose arguments contain [`AxisFlags`].
 pub(super) fn add_flags(mut command: Command, catalogue: &Catalogue) -> Command {
     for axis in AxisName::ALL {
         command = command.next_help_heading(heading(axis)).arg(kind_arg(catalogue, axis));
@@ -153,7 +153,7 @@ pub(super) fn add_flags(mut command: Command, catalogue: &Catalogue) -> Command 
     command.next_help_heading("Any axis").arg(set).next_help_heading(None::<&str>)
 }
 
-/// Which flags there are only a catalogue knows: [`add_flags`] adds them.
+/// Adds no flags: they depend on the catalogue, so [`add_flags`] adds them.
 impl Args for AxisFlags {
     fn augment_args(command: Command) -> Command {
         command
@@ -191,7 +191,7 @@ impl FromArgMatches for AxisFlags {
 }
 
 impl AxisFlags {
-    /// The parameters in the order in which the implementations list them, and so a schedule has them.
+    /// Returns the parameters in the order in which the implementations list them, which is their order in a schedule.
     pub(super) fn ordered(&self, catalogue: &Catalogue) -> Vec<&(AxisName, String, String)> {
         let mut ordered: Vec<_> = self.parameters.iter().collect();
         let place = |axis: AxisName, name: &str| parameters(catalogue, axis).iter().position(|it| it.name == name);

@@ -40,16 +40,16 @@ pub(crate) struct BulkArgs {
     pub(crate) no_lock: bool,
 }
 
-/// How the files of a folder are laid out.
+/// Layout of the files in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LayoutName {
-    /// 00000.png, a file an image, named by its number.
+    /// 00000.png: one file per image, named by its number.
     Flat,
-    /// 00000/metadata.jsonl and 00000/samples/0000.png, a folder a prompt, as the scorer of GenEval reads it.
+    /// 00000/metadata.jsonl and 00000/samples/0000.png: one folder per prompt, for the scorer of GenEval.
     Geneval,
-    /// `samples/PROMPT_000000.png`, as the scorers of T2I-CompBench read it.
+    /// `samples/PROMPT_000000.png`: for the scorers of T2I-CompBench.
     Compbench,
-    /// NAME.png, a grid of the four images of the prompt NAME.txt, as the scorer of DPG-Bench reads it.
+    /// NAME.png: a grid of the four images of the prompt NAME.txt, for the scorer of DPG-Bench.
     Dpg,
 }
 
@@ -64,7 +64,7 @@ impl From<LayoutName> for FolderLayout {
     }
 }
 
-/// Channels of an archive.
+/// Parses the number of channels of an archive.
 pub(super) fn channels(text: &str) -> Result<u8, &'static str> {
     match text {
         "1" => Ok(1),

@@ -26,7 +26,7 @@ pub(crate) struct InpaintArgs {
 }
 
 impl InpaintArgs {
-    /// Number of reconstructions of each image.
+    /// Returns the number of reconstructions of each image.
     pub(crate) fn reconstructions(&self) -> u32 {
         self.reseed_reconstruction.unwrap_or(1)
     }

@@ -1,11 +1,11 @@
-//! The field that losses are computed on.
+//! Argument for the field on which losses are computed.
 
 use clap::Args;
 use gtr_lab::losses::Losses;
 
 use crate::error::CliError;
 
-/// Argument for the field of losses.
+/// Argument for the field on which losses are computed.
 #[derive(Debug, Args)]
 pub(crate) struct LossArgs {
     /// Field for losses: a kernel (exponential, matern-3/2 or gaussian) with its length in tokens and its nugget (share of

@@ -103,7 +103,7 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
-/// The command line, with flags of the axes for the implementations that there are.
+/// Returns the command line, with the flags of the axes for the registered implementations.
 pub(crate) fn command(catalogue: &Catalogue) -> clap::Command {
     let commands = ["plan", "sample", "eval"];
     commands.into_iter().fold(Cli::command(), |command, name| {
@@ -111,7 +111,7 @@ pub(crate) fn command(catalogue: &Catalogue) -> clap::Command {
     })
 }
 
-/// Reads a command line, whose first word is the name of the program.
+/// Parses a command line. The first word is the name of the program.
 pub(crate) fn parse(
     catalogue: &Catalogue,
     words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
@@ -121,7 +121,7 @@ pub(crate) fn parse(
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// A seed or the number of an image.
+/// Parses a seed or an image number.
 fn whole_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number, 0 to {}", u64::MAX))
 }

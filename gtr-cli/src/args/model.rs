@@ -55,7 +55,7 @@ fn precision() -> impl clap::builder::TypedValueParser<Value = Precision> {
     PossibleValuesParser::new(Precision::ALL.map(Precision::name)).try_map(|name| name.parse::<Precision>())
 }
 
-/// The device of `auto`; says once why it is the CPU.
+/// Returns the device for `--device auto`. If it is the CPU, prints the reason once.
 fn auto_device() -> Device {
     static TOLD: Once = Once::new();
     let (device, reason) = gtr_backends::auto_device();

@@ -65,11 +65,11 @@ impl SelectedSchedule {
     }
 }
 
-/// Why a schedule is not planned, with what would help.
+/// Converts an error of planning. If the schedule does not fit the grid, adds advice.
 pub(crate) fn does_not_fit(error: gtr_core::Error) -> CliError {
     match error {
         gtr_core::Error::DoesNotFit { axis, .. } => {
-            CliError::usage(format_args!("{error}; without a flag for the {axis}, a preset adapts"))
+            CliError::usage(format_args!("{error}; without a flag for the {axis}, the preset is adapted"))
         }
         error => error.into(),
     }

@@ -176,11 +176,11 @@ Examples:
 
 /// Write the manual pages of all commands.
 ///
-/// Packages contain them; users have `help`.
+/// For packagers. `gtr-cli help` shows the same texts.
 #[derive(Debug, Args)]
 #[command(hide = true, after_help = MAN)]
 pub(crate) struct ManArgs {
-    /// The folder that the pages are written into. It is created if its parent exists.
+    /// Write the pages to this folder. The folder is created if its parent exists.
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: PathBuf,
 }

@@ -81,7 +81,7 @@ pub(super) fn run(args: &PlanArgs, format: PlanFormat, catalogue: &Catalogue) ->
     Ok(ExitStatus::Success)
 }
 
-/// Of more presets than a figure has room for; a table has room for any number.
+/// Converts an error of drawing. If a figure has no room for all presets, recommends a table.
 fn too_many_sides(error: gtr_draw::Error) -> CliError {
     match error {
         gtr_draw::Error::TooManyPlans { found, most } => CliError::usage(format_args!(
@@ -116,7 +116,7 @@ fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex), losses: 
     )
 }
 
-/// Says on which field the losses are computed, or why they are not.
+/// Returns the field on which losses were computed, or the reason why they were not, as text.
 fn on_what(sides: &[Side], losses: &Losses) -> String {
     let why = sides.iter().find_map(|side| match &side.lost {
         PlanLoss::Unknown(why) => Some(why),

@@ -77,7 +77,7 @@ pub(super) fn run(args: &CostArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
     Ok(ExitStatus::Success)
 }
 
-/// What presets are counted on.
+/// Model and grid on which presets are counted.
 struct On<'a> {
     args: &'a CostArgs,
     spec: &'a ModelSpec,
@@ -100,7 +100,7 @@ impl On<'_> {
         let cost = spec.arch.cost(&plan, !args.unguided);
         let total = cost.total();
         let summary = plan.summary();
-        // The paper counts its own grid, with guidance.
+        // The paper's figures are for the grid of the model, with guidance.
         let comparable = grid == spec.grid && !args.unguided;
         Ok(Counted {
             preset: preset.name.clone(),
@@ -171,7 +171,7 @@ fn table(args: &CostArgs, grid: Grid, counted: &[Counted], losses: &Losses) -> S
     text
 }
 
-/// Says on which field the losses are computed, or why they are not.
+/// Returns the field on which losses were computed, or the reason why they were not, as text.
 fn on_what(counted: &[Counted], losses: &Losses) -> String {
     let field = losses.field();
     let why = counted.iter().find_map(|it| match &it.lost {

@@ -75,12 +75,12 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     output::write(&text, args.out.as_deref())
 }
 
-/// Pairs each path with the flag that it is given to.
+/// Pairs each path with its flag.
 fn files<'a>(flag: &'static str, paths: &'a [PathBuf]) -> Vec<output::Named<'a>> {
     paths.iter().map(|path| (flag, Some(path.as_path()))).collect()
 }
 
-/// Flags that say how images are made, where none are.
+/// Returns an error if a flag of the generation is given, but no image is generated.
 fn refuse_flags_of_generation(args: &EvalArgs) -> Result<(), CliError> {
     let flags = [
         ("axis flags", args.axes != AxisFlags::default()),

@@ -31,13 +31,13 @@ pub(super) fn run(args: &ExperimentArgs, catalogue: &Catalogue) -> Result<ExitSt
     judging::ended(make(args, name, catalogue), &args.series)
 }
 
-/// Makes the experiment of a name, or all of them.
+/// Runs the experiment with a name, or all experiments.
 fn make(args: &ExperimentArgs, name: &str, catalogue: &Catalogue) -> Result<(), CliError> {
     let experiments = experiment::find(name)?;
     let series = &args.series;
     let images = ImageSet::new(series.count, &series.seeds, 10)?;
     if let Some(out) = &args.out {
-        // Before any computation.
+        // Report errors before any computation.
         check_folder(out)?;
         make_folder(out)?;
         for experiment in &experiments {
@@ -52,7 +52,7 @@ fn make(args: &ExperimentArgs, name: &str, catalogue: &Catalogue) -> Result<(), 
     for experiment in experiments {
         let subjects = experiment.subjects(&evaluator)?;
         let mut rows = EvaluationRow::all(&mut evaluator, &subjects, &images, &scale)?;
-        // Nothing that is written depends on the clock.
+        // Remove the times, so that the same command writes the same bytes.
         EvaluationRow::untimed(&mut rows);
         let plans: Vec<_> = subjects.iter().map(|subject| subject.plan.clone()).collect();
         let predictions = Prediction::all(experiment, &args.model.model, &plans)?;
@@ -129,7 +129,7 @@ fn write(args: &ExperimentArgs, page: &Page<'_>) -> Result<(), CliError> {
     for (ending, text) in ENDINGS.iter().zip(texts) {
         output::write(&text, Some(&file(out, page.experiment, ending)))?;
     }
-    output::note(format_args!("{} is written to {}", page.experiment.name, out.display()));
+    output::note(format_args!("wrote {} to {}", page.experiment.name, out.display()));
     Ok(())
 }
 

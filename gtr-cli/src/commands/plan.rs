@@ -67,7 +67,7 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
     Ok(ExitStatus::Success)
 }
 
-/// The room of standard output: a terminal tells how wide it is.
+/// Returns the width available on standard output: that of the terminal, if it is one.
 fn room_of_stdout() -> Room {
     use std::io::IsTerminal as _;
     let stdout = std::io::stdout();
@@ -75,7 +75,7 @@ fn room_of_stdout() -> Room {
     Room::of(size.map(|(width, _)| width.0.into()))
 }
 
-/// What is read off a plan, to be processed.
+/// Summary of a plan, for JSON.
 #[derive(Debug, Serialize)]
 struct PlanDescription<'a> {
     name: &'a str,
@@ -116,7 +116,7 @@ fn planned(args: &PlanArgs, catalogue: &Catalogue) -> Result<(String, Plan), Cli
     Ok((name, plan))
 }
 
-/// All that can be read off a plan.
+/// Describes a plan as text.
 fn told(
     name: &str,
     plan: &Plan,

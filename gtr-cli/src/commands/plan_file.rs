@@ -1,4 +1,4 @@
-//! Reads plans that a model is to run.
+//! Reads plans to run on a model.
 
 use std::path::Path;
 

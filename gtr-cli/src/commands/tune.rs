@@ -24,7 +24,7 @@ fn tune(args: &TuneArgs, catalogue: &Catalogue) -> Result<(), CliError> {
     let first_count = u64::from(args.first_count);
     if !first_count.is_multiple_of(10) {
         return Err(CliError::usage(format_args!(
-            "--first-count {first_count}: 10 classes share the images equally: give a multiple of 10"
+            "--first-count {first_count}: expected a multiple of 10 (equal numbers for 10 classes)"
         )));
     }
     let split = DataSplit { seeds: vec![args.seed], reference: Reference::First };

@@ -114,7 +114,7 @@ pub(super) fn sound(path: &Path, registry: &Registry) -> Result<Plan, CliError> 
     checked(path, &read_document(path)?, registry)
 }
 
-/// Checks a plan that is to be used, and tells what could not be checked.
+/// Checks a plan before it is used. Prints a note about parts that could not be checked.
 pub(super) fn checked(path: &Path, document: &PlanDocument, registry: &Registry) -> Result<Plan, CliError> {
     let name = path.display();
     let checked = Plan::from_document(document, registry).map_err(|error| CliError::failure(&name, &error))?;

@@ -75,13 +75,12 @@ impl Recorded {
         let Some(series::Recorded { width, height, parameters: written, plan: text }) = recorded else {
             return Err(wrong("it has no settings: expected a PNG file written by `sample --out`".to_owned()));
         };
-        let text = text.map_err(|reason| wrong(format!("its plan cannot be unpacked: {reason}")))?;
+        let text = text.map_err(|reason| wrong(format!("cannot decompress its plan: {reason}")))?;
         let settings: Value = serde_json::from_str(&written)
-            .map_err(|error| CliError::failure(format_args!("{shown}: its settings are no JSON"), &error))?;
-        let parameters: Parameters = serde_json::from_str(&written).map_err(|error| {
-            CliError::failure(format_args!("{shown}: its settings are not those of `sample`"), &error)
-        })?;
-        // A setting that this version does not know would be lost without a word.
+            .map_err(|error| CliError::failure(format_args!("{shown}: its settings are not JSON"), &error))?;
+        let parameters: Parameters = serde_json::from_str(&written)
+            .map_err(|error| CliError::failure(format_args!("{shown}: its settings are not from `sample`"), &error))?;
+        // A setting that this version does not know would be dropped silently.
         if serde_json::to_value(&parameters).ok().as_ref() != Some(&settings) {
             return Err(wrong(format!(
                 "its settings are from gtr-cli {}, and this version does not know all of them",

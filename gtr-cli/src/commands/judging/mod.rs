@@ -1,4 +1,4 @@
-//! What commands share that make images and judge them.
+//! Shared code of the commands that generate and score images.
 
 mod progress;
 
@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::{output, signals};
 
-/// Opens the model, whose images `judge` is to judge.
+/// Opens the model, and returns an evaluator that scores its images with `judge`.
 pub(super) fn open<'r>(
     model: &ModelArgs,
     series: &SeriesArgs,
@@ -20,7 +20,7 @@ pub(super) fn open<'r>(
     catalogue: &'r Catalogue,
 ) -> Result<Evaluator<'r>, CliError> {
     let name = &model.model;
-    // Before anyone is asked for weights.
+    // Check the classes before loading weights.
     check_classes(name, catalogue.families.spec(name)?.classes.filter(|_| model.text_encoder.is_none()))?;
     let compute = model.compute()?;
     let device = gtr_backends::device_name(compute.device());
@@ -45,12 +45,12 @@ pub(super) fn open<'r>(
     Ok(Evaluator::new(Box::new(ClassModel::new(generator)?), identity, judge, &catalogue.registry, options)?)
 }
 
-/// How what was stopped goes on.
+/// Returns the advice on how to resume a stopped run.
 fn next(series: &SeriesArgs) -> &'static str {
-    if series.store.is_some() { "the same command goes on from here" } else { "without --store nothing is kept" }
+    if series.store.is_some() { "run the same command again to resume" } else { "without --store nothing is saved" }
 }
 
-/// How the program ends: of work that was asked to stop, it is said how it goes on.
+/// Converts the result of a command to its exit status. For a stopped run, prints how to resume it.
 pub(super) fn ended(result: Result<(), CliError>, series: &SeriesArgs) -> Result<ExitStatus, CliError> {
     match result {
         Ok(()) => Ok(ExitStatus::Success),

@@ -1,4 +1,4 @@
-//! How far images that are made to be judged are, and when they will be done.
+//! Progress and remaining time of an evaluation.
 
 use std::time::{Duration, Instant};
 
@@ -8,29 +8,30 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
 
-/// Where nobody sees a bar, a line says as much, not more often than this.
+/// Interval between progress lines if standard error is not a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
-/// A bar whose length is the work, in operations, so that the time left is right where subjects differ.
+/// Progress bar in operations rather than images, because the images of different subjects differ in cost.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
     all: u64,
     done: u64,
-    /// Operations in all, and those that are done.
+    /// Total operations.
     work: f64,
+    /// Finished operations.
     worked: f64,
-    /// Of an AR step of the batch in hand.
+    /// Operations of an AR step of the current batch.
     step: f64,
     started: Instant,
     told: Instant,
 }
 
-/// Parts of the bar.
+/// Length of the bar.
 const PARTS: u64 = 10_000;
 
 impl Progress {
-    /// Of nothing yet.
+    /// Creates a hidden bar without work.
     pub(super) fn new() -> Self {
         let now = Instant::now();
         let bar = ProgressBar::hidden();
@@ -47,7 +48,7 @@ impl progress::Progress for Progress {
         *self = Self { bar, all: images, work: operations, ..Self::new() };
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "at most as many steps as tokens")]
+    #[expect(clippy::cast_precision_loss, reason = "at most one step per token")]
     fn batch(&mut self, subject: &str, operations: f64, ar_steps: usize) {
         self.step = operations / ar_steps.max(1) as f64;
         self.bar.set_message(format!("{}/{} of {subject}", self.done, count(self.all, "image")));
@@ -57,7 +58,7 @@ impl progress::Progress for Progress {
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
-        reason = "a place on the bar"
+        reason = "a position on the bar"
     )]
     fn step(&mut self) {
         self.worked += self.step;
@@ -70,7 +71,7 @@ impl progress::Progress for Progress {
             self.told = Instant::now();
             let left = self.started.elapsed().mul_f64((self.work / self.worked - 1.0).clamp(0.0, 1e6));
             let (done, all) = (self.done, count(self.all, "image"));
-            output::note(format_args!("{done} of {all} judged, about {} left", HumanDuration(left)));
+            output::note(format_args!("{done} of {all} evaluated, about {} left", HumanDuration(left)));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Start of inpainting: an image, and the tokens of it that are kept.
+//! The image that inpainting starts from, and its tokens that are kept.
 
 use gtr_backends::Picture;
 use gtr_backends::raster::{Mask, MaskSource, Raster};
@@ -32,7 +32,7 @@ impl InitImage {
         Ok(Some(Self { picture, known }))
     }
 
-    /// The picture.
+    /// Returns a copy of the image.
     pub(super) fn picture(&self) -> Picture {
         self.picture.clone()
     }
@@ -81,14 +81,14 @@ fn known(raster: &Raster, grid: Grid, args: &SampleArgs) -> Result<TokenSet, Cli
     Ok(generated.complement())
 }
 
-/// Says why a mask keeps every token.
+/// Returns the reason why a mask keeps every token.
 fn nothing_to_generate(name: &str, mask: &Mask) -> String {
     match (mask.source, mask.brightest) {
         (MaskSource::Opaque | MaskSource::Transparent, _) => {
             format!("{name} keeps all tokens: nothing is left to generate")
         }
         (_, 0) => {
-            format!("{name} is black everywhere: nothing is left to generate; paint white what is to be generated")
+            format!("{name} is black everywhere: nothing is left to generate; paint the region to generate white")
         }
         (_, 1) => {
             format!("{name} has the values 0 and 1, which are both black in an image of 0 to 255: multiply them by 255")

@@ -1,4 +1,4 @@
-//! Generates many images, or a part of them.
+//! Generates many images, or one shard of them.
 
 use gtr_backends::{BackendError, Families, Picture};
 use gtr_core::Plan;
@@ -16,23 +16,23 @@ use crate::args::SampleArgs;
 use crate::error::{CliError, ExitStatus};
 use crate::{memory, output, signals};
 
-/// The place of many images, if the command line asks for many at all: finds out whether they can be written, before a model is
-/// loaded.
+/// Returns the destination of many images, or `None` if the command line does not request many. Checks that it can be written, before
+/// a model is loaded.
 pub(super) fn place(args: &SampleArgs) -> Result<Option<BulkDestination>, CliError> {
     let (bulk, out) = (&args.bulk, &args.out);
     let npz = is_npz(out);
     if !npz && bulk.channels.is_some() {
-        return Err(CliError::usage("--channels is for archives: name a .npz as --out"));
+        return Err(CliError::usage("--channels requires an archive: give --out FILE.npz"));
     }
     if !npz && bulk.classes.is_none() && bulk.layout.is_none() && bulk.shard.is_none() && !bulk.resume {
         return Ok(None);
     }
     let layout = bulk.layout.map_or(FolderLayout::Flat, FolderLayout::from);
     if layout != FolderLayout::Flat && npz {
-        return Err(CliError::usage("--layout is of folders: name one as --out"));
+        return Err(CliError::usage("--layout requires a folder: give --out DIR/"));
     }
     if args.trace.is_some() {
-        return Err(CliError::usage("--trace records single runs: name a picture or a folder as --out"));
+        return Err(CliError::usage("--trace is not available for an archive: give --out FILE.png or DIR/"));
     }
     let shard = bulk.shard.map(|choice| choice.resolve(|name| std::env::var(name).ok())).transpose()?;
     let shard = shard.unwrap_or(Shard::WHOLE);
@@ -53,7 +53,7 @@ pub(super) fn describe(
     Ok(Run {
         plan_sha256: Checksum::of(plan.to_document().to_json().as_bytes()),
         model_sha256: Checksum::try_from(fingerprint)
-            .map_err(|error| CliError::Failure(format!("the model's fingerprint: {error}")))?,
+            .map_err(|error| CliError::Failure(format!("invalid fingerprint of the model: {error}")))?,
         settings: recipe.settings(scale(args).unwrap_or(1)),
         layout: place.layout,
         numbering,
@@ -62,7 +62,7 @@ pub(super) fn describe(
     })
 }
 
-/// What is done with what an earlier run left.
+/// Returns what to do with the files of an earlier run.
 fn before(args: &SampleArgs) -> Before {
     match (args.bulk.resume, args.bulk.overwrite) {
         (true, _) => Before::Continue,

@@ -125,24 +125,24 @@ impl Destination {
     }
 }
 
-/// The images that were asked for, of so many classes or prompts.
+/// Returns the numbering of the requested images, for a number of classes or prompts.
 fn numbering(args: &SampleArgs, subjects: usize) -> Result<Numbering, CliError> {
     let (count, first) = (args.count.into(), ImageIndex(args.first_image));
     Ok(Numbering::new(subjects, count, first, args.bulk.classes.is_some())?)
 }
 
-/// The picture or the folder that was asked for.
+/// Returns the requested image file or folder. Checks that it can be written.
 fn place(args: &SampleArgs, numbering: Numbering) -> Result<SeriesDestination, CliError> {
-    output::refuse_terminal(Some(&args.out), "a PNG picture")?;
+    output::refuse_terminal(Some(&args.out), "a PNG image")?;
     Ok(SeriesDestination::new(&args.out, numbering, args.inpaint.reconstructions())?)
 }
 
-/// Pixels that a pixel becomes, where that was said.
+/// Returns the scale factor of --scale, if given.
 fn scale(args: &SampleArgs) -> Option<usize> {
     args.scale.map(|scale| scale as usize)
 }
 
-/// What the files of the run record.
+/// Returns the settings that the files of the run record.
 fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Settings) -> Recipe {
     let text = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
     let (model, inpaint) = (&args.model, &args.inpaint);
@@ -174,7 +174,7 @@ fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Setting
     Recipe::new(parameters, plan)
 }
 
-/// What a run has done.
+/// Result of a run, for the summary.
 struct Done {
     parameters: Parameters,
     plan: Plan,

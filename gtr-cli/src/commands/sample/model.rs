@@ -89,7 +89,7 @@ pub(super) fn open_texts(args: &SampleArgs, families: &Families, texts: Vec<Stri
     if args.class.is_some() || args.bulk.classes.is_some() {
         return Err(CliError::usage(format_args!("`{model}` is text-conditional: use --prompt instead of --class")));
     }
-    // Before any file is loaded.
+    // Check the size before any file is loaded.
     let grid = args.size.map(|(height, width)| families.grid_for(model, height, width)).transpose();
     let grid = grid.map_err(|error| CliError::usage(format_args!("--size: {error}")))?;
     let compute = args.model.compute()?;
@@ -123,7 +123,7 @@ pub(super) fn open_texts(args: &SampleArgs, families: &Families, texts: Vec<Stri
     })
 }
 
-/// The model, with all that it takes to make pictures and to go on from one.
+/// Opens the model, with its image decoder and, for --init, the image encoder.
 fn load(args: &SampleArgs, families: &Families, width: Option<usize>) -> Result<(AnyModel, ModelSpec), CliError> {
     let found = families.find(&args.model.model)?;
     let family = families.of(&found);
@@ -137,7 +137,7 @@ fn load(args: &SampleArgs, families: &Families, width: Option<usize>) -> Result<
     Ok((generator, spec))
 }
 
-/// The vectors of the prompts and their width.
+/// Encodes the prompts. Returns their vectors, and the width of a vector.
 fn encode(
     args: &SampleArgs,
     families: &Families,
@@ -160,12 +160,12 @@ fn encode(
     Ok((encoded, t5.width()))
 }
 
-/// How many tokens of the text encoder a prompt of a model has, padded or cut.
+/// Returns the number of text encoder tokens of a prompt, after padding or truncation.
 fn text_length(families: &Families, model: &str) -> Result<usize, CliError> {
     Ok(families.spec(model)?.arch.text.map_or(0, |text| text.length))
 }
 
-/// Says what is missing before hours are spent on latents that nothing can decode.
+/// Returns an error if the model generates latents and has no autoencoder, before a long run.
 fn check_vae(model: &str, makes_pictures: bool, form: &str) -> Result<(), CliError> {
     if makes_pictures {
         return Ok(());

@@ -54,7 +54,10 @@ impl Observers {
                 )));
             }
             let format = Format::of(path).ok_or_else(|| {
-                CliError::usage(format_args!("--animate {}: name a file that ends in .gif or .png", path.display()))
+                CliError::usage(format_args!(
+                    "--animate {}: expected a file name ending in .gif or .png",
+                    path.display()
+                ))
             })?;
             Ok(Animation { format, target: Target::new(path)?, frames: Vec::new(), bytes: 0 })
         });
@@ -73,7 +76,7 @@ impl Observers {
         })
     }
 
-    /// Takes note of images that are finished.
+    /// Counts finished images.
     pub(super) fn done(&mut self, images: usize) {
         self.progress.done(images);
     }

@@ -1,4 +1,4 @@
-//! Images in the terminal while they grow.
+//! Preview of unfinished images in the terminal.
 
 mod blocks;
 mod inline;
@@ -12,38 +12,38 @@ use gtr_run::picture::Bitmap;
 
 use self::terminal::Graphics;
 
-/// Lines of a terminal that are left to the progress bar and the prompt.
+/// Lines of the terminal that are reserved for the progress bar and the prompt.
 const OTHER_LINES: u32 = 3;
 
-/// More columns than this show nothing more.
+/// Maximum width of a preview, in columns.
 const COLUMNS: u32 = 96;
 
-/// The size of a terminal that does not tell its size.
+/// Assumed size of a terminal that does not report its size.
 const TERMINAL: Cells = Cells { columns: 80, lines: 24 };
 
-/// A size in cells of the terminal, which are twice as high as wide.
+/// A size in terminal cells. A cell is twice as high as it is wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cells {
     columns: u32,
     lines: u32,
 }
 
-/// Draws on standard output, each picture over the one before: with the graphics protocol of the terminal if it has one (kitty,
-/// iTerm, sixel), otherwise in half blocks.
+/// Draws images on standard output, each over the previous one. Uses a graphics protocol of the terminal (kitty, iTerm, sixel) if
+/// there is one, otherwise half blocks.
 #[derive(Debug)]
 pub(super) struct Preview {
-    /// Lines of the picture that is shown.
+    /// Number of lines of the image on screen.
     lines: u32,
     graphics: Graphics,
 }
 
 impl Preview {
-    /// `None` if standard output is not a terminal.
+    /// Creates a preview, or returns `None` if standard output is not a terminal.
     pub(super) fn new() -> Option<Self> {
         io::stdout().is_terminal().then(|| Self { lines: 0, graphics: Graphics::of_terminal() })
     }
 
-    /// Shows a picture below the cursor. A picture that cannot be shown does not fail the run.
+    /// Shows an image below the cursor. Errors are ignored, so that they do not end the run.
     pub(super) fn show(&mut self, picture: &Bitmap) {
         let size = size_for(picture, terminal_size());
         let Some(drawn) = self.graphics.draw(picture, size) else { return };
@@ -57,7 +57,7 @@ impl Preview {
 }
 
 impl Graphics {
-    /// What draws a picture in so many cells and leaves the cursor below it.
+    /// Returns the escape sequences that draw an image in cells of this size and leave the cursor below it.
     fn draw(self, picture: &Bitmap, size: Cells) -> Option<String> {
         match self {
             Self::Kitty => Some(inline::kitty(picture, size)),
@@ -73,7 +73,7 @@ fn terminal_size() -> Cells {
     told.map_or(TERMINAL, |(columns, lines)| Cells { columns: columns.0.into(), lines: lines.0.into() })
 }
 
-/// The cells that a picture gets in a terminal.
+/// Returns the size of the preview of an image in a terminal.
 fn size_for(picture: &Bitmap, terminal: Cells) -> Cells {
     let (width, height) = (picture.width().max(1), picture.height().max(1));
     let by_lines = terminal.lines.saturating_sub(OTHER_LINES) as usize * 2 * width / height;
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_fits_the_terminal() {
+    fn an_image_fits_the_terminal() {
         let size = |width: usize, height: usize, columns: u32, lines: u32| {
             let picture = Bitmap::new(width, height, 1, vec![0; width * height]).unwrap();
             let size = size_for(&picture, Cells { columns, lines });

@@ -1,4 +1,4 @@
-//! Pictures in half blocks: a cell shows two pixels, one above the other.
+//! Draws images with half blocks: a cell shows two pixels, one above the other.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::scale::{Rgb, scaled};
 use super::terminal::Colours;
 use gtr_run::picture::Bitmap;
 
-/// The picture; the cursor ends on the line below it.
+/// Returns the escape sequences of an image. The cursor ends on the line below it.
 pub(super) fn draw(picture: &Bitmap, size: Cells, colours: Colours) -> String {
     let (width, lines) = (size.columns as usize, size.lines as usize);
     let pixels = scaled(picture, width, 2 * lines);
@@ -24,7 +24,7 @@ pub(super) fn draw(picture: &Bitmap, size: Cells, colours: Colours) -> String {
 }
 
 impl Colours {
-    /// The colour as a parameter of the sequence that selects it.
+    /// Returns the parameters of the escape sequence that selects a colour.
     fn code(self, [red, green, blue]: Rgb) -> String {
         match self {
             Self::True => format!("2;{red};{green};{blue}"),
@@ -33,14 +33,14 @@ impl Colours {
     }
 }
 
-/// The levels of the cube of 6x6x6 colours that begins at 16.
+/// Levels of the 6x6x6 colour cube, which begins at index 16.
 const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// The nearest of the 256 colours of xterm, without the first 16, which users change.
+/// Returns the nearest of the 256 colours of xterm, without the first 16, which users can redefine.
 fn indexed(colour: Rgb) -> u8 {
     let nearest = |level: u8| (0..6).min_by_key(|&at| CUBE[usize::from(at)].abs_diff(level)).unwrap_or(0);
     let cube = colour.map(nearest);
-    // 24 greys from 232 on: 8, 18, .. 238.
+    // Indices 232 to 255 are greys: 8, 18, .. 238.
     let mean = colour.iter().map(|&level| u16::from(level)).sum::<u16>() / 3;
     let grey = u8::try_from((mean.saturating_sub(3) / 10).min(23)).unwrap_or(23);
     let distance = |other: Rgb| -> u32 {

@@ -1,4 +1,4 @@
-//! Pictures that the terminal scales itself.
+//! Draws images with protocols in which the terminal scales them.
 
 use std::fmt::Write as _;
 
@@ -9,19 +9,19 @@ use super::Cells;
 use super::scale::pixel;
 use gtr_run::picture::Bitmap;
 
-/// Bytes of a part of a picture in the protocol of kitty.
+/// Size of a chunk in the kitty protocol, in bytes.
 const PART: usize = 4096;
 
-/// The number of the picture, so that a later one replaces it.
+/// ID of the image, so that a later one replaces it.
 const NUMBER: u32 = 0x0067_7472;
 
-/// The picture by the graphics protocol of kitty: <https://sw.kovidgoyal.net/kitty/graphics-protocol>.
+/// Returns the escape sequences of an image in the kitty graphics protocol: <https://sw.kovidgoyal.net/kitty/graphics-protocol>.
 pub(super) fn kitty(picture: &Bitmap, Cells { columns, lines }: Cells) -> String {
     let (width, height) = (picture.width(), picture.height());
     let pixels = (0..height).flat_map(|row| (0..width).map(move |column| (column, row)));
     let bytes: Vec<u8> = pixels.flat_map(|(column, row)| pixel(picture, column, row)).collect();
     let encoded = STANDARD.encode(bytes);
-    // Room is made first, as the picture does not scroll; the cursor stays until it is moved below.
+    // Scroll first, because the image does not scroll the screen; then draw without moving the cursor, and move it below.
     let mut text = "\n".repeat(lines as usize);
     let _ = write!(
         text,
@@ -35,7 +35,7 @@ pub(super) fn kitty(picture: &Bitmap, Cells { columns, lines }: Cells) -> String
     text
 }
 
-/// The picture as an inline image of iTerm2: <https://iterm2.com/documentation-images.html>.
+/// Returns the escape sequence of an inline image of iTerm2: <https://iterm2.com/documentation-images.html>.
 pub(super) fn iterm(picture: &Bitmap, Cells { columns, lines }: Cells) -> Option<String> {
     let file = picture.png(&[]).ok()?;
     let (size, encoded) = (file.len(), STANDARD.encode(&file));

@@ -1,11 +1,11 @@
-//! Pictures at another size.
+//! Resizes images.
 
 use gtr_run::picture::Bitmap;
 
-/// Red, green and blue.
+/// Red, green and blue, 0 to 255.
 pub(super) type Rgb = [u8; 3];
 
-/// The pixels of a picture at another size, row by row: means where it gets smaller, repeated pixels where it gets larger.
+/// Returns the pixels of an image at another size, row by row. Shrinking averages pixels, enlarging repeats them.
 pub(super) fn scaled(picture: &Bitmap, width: usize, height: usize) -> Vec<Rgb> {
     let mut pixels = Vec::with_capacity(width * height);
     for row in 0..height {
@@ -17,7 +17,7 @@ pub(super) fn scaled(picture: &Bitmap, width: usize, height: usize) -> Vec<Rgb> 
     pixels
 }
 
-/// The positions out of `from` that become the one at `position` out of `to`; at least one.
+/// Returns the positions of `from` that map to `position` of `to`, at least one.
 fn span(position: usize, to: usize, from: usize) -> std::ops::Range<usize> {
     let start = position * from / to;
     start..((position + 1) * from / to).max(start + 1)
@@ -33,11 +33,11 @@ fn mean(picture: &Bitmap, columns: std::ops::Range<usize>, rows: std::ops::Range
             }
         }
     }
-    // The mean of bytes is a byte.
+    // The mean of bytes fits in a byte.
     sums.map(|sum| u8::try_from((sum + count / 2) / count).unwrap_or(u8::MAX))
 }
 
-/// A pixel of a picture.
+/// Returns a pixel of an image.
 pub(super) fn pixel(picture: &Bitmap, column: usize, row: usize) -> Rgb {
     let position = row * picture.width() + column;
     let bytes = picture.bytes();

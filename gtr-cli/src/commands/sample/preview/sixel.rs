@@ -1,4 +1,4 @@
-//! Pictures in sixels, which are columns of six pixels of one colour: <https://vt100.net/docs/vt3xx-gp/chapter14.html>.
+//! Draws images in sixels, columns of six pixels of one colour: <https://vt100.net/docs/vt3xx-gp/chapter14.html>.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,22 +7,22 @@ use super::Cells;
 use super::scale::{Rgb, scaled};
 use gtr_run::picture::Bitmap;
 
-/// Pixels of a cell: those of a VT340 are 10 by 20, most terminals have at least these.
+/// Pixels of a cell: 10x20 on a VT340; most terminals have at least as many.
 const CELL: (usize, usize) = (6, 12);
 
-/// xterm shows no more columns of pixels.
+/// Maximum width that xterm shows, in pixels.
 const WIDEST: usize = 1000;
 
-/// Levels of a colour: with six there are 216 colours, and terminals have 256.
+/// Levels per channel: six give 216 colours, and terminals have 256.
 const LEVELS: u32 = 6;
 
-/// Levels of grey; a sixel colour is in per cent.
+/// Levels of grey. Sixel colours are given in percent.
 const GREYS: u32 = 101;
 
-/// What is added before rounding to a level, in sixteenths of a level: at each place another, so that means are right.
+/// Ordered dithering matrix: offsets before rounding to a level, in sixteenths of a level.
 const DITHER: [[u32; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
 
-/// The picture; the cursor ends on the line below it.
+/// Returns the escape sequences of an image. The cursor ends on the line below it.
 pub(super) fn draw(picture: &Bitmap, size: Cells) -> String {
     let width = (CELL.0 * size.columns as usize).min(WIDEST);
     let height = CELL.1 * size.lines as usize;
@@ -45,24 +45,24 @@ pub(super) fn draw(picture: &Bitmap, size: Cells) -> String {
     text + "\x1b\\"
 }
 
-/// The number of a grey.
+/// Returns the colour index of a grey.
 fn grey([level, ..]: Rgb, _: u32) -> u32 {
     u32::from(level) * (GREYS - 1) / 255
 }
 
-/// The number of a colour of the cube, dithered.
+/// Returns the index of a colour in the cube, dithered.
 fn cube(pixel: Rgb, dither: u32) -> u32 {
     pixel
         .iter()
         .fold(0, |number, &level| number * LEVELS + (u32::from(level) * (LEVELS - 1) * 16 + dither * 255) / (16 * 255))
 }
 
-/// A colour of the cube in per cent.
+/// Returns a colour of the cube in percent.
 fn percent(number: u32) -> [u32; 3] {
     [LEVELS * LEVELS, LEVELS, 1].map(|step| number / step % LEVELS * 100 / (LEVELS - 1))
 }
 
-/// The pixels of one colour in a band of six rows, repeated sixels by their number.
+/// Encodes the pixels of one colour in a band of six rows. Repeated sixels are run-length encoded.
 fn runs(band: &[u32], width: usize, number: u32) -> String {
     let sixel = |column: usize| -> u8 {
         let rows = band.chunks_exact(width).enumerate();

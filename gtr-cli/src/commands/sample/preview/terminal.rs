@@ -1,33 +1,34 @@
-//! What a terminal can show.
+//! Detects the graphics support of the terminal.
 
 use std::env;
 
-/// How pictures are drawn on a terminal.
+/// Method of drawing images in a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Graphics {
-    /// The graphics protocol of kitty.
+    /// Graphics protocol of kitty.
     Kitty,
     /// Inline images of iTerm2.
     Iterm,
+    /// Sixel graphics.
     Sixel,
-    /// Two pixels per cell, in characters.
+    /// Half block characters, two pixels per cell.
     Blocks(Colours),
 }
 
-/// The colours of characters.
+/// Colours of characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colours {
     /// 24 bits.
     True,
-    /// The 256 colours of xterm.
+    /// 256 colours of xterm.
     Indexed,
 }
 
-/// Asks whether the terminal knows the protocol of kitty, then what it is: every terminal answers the second question.
+/// Queries support for the kitty protocol, then the device attributes. Every terminal answers the second query.
 #[cfg(unix)]
 const QUESTION: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c";
 
-/// Variables of the environment and what they contain in terminals that know the images of iTerm2.
+/// Environment variables, and the values that they contain in terminals that support inline images of iTerm2.
 const ITERM: [(&str, &[&str]); 3] = [
     ("TERM_PROGRAM", &["iTerm", "WezTerm", "mintty", "rio", "WarpTerminal"]),
     ("LC_TERMINAL", &["iTerm", "WezTerm", "mintty", "rio"]),
@@ -35,7 +36,7 @@ const ITERM: [(&str, &[&str]); 3] = [
 ];
 
 impl Graphics {
-    /// The best that the terminal of this process has: half blocks if it does not answer.
+    /// Returns the best method that the terminal supports, or half blocks if it does not answer.
     pub(super) fn of_terminal() -> Self {
         answer().and_then(|answer| Self::by_answer(&answer, is_iterm())).unwrap_or(Self::Blocks(Colours::of_terminal()))
     }
@@ -66,7 +67,8 @@ fn is_iterm() -> bool {
     })
 }
 
-/// The terminal's answer to [`QUESTION`]. A recorder of sessions or a container may never answer, so it has two seconds.
+/// Returns the terminal's answer to [`QUESTION`]. Session recorders and containers may never answer, so there is a timeout of two
+/// seconds.
 #[cfg(unix)]
 fn answer() -> Option<String> {
     use std::io::{self, IsTerminal as _, Write as _};
@@ -77,7 +79,7 @@ fn answer() -> Option<String> {
     use std::os::fd::AsFd as _;
 
     const PATIENCE: Duration = Duration::from_secs(2);
-    // An answer is shorter.
+    // Answers are shorter.
     const LONGEST: usize = 512;
 
     let stdin = io::stdin();
@@ -107,20 +109,20 @@ fn answer() -> Option<String> {
     None
 }
 
-/// On Windows half blocks do.
+/// Returns `None`: on Windows only half blocks are used.
 #[cfg(not(unix))]
 fn answer() -> Option<String> {
     None
 }
 
-/// Whether the answer to the second question has ended.
+/// Returns true if the answer to the second query is complete.
 #[cfg(unix)]
 fn is_whole(answer: &[u8]) -> bool {
     let attributes = answer.windows(3).position(|bytes| bytes == b"\x1b[?");
     attributes.is_some_and(|start| answer[start..].contains(&b'c'))
 }
 
-/// Standard input by the byte, without echo, until this is dropped.
+/// Sets standard input to unbuffered mode without echo, and restores it when dropped.
 #[cfg(unix)]
 struct Unbuffered(nix::sys::termios::Termios);
 
@@ -139,7 +141,7 @@ impl Unbuffered {
 #[cfg(unix)]
 impl Drop for Unbuffered {
     fn drop(&mut self) {
-        // Nothing can be done about a terminal that is gone.
+        // An error means that the terminal is gone.
         let _ = nix::sys::termios::tcsetattr(std::io::stdin(), nix::sys::termios::SetArg::TCSANOW, &self.0);
     }
 }

@@ -11,7 +11,7 @@ pub struct FieldLoss {
     pub field: String,
 }
 
-/// Formats a loss in nats with three significant digits, at most three of them after the decimal point.
+/// Formats a loss in nats with three digits, and a loss below 0.0005 as `< 0.001`.
 ///
 /// # Examples
 /// ```

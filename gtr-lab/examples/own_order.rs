@@ -48,8 +48,8 @@ pub(crate) fn compare(images: u64) -> Result<String, Box<dyn Error>> {
         subjects.push(Subject { name: name.to_owned(), plan, guidance, temperature: 1.0 });
     }
     let reference = evaluator.reference(Reference::All);
-    let scale = Scorer { reference, bootstrap: Bootstrap { resamples: 200, ..Bootstrap::default() } };
-    let rows = EvaluationRow::all(&mut evaluator, &subjects, &ImageSet::new(images, &[0], 10)?, &scale)?;
+    let scorer = Scorer { reference, bootstrap: Bootstrap { resamples: 200, ..Bootstrap::default() } };
+    let rows = EvaluationRow::all(&mut evaluator, &subjects, &ImageSet::new(images, &[0], 10)?, &scorer)?;
     Ok(EvaluationReport { settings: evaluator.settings().into(), rows }.text())
 }
 

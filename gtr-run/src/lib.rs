@@ -25,8 +25,8 @@
 //! let registry = Registry::builtin();
 //! let plan = preset::find("gtr-8")?.schedule.plan(generator.grid(), &registry)?.plan;
 //! let settings = Settings { seed: Seed(1), guidance: Guidance::NONE, temperature: 1.0 };
-//! let jobs = [Job { prompt: generator.class(7)?, image: ImageIndex(0) }];
-//! let pictures = Sampler::new(&plan, &registry)?.run(&mut generator, &jobs, &settings, &mut ())?;
+//! let jobs = [Job::new(generator.class(7)?, ImageIndex(0))];
+//! let pictures = Sampler::new(&plan, &registry)?.batch(&jobs, &settings).run(&mut generator)?;
 //!
 //! let folder = tempfile::tempdir()?;
 //! let target = Target::new(&folder.path().join("seven.png"))?;

@@ -147,15 +147,15 @@ fn other_files_are_refused_in_one_line() {
     #[expect(clippy::type_complexity, reason = "a table")]
     let archives: [(&[(&str, &str, &str, &[u8])], &str); 10] = [
         (&[], "arr_0"),
-        (&[("arr_0", "|u1", "(2, 28, 28, 1)", &black)], "the shape [2, 28, 28, 1]"),
-        (&[("arr_0", "<f4", "(2, 32, 32, 1)", &black)], "elements of `<f4`"),
+        (&[("arr_0", "|u1", "(2, 28, 28, 1)", &black)], "of shape [2, 28, 28, 1]"),
+        (&[("arr_0", "<f4", "(2, 32, 32, 1)", &black)], "found `<f4`"),
         (&[("arr_0", "|u1", "(3, 32, 32, 1)", &black)], "arr_0 cannot be read"),
         (&[("arr_0", "|u1", "(1, 32, 32, 1)", &black)], "more elements than its header states"),
         (&[("arr_0", "|u1", "(18446744073709551615, 32, 32, 1)", &black)], "at most"),
         (&[("arr_0", "|u1", "(-2, 32, 32, 1)", &black)], "its header"),
-        (&[pictures, ("arr_1", "<i8", "(3,)", &[0; 24])], "do not belong to 2 images"),
-        (&[pictures, ("arr_1", "<i8", "(2,)", &[200; 16])], "none of 0 to 9"),
-        (&[pictures, ("arr_1", "<f8", "(2,)", &[0; 16])], "classes of type `<f8`"),
+        (&[pictures, ("arr_1", "<i8", "(3,)", &[0; 24])], "expected classes of shape [2], found [3]"),
+        (&[pictures, ("arr_1", "<i8", "(2,)", &[200; 16])], "is not in 0 to 9"),
+        (&[pictures, ("arr_1", "<f8", "(2,)", &[0; 16])], "found `<f8`"),
     ];
     for (arrays, expected) in archives {
         write_npz(&folder.join("a.npz"), arrays);
@@ -179,7 +179,7 @@ fn other_files_are_refused_in_one_line() {
         (r#"{"file":"0.png","class":10}"#, "the class is not in 0 to 9"),
         (r#"{"file":"1.png","class":1}"#, "c/1.png: cannot be read"),
         ("{\"file\":\"0.png\"}\n{\"file\":\"0.png\"}", "line 2: 0.png is listed twice"),
-        (&format!("{{\"file\":\"{}\"}}", "0".repeat(1 << 16)), "line 1: it is longer than 65536 bytes"),
+        (&format!("{{\"file\":\"{}\"}}", "0".repeat(1 << 16)), "line 1: longer than 65536 bytes"),
         ("{", "line 1"),
         ("", "c has no PNG files"),
     ] {

@@ -63,7 +63,7 @@ fn a_model_sets_grid_timesteps_and_field() {
 fn large_grids_have_no_loss_unless_requested() {
     let large = gtr("plan --preset mar-16 --grid 40x40").succeeded();
     let line = large.lines().find(|line| line.starts_with("Loss: ")).unwrap();
-    assert!(line.contains("not computed on the field exponential:2:0.01: 1600 numbers"), "{line}");
+    assert!(line.contains("not computed on the field exponential:2:0.01: 1600 values"), "{line}");
     let sides = json("plan --compare mar-16 --grid 40x40 --format json");
     assert_eq!((&sides[0]["loss"]["nats"], sides[0]["loss"]["why"].is_string()), (&Value::Null, true));
     // Above the upper limit of the computation.

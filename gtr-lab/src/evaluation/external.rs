@@ -187,7 +187,7 @@ pub(super) fn labelled(list: &Path, number: u32) -> Result<(Vec<PathBuf>, Option
         }
         let wrong = |reason: String| Error::Failure(format!("{shown}, line {at}: {reason}"));
         if length as u64 == LONGEST && !line.ends_with('\n') {
-            return Err(wrong(format!("the line is longer than {LONGEST} bytes")));
+            return Err(wrong(format!("longer than {LONGEST} bytes")));
         }
         if line.trim().is_empty() {
             continue;

@@ -44,7 +44,7 @@ pub trait PictureModel {
     /// Generates the images in one batch.
     ///
     /// # Errors
-    /// As [`Batch::run`](gtr_core::sampler::Batch::run).
+    /// Errors of [`Batch::run`](gtr_core::sampler::Batch::run).
     fn sample(
         &mut self,
         sampler: &Sampler<'_>,

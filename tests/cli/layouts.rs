@@ -40,7 +40,7 @@ fn compbench_files_are_named_by_their_prompts() {
         "two boys_000003.png",
     ];
     assert_eq!(files(&models.path("merged")), ["labels.jsonl", "samples"]);
-    // Its scorers read every file in this folder.
+    // The scorers read every file in this folder.
     for folder in ["merged", "whole", "parts"] {
         assert_eq!(files(&models.path(folder).join("samples")), names, "{folder}");
     }
@@ -64,7 +64,7 @@ fn dpg_files_are_grids_named_by_their_prompts() {
         fs::write(models.path("prompts").join(name), text).unwrap();
     }
     make(&models, "--prompts prompts --layout dpg --samples 4");
-    // Its scorer reads every file in this folder.
+    // The scorer reads every file in this folder.
     assert_eq!(files(&models.path("merged")), ["10.png", "partiprompts203.png"]);
     for name in ["10", "partiprompts203"] {
         let whole = models.path("whole").join(format!("{name}.png"));

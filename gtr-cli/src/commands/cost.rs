@@ -31,7 +31,7 @@ const PRESETS: [&str; 14] = [
     "cascade-6",
 ];
 
-/// From this number of tokens on, planning takes seconds per preset.
+/// Number of tokens from which planning takes seconds per preset.
 const LARGE: usize = 1 << 20;
 
 /// Operation count of a preset.

@@ -303,7 +303,7 @@ impl<'r> Evaluator<'r> {
         for (entry, cost) in entries.values() {
             let lacking = missing(entry, images).len();
             count += lacking as u64;
-            work += gtr_core::cost::float(lacking) * cost;
+            work += f64::from(u32::try_from(lacking).unwrap_or(u32::MAX)) * cost;
         }
         self.progress.start(count, work + self.ahead);
         let made = self.complete(&mut entries, subjects, &places, images);

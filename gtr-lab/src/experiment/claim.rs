@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub struct Claim {
     /// The first row.
     pub row: String,
-    /// Its relation to the second row.
+    /// Relation of the first row to the second.
     pub is: Relation,
     /// The second row.
     pub than: String,

@@ -15,7 +15,7 @@ use gtr_draw::table::count;
 pub struct Page<'a> {
     /// The experiment.
     pub experiment: &'a Experiment,
-    /// Its rows with their scores.
+    /// Rows with their scores.
     pub report: EvaluationReport,
     /// Predicted losses of the rows, one item per field.
     pub predictions: Vec<Prediction>,

@@ -47,7 +47,7 @@ pub struct Candidate {
     pub name: String,
     /// The schedule.
     pub schedule: Schedule,
-    /// Its plan on the model.
+    /// Plan on the grid of the model.
     pub plan: Plan,
     /// Operations per image.
     pub operations: f64,

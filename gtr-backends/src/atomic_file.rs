@@ -1,7 +1,7 @@
 //! Atomic writing of files.
 //!
-//! A file is written under a temporary name in the same folder, and renamed after it is synced to disk. If the program is
-//! stopped, the path has either the old file or the complete new one.
+//! A file is written under a temporary name in the same folder, and renamed after it is synced to disk. If the program
+//! is stopped, the path has either the old file or the complete new one.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -38,10 +38,12 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Creates a temporary file in the folder of `path`. If `path` is a symbolic link, the link is kept and its target is replaced.
+    /// Creates a temporary file in the folder of `path`. If `path` is a symbolic link, the link is kept and its target
+    /// is replaced.
     ///
     /// # Errors
-    /// If the path is a folder, a device, a read-only file or a cyclic link, or if no file can be created in its folder.
+    /// If the path is a folder, a device, a read-only file or a cyclic link, or if no file can be created in its
+    /// folder.
     pub fn create(path: &Path) -> io::Result<Self> {
         let path = replaceable(path)?;
         if path.file_name().is_none() {
@@ -128,8 +130,8 @@ impl Partial {
 /// Largest number of chained links; more are treated as a loop.
 const MOST_LINKS: usize = 40;
 
-/// Returns the file that `path` refers to, if it may be replaced. Symbolic links are followed, also to a file that does not
-/// exist yet.
+/// Returns the file that `path` refers to, if it may be replaced. Symbolic links are followed, also to a file that does
+/// not exist yet.
 fn replaceable(path: &Path) -> io::Result<PathBuf> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

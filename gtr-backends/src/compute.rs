@@ -13,8 +13,8 @@ use crate::{BackendError, device_name};
 /// Precision of the matrices of a model. Everything else is always f32: tokens, noise, reverse diffusion steps,
 /// normalisation, attention.
 ///
-/// On the CPU, 16-bit weights are converted to f32 when used, and products accumulate in f32. This halves the memory but is
-/// not faster. On other devices both operands of a product have 16 bits.
+/// On the CPU, 16-bit weights are converted to f32 when used, and products accumulate in f32. This halves the memory
+/// but is not faster. On other devices both operands of a product have 16 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 32 bits, the usual type of checkpoints.
@@ -103,8 +103,9 @@ impl From<&Self> for Compute {
     }
 }
 
-/// Runs a call of a model. On the CPU it runs inside the thread pool of the matrix products, so a product only has to wake the
-/// other threads. On other devices it runs on the calling thread, because one thread must submit all work of a device.
+/// Runs a call of a model. On the CPU it runs inside the thread pool of the matrix products, so a product only has to
+/// wake the other threads. On other devices it runs on the calling thread, because one thread must submit all work of a
+/// device.
 pub(crate) fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     submit(off_cpu(device), work)
 }

@@ -9,8 +9,8 @@ use candle_core::{Device, DeviceLocation};
 
 use crate::BackendError;
 
-/// Opens a device by name: `cpu`, `cuda:N` (NVIDIA device `N`, counted from 0), or `auto`, which is `cuda:0` if available
-/// and else the CPU. [`auto_device`] also returns the reason for the CPU.
+/// Opens a device by name: `cpu`, `cuda:N` (NVIDIA device `N`, counted from 0), or `auto`, which is `cuda:0` if
+/// available and else the CPU. [`auto_device`] also returns the reason for the CPU.
 ///
 /// # Errors
 /// [`BackendError::UnknownDevice`] for another name; [`BackendError::Device`] for a device that does not exist, and for
@@ -68,8 +68,8 @@ pub fn device_name(device: &Device) -> String {
     }
 }
 
-/// Open devices by number. Opening a device again returns the same one, because tensors of two devices cannot be combined,
-/// even on the same hardware.
+/// Open devices by number. Opening a device again returns the same one, because tensors of two devices cannot be
+/// combined, even on the same hardware.
 #[cfg(any(feature = "cuda", test))]
 struct Opened<D>(Mutex<BTreeMap<usize, D>>);
 
@@ -98,8 +98,8 @@ fn cuda(number: usize) -> Result<Device, String> {
     OPENED.get(number, || open_cuda(number))
 }
 
-/// Opens a device that runs all work on one stream. `Device::new_cuda` would create one stream per thread, and streams are not
-/// synchronised with each other.
+/// Opens a device that runs all work on one stream. `Device::new_cuda` would create one stream per thread, and streams
+/// are not synchronised with each other.
 #[cfg(feature = "cuda")]
 fn open_cuda(number: usize) -> Result<Device, String> {
     // The message of the driver can contain a stack trace, which does not help users.
@@ -110,11 +110,11 @@ fn open_cuda(number: usize) -> Result<Device, String> {
     if let Ok(cuda) = device.as_cuda_device() {
         #[expect(unsafe_code, reason = "events synchronise streams, and there is only one")]
         // SAFETY: without events, the uses of a tensor on several streams must be ordered by other means. There is one stream:
-        // `new_cuda_with_stream` made this device's context object and its only stream, candle launches every kernel, copy,
-        // allocation and release of the device on it and creates no other, and its cuBLAS handle is bound to it. Tensors of
-        // other devices are never used on it, because candle refuses to combine tensors of two devices. A stream executes in the
-        // order of submission, from any thread, so no tensor is used before it is allocated or after it is released, and no
-        // two writes overlap. The device holds no tensor yet.
+        // `new_cuda_with_stream` made this device's context object and its only stream, candle launches every kernel,
+        // copy, allocation and release of the device on it and creates no other, and its cuBLAS handle is bound to it.
+        // Tensors of other devices are never used on it, because candle refuses to combine tensors of two devices. A
+        // stream executes in the order of submission, from any thread, so no tensor is used before it is allocated or
+        // after it is released, and no two writes overlap. The device has no tensors yet.
         unsafe {
             cuda.disable_event_tracking();
         }

@@ -218,6 +218,14 @@ pub enum BackendError {
         /// The model.
         model: String,
     },
+    /// The threads of the CPU cannot be started.
+    #[error("cannot use {threads} threads: {reason}")]
+    Threads {
+        /// Requested number of threads.
+        threads: usize,
+        /// Reason given by the thread pool.
+        reason: String,
+    },
     /// Both random weights and a checkpoint are requested.
     #[error("expected random weights or the checkpoint {}, not both", path.display())]
     TwoWeights {

@@ -1,7 +1,9 @@
 //! Number of operations that these backends execute. It is lower than that of the published code, with the same result.
 
 use gtr_core::Plan;
-use gtr_core::cost::{ArchSpec, Cost, StackSpec, float, product};
+use gtr_core::cost::{ArchSpec, Cost, StackSpec};
+
+use crate::counts::{float, product};
 
 /// Counts the operations executed for one image of a plan, by part. Differences to [`ArchSpec::cost`], which counts the
 /// published code:

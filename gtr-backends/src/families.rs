@@ -37,8 +37,8 @@ impl Default for Families {
 }
 
 impl Families {
-    /// Returns the families of this crate. The first one reads configurations that no family recognises, and reports what is
-    /// wrong with them.
+    /// Returns the families of this crate. The first one reads configurations that no family recognises, and reports
+    /// what is wrong with them.
     pub fn builtin() -> Self {
         Self(vec![Box::new(Mar), Box::new(LightGen)])
     }
@@ -63,8 +63,8 @@ impl Families {
     /// Finds a model by its name or path, and reads its configuration.
     ///
     /// # Errors
-    /// [`BackendError::UnknownModel`] if it is neither a name nor a path, [`BackendError::Read`] for a path without a readable
-    /// `config.json`.
+    /// [`BackendError::UnknownModel`] if it is neither a name nor a path, [`BackendError::Read`] for a path without a
+    /// readable `config.json`.
     pub fn find(&self, model: &str) -> Result<Found, BackendError> {
         let source = if let Some(embedded) = embedded(model) {
             Source::BuiltIn(embedded)
@@ -131,8 +131,8 @@ impl Families {
         self.of(&found).open(&found, options)
     }
 
-    /// Returns the published models whose encoder has the size of that in a checkpoint; `None` if no family recognises the
-    /// checkpoint.
+    /// Returns the published models whose encoder has the size of that in a checkpoint; `None` if no family recognises
+    /// the checkpoint.
     pub fn sized(&self, inventory: &Inventory) -> Option<Vec<&'static str>> {
         let kind = inventory.kind?;
         let family = self.all().find(|family| family.kind() == Some(kind))?;

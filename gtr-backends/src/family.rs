@@ -24,8 +24,8 @@ pub trait ModelFamily: Debug + Send + Sync {
         &[]
     }
 
-    /// Returns true if a `config.json` describes a model of this family. It is called before the file is validated, so it should
-    /// check a field that only this family has.
+    /// Returns true if a `config.json` describes a model of this family. It is called before the file is validated, so
+    /// it should check a field that only this family has.
     fn recognises(&self, config: &Map<String, Value>) -> bool {
         let _ = config;
         false

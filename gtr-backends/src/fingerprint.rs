@@ -10,13 +10,14 @@ use crate::BackendError;
 use crate::families::Families;
 use crate::models::{Files, Source, checkpoint_of};
 
-/// Returns the SHA-256, in hexadecimal, of everything that affects the images of a model: its configuration, its weights or
-/// their seed, its autoencoder, and the folder of its text encoder, if any.
+/// Returns the SHA-256, in hexadecimal, of everything that affects the images of a model: its configuration, its
+/// weights or their seed, its autoencoder, and the folder of its text encoder, if any.
 ///
 /// Runs on different machines with the same fingerprint use the same files. Paths are not included.
 ///
 /// # Errors
-/// [`BackendError::UnknownModel`] if the model is neither a name nor a path, [`BackendError::Read`] if a file cannot be read.
+/// [`BackendError::UnknownModel`] if the model is neither a name nor a path, [`BackendError::Read`] if a file cannot be
+/// read.
 ///
 /// # Examples
 /// ```

@@ -13,7 +13,7 @@ use crate::row_ops;
 /// `x W^T + b`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
-    /// As [`matmul::linear`] takes it. Its type is the model's precision.
+    /// Weights in the layout of [`matmul::linear`], in the precision of the model.
     weight: Tensor,
     bias: Tensor,
 }
@@ -46,7 +46,7 @@ impl Linear {
         self.finished(x, Epilogue::Nothing)
     }
 
-    /// [`Linear::forward`] and what follows it.
+    /// [`Linear::forward`] with a fused operation.
     pub(crate) fn finished(&self, x: &Tensor, finish: Epilogue<'_>) -> candle_core::Result<Tensor> {
         matmul::linear(x, &self.weight, &self.bias, finish)
     }
@@ -72,7 +72,7 @@ impl LayerNorm {
         row_ops::layer_norm(x, Some((&self.scale, &self.shift)), None, NORM_EPS)
     }
 
-    /// [`LayerNorm::forward`], then scaled and shifted row by row, as [`row_ops::layer_norm`] says.
+    /// [`LayerNorm::forward`], then the modulation of each row (see [`row_ops::layer_norm`]).
     pub(crate) fn modulated(&self, x: &Tensor, modulation: &Tensor) -> candle_core::Result<Tensor> {
         row_ops::layer_norm(x, Some((&self.scale, &self.shift)), Some(modulation), NORM_EPS)
     }

@@ -1,12 +1,12 @@
 //! Masked autoregressive image models on candle, for sampling with the plans of [`gtr_core`].
 //!
-//! A backend executes a plan and makes no scheduling decisions. [`open`](fn@crate::open) opens a model of any family by name
-//! or path, [`open_mar`] a class-conditional model, and [`open_lightgen`] a text-conditional model, whose prompts are encoded
-//! by a [`TextEncoder`]. All implement [`gtr_core::MaskedGenerator`]. [`Families`] lists the families; a program can add its
-//! own [`ModelFamily`]. The autoencoders in [`vae`] decode latent images.
+//! A backend executes a plan and makes no scheduling decisions. [`open`](fn@crate::open) opens a model of any family by
+//! name or path, [`open_mar`] a class-conditional model, and [`open_lightgen`] a text-conditional model, whose prompts
+//! are encoded by a [`TextEncoder`]. All implement [`gtr_core::MaskedGenerator`]. [`Families`] lists the families; a
+//! program can add its own [`ModelFamily`]. The autoencoders in [`vae`] decode latent images.
 //!
-//! On the CPU, the bits of an image do not depend on its batch, on the number of threads, or on the step counts of other
-//! tokens.
+//! On the CPU, the bits of an image do not depend on its batch, on the number of threads, or on the step counts of
+//! other tokens.
 //!
 //! # Examples
 //! Generates all tokens of a digit in one step, which gives a poor image:
@@ -36,6 +36,7 @@ mod bounded_read;
 pub mod checkpoint;
 mod compute;
 pub mod conform;
+mod counts;
 mod device;
 pub mod diffusion;
 mod error;
@@ -85,7 +86,7 @@ pub use self::model::{AnyModel, Model};
 pub use self::model_size::Stack;
 pub use self::models::{EMBEDDED, EmbeddedModel, Files, Found};
 pub use self::open::{grid_for, open, open_lightgen, open_mar, published, spec};
-pub use self::peak_rate::{PeakRate, threads};
+pub use self::peak_rate::{PeakRate, set_threads, threads};
 pub use self::picture::Picture;
 pub use self::placeholder::{PLACEHOLDER_BYTES, placeholder};
 pub use self::prompt::PromptInput;

@@ -17,8 +17,9 @@ pub(crate) enum Epilogue<'a> {
     Add(&'a Tensor),
 }
 
-/// Computes `x W + b` and the fused operation. `x` is `[rows, in]`, `bias` is `[out]`; both and the result are f32. `weight`
-/// may have 16 bits. On the CPU it is packed as `[blocks, in, 64]` (see [`gtr_kernels`]), on other devices it is `[in, out]`.
+/// Computes `x W + b` and the fused operation. `x` is `[rows, in]`, `bias` is `[out]`; both and the result are f32.
+/// `weight` may have 16 bits. On the CPU it is packed as `[blocks, in, 64]` (see [`gtr_kernels`]), on other devices it
+/// is `[in, out]`.
 ///
 /// On the CPU a row of the result does not depend on the other rows.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Epilogue<'_>) -> Result<Tensor> {
@@ -68,8 +69,8 @@ fn packed(x: &Tensor, weight: &Tensor, bias: &Tensor, finish: Epilogue<'_>) -> R
     Tensor::from_vec(out, (rows, outputs), &candle_core::Device::Cpu)
 }
 
-/// Computes attention of `queries` `[batch * m, width]` over `keys_values` `[batch * n, 2 * width]`, whose rows are a key
-/// followed by a value. Returns `[batch * m, width]`.
+/// Computes attention of `queries` `[batch * m, width]` over `keys_values` `[batch * n, 2 * width]`, whose rows are a
+/// key followed by a value. Returns `[batch * m, width]`.
 #[expect(clippy::cast_precision_loss, reason = "heads are narrower than 2^24")]
 pub(crate) fn attention(queries: &Tensor, keys_values: &Tensor, batch: usize, heads: usize) -> Result<Tensor> {
     let ((asking, width), (looked_at, both)) = (queries.dims2()?, keys_values.dims2()?);

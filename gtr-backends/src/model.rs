@@ -14,8 +14,8 @@ use crate::spec::ModelSpec;
 use crate::vae::KlEncoder;
 use crate::{BackendError, Picture};
 
-/// An opened model of any family: a [`gtr_core::MaskedGenerator`] with type-erased prompts and canvases, and the methods that
-/// all models of this crate have. [`LatentGenerator`] implements it for every [`Backbone`].
+/// An opened model of any family: a [`gtr_core::MaskedGenerator`] with type-erased prompts and canvases, and the
+/// methods that all models of this crate have. [`LatentGenerator`] implements it for every [`Backbone`].
 pub trait Model:
     ErasedGenerator<Features = Conditions, Tokens = Tensor, Image = Picture, Error = BackendError> + Debug + Send
 {
@@ -56,14 +56,15 @@ pub trait Model:
     /// The inverse of [`Model::prompt`]: returns the input that a trace records.
     ///
     /// # Errors
-    /// [`BackendError::Foreign`] for a prompt of another model, [`BackendError::Untraceable`] for a model that cannot be traced.
+    /// [`BackendError::Foreign`] for a prompt of another model, [`BackendError::Untraceable`] for a model that cannot
+    /// be traced.
     fn recorded(&self, prompt: &AnyPrompt) -> Result<PromptInput, BackendError> {
         let _ = prompt;
         Err(BackendError::Untraceable("runs of this model cannot be traced: it does not record its prompts".to_owned()))
     }
 
-    /// Returns the values of the known tokens of a canvas in the order of generation, `[images, known, channels]`. Returns
-    /// `None` before the first step, and for a model that cannot be traced.
+    /// Returns the values of the known tokens of a canvas in the order of generation, `[images, known, channels]`.
+    /// Returns `None` before the first step, and for a model that cannot be traced.
     fn known_values<'c>(&self, canvas: &'c AnyCanvas) -> Option<&'c Tensor> {
         let _ = canvas;
         None

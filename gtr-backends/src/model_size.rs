@@ -53,16 +53,16 @@ impl Stack {
     }
 }
 
-/// The patch of latent values that a token is, as configuration files state it.
+/// Patch of latent values of a token, from a configuration file.
 pub(crate) struct Patch {
-    /// Side of the patch.
+    /// Side of the patch in latent values.
     pub(crate) side: usize,
-    /// Channels of the latent image.
+    /// Number of channels of the latent image.
     pub(crate) latent_channels: usize,
 }
 
 impl Patch {
-    /// The fields `patch_size` and `vae_embed_dim`, and `token_embed_dim`, which follows from them.
+    /// Checks the fields `patch_size` and `vae_embed_dim`, and `token_embed_dim`, which must match them.
     pub(crate) fn checked(
         patch_size: usize,
         vae_embed_dim: usize,
@@ -76,12 +76,12 @@ impl Patch {
     }
 }
 
-/// The fields `diffloss_d` and `diffloss_w`: depth and width of the diffusion head.
+/// Checks the fields `diffloss_d` and `diffloss_w`, depth and width of the diffusion head.
 pub(crate) fn head(diffloss_d: usize, diffloss_w: usize) -> Result<(usize, usize), String> {
     Ok((within("diffloss_d", diffloss_d, 128)?, within("diffloss_w", diffloss_w, 8192)?))
 }
 
-/// The field `cfg`: a scale of guidance.
+/// Checks the field `cfg`, the guidance scale.
 pub(crate) fn guidance(cfg: Option<f64>) -> Result<Option<f64>, String> {
     match cfg {
         Some(scale) if !scale.is_finite() => Err("`cfg` must be a finite number".into()),
@@ -89,7 +89,7 @@ pub(crate) fn guidance(cfg: Option<f64>) -> Result<Option<f64>, String> {
     }
 }
 
-/// A field that has an upper bound.
+/// Checks that a field is 1 to `most`.
 pub(crate) fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
     if (1..=most).contains(&value) { Ok(value) } else { Err(format!("`{name}` must be 1 to {most}, not {value}")) }
 }
@@ -109,8 +109,8 @@ pub(crate) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Checks that the stacks of blocks are those of the model. `sizes` are the stacks of all models of this kind. A missing
-    /// tensor is not an error here: loading reports it.
+    /// Checks that the stacks of blocks are those of the model. `sizes` are the stacks of all models of this kind. A
+    /// missing tensor is not an error here: loading reports it.
     pub(crate) fn compare(
         &self,
         stacks: &[(&'static str, Stack)],

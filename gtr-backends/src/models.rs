@@ -111,8 +111,8 @@ impl Found {
         BackendError::OtherFamily { model: self.model.clone() }
     }
 
-    /// Opens the checkpoint of the model: random weights, the given checkpoint, or its own. `section` is the default section,
-    /// `layout` returns the tensors of random weights.
+    /// Opens the checkpoint of the model: random weights, the given checkpoint, or its own. `section` is the default
+    /// section, `layout` returns the tensors of random weights.
     ///
     /// # Errors
     /// [`BackendError::WithoutWeights`] for a published model without a checkpoint; otherwise an error of its files.
@@ -158,8 +158,8 @@ pub(crate) fn embedded(model: &str) -> Option<&'static EmbeddedModel> {
     EMBEDDED.iter().find(|embedded| embedded.name == model)
 }
 
-/// Returns the path of a model on disk: the folder of a model of the repository, or the given path. Returns `None` if the
-/// path does not exist.
+/// Returns the path of a model on disk: the folder of a model of the repository, or the given path. Returns `None` if
+/// the path does not exist.
 pub(crate) fn place(model: &str) -> Result<Option<PathBuf>, BackendError> {
     if let Some(known) = RepositoryModel::find(model) {
         return known.place().map(Some);

@@ -33,9 +33,11 @@ pub fn open(model: &str, weights: Option<&Path>, compute: impl Into<Compute>) ->
     Families::builtin().open(model, &OpenOptions::new(files, compute))
 }
 
-/// Opens a class-conditional model: a built-in model, `mar-b`, `mar-l`, `mar-h`, or a path as in [`open`](fn@crate::open).
+/// Opens a class-conditional model: a built-in model, `mar-b`, `mar-l`, `mar-h`, or a path as in
+/// [`open`](fn@crate::open).
 ///
-/// For a published name, the number of classes and the sizes of buffer, grid, patch and head are read from the checkpoint.
+/// For a published name, the number of classes and the sizes of buffer, grid, patch and head are read from the
+/// checkpoint.
 ///
 /// # Errors
 /// [`BackendError::UnknownModel`] for another name; otherwise an error of its files.
@@ -44,10 +46,11 @@ pub fn open_mar(model: &str, files: &Files<'_>, compute: impl Into<Compute>) -> 
 }
 
 /// Opens a text-conditional model: `lightgen-base`, `lightgen-large`, `lightgen-huge`, or a path as in
-/// [`open`](fn@crate::open). It generates on its default grid until [`set_grid`](LightGenGenerator::set_grid) changes it.
+/// [`open`](fn@crate::open). It generates on its default grid until [`set_grid`](LightGenGenerator::set_grid) changes
+/// it.
 ///
-/// `text_width` is the width of the text encoder, if known. Random weights are created for this width; other weights must
-/// match it.
+/// `text_width` is the width of the text encoder, if known. Random weights are created for this width; other weights
+/// must match it.
 ///
 /// # Errors
 /// [`BackendError::UnknownModel`] for another name; otherwise an error of its files.

@@ -34,6 +34,17 @@ impl PeakRate {
     }
 }
 
+/// Sets the number of threads used for computation. Results do not depend on it.
+///
+/// Call it once, before the first model is opened.
+///
+/// # Errors
+/// [`BackendError::Threads`] if threads are already running or cannot be started.
+pub fn set_threads(threads: usize) -> Result<(), BackendError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| BackendError::Threads { threads, reason: error.to_string() })
+}
+
 /// Number of threads used for computation.
 pub fn threads() -> usize {
     rayon::current_num_threads()

@@ -28,7 +28,8 @@ impl Picture {
     /// Creates an image with 1 (grey) or 3 (RGB) channels.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for another number of channels, or if the number of values is not width x height x channels.
+    /// [`BackendError::Request`] for another number of channels, or if the number of values is not width x height x
+    /// channels.
     pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<f32>) -> Result<Self, BackendError> {
         if !matches!(channels, 1 | 3) {
             return Err(BackendError::Request(format!("expected 1 or 3 channels of an image, found {channels}")));

@@ -1,15 +1,16 @@
 //! Placeholder files: a Git LFS pointer, an HTML page or an error message in place of the expected file.
 //!
-//! Failed downloads leave small files of a few known kinds. A message that names the kind is more helpful than one about a
-//! damaged header.
+//! Failed downloads leave small files of a few known kinds. A message that names the kind is more helpful than one
+//! about a damaged header.
 
 /// Number of bytes from the start of a file that identify it.
 pub const PLACEHOLDER_BYTES: usize = 4096;
 
-/// Identifies a placeholder or a file of another kind, and advises what to do. Returns `None` if the file is not recognised.
+/// Identifies a placeholder or a file of another kind, and advises what to do. Returns `None` if the file is not
+/// recognised.
 ///
-/// `start` is the first [`PLACEHOLDER_BYTES`] bytes of the file, or all bytes of a shorter file. JSON is recognised only if it
-/// states an error; other text may be valid input, which the caller has to decide.
+/// `start` is the first [`PLACEHOLDER_BYTES`] bytes of the file, or all bytes of a shorter file. JSON is recognised
+/// only if it states an error; other text may be valid input, which the caller has to decide.
 ///
 /// # Examples
 /// ```
@@ -78,8 +79,8 @@ fn text(start: &[u8]) -> Option<String> {
     })
 }
 
-/// Extracts the error from a small JSON object, as web APIs return it. Schedules and steps also have a `detail`, but there it
-/// is an object.
+/// Extracts the error from a small JSON object, as web APIs return it. Schedules and steps also have a `detail`, but
+/// there it is an object.
 fn json_error(text: &str) -> Option<String> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text.trim_end()).ok()?;
     if object.len() > 4 {
@@ -126,7 +127,7 @@ mod tests {
             (b"\x1f\x8b\x08", "extract it first"),
         ] {
             let said = placeholder(bytes).unwrap_or_default();
-            assert!(said.contains(expected), "{said} does not say {expected}");
+            assert!(said.contains(expected), "`{said}` does not contain `{expected}`");
         }
     }
 

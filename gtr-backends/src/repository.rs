@@ -30,8 +30,8 @@ impl RepositoryModel {
         IN_REPOSITORY.iter().find(|model| model.name == name)
     }
 
-    /// Finds the folder of the model: below the current folder or one of its ancestors, or below an ancestor of the program,
-    /// which may be built in a clone.
+    /// Finds the folder of the model: below the current folder or one of its ancestors, or below an ancestor of the
+    /// program, which may be built in a clone.
     pub(crate) fn place(&self) -> Result<PathBuf, BackendError> {
         let program = env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
         self.place_from(env::current_dir().ok().into_iter().chain(program).collect())

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use crate::host_slice::numbers;
 
-/// Normalises the last dimension (mean 0, variance 1). `affine`, if given, is a scale and a shift `[width]`. If `modulation`
-/// is given, each row starts with a shift and a scale: the row is then multiplied by `1 + scale` and `shift` is added.
+/// Normalises the last dimension (mean 0, variance 1). `affine`, if given, is a scale and a shift `[width]`. If
+/// `modulation` is given, each row starts with a shift and a scale: the row is then multiplied by `1 + scale` and
+/// `shift` is added.
 pub(crate) fn layer_norm(
     x: &Tensor,
     affine: Option<(&Tensor, &Tensor)>,

@@ -23,7 +23,8 @@ impl Unfinished {
         Self(path.to_owned())
     }
 
-    /// Runs `rename`, which gives the file its final name, and unregisters the file. [`remove_unfinished`] waits meanwhile.
+    /// Runs `rename`, which gives the file its final name, and unregisters the file. [`remove_unfinished`] waits
+    /// meanwhile.
     pub fn finish<T>(self, rename: impl FnOnce() -> T) -> T {
         let mut files = files();
         files.remove(&self.0);
@@ -37,7 +38,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// Removes all registered files. Call it right before the process exits: files that are written afterwards stay incomplete.
+/// Removes all registered files. Call it right before the process exits: files that are written afterwards stay
+/// incomplete.
 pub fn remove_unfinished() {
     for file in std::mem::take(&mut *files()) {
         // A file that cannot be removed is left behind.

@@ -34,6 +34,7 @@ use gtr_backends::Families;
 use gtr_core::Registry;
 
 use self::catalogue::Catalogue;
+use self::error::CliError;
 
 /// Runs a command line with the schedulers of a registry and the models of some families. The first argument is the name of the
 /// program.
@@ -45,8 +46,10 @@ pub fn run(registry: Registry, families: Families, args: impl IntoIterator<Item 
         Ok(cli) => cli,
         Err(error) => return usage::report(&error).into(),
     };
-    output::log(cli.verbose);
-    match signals::listen().and_then(|()| commands::run(&cli.command, &catalogue)) {
+    output::set_up(cli.color, cli.quiet, cli.verbose);
+    let threads =
+        cli.threads.map_or(Ok(()), |threads| gtr_backends::set_threads(threads.into()).map_err(CliError::from));
+    match threads.and_then(|()| signals::listen()).and_then(|()| commands::run(&cli.command, &catalogue)) {
         Ok(status) => status.into(),
         Err(error) => {
             output::error(&error);

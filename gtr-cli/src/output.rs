@@ -4,15 +4,18 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use gtr_run::Target;
 pub(crate) use gtr_run::folder::{check_folder, make_folder};
 use gtr_run::path::is_stream;
 use gtr_run::{Notes, target};
+use indicatif::ProgressDrawTarget;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+use crate::args::Colour;
 use crate::error::CliError;
 
 /// Writes text to standard output, with styles if the terminal supports them. A closed pipe is not an error.
@@ -113,7 +116,29 @@ pub(crate) fn refuse_same_file(written: &[Named<'_>], read: &[Named<'_>]) -> Res
 
 /// Prints a note to standard error.
 pub(crate) fn note(text: impl Display) {
-    line("note", text);
+    if !is_quiet() {
+        line("note", text);
+    }
+}
+
+/// Set by `--quiet`, once, before a command runs.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Returns true if only errors are printed to standard error.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Returns the target of progress bars: standard error, or nothing with `--quiet`.
+pub(crate) fn progress_target() -> ProgressDrawTarget {
+    if is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+}
+
+/// Applies the flags for all commands: colours, and what is printed to standard error.
+pub(crate) fn set_up(colour: Colour, quiet: bool, verbose: bool) {
+    anstream::ColorChoice::from(colour).write_global();
+    QUIET.store(quiet, Ordering::Relaxed);
+    log(verbose);
 }
 
 /// Returns a receiver that prints notes of the library crates to standard error.
@@ -149,7 +174,7 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// Starts logging to standard error if `verbose` is set.
-pub(crate) fn log(verbose: bool) {
+fn log(verbose: bool) {
     if verbose {
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(anstream::stderr)

@@ -91,14 +91,14 @@ impl MaskedGenerator for Diary {
     fn commit(&mut self, canvas: &mut Vec<Vec<u32>>, targets: &Targets, _tokens: Vec<f32>) -> Result<(), Infallible> {
         for (image, tokens) in canvas.iter_mut().zip(targets.by_image()) {
             for token in tokens {
-                image[token.get()] = self.calls;
+                image[token.index()] = self.calls;
             }
         }
         Ok(())
     }
 
     fn is_known(&self, canvas: &Vec<Vec<u32>>, slot: usize, token: TokenIndex) -> bool {
-        canvas[slot][token.get()] > 0
+        canvas[slot][token.index()] > 0
     }
 
     fn find_non_finite(&self, _canvas: &Vec<Vec<u32>>) -> Result<Option<NonFinite>, Infallible> {

@@ -107,12 +107,12 @@ const FREQUENCIES: f64 = 256.0;
 
 /// Converts a size or a count to `f64`.
 #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
-pub fn float(number: usize) -> f64 {
+pub(crate) fn float(number: usize) -> f64 {
     number as f64
 }
 
 /// Returns the operations of the product of `rows` rows with a weight matrix, `[inputs, outputs]`.
-pub fn product(rows: f64, inputs: usize, outputs: usize) -> f64 {
+pub(crate) fn product(rows: f64, inputs: usize, outputs: usize) -> f64 {
     2.0 * rows * float(inputs) * float(outputs)
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The token grid of an image: `height` rows of `width` tokens, numbered row by row from the top left.
 ///
-/// A grid has at least one token and at most [`Grid::MAX_TOKENS`] tokens. The text form is `HEIGHTxWIDTH`.
+/// A grid has at least one token and at most [`Grid::MAX_TOKENS`] tokens. The text form is `HEIGHTxWIDTH`; the
+/// side alone is accepted for a square grid.
 ///
 /// # Examples
 /// ```
@@ -58,8 +59,13 @@ impl From<Grid> for Sides {
 pub struct TokenIndex(u32);
 
 impl TokenIndex {
-    /// Returns the index as a number.
-    pub fn get(self) -> usize {
+    /// Returns the index as it is written in plans.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the index for indexing a slice.
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -91,8 +97,8 @@ pub enum GridError {
         /// Requested number of columns.
         width: u32,
     },
-    /// The text is not `HEIGHTxWIDTH`.
-    #[error("invalid grid `{0}`; expected HEIGHTxWIDTH, for example 16x16")]
+    /// The text is neither `HEIGHTxWIDTH` nor the side of a square grid.
+    #[error("invalid grid `{0}`; expected HEIGHTxWIDTH or one side, for example 16x16 or 16")]
     Syntax(String),
     /// The token is outside the grid.
     #[error("token {token} is not on the grid of {grid}; expected 0 to {}", grid.tokens() - 1)]
@@ -174,7 +180,8 @@ impl FromStr for Grid {
 
     fn from_str(text: &str) -> Result<Self, GridError> {
         let syntax = || GridError::Syntax(text.chars().take(40).collect());
-        let (height, width) = text.split_once(['x', 'X']).ok_or_else(syntax)?;
+        // A single side is that of a square.
+        let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
         let side = |side: &str| {
             if side.bytes().all(|byte| byte.is_ascii_digit()) {
                 side.parse::<u32>().map_err(|_| syntax())

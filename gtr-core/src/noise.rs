@@ -51,7 +51,7 @@ impl Noise {
 
 impl NoiseSource for Noise {
     fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
-        let mut stream = Stream::new(self.seed, StreamPurpose::TokenNoise, image, token.index() as u64);
+        let mut stream = Stream::new(self.seed, StreamPurpose::TokenNoise, image, token.get().into());
         stream.seek(draw);
         stream.fill_normal(out);
     }

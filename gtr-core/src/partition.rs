@@ -30,7 +30,7 @@ impl Partition {
     pub fn new(grid: Grid, subsets: Vec<Vec<TokenIndex>>) -> Result<Self, Error> {
         let mut seen = TokenSet::empty(grid);
         for token in subsets.iter().flatten() {
-            grid.token(token.get())?;
+            grid.token(token.index())?;
             if !seen.insert(*token) {
                 return Err(Error::Partition { grid, message: format!("token {token} occurs more than once") });
             }

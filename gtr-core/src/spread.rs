@@ -67,7 +67,7 @@ pub(crate) fn squared_distances(tokens: &TokenSet) -> Option<Vec<u64>> {
     let far = (height + width) as u64;
     let mut columns = vec![far; height * width];
     for token in tokens.iter() {
-        columns[token.get()] = 0;
+        columns[token.index()] = 0;
     }
     for cell in width..height * width {
         columns[cell] = columns[cell].min(columns[cell - width] + 1);
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn subset(grid: Grid, picks: &[bool]) -> TokenSet {
-        TokenSet::from_tokens(grid, grid.iter().filter(|token| picks[token.get() % picks.len()]))
+        TokenSet::from_tokens(grid, grid.iter().filter(|token| picks[token.index() % picks.len()]))
     }
 
     proptest! {
@@ -199,7 +199,7 @@ mod tests {
         #[test]
         fn the_closest_pair_equals_that_of_an_exhaustive_search(height in 1..80u32, width in 20..80u32, step in 2..40usize, keep in prop::collection::vec(prop::bool::weighted(0.9), 97)) {
             let grid = Grid::new(height, width).unwrap();
-            let set = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % step == 0 && keep[token.get() % 97]));
+            let set = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.index() % step == 0 && keep[token.index() % 97]));
             let positions: Vec<Position> = set.iter().map(|token| grid.position(token)).collect();
             let mut searched = None;
             for (i, &a) in positions.iter().enumerate() {
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn many_tokens_far_apart_on_a_thin_grid() {
         let grid = Grid::new(1, 60_000).unwrap();
-        let set = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % 100 == 7));
+        let set = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.index() % 100 == 7));
         let spread = Spread::of(&set);
         assert_eq!(spread.closest_pair, Some(100.0));
         assert_eq!(spread.covering_radius, Some(92.0));

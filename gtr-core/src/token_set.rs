@@ -59,12 +59,12 @@ impl TokenSet {
     /// # Panics
     /// Panics if the token is not on the grid.
     pub fn insert(&mut self, token: TokenIndex) -> bool {
-        !self.bits.put(token.get())
+        !self.bits.put(token.index())
     }
 
     /// Returns true if the set contains the token.
     pub fn contains(&self, token: TokenIndex) -> bool {
-        self.bits.contains(token.get())
+        self.bits.contains(token.index())
     }
 
     /// Returns the number of tokens in the set.
@@ -181,7 +181,7 @@ mod tests {
         fn operations_equal_those_of_btree_sets(height in 1..9u32, width in 1..9u32, a: u64, b: u64) {
             let grid = Grid::new(height, width).unwrap();
             let ((a, model_a), (b, model_b)) = (set(grid, a), set(grid, b));
-            let tokens = |set: &TokenSet| set.iter().map(TokenIndex::get).collect::<BTreeSet<_>>();
+            let tokens = |set: &TokenSet| set.iter().map(TokenIndex::index).collect::<BTreeSet<_>>();
             prop_assert_eq!(tokens(&a.union(&b)), &model_a | &model_b);
             prop_assert_eq!(tokens(&a.intersection(&b)), &model_a & &model_b);
             prop_assert_eq!(tokens(&a.difference(&b)), &model_a - &model_b);

@@ -1,29 +1,29 @@
-//! Drawings of a grid in text: a cell a token.
+//! Draws a grid as text, with one cell per token.
 //!
-//! Stages have colours as ANSI sequences; who writes to something else than a terminal strips them.
+//! Stages are coloured with ANSI escape sequences. The caller removes them if the output is not a terminal.
 
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use gtr_core::{ImageIndex, Plan, Seed, TokenIndex};
 
-/// A drawing of more rows or columns than this says nothing.
+/// Largest number of rows and of columns of a drawing. Larger drawings are not legible.
 const SIDE: u32 = 64;
 
-/// Columns of a page; a terminal has its own.
+/// Default number of text columns, if the output is not a terminal.
 const PAGE: usize = 80;
 
-/// The room for a drawing.
+/// Width limit of a drawing.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
     columns: Option<usize>,
 }
 
 impl Room {
-    /// A file, which is as wide as it must be.
+    /// No limit, for a file.
     pub const FILE: Self = Self { columns: None };
 
-    /// A terminal of so many columns; without a number as wide as it must be.
+    /// The limit of a terminal with `columns` columns; `None` for no limit.
     pub fn of(columns: Option<usize>) -> Self {
         Self { columns }
     }
@@ -33,29 +33,29 @@ impl Room {
     }
 }
 
-/// The stage of each token, a symbol a stage.
+/// Draws the stage of each token, with one symbol per stage.
 pub fn stages(plan: &Plan, room: Room) -> String {
     let columns = plan.grid().width() as usize;
     let cell = if columns * 2 <= room.columns.unwrap_or(PAGE) { 2 } else { 1 };
     let stages = stage_of_tokens(plan);
     let title = "Stage of each token:";
-    draw(plan, room, title, cell, &stages, |token| symbol(stages[token.get()]).to_string())
+    draw(plan, room, title, cell, &stages, |token| symbol(stages[token.index()]).to_string())
 }
 
-/// The AR step, from 1, that generates each token of an image.
+/// Draws the AR step that generates each token of an image, counted from 1.
 pub fn steps(plan: &Plan, seed: Seed, image: ImageIndex, room: Room) -> String {
     let mut step_of_token = vec![0; plan.grid().tokens()];
     let order = plan.order(seed, image);
     let mut known = 0;
     for (number, step) in (1usize..).zip(plan.steps()) {
         for token in &order[known..known + step.tokens()] {
-            step_of_token[token.get()] = number;
+            step_of_token[token.index()] = number;
         }
         known += step.tokens();
     }
     let cell = plan.steps().len().to_string().len() + 1;
     let title = format!("AR step of each token of image {image} under seed {seed}:");
-    draw(plan, room, &title, cell, &stage_of_tokens(plan), |token| step_of_token[token.get()].to_string())
+    draw(plan, room, &title, cell, &stage_of_tokens(plan), |token| step_of_token[token.index()].to_string())
 }
 
 fn draw(
@@ -68,7 +68,7 @@ fn draw(
 ) -> String {
     let grid = plan.grid();
     if grid.width() > SIDE || grid.height() > SIDE {
-        return format!("{title} not drawn, {grid} is more than {SIDE} rows or columns\n");
+        return format!("{title} not drawn, {grid} has more than {SIDE} rows or columns\n");
     }
     if !room.holds(grid.width() as usize * cell) {
         return format!("{title} not drawn, the terminal is too narrow for {grid}\n");
@@ -77,8 +77,8 @@ fn draw(
     for row in 0..grid.height() {
         let mut line = String::new();
         for token in (0..grid.width()).filter_map(|column| grid.at(row, column)) {
-            let style = style(stages[token.get()]);
-            // A String takes whatever is written.
+            let style = style(stages[token.index()]);
+            // Writing to a String cannot fail.
             let _ = write!(line, "{style}{:>cell$}{style:#}", label(token));
         }
         text.push_str(&line);
@@ -91,18 +91,18 @@ fn stage_of_tokens(plan: &Plan) -> Vec<usize> {
     let mut stages = vec![0; plan.grid().tokens()];
     for (position, stage) in plan.stages().iter().enumerate() {
         for token in stage.tokens() {
-            stages[token.get()] = position;
+            stages[token.index()] = position;
         }
     }
     stages
 }
 
-/// The symbol of a stage: its number from 1, then letters.
+/// Returns the symbol of a stage: its number from 1 to 9, then letters, then `*`.
 fn symbol(stage: usize) -> char {
     ('1'..='9').chain('a'..='z').chain('A'..='Z').nth(stage).unwrap_or('*')
 }
 
-/// The colours of a stage.
+/// Returns the colours of a stage.
 fn style(stage: usize) -> Style {
     const COLOURS: [(AnsiColor, AnsiColor); 7] = [
         (AnsiColor::BrightWhite, AnsiColor::Blue),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawing_that_does_not_fit_is_left_out() {
+    fn drawings_that_do_not_fit_are_omitted() {
         let narrow = Room { columns: Some(10) };
         assert!(stages(&plan("16x16"), narrow).contains("too narrow"));
         assert!(stages(&plan("4x10"), narrow).lines().count() == 5);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn symbols_go_on_after_nine() {
+    fn symbols_after_nine_are_letters() {
         assert_eq!([0, 8, 9, 35, 60, 61].map(symbol), ['1', '9', 'a', 'A', 'Z', '*']);
     }
 }

@@ -44,7 +44,7 @@ impl PyPlan {
 
 #[expect(clippy::cast_possible_wrap, reason = "tokens are below 2^24")]
 fn number(token: TokenIndex) -> i64 {
-    token.get() as i64
+    token.index() as i64
 }
 
 fn numbers<'py>(py: Python<'py>, tokens: &[TokenIndex]) -> Bound<'py, PyArray1<i64>> {
@@ -161,7 +161,7 @@ impl PyPlan {
                 let begin = values.len();
                 values.resize(begin + tokens, false);
                 for token in rest {
-                    values[begin + token.get()] = true;
+                    values[begin + token.index()] = true;
                 }
             }
             values

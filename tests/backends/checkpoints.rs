@@ -161,7 +161,7 @@ fn invalid_configs_are_refused() {
         ("decoder_depth", serde_json::json!(0), "`decoder_depth` must be 1 to 128, not 0"),
         ("grid", serde_json::json!([4096, 4096]), "`tokens of the grid` must be 1 to 65536"),
         ("grid", serde_json::json!([0, 8]), "not possible"),
-        ("grid", serde_json::json!([8, 4]), "`image` is [32, 32], grid and patches make [32, 16]"),
+        ("grid", serde_json::json!([8, 4]), "`image`: expected [32, 16] from grid and patches, found [32, 32]"),
         ("mlp_ratio", serde_json::json!(-1), "`mlp_ratio` must be above 0"),
         ("token_embed_dim", serde_json::json!(17), "`token_embed_dim` 17 is not supported, only 16"),
         ("max_timestep", serde_json::json!(1000), "`max_timestep`: a timestep must be 0 to 999, not 1000"),
@@ -169,8 +169,8 @@ fn invalid_configs_are_refused() {
         ("layer_norm_eps", serde_json::json!(1e-5), "`layer_norm_eps`"),
         ("class_num", serde_json::json!(-3), "class_num"),
         ("patchsize", serde_json::json!(4), "unknown field `patchsize`"),
-        ("decoder", serde_json::json!("kl"), "`decoder` `kl` is not known"),
-        ("latent_scale", serde_json::json!(0.0), "`latent_scale` must be a number above 0"),
+        ("decoder", serde_json::json!("kl"), "`decoder`: expected `identity` or no field, found `kl`"),
+        ("latent_scale", serde_json::json!(0.0), "`latent_scale`: expected a number above 0"),
     ] {
         let mut config = right.clone();
         config[field] = value;

@@ -128,18 +128,18 @@ fn inconsistent_requests_are_refused() {
     let model = load(Grid::new(4, 6).unwrap());
     let message = |result: Result<Option<Tensor>, BackendError>| result.unwrap_err().to_string();
     let encode = |images: &[Positions<'_>]| message(model.encode(images, None));
-    assert_eq!(encode(&[]), "there is no image");
+    assert_eq!(encode(&[]), "expected at least one image");
     assert_eq!(encode(&[Positions { known: &[], targets: &[24] }]), "token 24 is not on the model's grid of 4x6");
     let images = [Positions { known: &[], targets: &[1] }, Positions { known: &[], targets: &[1, 2] }];
-    assert_eq!(encode(&images), "the images of a batch differ in length");
-    assert_eq!(encode(&[Positions { known: &[1], targets: &[2] }]), "1 known tokens need as many values");
+    assert_eq!(encode(&images), "the images of a batch must have the same numbers of known tokens and targets");
+    assert_eq!(encode(&[Positions { known: &[1], targets: &[2] }]), "expected the values of 1 known tokens");
     let images = [Positions { known: &[], targets: &[1] }];
     let decoded = model.decode(&images, None).unwrap();
     let text = model.attend(&images, &decoded, &[]).unwrap_err().to_string();
     assert_eq!(text, "every image needs a text, embedded by the same model");
     let text = model.embed_text(&Tensor::zeros((5, 24), candle_core::DType::F32, &Device::Cpu).unwrap());
     let text = text.unwrap_err().to_string();
-    assert_eq!(text, "a text of shape [5, 24] does not fit the model, which takes [7, 24]");
+    assert_eq!(text, "expected a text of shape [7, 24], found [5, 24]");
 }
 
 #[test]

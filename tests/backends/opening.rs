@@ -199,5 +199,5 @@ fn picture_sizes_are_multiples_of_a_token() {
     let text = config.clone().with_pixels(250, 512).unwrap_err().to_string();
     assert_eq!(text, "250x512 pixels are not a whole number of tokens: both sides must be multiples of 16");
     let text = config.with_pixels(16, 1 << 21).unwrap_err().to_string();
-    assert!(text.contains("at most 65536 tokens are"), "{text}");
+    assert!(text.contains("expected at most 65536 tokens"), "{text}");
 }

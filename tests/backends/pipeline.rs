@@ -205,7 +205,7 @@ fn a_traced_run_can_be_replayed() {
     );
     // The model is not built in, so the user must name its files.
     let report = conform(&[path], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap();
-    assert!(report.problems[0].text.ends_with("which is not built in: name the model"), "{report}");
+    assert!(report.problems[0].text.ends_with("is not built in: give the model"), "{report}");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn inconsistent_parts_are_refused() {
     let refuse =
         |files: &Files<'_>, width| open_lightgen(model, files, width, &Device::Cpu).map(drop).unwrap_err().to_string();
     let text = refuse(&Files::default(), Some(512));
-    assert!(text.ends_with("the text encoder has width 512, the model takes texts of width 24"), "{text}");
+    assert!(text.ends_with("expected a text encoder of width 24, found width 512"), "{text}");
     // An autoencoder with the sizes of KL-16.
     let other = crate::golden::path("vae_kl16_tiny/weights_decoder.safetensors");
     let text = refuse(&Files { vae: Some(&other), ..Files::default() }, None);
@@ -231,7 +231,7 @@ fn inconsistent_parts_are_refused() {
     );
     write_vae(&pipeline.vae, 16);
     let text = refuse(&Files { vae: Some(&pipeline.vae), ..Files::default() }, None);
-    assert!(text.ends_with("`latent_channels` is 16, the weights decode 4 channels"), "{text}");
+    assert!(text.ends_with("`latent_channels`: expected 4 from the weights, found 16"), "{text}");
     fs::remove_file(pipeline.vae.join("diffusion_pytorch_model.safetensors")).unwrap();
     let text = refuse(&Files { vae: Some(&pipeline.vae), ..Files::default() }, None);
     assert!(text.ends_with("diffusion_pytorch_model.safetensors: cannot be read"), "{text}");
@@ -271,7 +271,7 @@ impl Observer<LightGenGenerator> for Kept {
         self.values.push(values);
         let shown = event.generator.preview(event.canvas).unwrap().unwrap();
         // Unknown tokens are grey; a token has 16 pixels per side.
-        let row = |token: TokenIndex, line: usize| (token.get() / 4 * 16 + line) * 64 + token.get() % 4 * 16;
+        let row = |token: TokenIndex, line: usize| (token.index() / 4 * 16 + line) * 64 + token.index() % 4 * 16;
         let is_grey = |token: &TokenIndex| {
             (0..16).all(|line| shown[0].pixels()[row(*token, line) * 3..][..48].iter().all(|&pixel| pixel == 0.5))
         };
@@ -293,7 +293,7 @@ fn a_run_can_start_from_an_encoded_picture() {
         generator.set_grid(grid).unwrap();
         generator
     };
-    let left = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % 4 < 2));
+    let left = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.index() % 4 < 2));
     let plan = preset::find("gtr-8").unwrap().schedule.plan_rest(&left, &registry).unwrap().plan;
     let settings = Settings { seed: Seed(4), guidance: Guidance::NONE, temperature: 1.0 };
     let mut generator = open().with_encoder(open_encoder(&pipeline.vae, &device).unwrap()).unwrap();

@@ -185,14 +185,14 @@ fn missing_or_wrong_files_are_one_line_errors() {
     fs::write(folder.path().join("config.json"), r#"{"d_model": 24}"#).unwrap();
     assert!(refuse().contains("missing field `vocab_size`"), "{}", refuse());
     fs::write(folder.path().join("config.json"), t5_config("gated-silu")).unwrap();
-    assert!(refuse().contains("`feed_forward_proj` `gated-silu` is not known"), "{}", refuse());
+    assert!(refuse().contains("`feed_forward_proj`: expected relu or gated-gelu, found `gated-silu`"), "{}", refuse());
     fs::write(folder.path().join("config.json"), t5_config("gated-gelu")).unwrap();
     assert!(refuse().ends_with("tokenizer.json: cannot be read"), "{}", refuse());
     fs::write(folder.path().join("spiece.model"), "").unwrap();
-    assert!(refuse().contains("only the older form spiece.model is; make it with `python -c"), "{}", refuse());
+    assert!(refuse().contains("found only spiece.model; convert it with `python -c"), "{}", refuse());
     fs::remove_file(folder.path().join("spiece.model")).unwrap();
     fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
-    assert!(refuse().contains("it is no tokenizer"), "{}", refuse());
+    assert!(refuse().contains("it is not a tokenizer"), "{}", refuse());
     fs::write(folder.path().join("tokenizer.json"), tokenizer()).unwrap();
     assert!(refuse().ends_with("model.safetensors: cannot be read"));
     // Random weights need no file.

@@ -196,7 +196,7 @@ fn a_run_from_a_picture_is_traced_and_made_again() {
     let path = folder.path().join("run.safetensors");
     let (whole, settings, registry) = (plan("gtr-8"), settings(2.0), Registry::builtin());
     let grid = whole.grid();
-    let known = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.get() % 3 == 1));
+    let known = TokenSet::from_tokens(grid, grid.iter().filter(|token| token.index() % 3 == 1));
     let plan = whole.schedule().plan_rest(&known, &registry).unwrap().plan;
     let picture = pictures(&whole, &settings, None).remove(0);
     let mut generator = gtr_backends::open("digits", None, &Device::Cpu).unwrap();
@@ -289,7 +289,7 @@ fn the_model_path_in_a_trace_is_not_opened() {
     let tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
     tracer.finish().unwrap();
     let report = replay(&path);
-    assert!(report.problems[0].text.ends_with("of the model `somewhere/else`, which is not built in: name the model"));
+    assert!(report.problems[0].text.ends_with("its model `somewhere/else` is not built in: give the model"));
 }
 
 struct StopAt(usize);

@@ -49,7 +49,7 @@ fn other_files_are_not_autoencoders() {
     let decoder = KlDecoder::load(open("weights_decoder"), &Device::Cpu).unwrap();
     let wrong = Tensor::zeros((1, 4, 2, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
     let text = decoder.decode(&wrong).unwrap_err().to_string();
-    assert_eq!(text, "the autoencoder decodes latents of 16 channels, not of 4");
+    assert_eq!(text, "expected latents of 16 channels for the autoencoder, found 4");
 }
 
 /// candle before 0.11 computed wrong convolutions if the numbers of channels, rows and columns were equal.

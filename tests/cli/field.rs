@@ -129,7 +129,7 @@ fn damaged_fields_are_refused() {
     for (bytes, says) in [
         (good[..good.len() - 4].to_vec(), "bytes of tensors"),
         (changed("gtr-field", "gtr-fjeld"), "expected format `gtr-field`"),
-        (changed(r#""height":"8""#, r#""height":"9""#), "it should be [17, 15, 16, 16]"),
+        (changed(r#""height":"8""#, r#""height":"9""#), "expected [17, 15, 16, 16]"),
     ] {
         fs::write(folder.path().join("bad.safetensors"), bytes).unwrap();
         let message = gtr(folder.path(), "plan --model digits --field bad.safetensors").failed(1);

@@ -122,13 +122,11 @@ impl Detail for Unranked {
     }
 
     fn scores(&self, candidates: &Candidates<'_>) -> Option<Vec<f64>> {
-        Some(
-            candidates.tokens.iter().skip(self.0).map(|token| f64::from(u32::try_from(token.get()).unwrap())).collect(),
-        )
+        Some(candidates.tokens.iter().skip(self.0).map(|token| f64::from(token.get())).collect())
     }
 
     fn pick(&self, candidates: Candidates<'_>, _count: usize) -> Vec<usize> {
-        let chosen = |token: &TokenIndex| [1, 2].contains(&token.get());
+        let chosen = |token: &TokenIndex| [1, 2].contains(&token.index());
         (0..candidates.tokens.len()).filter(|&position| chosen(&candidates.tokens[position])).collect()
     }
 }

@@ -21,7 +21,7 @@ fn the_halton_order_equals_the_recording() {
     for (side, expected) in recorded.grids {
         let order = Registry::builtin().build_order(&AxisConfig::new("halton")).unwrap();
         let partition = order.partition(Grid::new(side, side).unwrap()).unwrap();
-        let found: Vec<usize> = partition.subsets()[0].iter().map(|token| token.get()).collect();
+        let found: Vec<usize> = partition.subsets()[0].iter().map(|token| token.index()).collect();
         assert_eq!(found, expected, "{side}x{side}");
     }
 }

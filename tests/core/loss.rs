@@ -235,7 +235,7 @@ fn broken_losses_are_detected() {
         Ok(scaled(honest(known, steps, field), steps.len() as f64 * steps.len() as f64))
     };
     let by_first = |known: &TokenSet, steps: &[Vec<TokenIndex>], field: &Field| {
-        let first = steps.first().and_then(|step| step.first()).map_or(0, |token| token.get());
+        let first = steps.first().and_then(|step| step.first()).map_or(0, |token| token.index());
         Ok(scaled(honest(known, steps, field), 1.0 + first as f64))
     };
     let of_measured = |known: &TokenSet, steps: &[Vec<TokenIndex>], field: &Field| {

@@ -251,7 +251,7 @@ proptest! {
         prop_assert_eq!(picked.len(), expected);
         let mut spectrum = Spectrum::new(7);
         let rank: Vec<(f64, usize)> =
-            features.chunks(7).zip(&tokens).map(|(row, token)| (-spectrum.score(row), token.get())).collect();
+            features.chunks(7).zip(&tokens).map(|(row, token)| (-spectrum.score(row), token.index())).collect();
         for inside in &picked {
             for outside in (0..count).filter(|it| !picked.contains(it)) {
                 prop_assert!(rank[*inside] < rank[outside], "{:?} and {:?}", rank[*inside], rank[outside]);

@@ -33,7 +33,7 @@ fn any_plans() -> impl Strategy<Value = Plan> {
 
 /// A picture with values that the toy model never generates.
 fn picture(plan: &Plan, number: usize) -> Vec<u32> {
-    plan.grid().iter().map(|token| ((token.get() + number) as f32 + 100.0).to_bits()).collect()
+    plan.grid().iter().map(|token| ((token.index() + number) as f32 + 100.0).to_bits()).collect()
 }
 
 /// Runs a plan.
@@ -195,14 +195,14 @@ proptest! {
         let made = run(&begun);
         for (made, from) in made.iter().zip(&pictures) {
             for token in plan.grid().iter() {
-                prop_assert_eq!(made[token.get()] == from[token.get()], plan.known().contains(&token), "{}", token);
+                prop_assert_eq!(made[token.index()] == from[token.index()], plan.known().contains(&token), "{}", token);
             }
         }
         for (slot, job) in begun.iter().enumerate() {
             prop_assert_eq!(&run(std::slice::from_ref(job))[0], &made[slot]);
         }
         for from in &mut pictures {
-            plan.stages().iter().flat_map(gtr_core::Stage::tokens).for_each(|token| from[token.get()] = 0);
+            plan.stages().iter().flat_map(gtr_core::Stage::tokens).for_each(|token| from[token.index()] = 0);
         }
         prop_assert_eq!(run(&from(&jobs, &pictures)), made);
     }
@@ -220,7 +220,7 @@ proptest! {
         let again = reseeded(other);
         for stage in plan.stages() {
             for token in stage.tokens() {
-                let same = again[0][token.get()] == plain[0][token.get()];
+                let same = again[0][token.index()] == plain[0][token.index()];
                 prop_assert_eq!(same, stage.role() == Role::Generation, "token {}", token);
             }
         }

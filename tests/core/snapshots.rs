@@ -7,7 +7,7 @@ fn drawing(plan: &Plan) -> String {
     let mut symbols = vec![' '; plan.grid().tokens()];
     for (stage, symbol) in plan.stages().iter().zip('1'..) {
         for token in stage.tokens() {
-            symbols[token.get()] = symbol;
+            symbols[token.index()] = symbol;
         }
     }
     symbols.chunks(plan.grid().width() as usize).map(|row| row.iter().collect::<String>() + "\n").collect()
@@ -17,7 +17,7 @@ fn drawing(plan: &Plan) -> String {
 fn presets() {
     for preset in preset::all() {
         let plan = preset.schedule.plan(preset.home_grid, &Registry::builtin()).unwrap().plan;
-        let order: Vec<usize> = plan.order(Seed(0), ImageIndex(0)).iter().map(|token| token.get()).collect();
+        let order: Vec<usize> = plan.order(Seed(0), ImageIndex(0)).iter().map(|token| token.index()).collect();
         let text =
             format!("{}\n{}\norder of image 0 under seed 0: {order:?}\n", drawing(&plan), plan.to_document().to_json());
         insta::assert_snapshot!(preset.name.clone(), text);
@@ -33,7 +33,7 @@ fn examples() {
             let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
             *schedule.axis_mut(axis) = config;
             let plan = schedule.plan(grid, &registry).unwrap().plan;
-            let order: Vec<usize> = plan.order(Seed(3), ImageIndex(1)).iter().map(|token| token.get()).collect();
+            let order: Vec<usize> = plan.order(Seed(3), ImageIndex(1)).iter().map(|token| token.index()).collect();
             let text = format!(
                 "{}\n{}\norder of image 1 under seed 3: {order:?}\n",
                 drawing(&plan),

@@ -77,7 +77,7 @@ impl MaskedGenerator for Toy {
         let mut values = Vec::new();
         for (slot, tokens) in targets.by_image().enumerate() {
             for &token in tokens {
-                assert_eq!(canvas.values[slot][token.get()], None, "token {token} is generated twice");
+                assert_eq!(canvas.values[slot][token.index()], None, "token {token} is generated twice");
                 let at = self.grid.position(token);
                 let known: f32 = canvas.values[slot].iter().flatten().sum();
                 let base = canvas.prompts[slot] + known + at.row as f32 * 0.3 + at.column as f32 * 0.7;
@@ -118,14 +118,14 @@ impl MaskedGenerator for Toy {
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Infallible> {
         for (slot, targets) in targets.by_image().enumerate() {
             for (position, token) in targets.iter().enumerate() {
-                canvas.values[slot][token.get()] = Some(tokens[slot * targets.len() + position]);
+                canvas.values[slot][token.index()] = Some(tokens[slot * targets.len() + position]);
             }
         }
         Ok(())
     }
 
     fn is_known(&self, canvas: &Canvas, slot: usize, token: TokenIndex) -> bool {
-        canvas.values[slot][token.get()].is_some()
+        canvas.values[slot][token.index()].is_some()
     }
 
     fn find_non_finite(&self, canvas: &Canvas) -> Result<Option<NonFinite>, Infallible> {
@@ -137,7 +137,7 @@ impl MaskedGenerator for Toy {
     }
 
     fn encode(&mut self, images: &[Vec<u32>], targets: &Targets) -> Result<Option<Vec<f32>>, Infallible> {
-        let value = |image: usize, token: &TokenIndex| f32::from_bits(images[image][token.get()]);
+        let value = |image: usize, token: &TokenIndex| f32::from_bits(images[image][token.index()]);
         let images = targets.by_image().enumerate();
         Ok(Some(images.flat_map(|(image, tokens)| tokens.iter().map(move |token| value(image, token))).collect()))
     }

@@ -1,8 +1,8 @@
 //! Naming conventions of checkpoints.
 //!
 //! A training checkpoint holds several collections of tensors, its *sections*: averaged (EMA) weights, the raw weights,
-//! the optimizer state. Code that wraps a model adds a *prefix* to each name. Both are recognised by name. The tables in
-//! this file list the known names; add a line for a new convention.
+//! the optimizer state. Code that wraps a model adds a *prefix* to each name. Both are recognised by name. The tables
+//! in this file list the known names; add a line for a new convention.
 
 /// Meaning of a section's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,8 @@ const SECTIONS: [(&str, Meaning); 39] = [
 
 /// Prefixes of the tensor names of a wrapped model, without the dot that follows.
 ///
-/// `DistributedDataParallel` and `DataParallel` add `module`, `torch.compile` adds `_orig_mod`, and the FSDP wrappers add
-/// two. The others are common names of the attribute that holds a model.
+/// `DistributedDataParallel` and `DataParallel` add `module`, `torch.compile` adds `_orig_mod`, and the FSDP wrappers
+/// add two. The others are common names of the attribute that holds a model.
 const WRAPPERS: [&str; 18] = [
     "module",
     "_orig_mod",

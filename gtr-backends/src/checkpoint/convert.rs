@@ -15,8 +15,8 @@ use crate::atomic_file::Partial;
 pub struct ConvertOptions {
     /// Section of the checkpoint to convert.
     pub section: Wanted,
-    /// Type of the converted weights: f32, f16 or bf16. `None` keeps the type of each tensor. Integer and boolean tensors
-    /// always keep their type.
+    /// Type of the converted weights: f32, f16 or bf16. `None` keeps the type of each tensor. Integer and boolean
+    /// tensors always keep their type.
     pub dtype: Option<Dtype>,
 }
 
@@ -52,11 +52,12 @@ pub struct Converted {
 const PIECE: usize = 1 << 16;
 
 /// Writes the tensors of a checkpoint to a safetensors file. At most one tensor is in memory at a time. The output file
-/// appears only when it is complete; an existing file is replaced. The metadata key `section` holds the section's name.
+/// appears only when it is complete; an existing file is replaced. The metadata key `section` has the name of the
+/// section.
 ///
 /// # Errors
-/// Those of [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a value that
-/// is too large for the new type; [`BackendError::WeightType`] for a type other than f32, f16 or bf16;
+/// Those of [`Checkpoint::open_section`] and [`Checkpoint::read_f32`]; [`BackendError::NonFiniteWeight`] for a value
+/// that is too large for the new type; [`BackendError::WeightType`] for a type other than f32, f16 or bf16;
 /// [`BackendError::SameFile`] if `output` is `input`; [`BackendError::Write`] if the output cannot be written.
 ///
 /// # Examples

@@ -19,8 +19,8 @@ pub struct Inventory {
     pub taken: Result<Section, String>,
     /// Kind of model in the selected section, if it is recognised.
     pub kind: Option<Kind>,
-    /// Width and number of blocks of the encoder, if there is one. [`Families::sized`](crate::Families::sized) compares it with
-    /// the published models.
+    /// Width and number of blocks of the encoder, if there is one. [`Families::sized`](crate::Families::sized) compares
+    /// it with the published models.
     pub encoder: Option<(usize, usize)>,
 }
 

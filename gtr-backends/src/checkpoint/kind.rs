@@ -35,7 +35,8 @@ impl Kind {
         &["encoder.final_layer_norm.weight", "encoder.embed_tokens.weight", "shared.weight"],
     );
 
-    /// Creates a kind. `title` is its name in messages, with an article; `marks` are tensor names, any of which identifies it.
+    /// Creates a kind. `title` is its name in messages, with an article; `marks` are tensor names, any of which
+    /// identifies it.
     pub const fn new(title: &'static str, marks: &'static [&'static str]) -> Self {
         Self { title, marks }
     }

@@ -1,8 +1,8 @@
 //! Checkpoints: named tensors in a file. Files are untrusted input; every field is checked.
 //!
 //! Three formats are supported: safetensors and the two formats of `torch.save`. Tensors are read one at a time, so a
-//! checkpoint is never in memory as a whole. Every length that a file states is checked against the size of the file before
-//! memory is allocated. `conventions.rs` defines the meaning of the names in a file.
+//! checkpoint is never in memory as a whole. Every length that a file states is checked against the size of the file
+//! before memory is allocated. `conventions.rs` defines the meaning of the names in a file.
 
 mod conventions;
 mod convert;
@@ -98,13 +98,14 @@ impl Checkpoint {
         Ok(Self { name, tensors, section, format, collection, prefix, index, buffer })
     }
 
-    /// Opens a file and detects its format from its content. An index file (`model.safetensors.index.json`) opens all files
-    /// that it names. If the file has several sections, the averaged weights are selected, or the raw weights if there are no
-    /// averaged ones; the names of the sections decide. [`Checkpoint::section`] returns the selected section and the others.
+    /// Opens a file and detects its format from its content. An index file (`model.safetensors.index.json`) opens all
+    /// files that it names. If the file has several sections, the averaged weights are selected, or the raw weights if
+    /// there are no averaged ones; the names of the sections decide. [`Checkpoint::section`] returns the selected
+    /// section and the others.
     ///
     /// # Errors
-    /// [`BackendError::Read`] if the file cannot be read; [`BackendError::Checkpoint`] if it is not a checkpoint, or if no
-    /// section has a known name.
+    /// [`BackendError::Read`] if the file cannot be read; [`BackendError::Checkpoint`] if it is not a checkpoint, or if
+    /// no section has a known name.
     pub fn open(path: &Path) -> Result<Self, BackendError> {
         Self::open_section(path, &Wanted::Averaged)
     }

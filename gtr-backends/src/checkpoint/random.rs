@@ -1,7 +1,7 @@
 //! Random weights from a seed, to test and benchmark a model without a checkpoint.
 
-/// Returns the values of a tensor, row-major. Biases are 0 and other vectors are 1. All other values are uniform, with the
-/// variance that preserves the scale of activations through a matrix product.
+/// Returns the values of a tensor, row-major. Biases are 0 and other vectors are 1. All other values are uniform, with
+/// the variance that preserves the scale of activations through a matrix product.
 ///
 /// The values depend only on seed, name and shape.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "24 bits of a hash; sizes are small")]

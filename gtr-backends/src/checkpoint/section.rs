@@ -263,7 +263,8 @@ fn named<'b, 'a>(all: &'b [Candidate<'a>], name: &str) -> Option<&'b Candidate<'
 }
 
 /// Selects the best candidate by the meaning of its name, then by the order of the table; otherwise the outermost
-/// collection. A part is preferred to the collection that contains it. Returns `None` if several parts are equally good.
+/// collection. A part is preferred to the collection that contains it. Returns `None` if several parts are equally
+/// good.
 fn by_meaning<'b, 'a>(all: &'b [Candidate<'a>], preferred: [Meaning; 3]) -> Option<&'b Candidate<'a>> {
     let rank = |it: &&Candidate<'_>| {
         let (meaning, place) = it.meaning()?;

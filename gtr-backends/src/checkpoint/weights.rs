@@ -12,8 +12,9 @@ use crate::{BackendError, Compute, Precision};
 
 /// Names and shapes of the tensors of a model.
 ///
-/// The function that loads a model is run twice, first to collect what it takes ([`WeightLayout::of`]). So a checkpoint can be
-/// compared as a whole before anything is read from it, and a misnamed tensor can be told from a missing one.
+/// The function that loads a model runs twice, first to collect the tensors that it takes ([`WeightLayout::of`]). A
+/// checkpoint is then compared with the whole layout before any tensor is read, and messages can distinguish a misnamed
+/// tensor from a missing one.
 #[derive(Clone, Debug, Default)]
 pub struct WeightLayout(BTreeMap<String, Vec<usize>>);
 
@@ -75,11 +76,12 @@ enum Source {
 }
 
 impl Weights {
-    /// Loads a model with `build`, which takes the tensors of the model. The checkpoint must have exactly these tensors.
+    /// Loads a model with `build`, which takes the tensors of the model. The checkpoint must have exactly these
+    /// tensors.
     ///
     /// # Errors
-    /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`]. Each names the
-    /// file and the tensor. Otherwise the error of `build`.
+    /// [`BackendError::MissingTensor`], [`BackendError::TensorShape`] or [`BackendError::UnexpectedTensors`]. Each
+    /// names the file and the tensor. Otherwise the error of `build`.
     pub fn load<T>(
         checkpoint: Checkpoint,
         compute: impl Into<Compute>,
@@ -88,7 +90,8 @@ impl Weights {
         Self::load_among(checkpoint, |_| false, compute, build)
     }
 
-    /// Like [`Weights::load`], from a checkpoint with additional tensors: those for which `other` returns true are ignored.
+    /// Like [`Weights::load`], from a checkpoint with additional tensors: those for which `other` returns true are
+    /// ignored.
     ///
     /// # Errors
     /// Those of [`Weights::load`].
@@ -130,8 +133,8 @@ impl Weights {
     /// Reads a tensor of this shape as f32. Each tensor can be taken once.
     ///
     /// # Errors
-    /// [`BackendError::Tensor`] if it cannot be read or was taken before; [`BackendError::NonFiniteWeight`] if it has a value
-    /// that is not finite.
+    /// [`BackendError::Tensor`] if it cannot be read or was taken before; [`BackendError::NonFiniteWeight`] if it has a
+    /// value that is not finite.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
         let device = self.device().clone();
         let Some(checkpoint) = self.claim(name, shape)? else { return placeholder(shape) };
@@ -234,7 +237,8 @@ impl Weights {
     }
 }
 
-/// Refuses a checkpoint that does not have exactly the tensors of `layout`, apart from those for which `other` returns true.
+/// Refuses a checkpoint that does not have exactly the tensors of `layout`, apart from those for which `other` returns
+/// true.
 fn compare(checkpoint: &Checkpoint, layout: &WeightLayout, other: impl Fn(&str) -> bool) -> Result<(), BackendError> {
     let file = || checkpoint.name().to_owned();
     let unexpected: Vec<&str> = checkpoint

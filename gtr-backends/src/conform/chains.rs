@@ -151,7 +151,7 @@ pub(super) fn first_rows(
     if tensor.dims() != whole(count) && tensor.dims() != whole(2 * count) {
         return recording.shaped(name, &whole(count));
     }
-    tensor.narrow(leading.len(), 0, count).and_then(|rows| rows.contiguous()).context("choosing rows")
+    tensor.narrow(leading.len(), 0, count).and_then(|rows| rows.contiguous()).context("selecting rows")
 }
 
 /// Compares each step of the chains separately, starting from the recorded values before the step.

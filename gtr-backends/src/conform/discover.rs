@@ -76,7 +76,7 @@ fn check_folder(kind: &FolderKind, found: &Folder, report: &mut ConformReport, i
     }
 }
 
-/// Checks the recordings in a folder. `shown` is the path as given by the user, `whole` the canonical path.
+/// Checks the recordings in a folder. `shown` is the path given by the user, `whole` the canonical path.
 fn folder(
     shown: &Path,
     whole: &Path,

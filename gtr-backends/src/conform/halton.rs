@@ -21,7 +21,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         let expected = whole_list(order).ok_or_else(|| wrong("it has no order"))?;
         let plan = |error: gtr_core::Error| wrong(&error.to_string());
         let partition = Halton {}.partition(grid).map_err(plan)?;
-        let found: Vec<usize> = partition.subsets().iter().flatten().map(|token| token.get()).collect();
+        let found: Vec<usize> = partition.subsets().iter().flatten().map(|token| token.index()).collect();
         // A recording may end before every cell is covered.
         let partial = recorded.get("covers_all").and_then(Value::as_bool) == Some(false);
         let length = if partial { expected.len().min(found.len()) } else { found.len() };

@@ -1,4 +1,4 @@
-//! `lightgen_*`: a LightGen model, its parts and its runs, each on the grid that its recording states.
+//! `lightgen_*`: a LightGen model, its parts and its runs, each on the grid of its recording.
 
 use candle_core::{Device, Tensor};
 use gtr_core::Grid;
@@ -13,7 +13,7 @@ use crate::checkpoint::{Checkpoint, Wanted};
 use crate::error::Context;
 use crate::lightgen::{Canvas, LightGenConfig, LightGenGenerator, LightGenModel, Positions, TextFeatures};
 
-/// What the README of the recordings allows.
+/// Tolerance stated in the README of the recordings.
 const TOLERANCE: f64 = 1e-5;
 
 pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), BackendError> {
@@ -29,7 +29,7 @@ fn load(folder: &Folder) -> Result<LightGenGenerator, BackendError> {
     Ok(LightGenGenerator::new(LightGenModel::load(&config, checkpoint, &Device::Cpu)?, section))
 }
 
-/// Takes the model to the grid that the description states at `pointer`.
+/// Sets the grid of the model to that of the description at `pointer`.
 fn move_to(
     folder: &Folder,
     recording: &Recording,
@@ -38,7 +38,7 @@ fn move_to(
 ) -> Result<(), BackendError> {
     let side = |name: &str| {
         let value = recording.number(&format!("{pointer}/{name}"))?;
-        let wrong = || recording.wrong(format!("`{pointer}/{name}` of its description is no number of tokens"));
+        let wrong = || recording.wrong(format!("`{pointer}/{name}` of its description is not a number of tokens"));
         super::recording::whole(value).and_then(|side| u32::try_from(side).ok()).ok_or_else(wrong)
     };
     set_grid(folder, recording, generator, (side("seq_h")?, side("seq_w")?))
@@ -55,7 +55,7 @@ fn set_grid(
     generator.set_grid(grid)
 }
 
-/// The embedded texts of a recording, one an image.
+/// Returns the embedded texts of a recording, one per image.
 fn embedded(recording: &Recording, model: &LightGenModel, images: usize) -> Result<Vec<TextFeatures>, BackendError> {
     let config = model.config();
     let texts = recording.shaped("texts", &[images, config.text_length, config.caption_channels])?;
@@ -83,7 +83,7 @@ fn texts(recording: &Recording, model: &LightGenModel, checks: &mut Checks<'_>) 
     Ok(())
 }
 
-/// `h{height}w{width}.{table}`.
+/// Checks position embeddings, recorded as `h{height}w{width}.{table}`.
 fn positions(
     folder: &Folder,
     recording: &Recording,
@@ -103,7 +103,7 @@ fn positions(
     Ok(())
 }
 
-/// The recorded states `{state}.mask`: encoder, decoder, and conditioning vectors with and without text.
+/// Checks the recorded states `{state}.mask`: encoder, decoder, and conditioning vectors with and without text.
 fn states(recording: &Recording, model: &LightGenModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     let (tokens, channels) = (model.config().tokens(), model.config().token_channels());
     let [images, ..] = recording.shape::<3>("tokens")?;
@@ -135,7 +135,7 @@ fn states(recording: &Recording, model: &LightGenModel, checks: &mut Checks<'_>)
     Ok(())
 }
 
-/// Tokens to latent images, for both pairs that may be recorded.
+/// Checks the conversion of tokens to latent images, for both pairs that may be recorded.
 fn patches(
     recording: &Recording,
     generator: &mut LightGenGenerator,

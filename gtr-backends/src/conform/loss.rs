@@ -57,7 +57,7 @@ impl Case<'_> {
     }
 
     fn whole(&self, pointer: &str) -> Result<usize, BackendError> {
-        whole(self.number(pointer)?).ok_or_else(|| self.wrong(&format!("`{pointer}` is not a whole number below 2^24")))
+        whole(self.number(pointer)?).ok_or_else(|| self.wrong(&format!("`{pointer}` is not an integer below 2^24")))
     }
 
     fn grid(&self) -> Result<Grid, BackendError> {

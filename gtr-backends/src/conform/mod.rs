@@ -1,28 +1,29 @@
-//! Conformance: compares this implementation with recordings of others.
+//! Conformance: compares this implementation with recordings of reference implementations.
 //!
-//! A recording is a pair of files, `NAME.json` (where it comes from, how it was called) and `NAME.safetensors` (inputs,
-//! noises, outputs). A folder of recordings of one model holds its weights too; its kind is the prefix of its name, that of a
-//! recording the prefix of its own. Sizes, grids, step counts, scales and schedules are what the files say.
+//! A recording is a pair of files, `NAME.json` (source and arguments) and `NAME.safetensors` (inputs, noise, outputs).
+//! A folder of recordings of one model also has its weights. The prefix of its name is the kind of the folder; the
+//! prefix of the name of a recording is the kind of the recording. Sizes, grids, step counts, scales and schedules are
+//! read from the files.
 //!
 //! | path | kind | compared |
 //! |---|---|---|
-//! | `mar_*/` | `weights`, `checkpoint` | the archive's averaged weights with the weights |
+//! | `mar_*/` | `weights`, `checkpoint` | averaged weights of the archive with the weights |
 //! | | `encdec` | encoder, conditioning vectors, unpatchifying |
 //! | | `head` | the network of the diffusion head and its parts, with and without guidance |
 //! | | `p_sample_loop` | denoising chains, step by step and free running |
 //! | | `sample` | whole runs, step by step from the recorded state and free running |
-//! | `lightgen_*/` | `weights`, `checkpoint` | the archive's raw weights with the weights |
-//! | | `text` | projected and embedded texts, the absence of a text |
+//! | `lightgen_*/` | `weights`, `checkpoint` | raw weights of the archive with the weights |
+//! | | `text` | projected and embedded texts, the empty text |
 //! | | `pos_embed` | position embeddings interpolated to other grids |
-//! | | `encdec` | encoder, decoder, text decoder, patchifying, on the grid that it states |
+//! | | `encdec` | encoder, decoder, text decoder, patchifying, on the recorded grid |
 //! | | `head`, `p_sample_loop`, `sample` | as above |
 //! | `vae_kl16_*/` | `weights_decoder`, `weights_encoder`, `golden` | decoder, encoder, mean and variance |
 //! | `diffusion_coefs` | | coefficients of the denoising process, timesteps |
 //! | `fts`, `halton`, `disa` | | scores, token orders, diffusion step counts |
-//! | `loss` | | what steps lose on Gaussian fields |
+//! | `loss` | | information loss of steps on Gaussian fields |
 //! | `digits`, `judge` | | the built-in models |
-//! | `fashion` | | the model of clothes, in a clone of the repository |
-//! | `*.safetensors` with the metadata of a [trace](crate::trace) | | a run of this program, made again |
+//! | `fashion` | | the clothing model, in a clone of the repository |
+//! | `*.safetensors` with the metadata of a [trace](crate::trace) | | replay of a run of this program |
 //!
 //! # Examples
 //! ```no_run
@@ -68,18 +69,17 @@ use self::recording::Recording;
 pub use self::report::{ConformReport, Quantity, Remark, Tolerance};
 use crate::{BackendError, Families};
 
-/// How recordings are compared.
+/// Options of [`conform`].
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
-    /// Instead of every tolerance that is not exact: the largest difference allowed (coefficients and scores: relative).
+    /// Largest allowed difference, in place of every tolerance that is not exact. Relative for coefficients and scores.
     pub tolerance: Option<f64>,
-    /// The model that traces are replayed with, by name or path; without it, the built-in model that they
-    /// name.
+    /// Name or path of the model that replays traces; `None` for the built-in model that the trace names.
     pub model: Option<String>,
-    /// Weights of that model, instead of its own.
+    /// Checkpoint of that model; `None` for its own.
     pub weights: Option<PathBuf>,
-    /// Random weights of this seed, instead of its own.
+    /// Seed of random weights of that model.
     pub random: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ impl Options {
         self
     }
 
-    /// Sets the model, and its weights if they are not its own, that traces are replayed with.
+    /// Sets the model that replays traces, and optionally its checkpoint.
     #[must_use]
     pub fn with_model(mut self, model: impl Into<String>, weights: Option<PathBuf>) -> Self {
         (self.model, self.weights) = (Some(model.into()), weights);
@@ -106,10 +106,10 @@ impl Options {
     }
 }
 
-/// What a comparison is given.
+/// Inputs of a comparison.
 struct Inputs<'a> {
     options: &'a Options,
-    /// Where implementations of a trace's schedule come from.
+    /// Implementations of the axes of a trace's schedule.
     registry: &'a Registry,
     /// Model families that can open the model of a trace.
     families: &'a Families,
@@ -121,7 +121,7 @@ struct FolderKind {
     check: fn(&Folder, &mut Checks<'_>) -> Result<(), BackendError>,
 }
 
-/// A kind of recording that stands apart.
+/// A kind of standalone recording.
 struct FileKind {
     prefix: &'static str,
     check: fn(&Recording, &mut Checks<'_>) -> Result<(), BackendError>,
@@ -134,7 +134,7 @@ const FOLDERS: &[FolderKind] = &[
     FolderKind { prefix: "vae_kl16_", check: kl16::check },
 ];
 
-/// All kinds of recordings that stand apart.
+/// All kinds of standalone recordings.
 const FILES: &[FileKind] = &[
     FileKind { prefix: "diffusion_coefs", check: coefficients::check },
     FileKind { prefix: "fts", check: fts::check },
@@ -146,14 +146,14 @@ const FILES: &[FileKind] = &[
     FileKind { prefix: "judge", check: judge::check },
 ];
 
-/// Compares this implementation with all recordings under `paths`: folders of recordings, folders of such folders, or single
-/// files.
+/// Compares this implementation with all recordings under `paths`: folders of recordings, folders of such folders, or
+/// single files.
 ///
 /// A recording that cannot be compared is a problem of the report, not an error.
 ///
 /// # Errors
-/// [`BackendError::Read`] for a path that does not exist, [`BackendError::NoRecording`] if there is nothing to check under
-/// `paths`.
+/// [`BackendError::Read`] for a path that does not exist, [`BackendError::NoRecording`] if there is nothing to check
+/// under `paths`.
 pub fn conform(
     paths: &[PathBuf],
     options: &Options,

@@ -1,4 +1,4 @@
-//! Folders of recordings of a model: what all families record alike, and what a family adds.
+//! Folders of recordings of a model: the parts common to all families, and the interface of a family.
 
 use candle_core::Tensor;
 use gtr_core::{MaskedGenerator, Targets};
@@ -12,18 +12,18 @@ use crate::checkpoint::Wanted;
 use crate::error::Context;
 use crate::latent::{Backbone, Canvas, LatentGenerator};
 
-/// A model that is recorded.
+/// A model family that has recordings.
 pub(super) trait Recorded: Backbone + Sized {
-    /// The section of an archive that the recorded weights are.
+    /// Section of an archive that has the recorded weights.
     const SECTION: Wanted;
 
-    /// What conditioning vectors in whole runs may differ by: as in the recordings of encoder and decoder beside them.
+    /// Tolerance of conditioning vectors in whole runs, the same as for recordings of encoder and decoder.
     fn tolerance(folder: &Folder) -> f64;
 
-    /// The canvas of a recorded run before its first step.
+    /// Creates the canvas of a recorded run before its first step.
     fn empty(&self, recording: &Recording, images: usize, guided: bool) -> Result<Canvas<Self::Prompt>, BackendError>;
 
-    /// Makes the model ready for a recorded run.
+    /// Prepares the model for a recorded run.
     fn prepare(
         folder: &Folder,
         recording: &Recording,
@@ -33,7 +33,7 @@ pub(super) trait Recorded: Backbone + Sized {
         Ok(())
     }
 
-    /// Compares a recording of a kind that only this family has; whether it has it.
+    /// Compares a recording of a kind that only this family has. Returns false for an unknown kind.
     fn own(
         stem: &str,
         folder: &Folder,
@@ -71,19 +71,19 @@ fn check_one<B: Recorded>(
         B::prepare(folder, &recording, generator)?;
         runs::check(&recording, generator, tolerance, checks)?;
     } else if !B::own(stem, folder, &recording, generator, checks)? {
-        checks.note("not checked: nothing is known by such a name");
+        checks.note("not checked: unknown name");
         return Ok(());
     }
     checks.unused(&recording);
     Ok(())
 }
 
-/// Channels of a token, length of a conditioning vector.
+/// Number of channels of a token and length of a conditioning vector.
 pub(super) fn sizes<B: Backbone>(generator: &LatentGenerator<B>) -> (usize, usize) {
     (generator.model().tokens().width(), generator.model().head().size().condition)
 }
 
-/// Full canvases of `images` images that have these values, `[images, tokens, channels]`, as latent images.
+/// Writes values `[images, tokens, channels]` to complete canvases and returns them as latent images.
 pub(super) fn latents<B: Backbone>(
     generator: &mut LatentGenerator<B>,
     images: usize,

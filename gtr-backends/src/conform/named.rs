@@ -1,4 +1,4 @@
-//! `digits`, `fashion`: models that are opened by name.
+//! `digits`, `fashion`: models opened by name.
 
 use candle_core::Device;
 use gtr_core::{DiffusionSteps, MaskedGenerator, Timesteps};

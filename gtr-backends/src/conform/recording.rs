@@ -121,9 +121,9 @@ impl Recording {
         self.checkpoint()?.read_f64(name)
     }
 
-    /// Reads all values of a tensor of whole numbers below 2^24.
+    /// Reads all values of a tensor of integers below 2^24.
     pub(super) fn whole(&self, name: &str) -> Result<Vec<usize>, BackendError> {
-        let wrong = |value| self.tensor_wrong(name, format!("{value} is not a whole number below 2^24"));
+        let wrong = |value| self.tensor_wrong(name, format!("{value} is not an integer below 2^24"));
         self.f64s(name)?.into_iter().map(|value| whole(value).ok_or_else(|| wrong(value))).collect()
     }
 
@@ -158,8 +158,8 @@ impl Recording {
         self.noise(quantity).map_or(least, |noise| least.max(NOISE_FACTOR * noise))
     }
 
-    /// Returns ten times the recorded rounding noise of the result of chains. If none is recorded, returns a thousandth of
-    /// the largest absolute value.
+    /// Returns ten times the recorded rounding noise of the result of chains. If none is recorded, returns a thousandth
+    /// of the largest absolute value.
     pub(super) fn chain_tolerance(&self, quantity: &str, expected: &Tensor) -> Result<f64, BackendError> {
         match self.noise(quantity) {
             Some(noise) => Ok(NOISE_FACTOR * noise),
@@ -182,7 +182,7 @@ pub(super) fn magnitude(tensor: &Tensor) -> Result<f64, BackendError> {
     Ok(largest.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs()))))
 }
 
-/// Converts a whole number from 0 to 2^24 - 1.
+/// Converts an integer from 0 to 2^24 - 1.
 pub(super) fn whole(value: f64) -> Option<usize> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
     (value.fract() == 0.0 && (0.0..16_777_216.0).contains(&value)).then_some(value as usize)

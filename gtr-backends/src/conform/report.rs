@@ -40,7 +40,8 @@ pub struct Quantity {
     /// Largest absolute difference; infinite if values are missing or not finite.
     #[serde(serialize_with = "finite")]
     pub absolute: f64,
-    /// Largest difference relative to the largest recorded value, or to each recorded value if the tolerance is relative.
+    /// Largest difference relative to the largest recorded value, or to each recorded value if the tolerance is
+    /// relative.
     #[serde(serialize_with = "finite")]
     pub relative: f64,
     /// Tolerance. If it differs between the steps of a run, that of the step with the largest share of its tolerance.

@@ -117,7 +117,8 @@ impl<B: Recorded> Run<'_, B> {
         Ok(())
     }
 
-    /// Returns the number of masked tokens after each step of a cosine pace. As in the reference, at least one is masked.
+    /// Returns the number of masked tokens after each step of a cosine pace. As in the reference, at least one is
+    /// masked.
     fn cosine(&self) -> Option<Vec<usize>> {
         let steps = ArSteps::new(u32::try_from(self.steps()).ok()?).ok()?;
         let schedule = Schedule::of(Random {}, Cosine { steps }, Constant::default(), detail::None {});
@@ -228,7 +229,7 @@ fn written(tokens: &Tensor, targets: &Targets, values: &Tensor) -> candle_core::
     let (_, count, channels) = tokens.dims3()?;
     let (mut all, values): (Vec<f32>, Vec<f32>) = (tokens.flatten_all()?.to_vec1()?, values.flatten_all()?.to_vec1()?);
     let places = targets.by_image().enumerate();
-    let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.get()));
+    let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.index()));
     for (place, value) in places.zip(values.chunks_exact(channels)) {
         all[place * channels..][..channels].copy_from_slice(value);
     }

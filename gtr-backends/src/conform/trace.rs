@@ -1,4 +1,4 @@
-//! Traces: a run of this program, made again with the noises that it recorded.
+//! Traces: replay of a run of this program with its recorded noise.
 
 use std::path::Path;
 
@@ -25,12 +25,12 @@ use crate::prompt::PromptInput;
 use crate::trace::{Description, FORMAT};
 use crate::{BackendError, Compute};
 
-/// What conditioning vectors may differ by.
+/// Tolerance of conditioning vectors.
 const FEATURES: f64 = 1e-5;
-/// What token values may differ by, of the largest.
+/// Tolerance of token values, relative to the largest value.
 const VALUES: f64 = 1e-3;
 
-/// Whether a file says of itself that it is a trace.
+/// Returns true if the metadata of a file states that it is a trace.
 pub(super) fn is_trace(path: &Path) -> bool {
     path.is_file()
         && Checkpoint::open_section(path, &Wanted::AsWritten)
@@ -52,7 +52,7 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     Ok(())
 }
 
-/// What the images of a batch were asked for by.
+/// Returns the prompts of the images of a batch.
 fn prompts(
     model: &AnyModel,
     recording: &Recording,
@@ -69,7 +69,7 @@ fn prompts(
     (0..images).map(text).collect()
 }
 
-/// The model that was asked for, or the built-in one that the trace names, on the grid of the plan.
+/// Opens the requested model, or the built-in model that the trace names, on the grid of the plan.
 fn model(
     recording: &Recording,
     name: &str,
@@ -82,9 +82,9 @@ fn model(
     let name = match &options.model {
         Some(model) => model,
         None if built_in => name,
-        // A file from outside does not decide which other files are opened.
+        // An untrusted file must not decide which other files are opened.
         None => {
-            return Err(recording.wrong(format!("it is of the model `{name}`, which is not built in: name the model")));
+            return Err(recording.wrong(format!("its model `{name}` is not built in: give the model")));
         }
     };
     let files = Files { weights: options.weights.as_deref(), random: options.random, ..Files::default() };
@@ -93,7 +93,7 @@ fn model(
     if own != grid {
         model.set_grid(grid).map_err(|error| match error {
             BackendError::OneGrid { .. } => {
-                recording.wrong(format!("its plan is for a grid of {grid}, the model for one of {own}"))
+                recording.wrong(format!("its plan is for a grid of {grid}, but the model has a grid of {own}"))
             }
             error => error,
         })?;
@@ -101,7 +101,7 @@ fn model(
     Ok(model)
 }
 
-/// What all batches share.
+/// State common to all batches.
 struct Run<'a> {
     recording: &'a Recording,
     plan: &'a Plan,
@@ -117,13 +117,13 @@ struct Batch<'a> {
     images: Vec<ImageIndex>,
     prompts: Vec<AnyPrompt>,
     orders: Vec<Vec<TokenIndex>>,
-    /// The final values, `[images, tokens, channels]`.
+    /// Final values, `[images, tokens, channels]`.
     tokens: Tensor,
-    /// Channels of a token, length of a conditioning vector.
+    /// Number of channels of a token and length of a conditioning vector.
     sizes: (usize, usize),
 }
 
-/// A step, as it is recorded.
+/// A recorded step.
 struct Recorded {
     targets: Targets,
     rows: Vec<HeadRow>,
@@ -161,7 +161,7 @@ impl<'a> Batch<'a> {
     }
 
     fn check(&self, generator: &mut AnyModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-        let numbers = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect::<Vec<_>>();
+        let numbers = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.index()).collect::<Vec<_>>();
         for (&image, order) in self.images.iter().zip(&self.orders) {
             let own = [self.run.plan.known(), &self.run.plan.order(self.run.seed, image)].concat();
             checks.exact("orders", &numbers(&own), &numbers(order));
@@ -187,7 +187,7 @@ impl<'a> Batch<'a> {
             }
             let drawn = self.draw(generator, &recorded.conditions, &recorded)?;
             checks.tensors("sampled", &drawn, &recorded.sampled, VALUES * magnitude(&recorded.sampled)?)?;
-            let written = gathered(&self.tokens, &recorded.targets).context("choosing tokens")?;
+            let written = gathered(&self.tokens, &recorded.targets).context("selecting tokens")?;
             checks.tensors("tokens as sampled", &written, &recorded.sampled, 0.0)?;
 
             let features = generator.features(&free, &recorded.targets)?;
@@ -196,11 +196,11 @@ impl<'a> Batch<'a> {
             known = after;
         }
         let all = Targets::new(self.orders.iter().map(Vec::as_slice));
-        let expected = gathered(&self.tokens, &all).context("choosing tokens")?;
+        let expected = gathered(&self.tokens, &all).context("selecting tokens")?;
         let found = generator.known_values(&free).map(|values| values.flatten_to(1)).transpose();
         let found = found.context("reading token values")?;
-        let found = found.ok_or_else(|| self.run.recording.wrong("its plan has no step"))?;
-        // Of what the run decides nothing.
+        let found = found.ok_or_else(|| self.run.recording.wrong("its plan has no steps"))?;
+        // Tensors that the run does not determine.
         self.run.recording.skip(&format!("batch{}.pictures", self.number));
         checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
     }
@@ -209,18 +209,18 @@ impl<'a> Batch<'a> {
         generator.canvas(&self.prompts, self.run.guidance.is_guided())
     }
 
-    /// The recorded state when `known` tokens are known.
+    /// Returns the recorded state with `known` known tokens.
     fn state(&self, generator: &mut AnyModel, known: usize) -> Result<AnyCanvas, BackendError> {
         let mut canvas = self.empty(generator)?;
         if known > 0 {
             let targets = Targets::new(self.orders.iter().map(|order| &order[..known]));
-            let values = gathered(&self.tokens, &targets).context("choosing tokens")?;
+            let values = gathered(&self.tokens, &targets).context("selecting tokens")?;
             generator.commit(&mut canvas, &targets, values)?;
         }
         Ok(canvas)
     }
 
-    /// Reads a step and compares what the plan decides.
+    /// Reads a step and compares everything that the plan determines.
     fn recorded(
         &self,
         number: usize,
@@ -232,11 +232,11 @@ impl<'a> Batch<'a> {
         let name = |part: &str| format!("batch{}.step{number}.{part}", self.number);
         let (images, tokens) = (self.images.len(), self.run.plan.grid().tokens());
         let targets = Targets::new(self.orders.iter().map(|order| &order[known..after]));
-        let expected: Vec<usize> = targets.rows().iter().map(|token| token.get()).collect();
+        let expected: Vec<usize> = targets.rows().iter().map(|token| token.index()).collect();
         checks.exact("targets", &expected, &recording.whole(&name("targets"))?);
         let mut mask = vec![1; images * tokens];
         for (image, order) in self.orders.iter().enumerate() {
-            order[..known].iter().for_each(|token| mask[image * tokens + token.get()] = 0);
+            order[..known].iter().for_each(|token| mask[image * tokens + token.index()] = 0);
         }
         checks.exact("mask_before", &mask, &recording.whole(&name("mask_before"))?);
         let detail = step.detail().map(|detail| detail.diffusion_steps);
@@ -278,7 +278,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// The recorded noise of a step, `[draws, rows, channels]`, is that of the seed.
+    /// Checks that the recorded noise of a step, `[draws, rows, channels]`, is that of the seed.
     fn noise(
         &self,
         rows: &[HeadRow],
@@ -290,7 +290,7 @@ impl<'a> Batch<'a> {
         let mut found = vec![0.0; recorded.elem_count()];
         for (number, values) in found.chunks_exact_mut(channels).enumerate() {
             let (draw, row) = (number / rows.len(), rows[number % rows.len()]);
-            // Rows with fewer evaluations than others draw less.
+            // Rows with fewer evaluations have fewer draws.
             if draw < timesteps[row.group].evaluations() {
                 source.fill_normal(row.image, row.token, u32::try_from(draw).unwrap_or(u32::MAX), values);
             }
@@ -299,7 +299,7 @@ impl<'a> Batch<'a> {
         checks.tensors("noise", &found, recorded, 0.0)
     }
 
-    /// The tokens that the detail rule picks, given the recorded conditioning vectors.
+    /// Checks the tokens that the detail rule selects from the recorded conditioning vectors.
     fn picks(
         &self,
         number: usize,
@@ -349,10 +349,10 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The values of targets, `[rows, channels]`, of tokens `[images, tokens, channels]`.
+/// Returns the values of the targets, `[rows, channels]`, from tokens `[images, tokens, channels]`.
 fn gathered(tokens: &Tensor, targets: &Targets) -> candle_core::Result<Tensor> {
     let (_, count, _) = tokens.dims3()?;
     let places = targets.by_image().enumerate();
-    let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.get()));
+    let places = places.flat_map(|(image, tokens)| tokens.iter().map(move |token| image * count + token.index()));
     tokens.flatten_to(1)?.index_select(&index(places, tokens.device())?, 0)
 }

@@ -1,4 +1,4 @@
-//! The denoising chains of the rows of a step, in the order in which they are walked: what every walk of them shares.
+//! Denoising chains of the rows of a step: the parts that are the same on the CPU and on devices.
 
 use candle_core::Tensor;
 use gtr_core::{Denoise, HeadRow, NoiseSource};
@@ -8,51 +8,51 @@ use crate::BackendError;
 use crate::error::Context;
 use crate::layers::{concatenate, index};
 
-/// The conditioning vectors of the rows to draw.
+/// Conditioning vectors of rows.
 #[derive(Clone, Debug)]
 pub struct Conditions {
     /// `[rows, condition]`.
     pub conditional: Tensor,
-    /// The same with the condition left out: then rows are guided.
+    /// Unconditional vectors of the same shape; `None` without guidance.
     pub unconditional: Option<Tensor>,
 }
 
-/// The chain of one row.
+/// Chain of one row.
 pub(super) struct Chain<'a> {
-    /// The number of the row in its request.
+    /// Index of the row in its request.
     pub(super) row: usize,
-    /// Where its noise is found.
+    /// Address of its noise.
     address: HeadRow,
     process: &'a Process,
 }
 
 impl Chain<'_> {
-    /// Evaluations of the network.
+    /// Number of evaluations of the network.
     pub(super) fn evaluations(&self) -> usize {
         self.process.evaluations()
     }
 
-    /// What the evaluation needs that is `left` before the end (the last has 1 left).
+    /// Returns the coefficients of the evaluation with `left` evaluations left (1 for the last).
     pub(super) fn coefficients(&self, left: usize) -> Coefficients {
         self.process.coefficients(self.evaluations() - left)
     }
 
-    /// The noise that the chain starts from.
+    /// Draws the initial noise of the chain.
     pub(super) fn start(&self, source: &dyn NoiseSource, out: &mut [f32]) {
         source.fill_normal(self.address.image, self.address.token, 0, out);
     }
 
-    /// The noise that is added after the evaluation that is `left` before the end. Draw k belongs to evaluation k, counted
-    /// from 1; after the last evaluation none is added.
+    /// Draws the noise that is added after the evaluation with `left` evaluations left. Draw k belongs to evaluation k,
+    /// counted from 1. No noise is added after the last evaluation.
     pub(super) fn noise(&self, source: &dyn NoiseSource, left: usize, out: &mut [f32]) {
         let draw = u32::try_from(self.evaluations() - left + 1).unwrap_or(u32::MAX);
         source.fill_normal(self.address.image, self.address.token, draw, out);
     }
 }
 
-/// The chains of a step, those with more evaluations first in the list.
+/// Chains of a step, sorted by descending number of evaluations.
 ///
-/// All of them end together: one with fewer evaluations than others joins them later.
+/// All chains end at the same time; shorter chains start later.
 pub(super) struct Chains<'a> {
     pub(super) head: &'a DiffusionHead,
     pub(super) list: Vec<Chain<'a>>,
@@ -65,7 +65,7 @@ pub(super) struct Chains<'a> {
 }
 
 impl<'a> Chains<'a> {
-    /// The chains of the rows of a request; `processes` are those of its timesteps.
+    /// Creates the chains of the rows of a request; `processes` are those of its timesteps.
     #[expect(clippy::cast_possible_truncation, reason = "all arithmetic on tokens is f32")]
     pub(super) fn new(
         head: &'a DiffusionHead,
@@ -90,37 +90,37 @@ impl<'a> Chains<'a> {
         })
     }
 
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub(super) fn channels(&self) -> usize {
         self.head.size().channels
     }
 
-    /// Whether there is an unconditional half.
+    /// Returns true if there is an unconditional half.
     pub(super) fn is_guided(&self) -> bool {
         self.unconditional.is_some()
     }
 
-    /// Evaluations of the longest chain.
+    /// Number of evaluations of the longest chain.
     pub(super) fn longest(&self) -> usize {
         self.list.first().map_or(0, Chain::evaluations)
     }
 
-    /// How many chains, from the first on, take part in the evaluation that is `left` before the end.
+    /// Number of chains, from the first, that take part in the evaluation with `left` evaluations left.
     pub(super) fn active(&self, left: usize) -> usize {
         self.list.partition_point(|chain| chain.evaluations() >= left)
     }
 
-    /// Embedded conditions of the first rows: both halves, one after the other.
+    /// Embedded conditions of the first rows: conditional half, then unconditional half.
     pub(super) fn conditions(&self, active: usize) -> Result<Tensor, BackendError> {
         let halves = std::iter::once(&self.conditional).chain(&self.unconditional);
         let parts: candle_core::Result<Vec<_>> = halves.map(|half| half.narrow(0, 0, active)).collect();
         parts.and_then(|parts| concatenate(&parts)).context("choosing conditions")
     }
 
-    /// What the network says of the first rows, both halves one after the other: `[halves * rows, 2 * channels]`. `x` holds
-    /// the noisy tokens, `timesteps` their embedded timesteps, `conditions` what [`Chains::conditions`] gives.
+    /// Evaluates the network for the first rows, `[halves * rows, 2 * channels]`. `x` has the noisy tokens, `timesteps`
+    /// their embedded timesteps, and `conditions` is the result of [`Chains::conditions`].
     pub(super) fn predict(&self, x: &Tensor, timesteps: Tensor, conditions: &Tensor) -> Result<Tensor, BackendError> {
-        // Both halves see the same tokens at the same timesteps.
+        // Both halves get the same tokens at the same timesteps.
         let twice = |half: Tensor| match self.unconditional {
             Some(_) => Tensor::cat(&[&half, &half], 0).context("joining the halves"),
             None => Ok(half),

@@ -1,5 +1,5 @@
-//! The walk of chains on a device that has its own memory: everything that it needs is moved there before it begins, and nothing
-//! is read back until it has ended.
+//! Denoising chains on a device with its own memory. All inputs are moved there before the first evaluation, and
+//! nothing is read back before the last one.
 
 use candle_core::{D, Device, Tensor};
 
@@ -8,16 +8,17 @@ use super::process::{COLUMNS, step_rows};
 use crate::BackendError;
 use crate::error::Context;
 
-/// What does not change during a walk.
+/// Inputs of all evaluations, on the device.
 pub(super) struct Resident<'a> {
     chains: &'a Chains<'a>,
-    /// Of each evaluation, counted by how many are left, and each row: `[evaluations, rows]`.
+    /// Timesteps, indexed by the number of evaluations left: `[evaluations, rows]`.
     timesteps: Tensor,
     /// `[evaluations, rows, 6]`.
     coefficients: Tensor,
-    /// What is added after each evaluation but the last, `[evaluations, rows, channels]`; `None` if there is only one.
+    /// Noise added after each evaluation but the last, `[evaluations, rows, channels]`; `None` if there is only one
+    /// evaluation.
     noise: Option<Tensor>,
-    /// What the chains start from, `[rows, channels]`.
+    /// Initial noise, `[rows, channels]`.
     start: Tensor,
 }
 
@@ -54,7 +55,7 @@ impl<'a> Resident<'a> {
         Ok(Self { chains, timesteps, coefficients, noise, start })
     }
 
-    /// The values that the chains end with, `[rows, channels]`.
+    /// Runs the chains and returns their final values, `[rows, channels]`.
     pub(super) fn run(&self) -> Result<Tensor, BackendError> {
         let (mut x, mut joined) = (None, 0);
         for left in (1..=self.chains.longest()).rev() {
@@ -63,10 +64,10 @@ impl<'a> Resident<'a> {
             x = Some(self.evaluate(left, active, &moved)?);
             joined = active;
         }
-        x.ok_or_else(|| BackendError::Request("there is no row to draw".into()))
+        x.ok_or_else(|| BackendError::Request("expected at least one row".into()))
     }
 
-    /// Adds the rows that begin now.
+    /// Adds the rows that start now.
     fn join(&self, x: Option<Tensor>, joined: usize, active: usize) -> candle_core::Result<Tensor> {
         match x {
             Some(x) if joined == active => Ok(x),
@@ -75,12 +76,12 @@ impl<'a> Resident<'a> {
         }
     }
 
-    /// One evaluation of the first `active` rows, `left` before their ends, and the step back.
+    /// Evaluates the network for the first `active` rows, with `left` evaluations left, and takes the reverse step.
     fn evaluate(&self, left: usize, active: usize, x: &Tensor) -> Result<Tensor, BackendError> {
         let index = self.timesteps.get(left - 1).and_then(|index| index.narrow(0, 0, active));
-        let timesteps = self.chains.head.timesteps_at(&index.context("choosing timesteps")?)?;
+        let timesteps = self.chains.head.timesteps_at(&index.context("selecting timesteps")?)?;
         let out = self.chains.predict(x, timesteps, &self.chains.conditions(active)?)?;
-        self.step(left, active, x, &out).context("stepping back")
+        self.step(left, active, x, &out).context("taking a reverse step")
     }
 
     fn step(&self, left: usize, active: usize, x: &Tensor, out: &Tensor) -> candle_core::Result<Tensor> {

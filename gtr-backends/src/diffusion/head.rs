@@ -1,4 +1,4 @@
-//! The network of the diffusion head: a residual MLP modulated by timestep and conditioning vector.
+//! Network of the diffusion head: a residual MLP modulated by timestep and conditioning vector.
 
 use candle_core::{Device, Tensor};
 use gtr_core::DiffusionSteps;
@@ -11,21 +11,21 @@ use crate::layers::{LayerNorm, Linear, NORM_EPS};
 use crate::matmul::Epilogue;
 use crate::row_ops;
 
-/// The sizes of a head.
+/// Sizes of a diffusion head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadSize {
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub channels: usize,
     /// Length of a conditioning vector.
     pub condition: usize,
     /// Width of the network.
     pub width: usize,
-    /// Residual blocks.
+    /// Number of residual blocks.
     pub depth: usize,
 }
 
 impl HeadSize {
-    /// The same for the cost model.
+    /// The same sizes for the cost model.
     pub(crate) fn spec(self) -> HeadSpec {
         HeadSpec { width: self.width, depth: self.depth }
     }
@@ -33,12 +33,12 @@ impl HeadSize {
 
 /// Length of the sinusoidal embedding of a timestep.
 const FREQUENCIES: usize = 256;
-/// Timesteps that a head knows.
+/// Number of timesteps of a head.
 const TIMESTEPS: u32 = DiffusionSteps::MAX;
 
-/// The network: from noisy token, timestep and conditioning vector to predicted noise and variance.
+/// Network of a diffusion head: from noisy token, timestep and conditioning vector to predicted noise and variance.
 ///
-/// Its rows are independent: the bits of a row do not depend on how many rows are evaluated with it.
+/// Rows are independent: the bits of a row do not depend on the number of rows.
 ///
 /// # Source
 /// LTH14/mar, `models/diffloss.py`, `SimpleMLPAdaLN`.
@@ -46,7 +46,7 @@ const TIMESTEPS: u32 = DiffusionSteps::MAX;
 pub struct DiffusionHead {
     size: HeadSize,
     device: Device,
-    /// `[1000, width]`: the embedding of every timestep, computed once.
+    /// `[1000, width]`: embeddings of all timesteps, computed once.
     timesteps: Tensor,
     condition: Linear,
     input: Linear,
@@ -64,10 +64,10 @@ struct Residual {
 }
 
 impl DiffusionHead {
-    /// Loads a head whose tensors have names that begin with `name`.
+    /// Loads a head whose tensor names start with `name`.
     ///
     /// # Errors
-    /// As [`Weights::take`], or a failure of the device.
+    /// Those of [`Weights::take`], or a failure of the device.
     pub fn load(weights: &mut Weights, name: &str, size: HeadSize) -> Result<Self, BackendError> {
         let (device, width) = (weights.device().clone(), size.width);
         let fc1 = Linear::load(weights, &format!("{name}.time_embed.mlp.0"), FREQUENCIES, width)?;
@@ -101,17 +101,17 @@ impl DiffusionHead {
         })
     }
 
-    /// Its sizes.
+    /// Sizes of the head.
     pub fn size(&self) -> HeadSize {
         self.size
     }
 
-    /// Where it computes.
+    /// Device of the head.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The embeddings of timesteps.
+    /// Returns the embeddings of timesteps.
     ///
     /// # Shapes
     /// returns: `[timesteps, width]`.
@@ -124,12 +124,12 @@ impl DiffusionHead {
             .context("embedding timesteps")
     }
 
-    /// The embeddings of timesteps that are on the device already, `[timesteps]` of u32.
+    /// Returns the embeddings of timesteps that are already on the device, `[timesteps]` of u32.
     pub(super) fn timesteps_at(&self, index: &Tensor) -> Result<Tensor, BackendError> {
         self.timesteps.index_select(index, 0).context("embedding timesteps")
     }
 
-    /// The embeddings of conditioning vectors, which are the same at every timestep.
+    /// Embeds conditioning vectors. The embeddings are the same at every timestep.
     ///
     /// # Shapes
     /// `vectors`: `[rows, condition]`; returns: `[rows, width]`.
@@ -140,7 +140,7 @@ impl DiffusionHead {
         self.condition.forward(vectors).context("embedding conditioning vectors")
     }
 
-    /// The embeddings of noisy tokens: what enters the first block.
+    /// Embeds noisy tokens for the first block.
     ///
     /// # Shapes
     /// `x`: `[rows, channels]`; returns: `[rows, width]`.
@@ -151,10 +151,10 @@ impl DiffusionHead {
         self.input.forward(x).context("embedding noisy tokens")
     }
 
-    /// Predicted noise and variance.
+    /// Predicts noise and variance.
     ///
     /// # Shapes
-    /// `x` (from [`DiffusionHead::embed_tokens`]), `timesteps` and `conditions` (the embeddings): `[rows, width]`;
+    /// `x` (from [`DiffusionHead::embed_tokens`]), `timesteps` and `conditions` (embeddings): `[rows, width]`;
     /// returns: `[rows, 2 * channels]`, first the noise, then the position of the log-variance between its bounds.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl DiffusionHead {
         self.trace(x, timesteps, conditions, |_| ())
     }
 
-    /// As [`DiffusionHead::predict`], showing what leaves each block to `look`.
+    /// Like [`DiffusionHead::predict`], and passes the output of each block to `look`.
     ///
     /// # Errors
     /// A wrong shape, or a failure of the device.
@@ -198,11 +198,11 @@ impl DiffusionHead {
     }
 }
 
-/// Frequencies that the reference has one unit in the last place above the nearest f32: its exponential, that of `PyTorch`
-/// on the CPU, does not always give the nearest. At timestep 999 this shows as 3e-5 in the embedding.
+/// Frequencies that are one unit in the last place above the nearest f32 in the reference, because the exponential of
+/// `PyTorch` on the CPU is not always correctly rounded. At timestep 999 the effect on the embedding is 3e-5.
 const ROUNDED_UP: [usize; 2] = [13, 44];
 
-/// The sinusoidal embedding of a timestep: cosines of 128 frequencies, then sines, as f32 arithmetic gives them.
+/// Returns the sinusoidal embedding of a timestep: cosines of 128 frequencies, then sines, in f32 arithmetic.
 ///
 /// # Shapes
 /// returns: `[256]`.

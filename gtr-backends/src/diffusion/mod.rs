@@ -1,4 +1,4 @@
-//! The diffusion head: a small network that draws the value of each token by its own denoising chain, given the
+//! The diffusion head: a small network that samples the value of each token in a denoising chain, given the
 //! conditioning vector of the token.
 
 mod chain;

@@ -1,14 +1,14 @@
-//! The noise process and the coefficients of each step back through it.
+//! The noise process and the coefficients of its reverse steps.
 
 use candle_core::Tensor;
 use gtr_core::{DiffusionSteps, Timesteps};
 
-/// Steps of the process that the models were trained on.
+/// Number of timesteps of the process that the models were trained on.
 const STEPS: usize = DiffusionSteps::MAX as usize;
 
-/// A denoising process over some of the 1000 timesteps, all coefficients in f64.
+/// A denoising process over a subset of the 1000 timesteps, with coefficients in f64.
 ///
-/// Every list has one element per kept timestep, ascending: the last is where sampling starts.
+/// Each list has one element per kept timestep, in ascending order. Sampling starts at the last.
 ///
 /// # Examples
 /// ```
@@ -25,13 +25,13 @@ const STEPS: usize = DiffusionSteps::MAX as usize;
 /// LTH14/mar, `diffusion/gaussian_diffusion.py` and `diffusion/respace.py`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Process {
-    /// The kept timesteps of the original process: what the network is told.
+    /// Kept timesteps of the original process, which are the inputs of the network.
     pub timesteps: Vec<u32>,
     /// Variance added by each step, derived from the cumulative products.
     pub betas: Vec<f64>,
-    /// Share of the clean value's variance that is left.
+    /// Cumulative product of alphas: the remaining share of the variance of the clean value.
     pub alphas_cumprod: Vec<f64>,
-    /// The same before the step; 1 at the first.
+    /// Cumulative product of the previous kept timestep; 1 at the first.
     pub alphas_cumprod_prev: Vec<f64>,
     /// Factor of x in the estimate of the clean value.
     pub sqrt_recip_alphas_cumprod: Vec<f64>,
@@ -39,9 +39,10 @@ pub struct Process {
     pub sqrt_recipm1_alphas_cumprod: Vec<f64>,
     /// Variance of the posterior; 0 at the first timestep.
     pub posterior_variance: Vec<f64>,
-    /// Its logarithm, the first replaced by the second; empty for a single timestep, where it is never used.
+    /// Logarithm of the posterior variance, with the first value replaced by the second. Empty for a single timestep,
+    /// where it is not used.
     pub posterior_log_variance_clipped: Vec<f64>,
-    /// The largest log-variance that the network can choose.
+    /// Upper bound of the log-variance that the network predicts.
     pub log_betas: Vec<f64>,
     /// Factor of the clean value in the posterior mean.
     pub posterior_mean_coef1: Vec<f64>,
@@ -50,7 +51,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// The process that keeps `timesteps` only: its betas follow from the cumulative products at these.
+    /// Creates the process of these timesteps. Its betas follow from the cumulative products at the timesteps.
     pub fn new(timesteps: &Timesteps) -> Self {
         let original = cosine_products();
         let mut previous = 1.0;
@@ -91,15 +92,15 @@ impl Process {
         }
     }
 
-    /// Number of kept timesteps, which is the number of evaluations of the network.
+    /// Number of kept timesteps, which equals the number of evaluations of the network.
     pub fn evaluations(&self) -> usize {
         self.timesteps.len()
     }
 
-    /// What evaluation `evaluation` needs, counted from 0 at the highest timestep.
+    /// Returns the coefficients of an evaluation, counted from 0 at the highest timestep.
     ///
     /// # Panics
-    /// If there are fewer evaluations.
+    /// If `evaluation` is out of range.
     #[expect(clippy::cast_possible_truncation, reason = "computed in f64, used in f32")]
     pub fn coefficients(&self, evaluation: usize) -> Coefficients {
         let index = self.evaluations() - 1 - evaluation;
@@ -115,29 +116,30 @@ impl Process {
     }
 }
 
-/// One step back: f32 copies of the coefficients of one timestep.
+/// Coefficients of one reverse step, in f32.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coefficients {
-    /// What the network is told.
+    /// Timestep, the input of the network.
     pub timestep: u32,
     /// Factor of x in the estimate of the clean value.
     pub x0_from_x: f32,
-    /// Factor of the noise, which is taken away.
+    /// Factor of the predicted noise, which is subtracted.
     pub x0_from_noise: f32,
     /// Factor of the clean value in the mean.
     pub mean_from_x0: f32,
     /// Factor of x in the mean.
     pub mean_from_x: f32,
-    /// The smallest and the largest log-variance of the noise to add; `None` at the last evaluation, which adds none.
+    /// Lower and upper bound of the log-variance of the added noise; `None` at the last evaluation, which adds no
+    /// noise.
     pub log_variance: Option<(f32, f32)>,
 }
 
 impl Coefficients {
-    /// Takes the values `x` of a token one step back, in place.
+    /// Takes one reverse step of the values `x` of a token, in place.
     ///
     /// # Shapes
-    /// All slices have one element a channel: the predicted noise, the predicted position `v` of the log-variance between
-    /// its bounds (-1 to 1, not cut), and the noise to add, which is not looked at where none is added.
+    /// All slices have one element per channel: the predicted noise, the predicted position `v` of the log-variance
+    /// between its bounds (-1 to 1, not clamped), and the noise to add, which is ignored at the last evaluation.
     pub fn step(&self, x: &mut [f32], predicted: &[f32], v: &[f32], noise: &[f32], temperature: f32) {
         for (index, x) in x.iter_mut().enumerate() {
             let x0 = self.x0_from_x * *x - self.x0_from_noise * predicted[index];
@@ -154,21 +156,22 @@ impl Coefficients {
     }
 }
 
-/// Columns of coefficients of a step, as [`step_rows`] reads them.
+/// Coefficients of a step as the columns that [`step_rows`] reads.
 pub(super) const COLUMNS: usize = 6;
 
 impl Coefficients {
-    /// The factors, and the least and the largest log-variance, where noise is added.
+    /// Returns the factors and the bounds of the log-variance, which are 0 if no noise is added.
     pub(super) fn columns(&self) -> [f32; COLUMNS] {
         let (least, most) = self.log_variance.unwrap_or_default();
         [self.x0_from_x, self.x0_from_noise, self.mean_from_x0, self.mean_from_x, least, most]
     }
 }
 
-/// As [`Coefficients::step`], of all rows at once, where they lie; `coefficients` has a row of [`Coefficients::columns`] for each.
+/// Like [`Coefficients::step`], for all rows at once on their device. `coefficients` has a row of
+/// [`Coefficients::columns`] per row.
 ///
 /// # Shapes
-/// `coefficients`: `[rows, 6]`, all others: `[rows, channels]`; without `noise` none is added.
+/// `coefficients`: `[rows, 6]`, all others: `[rows, channels]`; `noise` is `None` at the last evaluation.
 pub(super) fn step_rows(
     coefficients: &Tensor,
     x: &Tensor,
@@ -194,7 +197,7 @@ fn products(betas: &[f64]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// Cumulative products of the cosine process; its last betas are cut at 0.999.
+/// Cumulative products of the cosine process. Betas are clamped to at most 0.999.
 #[expect(clippy::cast_precision_loss, reason = "at most 1000")]
 fn cosine_products() -> Vec<f64> {
     let alpha_bar = |step: usize| {

@@ -1,4 +1,4 @@
-//! Draws token values: the denoising chains of many rows at once.
+//! Sampling of token values: denoising chains of many rows at once.
 
 use candle_core::Tensor;
 use gtr_core::{Denoise, HeadRow};
@@ -11,16 +11,16 @@ use crate::compute::{check_thread, in_pool};
 use crate::error::Context;
 use crate::layers::index;
 
-/// Draws the value of each row of `request`.
+/// Samples the value of each row of `request`.
 ///
-/// All rows end together: one that walks fewer timesteps than others joins them later. So a step costs as many
-/// evaluations one after another as its longest row has. A row gets the same bits as it would without the others.
+/// All rows end at the same time; rows with fewer timesteps start later. The number of sequential evaluations is that
+/// of the longest row. The bits of a row do not depend on the other rows.
 ///
 /// # Shapes
-/// `conditions`: one row a row of `request`; returns: `[rows, channels]`.
+/// `conditions`: one row per row of `request`; returns: `[rows, channels]`.
 ///
 /// # Errors
-/// [`BackendError::Request`] if conditions and rows do not fit each other, or a failure of the device.
+/// [`BackendError::Request`] if conditions and rows do not match, or a failure of the device.
 ///
 /// # Source
 /// LTH14/mar: `p_sample_loop` of `gaussian_diffusion.py`, `forward_with_cfg` of `diffloss.py`.
@@ -39,19 +39,21 @@ fn check(conditions: &Conditions, request: &Denoise<'_>) -> Result<(), BackendEr
     let vectors = [Some(&conditions.conditional), conditions.unconditional.as_ref()];
     if let Some(found) = vectors.into_iter().flatten().find(|vectors| vectors.dims().first() != Some(&count)) {
         let found = found.dims();
-        return Err(BackendError::Request(format!("{count} rows cannot be drawn from conditions of shape {found:?}")));
+        return Err(BackendError::Request(format!("expected conditions of {count} rows, found the shape {found:?}")));
     }
     match request.rows.iter().find(|row| row.group >= request.timesteps.len()) {
-        Some(HeadRow { group, .. }) => Err(BackendError::Request(format!("there are no timesteps of group {group}"))),
-        None if count == 0 => Err(BackendError::Request("there is no row to draw".into())),
+        Some(HeadRow { group, .. }) => {
+            Err(BackendError::Request(format!("the request has no timesteps of group {group}")))
+        }
+        None if count == 0 => Err(BackendError::Request("expected at least one row".into())),
         None => Ok(()),
     }
 }
 
-/// Draws all chains at once, in the memory of the device.
+/// Samples all chains in the memory of the device.
 fn resident(chains: &Chains<'_>) -> Result<Tensor, BackendError> {
     let drawn = Resident::new(chains)?.run()?;
-    // Back into the order of the rows.
+    // Restores the order of the rows.
     let mut places = vec![0; chains.list.len()];
     for (place, chain) in chains.list.iter().enumerate() {
         places[chain.row] = place;
@@ -61,10 +63,10 @@ fn resident(chains: &Chains<'_>) -> Result<Tensor, BackendError> {
         .context("ordering rows")
 }
 
-/// The walk of chains in the memory of the CPU.
+/// Chains in the memory of the CPU.
 struct HeadRun<'a> {
     chains: &'a Chains<'a>,
-    /// The values so far, `[rows, channels]`.
+    /// Current values, `[rows, channels]`.
     x: Vec<f32>,
 }
 
@@ -78,7 +80,7 @@ impl<'a> HeadRun<'a> {
         Self { chains, x }
     }
 
-    /// The values that the chains end with, in the order of the rows: `[rows, channels]`.
+    /// Runs the chains and returns their final values in the order of the rows: `[rows, channels]`.
     fn run(mut self) -> Result<Tensor, BackendError> {
         let mut joined: Option<(usize, Tensor)> = None;
         for left in (1..=self.chains.longest()).rev() {
@@ -99,7 +101,7 @@ impl<'a> HeadRun<'a> {
             .context("moving token values to the device")
     }
 
-    /// One evaluation of the first `active` rows, `left` before their ends (the last has 1 left).
+    /// Evaluates the network for the first `active` rows, with `left` evaluations left (1 for the last).
     fn evaluate(&mut self, left: usize, active: usize, conditions: &Tensor) -> Result<(), BackendError> {
         let Self { chains, x } = self;
         let channels = chains.channels();
@@ -109,7 +111,7 @@ impl<'a> HeadRun<'a> {
         let tokens = tokens.context("moving noisy tokens to the device")?;
         let out = chains.predict(&tokens, chains.head.embed_timesteps(&timesteps)?, conditions)?;
         let out: Vec<f32> =
-            out.flatten_all().and_then(|out| out.to_vec1()).context("reading what the diffusion head predicts")?;
+            out.flatten_all().and_then(|out| out.to_vec1()).context("reading the prediction of the diffusion head")?;
         let (mut predicted, mut noise) = (vec![0.0; channels], vec![0.0; channels]);
         for (index, (chain, step)) in chains.list.iter().zip(steps).enumerate() {
             let (conditional, v) = out[index * 2 * channels..][..2 * channels].split_at(channels);
@@ -137,9 +139,9 @@ mod tests {
 
     use super::*;
 
-    /// The path for devices, run on the CPU, where both can be.
+    /// Runs the path for devices on the CPU and compares it with the path for the CPU.
     #[test]
-    fn both_paths_draw_the_same() {
+    fn both_paths_agree() {
         let generator = crate::open_mar("digits", &crate::Files::default(), &Device::Cpu).unwrap();
         let head = generator.model().head();
         let timesteps = [6, 1, 9]

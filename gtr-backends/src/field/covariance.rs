@@ -22,8 +22,8 @@ const MOST: usize = 1 << 14;
 pub enum Form {
     /// One value for each pair of token values, shrunk by [`oas`].
     Full,
-    /// The average over all pairs of tokens with the same displacement. It has far fewer values, for few images or a small
-    /// file. The sum over the pairs is divided by the number of all tokens, so a displacement (r, c) has weight
+    /// The average over all pairs of tokens with the same displacement. It has far fewer values, for few images or a
+    /// small file. The sum over the pairs is divided by the number of all tokens, so a displacement (r, c) has weight
     /// (1 - r/height)(1 - c/width). This taper keeps the covariance positive definite, as for time series.
     Averaged,
 }
@@ -48,8 +48,8 @@ impl fmt::Display for Form {
 }
 
 impl Samples {
-    /// Estimates the field of the samples from their covariance within classes, and records its provenance. `nugget` (0 to 1)
-    /// is the share of the mean variance that is independent noise of each value.
+    /// Estimates the field of the samples from their covariance within classes, and records its provenance. `nugget` (0
+    /// to 1) is the share of the mean variance that is independent noise of each value.
     ///
     /// # Errors
     /// [`BackendError::Request`] if no class has two images or if there are too many values for a full covariance,
@@ -95,7 +95,7 @@ impl Samples {
                 }
                 for at in 0..self.channels() {
                     averaged[middle + at * (self.channels() + 1)] +=
-                        nugget * trace / gtr_core::cost::float(self.channels());
+                        nugget * trace / crate::counts::float(self.channels());
                 }
                 Numbers::Averaged(averaged)
             }
@@ -108,7 +108,7 @@ impl Samples {
         let (height, width, channels) = (self.grid().height() as usize, self.grid().width() as usize, self.channels());
         let (rows, columns) = (2 * height - 1, 2 * width - 1);
         let block = channels * channels;
-        let scale = 1.0 / gtr_core::cost::float(freedom * self.grid().tokens());
+        let scale = 1.0 / crate::counts::float(freedom * self.grid().tokens());
         // The other half is the mirror image.
         let half = rows * columns / 2;
         let later: Vec<Vec<f64>> = (half..rows * columns)
@@ -168,7 +168,7 @@ fn full(values: &[f32], dimensions: usize, freedom: usize) -> Vec<f64> {
         let samples = DMatrix::from_iterator(dimensions, columns, pictures.iter().map(|value| f64::from(*value)));
         sum.gemm(1.0, &samples, &samples.transpose(), 1.0);
     }
-    sum /= gtr_core::cost::float(freedom);
+    sum /= crate::counts::float(freedom);
     sum.fill_lower_triangle_with_upper_triangle();
     sum.as_slice().to_vec()
 }
@@ -189,7 +189,7 @@ fn mix(covariance: &mut [f64], dimensions: usize, share: f64) {
         *number *= 1.0 - share;
     }
     for at in 0..dimensions {
-        covariance[at * dimensions + at] += share * trace / gtr_core::cost::float(dimensions);
+        covariance[at * dimensions + at] += share * trace / crate::counts::float(dimensions);
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) enum Numbers {
     Averaged(Vec<f64>),
 }
 
-/// A measured field as stored in a file: safetensors with one tensor, `covariance` or `displacements`, in f32 or f16, and
-/// the provenance as metadata.
+/// A measured field as stored in a file: safetensors with one tensor, `covariance` or `displacements`, in f32 or f16,
+/// and the provenance as metadata.
 ///
 /// # Shapes
 /// - `covariance`: `[tokens * channels, tokens * channels]`; the channels of a token are contiguous.
@@ -76,8 +76,8 @@ impl FieldFile {
         Ok(Self { grid, channels, numbers, half: false, provenance })
     }
 
-    /// Rounds the values to f16. This halves the file and changes each value by up to 0.05 %. The field needs a nugget to
-    /// stay positive definite.
+    /// Rounds the values to f16. This halves the file and changes each value by up to 0.05 %. The field needs a nugget
+    /// to stay positive definite.
     #[must_use]
     pub fn halved(mut self) -> Self {
         let (Numbers::Full(values) | Numbers::Averaged(values)) = &mut self.numbers;
@@ -150,7 +150,7 @@ impl FieldFile {
         provenance.remove("form");
         let mut number = |name: &str| {
             let text = provenance.remove(name).unwrap_or_default();
-            text.parse::<u32>().map_err(|_| wrong(format!("expected a whole number as {name} in its metadata")))
+            text.parse::<u32>().map_err(|_| wrong(format!("expected an integer as {name} in its metadata")))
         };
         let [height, width, channels] = [number("height")?, number("width")?, number("channels")?];
         let grid = Grid::new(height, width).map_err(|error| wrong(error.to_string()))?;
@@ -170,7 +170,7 @@ impl FieldFile {
         };
         let found = checkpoint.info(name).map(|info| info.shape.clone()).unwrap_or_default();
         if found != *shape {
-            return Err(wrong(format!("tensor `{name}` is {found:?}, it should be {shape:?}")));
+            return Err(wrong(format!("tensor `{name}` has the shape {found:?}, expected {shape:?}")));
         }
         let values = checkpoint.read_f64(name)?;
         let numbers = if *name == "covariance" { Numbers::Full(values) } else { Numbers::Averaged(values) };
@@ -220,8 +220,8 @@ impl FieldFile {
     /// Returns the field for the computation of losses, with `name` as its name.
     ///
     /// # Errors
-    /// [`BackendError::Field`] if the values are not a covariance, or if there are more than [`gtr_core::loss::LARGEST`]
-    /// values per image.
+    /// [`BackendError::Field`] if the values are not a covariance, or if there are more than
+    /// [`gtr_core::loss::LARGEST`] values per image.
     pub fn measured(&self, name: &str) -> Result<Measured, BackendError> {
         let wrong = |reason: String| BackendError::Field { file: name.to_owned(), reason };
         let side = self.grid.tokens() * self.channels;
@@ -309,9 +309,9 @@ mod tests {
             changed("gtr-field", "gtr-fjeld")
                 .contains("expected format `gtr-field` in its metadata, found `gtr-fjeld`")
         );
-        assert!(changed(r#""height":"1""#, r#""height":"9""#).contains("it should be [18, 18]"));
-        assert!(changed(r#""width":"2""#, r#""width":"x""#).contains("a whole number as width"));
-        assert!(changed(r#""channels":"1""#, r#""channels":"0""#).contains("1 to 4096 numbers"));
+        assert!(changed(r#""height":"1""#, r#""height":"9""#).contains("expected [18, 18]"));
+        assert!(changed(r#""width":"2""#, r#""width":"x""#).contains("an integer as width"));
+        assert!(changed(r#""channels":"1""#, r#""channels":"0""#).contains("1 to 4096 values"));
         assert!(changed(r#""covariance":"#, r#""covarianze":"#).contains("neither a tensor"));
         assert!(FieldFile::from_bytes("x", good[..good.len() - 1].to_vec()).is_err());
     }

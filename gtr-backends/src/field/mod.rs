@@ -8,7 +8,7 @@
 //! | `covariance.rs` | estimates the covariance of samples: full, or averaged over displacements |
 //! | `shrinkage.rs` | shrinkage of a covariance that is estimated from few images |
 //! | `file.rs` | file format of fields, with provenance |
-//! | `own.rs` | the field that is distributed with a model |
+//! | `of_model.rs` | the field that is distributed with a model |
 
 mod covariance;
 mod file;

@@ -8,8 +8,8 @@ use super::{FILE, FieldFile};
 use crate::BackendError;
 use crate::models::embedded;
 
-/// Returns the field of a model by name or path: a built-in field, or `field.safetensors` in the model's folder. The field
-/// has the name of the model. Returns `None` if the model has no field.
+/// Returns the field of a model by name or path: a built-in field, or `field.safetensors` in the model's folder. The
+/// field has the name of the model. Returns `None` if the model has no field.
 ///
 /// # Errors
 /// Those of [`FieldFile::read`] and [`FieldFile::measured`].

@@ -6,8 +6,8 @@ use super::Samples;
 use crate::BackendError;
 
 impl Samples {
-    /// Projects each token onto the leading principal components. Returns the projected samples, and the share (0 to 1) of
-    /// the variance within classes that the components explain. A loss on the result ignores all other components.
+    /// Projects each token onto the leading principal components. Returns the projected samples, and the share (0 to 1)
+    /// of the variance within classes that the components explain. A loss on the result ignores all other components.
     ///
     /// # Errors
     /// [`BackendError::Request`] if `components` is 0 or exceeds the number of channels, or if no class has two images.

@@ -9,7 +9,8 @@ use crate::BackendError;
 /// Largest number of values in memory: 2 GiB.
 const MOST: usize = 1 << 29;
 
-/// Token values of images with their classes. Statistics are computed within classes: the mean of the class is subtracted.
+/// Token values of images with their classes. Statistics are computed within classes: the mean of the class is
+/// subtracted.
 ///
 /// # Examples
 /// ```
@@ -40,7 +41,8 @@ impl Samples {
     /// Adds the token values of an image, `[tokens, channels]`, and its class if it is known.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a wrong number of values, a value that is not finite, or more than 2^29 values in all.
+    /// [`BackendError::Request`] for a wrong number of values, a value that is not finite, or more than 2^29 values in
+    /// all.
     pub fn add(&mut self, values: &[f32], label: Option<u32>) -> Result<(), BackendError> {
         let wrong = |reason: String| Err(BackendError::Request(reason));
         if values.len() != self.dimensions() {

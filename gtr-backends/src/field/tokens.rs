@@ -11,8 +11,8 @@ use crate::latent::{LatentImage, PixelFormat, TokenLayout};
 use crate::vae::{KlEncoder, LatentScale, latents, open_diffusers, open_encoder};
 use crate::{BackendError, Picture};
 
-/// Converts images to the token values that a model generates. It uses the configuration of the model and the encoder of
-/// its autoencoder, not the weights of the model.
+/// Converts images to the token values that a model generates. It uses the configuration of the model and the encoder
+/// of its autoencoder, not the weights of the model.
 ///
 /// # Examples
 /// ```
@@ -38,8 +38,8 @@ impl PictureTokens {
     /// encoder.
     ///
     /// # Errors
-    /// Those of [`spec`](fn@crate::spec); [`BackendError::NoEncoder`] if the autoencoder is missing; otherwise the errors of
-    /// reading the autoencoder.
+    /// Those of [`spec`](fn@crate::spec); [`BackendError::NoEncoder`] if the autoencoder is missing; otherwise the
+    /// errors of reading the autoencoder.
     pub fn open(model: &str, vae: Option<&Path>, device: &Device) -> Result<Self, BackendError> {
         Self::open_in(&Families::builtin(), model, vae, device)
     }

@@ -30,8 +30,8 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// Applies `measure` to each resample. Its argument holds the number of times that each of the `images` images is drawn.
-    /// Resampling is stratified: each group keeps its size. An image in no group is never drawn.
+    /// Applies `measure` to each resample. Its argument holds the number of times that each of the `images` images is
+    /// drawn. Resampling is stratified: each group keeps its size. An image in no group is never drawn.
     ///
     /// The resamples depend only on the seed and the groups, so measurements of images in the same groups are paired.
     pub fn draw<T: Send>(&self, groups: &[Vec<usize>], images: usize, measure: impl Fn(&[u32]) -> T + Sync) -> Vec<T> {

@@ -7,12 +7,12 @@ use crate::BackendError;
 
 /// Fréchet distance from fixed moments.
 ///
-/// The squared distance between normal distributions with these moments:
-/// `|m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1^1/2 C2 C1^1/2)^1/2`. Eigenvalues that are negative due to rounding count as 0.
+/// The squared distance between normal distributions with these moments: `|m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1^1/2 C2
+/// C1^1/2)^1/2`. Eigenvalues that are negative due to rounding count as 0.
 ///
 /// # Source
-/// Dowson and Landau, The Fréchet distance between multivariate normal distributions (1982); as a score of images, Heusel et
-/// al., arXiv 1706.08500.
+/// Dowson and Landau, The Fréchet distance between multivariate normal distributions (1982); as a score of images,
+/// Heusel et al., arXiv 1706.08500.
 ///
 /// # Examples
 /// ```

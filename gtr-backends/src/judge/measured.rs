@@ -56,9 +56,10 @@ impl Measured {
 
     /// 95 % confidence interval: the percentile interval of the resamples, shifted so that their mean is the value.
     ///
-    /// A resample has fewer distinct images than the set, and a Fréchet distance grows with fewer images. The resamples are
-    /// therefore biased upwards, and their percentile interval may not contain the value. The shifted interval describes the
-    /// variation between sets of the same number of images. It does not remove the bias of a finite number of images.
+    /// A resample has fewer distinct images than the set, and a Fréchet distance grows with fewer images. The resamples
+    /// are therefore biased upwards, and their percentile interval may not contain the value. The shifted interval
+    /// describes the variation between sets of the same number of images. It does not remove the bias of a finite
+    /// number of images.
     pub fn interval(&self) -> Interval {
         let mut sorted = self.resamples.clone();
         sorted.sort_by(f64::total_cmp);

@@ -36,5 +36,6 @@ pub use self::rank::{spearman, spearman_interval};
 pub use self::reference::Reference;
 pub use self::scores::Scores;
 
-/// Which images are drawn when scores are measured anew; the image is the number of the draw, the place the group.
+/// Purpose of random numbers for bootstrap resamples: the image index is the number of the resample, the position the
+/// group.
 const RESAMPLING: StreamPurpose = StreamPurpose::Other(0);

@@ -24,8 +24,8 @@ impl Moments {
     /// Creates moments from a mean `[width]` and a covariance `[width, width]`, row-major.
     ///
     /// # Errors
-    /// [`BackendError::Request`] if the covariance is not symmetric or its size does not match the mean, or if a value is
-    /// not finite.
+    /// [`BackendError::Request`] if the covariance is not symmetric or its size does not match the mean, or if a value
+    /// is not finite.
     pub fn new(mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self, BackendError> {
         let wrong = |reason: &str| Err(BackendError::Request(format!("invalid mean and covariance: {reason}")));
         let width = mean.len();

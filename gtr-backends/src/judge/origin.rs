@@ -25,8 +25,8 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Finds the judge of a model: the folder `judge` next to its `config.json`, or the judge of the digits model if there is
-    /// none. A model of the repository always has its own judge.
+    /// Finds the judge of a model: the folder `judge` next to its `config.json`, or the judge of the digits model if
+    /// there is none. A model of the repository always has its own judge.
     ///
     /// # Errors
     /// [`BackendError::UnknownModel`] if it is neither a name nor a path.

@@ -4,8 +4,8 @@ use gtr_core::{ImageIndex, Seed, Stream};
 
 use super::{Interval, Measured, RESAMPLING};
 
-/// Spearman's rank correlation: 1 for the same order, -1 for the opposite order. Ties get their mean rank. Returns NaN for
-/// fewer than two values, or if all values of a list are equal.
+/// Spearman's rank correlation: 1 for the same order, -1 for the opposite order. Ties get their mean rank. Returns NaN
+/// for fewer than two values, or if all values of a list are equal.
 ///
 /// # Panics
 /// If the lists have different lengths.
@@ -25,9 +25,10 @@ pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
 
-/// 95 % bootstrap confidence interval of the rank correlation of predicted and measured values. Each resample draws pairs
-/// with replacement and takes the measured values from one resample of their images. The interval thus covers both the
-/// choice of pairs and the uncertainty of each measurement. There is one resample per resample of the measured values.
+/// 95 % bootstrap confidence interval of the rank correlation of predicted and measured values. Each resample draws
+/// pairs with replacement and takes the measured values from one resample of their images. The interval thus covers
+/// both the choice of pairs and the uncertainty of each measurement. There is one resample per resample of the measured
+/// values.
 ///
 /// # Panics
 /// If the lists have different lengths.

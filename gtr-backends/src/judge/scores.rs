@@ -33,12 +33,12 @@ impl Scores {
     /// Computes the metrics of images with their requested classes, if known.
     ///
     /// If the classes are known, the bootstrap is stratified by class, because the number of images per class is fixed.
-    /// Scores of the same number of images with the same classes in the same order are paired: see [`Measured::minus`]. If no
-    /// class has two images, the intervals of distance and inception score are infinite.
+    /// Scores of the same number of images with the same classes in the same order are paired: see [`Measured::minus`].
+    /// If no class has two images, the intervals of distance and inception score are infinite.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for fewer than two images, if the number of classes is not the number of images, or for
-    /// features that are not finite.
+    /// [`BackendError::Request`] for fewer than two images, if the number of classes is not the number of images, or
+    /// for features that are not finite.
     pub fn of(
         verdicts: &[Classification],
         classes: Option<&[u32]>,
@@ -87,9 +87,9 @@ fn groups(images: usize, classes: Option<&[u32]>) -> Vec<Vec<usize>> {
 
 /// Corrects the variance of bootstrap resamples for the finite sample size.
 ///
-/// The variance of resamples of `n` images is too small by the factor `(n - 1) / n`, because they vary around the sample mean.
-/// For stratified resamples the factor is `(n - groups) / n`. With one image per group all resamples are equal, and none is
-/// kept.
+/// The variance of resamples of `n` images is too small by the factor `(n - 1) / n`, because they vary around the
+/// sample mean. For stratified resamples the factor is `(n - groups) / n`. With one image per group all resamples are
+/// equal, and none is kept.
 fn stretched(drawn: Vec<f64>, images: usize, groups: usize) -> Vec<f64> {
     let free = images.saturating_sub(groups);
     if free == 0 {

@@ -7,8 +7,8 @@ use crate::BackendError;
 use crate::error::Context;
 use crate::layers::concatenate;
 
-/// A batch of partially known images. All images have the same number of known tokens. `P` is the prompt of an image: a class
-/// or a text.
+/// A batch of partially known images. All images have the same number of known tokens. `P` is the prompt of an image: a
+/// class or a text.
 #[derive(Clone, Debug)]
 pub struct Canvas<P> {
     prompts: Vec<Option<P>>,
@@ -39,8 +39,8 @@ impl TokenLayout {
         self.channels * self.patch * self.patch
     }
 
-    /// Converts tokens `[images, tokens, width]` to latent images `[images, latent channels, rows, columns]`. The channels of
-    /// a token are (channel, row in patch, column in patch).
+    /// Converts tokens `[images, tokens, width]` to latent images `[images, latent channels, rows, columns]`. The
+    /// channels of a token are (channel, row in patch, column in patch).
     fn join(self, tokens: &Tensor) -> candle_core::Result<Tensor> {
         let (count, (height, width)) = (tokens.dim(0)?, self.sides());
         let Self { channels, patch, .. } = self;
@@ -70,7 +70,7 @@ impl TokenLayout {
                 "expected latent images of shape {expected:?}, found {found:?}"
             )));
         }
-        let wanted = positions(targets)?;
+        let wanted = positions(targets);
         wanted.iter().try_for_each(|&position| self.check(position))?;
         let choose = || {
             let tokens = self.split(latents)?;
@@ -121,7 +121,7 @@ impl<P> Canvas<P> {
 
     /// Returns true if a token of an image is known.
     pub(crate) fn is_known(&self, picture: usize, token: TokenIndex) -> bool {
-        self.known.get(picture).is_some_and(|known| known.iter().any(|&position| position as usize == token.get()))
+        self.known.get(picture).is_some_and(|known| known.iter().any(|&position| position as usize == token.index()))
     }
 
     /// Returns the known tokens of each image.
@@ -151,7 +151,7 @@ impl<P> Canvas<P> {
             let (found, count) = (targets.images(), self.prompts.len());
             return Err(BackendError::Request(format!("expected targets of {count} images, found {found}")));
         }
-        positions(targets)
+        Ok(positions(targets))
     }
 
     /// Writes the values of the targets, `[images * targets, width of a token]`.
@@ -168,7 +168,7 @@ impl<P> Canvas<P> {
                 "expected values of {per_image} tokens with {width} channels for each of {count} images, found shape {found:?}"
             )));
         }
-        let new = positions(targets)?;
+        let new = positions(targets);
         for (known, new) in self.known.iter().zip(new.chunks_exact(per_image)) {
             let mut all: Vec<u32> = known.iter().chain(new).copied().collect();
             all.sort_unstable();
@@ -245,8 +245,6 @@ impl<P> Canvas<P> {
     }
 }
 
-fn positions(targets: &Targets) -> Result<Vec<u32>, BackendError> {
-    let position = |token: &gtr_core::TokenIndex| u32::try_from(token.get());
-    let positions = targets.rows().iter().map(position).collect::<Result<_, _>>();
-    positions.map_err(|error| BackendError::Request(format!("a token is not on any grid: {error}")))
+fn positions(targets: &Targets) -> Vec<u32> {
+    targets.rows().iter().map(|token| token.get()).collect()
 }

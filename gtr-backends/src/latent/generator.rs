@@ -1,4 +1,4 @@
-//! A backbone as a masked generator.
+//! The generator of all backbones.
 
 use candle_core::Tensor;
 use gtr_core::{
@@ -45,8 +45,8 @@ impl<B: Backbone> LatentGenerator<B> {
         self.pixels.add_encoder(encoder, (self.model.name(), self.model.tokens().channels))
     }
 
-    /// Adds a decoder. `scale` is the scale that the autoencoder states. It is used if the model has no scale of its own; if
-    /// both are missing, the scale of Stable Diffusion 3.5 is used.
+    /// Adds a decoder. `scale` is the scale that the autoencoder states. It is used if the model has no scale of its
+    /// own; if both are missing, the scale of Stable Diffusion 3.5 is used.
     ///
     /// # Errors
     /// [`BackendError::Config`] if the decoder does not fit the latents, or if the tokens are pixels already.
@@ -99,8 +99,8 @@ impl<B: Backbone> LatentGenerator<B> {
     /// Returns the latent images of a canvas, without decoding and scaling.
     ///
     /// # Shapes
-    /// returns: `[images, latent channels, rows, columns]`; the channels of a token are (channel, row in patch, column in
-    /// patch).
+    /// returns: `[images, latent channels, rows, columns]`; the channels of a token are (channel, row in patch, column
+    /// in patch).
     ///
     /// # Errors
     /// [`BackendError::Request`] if tokens are unknown, or a failure of the device.

@@ -50,8 +50,8 @@ pub trait Backbone: Debug + Send {
         Ok(())
     }
 
-    /// Runs encoder and decoder. Returns the conditioning vectors of the targets, with the unconditional half if the canvas is
-    /// guided.
+    /// Runs encoder and decoder. Returns the conditioning vectors of the targets, with the unconditional half if the
+    /// canvas is guided.
     ///
     /// # Errors
     /// A failure of the device.

@@ -97,8 +97,8 @@ impl LightGenConfig {
         })
     }
 
-    /// A named model with the sizes that the checkpoint tells: text, patch and head may differ from the published ones, the
-    /// transformers may not, since they are what the name says.
+    /// Adapts a published configuration to a checkpoint. Text, patch and head may differ from the published ones; the
+    /// transformers may not.
     ///
     /// # Errors
     /// [`BackendError::OtherSize`] if the transformers differ.
@@ -116,17 +116,17 @@ impl LightGenConfig {
         Ok(self)
     }
 
-    /// Reads and checks a `config.json` with the arguments of the published code. `model` names it in messages.
+    /// Reads and checks a `config.json` with the arguments of the published code. `model` is its name in messages.
     ///
     /// # Errors
-    /// [`BackendError::Config`] for a field that is unknown, missing, or out of its range.
+    /// [`BackendError::Config`] for a field that is unknown, missing, or out of range.
     pub fn parse(model: &str, json: &str) -> Result<Self, BackendError> {
         let wrong = |reason: String| BackendError::Config { model: model.to_owned(), reason };
         let raw: Raw = parse_object(json).map_err(wrong)?;
         raw.check(model).map_err(wrong)
     }
 
-    /// The same model on another grid.
+    /// Sets the grid.
     ///
     /// # Errors
     /// [`BackendError::GridTooLarge`] for a grid of more than 65536 tokens.
@@ -137,10 +137,11 @@ impl LightGenConfig {
         Ok(Self { grid, ..self })
     }
 
-    /// The same model for pictures of another size.
+    /// Sets the size of images in pixels.
     ///
     /// # Errors
-    /// [`BackendError::PartTokens`] unless both sides are multiples of the pixels that a token covers (16 in published models).
+    /// [`BackendError::PartTokens`] unless both sides are multiples of the side of a token in pixels (16 in published
+    /// models).
     pub fn with_pixels(self, height: u32, width: u32) -> Result<Self, BackendError> {
         let side = u32::try_from(self.patch * self.stride).unwrap_or(u32::MAX);
         if !height.is_multiple_of(side) || !width.is_multiple_of(side) {
@@ -150,7 +151,7 @@ impl LightGenConfig {
         self.with_grid(grid)
     }
 
-    /// Height and width of a picture in pixels.
+    /// Height and width of an image in pixels.
     pub fn pixels(&self) -> (usize, usize) {
         let side = self.patch * self.stride;
         (self.grid.height() as usize * side, self.grid.width() as usize * side)
@@ -161,7 +162,7 @@ impl LightGenConfig {
         self.grid.tokens()
     }
 
-    /// Channels of a token.
+    /// Number of channels of a token.
     pub fn token_channels(&self) -> usize {
         self.latent().width()
     }
@@ -170,12 +171,12 @@ impl LightGenConfig {
         TokenLayout { grid: self.grid, channels: self.latent_channels, patch: self.patch }
     }
 
-    /// How the latent image becomes pixels: the autoencoder states its scale.
+    /// Conversion of the latent image to pixels. The autoencoder states the scale.
     pub(super) fn pixel_format(&self) -> PixelFormat {
         PixelFormat::Latents { scale: None, stride: self.stride }
     }
 
-    /// What is known of the model without its weights.
+    /// Description of the model without its weights.
     pub(super) fn spec(&self) -> ModelSpec {
         ModelSpec {
             guidance: self.guidance,
@@ -184,7 +185,7 @@ impl LightGenConfig {
         }
     }
 
-    /// The sizes that decide what a plan costs.
+    /// Sizes that determine the cost of a plan.
     pub fn arch(&self) -> ArchSpec {
         ArchSpec {
             token_channels: self.token_channels(),
@@ -269,7 +270,8 @@ impl Raw {
         let (width, heads) = (self.cross_embed_dim, self.cross_num_heads);
         let cross = Stack::checked("cross", width, heads, self.cross_depth, ratio)?;
         for (name, width) in [("encoder_embed_dim", encoder.width), ("decoder_embed_dim", decoder.width)] {
-            // Text aligner and encoder have the same width, and the head takes vectors of the width of the text decoder.
+            // Text aligner and encoder have the same width, and the head takes vectors of the width of the text
+            // decoder.
             fixed(name, Some(&width), &cross.width)?;
         }
         Ok(LightGenConfig {

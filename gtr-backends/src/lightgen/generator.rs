@@ -78,7 +78,7 @@ impl Backbone for LightGenModel {
         let pictures = canvas.prompts().iter().zip(canvas.known()?).zip(wanted);
         let pictures: Vec<_> =
             pictures.map(|((text, known), targets)| Asked { text: text.as_ref(), known, targets }).collect();
-        // On the CPU, images are computed one by one and in parallel.
+        // On the CPU, images are computed separately and in parallel.
         let together = if self.device().is_cpu() { 1 } else { pictures.len().max(1) };
         let groups = pictures.par_chunks(together).map(|group| self.vectors(group, canvas.guided()));
         let (conditional, unconditional): (Vec<_>, Vec<_>) = groups.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -130,7 +130,8 @@ impl LightGenModel {
         self.text(&vectors.context("creating the vectors of a text")?)
     }
 
-    /// Returns conditioning vectors of some images, `[images * targets, width]`: conditional, and unconditional if guided.
+    /// Returns conditioning vectors of some images, `[images * targets, width]`: conditional, and unconditional if
+    /// guided.
     fn vectors(&self, pictures: &[Asked<'_>], guided: bool) -> Result<(Tensor, Option<Tensor>), BackendError> {
         let values: Vec<Tensor> = pictures.iter().filter_map(|asked| asked.known.0.clone()).collect();
         let values = if values.is_empty() { None } else { Some(concatenate(&values).context("joining known tokens")?) };
@@ -139,7 +140,7 @@ impl LightGenModel {
         let encoded = self.encode(&positions, values.as_ref())?;
         let decoded = self.decode(&positions, encoded.as_ref())?;
         let attend = |texts: &[&TextFeatures]| {
-            let vectors = self.attend(&positions, &decoded, texts)?; // (pictures, targets, width)
+            let vectors = self.attend(&positions, &decoded, texts)?; // (images, targets, width)
             vectors.flatten_to(1).context("computing the text decoder")
         };
         let nothing = self.no_text();

@@ -86,8 +86,8 @@ impl LightGenModel {
     /// Loads a model. The checkpoint must have exactly its tensors.
     ///
     /// # Errors
-    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`]; or a
-    /// failure of the device.
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`];
+    /// or a failure of the device.
     pub fn load(
         config: &LightGenConfig,
         checkpoint: Checkpoint,
@@ -223,17 +223,15 @@ impl LightGenModel {
         if found == expected {
             return Ok(());
         }
-        Err(BackendError::Request(format!(
-            "a text of shape {found:?} does not fit the model, which takes {expected:?}"
-        )))
+        Err(BackendError::Request(format!("expected a text of shape {expected:?}, found {found:?}")))
     }
 
-    /// The encoder, over the known tokens only.
+    /// Runs the encoder on the known tokens.
     ///
     /// # Shapes
-    /// - `images`: all with the same number of known tokens, `known`, and as many targets.
-    /// - `tokens`: `[images, known, channels]`, the values of the known tokens; `None` if none is known.
-    /// - returns: `[images, known, encoder width]`; nothing if none is known.
+    /// - `images`: all with the same number `known` of known tokens, and the same number of targets.
+    /// - `tokens`: `[images, known, channels]`, the values of the known tokens; `None` if no token is known.
+    /// - returns: `[images, known, encoder width]`; `None` if no token is known.
     ///
     /// # Errors
     /// [`BackendError::Request`] for images of different lengths, or a failure of the device.
@@ -244,34 +242,35 @@ impl LightGenModel {
                 .map(Some)
                 .context("computing the encoder"),
             None if known == 0 => Ok(None),
-            _ => Err(BackendError::Request(format!("{known} known tokens need as many values"))),
+            _ => Err(BackendError::Request(format!("expected the values of {known} known tokens"))),
         }
     }
 
-    /// The decoder: its output at the targets. It does not depend on the text, so both halves of guidance share it.
+    /// Runs the decoder. Returns its output at the targets, which does not depend on the text and is shared by both
+    /// halves of guidance.
     ///
     /// # Shapes
-    /// `encoded`: what [`LightGenModel::encode`] gave for the same images; returns: `[images, targets, decoder width]`.
+    /// `encoded`: output of [`LightGenModel::encode`] for the same images; returns: `[images, targets, decoder width]`.
     ///
     /// # Errors
     /// [`BackendError::Request`] for images of different lengths, or a failure of the device.
     pub fn decode(&self, images: &[Positions<'_>], encoded: Option<&Tensor>) -> Result<Tensor, BackendError> {
         let known = self.known(images)?;
         if encoded.is_some() != (known > 0) {
-            return Err(BackendError::Request(format!("{known} known tokens need as many encoded rows")));
+            return Err(BackendError::Request(format!("expected the encoder output of {known} known tokens")));
         }
         in_pool(self.device(), || self.decoder_forward(images, encoded, known)).context("computing the decoder")
     }
 
-    /// The decoder that attends to the text: the conditioning vectors of the targets, as the head gets them.
+    /// Runs the text decoder, which attends to the text. Returns the conditioning vectors of the targets for the head.
     ///
     /// # Shapes
-    /// - `decoded`: what [`LightGenModel::decode`] gave for the same images.
-    /// - `texts`: one an image.
+    /// - `decoded`: output of [`LightGenModel::decode`] for the same images.
+    /// - `texts`: one per image.
     /// - returns: `[images, targets, width]`.
     ///
     /// # Errors
-    /// [`BackendError::Request`] if numbers do not fit each other, or a failure of the device.
+    /// [`BackendError::Request`] if the numbers of images and texts differ, or a failure of the device.
     pub fn attend(
         &self,
         images: &[Positions<'_>],
@@ -285,12 +284,16 @@ impl LightGenModel {
         in_pool(self.device(), || self.cross_forward(images, decoded, texts)).context("computing the text decoder")
     }
 
-    /// The number of known tokens, which the images share.
+    /// Checks the images and returns their common number of known tokens.
     fn known(&self, images: &[Positions<'_>]) -> Result<usize, BackendError> {
-        let Some(first) = images.first() else { return Err(BackendError::Request("there is no image".into())) };
+        let Some(first) = images.first() else {
+            return Err(BackendError::Request("expected at least one image".into()));
+        };
         for image in images {
             if (image.known.len(), image.targets.len()) != (first.known.len(), first.targets.len()) {
-                return Err(BackendError::Request("the images of a batch differ in length".into()));
+                return Err(BackendError::Request(
+                    "the images of a batch must have the same numbers of known tokens and targets".into(),
+                ));
             }
             let mut positions = image.known.iter().chain(image.targets);
             positions.try_for_each(|&position| self.config.latent().check(position))?;
@@ -318,7 +321,7 @@ impl LightGenModel {
         known: usize,
     ) -> candle_core::Result<Tensor> {
         let (count, length, width) = (images.len(), self.config.tokens(), self.config.decoder.width);
-        // Every position takes its row of the encoder's output, or the mask token, which comes last.
+        // Each position takes its row of the output of the encoder, or the mask token, which is the last row.
         let mut rows = vec![count * known; count * length];
         for (number, image) in images.iter().enumerate() {
             for (row, &position) in image.known.iter().enumerate() {
@@ -341,7 +344,8 @@ impl LightGenModel {
             .flat_map(|(number, image)| image.targets.iter().map(move |&position| number * length + position as usize));
         let queries = index(asked, &self.device)?;
         for (number, block) in self.decoder.iter().enumerate() {
-            // Only the targets' rows of the last block are looked at: the text decoder's rows do not see each other.
+            // Only the rows of the targets are needed from the last block: rows of the text decoder do not attend to
+            // each other.
             let last = number + 1 == self.decoder.len();
             x = block.forward(&x, count, last.then_some(&queries))?;
         }
@@ -367,7 +371,7 @@ impl LightGenModel {
     }
 }
 
-/// A text `[text length, width]` with what each block looks at in it.
+/// Computes the keys and values of a text `[text length, width]` for each block.
 fn look_at(cross: &[CrossBlock], embedded: Tensor) -> Result<TextFeatures, BackendError> {
     let keys_values = cross.iter().map(|block| block.look_at(&embedded)).collect::<candle_core::Result<_>>();
     Ok(TextFeatures { keys_values: keys_values.context("looking at a text")?, embedded })

@@ -9,9 +9,9 @@ const A: f64 = -0.75;
 
 /// Interpolates a square table of positions to a grid, bicubically.
 ///
-/// A table with the shape of the grid is returned unchanged. Otherwise the reference swaps rows and columns when it resizes
-/// the table, and this function does the same: for grids that are not square, the table is transposed relative to the
-/// tokens.
+/// A table with the shape of the grid is returned unchanged. Otherwise the reference swaps rows and columns when it
+/// resizes the table, and this function does the same: for grids that are not square, the table is transposed relative
+/// to the tokens.
 ///
 /// # Shapes
 /// `table`: `[side * side, width]`; returns: `[tokens, width]`.
@@ -20,8 +20,8 @@ const A: f64 = -0.75;
 /// If the table does not have `side * side` rows of `width`.
 ///
 /// # Source
-/// XianfengWu01/LightGen, `interpolate_pos_encoding`. The kernel is that of PyTorch, with pixel centres at 0.5 and a repeated
-/// border.
+/// XianfengWu01/LightGen, `interpolate_pos_encoding`. The kernel is that of PyTorch, with pixel centres at 0.5 and a
+/// repeated border.
 #[expect(clippy::cast_possible_truncation, reason = "computed in f64, used in f32")]
 pub fn interpolate(table: &[f32], side: usize, width: usize, grid: Grid) -> Vec<f32> {
     assert_eq!(table.len(), side * side * width, "a square table");

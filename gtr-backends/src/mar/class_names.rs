@@ -13,8 +13,8 @@ const CLASSES: usize = 1000;
 const SUGGESTIONS: usize = 3;
 
 impl Class {
-    /// Looks up a class by name, ignoring case; underscores count as spaces. For a model of `ImageNet`, a WordNet id, a unique
-    /// WordNet name, or the comma-separated list of all WordNet names of a class is also accepted.
+    /// Looks up a class by name, ignoring case; underscores count as spaces. For a model of `ImageNet`, a WordNet id, a
+    /// unique WordNet name, or the comma-separated list of all WordNet names of a class is also accepted.
     ///
     /// # Errors
     /// [`BackendError::ClassName`], with similar names, if no class has this name or if the classes have no names.
@@ -41,8 +41,8 @@ impl Class {
         }
     }
 
-    /// Looks up the parts of a comma-separated list of names. A name may itself contain commas: the longest sequence of parts
-    /// that names a class is taken.
+    /// Looks up the parts of a comma-separated list of names. A name may itself contain commas: the longest sequence of
+    /// parts that names a class is taken.
     ///
     /// # Errors
     /// Those of [`Class::named`], for the first part that does not start a class name.

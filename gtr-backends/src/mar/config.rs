@@ -98,8 +98,8 @@ impl MarConfig {
     /// (`img_size`, `vae_stride`, ...). `model` is its name in messages.
     ///
     /// # Errors
-    /// [`BackendError::Config`] for a field that is unknown, missing, or out of range. All fields are bounded, so that a
-    /// malicious file cannot allocate much memory.
+    /// [`BackendError::Config`] for a field that is unknown, missing, or out of range. All fields are bounded, so that
+    /// a malicious file cannot allocate much memory.
     ///
     /// # Examples
     /// ```

@@ -14,7 +14,7 @@ use crate::models::{Found, open_vae};
 use crate::spec::ModelSpec;
 use crate::vae::{DecoderSize, KlDecoder};
 
-/// Models that make images of classes.
+/// The family of MAR models: class-conditional, on one grid.
 #[derive(Clone, Copy, Debug)]
 pub struct Mar;
 
@@ -57,7 +57,7 @@ impl ModelFamily for Mar {
     }
 }
 
-/// Opens a model of classes.
+/// Opens a MAR model.
 pub(crate) fn open(found: &Found, options: &OpenOptions<'_>) -> Result<MarGenerator, BackendError> {
     let (files, compute) = (&options.files, &options.compute);
     let config = config(found)?;

@@ -86,7 +86,7 @@ impl Backbone for MarModel {
         if canvas.guided() {
             sequences.extend(half(false));
         }
-        // On the CPU, sequences are computed one by one and in parallel.
+        // On the CPU, sequences are computed separately and in parallel.
         let together = if self.device().is_cpu() { 1 } else { sequences.len() };
         let groups = sequences.par_chunks(together).map(|group| self.vectors(group)).collect::<Result<Vec<_>, _>>()?;
         let vectors = concatenate(&groups).context("joining conditioning vectors")?;
@@ -112,7 +112,8 @@ impl Backbone for MarModel {
 }
 
 impl MarModel {
-    /// Conditioning vectors of sequences, `[sequences * targets, width]`. Each comes with the values of its known tokens.
+    /// Returns the conditioning vectors of sequences, `[sequences * targets, width]`. Each sequence comes with the
+    /// values of its known tokens.
     fn vectors(&self, sequences: &[(Sequence<'_>, Option<Tensor>)]) -> Result<Tensor, BackendError> {
         let values: Vec<Tensor> = sequences.iter().filter_map(|(_, values)| values.clone()).collect();
         let values = if values.is_empty() { None } else { Some(concatenate(&values).context("joining known tokens")?) };

@@ -56,8 +56,8 @@ impl MarModel {
     /// Loads a model. The checkpoint must have exactly its tensors.
     ///
     /// # Errors
-    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`]; or a
-    /// failure of the device.
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`];
+    /// or a failure of the device.
     pub fn load(config: &MarConfig, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::MAR.expect(&checkpoint)?;
         Weights::load(checkpoint, compute, |weights| Self::build(config, weights))
@@ -122,7 +122,8 @@ impl MarModel {
     /// Runs the decoder. Returns the conditioning vectors of the targets for the head.
     ///
     /// # Shapes
-    /// `encoded`: output of [`MarModel::encode`] for the same sequences; returns: `[sequences, targets, decoder width]`.
+    /// `encoded`: output of [`MarModel::encode`] for the same sequences; returns: `[sequences, targets, decoder
+    /// width]`.
     ///
     /// # Errors
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.

@@ -53,8 +53,8 @@ impl MarConfig {
         })
     }
 
-    /// Adapts a published configuration to a checkpoint. Classes, buffer, grid, patch and head may differ from the published
-    /// ones; the transformers may not.
+    /// Adapts a published configuration to a checkpoint. Classes, buffer, grid, patch and head may differ from the
+    /// published ones; the transformers may not.
     ///
     /// # Errors
     /// [`BackendError::OtherSize`] if the transformers differ, [`BackendError::Config`] for a grid that is not square.

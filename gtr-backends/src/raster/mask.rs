@@ -19,7 +19,7 @@ pub struct Mask {
     pub brightest: u8,
 }
 
-/// How the pixels of a mask select what to generate.
+/// Interpretation of the pixels of a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskSource {
     /// By colour: white is generated, black is kept. The opacity is constant.
@@ -35,8 +35,8 @@ pub enum MaskSource {
 impl Raster {
     /// Interprets the image as a mask. A token is generated if at least one pixel of its cell is selected.
     ///
-    /// White is generated, black is kept. If the image has only one colour, the opacity decides: opaque pixels of a bright
-    /// colour are generated, or transparent pixels of a dark colour.
+    /// White is generated, black is kept. If the image has only one colour, the opacity decides: opaque pixels of a
+    /// bright colour are generated, or transparent pixels of a dark colour.
     ///
     /// # Errors
     /// [`BackendError::Image`] unless the sides of the image are multiples of the sides of the grid.
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn tokens(mask: &Mask) -> Vec<usize> {
-        mask.tokens.iter().map(TokenIndex::get).collect()
+        mask.tokens.iter().map(TokenIndex::index).collect()
     }
 
     #[test]

@@ -104,12 +104,12 @@ impl Raster {
         self.height
     }
 
-    /// Samples of a pixel: 1 (grey), 2 (grey, opacity), 3 (red, green, blue) or 4 (with opacity).
+    /// Number of samples of a pixel: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
     pub fn channels(&self) -> usize {
         self.stride
     }
 
-    /// The samples, 8 bits each: row by row, those of a pixel side by side.
+    /// Samples of 8 bits, row-major, with interleaved channels.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -130,8 +130,8 @@ impl Raster {
     /// `[height, width, channels]`, as for [`Picture::new`].
     ///
     /// # Errors
-    /// [`BackendError::Image`] unless the image has that size or a whole multiple of it; [`BackendError::Request`] if the
-    /// number of channels is not 1 or 3.
+    /// [`BackendError::Image`] unless the image has that size or a whole multiple of it; [`BackendError::Request`] if
+    /// the number of channels is not 1 or 3.
     pub fn picture(&self, [height, width, channels]: [usize; 3]) -> Result<Picture, BackendError> {
         let times = self.height.checked_div(height).unwrap_or(0);
         if times == 0 || (self.height, self.width) != (times * height, times * width) {

@@ -1,4 +1,4 @@
-//! A tokenizer and T5, from a folder.
+//! The text encoder: a tokenizer and T5.
 
 use std::path::{Path, PathBuf};
 
@@ -10,16 +10,16 @@ use crate::bounded_read::{read_bounded, read_text};
 use crate::checkpoint::{Checkpoint, Section};
 use crate::{BackendError, Compute};
 
-/// A tokenizer larger than this is refused before it is read; those of published models have a few megabytes.
+/// Largest tokenizer file in bytes. Those of published models have a few megabytes.
 const LARGEST_TOKENIZER: u64 = 128 << 20;
-/// More characters than this are no prompt.
+/// Largest prompt in bytes.
 const LONGEST_PROMPT: usize = 1 << 20;
 
-/// A text encoder: a T5 with its tokenizer.
+/// A text encoder: a T5 encoder with its tokenizer.
 #[derive(Debug)]
 pub struct TextEncoder {
     tokenizer: Tokenizer,
-    /// The same, cutting at the length before the end mark is added. Not every tokenizer tells whether it has cut.
+    /// The same tokenizer, with truncation before the end token is added. Not every tokenizer reports truncation.
     cutting: Tokenizer,
     model: T5Encoder,
     section: Section,
@@ -29,23 +29,23 @@ pub struct TextEncoder {
 /// An encoded prompt.
 #[derive(Clone, Debug)]
 pub struct Prompt {
-    /// The last hidden state of the text encoder, that of padding included: `[length, width]`.
+    /// Last hidden state of the text encoder, including padding: `[length, width]`.
     pub vectors: Tensor,
-    /// Tokens of the prompt that were encoded, the end mark included.
+    /// Number of encoded tokens, including the end token.
     pub tokens: usize,
-    /// Whether the prompt was too long, so that its end was cut off.
+    /// True if the prompt was too long and was truncated.
     pub cut: bool,
 }
 
 impl TextEncoder {
     /// Opens the text encoder in `folder`, which has the layout of Hugging Face: `config.json`, `tokenizer.json`, and
-    /// `model.safetensors` or `pytorch_model.bin`, or an index of several such files (`model.safetensors.index.json`) of which
-    /// those of the encoder are there. Prompts are made `length` tokens long. With `random`, a folder without weights gets
-    /// some from that seed.
+    /// `model.safetensors` or `pytorch_model.bin`, or an index of several such files (`model.safetensors.index.json`),
+    /// of which at least those of the encoder exist. Prompts are padded or truncated to `length` tokens. With `random`,
+    /// a folder without weights gets random weights of this seed.
     ///
     /// # Errors
-    /// [`BackendError::Read`] for a file that is missing, [`BackendError::Config`] for one that is not what it should be, or
-    /// what is wrong with the weights.
+    /// [`BackendError::Read`] for a missing file; [`BackendError::Config`] for an invalid file;
+    /// otherwise an error of the weights.
     pub fn open(
         folder: &Path,
         length: usize,
@@ -80,26 +80,30 @@ impl TextEncoder {
         self.model.config().width
     }
 
-    /// Where the weights come from.
+    /// Section of the checkpoint that the weights are from.
     pub fn section(&self) -> &Section {
         &self.section
     }
 
-    /// The encoder behind the tokenizer.
+    /// The T5 encoder.
     pub fn model(&self) -> &T5Encoder {
         &self.model
     }
 
-    /// Encodes a prompt: cut to the length, or padded to it. The rows of padding are computed, but no row looks at them.
+    /// Encodes a prompt, padded or truncated to the length. The rows of padding are computed, but no row attends to
+    /// them.
     ///
     /// # Errors
     /// [`BackendError::Prompt`] for a text that the tokenizer refuses, or a failure of the device.
     ///
     /// # Source
-    /// XianfengWu01/LightGen gives T5 the mask of the padding, as diffusers does, and the image model none.
+    /// XianfengWu01/LightGen passes the padding mask to T5, like diffusers, but not to the image model.
     pub fn encode(&self, prompt: &str) -> Result<Prompt, BackendError> {
         if prompt.len() > LONGEST_PROMPT {
-            return Err(BackendError::Prompt(format!("a prompt of {} bytes is too long", prompt.len())));
+            return Err(BackendError::Prompt(format!(
+                "a prompt of {} bytes is too long: expected at most 1048576 bytes",
+                prompt.len()
+            )));
         }
         let tokens = |tokenizer: &Tokenizer| match tokenizer.encode_fast(prompt, true) {
             Ok(encoding) => Ok(encoding.get_ids().to_vec()),
@@ -118,10 +122,11 @@ impl TextEncoder {
     }
 }
 
-/// The tokenizer of a file, never cutting and always cutting at `length`, whatever the file says; padding is ours.
+/// Reads a tokenizer. Returns it without truncation and with truncation to `length`, both without padding, whatever the
+/// file states.
 fn tokenizers(bytes: &[u8], length: usize) -> Result<(Tokenizer, Tokenizer), String> {
-    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| format!("it is no tokenizer: {error}"))?;
-    let wrong = |error| format!("texts cannot be cut to {length} tokens: {error}");
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| format!("it is not a tokenizer: {error}"))?;
+    let wrong = |error| format!("texts cannot be truncated to {length} tokens: {error}");
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(wrong)?;
     let mut cutting = tokenizer.clone();
@@ -130,7 +135,7 @@ fn tokenizers(bytes: &[u8], length: usize) -> Result<(Tokenizer, Tokenizer), Str
     Ok((tokenizer, cutting))
 }
 
-/// The files that hold the weights, or name those that do; the first that is there counts.
+/// Files with the weights or their index. The first that exists is used.
 const WEIGHTS: [&str; 4] =
     ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
@@ -138,14 +143,14 @@ fn weights_of(folder: &Path) -> Option<PathBuf> {
     WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists())
 }
 
-/// Says how to make the tokenizer of a folder that has only that of `SentencePiece`.
+/// Returns an error with instructions if the folder has only the tokenizer of `SentencePiece`.
 fn only_slow(folder: &Path, tokenizer: &Path) -> Result<(), BackendError> {
     if !folder.join("spiece.model").exists() {
         return Ok(());
     }
     let shown = folder.display();
     let reason = format!(
-        "it is not there, only the older form spiece.model is; make it with `python -c \"from transformers import AutoTokenizer; \
+        "expected tokenizer.json, found only spiece.model; convert it with `python -c \"from transformers import AutoTokenizer; \
          AutoTokenizer.from_pretrained('{shown}', use_fast=True).save_pretrained('{shown}')\"`"
     );
     Err(BackendError::Config { model: tokenizer.display().to_string(), reason })

@@ -1,7 +1,7 @@
 //! T5 encoder.
 //!
-//! The encoder of candle-transformers does not mask padding. Here no row attends to padding, but the rows of padding are
-//! computed, because LightGen attends to them.
+//! The encoder of candle-transformers does not mask padding. Here no row attends to padding, but the rows of padding
+//! are computed, because LightGen attends to them.
 
 use candle_core::{D, DType, Device, Tensor};
 use serde::Deserialize;
@@ -114,8 +114,8 @@ impl Raw {
 /// A loaded T5 encoder.
 ///
 /// # Source
-/// Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer, arXiv 1910.10683, with the details of
-/// `T5EncoderModel` of Hugging Face.
+/// Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer, arXiv 1910.10683, with the
+/// details of `T5EncoderModel` of Hugging Face.
 #[derive(Debug)]
 pub struct T5Encoder {
     config: T5Config,
@@ -162,8 +162,8 @@ impl T5Encoder {
     /// Loads the encoder. The decoder in a checkpoint of the whole model is ignored.
     ///
     /// # Errors
-    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`]; or a
-    /// failure of the device.
+    /// [`BackendError::OtherKind`] for a checkpoint of another kind; those of [`Weights::load`] and [`Weights::take`];
+    /// or a failure of the device.
     pub fn load(config: &T5Config, checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::T5.expect(&checkpoint)?;
         let other = |name: &str| name.starts_with("decoder.") || name == "lm_head.weight" || TOKENS.contains(&name);
@@ -195,8 +195,8 @@ impl T5Encoder {
     /// returns: `[tokens, width]`.
     ///
     /// # Errors
-    /// [`BackendError::Request`] for a token outside the vocabulary or if `known` is not 1 to the number of tokens; or a failure
-    /// of the device.
+    /// [`BackendError::Request`] for a token outside the vocabulary or if `known` is not 1 to the number of tokens; or
+    /// a failure of the device.
     pub fn encode(&self, tokens: &[u32], known: usize) -> Result<Tensor, BackendError> {
         if known == 0 || known > tokens.len() {
             let length = tokens.len();
@@ -232,8 +232,8 @@ impl T5Encoder {
     }
 }
 
-/// Returns the bucket of the relative position of two tokens. Small distances have a bucket each, large ones share buckets on a
-/// logarithmic scale.
+/// Returns the bucket of the relative position of two tokens. Small distances have a bucket each, large ones share
+/// buckets on a logarithmic scale.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

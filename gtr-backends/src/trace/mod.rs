@@ -1,8 +1,8 @@
-//! Traces: all that decides a run, and what came of it, in one safetensors file.
+//! Traces: all inputs and results of a run in one safetensors file.
 //!
-//! [`Tracer::run`] samples as [`Batch::run`](gtr_core::sampler::Batch::run) does, the same bits, and records orders, masks, conditioning vectors, noises
-//! token values and timings. Names and shapes are those of `spec/TRACE.md`. [`Trace`] reads it back, [`conform`](crate::conform) makes
-//! a traced run again.
+//! [`Tracer::run`] generates the same bits as [`Batch::run`](gtr_core::sampler::Batch::run), and records orders, masks,
+//! conditioning vectors, noise, token values and timings. `spec/TRACE.md` defines names and shapes. [`Trace`] reads a
+//! trace, [`conform`](crate::conform) replays it.
 //!
 //! # Examples
 //! ```
@@ -45,23 +45,23 @@ use crate::model::AnyModel;
 use crate::prompt::PromptInput;
 use crate::{BackendError, Picture};
 
-/// What the metadata of a trace says under `format`.
+/// Value of `format` in the metadata of a trace.
 pub const FORMAT: &str = "gtr-trace";
-/// The version of the format that is written and read.
+/// Version of the format that is written and read.
 pub const VERSION: &str = "1";
 
 /// A model whose runs can be traced.
 pub trait Traced:
     MaskedGenerator<Features = Conditions, Tokens = Tensor, Image = Picture, Error = BackendError>
 {
-    /// The values of the tokens that are known, in the order in which they became known: `[images, known, channels]`;
-    /// nothing before the first step.
+    /// Returns the values of the known tokens in the order of generation, `[images, known, channels]`; `None` before
+    /// the first step.
     fn known_values<'c>(&self, canvas: &'c Self::Canvas) -> Option<&'c Tensor>;
 
-    /// What an image was asked for by: a class or an embedded text.
+    /// Returns the input that a trace records for a prompt: a class or an embedded text.
     ///
     /// # Errors
-    /// A prompt of another model, or a model that cannot be traced.
+    /// If the prompt belongs to another model, or if the model cannot be traced.
     fn recorded(&self, prompt: &Self::Prompt) -> Result<PromptInput, BackendError>;
 }
 

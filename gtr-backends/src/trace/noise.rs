@@ -1,17 +1,17 @@
-//! Noise that remembers what was drawn.
+//! A source of noise that records its values.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use gtr_core::{HeadRow, ImageIndex, NoiseSource, TokenIndex};
 
-/// Draws from a source and keeps the values until they are collected.
+/// Draws from another source and keeps the values until they are collected.
 pub(super) struct RememberedNoise<'a> {
     source: &'a dyn NoiseSource,
     drawn: Mutex<Drawn>,
 }
 
-/// The values of each draw of a token.
+/// Values of each draw of a token.
 type Drawn = HashMap<(ImageIndex, TokenIndex), Vec<Vec<f32>>>;
 
 impl<'a> RememberedNoise<'a> {
@@ -19,9 +19,10 @@ impl<'a> RememberedNoise<'a> {
         Self { source, drawn: Mutex::default() }
     }
 
-    /// What was drawn for `rows` since it was collected last: `[draws, rows, channels]`, zeros where nothing was drawn.
+    /// Returns the values drawn for `rows` since the last call, `[draws, rows, channels]`, with zeros for draws that
+    /// did not happen.
     pub(super) fn collect(&self, rows: &[HeadRow], draws: usize, channels: usize) -> Vec<f32> {
-        // Another thread's panic leaves the values as they are.
+        // The values are consistent even if another thread panicked.
         let remembered = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all = vec![0.0; draws * rows.len() * channels];
         for (number, row) in rows.iter().enumerate() {

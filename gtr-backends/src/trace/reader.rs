@@ -1,4 +1,4 @@
-//! Reads traces, of which nothing is trusted.
+//! Reading of traces. They are untrusted input; every value is checked.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::Description;
 use crate::checkpoint::{Checkpoint, Wanted};
 use crate::{BackendError, Picture};
 
-/// An open trace. Its tensors are read when they are asked for.
+/// An open trace. Its tensors are read on demand.
 ///
 /// # Examples
 /// ```no_run
@@ -25,23 +25,23 @@ use crate::{BackendError, Picture};
 pub struct Trace {
     file: Checkpoint,
     description: Description,
-    /// The detail rule; nothing where it is not known here.
+    /// Detail rule; `None` if it is unknown.
     detail: Option<Box<dyn Detail>>,
 }
 
-/// Images that were made together.
+/// A batch of images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Batch {
-    /// Its number, from 0.
+    /// Number of the batch, counted from 0.
     pub number: usize,
-    /// The numbers of the images, at least one.
+    /// Indices of the images, at least one.
     pub images: Vec<ImageIndex>,
-    /// Their classes; nothing of a model of texts.
+    /// Classes of the images; `None` for a text-conditional model.
     pub classes: Option<Vec<u32>>,
-    /// The order in which each image's tokens are generated; those that are known from the start are not in it.
+    /// Order of generation of each image's tokens, without the tokens that are known from the start.
     pub orders: Vec<Vec<TokenIndex>>,
-    /// How many tokens are generated before each step; at the end, all.
+    /// Number of tokens generated before each step; the last element is the total.
     generated: Vec<usize>,
 }
 
@@ -49,11 +49,11 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StepRecord {
-    /// Of each image the tokens that the detail rule picked.
+    /// Tokens of each image that the detail rule selected.
     pub picked: Vec<Vec<TokenIndex>>,
-    /// The scale of guidance.
+    /// Guidance scale.
     pub guidance: f64,
-    /// How long the step took; nothing where it was not recorded.
+    /// Duration of the step in seconds; `None` if it was not recorded.
     pub seconds: Option<f64>,
 }
 
@@ -69,20 +69,20 @@ impl Trace {
         Ok(Self { file, description, detail })
     }
 
-    /// What it says of the run.
+    /// Metadata of the trace.
     pub fn description(&self) -> &Description {
         &self.description
     }
 
-    /// Reads what a batch was asked for, and in which order its tokens came.
+    /// Reads prompts and orders of a batch.
     ///
     /// # Errors
-    /// [`BackendError`] if a tensor is missing, or holds what cannot be.
+    /// [`BackendError`] if a tensor is missing or invalid.
     pub fn batch(&mut self, number: usize) -> Result<Batch, BackendError> {
         let name = |part: &str| format!("batch{number}.{part}");
         let images = self.whole(&name("images"), None, 1 << 53)?;
         if images.is_empty() {
-            return Err(self.wrong(&name("images"), "it holds no image"));
+            return Err(self.wrong(&name("images"), "it has no images"));
         }
         let shape = Some(vec![images.len()]);
         let classes = if self.file.info(&name("classes")).is_some() {
@@ -97,10 +97,12 @@ impl Trace {
             let mut sorted = order.to_vec();
             sorted.sort_unstable();
             if !sorted.into_iter().eq(grid.iter()) {
-                return Err(self.wrong(&name("orders"), "an order does not hold each token of the grid once"));
+                return Err(self.wrong(&name("orders"), "expected each token of the grid once in each order"));
             }
             if !order.starts_with(self.description.plan.known()) {
-                return Err(self.wrong(&name("orders"), "an order does not begin with the tokens that the plan knows"));
+                return Err(
+                    self.wrong(&name("orders"), "expected each order to start with the known tokens of the plan")
+                );
             }
         }
         let given = self.description.plan.known().len();
@@ -114,20 +116,20 @@ impl Trace {
         Ok(Batch { number, images: images.into_iter().map(ImageIndex).collect(), classes, orders, generated })
     }
 
-    /// Reads what was decided in an AR step of a batch, from 0.
+    /// Reads an AR step of a batch. Steps are counted from 0.
     ///
     /// # Errors
-    /// [`BackendError`] if a tensor is missing, or holds what cannot be.
+    /// [`BackendError`] if a tensor is missing or invalid.
     ///
     /// # Panics
-    /// If the plan has no such step.
+    /// If the plan does not have this step.
     pub fn step(&mut self, batch: &Batch, index: usize) -> Result<StepRecord, BackendError> {
         let name = |part: &str| batch.step(index, part);
         let step = self.description.plan.steps()[index];
         let shape = [batch.images.len(), step.tokens()];
         let targets = self.tokens(&name("targets"), &shape)?;
         if !targets.iter().eq(batch.targets(index).flatten()) {
-            return Err(self.wrong(&name("targets"), "these are not the tokens that are next in the orders"));
+            return Err(self.wrong(&name("targets"), "expected the next tokens of the orders"));
         }
         let groups = self.whole(&name("groups"), Some(shape.to_vec()), u64::from(step.detail().is_some()))?;
         let rows = batch.targets(index).zip(groups.chunks_exact(step.tokens()));
@@ -137,12 +139,12 @@ impl Trace {
         let picked: Vec<Vec<TokenIndex>> = picked.collect();
         let count = step.detail().map_or(0, |detail| detail.tokens);
         if picked.iter().any(|picked| picked.len() != count) {
-            return Err(self.wrong(&name("groups"), format!("of each image {count} tokens should be picked")));
+            return Err(self.wrong(&name("groups"), format!("expected {count} selected tokens of each image")));
         }
         let seconds = if self.file.info(&name("seconds")).is_some() {
             let seconds = self.number(&name("seconds"))?;
             if seconds < 0.0 {
-                return Err(self.wrong(&name("seconds"), format!("{seconds} is no time that a step can take")));
+                return Err(self.wrong(&name("seconds"), format!("{seconds} is not a valid duration")));
             }
             Some(seconds)
         } else {
@@ -151,14 +153,15 @@ impl Trace {
         Ok(StepRecord { picked, guidance: self.number(&name("guidance"))?, seconds })
     }
 
-    /// The scores by which the plan's detail rule ranks the tokens of an AR step, of each image in the order of its tokens;
-    /// nothing if it ranks by no number or is not known here. Steps without detail have scores, too.
+    /// Returns the scores by which the detail rule of the plan ranks the tokens of an AR step, in the order of the
+    /// tokens of each image. Returns `None` if the rule has no scores or is unknown. Steps without detail have scores,
+    /// too.
     ///
     /// # Errors
-    /// [`BackendError`] if the conditioning vectors are missing, or hold what cannot be.
+    /// [`BackendError`] if the conditioning vectors are missing or invalid.
     ///
     /// # Panics
-    /// If the plan has no such step.
+    /// If the plan does not have this step.
     pub fn scores(&mut self, batch: &Batch, index: usize) -> Result<Option<Vec<Vec<f64>>>, BackendError> {
         let (Some(detail), seed) = (&self.detail, self.description.seed) else { return Ok(None) };
         if detail.requirements().is_empty() {
@@ -168,7 +171,7 @@ impl Trace {
         let rows = self.description.plan.steps()[index].tokens() * batch.images.len();
         let width = match self.file.info(&name).map(|info| info.shape.as_slice()) {
             Some(&[found, width]) if found == rows && width > 0 => width,
-            Some(shape) => return Err(self.wrong(&name, format!("it is {shape:?}, it should have {rows} rows"))),
+            Some(shape) => return Err(self.wrong(&name, format!("expected {rows} rows, found the shape {shape:?}"))),
             None => return Err(self.missing(&name)),
         };
         let vectors = self.file.read_f32(&name)?;
@@ -181,17 +184,17 @@ impl Trace {
             let stream = Stream::new(seed, StreamPurpose::Detail, image, index as u64);
             match detail.scores(&Candidates { tokens, width, features, stream }) {
                 Some(own) if own.iter().all(|score| score.is_finite()) => scores.push(own),
-                Some(_) => return Err(self.wrong(&name, "it holds values that are not finite")),
+                Some(_) => return Err(self.wrong(&name, "it has values that are not finite")),
                 None => return Ok(None),
             }
         }
         Ok(Some(scores))
     }
 
-    /// The finished pictures of a batch; nothing where they were not recorded.
+    /// Returns the finished images of a batch; `None` if they were not recorded.
     ///
     /// # Errors
-    /// [`BackendError`] if they are not pictures.
+    /// [`BackendError`] if the tensor is not a batch of images.
     pub fn pictures(&mut self, batch: &Batch) -> Result<Option<Vec<Picture>>, BackendError> {
         let name = format!("batch{}.pictures", batch.number);
         let (height, width, channels) = match self.file.info(&name).map(|info| info.shape.as_slice()) {
@@ -201,7 +204,7 @@ impl Trace {
             {
                 (height, width, channels)
             }
-            Some(shape) => return Err(self.wrong(&name, format!("{shape:?} is not a shape of pictures of the images"))),
+            Some(shape) => return Err(self.wrong(&name, format!("{shape:?} is not the shape of a batch of images"))),
         };
         let values = self.file.read_f32(&name)?;
         let picture = |values: &[f32]| {
@@ -219,7 +222,7 @@ impl Trace {
         self.wrong(name, "there is no such tensor")
     }
 
-    /// All values of a tensor, if they are whole numbers of at most `most`.
+    /// Reads all values of a tensor, which must be integers from 0 to `most`.
     fn whole(&mut self, name: &str, shape: Option<Vec<usize>>, most: u64) -> Result<Vec<u64>, BackendError> {
         let found = self.file.info(name).map(|info| info.shape.clone()).ok_or_else(|| self.missing(name))?;
         if let Some(expected) = shape
@@ -238,24 +241,24 @@ impl Trace {
             |value: &f64| (value.fract() == 0.0 && (0.0..=most as f64).contains(value)).then_some(*value as u64);
         let values = self.file.read_f64(name)?;
         let found: Option<Vec<u64>> = values.iter().map(whole).collect();
-        found.ok_or_else(|| self.wrong(name, format!("it should hold whole numbers of at most {most}")))
+        found.ok_or_else(|| self.wrong(name, format!("expected integers from 0 to {most}")))
     }
 
-    /// A tensor of tokens.
+    /// Reads a tensor of tokens.
     fn tokens(&mut self, name: &str, shape: &[usize]) -> Result<Vec<TokenIndex>, BackendError> {
         let grid = self.description.plan.grid();
         let most = grid.tokens() as u64 - 1;
         let tokens = self.whole(name, Some(shape.to_vec()), most)?;
         let token = |token: u64| usize::try_from(token).ok().and_then(|token| grid.token(token).ok());
         let found: Option<Vec<TokenIndex>> = tokens.into_iter().map(token).collect();
-        found.ok_or_else(|| self.wrong(name, format!("it should hold tokens of the grid of {grid}")))
+        found.ok_or_else(|| self.wrong(name, format!("expected tokens of the grid {grid}")))
     }
 
-    /// A tensor of one number.
+    /// Reads a tensor of one number.
     fn number(&mut self, name: &str) -> Result<f64, BackendError> {
         match self.file.read_f64(name)?.as_slice() {
             [number] if number.is_finite() => Ok(*number),
-            _ => Err(self.wrong(name, "it should hold one finite number")),
+            _ => Err(self.wrong(name, "expected one finite number")),
         }
     }
 }
@@ -265,7 +268,7 @@ impl Batch {
         format!("batch{}.step{index}.{part}", self.number)
     }
 
-    /// Of each image the tokens that an AR step generates.
+    /// Returns the tokens of each image that an AR step generates.
     pub fn targets(&self, index: usize) -> impl Iterator<Item = &[TokenIndex]> {
         self.orders.iter().map(move |order| &order[self.generated[index]..self.generated[index + 1]])
     }

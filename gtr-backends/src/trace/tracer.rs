@@ -1,4 +1,4 @@
-//! Records runs.
+//! Recording of traces.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -18,30 +18,30 @@ use crate::error::Context;
 use crate::prompt::PromptInput;
 use crate::{BackendError, Picture, Precision};
 
-/// Plans that are longer than this in JSON are not traced.
+/// Largest plan, in bytes of JSON.
 const LARGEST_PLAN: usize = 8 << 20;
-/// Whole numbers up to here survive in an f64.
+/// Integers up to this value are exact in f64.
 const LARGEST_IMAGE: u64 = 1 << 53;
 
-/// Which model runs.
+/// Description of the model that runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// Its name or path, as [`open`](fn@crate::open) takes it.
+    /// Name or path of the model, as for [`open`](fn@crate::open).
     pub model: String,
-    /// Where its weights come from, in words; may be empty.
+    /// Source of the weights, as text; may be empty.
     pub weights: String,
-    /// The type of its matrices.
+    /// Precision of the matrices.
     pub precision: Precision,
 }
 
-/// Records runs of one plan into one file. The file appears when it is [finished](Tracer::finish).
+/// Records runs of one plan in one file. The file appears when it is [finished](Tracer::finish).
 ///
-/// In memory lies what belongs to one AR step: the noise of all its rows and draws, twice over, is the most of it
+/// The data of one AR step is kept in memory. Most of it is the noise of all rows and draws, which is kept twice
 /// (rows x draws x channels x 8 bytes).
 #[derive(Debug)]
 pub struct Tracer {
     file: Partial,
-    /// The tensors, until all are known.
+    /// Tensor data, until the header is known.
     data: Partial,
     header: Header,
     metadata: BTreeMap<String, String>,
@@ -51,10 +51,11 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// Begins a trace of runs of `plan` with `settings`.
+    /// Creates a trace of runs of `plan` with `settings`.
     ///
     /// # Errors
-    /// [`BackendError::Write`] if the file can not be created, [`BackendError::Untraceable`] for a plan of more than 8 MB.
+    /// [`BackendError::Write`] if the file cannot be created; [`BackendError::Untraceable`] for a plan of more than 8
+    /// MB.
     pub fn create(
         path: &Path,
         plan: &Plan,
@@ -63,7 +64,7 @@ impl Tracer {
     ) -> Result<Self, BackendError> {
         let json = plan.to_document().to_json();
         if json.len() > LARGEST_PLAN {
-            return Err(BackendError::Untraceable(format!("a plan of {} bytes is too long to be traced", json.len())));
+            return Err(BackendError::Untraceable(format!("a plan of {} bytes is too large to be traced", json.len())));
         }
         let texts = [
             ("format", FORMAT.to_owned()),
@@ -89,11 +90,11 @@ impl Tracer {
         })
     }
 
-    /// Makes a batch of images, as [`Batch::run`](gtr_core::sampler::Batch::run) with this trace's settings does, and records
-    /// how. `sampler` must be of this trace's plan.
+    /// Generates and records a batch of images, like [`Batch::run`](gtr_core::sampler::Batch::run) with the settings of
+    /// this trace. `sampler` must use the plan of this trace.
     ///
     /// # Errors
-    /// As [`Batch::run`](gtr_core::sampler::Batch::run); [`SampleError::Model`] if the trace could not be written.
+    /// Those of [`Batch::run`](gtr_core::sampler::Batch::run); [`SampleError::Model`] if the trace cannot be written.
     pub fn run<G: Traced, O: Observer<G> + ?Sized>(
         &mut self,
         sampler: &Sampler<'_>,
@@ -134,7 +135,8 @@ impl Tracer {
         self.file.finish()
     }
 
-    /// Writes the model's timestep limit into the recorded plan, unless the plan names one: the trace says what was run.
+    /// Adds the timestep limit of the model to the recorded plan if the plan has none, so that the trace states the
+    /// executed plan.
     fn resolve(&mut self, model: TimestepLimit) -> Result<(), gtr_core::Error> {
         if self.plan.timestep_limit_on(model) != self.plan.timestep_limit() {
             self.plan = self.plan.clone().with_default_timestep_limit(model)?;
@@ -143,11 +145,13 @@ impl Tracer {
         Ok(())
     }
 
-    /// Records what is asked for; gives the orders of the images, in which the tokens that are known from the start come first.
+    /// Records the jobs. Returns the orders of the images, which start with the known tokens.
     fn begin<G: Traced>(&mut self, generator: &G, jobs: &[JobOf<G>]) -> Result<Vec<Vec<TokenIndex>>, BackendError> {
         let images = jobs.iter().map(|job| match i64::try_from(job.image.0) {
             Ok(image) if job.image.0 <= LARGEST_IMAGE => Ok(image),
-            _ => Err(BackendError::Untraceable(format!("image {} has too large a number to be traced", job.image.0))),
+            _ => {
+                Err(BackendError::Untraceable(format!("the index of image {} is too large to be traced", job.image.0)))
+            }
         });
         let images = images.collect::<Result<Vec<_>, _>>()?;
         self.add_whole("images", &[jobs.len()], images)?;
@@ -170,7 +174,7 @@ impl Tracer {
         Ok(orders)
     }
 
-    /// Records the pictures, which a model makes all of one size.
+    /// Records the images, which all have the same size.
     fn add_pictures(&mut self, pictures: &[Picture]) -> Result<(), BackendError> {
         let Some(first) = pictures.first() else { return Ok(()) };
         let shape = [pictures.len(), first.height(), first.width(), first.channels()];
@@ -210,27 +214,27 @@ impl Tracer {
         tokens: impl Iterator<Item = &'a TokenIndex>,
     ) -> Result<(), BackendError> {
         // A grid has at most 2^24 tokens.
-        self.add_whole(name, shape, tokens.map(|token| i64::try_from(token.get()).unwrap_or(i64::MAX)))
+        self.add_whole(name, shape, tokens.map(|token| i64::try_from(token.index()).unwrap_or(i64::MAX)))
     }
 }
 
-/// Follows one run.
+/// Observes one run.
 struct TraceObserver<'t, O: ?Sized> {
     tracer: &'t mut Tracer,
     noise: &'t RememberedNoise<'t>,
     orders: Vec<Vec<TokenIndex>>,
     observer: &'t mut O,
-    /// Tokens known before the step.
+    /// Number of known tokens before the step.
     known: usize,
-    /// When the step began.
+    /// Start of the step.
     clock: Instant,
 }
 
-/// What fails while a run is traced.
+/// Error of an observer while a run is traced.
 enum Failure<O> {
     /// The trace cannot be written.
     Trace(BackendError),
-    /// What the caller observes with.
+    /// Error of the observer of the caller.
     Observer(O),
 }
 
@@ -247,7 +251,7 @@ impl<G: Traced, O: Observer<G> + ?Sized> Observer<G> for TraceObserver<'_, O> {
         let seconds = self.clock.elapsed().as_secs_f64();
         self.record(event, seconds).map_err(Failure::Trace)?;
         let flow = self.observer.step(event).map_err(Failure::Observer)?;
-        // What is recorded and shown between steps is no part of them.
+        // The time between steps, for recording and observers, is not counted.
         self.clock = Instant::now();
         Ok(flow)
     }
@@ -260,7 +264,7 @@ impl<O: ?Sized> TraceObserver<'_, O> {
         let name = |part: &str| format!("step{}.{part}", event.index);
         let mut mask = vec![1_u8; images * tokens];
         for (image, order) in self.orders.iter().enumerate() {
-            order[..self.known].iter().for_each(|token| mask[image * tokens + token.get()] = 0);
+            order[..self.known].iter().for_each(|token| mask[image * tokens + token.index()] = 0);
         }
         let tracer = &mut *self.tracer;
         tracer.bytes(&name("mask_before"), Dtype::U8, &[images, tokens], &mask)?;
@@ -280,7 +284,7 @@ impl<O: ?Sized> TraceObserver<'_, O> {
             tracer.add(&name("z_unconditional"), unconditional)?;
         }
         let values = event.generator.known_values(event.canvas).ok_or_else(|| {
-            BackendError::Untraceable("a canvas is without values after a step, so it can not be traced".into())
+            BackendError::Untraceable("the run cannot be traced: the canvas has no values after a step".into())
         })?;
         let channels = values.dims().last().copied().unwrap_or(0);
         let noise = self.noise.collect(event.rows, draws, channels);
@@ -293,7 +297,8 @@ impl<O: ?Sized> TraceObserver<'_, O> {
             let values = values.context("reading token values")?;
             let mut ordered = vec![0.0; values.len()];
             let places = self.orders.iter().enumerate();
-            let places = places.flat_map(|(image, order)| order.iter().map(move |token| image * tokens + token.get()));
+            let places =
+                places.flat_map(|(image, order)| order.iter().map(move |token| image * tokens + token.index()));
             for (place, value) in places.zip(values.chunks_exact(channels)) {
                 ordered[place * channels..][..channels].copy_from_slice(value);
             }

@@ -1,4 +1,4 @@
-//! Latent images to pictures.
+//! Decoder of KL autoencoders.
 
 use candle_core::{Device, Tensor};
 use gtr_kernels::Convolution;
@@ -11,7 +11,7 @@ use crate::checkpoint::{Checkpoint, Kind, Section, WeightLayout, Weights};
 use crate::error::Context;
 use crate::{BackendError, Picture};
 
-/// The decoder of a KL autoencoder.
+/// Decoder of a KL autoencoder.
 ///
 /// # Source
 /// LTH14/mar, `models/vae.py`.
@@ -23,7 +23,7 @@ pub struct KlDecoder {
     post_quant: Option<Conv>,
     conv_in: Conv,
     middle: Middle,
-    /// From the lowest resolution up.
+    /// Levels from the lowest to the highest resolution.
     levels: Vec<Level>,
     norm_out: Norm,
     conv_out: Conv,
@@ -39,17 +39,17 @@ struct Level {
 }
 
 impl KlDecoder {
-    /// The tensors that a decoder of these sizes consists of, by their names in latent diffusion.
+    /// Returns the tensors of a decoder of these sizes, by their names in latent diffusion.
     pub fn layout(size: &DecoderSize) -> WeightLayout {
         let mut layout = WeightLayout::default();
         size.tensors().declare(Naming::LatentDiffusion, &mut layout);
         layout
     }
 
-    /// Loads the decoder of a file, which may hold the encoder too; its sizes are those of its tensors.
+    /// Loads a decoder. The file may also have the encoder. The sizes are read from the tensors.
     ///
     /// # Errors
-    /// What is wrong with its tensors: [`BackendError::Checkpoint`] if it is no autoencoder, else as [`Weights::load`] and
+    /// [`BackendError::Checkpoint`] if the file is not an autoencoder; otherwise those of [`Weights::load`] and
     /// [`Weights::take`].
     pub fn load(checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
         Kind::AUTOENCODER.expect(&checkpoint)?;
@@ -84,25 +84,25 @@ impl KlDecoder {
         })
     }
 
-    /// Its sizes.
+    /// Sizes of the decoder.
     pub fn size(&self) -> &DecoderSize {
         &self.size
     }
 
-    /// Which part of its checkpoint the weights are.
+    /// Section of the checkpoint that the weights are from.
     pub fn section(&self) -> &Section {
         &self.section
     }
 
-    /// A decoder with weights from a seed.
+    /// Creates a decoder with random weights.
     ///
     /// # Errors
-    /// [`BackendError::Checkpoint`] for sizes that no autoencoder has, or a failure of the device.
+    /// [`BackendError::Checkpoint`] for invalid sizes, or a failure of the device.
     pub fn random(size: &DecoderSize, seed: u64, device: &Device) -> Result<Self, BackendError> {
         Self::load(Checkpoint::random("autoencoder", &Self::layout(size), seed), device)
     }
 
-    /// Whether this decodes what the model `name` generates.
+    /// Checks that this decodes the latents of the model `name`.
     pub(crate) fn check(&self, name: &str, channels: usize, stride: usize) -> Result<(), BackendError> {
         let (found, found_stride) = (self.size.latent_channels, self.size.stride());
         if (found, found_stride) == (channels, stride) {
@@ -115,10 +115,11 @@ impl KlDecoder {
         Err(BackendError::Config { model: name.to_owned(), reason })
     }
 
-    /// What enters the decoder proper, behind the 1x1 convolution that may come first.
+    /// Returns the input of the first 3x3 convolution: the output of the optional 1x1 convolution.
     ///
     /// # Shapes
-    /// `latents`: `[images, latent channels, rows, columns]`; returns the same with the channels of that convolution.
+    /// `latents`: `[images, latent channels, rows, columns]`; returns the same shape with the channels of that
+    /// convolution.
     ///
     /// # Errors
     /// A wrong shape, or a failure of the device.
@@ -148,11 +149,11 @@ impl KlDecoder {
         self.conv_out.forward(&self.norm_out.activated(&x)?)?.to_planes()
     }
 
-    /// Images from latents that have no scale any more.
+    /// Decodes unscaled latents.
     ///
     /// # Shapes
-    /// `latents`: `[images, latent channels, rows, columns]`; returns: `[images, image channels, rows * stride, columns *
-    /// stride]`, -1 (black) to 1 (white).
+    /// `latents`: `[images, latent channels, rows, columns]`; returns: `[images, image channels, rows * stride, columns
+    /// * stride]`, -1 (black) to 1 (white).
     ///
     /// # Errors
     /// [`BackendError::Request`] for a wrong number of channels, or a failure of the device.
@@ -161,23 +162,23 @@ impl KlDecoder {
         if channels != self.size.latent_channels {
             let expected = self.size.latent_channels;
             return Err(BackendError::Request(format!(
-                "the autoencoder decodes latents of {expected} channels, not of {channels}"
+                "expected latents of {expected} channels for the autoencoder, found {channels}"
             )));
         }
         let latents = latents.to_device(&self.device).context("decoding latents")?;
-        // One at a time: then memory does not depend on the batch.
+        // One image at a time, so that memory does not depend on the batch.
         let images = (0..count).map(|image| self.forward(&latents.narrow(0, image, 1)?));
         let images = images.collect::<candle_core::Result<Vec<_>>>();
         images.and_then(|images| Tensor::cat(&images, 0)).context("decoding latents")
     }
 
-    /// Pictures from latents that have no scale any more.
+    /// Decodes unscaled latents to images of pixels.
     ///
     /// # Shapes
-    /// As [`KlDecoder::decode`].
+    /// Those of [`KlDecoder::decode`].
     ///
     /// # Errors
-    /// As [`KlDecoder::decode`].
+    /// Those of [`KlDecoder::decode`].
     pub fn pictures(&self, latents: &Tensor) -> Result<Vec<Picture>, BackendError> {
         pictures(&self.decode(latents)?)
     }

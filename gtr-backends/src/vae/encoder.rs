@@ -1,4 +1,4 @@
-//! Pictures to latent images.
+//! Encoder of KL autoencoders.
 
 use candle_core::{Device, Tensor};
 use gtr_kernels::Convolution;
@@ -10,7 +10,7 @@ use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Kind, Weights};
 use crate::error::Context;
 
-/// The encoder of a KL autoencoder.
+/// Encoder of a KL autoencoder.
 ///
 /// # Source
 /// LTH14/mar, `models/vae.py`.
@@ -25,17 +25,17 @@ pub struct KlEncoder {
     quant: Option<Conv>,
 }
 
-/// A distribution over latent images, a normal one for each value.
+/// A distribution of latent images: an independent normal distribution per value.
 #[derive(Clone, Debug)]
 pub struct LatentMoments {
     /// `[images, latent channels, rows, columns]`.
     pub mean: Tensor,
-    /// The same shape; kept between -30 and 20.
+    /// Same shape; clamped to -30 to 20.
     pub log_variance: Tensor,
 }
 
 impl LatentMoments {
-    /// The latents that standard normal `noise` of the same shape leads to.
+    /// Samples latents with standard normal `noise` of the same shape.
     ///
     /// # Errors
     /// A wrong shape, or a failure of the device.
@@ -45,7 +45,7 @@ impl LatentMoments {
     }
 }
 
-/// Halves rows and columns: a row of zeros below and a column on the right, so that the stride meets every pixel.
+/// Halves the resolution. Zeros are padded below and on the right only.
 const DOWNSAMPLE: Convolution = Convolution { side: 3, stride: 2, padding: (0, 1), enlarged: 1 };
 
 #[derive(Debug)]
@@ -55,10 +55,10 @@ struct Level {
 }
 
 impl KlEncoder {
-    /// Loads the encoder of a file, which may hold the decoder too; its sizes are those of its tensors.
+    /// Loads an encoder. The file may also have the decoder. The sizes are read from the tensors.
     ///
     /// # Errors
-    /// What is wrong with its tensors: [`BackendError::Checkpoint`] if it is no autoencoder, else as [`Weights::load`] and
+    /// [`BackendError::Checkpoint`] if the file is not an autoencoder; otherwise those of [`Weights::load`] and
     /// [`Weights::take`].
     pub fn load(checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
         Kind::AUTOENCODER.expect(&checkpoint)?;
@@ -94,12 +94,12 @@ impl KlEncoder {
         })
     }
 
-    /// Its sizes.
+    /// Sizes of the encoder.
     pub fn size(&self) -> &EncoderSize {
         &self.size
     }
 
-    /// Whether this encodes to what the model `name` generates.
+    /// Checks that this encodes to the latents of the model `name`.
     pub(crate) fn check(&self, name: &str, channels: usize, stride: usize) -> Result<(), BackendError> {
         let (found, found_stride) = (self.size.latent_channels(), self.size.stride());
         if (found, found_stride) == (channels, stride) {
@@ -112,7 +112,7 @@ impl KlEncoder {
         Err(BackendError::Config { model: name.to_owned(), reason })
     }
 
-    /// The latents of images, before any scale.
+    /// Encodes images to unscaled latents.
     ///
     /// # Shapes
     /// `images`: `[images, channels, rows, columns]`, -1 (black) to 1 (white).
@@ -127,10 +127,10 @@ impl KlEncoder {
         Ok(LatentMoments { mean, log_variance: log_variance.context("splitting mean and variance")? })
     }
 
-    /// Mean and log-variance as they leave the last convolution, showing what leaves each part to `look`.
+    /// Returns mean and log-variance of the last convolution, and passes the output of each layer to `look`.
     ///
     /// # Shapes
-    /// `images`: as [`KlEncoder::encode`]; returns: `[images, 2 * latent channels, rows, columns]`.
+    /// `images`: like [`KlEncoder::encode`]; returns: `[images, 2 * latent channels, rows, columns]`.
     ///
     /// # Errors
     /// A wrong shape, or a failure of the device.

@@ -11,31 +11,31 @@ use crate::bounded_read::{parse_object, read_text};
 use crate::checkpoint::Checkpoint;
 use crate::error::Context;
 
-/// How latents were scaled before a model learned them: `(latent - shift) * scale`.
+/// Scale of the latents that a model was trained on: `(latent - shift) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LatentScale {
-    /// The factor.
+    /// Factor.
     pub scale: f64,
-    /// What was taken away before.
+    /// Offset that is subtracted before scaling.
     pub shift: f64,
 }
 
 impl LatentScale {
-    /// The scale of the autoencoder of Stable Diffusion 3.5.
+    /// Scale of the autoencoder of Stable Diffusion 3.5.
     pub const STABLE_DIFFUSION_3: Self = Self { scale: 1.5305, shift: 0.0609 };
 
-    /// Latents as the decoder wants them.
+    /// Removes the scale, for the decoder.
     pub(crate) fn remove(self, latents: &Tensor) -> Result<Tensor, BackendError> {
         latents.affine(1.0 / self.scale, self.shift).context("scaling latents")
     }
 
-    /// Latents as the model learned them.
+    /// Applies the scale, for the model.
     pub(crate) fn apply(self, latents: &Tensor) -> Result<Tensor, BackendError> {
         latents.affine(self.scale, 0.0 - self.shift * self.scale).context("scaling latents")
     }
 }
 
-/// `config.json` of diffusers; what is not named here the tensors tell, or every published autoencoder shares.
+/// `config.json` of diffusers. Other fields are read from the tensors or are the same in all published autoencoders.
 #[derive(Deserialize)]
 #[serde(expecting = "a JSON object")]
 struct Raw {
@@ -45,7 +45,7 @@ struct Raw {
     norm_num_groups: Option<usize>,
 }
 
-/// The files that hold the weights, the first that is there.
+/// Names of the weights file. The first that exists is used.
 const WEIGHTS: [&str; 4] = [
     "diffusion_pytorch_model.safetensors",
     "model.safetensors",
@@ -53,16 +53,16 @@ const WEIGHTS: [&str; 4] = [
     "diffusion_pytorch_model.bin",
 ];
 
-/// The file that holds the weights of a folder.
+/// Returns the weights file of a folder.
 fn weights_of(folder: &Path) -> PathBuf {
     let weights = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists());
     weights.unwrap_or_else(|| folder.join(WEIGHTS[0]))
 }
 
-/// Opens the encoder of the autoencoder at `path`: a checkpoint, or a folder as diffusers writes it.
+/// Opens the encoder of the autoencoder at `path`: a checkpoint, or a folder in the layout of diffusers.
 ///
 /// # Errors
-/// As [`KlEncoder::load`], also where the file holds only a decoder.
+/// Those of [`KlEncoder::load`], also if the file has only a decoder.
 pub fn open_encoder(path: &Path, device: &Device) -> Result<KlEncoder, BackendError> {
     let weights = if path.is_dir() { weights_of(path) } else { path.to_owned() };
     KlEncoder::load(Checkpoint::open(&weights)?, device)
@@ -71,24 +71,24 @@ pub fn open_encoder(path: &Path, device: &Device) -> Result<KlEncoder, BackendEr
 /// Opens the autoencoder in `folder`: `config.json` and `diffusion_pytorch_model.safetensors`.
 ///
 /// # Errors
-/// [`BackendError::Read`] for a file that is missing, [`BackendError::Config`] for a configuration that contradicts the
-/// weights, else as [`KlDecoder::load`].
+/// [`BackendError::Read`] for a missing file; [`BackendError::Config`] for a configuration that does not match the
+/// weights; otherwise those of [`KlDecoder::load`].
 pub fn open_diffusers(folder: &Path, device: &Device) -> Result<(KlDecoder, LatentScale), BackendError> {
     let path = folder.join("config.json");
     let wrong = |reason: String| BackendError::Config { model: path.display().to_string(), reason };
     let raw: Raw = parse_object(&read_text(&path)?).map_err(wrong)?;
     if raw.norm_num_groups.is_some_and(|groups| groups != super::GROUPS) {
-        return Err(wrong(format!("`norm_num_groups` must be {}", super::GROUPS)));
+        return Err(wrong(format!("`norm_num_groups`: expected {}", super::GROUPS)));
     }
     let scale = LatentScale { scale: raw.scaling_factor.unwrap_or(1.0), shift: raw.shift_factor.unwrap_or(0.0) };
     if !(scale.scale.is_finite() && scale.scale > 0.0 && scale.shift.is_finite()) {
-        return Err(wrong("`scaling_factor` and `shift_factor` must be numbers, the first above 0".into()));
+        return Err(wrong("expected a number above 0 as `scaling_factor` and a number as `shift_factor`".into()));
     }
     let decoder = KlDecoder::load(Checkpoint::open(&weights_of(folder))?, device)?;
     let channels = decoder.size().latent_channels;
     match raw.latent_channels {
         Some(stated) if stated != channels => {
-            Err(wrong(format!("`latent_channels` is {stated}, the weights decode {channels} channels")))
+            Err(wrong(format!("`latent_channels`: expected {channels} from the weights, found {stated}")))
         }
         _ => Ok((decoder, scale)),
     }

@@ -1,4 +1,4 @@
-//! What autoencoders are made of: on `gtr-kernels` on the CPU, on the tensor library elsewhere.
+//! Layers of autoencoders, computed by `gtr-kernels` on the CPU and by the tensor library on other devices.
 
 use std::collections::HashMap;
 
@@ -10,19 +10,19 @@ use super::{EPS, GROUPS};
 use crate::host_slice::numbers;
 use crate::matmul;
 
-/// Images on their way through the layers: `[images, rows, columns, channels]` on the CPU, whose kernels want the channels of
-/// a pixel side by side, and `[images, channels, rows, columns]` elsewhere.
+/// Activations of images: channels-last `[images, rows, columns, channels]` on the CPU, as its kernels require, and
+/// `[images, channels, rows, columns]` on other devices.
 #[derive(Clone, Debug)]
 pub(super) struct Map(Tensor);
 
 impl Map {
-    /// Of `[images, channels, rows, columns]`.
+    /// Creates a map from `[images, channels, rows, columns]`.
     pub(super) fn from_planes(planes: &Tensor) -> Result<Self> {
         let on_cpu = planes.device().is_cpu();
         Ok(Self(if on_cpu { planes.permute((0, 2, 3, 1))?.contiguous()? } else { planes.contiguous()? }))
     }
 
-    /// `[images, channels, rows, columns]`.
+    /// Converts the map to `[images, channels, rows, columns]`.
     pub(super) fn to_planes(&self) -> Result<Tensor> {
         if self.0.device().is_cpu() { self.0.permute((0, 3, 1, 2))?.contiguous() } else { Ok(self.0.clone()) }
     }
@@ -31,14 +31,14 @@ impl Map {
         self.0.dim(if self.0.device().is_cpu() { 3 } else { 1 })
     }
 
-    /// A row a pixel: `[images * rows * columns, channels]`.
+    /// Returns one row per pixel: `[images * rows * columns, channels]`.
     fn to_rows(&self) -> Result<Tensor> {
         let last =
             if self.0.device().is_cpu() { self.0.clone() } else { self.0.permute((0, 2, 3, 1))?.contiguous()? };
         last.flatten_to(2)
     }
 
-    /// The inverse of [`Map::to_rows`], with the images, rows and columns of `like`.
+    /// The inverse of [`Map::to_rows`], with the number of images, rows and columns of `like`.
     fn from_rows(rows: &Tensor, like: &Self) -> Result<Self> {
         let (images, a, b, c) = like.0.dims4()?;
         let channels = rows.dim(1)?;
@@ -48,7 +48,7 @@ impl Map {
         Ok(Self(rows.reshape((images, b, c, channels))?.permute((0, 3, 1, 2))?.contiguous()?))
     }
 
-    /// Applies `compute` to the pixels of each image, `[rows, columns, channels]`, with its number.
+    /// Calls `compute` with the index of each image and its pixels, `[rows, columns, channels]`.
     fn each(&self, mut compute: impl FnMut(usize, Image<'_>) -> Result<Vec<f32>>) -> Result<Vec<f32>> {
         let (images, rows, columns, channels) = self.0.dims4()?;
         let all = numbers(&self.0)?;
@@ -66,10 +66,11 @@ impl Map {
     }
 }
 
-/// A convolution.
+/// A convolution layer.
 #[derive(Clone, Debug)]
 pub(super) struct Conv {
-    /// Packed on the CPU (see [`gtr_kernels`]), `[blocks, inputs, 64]`, elsewhere `[outputs, channels, side, side]`.
+    /// Packed on the CPU (see [`gtr_kernels`]), `[blocks, inputs, 64]`, and `[outputs, channels, side, side]` on other
+    /// devices.
     weight: Tensor,
     bias: Tensor,
     channels: usize,
@@ -80,7 +81,7 @@ impl Conv {
     fn new(weight: &Tensor, bias: Tensor, how: Convolution) -> Result<Self> {
         let (outputs, channels, high, wide) = weight.dims4()?;
         if (high, wide) != (how.side, how.side) || bias.dims() != [outputs] {
-            candle_core::bail!("{:?} is no kernel of {} x {}", weight.dims(), how.side, how.side);
+            candle_core::bail!("the shape {:?} is not a kernel of {} x {}", weight.dims(), how.side, how.side);
         }
         let weight = if weight.device().is_cpu() { pack(weight, how)? } else { weight.contiguous()? };
         Ok(Self { weight, bias, channels, how })
@@ -90,10 +91,10 @@ impl Conv {
         self.added(x, None)
     }
 
-    /// [`Conv::forward`], and `to` added.
+    /// [`Conv::forward`], then adds `to`.
     fn added(&self, x: &Map, to: Option<&Map>) -> Result<Map> {
         if x.channels()? != self.channels {
-            candle_core::bail!("a convolution of {} channels has no use for {}", self.channels, x.channels()?);
+            candle_core::bail!("a convolution expects {} channels, found {}", self.channels, x.channels()?);
         }
         if !x.0.device().is_cpu() {
             let found = self.by_library(&x.0)?;
@@ -105,7 +106,7 @@ impl Conv {
         if let Some(to) = to
             && to.0.dims4()? != shape
         {
-            candle_core::bail!("{:?} cannot be added to {shape:?}", to.0.dims());
+            candle_core::bail!("the shape {:?} cannot be added to {shape:?}", to.0.dims());
         }
         let (weight, bias) = (numbers(&self.weight)?, numbers(&self.bias)?);
         let (weight, bias) = (weight.f32()?, bias.f32()?);
@@ -139,7 +140,7 @@ impl Conv {
     }
 }
 
-/// Weights `[outputs, channels, side, side]` as [`gtr_kernels::convolution`] takes them.
+/// Packs weights `[outputs, channels, side, side]` for [`gtr_kernels::convolution`].
 fn pack(weight: &Tensor, how: Convolution) -> Result<Tensor> {
     let (outputs, channels, _, _) = weight.dims4()?;
     let (weight, taps) = (weight.contiguous()?, how.side * how.side);
@@ -156,7 +157,7 @@ fn pack(weight: &Tensor, how: Convolution) -> Result<Tensor> {
     Tensor::from_vec(packed, (shape.blocks(), shape.inputs, COLUMNS), &Device::Cpu)
 }
 
-/// Normalisation of groups of channels.
+/// Group normalisation.
 #[derive(Clone, Debug)]
 pub(super) struct Norm {
     scale: Tensor,
@@ -168,7 +169,7 @@ impl Norm {
         self.finished(x, false)
     }
 
-    /// [`Norm::forward`], then the sigmoid linear unit.
+    /// [`Norm::forward`], then SiLU.
     pub(super) fn activated(&self, x: &Map) -> Result<Map> {
         self.finished(x, true)
     }
@@ -176,7 +177,7 @@ impl Norm {
     fn finished(&self, x: &Map, activated: bool) -> Result<Map> {
         let width = self.scale.dim(0)?;
         if x.channels()? != width {
-            candle_core::bail!("a normalisation of {width} channels has no use for {}", x.channels()?);
+            candle_core::bail!("a normalisation expects {width} channels, found {}", x.channels()?);
         }
         if x.0.device().is_cpu() {
             let (scale, shift) = (numbers(&self.scale)?, numbers(&self.shift)?);
@@ -190,7 +191,7 @@ impl Norm {
     }
 }
 
-/// Two convolutions, added to their input.
+/// Two convolutions with a residual connection.
 #[derive(Clone, Debug)]
 pub(super) struct Residual {
     norm1: Norm,
@@ -211,7 +212,7 @@ impl Residual {
     }
 }
 
-/// Attention of one head between all pixels of an image, added to them.
+/// Single-head attention over all pixels of an image, with a residual connection.
 #[derive(Clone, Debug)]
 pub(super) struct Attention {
     norm: Norm,
@@ -229,7 +230,7 @@ impl Attention {
     }
 }
 
-/// The middle of both halves, at the lowest resolution.
+/// Middle block of encoder and decoder, at the lowest resolution.
 #[derive(Clone, Debug)]
 pub(super) struct Middle {
     first: Residual,
@@ -238,22 +239,22 @@ pub(super) struct Middle {
 }
 
 impl Middle {
-    /// What leaves the middle, and what left its attention.
+    /// Returns the output of the block and the output of its attention.
     pub(super) fn forward(&self, x: &Map) -> Result<(Map, Map)> {
         let mixed = self.attention.forward(&self.first.forward(x)?)?;
         Ok((self.second.forward(&mixed)?, mixed))
     }
 }
 
-/// Tensors by their names in latent diffusion, to be made into layers.
+/// Tensors by their names in latent diffusion, from which layers are created.
 pub(super) struct Parts(pub(super) HashMap<String, Tensor>);
 
 impl Parts {
     fn part(&mut self, name: &str) -> Result<Tensor> {
-        self.0.remove(name).ok_or_else(|| candle_core::Error::Msg(format!("`{name}` was not declared")))
+        self.0.remove(name).ok_or_else(|| candle_core::Error::Msg(format!("`{name}` was not loaded")))
     }
 
-    /// A convolution.
+    /// A convolution layer.
     pub(super) fn conv(&mut self, name: &str, how: Convolution) -> Result<Conv> {
         Conv::new(&self.part(&format!("{name}.weight"))?, self.part(&format!("{name}.bias"))?, how)
     }

@@ -1,45 +1,47 @@
-//! The sizes of an autoencoder, read off its tensors, and the tensors that these sizes ask for.
+//! Sizes of autoencoders, read from their tensors, and the tensors of given sizes.
 
 use std::collections::HashMap;
 
 use candle_core::Tensor;
-use gtr_core::cost::float;
 
 use super::GROUPS;
 use super::names::{MOST, Naming};
 use crate::BackendError;
 use crate::checkpoint::{Checkpoint, WeightLayout, Weights};
+use crate::counts::float;
 use crate::error::Context;
 
-/// The sizes of a decoder.
+/// Sizes of a decoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoderSize {
     /// Channels of the latent image.
     pub latent_channels: usize,
-    /// Channels behind the 1x1 convolution that comes first, where there is one.
+    /// Output channels of the 1x1 convolution at the start, if there is one.
     pub post_quant: Option<usize>,
-    /// Channels of each level, from full resolution down; each level but the first halves the resolution.
+    /// Channels of each level, from the highest resolution to the lowest. Each level after the first halves the
+    /// resolution.
     pub widths: Vec<usize>,
-    /// Residual blocks of a level.
+    /// Number of residual blocks per level.
     pub blocks: usize,
-    /// Channels of the picture.
+    /// Channels of the image.
     pub image_channels: usize,
 }
 
-/// The sizes of an encoder.
+/// Sizes of an encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderSize {
-    /// Channels of the picture.
+    /// Channels of the image.
     pub image_channels: usize,
-    /// Channels of each level, from full resolution down; each level but the last halves the resolution.
+    /// Channels of each level, from the highest resolution to the lowest. Each level before the last halves the
+    /// resolution.
     pub widths: Vec<usize>,
-    /// Residual blocks of a level.
+    /// Number of residual blocks per level.
     pub blocks: usize,
     /// Levels whose residual blocks are followed by attention.
     pub attention: Vec<usize>,
-    /// Channels that leave the last convolution: mean and log-variance.
+    /// Output channels of the last convolution: mean and log-variance.
     pub moments: usize,
-    /// Channels behind the 1x1 convolution that comes last, where there is one.
+    /// Output channels of the 1x1 convolution at the end, if there is one.
     pub quant: Option<usize>,
 }
 
@@ -49,39 +51,39 @@ impl EncoderSize {
         self.quant.unwrap_or(self.moments) / 2
     }
 
-    /// Pixels on a side of a latent value.
+    /// Side of a latent value in pixels.
     pub fn stride(&self) -> usize {
         1 << self.widths.len().saturating_sub(1)
     }
 }
 
 impl DecoderSize {
-    /// KL-16 as published: 16 channels at a sixteenth of the resolution.
+    /// Published KL-16: 16 channels at 1/16 of the resolution.
     pub fn kl16() -> Self {
         let widths = vec![128, 128, 256, 256, 512];
         Self { latent_channels: 16, post_quant: Some(16), widths, blocks: 3, image_channels: 3 }
     }
 
-    /// The autoencoder of Stable Diffusion 3.5: 16 channels at an eighth of the resolution.
+    /// The autoencoder of Stable Diffusion 3.5: 16 channels at 1/8 of the resolution.
     pub fn stable_diffusion_3() -> Self {
         let widths = vec![128, 256, 512, 512];
         Self { latent_channels: 16, post_quant: None, widths, blocks: 3, image_channels: 3 }
     }
 
-    /// Pixels on a side of a latent value.
+    /// Side of a latent value in pixels.
     pub fn stride(&self) -> usize {
         1 << self.widths.len().saturating_sub(1)
     }
 
-    /// The operations, a multiplication and an addition being two, that decoding one latent image of so many rows and columns
-    /// takes: those of its convolutions and of the attention in the middle.
+    /// Number of operations of decoding one latent image: those of the convolutions and of the attention in the middle
+    /// block. A multiplication and an addition are two operations.
     ///
     /// # Examples
     /// ```
     /// use gtr_backends::vae::DecoderSize;
     ///
     /// let size = DecoderSize { latent_channels: 2, post_quant: None, widths: vec![32], blocks: 1, image_channels: 1 };
-    /// // Of one pixel: 3x3 from 2 to 32 and from 32 to 1; three residual blocks; attention, of which both products have 32.
+    /// // For one pixel: 3x3 from 2 to 32 and from 32 to 1; three residual blocks; attention, whose two products have 32 each.
     /// let (ends, blocks, attention) = (9 * (2 * 32 + 32), 3 * 2 * 9 * 32 * 32, 4 * 32 * 32 + 2 * 32);
     /// assert_eq!(size.operations(1, 1), f64::from(2 * (ends + blocks + attention)));
     /// ```
@@ -90,7 +92,7 @@ impl DecoderSize {
         let middle = self.widths.last().copied().unwrap_or_default();
         let mut sum = 4.0 * pixels * pixels * float(middle);
         for (name, shape) in self.tensors().0.iter().filter(|(_, shape)| shape.len() == 4) {
-            // Rows and columns are doubled right before this one.
+            // The upsampling before this convolution doubles rows and columns.
             if name.ends_with("upsample.conv.weight") {
                 pixels *= 4.0;
             }
@@ -182,7 +184,7 @@ impl EncoderSize {
     }
 }
 
-/// Looks at the shapes of a file.
+/// Reads sizes from the shapes of a checkpoint.
 struct Probe<'a> {
     checkpoint: &'a Checkpoint,
     naming: Naming,
@@ -208,14 +210,16 @@ impl Probe<'_> {
     fn need(&self, name: &str, dimension: usize, most: usize) -> Result<usize, BackendError> {
         let name_in_file = self.naming.in_file(name);
         let found = self.size(name, dimension).ok_or_else(|| {
-            self.wrong(format!("an autoencoder has `{name_in_file}`, a tensor of four dimensions, which it lacks"))
+            self.wrong(format!(
+                "an autoencoder has `{name_in_file}`, a tensor of four dimensions, and this file does not"
+            ))
         })?;
         let fits = (1..=most).contains(&found);
         fits.then_some(found)
-            .ok_or_else(|| self.wrong(format!("`{name_in_file}` has {found} channels, at most {most} are")))
+            .ok_or_else(|| self.wrong(format!("`{name_in_file}` has {found} channels, expected at most {most}")))
     }
 
-    /// Channels of each level: what leaves its first block.
+    /// Returns the channels of each level: the output channels of its first block.
     fn widths(&self, half: &str) -> Vec<usize> {
         let width = |level: usize| self.size(&format!("{half}.{level}.block.0.conv1.weight"), 0);
         (0..=MOST).map_while(width).collect()
@@ -223,11 +227,13 @@ impl Probe<'_> {
 
     fn check(&self, widths: &[usize], blocks: usize) -> Result<(), BackendError> {
         if let Some(width) = widths.iter().find(|width| !(1..=8192).contains(*width) || *width % GROUPS != 0) {
-            return Err(self.wrong(format!("a level has {width} channels, which are not {GROUPS} groups")));
+            return Err(self.wrong(format!("expected a multiple of {GROUPS} channels in each level, found {width}")));
         }
         if !(1..=MOST).contains(&widths.len()) || !(1..=MOST).contains(&blocks) {
             let levels = widths.len();
-            return Err(self.wrong(format!("an autoencoder of {levels} levels with {blocks} blocks each is not known")));
+            return Err(
+                self.wrong(format!("autoencoders of {levels} levels with {blocks} blocks each are not supported"))
+            );
         }
         Ok(())
     }
@@ -277,7 +283,7 @@ impl Tensors {
         }
     }
 
-    /// Takes all of them.
+    /// Takes all tensors.
     pub(super) fn take(&self, naming: Naming, weights: &mut Weights) -> Result<HashMap<String, Tensor>, BackendError> {
         let take = |(name, shape): &(String, Vec<usize>)| {
             let tensor = weights.take(&naming.in_file(name), &naming.shape_in_file(name, shape))?;
@@ -287,7 +293,7 @@ impl Tensors {
     }
 }
 
-/// Declares both halves of a file, those that it has: what is not used is still known.
+/// Declares the tensors of both halves that a file has, so that those of the unused half are not unexpected.
 pub(super) fn declare(checkpoint: &Checkpoint, naming: Naming) -> Result<WeightLayout, BackendError> {
     let mut layout = WeightLayout::default();
     let has = |half: &str| checkpoint.tensors().any(|(name, _)| name.starts_with(half));

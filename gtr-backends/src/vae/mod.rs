@@ -1,8 +1,8 @@
-//! KL autoencoders: latent images to pictures, and back.
+//! KL autoencoders: conversion between latent images and pixels.
 //!
-//! Two published layouts of tensor names are read: that of latent diffusion (`decoder.up.0.block.0...`, as KL-16 is
-//! published) and that of diffusers (`decoder.up_blocks.0.resnets.0...`, as the autoencoder of Stable Diffusion 3.5 is). Both
-//! name the same computation.
+//! Two published naming conventions of tensors are supported: that of latent diffusion (`decoder.up.0.block.0...`, used
+//! by KL-16) and that of diffusers (`decoder.up_blocks.0.resnets.0...`, used by the autoencoder of Stable Diffusion
+//! 3.5). The computation is the same.
 
 mod decoder;
 mod encoder;
@@ -20,20 +20,20 @@ pub use self::layout::{DecoderSize, EncoderSize};
 use crate::error::Context;
 use crate::{BackendError, Picture};
 
-/// Groups of channels that are normalised together, in all published autoencoders.
+/// Number of groups of the group normalisations of all published autoencoders.
 const GROUPS: usize = 32;
-/// What is added to the variance of a group.
+/// Epsilon added to the variance of a group.
 const EPS: f64 = 1e-6;
 
-/// Pictures from images whose values are -1 (black) to 1 (white); what lies outside is cut.
+/// Converts values from -1 (black) to 1 (white) to images of pixels. Values out of range are clamped.
 ///
 /// # Shapes
-/// `images`: `[pictures, channels, rows, columns]`, 1 or 3 channels.
+/// `images`: `[images, channels, rows, columns]`, 1 or 3 channels.
 pub(crate) fn pictures(images: &Tensor) -> Result<Vec<Picture>, BackendError> {
     let pixels = ((images + 1.0).and_then(|images| images / 2.0))
         .and_then(|images| images.clamp(0_f32, 1_f32)?.permute((0, 2, 3, 1))?.to_device(&Device::Cpu)) // (n, rows, columns, channels)
-        .context("turning values into pixels")?;
-    let (count, height, width, channels) = pixels.dims4().context("turning values into pixels")?;
+        .context("converting values to pixels")?;
+    let (count, height, width, channels) = pixels.dims4().context("converting values to pixels")?;
     (0..count)
         .map(|picture| {
             let pixels = pixels.get(picture).and_then(|image| image.flatten_all()?.to_vec1());
@@ -42,15 +42,15 @@ pub(crate) fn pictures(images: &Tensor) -> Result<Vec<Picture>, BackendError> {
         .collect()
 }
 
-/// The inverse of [`pictures`], one picture: `[1, channels, rows, columns]`, -1 (black) to 1 (white).
+/// The inverse of [`pictures`], for one image: `[1, channels, rows, columns]`, -1 (black) to 1 (white).
 pub(crate) fn values(picture: &Picture, device: &Device) -> Result<Tensor, BackendError> {
     let shape = (1, picture.height(), picture.width(), picture.channels());
     let values = picture.pixels().iter().map(|pixel| pixel * 2.0 - 1.0).collect();
     let values = Tensor::from_vec(values, shape, device).and_then(|values| values.permute((0, 3, 1, 2))?.contiguous());
-    values.context("turning pixels into values")
+    values.context("converting pixels to values")
 }
 
-/// The latents of pictures by `encode`, which takes one: a picture that follows its like is not encoded again.
+/// Encodes images one at a time with `encode`. An image that equals the previous one is not encoded again.
 pub(crate) fn latents(
     pictures: &[Picture],
     device: &Device,

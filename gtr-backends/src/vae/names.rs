@@ -1,24 +1,25 @@
-//! The two layouts of tensor names.
+//! The two naming conventions of tensors.
 
 use crate::checkpoint::{Checkpoint, TensorInfo};
 
-/// Which names a file uses. Everywhere else in this folder tensors have the names of latent diffusion.
+/// Naming convention of a file. All other files of this folder use the names of latent diffusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Naming {
     /// `decoder.up.3.block.0.norm1.weight`
     LatentDiffusion,
     /// `decoder.up_blocks.0.resnets.0.norm1.weight`; levels of the decoder are counted in the order of computation.
     Diffusers {
-        /// Levels of the autoencoder.
+        /// Number of levels of the autoencoder.
         levels: usize,
     },
 }
 
-/// More levels, or more blocks in a level, than any autoencoder has.
+/// Largest number of levels, and of blocks in a level.
 pub(super) const MOST: usize = 8;
 
 impl Naming {
-    /// The names that a file uses: those of latent diffusion unless it holds a part that only diffusers has.
+    /// Returns the naming convention of a file: that of latent diffusion unless it has a tensor that only diffusers
+    /// has.
     pub(super) fn of(checkpoint: &Checkpoint) -> Self {
         let levels = |half: &str| {
             let holds = |level: &usize| checkpoint.info(&format!("{half}.{level}.resnets.0.norm1.weight")).is_some();
@@ -30,7 +31,7 @@ impl Naming {
         }
     }
 
-    /// What the file calls a tensor.
+    /// Returns the name of a tensor in the file.
     pub(super) fn in_file(self, name: &str) -> String {
         let Self::Diffusers { levels } = self else { return name.to_owned() };
         let mut parts: Vec<String> = name.split('.').map(str::to_owned).collect();
@@ -52,7 +53,7 @@ impl Naming {
             Some(half @ ("up" | "down")) => {
                 if half == "up" {
                     let level = number(&parts[2], 0, "");
-                    // A level that is not there is not there under its new name either.
+                    // A missing level is also missing under its new name.
                     let level = levels.checked_sub(1 + level).unwrap_or(level);
                     (parts[1], parts[2]) = ("up_blocks".into(), level.to_string());
                 } else {
@@ -74,13 +75,13 @@ impl Naming {
         parts.join(".").replace("nin_shortcut", "conv_shortcut")
     }
 
-    /// The shape that the file gives a tensor: diffusers holds the 1x1 convolutions of an attention as matrices.
+    /// Returns the shape of a tensor in the file: diffusers stores the 1x1 convolutions of attention as matrices.
     pub(super) fn shape_in_file(self, name: &str, shape: &[usize]) -> Vec<usize> {
         let attention = name.contains(".attn") && shape.len() == 4;
         if attention && self != Self::LatentDiffusion { shape[..2].to_vec() } else { shape.to_vec() }
     }
 
-    /// What the file says of a tensor.
+    /// Returns the description of a tensor in the file.
     pub(super) fn info(self, checkpoint: &Checkpoint, name: &str) -> Option<TensorInfo> {
         checkpoint.info(&self.in_file(name)).cloned()
     }

@@ -16,7 +16,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "A,B,..", value_delimiter = ',', default_value = "mar-16,gtr-16,gtr-8")]
     pub(crate) presets: Vec<String>,
     /// Number of images per batch.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) count: u32,
     /// Number of timed runs of each preset.
     #[arg(long, value_name = "R", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]

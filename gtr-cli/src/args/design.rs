@@ -47,7 +47,7 @@ pub(crate) struct DesignArgs {
     #[command(flatten)]
     pub(crate) field: LossArgs,
     /// Write the schedule as a preset with the evidence, for --schedule of `plan`, `sample` and `eval`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Format of standard output.
     #[arg(long, value_enum, default_value_t = DesignFormat::Text)]

@@ -50,7 +50,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_enum)]
     format: Option<EvalFormat>,
     /// Write the result to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Plot quality against cost with the Pareto front to this file, .svg or .png.
     #[arg(long, value_name = "FILE")]
@@ -73,7 +73,7 @@ impl EvalArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SeriesArgs {
     /// Number of images per row, divided equally among seeds and classes.
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole_number)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1000, value_parser = whole_number)]
     pub(crate) count: u64,
     /// Seeds of the random numbers.
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "0", value_parser = seed)]

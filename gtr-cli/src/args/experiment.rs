@@ -17,7 +17,7 @@ pub(crate) struct ExperimentArgs {
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Write NAME.md, .svg, .csv and .json to this folder [default: print the page].
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) series: SeriesArgs,

@@ -40,7 +40,7 @@ pub(crate) struct FieldArgs {
     #[arg(long, value_name = "N")]
     pub(crate) components: Option<usize>,
     /// Safetensors file to write, with the provenance as metadata.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Device: cpu, cuda:N, or auto (cuda:0 if available, otherwise cpu).
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]

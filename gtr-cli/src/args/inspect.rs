@@ -22,7 +22,7 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_enum)]
     format: Option<InspectFormat>,
     /// Write to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Write the plan to this file. The printed command of an image then uses it, unless the image has a mask.
     #[arg(long, value_name = "FILE")]

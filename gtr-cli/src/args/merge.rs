@@ -16,7 +16,7 @@ pub(crate) struct MergeArgs {
     pub(crate) folders: Vec<PathBuf>,
     /// Write all images to a new folder with labels.jsonl, or to FILE.npz with `arr_0` (images) and `arr_1` (classes)
     /// [default: only verify].
-    #[arg(long, value_name = "DIR|FILE.npz")]
+    #[arg(short, long, value_name = "DIR|FILE.npz")]
     pub(crate) out: Option<PathBuf>,
     /// Number of channels in FILE.npz, 1 or 3; 3 repeats the channel of grey images, as many evaluation tools expect [default:
     /// the channels of the images].

@@ -25,7 +25,7 @@ mod tune;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use axes::AxisFlags;
 pub(crate) use bench::{BenchArgs, BenchFormat};
@@ -65,10 +65,42 @@ use crate::catalogue::Catalogue;
 #[command(name = "gtr-cli", version, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Log what is loaded, planned and run to standard error.
-    #[arg(long, global = true, display_order = 900)]
+    #[arg(short, long, global = true, display_order = 900, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
+    /// Print no notes and no progress to standard error, only errors.
+    #[arg(short, long, global = true, display_order = 901)]
+    pub(crate) quiet: bool,
+    /// Use colours: if the output is a terminal, always, or never.
+    #[arg(long, global = true, display_order = 902, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+    /// Number of CPU threads; it does not affect results [default: one per core].
+    #[arg(long, global = true, display_order = 903, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Use of colours and other styles in the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// If the output is a terminal that supports them, and `NO_COLOR` is not set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<Colour> for anstream::ColorChoice {
+    fn from(colour: Colour) -> Self {
+        match colour {
+            Colour::Auto => Self::Auto,
+            Colour::Always => Self::Always,
+            Colour::Never => Self::Never,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\

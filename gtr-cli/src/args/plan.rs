@@ -29,7 +29,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_enum)]
     format: Option<PlanFormat>,
     /// Write to this file; `-` is standard output [default: standard output].
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Compare these presets instead of showing one plan.
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]

@@ -25,10 +25,10 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: Vec<String>,
     /// Number of images per class or prompt; with --classes balanced, the total number.
-    #[arg(long, value_name = "N", visible_alias = "samples", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", visible_alias = "samples", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
     /// Output: FILE.png, `-` for standard output, or a folder (FOLDER/); for many images a folder or FILE.npz.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Seed of the random numbers.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = seed)]

@@ -59,7 +59,7 @@ pub(crate) struct SchedulersArgs {
     #[arg(long, value_enum)]
     format: Option<ReferenceFormat>,
     /// Write to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 

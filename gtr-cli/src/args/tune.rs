@@ -33,7 +33,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=8000))]
     pub(crate) first_count: u32,
     /// Write the best schedule as a preset with the evidence, for --schedule of `sample`, `plan` and `eval`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) loss: LossArgs,

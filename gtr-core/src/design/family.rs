@@ -99,7 +99,7 @@ impl Levels {
         let order: Vec<TokenIndex> = deepest.stages().iter().flat_map(|stage| stage.tokens().to_vec()).collect();
         let mut places = vec![0; problem.grid.tokens()];
         for (place, token) in order.iter().enumerate() {
-            places[token.get()] = place;
+            places[token.index()] = place;
         }
         Self { order, places }
     }
@@ -133,7 +133,7 @@ impl Levels {
         field: &Field,
         runs: &mut Runs,
     ) -> Result<(), Error> {
-        let places: Vec<usize> = tokens.iter().map(|token| self.places[token.get()] - first).collect();
+        let places: Vec<usize> = tokens.iter().map(|token| self.places[token.index()] - first).collect();
         let factor = conditional.in_order(&places).map_err(|at| at.in_order(field, tokens))?;
         runs.add(&factor);
         Ok(())

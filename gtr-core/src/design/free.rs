@@ -87,7 +87,7 @@ fn best_image(problem: &Problem, plan: &Plan) -> Result<Vec<usize>, Error> {
     let mut order = plan.order(problem.seed, image).into_iter();
     for (number, step) in plan.steps().iter().enumerate() {
         for token in order.by_ref().take(step.tokens()) {
-            steps[token.get()] = number;
+            steps[token.index()] = number;
         }
     }
     Ok(steps)

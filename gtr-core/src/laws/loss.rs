@@ -117,7 +117,7 @@ pub fn never_negative(of: LossOf<'_>, case: &Case) -> Law {
         prop_assert!(close(sum, loss.total), "the {what} add up to {sum}, not to {}", loss.total);
     }
     for token in case.known.iter() {
-        prop_assert_eq!(loss.tokens[token.get()], 0.0, "a known token has a loss");
+        prop_assert_eq!(loss.tokens[token.index()], 0.0, "a known token has a loss");
     }
     Ok(())
 }
@@ -290,7 +290,7 @@ pub fn turned_or_mirrored(of: LossOf<'_>, case: &Case, field: Isotropic) -> Law 
             expected.total
         );
         for token in grid.iter() {
-            let (a, b) = (expected.tokens[token.get()], found.tokens[moved(token).get()]);
+            let (a, b) = (expected.tokens[token.index()], found.tokens[moved(token).index()]);
             prop_assert!(close(a, b), "if {what}, the loss of token {token} is {b}, not {a}");
         }
     }

@@ -24,8 +24,10 @@ pub(crate) struct Degenerate(pub(crate) usize);
 impl Factor {
     /// Factorises the covariance of the tokens of `order`, with `channels` values per token.
     pub(super) fn of(covariance: &Covariance<'_>, channels: usize, order: &[TokenIndex]) -> Result<Self, Degenerate> {
-        let numbers: Vec<usize> =
-            order.iter().flat_map(|token| (0..channels).map(move |channel| token.get() * channels + channel)).collect();
+        let numbers: Vec<usize> = order
+            .iter()
+            .flat_map(|token| (0..channels).map(move |channel| token.index() * channels + channel))
+            .collect();
         let side = numbers.len();
         let lower = |row: usize, column: usize| {
             if column <= row { covariance.at(numbers[row], numbers[column]) } else { 0.0 }

@@ -68,7 +68,7 @@ impl DrawOrder {
                 // A loss at the level of rounding errors cannot be attributed; divide it equally.
                 let equal = 1.0 / crate::cost::float(end - first);
                 for (token, shared) in self.tokens[first..end].iter().zip(shared) {
-                    tokens[token.get()] = step * if all > 0.0 { shared / all } else { equal };
+                    tokens[token.index()] = step * if all > 0.0 { shared / all } else { equal };
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::{Component, Error, Grid, OutOfRange, Partition, Position, TokenIndex}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bisection {
-    /// How each level is cut in two: `diagonal` (as published) or `quincunx`.
+    /// Rule that cuts each level in two: `diagonal` (as published) or `quincunx`.
     pub cut: Cut,
     /// Number of stages, 1 to 64. With two or more, the last stage is the reconstruction.
     pub stages: Stages,
@@ -214,7 +214,7 @@ mod tests {
         let stages = |first, cut| {
             let order = Bisection { cut, first, ..Bisection::default() };
             let partition = order.partition(grid).unwrap();
-            partition.subsets().iter().map(|it| it.iter().map(|token| token.get()).collect()).collect::<Vec<Vec<_>>>()
+            partition.subsets().iter().map(|it| it.iter().map(|token| token.index()).collect()).collect::<Vec<Vec<_>>>()
         };
         let odd = stages(Parity::Odd, Cut::Diagonal);
         assert_eq!(odd[2], [0, 2, 5, 7, 8, 10, 13, 15]);

@@ -52,7 +52,7 @@ mod tests {
     fn subsets(stages: u32, grid: Grid) -> Vec<Vec<usize>> {
         let block = Block { stages: Stages::new(stages).unwrap(), ..Block::default() };
         let subsets = block.partition(grid).unwrap().into_subsets();
-        subsets.iter().map(|subset| subset.iter().map(|token| token.get()).collect()).collect()
+        subsets.iter().map(|subset| subset.iter().map(|token| token.index()).collect()).collect()
     }
 
     #[test]

@@ -17,24 +17,24 @@ pub(super) fn farthest(grid: Grid, known: &[TokenIndex], candidates: &[TokenInde
     // Rank of each candidate, indexed by token; `None` for other tokens.
     let mut ranks = vec![None; grid.tokens()];
     for (rank, token) in candidates.iter().enumerate() {
-        ranks[token.get()] = Some(rank);
+        ranks[token.index()] = Some(rank);
     }
     let beyond = u64::from(grid.height()).pow(2) + u64::from(grid.width()).pow(2);
     let mut distances = squared_distances(&TokenSet::from_tokens(grid, known.iter().copied()))
         .unwrap_or_else(|| vec![beyond; grid.tokens()]);
     let mut queue: BinaryHeap<(u64, Reverse<usize>)> =
-        candidates.iter().enumerate().map(|(rank, token)| (distances[token.get()], Reverse(rank))).collect();
+        candidates.iter().enumerate().map(|(rank, token)| (distances[token.index()], Reverse(rank))).collect();
     let mut order = Vec::with_capacity(candidates.len());
     while let Some((distance, Reverse(rank))) = queue.pop() {
         let token = candidates[rank];
-        if distances[token.get()] != distance {
+        if distances[token.index()] != distance {
             continue;
         }
         order.push(token);
-        distances[token.get()] = CHOSEN;
+        distances[token.index()] = CHOSEN;
         for (near, squared) in circle(grid, grid.position(token), distance) {
-            let nearest = &mut distances[near.get()];
-            if let Some(rank) = ranks[near.get()]
+            let nearest = &mut distances[near.index()];
+            if let Some(rank) = ranks[near.index()]
                 && *nearest != CHOSEN
                 && squared < *nearest
             {

@@ -124,7 +124,7 @@ mod tests {
         let levels = levels(rows);
         levels.check().unwrap();
         let subsets = levels.partition(grid).unwrap().into_subsets();
-        subsets.iter().map(|subset| subset.iter().map(|token| token.get()).collect()).collect()
+        subsets.iter().map(|subset| subset.iter().map(|token| token.index()).collect()).collect()
     }
 
     #[test]

@@ -43,7 +43,7 @@ mod tests {
 
     fn order(height: u32, width: u32) -> Vec<usize> {
         let partition = Subsample {}.partition(Grid::new(height, width).unwrap()).unwrap();
-        partition.subsets()[0].iter().map(|token| token.get()).collect()
+        partition.subsets()[0].iter().map(|token| token.index()).collect()
     }
 
     #[test]

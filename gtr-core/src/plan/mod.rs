@@ -142,8 +142,7 @@ impl Plan {
     /// Converts the plan to a document.
     pub fn to_document(&self) -> PlanDocument {
         let number = |number: usize| number as u64;
-        #[expect(clippy::cast_possible_truncation, reason = "tokens are below 2^24")]
-        let tokens = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get() as u32).collect();
+        let tokens = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.get()).collect();
         let stage = |stage: &Stage| StageDocument { role: stage.role, tokens: tokens(&stage.tokens) };
         let step = |step: &Step| StepDocument {
             stage: number(step.stage),
@@ -223,8 +222,8 @@ impl Plan {
     /// Sets the timestep limit if the plan does not set one. The result is the plan that a model with this limit runs.
     ///
     /// # Errors
-    /// [`Error::TooManyDiffusionSteps`] if a step has more diffusion steps than the limit allows; [`Error::Parameter`] as
-    /// for [`Schedule::timestep_limit`].
+    /// [`Error::TooManyDiffusionSteps`] if a step has more diffusion steps than the limit allows; [`Error::Parameter`]
+    /// as for [`Schedule::timestep_limit`].
     pub fn with_default_timestep_limit(mut self, limit: TimestepLimit) -> Result<Self, Error> {
         if self.names_timestep_limit() || limit == TimestepLimit::NONE {
             return Ok(self);
@@ -249,8 +248,8 @@ impl Plan {
         &self.schedule.detail
     }
 
-    /// Returns the generation order of the tokens of an image, a pure function of plan, seed and image. Each step generates
-    /// the next tokens of this order. Known tokens are not included.
+    /// Returns the generation order of the tokens of an image, a pure function of plan, seed and image. Each step
+    /// generates the next tokens of this order. Known tokens are not included.
     pub fn order(&self, seed: Seed, image: ImageIndex) -> Vec<TokenIndex> {
         self.order_under(|_| seed, image)
     }

@@ -1,4 +1,4 @@
-//! What a figure shows: a plan, and which AR step generates which token of an image.
+//! A plan with the order of one image, as figures show it.
 
 use gtr_core::loss::Loss;
 use gtr_core::{ImageIndex, Plan, Seed, TokenIndex};
@@ -6,13 +6,13 @@ use gtr_core::{ImageIndex, Plan, Seed, TokenIndex};
 use crate::loss::FieldLoss;
 use crate::palette::{self, Colour};
 
-/// Of a larger grid the upper left corner is drawn.
+/// Largest number of rows and of columns that are drawn. Of a larger grid, only the upper left corner is drawn.
 pub(super) const MOST_CELLS: u32 = 64;
 
-/// How much of a stage's colour the last of its steps loses.
+/// Share of the background in the colour of the last step of a stage.
 const FADE: f64 = 0.38;
 
-/// A plan that is drawn, with the order of one of its images.
+/// A plan with the order of one image.
 ///
 /// # Examples
 /// ```
@@ -29,21 +29,21 @@ const FADE: f64 = 0.38;
 /// ```
 #[derive(Debug)]
 pub struct PlanView<'a> {
-    /// What it is called.
+    /// Display name of the plan.
     pub(super) name: &'a str,
     pub(super) plan: &'a Plan,
     pub(super) seed: Seed,
     pub(super) image: ImageIndex,
-    /// The position of the AR step that generates each token; `None` of what is known before.
+    /// Index of the AR step that generates each token; `None` for tokens that are known before the first step.
     step_of_token: Vec<Option<usize>>,
-    /// The first AR step of each stage, and how many it has.
+    /// First AR step and number of AR steps of each stage.
     spans: Vec<(usize, usize)>,
-    /// What the plan loses on the image and the field that this is computed on, where it is.
+    /// Loss of the plan on the image, if it is computed.
     loss: Option<FieldLoss>,
 }
 
 impl<'a> PlanView<'a> {
-    /// A plan and the order of one of its images.
+    /// Creates the view of a plan with the order of an image.
     pub fn new(name: &'a str, plan: &'a Plan, (seed, image): (Seed, ImageIndex)) -> Self {
         let mut step_of_token = vec![None; plan.grid().tokens()];
         let mut spans = vec![(0, 0); plan.stages().len()];
@@ -51,7 +51,7 @@ impl<'a> PlanView<'a> {
         let mut known = 0;
         for (position, step) in plan.steps().iter().enumerate() {
             for token in &order[known..known + step.tokens()] {
-                step_of_token[token.get()] = Some(position);
+                step_of_token[token.index()] = Some(position);
             }
             known += step.tokens();
             let (first, steps) = &mut spans[step.stage()];
@@ -63,61 +63,61 @@ impl<'a> PlanView<'a> {
         Self { name, plan, seed, image, step_of_token, spans, loss: None }
     }
 
-    /// The same with what the plan loses on this image, where that is computed.
+    /// Adds the loss of the plan on this image, if it is computed.
     #[must_use]
     pub fn with_loss(self, loss: Option<FieldLoss>) -> Self {
         Self { loss, ..self }
     }
 
-    /// What the plan loses on the image.
+    /// Loss of the plan on the image, if it is computed.
     pub(super) fn loss(&self) -> Option<&Loss> {
         self.loss.as_ref().map(|it| &it.loss)
     }
 
-    /// The field that the loss is computed on.
+    /// Display name of the field that the loss is computed on.
     pub(super) fn field(&self) -> &str {
         self.loss.as_ref().map_or("", |it| &it.field)
     }
 
-    /// What a cell that is drawn contributes to the loss.
+    /// Returns the contribution of a cell to the loss.
     pub(super) fn loss_at(&self, row: u32, column: u32) -> Option<f64> {
         let token = self.plan.grid().at(row, column)?;
-        self.loss()?.tokens.get(token.get()).copied()
+        self.loss()?.tokens.get(token.index()).copied()
     }
 
-    /// Rows and columns that are drawn.
+    /// Returns the number of rows and columns that are drawn.
     pub(super) fn window(&self) -> (u32, u32) {
         let grid = self.plan.grid();
         (grid.height().min(MOST_CELLS), grid.width().min(MOST_CELLS))
     }
 
-    /// Whether the grid is larger than what is drawn.
+    /// Returns true if only a part of the grid is drawn.
     pub(super) fn is_cut(&self) -> bool {
         let grid = self.plan.grid();
         self.window() != (grid.height(), grid.width())
     }
 
-    /// The AR step of a cell that is drawn.
+    /// Returns the index of the AR step of a cell; `None` if its token is known before the first step.
     pub(super) fn step_at(&self, row: u32, column: u32) -> Option<usize> {
-        self.plan.grid().at(row, column).and_then(|token: TokenIndex| self.step_of_token[token.get()])
+        self.plan.grid().at(row, column).and_then(|token: TokenIndex| self.step_of_token[token.index()])
     }
 
-    /// The first AR step of each stage, and how many it has.
+    /// Returns the first AR step and the number of AR steps of each stage.
     pub(super) fn spans(&self) -> &[(usize, usize)] {
         &self.spans
     }
 
-    /// Whether the stages, rather than the AR steps, have colours of their own.
+    /// Returns true if there are several stages. Colours then show the stage, otherwise the AR step.
     pub(super) fn is_staged(&self) -> bool {
         self.spans.len() > 1
     }
 
-    /// The colour of a stage.
+    /// Returns the colour of a stage.
     pub(super) fn stage_colour(stage: usize) -> Colour {
         palette::category(stage)
     }
 
-    /// The colour of an AR step: that of its stage, paler the later; of a plan without stages a place on a ramp.
+    /// Returns the colour of an AR step: that of its stage, paler for later steps. With a single stage, a colour of the ramp.
     pub(super) fn step_colour(&self, step: usize) -> Colour {
         if !self.is_staged() {
             return palette::ramp(share(step, self.plan.steps().len()));
@@ -127,7 +127,7 @@ impl<'a> PlanView<'a> {
         Self::stage_colour(stage).pale(FADE * share(step - first, steps))
     }
 
-    /// Tokens known after each AR step, those known before the first included.
+    /// Returns the number of known tokens after each AR step, including those known before the first.
     pub(super) fn known(&self) -> Vec<usize> {
         let steps = self.plan.steps().iter();
         let known = steps.scan(self.plan.known().len(), |known, step| {
@@ -138,7 +138,7 @@ impl<'a> PlanView<'a> {
     }
 }
 
-/// How far along `of` positions one is: the first is 0, the last 1.
+/// Returns the position among `of` positions as a share: 0 for the first, 1 for the last.
 #[expect(clippy::cast_precision_loss, reason = "at most 2^24 steps")]
 fn share(position: usize, of: usize) -> f64 {
     if of < 2 { 0.0 } else { position as f64 / (of - 1) as f64 }
@@ -150,7 +150,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A preset's plan for what is left of a grid.
+    /// Returns the plan of a preset for a grid whose first `known` tokens are known.
     pub(in crate::figure) fn plan(preset: &str, grid: &str, known: usize) -> Plan {
         let grid: Grid = grid.parse().unwrap();
         let known = TokenSet::from_tokens(grid, grid.iter().take(known));
@@ -171,7 +171,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_colour_tells_the_stage() {
+    fn colours_show_the_stage() {
         let plan = plan("gtr-16", "16x16", 0);
         let shown = PlanView::new("gtr-16", &plan, (Seed(0), ImageIndex(0)));
         assert_eq!(shown.step_colour(0), palette::category(0));

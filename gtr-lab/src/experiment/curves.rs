@@ -17,7 +17,7 @@ pub(super) fn figure(experiment: &Experiment, rows: &[EvaluationRow]) -> String 
     for (at, curve) in experiment.curves.iter().enumerate() {
         let of = |name: &String| rows.iter().find(|row| row.name == *name);
         let point = |row: &EvaluationRow| {
-            let steps = gtr_core::cost::float(row.made.as_ref()?.ar_steps);
+            let steps = crate::counts::float(row.made.as_ref()?.ar_steps);
             let value = row.scores.frechet.value();
             let Interval { low, high } = row.scores.frechet.interval();
             let point = Point::at(steps, value);

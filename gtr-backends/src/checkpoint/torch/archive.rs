@@ -79,8 +79,8 @@ impl Archive {
         Ok(bytes)
     }
 
-    /// Reads at most `limit` bytes of an entry from `start` into `bytes`. Memory use grows with the actual data, not with
-    /// stated sizes. The first read of an entry verifies the checksum of the whole entry.
+    /// Reads at most `limit` bytes of an entry from `start` into `bytes`. Memory use grows with the actual data, not
+    /// with stated sizes. The first read of an entry verifies the checksum of the whole entry.
     pub(super) fn read(&mut self, name: &str, start: u64, limit: u64, bytes: &mut Vec<u8>) -> Result<(), String> {
         let path = format!("{}{name}", self.folder);
         let wrong = |reason: String| format!("its entry `{path}` cannot be read: {reason}");

@@ -1,7 +1,7 @@
 //! The format of `torch.save` before 1.6, still available as an option: consecutive pickles, then the storages.
 //!
-//! The pickles are the magic number, the protocol version, a description of the machine, the object, and the keys of the
-//! storages. Each storage is the number of its elements (8 bytes) followed by the elements, all little endian.
+//! The pickles are the magic number, the protocol version, a description of the machine, the object, and the keys of
+//! the storages. Each storage is the number of its elements (8 bytes) followed by the elements, all little endian.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gtr_draw::table::count;
 use gtr_lab::progress;
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::output;
 
@@ -41,7 +41,7 @@ impl Progress {
 
 impl progress::Progress for Progress {
     fn start(&mut self, images: u64, operations: f64) {
-        let bar = ProgressBar::with_draw_target(Some(PARTS), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(PARTS), output::progress_target());
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {msg}, {eta} left") {
             bar.set_style(style);
         }

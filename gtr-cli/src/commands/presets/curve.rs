@@ -23,7 +23,7 @@ pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses, registry: 
         let chosen = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule: preset.schedule.clone() };
         let plan = chosen.plan(grid, registry)?.plan;
         let Some(loss) = losses.of(&plan, Seed(0)).total() else { continue };
-        let steps = gtr_core::cost::float(plan.steps().len());
+        let steps = f64::from(u32::try_from(plan.steps().len()).unwrap_or(u32::MAX));
         let family = family(&preset.name);
         let place = families.iter().position(|(name, _)| name == family).unwrap_or_else(|| {
             families.push((family.to_owned(), Vec::new()));

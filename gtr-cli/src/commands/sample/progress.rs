@@ -7,7 +7,9 @@ use std::time::Instant;
 use gtr_core::MaskedGenerator;
 use gtr_core::sampler::{Observer, StepEvent};
 use gtr_run::Interrupt;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output;
 
 /// Progress bar over the AR steps of all batches. It is hidden if standard error is not a terminal.
 pub(super) struct Progress {
@@ -22,7 +24,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Creates a bar of `steps` AR steps that generate `images` images.
     pub(super) fn new(steps: u64, images: u64, interrupt: &Interrupt) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(steps), output::progress_target());
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} AR steps, {msg}, {eta} left") {
             bar.set_style(style);
         }

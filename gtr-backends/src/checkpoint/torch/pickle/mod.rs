@@ -1,10 +1,10 @@
 //! A reader for the pickles of `torch.save`. It builds tensors and calls no code.
 //!
-//! A pickle is a program for a stack machine that can call any Python function. This machine emulates only the calls that
-//! rebuild tensors. The result of any other call is a placeholder with a description, because published checkpoints
-//! contain such objects (`argparse.Namespace`). All objects are in one list and refer to each other by index, so neither
-//! cycles nor deep nesting can overflow the stack. Each opcode adds at most one object and copies between objects are
-//! bounded, so the memory use of a pickle is bounded by its length.
+//! A pickle is a program for a stack machine that can call any Python function. This machine emulates only the calls
+//! that rebuild tensors. The result of any other call is a placeholder with a description, because published
+//! checkpoints contain such objects (`argparse.Namespace`). All objects are in one list and refer to each other by
+//! index, so neither cycles nor deep nesting can overflow the stack. Each opcode adds at most one object and copies
+//! between objects are bounded, so the memory use of a pickle is bounded by its length.
 
 mod machine;
 mod rebuild;

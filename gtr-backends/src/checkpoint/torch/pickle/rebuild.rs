@@ -15,7 +15,8 @@ const LONGEST_KEY: usize = 200;
 const UNTYPED: &str = "torch.storage.UntypedStorage";
 
 impl Machine<'_> {
-    /// Returns the result of a call. Unsupported calls return a placeholder, not an error: the result may not be needed.
+    /// Returns the result of a call. Unsupported calls return a placeholder, not an error: the result may not be
+    /// needed.
     pub(super) fn call(&mut self, callee: Id, arguments: Id) -> Object {
         let Object::Global(name) = self.object(callee) else {
             return Object::placeholder("the result of a call of something that is not a name");

@@ -4,6 +4,7 @@ mod axes;
 mod bench;
 mod bulk;
 mod classes;
+mod completions;
 mod conform;
 mod convert;
 mod cost;
@@ -13,15 +14,20 @@ mod experiment;
 mod field;
 mod inpaint;
 mod inspect;
+mod list_format;
 mod loss;
+mod man;
 mod merge;
 mod model;
 mod plan;
+mod presets;
 mod preview;
 mod sample;
 mod schedule;
-mod small;
+mod schedulers;
+mod schema;
 mod tune;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -31,6 +37,7 @@ pub(crate) use axes::AxisFlags;
 pub(crate) use bench::{BenchArgs, BenchFormat};
 pub(crate) use bulk::BulkArgs;
 pub(crate) use classes::{ClassName, Classes};
+pub(crate) use completions::CompletionsArgs;
 pub(crate) use conform::{ConformArgs, ConformFormat};
 pub(crate) use convert::ConvertArgs;
 pub(crate) use cost::{CostArgs, CostFormat};
@@ -40,18 +47,20 @@ pub(crate) use experiment::ExperimentArgs;
 pub(crate) use field::FieldArgs;
 pub(crate) use inpaint::InpaintArgs;
 pub(crate) use inspect::{InspectArgs, InspectFormat};
+pub(crate) use list_format::ListFormat;
 pub(crate) use loss::LossArgs;
+pub(crate) use man::ManArgs;
 pub(crate) use merge::MergeArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use plan::{PlanArgs, PlanFormat};
+pub(crate) use presets::PresetsArgs;
 pub(crate) use preview::PreviewArgs;
 pub(crate) use sample::SampleArgs;
 pub(crate) use schedule::{ScheduleArgs, SelectedSchedule, does_not_fit};
-pub(crate) use small::{
-    CompletionsArgs, ListFormat, ManArgs, PresetsArgs, ReferenceFormat, SchedulersArgs, SchemaArgs, SchemaName,
-    VerifyArgs, VerifyFormat,
-};
+pub(crate) use schedulers::{ReferenceFormat, SchedulersArgs};
+pub(crate) use schema::{SchemaArgs, SchemaName};
 pub(crate) use tune::TuneArgs;
+pub(crate) use verify::{VerifyArgs, VerifyFormat};
 
 use crate::catalogue::Catalogue;
 

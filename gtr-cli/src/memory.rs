@@ -17,7 +17,7 @@ pub(crate) fn peak() -> Option<u64> {
 
 /// Returns the total memory of the machine in bytes; `None` if the system does not report it.
 pub(crate) fn of_machine() -> Option<u64> {
-    let told = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kilobytes = told.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let found = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = found.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }

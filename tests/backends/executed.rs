@@ -68,7 +68,7 @@ fn the_papers_figures_are_met() {
                 assert!((found / 1e12 / tera - 1.0).abs() < 0.015, "{name} {}: {found:e}", preset.name);
             }
             let off = (whole / found / paper.speed - 1.0).abs();
-            // What does not fit is told so, and does not.
+            // Inconsistent figures are marked as such.
             assert_eq!(off < 0.02, paper.fits, "{name} {}: {}", preset.name, whole / found);
             compared += 1;
         }

@@ -44,7 +44,7 @@ fn changed_bytes_never_panic() {
 
 #[test]
 fn safetensors_headers_of_any_length_are_read() {
-    // The file begins with the length, whose bytes can look like the start of another format.
+    // The file starts with the length, whose bytes can look like the start of another format.
     for length in [0x80_usize, 0x4b50, 0x0280, 0x2_4b50] {
         let mut file = (length as u64).to_le_bytes().to_vec();
         file.extend(br#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#);
@@ -60,7 +60,7 @@ fn other_files_are_not_checkpoints() {
     assert!(message(b"").contains("it is empty"));
     assert!(message(b"\x01\x02").contains("2 bytes are too few"));
     assert!(message(b"{\"a\": 1, \"b\": 2}").contains("it is JSON text, not a checkpoint"));
-    assert!(message(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9").contains("its mark cannot be read"));
+    assert!(message(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9").contains("its magic number cannot be read"));
     assert!(message(b"\xff\xff\xff\xff\xff\xff\xff\xff....").contains("expected a file of safetensors or torch.save"));
     assert!(message(&archive(&[("notes.txt", b"hello")], false)).contains("without `data.pkl`"));
     let mut wrong_end = (2_u64).to_le_bytes().to_vec();

@@ -1,4 +1,4 @@
-//! From a prompt to a picture, with a small text encoder, tokenizer, model and autoencoder.
+//! From a prompt to an image, with a small text encoder, tokenizer, model and autoencoder.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -114,7 +114,7 @@ impl Pipeline {
         Self { _folder: folder, model, text_encoder, vae }
     }
 
-    /// Generates pictures of prompts, with two tokens per step in each quarter of the tokens.
+    /// Generates images of prompts, with two tokens per step in each quarter of the tokens.
     fn run(&self, prompts: &[&str], images: &[u64], (height, width): (u32, u32)) -> Vec<Picture> {
         let device = Device::Cpu;
         let encoder = TextEncoder::open(&self.text_encoder, 128, None, &device).unwrap();
@@ -160,7 +160,7 @@ fn prompts_can_be_sampled() {
     let pictures = pipeline.run(&["a red cat", &long], &[0, 1], (64, 64));
     assert_eq!((pictures[0].width(), pictures[0].height(), pictures[0].channels()), (64, 64, 3));
     assert!(pictures.iter().all(|picture| picture.pixels().iter().all(|pixel| (0.0..=1.0).contains(pixel))));
-    // An image has the same bits alone, and another prompt gives another picture with the same noise.
+    // An image has the same bits alone, and another prompt gives another image with the same noise.
     assert!(pipeline.run(&[&long], &[1], (64, 64))[0] == pictures[1]);
     assert!(pipeline.run(&["the roof"], &[1], (64, 64))[0] != pictures[1]);
 }
@@ -328,7 +328,7 @@ fn a_run_can_start_from_an_encoded_picture() {
     let scaled = mean.affine(1.5305, -0.0609 * 1.5305).unwrap();
     assert_near("latents", &generator.latents(&canvas).unwrap(), &scaled, 1e-6);
 
-    // The same run traced has the same bits, and is made again without the picture.
+    // The traced run has the same bits, and is replayed without the recorded images.
     let path = pipeline.model.join("../begun.safetensors");
     let model = pipeline.model.to_str().unwrap();
     let provenance = Provenance { model: model.to_owned(), ..Provenance::default() };
@@ -341,7 +341,7 @@ fn a_run_can_start_from_an_encoded_picture() {
     assert!(report.passed() && report.notes.is_empty(), "{report}");
     assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
 
-    // Without an encoder, or with an unsuitable one, pictures cannot be encoded.
+    // Without an encoder, or with an unsuitable one, images cannot be encoded.
     let error = sampler.batch(&begun, &settings).run(&mut open()).unwrap_err().to_string();
     assert_eq!(error, "the plan requires encoding of images, which this model does not provide");
     let other = open_encoder(&crate::golden::path("vae_kl16_tiny/weights_encoder.safetensors"), &device).unwrap();

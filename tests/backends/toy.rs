@@ -41,7 +41,7 @@ fn spec() -> ModelSpec {
     spec
 }
 
-/// A token is its class, a share of what is known, and noise.
+/// A token is the sum of its class, a share of the known tokens, and noise.
 #[derive(Debug)]
 struct Toy {
     section: Section,

@@ -222,7 +222,7 @@ fn a_run_from_a_picture_is_traced_and_made_again() {
         assert!(batch.targets(index).all(|targets| targets.len() == step.tokens()));
         trace.step(&batch, index).unwrap();
     }
-    // What is known from the start is in the trace: another value of it is noticed.
+    // The tokens known from the start are in the trace: a changed value is detected.
     let mut changed = fs::read(&path).unwrap();
     let header = 8 + usize::try_from(u64::from_le_bytes(changed[..8].try_into().unwrap())).unwrap();
     let description: serde_json::Value = serde_json::from_slice(&changed[8..header]).unwrap();

@@ -55,8 +55,8 @@ impl Frechet {
     pub(super) fn distance(&self, other: &Moments) -> f64 {
         let between = &self.root * &other.covariance * &self.root;
         let common: f64 = between.symmetric_eigenvalues().iter().map(|value| root(*value)).sum();
-        let apart = (&self.from.mean - &other.mean).norm_squared();
-        apart + self.from.covariance.trace() + other.covariance.trace() - 2.0 * common
+        let distance = (&self.from.mean - &other.mean).norm_squared();
+        distance + self.from.covariance.trace() + other.covariance.trace() - 2.0 * common
     }
 }
 

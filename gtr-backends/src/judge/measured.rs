@@ -108,9 +108,9 @@ mod tests {
     fn differences_are_taken_resample_by_resample() {
         let noise = |offset: f64| (0..50).map(move |it| offset + f64::from(it * 7 % 50)).collect::<Vec<_>>();
         let (a, b) = (Measured::new(10.0, noise(12.0)), Measured::new(9.0, noise(11.0)));
-        let apart = a.minus(&b).interval();
+        let difference = a.minus(&b).interval();
         // Common variation cancels.
-        assert!((apart.low - 1.0).abs() < 1e-9 && (apart.high - 1.0).abs() < 1e-9);
+        assert!((difference.low - 1.0).abs() < 1e-9 && (difference.high - 1.0).abs() < 1e-9);
         assert!(a.interval().high - a.interval().low > 40.0);
     }
 

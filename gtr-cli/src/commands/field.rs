@@ -47,7 +47,7 @@ pub(super) fn run(args: &FieldArgs, families: &Families) -> Result<ExitStatus, C
     // Do not write a field for which no loss can be computed.
     field.check()?;
     target.write(&field.bytes())?;
-    output::print(&told(&field, &samples, args))?;
+    output::print(&describe(&field, &samples, args))?;
     Ok(ExitStatus::Success)
 }
 
@@ -61,7 +61,7 @@ fn note_provenance(field: &mut FieldFile, args: &FieldArgs) {
     field.note("encoder", &args.vae.as_deref().map_or_else(|| "pixels".to_owned(), name));
 }
 
-fn told(field: &FieldFile, samples: &Samples, args: &FieldArgs) -> String {
+fn describe(field: &FieldFile, samples: &Samples, args: &FieldArgs) -> String {
     let provenance: &BTreeMap<String, String> = field.provenance();
     let shrunk = provenance.get("shrinkage_share").map_or_else(String::new, |share| {
         let share: f64 = share.parse().unwrap_or(f64::NAN);

@@ -49,7 +49,7 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
             let to_file = args.out.as_deref().is_some_and(|out| !is_stream(out));
             let room = if to_file { Room::FILE } else { room_of_stdout() };
             let lost = losses.of(&plan, order.0);
-            let text = told(&name, &plan, (&lost, &losses), args.seed.map(|_| order), room);
+            let text = describe(&name, &plan, (&lost, &losses), args.seed.map(|_| order), room);
             output::write(&text, args.out.as_deref())?;
         }
         PlanFormat::Summary => {
@@ -117,31 +117,31 @@ fn planned(args: &PlanArgs, catalogue: &Catalogue) -> Result<(String, Plan), Cli
 }
 
 /// Describes a plan as text.
-fn told(
+fn describe(
     name: &str,
     plan: &Plan,
     (lost, losses): (&PlanLoss, &Losses),
     order: Option<(Seed, ImageIndex)>,
     room: Room,
 ) -> String {
-    let mut told = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
-    told.push_str(&stages(plan, lost));
+    let mut text = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
+    text.push_str(&stages(plan, lost));
     let summary = plan.summary();
     // Writing to a String cannot fail.
     let _ = writeln!(
-        told,
+        text,
         "\nTotal: {}, {}, {}, {}",
         count(summary.tokens, "token"),
         count(summary.ar_steps, "AR step"),
         count(summary.head_evaluations, "head evaluation"),
         count(summary.network_evaluations(), "network evaluation"),
     );
-    let _ = writeln!(told, "{}", lost.line(losses));
-    let _ = write!(told, "\n{}", text::stages(plan, room));
+    let _ = writeln!(text, "{}", lost.line(losses));
+    let _ = write!(text, "\n{}", text::stages(plan, room));
     if let Some((seed, image)) = order {
-        let _ = write!(told, "\n{}", text::steps(plan, seed, image, room));
+        let _ = write!(text, "\n{}", text::steps(plan, seed, image, room));
     }
-    told
+    text
 }
 
 /// Formats the choice on each axis, one line per axis.

@@ -354,13 +354,13 @@ impl<'r> Evaluator<'r> {
 
     /// Waits until no other process generates images of the entry, or until interrupted.
     fn await_turn(&self, entry: &mut Entry, name: &str) -> Result<(), Error> {
-        let mut told = false;
+        let mut reported = false;
         while let Grown::NotYet(holder) = entry.grow()? {
-            if !told {
+            if !reported {
                 let holder = holder.map_or_else(String::new, |holder| format!(" ({holder})"));
                 self.notes.say(format_args!("waiting for another process that is generating images of {name}{holder}"));
             }
-            told = true;
+            reported = true;
             self.interrupt.check()?;
             thread::sleep(Duration::from_millis(200));
         }

@@ -26,5 +26,5 @@ pub use self::images::ImageSet;
 pub use self::labelled::Labelled;
 pub use self::plot::figure;
 pub use self::report::EvaluationReport;
-pub use self::row::{EvaluationRow, Made, Scorer, told};
+pub use self::row::{EvaluationRow, Made, Scorer, significance};
 pub use self::subject::Subject;

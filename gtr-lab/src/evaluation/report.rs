@@ -3,7 +3,7 @@
 use gtr_backends::judge::{Interval, Measured};
 use serde_json::{Value, json};
 
-use super::row::{EvaluationRow, told};
+use super::row::{EvaluationRow, significance};
 use gtr_draw::table::{Align, TableRows};
 
 /// Scores of several rows; each row is compared with the first.
@@ -89,7 +89,7 @@ impl EvaluationReport {
             if compared {
                 cells.extend(self.first(at).and_then(|first| row.difference_from(first)).map_or_else(
                     || ["-".to_owned(), String::new(), String::new()],
-                    |it| [format!("{:+.2}", it.value()), ends(it.interval()), told(&it).to_owned()],
+                    |it| [format!("{:+.2}", it.value()), ends(it.interval()), significance(&it).to_owned()],
                 ));
             }
             let percent = |share: f64| format!("{:.1} %", 100.0 * share);

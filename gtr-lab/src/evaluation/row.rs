@@ -126,7 +126,7 @@ impl EvaluationRow {
 }
 
 /// Classifies a difference of distances: `better` or `worse` if its 95 % interval excludes 0, else `not significantly different`.
-pub fn told(difference: &Measured) -> &'static str {
+pub fn significance(difference: &Measured) -> &'static str {
     let Interval { low, high } = difference.interval();
     match (low > 0.0, high < 0.0) {
         (true, _) => "worse",

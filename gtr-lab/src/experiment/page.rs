@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::claim::ClaimOutcome;
 use super::{Experiment, MoreSeeds, Prediction, curves, prediction};
-use crate::evaluation::{EvaluationReport, EvaluationRow, told};
+use crate::evaluation::{EvaluationReport, EvaluationRow, significance};
 use gtr_draw::table::count;
 
 /// Results of an experiment.
@@ -97,8 +97,8 @@ impl Page<'_> {
         );
         for (at, row) in self.report.rows.iter().enumerate() {
             let against = self.report.rows.first().filter(|_| at > 0).and_then(|first| row.difference_from(first));
-            let [apart, word] =
-                against.map_or_else(|| ["-".to_owned(), String::new()], |it| [signed(&it), told(&it).to_owned()]);
+            let [difference, word] =
+                against.map_or_else(|| ["-".to_owned(), String::new()], |it| [signed(&it), significance(&it).to_owned()]);
             let accuracy = row.scores.accuracy.as_ref().map_or_else(String::new, |it| {
                 let Interval { low, high } = it.interval;
                 format!("{:.1} % ({:.1}..{:.1})", 100.0 * it.share, 100.0 * low, 100.0 * high)
@@ -112,7 +112,7 @@ impl Page<'_> {
             let losses = cells(self.predictions.iter().map(|it| it.cell(at)));
             let _ = writeln!(
                 text,
-                "| {name} | {distance} | {apart} | {word} | {accuracy} | {inception} | {cost} |{losses}"
+                "| {name} | {distance} | {difference} | {word} | {accuracy} | {inception} | {cost} |{losses}"
             );
         }
         text
@@ -156,7 +156,7 @@ impl Page<'_> {
     fn compared_with_the_first(&self) -> String {
         let Some((first, others)) = self.report.rows.split_first() else { return String::new() };
         let named = |word: &str| {
-            let is = |row: &&EvaluationRow| row.difference_from(first).is_some_and(|it| told(&it) == word);
+            let is = |row: &&EvaluationRow| row.difference_from(first).is_some_and(|it| significance(&it) == word);
             let names: Vec<&str> = others.iter().filter(is).map(|row| row.name.as_str()).collect();
             if names.is_empty() { "none".to_owned() } else { names.join("; ") }
         };

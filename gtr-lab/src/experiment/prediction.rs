@@ -130,7 +130,7 @@ impl Prediction {
         let mut misses: Vec<(usize, usize, usize)> =
             (0..values.len()).map(|at| (at, rank(&self.losses, at), rank(&values, at))).collect();
         misses.sort_by_key(|(at, predicted, measured)| (std::cmp::Reverse(predicted.abs_diff(*measured)), *at));
-        let told: Vec<String> = misses
+        let errors: Vec<String> = misses
             .iter()
             .take(3)
             .filter(|(_, predicted, measured)| predicted.abs_diff(*measured) > values.len() / 4)
@@ -138,10 +138,10 @@ impl Prediction {
                 format!("{} (predicted rank {predicted}, measured {measured})", experiment.rows[*at].name)
             })
             .collect();
-        if told.is_empty() {
+        if errors.is_empty() {
             return String::new();
         }
-        format!("\nLargest rank errors of the field {}: {}.\n", self.field, told.join("; "))
+        format!("\nLargest rank errors of the field {}: {}.\n", self.field, errors.join("; "))
     }
 }
 

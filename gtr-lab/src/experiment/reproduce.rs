@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Experiment;
 use crate::Error;
-use crate::evaluation::{EvaluationRow, Evaluator, ImageSet, Scorer, Subject, told};
+use crate::evaluation::{EvaluationRow, Evaluator, ImageSet, Scorer, Subject, significance};
 
 /// Rows that were repeated with several seeds.
 #[derive(Debug)]
@@ -62,11 +62,11 @@ impl MoreSeeds {
         let operations = |row: &EvaluationRow| row.made.as_ref().map_or(f64::NAN, |made| made.operations);
         for (at, row) in self.rows.iter().enumerate() {
             let against = if at > 0 { row.difference_from(first) } else { None };
-            let [apart, word] = against.map_or_else(
+            let [difference, word] = against.map_or_else(
                 || ["-".to_owned(), String::new()],
                 |it| {
                     let Interval { low, high } = it.interval();
-                    [format!("{:+.2} ({low:+.2}..{high:+.2})", it.value()), told(&it).to_owned()]
+                    [format!("{:+.2} ({low:+.2}..{high:+.2})", it.value()), significance(&it).to_owned()]
                 },
             );
             let each: Vec<String> = self
@@ -80,7 +80,7 @@ impl MoreSeeds {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | {:.2} ({low:.2}..{high:.2}) | {apart} | {word} | {} | {share:.0} % |",
+                "| {} | {:.2} ({low:.2}..{high:.2}) | {difference} | {word} | {} | {share:.0} % |",
                 row.name,
                 row.scores.frechet.value(),
                 each.join(", ")

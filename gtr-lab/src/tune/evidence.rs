@@ -9,7 +9,7 @@ use super::budget::Allowance;
 use super::halving::Round;
 use super::held_out::{DataSplit, HeldOut};
 use super::search_space::{BASELINE, Candidate};
-use crate::evaluation::{EvaluationReport, EvaluationRow, told};
+use crate::evaluation::{EvaluationReport, EvaluationRow, significance};
 use gtr_draw::table::{Align, TableRows};
 
 /// A search with its result, and everything needed to check it.
@@ -187,7 +187,7 @@ impl Evidence {
 fn sentence(baseline: &str, difference: &Measured, within: bool) -> String {
     let Interval { low, high } = difference.interval();
     let figures = format!("distance {:+.2}, 95 % {low:+.2}..{high:+.2}", difference.value());
-    match told(difference) {
+    match significance(difference) {
         "not significantly different" => {
             format!("The tuned schedule and {baseline} are not significantly different ({figures}).")
         }

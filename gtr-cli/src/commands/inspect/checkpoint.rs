@@ -20,7 +20,7 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat, families: &Families
     let inventory = Inventory::open(&args.file)?;
     let file = args.file.display().to_string();
     let text = match format {
-        InspectFormat::Text => tell(&file, &inventory, families),
+        InspectFormat::Text => describe(&file, &inventory, families),
         InspectFormat::Json => to_json(&data(&file, &inventory, families)),
         InspectFormat::Html => {
             return Err(CliError::Failure(format!("{file}: expected a trace for --format html, found a checkpoint")));
@@ -48,7 +48,7 @@ fn totals(section: &SectionInventory) -> (usize, usize) {
     (sum(TensorInfo::elements), sum(TensorInfo::bytes))
 }
 
-fn tell(file: &str, inventory: &Inventory, families: &Families) -> String {
+fn describe(file: &str, inventory: &Inventory, families: &Families) -> String {
     let mut text = format!("{file}: {}, {}\n", inventory.format, could_be(inventory, families));
     // Writing to a String cannot fail.
     let _ = match &inventory.taken {

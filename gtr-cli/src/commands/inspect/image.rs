@@ -48,7 +48,7 @@ pub(super) fn run(
             "arguments": words,
             "command": command,
         })),
-        _ => recorded.tell(args, command.as_deref()),
+        _ => recorded.describe(args, command.as_deref()),
     };
     output::write(&text, args.out.as_deref())?;
     Ok(ExitStatus::Success)
@@ -95,8 +95,8 @@ impl Recorded {
         }
         let plan = checked.plan;
         // Without a mask, only the plan says which tokens are known.
-        let told = plan.known().is_empty() || parameters.has_mask();
-        let flags = if told {
+        let is_reproducible = plan.known().is_empty() || parameters.has_mask();
+        let flags = if is_reproducible {
             plan_flags::flags(&plan, limit_of(&parameters.model, &catalogue.families), catalogue)
         } else {
             None
@@ -122,7 +122,7 @@ impl Recorded {
         ["gtr-cli", "sample"].map(str::to_owned).into_iter().chain(again.into_words()).collect()
     }
 
-    fn tell(&self, args: &InspectArgs, command: Option<&str>) -> String {
+    fn describe(&self, args: &InspectArgs, command: Option<&str>) -> String {
         let (file, schedule) = (args.file.display(), self.plan.schedule());
         let settings = self.settings.as_object().into_iter().flatten().filter(|(name, _)| *name != "version");
         let axes = AxisName::ALL.map(|axis| (axis.to_string(), config_text(schedule.axis(axis))));

@@ -30,7 +30,7 @@ pub(super) fn run(args: &InspectArgs, format: InspectFormat, registry: &Registry
         Target::new(path)?.write(plan.to_document().to_json().as_bytes())?;
     }
     let text = match format {
-        InspectFormat::Text => tell(&args.file, &mut trace)?,
+        InspectFormat::Text => describe(&args.file, &mut trace)?,
         InspectFormat::Json => to_json(&read(&mut trace, usize::MAX, false)?),
         InspectFormat::Html => {
             page::check_trace(&plan)?;
@@ -134,7 +134,7 @@ fn pairs(description: &Description) -> Vec<(&'static str, String)> {
 }
 
 /// Describes a run: its settings, and its AR steps, summed over all batches.
-fn tell(file: &Path, trace: &mut Trace) -> Result<String, CliError> {
+fn describe(file: &Path, trace: &mut Trace) -> Result<String, CliError> {
     let description = trace.description().clone();
     let plan = &description.plan;
     let (mut images, mut seconds) = (0, vec![Some(0.0); plan.steps().len()]);

@@ -24,7 +24,7 @@ pub(super) struct Progress {
     /// Operations of an AR step of the current batch.
     step: f64,
     started: Instant,
-    told: Instant,
+    reported: Instant,
 }
 
 /// Length of the bar.
@@ -35,7 +35,7 @@ impl Progress {
     pub(super) fn new() -> Self {
         let now = Instant::now();
         let bar = ProgressBar::hidden();
-        Self { bar, all: 0, done: 0, work: 0.0, worked: 0.0, step: 0.0, started: now, told: now }
+        Self { bar, all: 0, done: 0, work: 0.0, worked: 0.0, step: 0.0, started: now, reported: now }
     }
 }
 
@@ -67,8 +67,8 @@ impl progress::Progress for Progress {
 
     fn judged(&mut self, images: usize) {
         self.done += images as u64;
-        if self.bar.is_hidden() && self.done < self.all && self.told.elapsed() >= BETWEEN_LINES {
-            self.told = Instant::now();
+        if self.bar.is_hidden() && self.done < self.all && self.reported.elapsed() >= BETWEEN_LINES {
+            self.reported = Instant::now();
             let left = self.started.elapsed().mul_f64((self.work / self.worked - 1.0).clamp(0.0, 1e6));
             let (done, all) = (self.done, count(self.all, "image"));
             output::note(format_args!("{done} of {all} evaluated, about {} left", HumanDuration(left)));

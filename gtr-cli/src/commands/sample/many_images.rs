@@ -112,7 +112,7 @@ pub(super) fn generate(
     if place.shard.of() == 1 {
         join(place, args.bulk.channels)?;
     }
-    tell(args, place, (all, done - earlier, started.elapsed().as_secs_f64()))?;
+    print_summary(args, place, (all, done - earlier, started.elapsed().as_secs_f64()))?;
     Ok(ExitStatus::Success)
 }
 
@@ -128,7 +128,7 @@ fn join(place: &BulkDestination, channels: Option<u8>) -> Result<(), CliError> {
 }
 
 /// Prints the summary as text or JSON.
-fn tell(
+fn print_summary(
     args: &SampleArgs,
     place: &BulkDestination,
     (images, made, seconds): (u64, usize, f64),

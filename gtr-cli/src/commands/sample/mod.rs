@@ -280,7 +280,7 @@ fn generate(
     tracer.map(Tracer::finish).transpose()?;
     let variance = args.inpaint.reseed_reconstruction.map(|_| variance.mean());
     let done = Done { parameters, plan, images, variance };
-    output::summary(&done.tell(args, started.elapsed().as_secs_f64()), &args.out)?;
+    output::summary(&done.describe(args, started.elapsed().as_secs_f64()), &args.out)?;
     Ok(ExitStatus::Success)
 }
 
@@ -352,7 +352,7 @@ fn plan_for<G: MaskedGenerator>(
 
 impl Done {
     /// Formats the summary as text or JSON.
-    fn tell(&self, args: &SampleArgs, seconds: f64) -> String {
+    fn describe(&self, args: &SampleArgs, seconds: f64) -> String {
         let numbers = self.plan.summary();
         let (ar_steps, network_evaluations) = (numbers.ar_steps, numbers.network_evaluations());
         let (images, peak) = (self.images, memory::peak());
@@ -374,11 +374,11 @@ impl Done {
         let random =
             args.model.random_weights.map_or_else(String::new, |seed| format!(", random weights (seed {seed})"));
         let reconstructions = args.inpaint.reseed_reconstruction.unwrap_or_default();
-        let apart = self.variance.map_or_else(String::new, |variance| {
+        let variance = self.variance.map_or_else(String::new, |variance| {
             format!(", mean pixel variance {variance:.5} over {reconstructions} reconstructions")
         });
         format!(
-            "{}: {images} image{plural}, {}, {}, {seconds:.2} s{}{random}{apart}\n",
+            "{}: {images} image{plural}, {}, {}, {seconds:.2} s{}{random}{variance}\n",
             args.out.display(),
             count(ar_steps, "AR step"),
             count(network_evaluations, "network evaluation"),

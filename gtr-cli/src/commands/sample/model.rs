@@ -52,7 +52,7 @@ pub(super) fn open_classes(args: &SampleArgs, families: &Families) -> Result<Ope
     let prompts = classes.iter().map(|&class| generator.class(class)).collect::<Result<_, _>>()?;
     Ok(Opened {
         subjects: Subjects::Classes(classes),
-        weights: tell_weights(args, generator.section(), &generator),
+        weights: weights_origin(args, generator.section(), &generator),
         guidance: spec.guidance,
         guidance_schedule: spec.guidance_schedule,
         shape: generator.shape(),
@@ -114,7 +114,7 @@ pub(super) fn open_texts(args: &SampleArgs, families: &Families, texts: Vec<Stri
     let prompts = inputs.iter().map(|input| generator.prompt(input)).collect::<Result<_, _>>()?;
     Ok(Opened {
         subjects: Subjects::Prompts(texts),
-        weights: tell_weights(args, generator.section(), &generator),
+        weights: weights_origin(args, generator.section(), &generator),
         guidance: spec.guidance,
         guidance_schedule: spec.guidance_schedule,
         shape: generator.shape(),
@@ -189,7 +189,7 @@ fn encoder(args: &SampleArgs, encodes_already: bool) -> Result<Option<KlEncoder>
 }
 
 /// Returns the origin of the weights, and prints a note if the weights are random or their section needs one.
-fn tell_weights<G: MaskedGenerator>(args: &SampleArgs, section: &Section, generator: &G) -> String {
+fn weights_origin<G: MaskedGenerator>(args: &SampleArgs, section: &Section, generator: &G) -> String {
     let model = &args.model;
     tracing::info!(model = model.model, grid = %generator.grid(), weights = %section, "loaded");
     let file = model.weights.as_ref().map_or_else(|| model.model.clone(), |path| path.display().to_string());

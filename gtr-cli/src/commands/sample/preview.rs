@@ -69,8 +69,8 @@ impl Graphics {
 }
 
 fn terminal_size() -> Cells {
-    let told = terminal_size::terminal_size();
-    told.map_or(TERMINAL, |(columns, lines)| Cells { columns: columns.0.into(), lines: lines.0.into() })
+    let found = terminal_size::terminal_size();
+    found.map_or(TERMINAL, |(columns, lines)| Cells { columns: columns.0.into(), lines: lines.0.into() })
 }
 
 /// Returns the size of the preview of an image in a terminal.

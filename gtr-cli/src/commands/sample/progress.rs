@@ -29,11 +29,11 @@ impl Progress {
             bar.set_style(style);
         }
         let progress = Self { bar, images, done: 0, interrupt: interrupt.clone(), started: Instant::now() };
-        progress.tell();
+        progress.describe();
         progress
     }
 
-    fn tell(&self) {
+    fn describe(&self) {
         let Self { images, done, .. } = self;
         self.bar.set_message(format!("{done}/{images} image{}", if *images == 1 { "" } else { "s" }));
     }
@@ -46,7 +46,7 @@ impl Progress {
     /// Counts finished images.
     pub(super) fn done(&mut self, images: usize) {
         self.done += images as u64;
-        self.tell();
+        self.describe();
     }
 
     /// Removes the bar.

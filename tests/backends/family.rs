@@ -1,4 +1,4 @@
-//! Models of any family behind one type: opened by name, the same bits, the same abilities, and families from outside.
+//! Models of any family behind one type: opened by name, the same bits, the same capabilities, and families defined elsewhere.
 
 use gtr_backends::trace::Traced;
 use gtr_backends::{AnyModel, BackendError, Device, Families, Files, OpenOptions, Picture, PromptInput, open_mar};
@@ -115,7 +115,7 @@ fn a_family_from_outside_is_found_by_name() {
     // Images of class 0 are darker than those of class 1.
     let mean = |picture: &Picture| picture.pixels().iter().sum::<f32>() / 16.0;
     assert!(mean(&made[0]) < mean(&made[1]), "{} {}", mean(&made[0]), mean(&made[1]));
-    // Without the line it is not there.
+    // Without registration the family is unknown.
     let error = Families::builtin().find("toy").unwrap_err().to_string();
     assert!(error.starts_with("there is no model `toy`"), "{error}");
     let error = families.find("no toy").unwrap_err().to_string();

@@ -18,7 +18,7 @@ fn digits(precision: Precision) -> MarGenerator {
     gtr_backends::open_mar("digits", &gtr_backends::Files::default(), compute(precision)).unwrap()
 }
 
-/// Generates images of classes equal to their numbers, in batches of at most `batch`.
+/// Generates images whose classes equal their indices, in batches of at most `batch`.
 fn generate(precision: Precision, images: &[u32], batch: usize) -> Vec<Picture> {
     let (mut generator, registry) = (digits(precision), Registry::builtin());
     let plan = preset::find("gtr-8").unwrap().schedule.plan(generator.grid(), &registry).unwrap().plan;

@@ -111,7 +111,7 @@ fn prompts_are_padded_or_truncated() {
     assert_eq!((fitting.tokens, fitting.cut), (128, false));
     let long = encoder.encode(&"roof ".repeat(128)).unwrap();
     assert_eq!((long.tokens, long.cut), (128, true));
-    // Truncated tokens do not matter, and the end mark stays.
+    // Truncated tokens have no effect, and the end token is kept.
     let longer = encoder.encode(&format!("{}cat", "roof ".repeat(500))).unwrap();
     assert_near("cut", &longer.vectors, &fitting.vectors, 0.0);
 }

@@ -1,4 +1,4 @@
-//! A family of models from outside the crate: all of it is this file, and one line where it is used.
+//! A model family defined outside the crate: this file, and one line where it is registered.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec};
 use gtr_core::erased::{AnyPrompt, Foreign};
 use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TokenIndex};
 
-/// One model, `toy`, on a grid of 4x4.
+/// A family with one model, `toy`, on a grid of 4x4.
 #[derive(Debug)]
 pub(crate) struct ToyFamily;
 

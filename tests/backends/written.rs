@@ -41,7 +41,7 @@ fn storage() -> impl Strategy<Value = Storage> {
     (0..TYPES.len(), prop::collection::vec(0..8_u8, 1..20)).prop_map(|(kind, values)| Storage { kind, values })
 }
 
-/// Turns random numbers into a view that fits one of the storages.
+/// Converts random numbers to a view that fits one of the storages.
 fn view(storages: &[Storage], drawn: &(usize, usize, Vec<(usize, usize)>)) -> View {
     let storage = drawn.0 % storages.len();
     let length = storages[storage].values.len();
@@ -49,7 +49,7 @@ fn view(storages: &[Storage], drawn: &(usize, usize, Vec<(usize, usize)>)) -> Vi
     let mut room = length - offset - 1;
     let (mut shape, mut strides) = (Vec::new(), Vec::new());
     for &(size, stride) in &drawn.2 {
-        // A stride that does not fit becomes 0, which makes an expanded view.
+        // A stride that does not fit becomes 0: an expanded view.
         let stride = if size > 0 && (size - 1) * stride <= room { stride } else { 0 };
         room -= size.saturating_sub(1) * stride;
         shape.push(size);

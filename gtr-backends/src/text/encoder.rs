@@ -101,7 +101,7 @@ impl TextEncoder {
     pub fn encode(&self, prompt: &str) -> Result<Prompt, BackendError> {
         if prompt.len() > LONGEST_PROMPT {
             return Err(BackendError::Prompt(format!(
-                "a prompt of {} bytes is too long: expected at most 1048576 bytes",
+                "a prompt of {} bytes is too long: expected at most {LONGEST_PROMPT} bytes",
                 prompt.len()
             )));
         }

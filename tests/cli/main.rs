@@ -14,7 +14,7 @@ mod faults;
 mod field;
 mod figure;
 mod files;
-mod going_on;
+mod inpainting;
 mod help;
 mod inspect;
 mod judge;

@@ -113,7 +113,7 @@ fn states(recording: &Recording, model: &LightGenModel, checks: &mut Checks<'_>)
     let all: Vec<u32> = (0..).take(tokens).collect();
     for state in recording.between("", ".mask")? {
         let masks = masks(recording, &recording.shaped(&format!("{state}.mask"), &[images, tokens])?)?;
-        let values = known_values(&values, &masks).context("choosing known tokens")?;
+        let values = known_values(&values, &masks).context("selecting known tokens")?;
         let positions: Vec<_> = masks.iter().map(|mask| Positions { known: &mask.known, targets: &all }).collect();
         let mut compare = |part: &str, noise: &str, found: &Tensor| -> Result<(), BackendError> {
             let name = format!("{state}.{part}");

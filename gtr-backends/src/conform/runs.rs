@@ -167,11 +167,11 @@ impl<B: Recorded> Run<'_, B> {
     /// Creates the recorded state before a step.
     fn state(&mut self, step: usize) -> Result<Canvas<B::Prompt>, BackendError> {
         let mut canvas = self.generator.model().empty(self.recording, self.images, self.guided)?;
-        let values = known_values(&self.recorded(step)?, &self.masks[step]).context("choosing known tokens")?;
+        let values = known_values(&self.recorded(step)?, &self.masks[step]).context("selecting known tokens")?;
         if let Some(values) = values {
             let known: Vec<Vec<u32>> = self.masks[step].iter().map(|mask| mask.known.clone()).collect();
             let targets = self.targets(&known)?;
-            let values = values.flatten_to(1).context("choosing known tokens")?;
+            let values = values.flatten_to(1).context("selecting known tokens")?;
             self.generator.commit(&mut canvas, &targets, values)?;
         }
         Ok(canvas)

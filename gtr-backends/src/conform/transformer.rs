@@ -101,7 +101,7 @@ fn compute(
     classes: &[Option<u32>],
 ) -> Result<(Tensor, Tensor), BackendError> {
     let all: Vec<u32> = (0..).take(generator.config().tokens()).collect();
-    let values = known_values(tokens, masks).context("choosing known tokens")?;
+    let values = known_values(tokens, masks).context("selecting known tokens")?;
     let model = generator.model();
     let sequences = masks.iter().zip(classes);
     let sequences: Vec<_> =

@@ -76,9 +76,9 @@ impl<'a> Chains<'a> {
         let chain = |(row, &address): (usize, &HeadRow)| Chain { row, address, process: &processes[address.group] };
         let mut list: Vec<_> = request.rows.iter().enumerate().map(chain).collect();
         list.sort_by_key(|chain| std::cmp::Reverse(chain.evaluations()));
-        let rows = index(list.iter().map(|chain| chain.row), head.device()).context("choosing conditions")?;
+        let rows = index(list.iter().map(|chain| chain.row), head.device()).context("selecting conditions")?;
         let embed =
-            |vectors: &Tensor| head.embed_conditions(&vectors.index_select(&rows, 0).context("choosing conditions")?);
+            |vectors: &Tensor| head.embed_conditions(&vectors.index_select(&rows, 0).context("selecting conditions")?);
         Ok(Self {
             head,
             conditional: embed(&conditions.conditional)?,
@@ -114,7 +114,7 @@ impl<'a> Chains<'a> {
     pub(super) fn conditions(&self, active: usize) -> Result<Tensor, BackendError> {
         let halves = std::iter::once(&self.conditional).chain(&self.unconditional);
         let parts: candle_core::Result<Vec<_>> = halves.map(|half| half.narrow(0, 0, active)).collect();
-        parts.and_then(|parts| concatenate(&parts)).context("choosing conditions")
+        parts.and_then(|parts| concatenate(&parts)).context("selecting conditions")
     }
 
     /// Evaluates the network for the first rows, `[halves * rows, 2 * channels]`. `x` has the noisy tokens, `timesteps`

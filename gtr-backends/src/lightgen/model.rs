@@ -374,5 +374,5 @@ impl LightGenModel {
 /// Computes the keys and values of a text `[text length, width]` for each block.
 fn look_at(cross: &[CrossBlock], embedded: Tensor) -> Result<TextFeatures, BackendError> {
     let keys_values = cross.iter().map(|block| block.look_at(&embedded)).collect::<candle_core::Result<_>>();
-    Ok(TextFeatures { keys_values: keys_values.context("looking at a text")?, embedded })
+    Ok(TextFeatures { keys_values: keys_values.context("computing keys and values of a text")?, embedded })
 }

@@ -22,13 +22,13 @@ pub struct Mask {
 /// Interpretation of the pixels of a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskSource {
-    /// By colour: white is generated, black is kept. The opacity is constant.
+    /// By colour: white is generated, black is kept. The alpha channel is constant or missing.
     Colours,
-    /// By colour, although the opacity also varies.
+    /// By colour, although the alpha channel also varies.
     ColoursNotOpacity,
-    /// By opacity, with one bright colour: opaque pixels are generated, as in white paint on a transparent layer.
+    /// By alpha, with one bright colour: opaque pixels are generated, for example white paint on a transparent layer.
     Opaque,
-    /// By opacity, with one dark colour: transparent pixels are generated, as in an erased hole.
+    /// By alpha, with one dark colour: transparent pixels are generated, for example an erased hole.
     Transparent,
 }
 

@@ -184,7 +184,7 @@ fn unsuitable_pictures_and_masks_are_refused() {
     }
     let run = run_in(folder, &words("sample --class 3 --out . --reseed-reconstruction 2"));
     let _ = write!(lines, "--out . --reseed-reconstruction 2\n  {}", run.failed(2));
-    assert_snapshot!("going_on_refused", lines);
+    assert_snapshot!("inpainting_refused", lines);
 }
 
 #[test]

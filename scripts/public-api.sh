@@ -7,7 +7,7 @@
 # The library crates are all members of the workspace with a target of kind `lib`, except the fuzz targets. They are described with their
 # default features, from the JSON output of rustdoc. A stable rustdoc writes it only with RUSTC_BOOTSTRAP, and its format depends on the
 # version. spec/api/rustc.txt contains the version that wrote the snapshots; with another version, --check is skipped with a message.
-# Needs python3 and jq.
+# Needs python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=${1:-}
@@ -27,8 +27,13 @@ if [ "$mode" = --check ] && [ "$version" != "$(cat "$snapshots/rustc.txt")" ]; t
 fi
 
 libraries() {
-  cargo metadata --no-deps --format-version=1 --locked |
-    jq -r '.packages[] | select(.metadata."cargo-fuzz" | not) | select(any(.targets[].kind[]; . == "lib")).name'
+  cargo metadata --no-deps --format-version=1 --locked | python3 -c '
+import json, sys
+for package in json.load(sys.stdin)["packages"]:
+    kinds = [kind for target in package["targets"] for kind in target["kind"]]
+    if "lib" in kinds and not (package["metadata"] or {}).get("cargo-fuzz"):
+        print(package["name"])
+'
 }
 
 # Document all crates in one command, so that the features are those of the other commands and nothing is built again.

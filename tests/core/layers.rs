@@ -245,7 +245,9 @@ fn paths(tokens: &[TokenTree]) -> Vec<Vec<String>> {
         [star, ..] if is_punct(star, '*') => vec![vec!["*".to_owned()]],
         [TokenTree::Ident(part), colon, second, rest @ ..] if is_punct(colon, ':') && is_punct(second, ':') => {
             let mut longer = paths(rest);
-            longer.iter_mut().for_each(|path| path.insert(0, part.to_string()));
+            for path in &mut longer {
+                path.insert(0, part.to_string());
+            }
             longer
         }
         [TokenTree::Ident(part), keyword, TokenTree::Ident(name), ..] if is_ident(keyword, "as") => {

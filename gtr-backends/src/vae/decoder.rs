@@ -152,8 +152,8 @@ impl KlDecoder {
     /// Decodes unscaled latents.
     ///
     /// # Shapes
-    /// `latents`: `[images, latent channels, rows, columns]`; returns: `[images, image channels, rows * stride, columns
-    /// * stride]`, -1 (black) to 1 (white).
+    /// `latents`: `[images, latent channels, rows, columns]`; returns: images of -1 (black)
+    /// to 1 (white), `[images, image channels, rows * stride, columns * stride]`.
     ///
     /// # Errors
     /// [`BackendError::Request`] for a wrong number of channels, or a failure of the device.

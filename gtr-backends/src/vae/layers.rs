@@ -169,7 +169,7 @@ impl Norm {
         self.finished(x, false)
     }
 
-    /// [`Norm::forward`], then SiLU.
+    /// [`Norm::forward`], then `SiLU`.
     pub(super) fn activated(&self, x: &Map) -> Result<Map> {
         self.finished(x, true)
     }

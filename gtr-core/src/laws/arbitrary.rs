@@ -16,7 +16,7 @@ pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<AxisConfig> {
     let own =
         STRATEGIES.iter().find(|it| (it.axis, it.kind, it.source) == (entry.axis(), entry.kind(), entry.source()));
     if let Some(own) = own {
-        return (own.configs)();
+        return (own.strategy)();
     }
     let examples: Vec<AxisConfig> = entry.examples().into_iter().map(|(_, example)| example).collect();
     prop::sample::select(examples).boxed()
@@ -32,11 +32,11 @@ struct Configs {
     axis: AxisName,
     kind: &'static str,
     source: &'static str,
-    configs: fn() -> BoxedStrategy<AxisConfig>,
+    strategy: fn() -> BoxedStrategy<AxisConfig>,
 }
 
 const fn of<T: Arbitrary>(axis: AxisName) -> Configs {
-    Configs { axis, kind: T::KIND, source: T::SOURCE, configs: || T::arbitrary().prop_map(AxisConfig::from).boxed() }
+    Configs { axis, kind: T::KIND, source: T::SOURCE, strategy: || T::arbitrary().prop_map(AxisConfig::from).boxed() }
 }
 
 /// One line per implementation that has parameters.

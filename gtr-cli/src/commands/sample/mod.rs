@@ -247,12 +247,11 @@ fn generate(
         tracing::info!(first_image = %jobs[0].image, images = jobs.len(), ar_steps = plan.steps().len(), "running");
         let mut variants = Vec::with_capacity(seeds.len());
         for (variant, &seed) in (0..).zip(&seeds) {
-            let made = match &mut tracer {
-                Some(tracer) => tracer.run(&sampler, &mut generator, &jobs, &mut watch),
-                None => {
-                    let batch = sampler.batch(&jobs, &settings).reconstruction_seed(seed);
-                    batch.observe(&mut watch).run(&mut generator)
-                }
+            let made = if let Some(tracer) = &mut tracer {
+                tracer.run(&sampler, &mut generator, &jobs, &mut watch)
+            } else {
+                let batch = sampler.batch(&jobs, &settings).reconstruction_seed(seed);
+                batch.observe(&mut watch).run(&mut generator)
             };
             let pictures = match interrupt.sampled(made) {
                 Ok(pictures) => pictures,

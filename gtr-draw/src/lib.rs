@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`figure`] | figures of plans: the grid, curves over the AR steps, the known tokens, the spread of the stages |
 //! | [`page`] | self-contained HTML pages of plans and of recorded runs |
-//! | [`text`], [`table`], [`words`] | grids, tables and configurations in plain text |
+//! | [`text`], [`table`], [`config_text`] | grids, tables and configurations in plain text |
 //! | [`chart`] | plots of data series |
 //! | [`svg`], [`area`], [`palette`], [`scale`], [`font`] | drawing primitives of figures and plots |
 //! | [`png`] | conversion of SVG to PNG (feature `png`, on by default) |

@@ -46,7 +46,7 @@ pub fn run(registry: Registry, families: Families, args: impl IntoIterator<Item 
         Ok(cli) => cli,
         Err(error) => return usage::report(&error).into(),
     };
-    output::set_up(cli.color, cli.quiet, cli.verbose);
+    output::set_up(cli.color.into(), cli.quiet, cli.verbose);
     let threads =
         cli.threads.map_or(Ok(()), |threads| gtr_backends::set_threads(threads.into()).map_err(CliError::from));
     match threads.and_then(|()| signals::listen()).and_then(|()| commands::run(&cli.command, &catalogue)) {

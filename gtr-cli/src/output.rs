@@ -15,7 +15,6 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use crate::args::Colour;
 use crate::error::CliError;
 
 /// Writes text to standard output, with styles if the terminal supports them. A closed pipe is not an error.
@@ -135,8 +134,8 @@ pub(crate) fn progress_target() -> ProgressDrawTarget {
 }
 
 /// Applies the flags for all commands: colours, and what is printed to standard error.
-pub(crate) fn set_up(colour: Colour, quiet: bool, verbose: bool) {
-    anstream::ColorChoice::from(colour).write_global();
+pub(crate) fn set_up(colours: anstream::ColorChoice, quiet: bool, verbose: bool) {
+    colours.write_global();
     QUIET.store(quiet, Ordering::Relaxed);
     log(verbose);
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::error::ExitStatus;
 use crate::output;
@@ -27,11 +27,27 @@ pub(crate) fn report(error: &clap::Error) -> ExitStatus {
             );
             ExitStatus::Usage
         }
+        ErrorKind::InvalidValue if let Some(message) = unknown_preset(error) => {
+            output::error(message);
+            ExitStatus::Usage
+        }
         _ => {
             output::error(one_line(&error.render().to_string()));
             ExitStatus::Usage
         }
     }
+}
+
+/// Returns the message for an unknown preset. The list of all presets does not fit a line.
+fn unknown_preset(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    text(ContextKind::InvalidArg).filter(|flag| flag.starts_with("--preset "))?;
+    let close = text(ContextKind::SuggestedValue).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    let name = text(ContextKind::InvalidValue)?;
+    Some(format!("unknown preset `{name}`: `gtr-cli presets` lists all presets{close}"))
 }
 
 /// Returns the message without the usage and without line breaks.

@@ -213,10 +213,11 @@ mod tests {
         for text in ["0x4", "4x0", "4096x4097", "4294967295x4294967295"] {
             assert!(matches!(text.parse::<Grid>(), Err(GridError::Size { .. })), "{text}");
         }
-        for text in ["", "16", "x", "1x", "-1x4", "+1x4", "1x1x1", "99999999999x1", "1 x 1"] {
+        for text in ["", "16 ", "x", "1x", "-1x4", "+1x4", "1x1x1", "99999999999x1", "1 x 1"] {
             assert!(matches!(text.parse::<Grid>(), Err(GridError::Syntax(_))), "{text}");
         }
         assert!(serde_json::from_str::<Grid>(r#"{"height":0,"width":4}"#).is_err());
+        assert_eq!("16".parse(), Grid::new(16, 16));
         assert_eq!("4096x4096".parse::<Grid>().map(Grid::tokens), Ok(Grid::MAX_TOKENS));
     }
 }

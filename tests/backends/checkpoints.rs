@@ -160,7 +160,7 @@ fn invalid_configs_are_refused() {
         ("encoder_embed_dim", serde_json::json!(1_u64 << 40), "`encoder_embed_dim` must be 1 to 8192"),
         ("decoder_depth", serde_json::json!(0), "`decoder_depth` must be 1 to 128, not 0"),
         ("grid", serde_json::json!([4096, 4096]), "`tokens of the grid` must be 1 to 65536"),
-        ("grid", serde_json::json!([0, 8]), "not possible"),
+        ("grid", serde_json::json!([0, 8]), "invalid grid 0x8"),
         ("grid", serde_json::json!([8, 4]), "`image`: expected [32, 16] from grid and patches, found [32, 32]"),
         ("mlp_ratio", serde_json::json!(-1), "`mlp_ratio` must be above 0"),
         ("token_embed_dim", serde_json::json!(17), "`token_embed_dim` 17 is not supported, only 16"),

@@ -13,7 +13,7 @@ fn usage_errors_are_one_line() {
         "frobnicate",
         "plan --frobnicate",
         "plan --grid 0x4",
-        "plan --grid 16",
+        "plan --grid 16y16",
         "plan --grid 99999x99999",
         "plan --preset gtr",
         "plan --rates 0",

@@ -67,7 +67,7 @@ fn json_and_csv_agree() {
     }
     gtr(folder, &format!("{TWO} --store a --plot p.png")).succeeded();
     assert!(crate::support::decode(&folder.join("p.png")).0 > 700);
-    assert!(gtr(folder, &format!("{TWO} --plot p.pdf")).failed(2).contains("ends in .svg or .png"));
+    assert!(gtr(folder, &format!("{TWO} --plot p.pdf")).failed(2).contains("ending in .svg or .png"));
     assert_eq!(rows.len(), 2);
     let settings = &report["settings"];
     assert_eq!(
@@ -313,7 +313,7 @@ fn an_experiment_writes_a_page_and_its_data() {
     // An output that cannot be written is an error before any image is generated.
     fs::create_dir_all(folder.join("other/table-4.json")).unwrap();
     let error = gtr(folder, "experiment table-4 --count 10 --store new --out other").failed(1);
-    assert!(error.contains("other/table-4.json: it is a folder"), "{error}");
+    assert!(error.contains("other/table-4.json: expected a file, found a folder"), "{error}");
     assert!(!folder.join("new").exists());
     assert_eq!(files(&folder.join("other")), ["table-4.json"]);
     // Without a folder the page is printed, from the images in the store.

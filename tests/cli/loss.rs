@@ -97,7 +97,7 @@ fn cost_and_presets_show_losses() {
     let text = gtr("cost --model digits --preset gtr-8").succeeded();
     assert!(text.contains("loss: on the field digits, the mean of at most 64 images\n"), "{text}");
     let presets = gtr("presets gtr-16 --field exponential:2:0.01").succeeded();
-    assert!(presets.contains("    Loss: 1.3") && presets.contains(" of 64 images) on the field\n"), "{presets}");
+    assert!(presets.contains("    Loss: 1.3") && presets.contains(" over 64 images) on the field\n"), "{presets}");
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn a_modified_store_is_refused_or_regenerated() {
     let refused = tune(folder.path(), "--out b.json --store seen");
     assert_eq!(refused.code, 1);
     let last = refused.stderr.lines().last().unwrap_or_default();
-    assert!(last.contains(".verdicts: cannot be read: it has more than"), "{}", refused.stderr);
+    assert!(last.contains(".verdicts: cannot be read: the file is larger than"), "{}", refused.stderr);
     assert!(!path("b.json").exists());
 }
 

@@ -27,6 +27,7 @@
 //!
 //! # Examples
 //! ```no_run
+//! use gtr_backends::Families;
 //! use gtr_backends::conform::{Options, conform};
 //! use gtr_core::Registry;
 //!

@@ -97,8 +97,8 @@ impl Page<'_> {
         );
         for (at, row) in self.report.rows.iter().enumerate() {
             let against = self.report.rows.first().filter(|_| at > 0).and_then(|first| row.difference_from(first));
-            let [difference, word] =
-                against.map_or_else(|| ["-".to_owned(), String::new()], |it| [signed(&it), significance(&it).to_owned()]);
+            let [difference, word] = against
+                .map_or_else(|| ["-".to_owned(), String::new()], |it| [signed(&it), significance(&it).to_owned()]);
             let accuracy = row.scores.accuracy.as_ref().map_or_else(String::new, |it| {
                 let Interval { low, high } = it.interval;
                 format!("{:.1} % ({:.1}..{:.1})", 100.0 * it.share, 100.0 * low, 100.0 * high)

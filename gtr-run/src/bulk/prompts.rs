@@ -154,11 +154,11 @@ mod tests {
     #[test]
     fn an_empty_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("has 0 prompts"));
+        assert!(read(folder.path()).unwrap_err().to_string().ends_with("found 0"));
         for name in ["metadata.jsonl", "prompts.txt"] {
             let path = folder.path().join(name);
             fs::write(&path, "\n").unwrap();
-            assert!(read(&path).unwrap_err().to_string().contains("has 0 prompts"));
+            assert!(read(&path).unwrap_err().to_string().ends_with("found 0"));
         }
     }
 }

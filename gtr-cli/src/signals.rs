@@ -59,7 +59,11 @@ pub(crate) fn listen() -> Result<(), CliError> {
 
 /// Returns true if the parent process made this process ignore a signal, as `nohup` does.
 fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores(&std::fs::read_to_string("/proc/self/status").unwrap_or_default(), signal)
+}
+
+/// Returns true if the text of `/proc/PID/status` lists a signal as ignored.
+fn ignores(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     (mask >> (signal - 1)) & 1 == 1
@@ -122,7 +126,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_signal_is_ignored_by_default() {
-        assert!(SIGNALS.iter().all(|&signal| !is_ignored(signal)));
+    fn ignored_signals_are_read_from_the_mask() {
+        // SIGHUP (1) and SIGTERM (15).
+        let status = "Name:\tgtr-cli\nSigIgn:\t0000000000004001\nSigCgt:\tffffffffffffffff\n";
+        assert_eq!(
+            [1, 2, 14, 15, 16, 64].map(|signal| ignores(status, signal)),
+            [true, false, false, true, false, false]
+        );
+        assert!(!ignores("", 1));
     }
 }

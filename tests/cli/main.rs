@@ -14,6 +14,7 @@ mod faults;
 mod field;
 mod figure;
 mod files;
+mod global_flags;
 mod help;
 mod inpainting;
 mod inspect;

@@ -10,8 +10,8 @@ use std::error::Error;
 
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Component, Denoise, FeatureRows, Grid, Guidance, ImageIndex, MaskedGenerator, NonFinite, Order, Partition,
-    Registry, Sampler, Schedule, Seed, Targets, TokenIndex, laws, verify,
+    Capability, Component, Denoise, Grid, Guidance, HeadKind, ImageIndex, MaskedGenerator, Order, Partition, Registry,
+    Sampler, Schedule, Seed, StepContext, Targets, TokenIndex, laws, verify,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,17 +71,26 @@ impl MaskedGenerator for Diary {
         self.grid
     }
 
+    fn head_kind(&self) -> HeadKind {
+        HeadKind::DIFFUSION
+    }
+
+    fn capabilities(&self) -> &[Capability] {
+        &[Capability::LearnedVariance]
+    }
+
     fn canvas(&mut self, prompts: &[()], _guided: bool) -> Result<Vec<Vec<u32>>, Infallible> {
         Ok(vec![vec![0; self.grid.tokens()]; prompts.len()])
     }
 
-    fn features(&mut self, _canvas: &Vec<Vec<u32>>, _targets: &Targets) -> Result<(), Infallible> {
+    fn features(
+        &mut self,
+        _canvas: &mut Vec<Vec<u32>>,
+        _targets: &Targets,
+        _step: &StepContext,
+    ) -> Result<(), Infallible> {
         self.calls += 1;
         Ok(())
-    }
-
-    fn host_features(&self, (): &()) -> Result<FeatureRows, Infallible> {
-        Ok(FeatureRows { width: 0, values: Vec::new() })
     }
 
     fn denoise(&mut self, (): &(), request: &Denoise<'_>) -> Result<Vec<f32>, Infallible> {
@@ -99,10 +108,6 @@ impl MaskedGenerator for Diary {
 
     fn is_known(&self, canvas: &Vec<Vec<u32>>, slot: usize, token: TokenIndex) -> bool {
         canvas[slot][token.index()] > 0
-    }
-
-    fn find_non_finite(&self, _canvas: &Vec<Vec<u32>>) -> Result<Option<NonFinite>, Infallible> {
-        Ok(None)
     }
 
     fn decode(&mut self, canvas: Vec<Vec<u32>>) -> Result<Vec<Vec<u32>>, Infallible> {

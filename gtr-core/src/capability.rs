@@ -11,6 +11,14 @@ pub enum Capability {
     HostFeatures,
     /// Encodes images as token values ([`crate::MaskedGenerator::encode`]). Plans with known tokens require it.
     Encoding,
+    /// The diffusion head predicts the variance of its steps. The solver `ddpm` requires it.
+    LearnedVariance,
+    /// States how confident it is of each token that it has drawn, and drops drawn tokens
+    /// ([`crate::MaskedGenerator::confidence`], [`crate::MaskedGenerator::keep`]). Orders that are decided while sampling
+    /// require it.
+    Confidence,
+    /// Takes results from earlier AR steps ([`crate::StepReuse`]).
+    Reuse,
 }
 
 impl fmt::Display for Capability {
@@ -18,6 +26,9 @@ impl fmt::Display for Capability {
         match self {
             Self::HostFeatures => f.write_str("conditioning vectors in host memory"),
             Self::Encoding => f.write_str("encoding of images"),
+            Self::LearnedVariance => f.write_str("a diffusion head that predicts variances (choose another solver)"),
+            Self::Confidence => f.write_str("the confidence of drawn tokens"),
+            Self::Reuse => f.write_str("reuse between AR steps"),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::form::{Form, form};
 use crate::{AxisConfig, AxisName, Error, Params};
 
 /// An implementation of an axis. The fields of the type are its parameters.
@@ -53,7 +54,7 @@ impl<C: Component> From<C> for AxisConfig {
     }
 }
 
-/// Implemented by the trait objects of the axes: `dyn Order`, `dyn Pace`, `dyn Diffusion` and `dyn Detail`.
+/// Implemented by the trait objects of the axes, for example `dyn Order`.
 pub trait Axis: Debug + Send + Sync {
     /// Name of the axis.
     const NAME: AxisName;
@@ -144,13 +145,16 @@ impl<A: ?Sized> Entry<A> {
 
     /// Returns the description of the implementation and its parameters, from their documentation.
     pub fn describe(&self) -> Description {
-        let schema = (self.schema)(&mut schemars::generate::SchemaSettings::draft2020_12().into_generator());
+        let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+        let schema = (self.schema)(&mut generator);
+        let definitions = generator.take_definitions(true);
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let description = text(schema.get("description"));
         let summary = description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
         let properties = schema.get("properties").and_then(Value::as_object);
         let parameters = properties.into_iter().flatten().map(|(name, property)| Parameter {
             name: name.clone(),
+            form: form(property, &definitions),
             description: text(property.get("description")).replace('\n', " "),
             default: property.get("default").cloned(),
         });
@@ -192,6 +196,9 @@ pub struct Parameter {
     /// Value if the schedule does not set the parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
+    /// Form of the value.
+    #[serde(skip)]
+    pub form: Form,
 }
 
 fn build<A: Erase<T> + ?Sized, T: Component>(params: Params) -> Result<(Params, Box<A>), Error> {
@@ -219,10 +226,6 @@ fn params_of<T: Component>(component: &T) -> Params {
 /// Declares the trait of an axis, the modules of its implementations and their list, one line per implementation.
 macro_rules! implementations {
     ($axis:ident: $($module:ident::$component:ident),* $(,)?) => {
-        impl $crate::component::Axis for dyn $axis {
-            const NAME: $crate::AxisName = $crate::AxisName::$axis;
-        }
-
         impl<T: $axis + 'static> $crate::component::Erase<T> for dyn $axis {
             fn erase(component: T) -> Box<Self> {
                 Box::new(component)

@@ -2,45 +2,9 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-
-/// The axes of a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AxisName {
-    /// Order, and stages, in which tokens are generated.
-    Order,
-    /// Number of tokens that each AR step generates.
-    Pace,
-    /// Number of diffusion steps of each AR step.
-    Diffusion,
-    /// Tokens of a step that get extra diffusion steps.
-    Detail,
-}
-
-impl AxisName {
-    /// All axes, in the order in which planning evaluates them.
-    pub const ALL: [Self; 4] = [Self::Order, Self::Pace, Self::Diffusion, Self::Detail];
-
-    /// Returns the serialised name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Pace => "pace",
-            Self::Diffusion => "diffusion",
-            Self::Detail => "detail",
-        }
-    }
-}
-
-impl fmt::Display for AxisName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Parameters by name.
 pub type Params = Map<String, Value>;

@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::json_object::{Object, maybe_object, object, objects};
-use crate::{DiffusionSteps, Grid, GridError, OutOfRange, Role, Rule, Schedule, Violation, unmarked};
+use crate::{DiffusionSteps, Grid, GridError, OutOfRange, Role, Rule, Schedule, StepAxes, Violation, unmarked};
 
 /// Maximum size of a plan file in bytes. Reading stops at this size.
 pub const MAX_PLAN_BYTES: u64 = 64 << 20;
@@ -20,7 +20,8 @@ const START: u64 = 4;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Plan")]
 pub struct PlanDocument {
-    /// Format version: 1, or 2 if tokens are known.
+    /// Format version: 3 if the schedule sets an optional axis or its order is decided while sampling, otherwise 2 if tokens
+    /// are known, otherwise 1.
     pub format_version: u64,
     /// The token grid.
     #[serde(deserialize_with = "object")]
@@ -71,13 +72,12 @@ impl From<Grid> for GridDocument {
 pub struct StageDocument {
     /// Role of the stage.
     pub role: Role,
-    /// Tokens (row * width + column): ascending if the order within the stage is drawn from the seed, in generation
-    /// order if it is fixed.
+    /// Tokens (row * width + column): in generation order if the list determines it, otherwise ascending.
     pub tokens: Vec<u32>,
 }
 
 /// An AR step, unchecked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Step")]
 pub struct StepDocument {
@@ -90,6 +90,9 @@ pub struct StepDocument {
     /// Tokens with extra diffusion steps, which the detail rule of the schedule picks during sampling.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "maybe_object")]
     pub detail: Option<DetailDocument>,
+    /// Data of optional axes.
+    #[serde(default, skip_serializing_if = "StepAxes::is_empty", deserialize_with = "object")]
+    pub axes: StepAxes,
 }
 
 /// Detail of a step, unchecked.

@@ -5,7 +5,9 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use crate::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex};
+use crate::{
+    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
+};
 
 /// Error for a prompt or a canvas that was created by a model of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,12 +67,19 @@ pub trait ErasedGenerator {
     type Error: std::error::Error + Send + Sync + 'static;
 
     fn grid(&self) -> Grid;
-    fn timestep_limit(&self) -> TimestepLimit;
+    fn head_kind(&self) -> HeadKind;
     fn capabilities(&self) -> &[Capability];
     fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, Self::Error>;
-    fn features(&mut self, canvas: &AnyCanvas, targets: &Targets) -> Result<Self::Features, Self::Error>;
+    fn features(
+        &mut self,
+        canvas: &mut AnyCanvas,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<Self::Features, Self::Error>;
     fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error>;
     fn denoise(&mut self, features: &Self::Features, request: &Denoise<'_>) -> Result<Self::Tokens, Self::Error>;
+    fn confidence(&self, tokens: &Self::Tokens) -> Result<Option<Vec<f32>>, Self::Error>;
+    fn keep(&mut self, tokens: Self::Tokens, rows: &[usize]) -> Result<Option<Self::Tokens>, Self::Error>;
     fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: Self::Tokens) -> Result<(), Self::Error>;
     fn is_known(&self, canvas: &AnyCanvas, slot: usize, token: TokenIndex) -> bool;
     fn values_on_host(&self) -> bool;
@@ -82,6 +91,10 @@ pub trait ErasedGenerator {
 
 fn own<C: Any>(canvas: &AnyCanvas) -> Result<&C, Foreign> {
     canvas.get().ok_or(Foreign { what: "canvas" })
+}
+
+fn own_mut<C: Any>(canvas: &mut AnyCanvas) -> Result<&mut C, Foreign> {
+    canvas.0.downcast_mut().ok_or(Foreign { what: "canvas" })
 }
 
 impl<G> ErasedGenerator for G
@@ -100,8 +113,8 @@ where
         MaskedGenerator::grid(self)
     }
 
-    fn timestep_limit(&self) -> TimestepLimit {
-        MaskedGenerator::timestep_limit(self)
+    fn head_kind(&self) -> HeadKind {
+        MaskedGenerator::head_kind(self)
     }
 
     fn capabilities(&self) -> &[Capability] {
@@ -114,8 +127,13 @@ where
         Ok(AnyCanvas(Box::new(MaskedGenerator::canvas(self, &prompts, guided)?)))
     }
 
-    fn features(&mut self, canvas: &AnyCanvas, targets: &Targets) -> Result<G::Features, G::Error> {
-        MaskedGenerator::features(self, own(canvas)?, targets)
+    fn features(
+        &mut self,
+        canvas: &mut AnyCanvas,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<G::Features, G::Error> {
+        MaskedGenerator::features(self, own_mut(canvas)?, targets, step)
     }
 
     fn host_features(&self, features: &G::Features) -> Result<FeatureRows, G::Error> {
@@ -126,9 +144,16 @@ where
         MaskedGenerator::denoise(self, features, request)
     }
 
+    fn confidence(&self, tokens: &G::Tokens) -> Result<Option<Vec<f32>>, G::Error> {
+        MaskedGenerator::confidence(self, tokens)
+    }
+
+    fn keep(&mut self, tokens: G::Tokens, rows: &[usize]) -> Result<Option<G::Tokens>, G::Error> {
+        MaskedGenerator::keep(self, tokens, rows)
+    }
+
     fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: G::Tokens) -> Result<(), G::Error> {
-        let canvas = canvas.0.downcast_mut().ok_or(Foreign { what: "canvas" })?;
-        MaskedGenerator::commit(self, canvas, targets, tokens)
+        MaskedGenerator::commit(self, own_mut(canvas)?, targets, tokens)
     }
 
     fn is_known(&self, canvas: &AnyCanvas, slot: usize, token: TokenIndex) -> bool {
@@ -213,8 +238,8 @@ impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
         self.0.grid()
     }
 
-    fn timestep_limit(&self) -> TimestepLimit {
-        self.0.timestep_limit()
+    fn head_kind(&self) -> HeadKind {
+        self.0.head_kind()
     }
 
     fn capabilities(&self) -> &[Capability] {
@@ -225,8 +250,13 @@ impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
         self.0.canvas(prompts, guided)
     }
 
-    fn features(&mut self, canvas: &AnyCanvas, targets: &Targets) -> Result<D::Features, D::Error> {
-        self.0.features(canvas, targets)
+    fn features(
+        &mut self,
+        canvas: &mut AnyCanvas,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<D::Features, D::Error> {
+        self.0.features(canvas, targets, step)
     }
 
     fn host_features(&self, features: &D::Features) -> Result<FeatureRows, D::Error> {
@@ -235,6 +265,14 @@ impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
 
     fn denoise(&mut self, features: &D::Features, request: &Denoise<'_>) -> Result<D::Tokens, D::Error> {
         self.0.denoise(features, request)
+    }
+
+    fn confidence(&self, tokens: &D::Tokens) -> Result<Option<Vec<f32>>, D::Error> {
+        self.0.confidence(tokens)
+    }
+
+    fn keep(&mut self, tokens: D::Tokens, rows: &[usize]) -> Result<Option<D::Tokens>, D::Error> {
+        self.0.keep(tokens, rows)
     }
 
     fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: D::Tokens) -> Result<(), D::Error> {

@@ -60,6 +60,9 @@ pub enum Error {
     /// The goal of a design is invalid or cannot be reached.
     #[error("design: {0}")]
     Design(String),
+    /// The plan has no order before it is sampled.
+    #[error("the order of a ranked stage is decided while sampling, so it is not known from the plan")]
+    Ranked,
     /// No preset has this name.
     #[error("unknown preset `{name}`; expected one of {known}")]
     UnknownPreset {

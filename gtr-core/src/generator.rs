@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use crate::{Capability, Grid, ImageIndex, NoiseSource, TimestepLimit, Timesteps, TokenIndex};
+use crate::{Capability, Grid, ImageIndex, NoiseSource, Role, Solver, StepReuse, TimestepLimit, Timesteps, TokenIndex};
 
-/// The tokens that one AR step generates. The number is the same for all images of a batch; the tokens may differ.
+/// The tokens that one AR step generates, or that it draws to keep some of them. The number is the same for all images of a batch; the tokens may differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     per_image: usize,
@@ -53,7 +53,7 @@ impl Targets {
 }
 
 /// Conditioning vectors in host memory, one row per target.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureRows {
     /// Length of a row.
     pub width: usize,
@@ -72,6 +72,85 @@ pub struct HeadRow {
     pub group: usize,
 }
 
+/// The AR step that a model computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepContext {
+    /// Index of the step in the plan, from 0.
+    pub index: usize,
+    /// Number of AR steps of the plan.
+    pub steps: usize,
+    /// Number of tokens of the grid.
+    pub tokens: usize,
+    /// Number of tokens that are known before the step.
+    pub known: usize,
+    /// Role of the step's stage.
+    pub role: Role,
+    /// Scale of classifier-free guidance; exactly 1 if the step is not guided.
+    pub guidance: f64,
+    /// Factor of the noise that updates of a token add.
+    pub temperature: f64,
+    /// What the step takes from earlier steps; `None` if it takes nothing and keeps nothing.
+    pub reuse: Option<StepReuse>,
+}
+
+impl StepContext {
+    /// Returns the context of an unguided step of a run, of which only the number of tokens of the grid and the number of
+    /// known tokens are given.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_core::StepContext;
+    /// let step = StepContext { guidance: 3.0, ..StepContext::single(64, 10) };
+    /// assert!(step.is_guided());
+    /// assert_eq!((step.index, step.steps, step.temperature), (0, 1, 1.0));
+    /// ```
+    pub fn single(tokens: usize, known: usize) -> Self {
+        let role = Role::Generation;
+        Self { index: 0, steps: 1, tokens, known, role, guidance: 1.0, temperature: 1.0, reuse: None }
+    }
+
+    /// Returns true if the unconditional half is needed.
+    #[expect(clippy::float_cmp, reason = "the sampling loop sets exactly 1")]
+    pub fn is_guided(&self) -> bool {
+        self.guidance != 1.0
+    }
+}
+
+/// The network that draws the value of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadKind {
+    /// A diffusion head: predicts noise at a timestep.
+    Diffusion {
+        /// Timesteps that the head is meant to be evaluated at. A limit in the plan overrides it.
+        timesteps: TimestepLimit,
+    },
+    /// A flow-matching head: predicts the velocity at time (timestep + 1) / 1000, where 1 is noise.
+    Flow {
+        /// Timesteps that the head is meant to be evaluated at. A limit in the plan overrides it.
+        timesteps: TimestepLimit,
+    },
+    /// A categorical head: draws a code from a distribution, in one evaluation. The plan must have one diffusion step in
+    /// every AR step; its solver has no meaning.
+    Categorical {
+        /// Number of codes.
+        vocabulary: usize,
+    },
+}
+
+impl HeadKind {
+    /// A diffusion head without a limit.
+    pub const DIFFUSION: Self = Self::Diffusion { timesteps: TimestepLimit::NONE };
+
+    /// Returns the limit of the timesteps.
+    pub fn timesteps(self) -> TimestepLimit {
+        match self {
+            Self::Diffusion { timesteps } | Self::Flow { timesteps } => timesteps,
+            Self::Categorical { .. } => TimestepLimit::NONE,
+        }
+    }
+}
+
 /// Input of the diffusion head: one row per target, in the order of [`Targets::rows`].
 #[derive(Clone, Copy)]
 pub struct Denoise<'a> {
@@ -79,10 +158,10 @@ pub struct Denoise<'a> {
     pub timesteps: &'a [Timesteps],
     /// The rows.
     pub rows: &'a [HeadRow],
-    /// Scale of classifier-free guidance; ignored if the canvas is not guided.
-    pub guidance: f64,
-    /// Factor of the noise that is added after each evaluation.
-    pub temperature: f64,
+    /// The AR step. Its guidance, temperature and [`StepReuse::head`] apply to the head.
+    pub step: &'a StepContext,
+    /// Updates a token from one timestep to the next.
+    pub solver: &'a dyn Solver,
     /// Source of all noise.
     pub noise: &'a dyn NoiseSource,
 }
@@ -92,8 +171,8 @@ impl Debug for Denoise<'_> {
         f.debug_struct("Denoise")
             .field("timesteps", &self.timesteps)
             .field("rows", &self.rows)
-            .field("guidance", &self.guidance)
-            .field("temperature", &self.temperature)
+            .field("step", &self.step)
+            .field("solver", &self.solver)
             .finish_non_exhaustive()
     }
 }
@@ -136,9 +215,12 @@ pub trait MaskedGenerator {
     /// Returns the token grid.
     fn grid(&self) -> Grid;
 
-    /// Returns the highest timestep that the head is meant to be evaluated at. A limit in the plan overrides it.
+    /// Returns the kind of the network that draws token values.
+    fn head_kind(&self) -> HeadKind;
+
+    /// Returns the highest timestep that the head is meant to be evaluated at, that of [`MaskedGenerator::head_kind`].
     fn timestep_limit(&self) -> TimestepLimit {
-        TimestepLimit::NONE
+        self.head_kind().timesteps()
     }
 
     /// Returns the optional capabilities that the model provides.
@@ -153,24 +235,58 @@ pub trait MaskedGenerator {
     /// Returns an error if a prompt is invalid for the model or the device fails.
     fn canvas(&mut self, prompts: &[Self::Prompt], guided: bool) -> Result<Self::Canvas, Self::Error>;
 
-    /// Runs encoder and decoder: computes the conditioning vectors of the targets from the known tokens.
+    /// Runs encoder and decoder: computes the conditioning vectors of the targets from the known tokens. In a ranked stage,
+    /// the targets are all unknown tokens of the stage, and only some of them are committed.
+    ///
+    /// The unconditional half is needed only if the step is guided. Token values and the set of known tokens do not
+    /// change; the canvas is mutable so that it can hold what later steps take from this one.
     ///
     /// # Errors
     /// Returns an error if the device fails.
-    fn features(&mut self, canvas: &Self::Canvas, targets: &Targets) -> Result<Self::Features, Self::Error>;
+    fn features(
+        &mut self,
+        canvas: &mut Self::Canvas,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<Self::Features, Self::Error>;
 
     /// Copies the conditional half of the features, as passed to the head, to host memory. Called only if a detail rule
     /// requires it and the model provides [`Capability::HostFeatures`].
     ///
     /// # Errors
     /// Returns an error if the device fails.
-    fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error>;
+    fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error> {
+        let _ = features;
+        Ok(FeatureRows::default())
+    }
 
     /// Runs the diffusion head: samples the value of each row.
     ///
     /// # Errors
     /// Returns an error if the device fails.
     fn denoise(&mut self, features: &Self::Features, request: &Denoise<'_>) -> Result<Self::Tokens, Self::Error>;
+
+    /// Returns how confident the model is of each row, for example the logarithm of the probability of the drawn code.
+    /// Higher is better; infinite values are allowed. Called only in ranked stages, which require
+    /// [`Capability::Confidence`]; other models return `None`.
+    ///
+    /// # Errors
+    /// Returns an error if the device fails.
+    fn confidence(&self, tokens: &Self::Tokens) -> Result<Option<Vec<f32>>, Self::Error> {
+        let _ = tokens;
+        Ok(None)
+    }
+
+    /// Selects rows, which ascend and are not empty; drops all others. The rows that are left keep their values and their
+    /// [confidences](MaskedGenerator::confidence). Called only in ranked stages, which require
+    /// [`Capability::Confidence`]; other models return `None`.
+    ///
+    /// # Errors
+    /// Returns an error if the device fails.
+    fn keep(&mut self, tokens: Self::Tokens, rows: &[usize]) -> Result<Option<Self::Tokens>, Self::Error> {
+        let _ = (tokens, rows);
+        Ok(None)
+    }
 
     /// Writes the values of the targets. The targets are known from then on.
     ///
@@ -189,11 +305,15 @@ pub trait MaskedGenerator {
         true
     }
 
-    /// Returns the first known token whose value is not finite, or `None`.
+    /// Returns the first known token whose value is not finite, or `None`. Models whose values are always finite, for
+    /// example codes, do not implement it.
     ///
     /// # Errors
     /// Returns an error if the device fails.
-    fn find_non_finite(&self, canvas: &Self::Canvas) -> Result<Option<NonFinite>, Self::Error>;
+    fn find_non_finite(&self, canvas: &Self::Canvas) -> Result<Option<NonFinite>, Self::Error> {
+        let _ = canvas;
+        Ok(None)
+    }
 
     /// Decodes token values to images.
     ///

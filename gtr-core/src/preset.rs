@@ -79,6 +79,12 @@ presets![
     "halton-8",
     "disa-24",
     "disa-16",
+    "lazymar-64",
+    "lazymar-32",
+    "lazymar-16",
+    "lazymar-8",
+    "gtr-16-lazy",
+    "fast-10",
 ];
 
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {

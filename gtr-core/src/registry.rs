@@ -1,48 +1,154 @@
 //! The implementations of each axis, by name.
 
+use std::fmt;
+
 use schemars::{Schema, SchemaGenerator};
 
+use crate::axes::axes;
 use crate::component::Axis;
 use crate::lists::join_names;
 use crate::{
-    AxisConfig, AxisName, Component, Description, Detail, Diffusion, Entry, Error, Order, Pace, detail, diffusion,
-    order, pace,
+    AxisConfig, AxisName, Component, Description, Detail, Diffusion, Entry, Error, GuidanceCurve, Order, Pace, Reuse,
+    Solver,
 };
-
-/// The implementations that a schedule can use: those of this crate, and any that are added.
-///
-/// # Examples
-/// ```
-/// use gtr_core::{AxisName, Registry};
-/// let registry = Registry::builtin();
-/// let orders = registry.describe().into_iter().filter(|it| it.axis == AxisName::Order);
-/// assert!(orders.map(|it| it.kind).any(|kind| kind == "bisection"));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Registry {
-    orders: Vec<Entry<dyn Order>>,
-    paces: Vec<Entry<dyn Pace>>,
-    diffusions: Vec<Entry<dyn Diffusion>>,
-    details: Vec<Entry<dyn Detail>>,
-}
 
 /// Canonical form of a configuration, with every parameter, and the implementation built from it.
 pub(crate) type Built<A> = (AxisConfig, Box<A>);
 
-macro_rules! registered {
-    ($($axis:ident, $field:ident, $with:ident, $resolve:ident, $build:ident;)*) => {
+/// A type-erased implementation of any axis.
+#[derive(Clone, Copy)]
+pub struct AnyEntry<'a>(&'a dyn Described);
+
+impl fmt::Debug for AnyEntry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyEntry").field("axis", &self.axis()).field("kind", &self.kind()).finish_non_exhaustive()
+    }
+}
+
+/// The part of [`Entry`] that does not depend on the axis.
+trait Described {
+    fn axis(&self) -> AxisName;
+    fn kind(&self) -> &'static str;
+    fn source(&self) -> &'static str;
+    fn describe(&self) -> Description;
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
+    fn examples(&self) -> Vec<(&'static str, AxisConfig)>;
+}
+
+impl<A: ?Sized> Described for Entry<A> {
+    fn axis(&self) -> AxisName {
+        self.axis()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.kind()
+    }
+
+    fn source(&self) -> &'static str {
+        self.source()
+    }
+
+    fn describe(&self) -> Description {
+        self.describe()
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        self.schema(generator)
+    }
+
+    fn examples(&self) -> Vec<(&'static str, AxisConfig)> {
+        self.examples()
+    }
+}
+
+impl<'a, A: ?Sized> From<&'a Entry<A>> for AnyEntry<'a> {
+    fn from(entry: &'a Entry<A>) -> Self {
+        Self(entry)
+    }
+}
+
+impl AnyEntry<'_> {
+    /// Returns the origin of the algorithm.
+    pub fn source(&self) -> &'static str {
+        self.0.source()
+    }
+
+    /// Returns the axis.
+    pub fn axis(&self) -> AxisName {
+        self.0.axis()
+    }
+
+    /// Returns the name in a schedule.
+    pub fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    /// Returns the description of the implementation and its parameters; see [`Entry::describe`].
+    pub fn describe(&self) -> Description {
+        self.0.describe()
+    }
+
+    /// Returns the JSON schema of the parameters.
+    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        self.0.schema(generator)
+    }
+
+    /// Returns named example configurations.
+    pub fn examples(&self) -> Vec<(&'static str, AxisConfig)> {
+        self.0.examples()
+    }
+}
+
+macro_rules! registry {
+    (
+        required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
+        optional { $(
+            $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
+            $default:literal $(=> $data:ty)?, $other_text:literal;
+        )* }
+    ) => {
+        registry! {
+            $($variant $field $axis, $list $with $build;)*
+            $($other $other_field $other_axis, $other_list $other_with $other_build;)*
+        }
+    };
+    ($($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident;)*) => {
+        /// The implementations that a schedule can use: those of this crate, and any that are added.
+        ///
+        /// # Examples
+        /// ```
+        /// use gtr_core::{AxisName, Registry};
+        /// let registry = Registry::builtin();
+        /// assert!(registry.entries(AxisName::Order).iter().any(|it| it.kind() == "bisection"));
+        /// ```
+        #[derive(Clone, Debug)]
+        pub struct Registry {
+            $($list: Vec<Entry<dyn $axis>>,)*
+        }
+
+        $(
+            impl Axis for dyn $axis {
+                const NAME: AxisName = AxisName::$variant;
+            }
+        )*
+
         impl Registry {
+            /// Returns the registry of the implementations of this crate.
+            pub fn builtin() -> Self {
+                Self { $($list: crate::$field::BUILTIN.to_vec(),)* }
+            }
+
             $(
                 #[doc = concat!("Returns the registered implementations of [`", stringify!($axis), "`].")]
-                pub fn $field(&self) -> &[Entry<dyn $axis>] {
-                    &self.$field
+                pub fn $list(&self) -> &[Entry<dyn $axis>] {
+                    &self.$list
                 }
 
                 #[doc = concat!("Adds an implementation of [`", stringify!($axis), "`], or replaces the one of the same name.")]
                 #[must_use]
                 pub fn $with<T: Component + $axis>(mut self) -> Self {
-                    self.$field.retain(|entry| entry.kind() != T::KIND);
-                    self.$field.push(Entry::of::<T>());
+                    self.$list.retain(|entry| entry.kind() != T::KIND);
+                    self.$list.push(Entry::of::<T>());
                     self
                 }
 
@@ -52,57 +158,45 @@ macro_rules! registered {
                 /// [`Error::UnknownKind`] if the name is not registered; [`Error::Parameter`] if a parameter is
                 /// invalid.
                 pub fn $build(&self, config: &AxisConfig) -> Result<Box<dyn $axis>, Error> {
-                    Ok(self.$resolve(config)?.1)
+                    Ok(self.$field(config)?.1)
                 }
 
-                pub(crate) fn $resolve(&self, config: &AxisConfig) -> Result<Built<dyn $axis>, Error> {
-                    find(&self.$field, config)
+                pub(crate) fn $field(&self, config: &AxisConfig) -> Result<Built<dyn $axis>, Error> {
+                    find(&self.$list, config)
                 }
             )*
 
-            /// Returns the descriptions of all registered implementations, axis by axis.
-            pub fn describe(&self) -> Vec<Description> {
-                let mut all = Vec::new();
-                $(all.extend(self.$field.iter().map(Entry::describe));)*
-                all
-            }
-
-            /// Returns axis, kind and parameter schema of each registered implementation.
-            pub fn schemas(&self, generator: &mut SchemaGenerator) -> Vec<(AxisName, &'static str, Schema)> {
-                let mut all = Vec::new();
-                $(all.extend(self.$field.iter().map(|entry| (entry.axis(), entry.kind(), entry.schema(generator))));)*
-                all
+            /// Returns the registered implementations of an axis.
+            pub fn entries(&self, axis: AxisName) -> Vec<AnyEntry<'_>> {
+                match axis {
+                    $(AxisName::$variant => self.$list.iter().map(AnyEntry::from).collect(),)*
+                }
             }
         }
     };
 }
 
-registered! {
-    Order, orders, with_order, order, build_order;
-    Pace, paces, with_pace, pace, build_pace;
-    Diffusion, diffusions, with_diffusion, diffusion, build_diffusion;
-    Detail, details, with_detail, detail, build_detail;
-}
+axes!(registry);
 
 impl Registry {
-    /// Returns the registry of the implementations of this crate.
-    pub fn builtin() -> Self {
-        Self {
-            orders: order::BUILTIN.to_vec(),
-            paces: pace::BUILTIN.to_vec(),
-            diffusions: diffusion::BUILTIN.to_vec(),
-            details: detail::BUILTIN.to_vec(),
-        }
+    /// Returns the registered implementations of all axes.
+    fn all(&self) -> impl Iterator<Item = AnyEntry<'_>> {
+        AxisName::ALL.into_iter().flat_map(|axis| self.entries(axis))
+    }
+
+    /// Returns the descriptions of all registered implementations, axis by axis.
+    pub fn describe(&self) -> Vec<Description> {
+        self.all().map(|entry| entry.describe()).collect()
+    }
+
+    /// Returns axis, kind and parameter schema of each registered implementation.
+    pub fn schemas(&self, generator: &mut SchemaGenerator) -> Vec<(AxisName, &'static str, Schema)> {
+        self.all().map(|entry| (entry.axis(), entry.kind(), entry.schema(generator))).collect()
     }
 
     /// Returns true if an implementation of this name is registered.
     pub fn knows(&self, axis: AxisName, kind: &str) -> bool {
-        match axis {
-            AxisName::Order => self.orders.iter().any(|entry| entry.kind() == kind),
-            AxisName::Pace => self.paces.iter().any(|entry| entry.kind() == kind),
-            AxisName::Diffusion => self.diffusions.iter().any(|entry| entry.kind() == kind),
-            AxisName::Detail => self.details.iter().any(|entry| entry.kind() == kind),
-        }
+        self.entries(axis).iter().any(|entry| entry.kind() == kind)
     }
 }
 

@@ -1,102 +1,180 @@
 //! A schedule: one choice on each axis.
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::axes::axes;
 use crate::registry::Built;
 use crate::{
-    AxisConfig, AxisName, Component, Detail, Diffusion, Error, Order, Pace, Registry, StageOrder, Timestep,
-    TimestepLimit,
+    AxisConfig, AxisName, Component, Detail, Diffusion, Error, Fraction, GuidanceCurve, Order, Pace, PlanShape,
+    Registry, Reuse, Solver, StageOrder, StepAxes, StepReuse, Timestep, TimestepLimit,
 };
 
-/// An implementation and its parameters for each of the four axes. With a grid, it determines a plan.
-///
-/// # Examples
-/// ```
-/// use gtr_core::{Grid, Registry, Schedule};
-/// let schedule: Schedule = serde_json::from_str(r#"{
-///     "order": { "kind": "bisection", "cut": "quincunx", "stages": 4 },
-///     "pace": { "kind": "rates", "steps": [8, 4, 2, 1] },
-///     "diffusion": { "kind": "stage-aware" },
-///     "detail": { "kind": "none" }
-/// }"#)?;
-/// let planned = schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?;
-/// assert_eq!(planned.plan.steps().len(), 15);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a JSON object with the fields of a schedule")]
-pub struct Schedule {
-    /// Order, and stages, in which tokens are generated.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub order: AxisConfig,
-    /// Number of tokens that each AR step generates.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub pace: AxisConfig,
-    /// Number of diffusion steps of each AR step. Every kind also accepts `max_timestep` or `clip_timestep`.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub diffusion: AxisConfig,
-    /// Tokens of a step that get extra diffusion steps.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    pub detail: AxisConfig,
-    /// Axes that may adapt to a grid that cannot satisfy them: empty stages are dropped, the number of steps is limited
-    /// to the number of tokens, and a detail rule is dropped if there is no reconstruction stage. On all other axes,
-    /// planning fails.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub adapt: Vec<AxisName>,
+macro_rules! schedule {
+    (
+        required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
+        optional { $(
+            $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
+            $default:literal $(=> $data:ty)?, $other_text:literal;
+        )* }
+    ) => {
+        /// An implementation and its parameters for each axis. With a grid, it determines a plan.
+        ///
+        /// A schedule sets order, pace, diffusion and detail. An optional axis that it does not set has its default
+        /// kind ([`AxisName::default_kind`]). Every diffusion kind also accepts `max_timestep` or `clip_timestep`.
+        ///
+        /// # Examples
+        /// ```
+        /// use gtr_core::{Grid, Registry, Schedule};
+        /// let schedule: Schedule = serde_json::from_str(r#"{
+        ///     "order": { "kind": "bisection", "cut": "quincunx", "stages": 4 },
+        ///     "pace": { "kind": "rates", "steps": [8, 4, 2, 1] },
+        ///     "diffusion": { "kind": "stage-aware" },
+        ///     "detail": { "kind": "none" }
+        /// }"#)?;
+        /// let planned = schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?;
+        /// assert_eq!(planned.plan.steps().len(), 15);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, expecting = "a JSON object with the fields of a schedule")]
+        pub struct Schedule {
+            $(
+                #[doc = $text]
+                #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+                pub $field: AxisConfig,
+            )*
+            $(
+                #[doc = $other_text]
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+                pub $other_field: Option<AxisConfig>,
+            )*
+            /// Axes that may adapt to a grid that cannot satisfy them: empty stages are dropped, the number of steps is
+            /// limited to the number of tokens, and a detail rule is dropped if there is no reconstruction stage. On all
+            /// other axes, planning fails.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub adapt: Vec<AxisName>,
+        }
+
+        impl Schedule {
+            /// Creates a schedule from implementations of the required axes. No axis may adapt.
+            ///
+            /// # Examples
+            /// ```
+            /// use gtr_core::detail::{Fts, TokenSelection};
+            /// use gtr_core::diffusion::StageAware;
+            /// use gtr_core::order::{Bisection, Cut, Stages};
+            /// use gtr_core::pace::Rates;
+            /// use gtr_core::{Grid, Registry, Schedule, Fraction};
+            ///
+            /// let order = Bisection { cut: Cut::Quincunx, stages: Stages::new(3)?, ..Bisection::default() };
+            /// let detail = Fts(TokenSelection { beta: Fraction::new(0.2)?, ..TokenSelection::default() });
+            /// let schedule = Schedule::of(order, Rates::default(), StageAware::default(), detail);
+            /// let plan = schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?.plan;
+            /// assert_eq!(plan.stages().len(), 3);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn of($($field: impl Component + $axis),*) -> Self {
+                Self::from_configs($($field.into()),*)
+            }
+
+            /// Creates a schedule from configurations of the required axes. No axis may adapt.
+            pub fn from_configs($($field: AxisConfig),*) -> Self {
+                Self { $($field,)* $($other_field: None,)* adapt: Vec::new() }
+            }
+
+            /// Returns the configuration of an axis.
+            pub fn axis(&self, axis: AxisName) -> &AxisConfig {
+                let set = match axis {
+                    $(AxisName::$variant => return &self.$field,)*
+                    $(AxisName::$other => self.$other_field.as_ref(),)*
+                };
+                set.unwrap_or(&DEFAULTS[axis as usize])
+            }
+
+            /// Sets the configuration of an axis.
+            pub fn set_axis(&mut self, axis: AxisName, config: AxisConfig) {
+                match axis {
+                    $(AxisName::$variant => self.$field = config,)*
+                    $(AxisName::$other => self.$other_field = optional(axis, config),)*
+                }
+            }
+        }
+
+        /// A schedule whose implementations have been built.
+        #[derive(Debug)]
+        pub(crate) struct Resolved {
+            $(pub(crate) $field: Built<dyn $axis>,)*
+            $(pub(crate) $other_field: Built<dyn $other_axis>,)*
+            pub(crate) limit: TimestepLimit,
+        }
+
+        impl Resolved {
+            fn new(schedule: &Schedule, registry: &Registry, limit: TimestepLimit) -> Result<Self, Error> {
+                Ok(Self {
+                    $($field: registry.$field(schedule.axis(AxisName::$variant))?,)*
+                    $($other_field: registry.$other_field(schedule.axis(AxisName::$other))?,)*
+                    limit,
+                })
+            }
+
+            /// Returns the schedule with every parameter. Optional axes with their default kind are not set.
+            pub(crate) fn canonical(&self, adapt: Vec<AxisName>) -> Schedule {
+                Schedule {
+                    $($field: self.$field.0.clone(),)*
+                    $($other_field: optional(AxisName::$other, self.$other_field.0.clone()),)*
+                    adapt,
+                }
+            }
+
+            /// Returns the data that the optional axes add to each AR step.
+            pub(crate) fn step_axes(&self, plan: &PlanShape) -> Vec<StepAxes> {
+                let mut steps = vec![StepAxes::default(); plan.steps.len()];
+                $($(
+                    let data: Vec<Option<$data>> = self.$other_field.1.steps(plan);
+                    steps.iter_mut().zip(data).for_each(|(step, data)| step.$other_field = data);
+                )?)*
+                steps
+            }
+        }
+    };
+}
+
+axes!(schedule);
+
+/// The default configuration of each axis, in the order of [`AxisName::ALL`]; empty names for the required ones.
+static DEFAULTS: LazyLock<Vec<AxisConfig>> =
+    LazyLock::new(|| AxisName::ALL.map(|axis| AxisConfig::new(axis.default_kind().unwrap_or_default())).to_vec());
+
+/// Returns the configuration of an optional axis, or `None` if it is the default.
+fn optional(axis: AxisName, config: AxisConfig) -> Option<AxisConfig> {
+    (config != DEFAULTS[axis as usize]).then_some(config)
 }
 
 impl Schedule {
-    /// Creates a schedule from four implementations. No axis may adapt.
+    /// Returns the axes that the schedule sets and their configurations: the required axes, and the optional axes that do
+    /// not have their default kind.
     ///
     /// # Examples
     /// ```
-    /// use gtr_core::detail::{Fts, TokenSelection};
-    /// use gtr_core::diffusion::StageAware;
-    /// use gtr_core::order::{Bisection, Cut, Stages};
-    /// use gtr_core::pace::Rates;
-    /// use gtr_core::{Grid, Registry, Schedule, Fraction};
-    ///
-    /// let order = Bisection { cut: Cut::Quincunx, stages: Stages::new(3)?, ..Bisection::default() };
-    /// let detail = Fts(TokenSelection { beta: Fraction::new(0.2)?, ..TokenSelection::default() });
-    /// let schedule = Schedule::of(order, Rates::default(), StageAware::default(), detail);
-    /// let plan = schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?.plan;
-    /// assert_eq!(plan.stages().len(), 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// use gtr_core::{AxisConfig, AxisName, preset};
+    /// let mut schedule = preset::find("gtr-16")?.schedule.clone();
+    /// assert_eq!(schedule.axes().count(), 4);
+    /// schedule.set_axis(AxisName::Solver, AxisConfig::new("ddim"));
+    /// assert_eq!(schedule.axes().last().map(|(axis, config)| (axis, config.kind.as_str())), Some((AxisName::Solver, "ddim")));
+    /// # Ok::<(), gtr_core::Error>(())
     /// ```
-    pub fn of(
-        order: impl Component + Order,
-        pace: impl Component + Pace,
-        diffusion: impl Component + Diffusion,
-        detail: impl Component + Detail,
-    ) -> Self {
-        Self {
-            order: order.into(),
-            pace: pace.into(),
-            diffusion: diffusion.into(),
-            detail: detail.into(),
-            adapt: Vec::new(),
-        }
+    pub fn axes(&self) -> impl Iterator<Item = (AxisName, &AxisConfig)> {
+        let all = AxisName::ALL.into_iter().map(|axis| (axis, self.axis(axis)));
+        all.filter(|(axis, config)| axis.default_kind().is_none() || **config != DEFAULTS[*axis as usize])
     }
 
-    /// Returns the configuration of an axis.
-    pub fn axis(&self, axis: AxisName) -> &AxisConfig {
-        match axis {
-            AxisName::Order => &self.order,
-            AxisName::Pace => &self.pace,
-            AxisName::Diffusion => &self.diffusion,
-            AxisName::Detail => &self.detail,
-        }
-    }
-
-    /// Returns the configuration of an axis for modification.
-    pub fn axis_mut(&mut self, axis: AxisName) -> &mut AxisConfig {
-        match axis {
-            AxisName::Order => &mut self.order,
-            AxisName::Pace => &mut self.pace,
-            AxisName::Diffusion => &mut self.diffusion,
-            AxisName::Detail => &mut self.detail,
-        }
+    /// Returns true if the schedule sets an optional axis to another than its default kind.
+    pub(crate) fn sets_optional_axes(&self) -> bool {
+        self.axes().any(|(axis, _)| axis.default_kind().is_some())
     }
 
     /// Returns the axes whose implementation is not registered.
@@ -123,13 +201,16 @@ impl Schedule {
         Ok(())
     }
 
-    /// Returns the order within the stages. If the order is not registered, it is read from the parameter `within`.
+    /// Returns the order within the stages. If the order is not registered or a parameter is invalid, it is read from the
+    /// parameter `within`, or it is that of the order without parameters.
     pub(crate) fn within(&self, registry: &Registry) -> StageOrder {
-        if let Ok((_, order)) = registry.order(&self.order) {
-            return order.within();
-        }
-        let named = self.order.params.get("within").cloned();
-        named.and_then(|within| serde_json::from_value(within).ok()).unwrap_or(StageOrder::Listed)
+        let built = |config: &AxisConfig| registry.order(config).ok().map(|(_, order)| order.within());
+        let named = || match self.order.params.get("within")?.as_str()? {
+            "ranked" => Some(StageOrder::Ranked),
+            _ => serde_json::from_value(self.order.params["within"].clone()).ok(),
+        };
+        let default = || built(&AxisConfig::new(self.order.kind.clone()));
+        built(&self.order).or_else(named).or_else(default).unwrap_or(StageOrder::Listed)
     }
 
     /// Returns the timestep limit: the one that the schedule sets, or the default of the diffusion curve if that is
@@ -146,39 +227,14 @@ impl Schedule {
 
     pub(crate) fn resolve(&self, registry: &Registry) -> Result<Resolved, Error> {
         let (diffusion, limit) = split_limit(&self.diffusion)?;
-        let order = registry.order(&self.order)?;
-        let pace = registry.pace(&self.pace)?;
-        let mut diffusion = registry.diffusion(&diffusion)?;
-        let detail = registry.detail(&self.detail)?;
-        let effective = limit.unwrap_or_else(|| diffusion.1.limit());
+        let schedule = Self { diffusion, ..self.clone() };
+        let mut resolved = Resolved::new(&schedule, registry, TimestepLimit::NONE)?;
+        resolved.limit = limit.unwrap_or_else(|| resolved.diffusion.1.limit());
         // Written to the configuration unless it is the default, so that the plan is complete.
-        if limit.is_some() || effective != TimestepLimit::NONE {
-            write_limit(&mut diffusion.0, effective);
+        if limit.is_some() || resolved.limit != TimestepLimit::NONE {
+            write_limit(&mut resolved.diffusion.0, resolved.limit);
         }
-        Ok(Resolved { order, pace, diffusion, detail, limit: effective })
-    }
-}
-
-/// A schedule whose implementations have been built.
-#[derive(Debug)]
-pub(crate) struct Resolved {
-    pub(crate) order: Built<dyn Order>,
-    pub(crate) pace: Built<dyn Pace>,
-    pub(crate) diffusion: Built<dyn Diffusion>,
-    pub(crate) detail: Built<dyn Detail>,
-    pub(crate) limit: TimestepLimit,
-}
-
-impl Resolved {
-    /// Returns the schedule with every parameter.
-    pub(crate) fn canonical(&self, adapt: Vec<AxisName>) -> Schedule {
-        Schedule {
-            order: self.order.0.clone(),
-            pace: self.pace.0.clone(),
-            diffusion: self.diffusion.0.clone(),
-            detail: self.detail.0.clone(),
-            adapt,
-        }
+        Ok(resolved)
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Rule {
     Disjoint = 6,
     /// No token of the grid is missing.
     Covering = 7,
-    /// Tokens are ascending if their order is drawn from the seed.
+    /// Tokens are ascending if the list does not determine their order.
     Listing = 8,
     /// All stages are generation stages, except that the last of several can be a reconstruction.
     Roles = 9,
@@ -45,11 +45,13 @@ pub enum Rule {
     DiffusionProduced = 17,
     /// The detail equals the output of the detail rule.
     DetailProduced = 18,
+    /// The data of optional axes equals their output.
+    AxesProduced = 19,
 }
 
 impl Rule {
     /// All rules, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Document,
         Self::Version,
         Self::Grid,
@@ -68,6 +70,7 @@ impl Rule {
         Self::PaceProduced,
         Self::DiffusionProduced,
         Self::DetailProduced,
+        Self::AxesProduced,
     ];
 
     /// Returns the number in `spec/SPEC.md`.
@@ -96,6 +99,7 @@ impl Rule {
             Self::PaceProduced => "pace-produced",
             Self::DiffusionProduced => "diffusion-produced",
             Self::DetailProduced => "detail-produced",
+            Self::AxesProduced => "axes-produced",
         }
     }
 }

@@ -5,9 +5,9 @@ use gtr_core::diffusion::StepShape;
 use gtr_core::pace::StageSizes;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, FitPolicy, Grid, Guidance, ImageIndex,
-    MaskedGenerator, NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, StageOrder, Targets, TimestepLimit,
-    TokenIndex, laws, preset,
+    AxisConfig, Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, FitPolicy, Grid, Guidance, HeadKind,
+    ImageIndex, MaskedGenerator, NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, StageOrder, StepContext,
+    Targets, TimestepLimit, TokenIndex, laws, preset,
 };
 
 use crate::toy::{Canvas, Toy};
@@ -156,6 +156,12 @@ enum Fault {
     Rows(isize),
     /// Reports a non-finite value in an image that does not exist.
     Slot,
+    /// Returns a confidence too many or too few.
+    Confidences(isize),
+    /// Keeps the first rows instead of the chosen ones.
+    First,
+    /// Keeps every row.
+    All,
 }
 
 struct Faulty(Toy, Fault);
@@ -172,6 +178,10 @@ impl MaskedGenerator for Faulty {
         self.0.grid
     }
 
+    fn head_kind(&self) -> HeadKind {
+        self.0.head_kind()
+    }
+
     fn capabilities(&self) -> &[gtr_core::Capability] {
         self.0.capabilities()
     }
@@ -180,8 +190,13 @@ impl MaskedGenerator for Faulty {
         self.0.canvas(prompts, guided)
     }
 
-    fn features(&mut self, canvas: &Canvas, targets: &Targets) -> Result<FeatureRows, Self::Error> {
-        self.0.features(canvas, targets)
+    fn features(
+        &mut self,
+        canvas: &mut Canvas,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<FeatureRows, Self::Error> {
+        self.0.features(canvas, targets, step)
     }
 
     fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Self::Error> {
@@ -200,6 +215,23 @@ impl MaskedGenerator for Faulty {
             }
         }
         Ok(values)
+    }
+
+    fn confidence(&self, tokens: &Vec<f32>) -> Result<Option<Vec<f32>>, Self::Error> {
+        let mut confidence = tokens.clone();
+        if let Fault::Confidences(more) = self.1 {
+            confidence.resize(confidence.len().saturating_add_signed(more), 0.0);
+        }
+        Ok(Some(confidence))
+    }
+
+    fn keep(&mut self, mut tokens: Vec<f32>, rows: &[usize]) -> Result<Option<Vec<f32>>, Self::Error> {
+        match self.1 {
+            Fault::First => tokens.truncate(rows.len()),
+            Fault::All => {}
+            _ => return self.0.keep(tokens, rows),
+        }
+        Ok(Some(tokens))
     }
 
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Self::Error> {
@@ -250,6 +282,26 @@ fn models() {
             caught(law(Fault::Rows(more), name), "host_features: ");
         }
     }
+}
+
+#[test]
+fn models_in_ranked_stages() {
+    let registry = Registry::builtin();
+    let mut schedule = preset::find("mar-8").unwrap().schedule.clone();
+    schedule.order = AxisConfig::new("ranked");
+    let plan = schedule.plan(grid(), &registry).unwrap().plan;
+    let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
+    let jobs = [0, 1].map(|image| Job::new(1.0, ImageIndex(image)));
+    let law = |fault| laws::generator(&mut Faulty(Toy::new(grid()), fault), &plan, &registry, &jobs, &settings);
+    laws::generator(&mut Toy::new(grid()), &plan, &registry, &jobs, &settings).unwrap();
+    caught(law(Fault::Elsewhere), " after AR step ");
+    caught(law(Fault::Forgetful), " is unknown after AR step ");
+    caught(law(Fault::Crowded), "image 0 differs between a batch and alone");
+    caught(law(Fault::Rows(6)), "host_features: ");
+    caught(law(Fault::Confidences(-1)), "the model returned 31 confidences, expected 32");
+    caught(law(Fault::Confidences(1)), "the model returned 33 confidences, expected 32");
+    caught(law(Fault::First), "the model kept another row than that of token ");
+    caught(law(Fault::All), "the model returned 32 confidences, expected 2");
 }
 
 #[test]

@@ -20,13 +20,12 @@ fn arch(width: usize, depth: usize, head: (usize, usize)) -> ArchSpec {
 
 /// Two tokens, one after the other, with three diffusion steps each.
 fn two_steps() -> Plan {
-    let schedule = Schedule {
-        order: AxisConfig::new("raster"),
-        pace: AxisConfig::new("uniform").with("steps", 2),
-        diffusion: AxisConfig::new("constant").with("t", 3),
-        detail: AxisConfig::new("none"),
-        adapt: Vec::new(),
-    };
+    let schedule = Schedule::from_configs(
+        AxisConfig::new("raster"),
+        AxisConfig::new("uniform").with("steps", 2),
+        AxisConfig::new("constant").with("t", 3),
+        AxisConfig::new("none"),
+    );
     schedule.plan(Grid::new(1, 2).unwrap(), &Registry::builtin()).unwrap().plan
 }
 

@@ -1,6 +1,6 @@
 //! Every registered implementation obeys the laws of its axis, alone and in plans with all other implementations.
 
-use gtr_core::{AxisConfig, AxisName, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
+use gtr_core::{AnyEntry, AxisConfig, AxisName, Entry, Grid, Order, Registry, Schedule, Seed, laws, preset};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Budget, TestRunner};
 
@@ -13,10 +13,15 @@ fn for_each<A: gtr_core::component::Axis + ?Sized, S: Strategy>(
 ) {
     assert!(!entries.is_empty(), "no {axis} is registered");
     for entry in entries {
-        let mut runner = TestRunner::new(Budget { failure_persistence: None, ..Budget::with_cases(128) });
-        if let Err(error) = runner.run(&cases(laws::configs(entry)), &law) {
-            panic!("{axis} `{}`: {error}", entry.kind());
-        }
+        run(128, &cases(laws::configs(entry)), &law, AnyEntry::from(entry));
+    }
+}
+
+/// Runs a law on random cases, and panics with the name of the entry.
+fn run<S: Strategy>(cases: u32, strategy: &S, law: impl Fn(S::Value) -> laws::Law, entry: AnyEntry<'_>) {
+    let mut runner = TestRunner::new(Budget { failure_persistence: None, ..Budget::with_cases(cases) });
+    if let Err(error) = runner.run(strategy, law) {
+        panic!("{} `{}`: {error}", entry.axis(), entry.kind());
     }
 }
 
@@ -24,7 +29,7 @@ fn for_each<A: gtr_core::component::Axis + ?Sized, S: Strategy>(
 fn schedule_with(axis: AxisName, config: AxisConfig) -> Schedule {
     let mut schedule = preset::find("gtr-paper").unwrap().schedule.clone();
     schedule.adapt = AxisName::ALL.to_vec();
-    *schedule.axis_mut(axis) = config;
+    schedule.set_axis(axis, config);
     schedule
 }
 
@@ -86,23 +91,35 @@ fn every_implementation_gives_valid_plans_with_all_others() {
         let planned = planned.map_err(|error| TestCaseError::fail(format!("{schedule:?} on {grid}: {error}")))?;
         laws::plan(&planned.plan, &registry, Seed(seed))
     };
-    let cases = |axis| {
-        let registry = registry.clone();
-        move |configs| (laws::grids(), laws::schedules_with(&registry, axis, configs), any::<u64>())
-    };
-    for_each(registry.orders(), AxisName::Order, cases(AxisName::Order), law);
-    for_each(registry.paces(), AxisName::Pace, cases(AxisName::Pace), law);
-    for_each(registry.diffusions(), AxisName::Diffusion, cases(AxisName::Diffusion), law);
-    for_each(registry.details(), AxisName::Detail, cases(AxisName::Detail), law);
+    for axis in AxisName::ALL {
+        for entry in registry.entries(axis) {
+            let schedules = laws::schedules_with(&registry, axis, laws::any_configs(entry));
+            run(128, &(laws::grids(), schedules, any::<u64>()), law, entry);
+        }
+    }
 }
 
 #[test]
 fn every_implementation_is_documented() {
     let registry = Registry::builtin();
-    registry.orders().iter().for_each(|entry| laws::is_documented(entry).unwrap());
-    registry.paces().iter().for_each(|entry| laws::is_documented(entry).unwrap());
-    registry.diffusions().iter().for_each(|entry| laws::is_documented(entry).unwrap());
-    registry.details().iter().for_each(|entry| laws::is_documented(entry).unwrap());
+    let entries = AxisName::ALL.into_iter().flat_map(|axis| registry.entries(axis));
+    entries.for_each(|entry| laws::is_documented(entry).unwrap());
+}
+
+/// The default kind of an optional axis has no parameters, so a schedule need not write it.
+#[test]
+fn default_kinds_are_registered_and_have_no_parameters() {
+    let registry = Registry::builtin();
+    for axis in AxisName::ALL {
+        let Some(kind) = axis.default_kind() else { continue };
+        let entry = registry.entries(axis).into_iter().find(|entry| entry.kind() == kind);
+        let entry = entry.unwrap_or_else(|| panic!("{axis} `{kind}` is not registered"));
+        assert!(entry.describe().parameters.is_empty(), "{axis} `{kind}`");
+        let plan = schedule_with(axis, AxisConfig::new(kind)).plan(Grid::new(8, 8).unwrap(), &registry).unwrap().plan;
+        assert!(plan.schedule().axes().all(|(set, _)| set != axis), "{axis} is written");
+        assert!(plan.steps().iter().all(|step| step.axes().is_empty()), "{axis} adds data");
+        assert_eq!(plan.to_document().format_version, 1);
+    }
 }
 
 #[test]
@@ -117,13 +134,9 @@ fn names_are_sorted_and_unique_per_axis() {
 #[test]
 fn every_example_can_be_planned() {
     let registry = Registry::builtin();
-    let examples: Vec<(AxisName, AxisConfig)> = [
-        registry.orders().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Order, it)).collect::<Vec<_>>(),
-        registry.paces().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Pace, it)).collect(),
-        registry.diffusions().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Diffusion, it)).collect(),
-        registry.details().iter().flat_map(Entry::examples).map(|(_, it)| (AxisName::Detail, it)).collect(),
-    ]
-    .concat();
+    let entries = AxisName::ALL.into_iter().flat_map(|axis| registry.entries(axis));
+    let examples: Vec<(AxisName, AxisConfig)> =
+        entries.flat_map(|entry| entry.examples().into_iter().map(move |(_, it)| (entry.axis(), it))).collect();
     assert!(examples.len() >= 20);
     for (axis, config) in examples {
         let planned = schedule_with(axis, config).plan(Grid::new(16, 16).unwrap(), &registry).unwrap();

@@ -7,9 +7,11 @@
     reason = "a panic fails the test, and the numbers are small"
 )]
 
+mod axes;
 mod broken;
 mod cost;
 mod design;
+mod generated;
 mod golden;
 mod hostile;
 mod laws;
@@ -17,7 +19,10 @@ mod layers;
 mod loss;
 mod mutations;
 mod numbers;
+mod outside;
 mod properties;
+mod ranked;
 mod sampling;
 mod snapshots;
+mod solvers;
 mod toy;

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use gtr_core::{
-    AxisConfig, DetailDocument, Grid, PlanDocument, Registry, Role, Rule, Schedule, StageDocument, laws, preset, verify,
+    AxisConfig, DetailDocument, Fraction, Grid, PlanDocument, Registry, Role, Rule, Schedule, StageDocument,
+    StageOrder, laws, preset, verify,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -24,7 +25,9 @@ fn begun() -> impl Strategy<Value = PlanDocument> {
 fn foreign() -> impl Strategy<Value = PlanDocument> {
     known().prop_map(|mut document| {
         let within = document.schedule.order.params.get("within").cloned();
-        document.schedule.order = AxisConfig::new("from-elsewhere").with("within", within.unwrap_or("random".into()));
+        let order = Registry::builtin().build_order(&document.schedule.order).unwrap();
+        let stated = if order.within() == StageOrder::Ranked { "ranked" } else { "random" };
+        document.schedule.order = AxisConfig::new("from-elsewhere").with("within", within.unwrap_or(stated.into()));
         // Fixed orders list tokens in the order of generation; in these the order depends on the seed.
         document.stages.iter_mut().for_each(|stage| stage.tokens.sort_unstable());
         document
@@ -99,17 +102,19 @@ fn r01_document() {
 
 #[test]
 fn r02_version() {
-    for wrong in [0, 3, u64::MAX] {
+    for wrong in [0, 4, u64::MAX] {
         is_caught(Rule::Version, known(), |document| {
             document.format_version = wrong;
             true
         });
     }
-    // The expected version depends on the known tokens.
-    is_caught(Rule::Version, known(), |document| {
-        document.format_version = 3 - document.format_version;
-        true
-    });
+    // The expected version depends on the known tokens and on the optional axes.
+    for step in [1, 2] {
+        is_caught(Rule::Version, known(), |document| {
+            document.format_version = 1 + (document.format_version - 1 + step) % 3;
+            true
+        });
+    }
 }
 
 #[test]
@@ -295,7 +300,8 @@ fn r14_schedule() {
 fn r15_order_produced() {
     // Only its schedule determines how a listed order lists its tokens.
     is_caught(Rule::OrderProduced, known(), |document| {
-        let listed = ["raster", "halton", "subsample"].contains(&document.schedule.order.kind.as_str());
+        let order = Registry::builtin().build_order(&document.schedule.order).unwrap();
+        let listed = order.within() == StageOrder::Listed;
         let tokens = &mut document.stages[0].tokens;
         tokens.reverse();
         listed && tokens.len() > 1
@@ -347,6 +353,20 @@ fn r18_detail_produced() {
 }
 
 #[test]
+fn r19_axes_produced() {
+    let other = |found: Option<Fraction>| Some(found.filter(|it| it.get() < 0.5).map_or(0.25, |it| it.get() + 0.5));
+    is_caught(Rule::AxesProduced, known(), |document| {
+        let axes = &mut document.steps[0].axes;
+        axes.guidance = other(axes.guidance).and_then(|strength| Fraction::new(strength).ok());
+        true
+    });
+    is_caught(Rule::AxesProduced, known(), |document| {
+        let axes = &mut document.steps.last_mut().unwrap().axes;
+        axes.reuse.take().is_some()
+    });
+}
+
+#[test]
 fn an_unknown_schedule_is_checked_structurally_with_a_note() {
     let schedule: &Schedule = &preset::find("gtr-16").unwrap().schedule;
     let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
@@ -354,7 +374,7 @@ fn an_unknown_schedule_is_checked_structurally_with_a_note() {
     document.schedule.detail = AxisConfig::new("by-eye");
     let verification = verify(&document, &Registry::builtin());
     assert!(verification.is_sound());
-    assert_eq!(verification.notes, ["not registered here: detail `by-eye`; rules 14 to 18 were not checked"]);
+    assert_eq!(verification.notes, ["not registered here: detail `by-eye`; rules 14 to 19 were not checked"]);
 }
 
 #[test]

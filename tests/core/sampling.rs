@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use gtr_core::sampler::{Job, JobOf, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
-    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Registry, Role, Sampler, Seed,
-    StageOrder, Stream, StreamPurpose, Timestep, TimestepLimit, TokenIndex, TokenSet, laws, preset,
+    AxisConfig, AxisName, Grid, Guidance, GuidanceSchedule, ImageIndex, Noise, NoiseSource, Plan, Registry, Role,
+    Sampler, Seed, StageOrder, Stream, StreamPurpose, Timestep, TimestepLimit, TokenIndex, TokenSet, laws, preset,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -74,6 +74,18 @@ fn halves(grid: Grid, tokens: Vec<TokenIndex>, level: u32) -> Vec<TokenIndex> {
     [halves(grid, first, level + 1), halves(grid, second, level + 1)].concat()
 }
 
+/// Returns the random words of a token, as S2 defines them.
+pub(crate) fn words(seed: u64, image: u64, purpose: u16, token: usize, draw: u32) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&image.to_le_bytes());
+    key[16..18].copy_from_slice(&purpose.to_le_bytes());
+    let mut words = ChaCha8Rng::from_seed(key);
+    words.set_stream(token as u64);
+    words.set_word_pos(u128::from(draw) << 32);
+    words
+}
+
 #[test]
 fn a_plan_without_a_limit_uses_the_limit_of_the_model() {
     let registry = Registry::builtin();
@@ -125,6 +137,11 @@ proptest! {
             expected.push(tokens);
         }
         let order = plan.order(Seed(seed), ImageIndex(image));
+        if plan.within() == StageOrder::Ranked {
+            prop_assert_eq!(order, Err(gtr_core::Error::Ranked));
+            return Ok(());
+        }
+        let order = order.unwrap();
         if plan.within() == StageOrder::Farthest {
             // `properties::farthest_order_is_greedy` checks the order itself; check here that stages stay together.
             let mut rest = order.as_slice();
@@ -143,12 +160,7 @@ proptest! {
     /// The noise, computed again from the random words of the generator.
     #[test]
     fn s2_noise(seed: u64, image: u64, token in 0..4096usize, draw: u32) {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(&image.to_le_bytes());
-        let mut words = ChaCha8Rng::from_seed(key);
-        words.set_stream(token as u64);
-        words.set_word_pos(u128::from(draw) << 32);
+        let mut words = words(seed, image, 0, token, draw);
         let mut unit = || (words.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let mut expected = Vec::new();
         for _ in 0..4 {
@@ -163,6 +175,17 @@ proptest! {
         }
     }
 
+    /// The uniform values, computed again from the random words of the generator.
+    #[test]
+    fn s2_uniform(seed: u64, image: u64, token in 0..4096usize, draw: u32) {
+        let mut words = words(seed, image, 260, token, draw);
+        let expected: Vec<f32> = (0..8).map(|_| (words.next_u64() >> 40) as f32 / (1u32 << 24) as f32).collect();
+        let mut found = [9.0; 8];
+        let token = Grid::new(64, 64).unwrap().token(token).unwrap();
+        Noise::new(Seed(seed)).fill_uniform(ImageIndex(image), token, draw, &mut found);
+        prop_assert_eq!(found.as_slice(), expected);
+    }
+
     #[test]
     fn s4_guidance(plan in any_plans(), scale in 0.0..10.0f64, constant: bool) {
         let schedule = if constant { GuidanceSchedule::Constant } else { GuidanceSchedule::Linear };
@@ -175,7 +198,51 @@ proptest! {
             known += step.tokens();
             let counted = tokens - (tokens - known).max(1);
             let ramp = 1.0 + (scale - 1.0) * counted as f64 / tokens as f64;
-            prop_assert_eq!(call.guidance, if constant { scale } else { ramp });
+            let model = if constant { scale } else { ramp };
+            let expected = step.axes().guidance.map_or(model, |strength| 1.0 + (scale - 1.0) * strength.get());
+            let unguided = (expected - 1.0).abs() <= Guidance::EPSILON;
+            prop_assert_eq!(call.guidance, if unguided { 1.0 } else { expected });
+        }
+    }
+
+    #[test]
+    fn s7_solver(plan in any_plans()) {
+        let mut toy = Toy::new(plan.grid());
+        go_on(&plan, &mut toy, &jobs(&[0]), &settings(0));
+        let solver = Registry::builtin().build_solver(plan.schedule().axis(AxisName::Solver)).unwrap();
+        let expected = format!("{solver:?}");
+        prop_assert!(toy.calls.iter().all(|call| call.solver == expected));
+        let warm = Settings { temperature: 0.5, ..settings(0) };
+        let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
+        let begun = from(&jobs(&[0]), &[picture(&plan, 0)]);
+        let run = sampler.batch(&begun, &warm).run(&mut Toy::new(plan.grid()));
+        prop_assert_eq!(run.is_ok(), solver.adds_noise());
+    }
+
+    /// A step takes only what an earlier step has computed.
+    #[test]
+    fn s8_reuse(plan in any_plans(), scale in 0.0..3.0f64) {
+        let settings = Settings { guidance: Guidance::new(scale, GuidanceSchedule::Linear).unwrap(), ..settings(0) };
+        let mut toy = Toy::new(plan.grid());
+        go_on(&plan, &mut toy, &jobs(&[0]), &settings);
+        // Of the last complete step, whether it was guided, and whether all steps since were.
+        let mut complete: Option<(bool, bool)> = None;
+        for (step, planned) in toy.steps.iter().zip(plan.steps()) {
+            let planned = planned.axes().reuse;
+            prop_assert_eq!(step.reuse.is_some(), planned.is_some());
+            let Some(reuse) = step.reuse else { continue };
+            prop_assert_eq!(reuse.head, planned.unwrap().head);
+            let guided = step.is_guided();
+            if let Some(parts) = reuse.cached {
+                prop_assert_eq!(Some(parts), planned.unwrap().cached);
+                let (first, all) = complete.expect("a complete step before");
+                let exists = if parts.guidance { first } else { all };
+                prop_assert!(!guided || exists);
+            }
+            complete = match (reuse.cached, complete) {
+                (Some(_), Some((first, all))) => Some((first, all && guided)),
+                _ => Some((guided, guided)),
+            };
         }
     }
 

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, Timesteps, TokenIndex,
+    Capability, Denoise, FeatureRows, Grid, HeadKind, HeadRow, MaskedGenerator, NonFinite, StepContext, Targets,
+    TimestepLimit, Timesteps, TokenIndex,
 };
 
 /// Conditions a token on the sum of the known tokens; its head adds some of the token's noise.
@@ -13,7 +14,15 @@ pub(crate) struct Toy {
     pub(crate) offers: Vec<Capability>,
     pub(crate) poison: Option<TokenIndex>,
     pub(crate) limit: TimestepLimit,
+    /// A diffusion head with `limit` unless set.
+    pub(crate) head: Option<HeadKind>,
+    /// Whether the last canvas has an unconditional half.
+    pub(crate) guided: bool,
     pub(crate) calls: Vec<Call>,
+    /// The context of each step.
+    pub(crate) steps: Vec<StepContext>,
+    /// The rows of each step and their values, which are also their confidences.
+    pub(crate) drawn: Vec<Vec<(HeadRow, f32)>>,
 }
 
 /// The arguments of a call of the head.
@@ -24,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) highest: u32,
     pub(crate) guidance: f64,
     pub(crate) detail_rows: usize,
+    /// The solver, in its debug form.
+    pub(crate) solver: String,
 }
 
 #[derive(Debug)]
@@ -41,8 +52,24 @@ impl Canvas {
 
 impl Toy {
     pub(crate) fn new(grid: Grid) -> Self {
-        let offers = vec![Capability::HostFeatures, Capability::Encoding];
-        Self { grid, offers, poison: None, limit: TimestepLimit::NONE, calls: Vec::new() }
+        let offers = vec![
+            Capability::HostFeatures,
+            Capability::Encoding,
+            Capability::LearnedVariance,
+            Capability::Confidence,
+            Capability::Reuse,
+        ];
+        Self {
+            grid,
+            offers,
+            poison: None,
+            limit: TimestepLimit::NONE,
+            head: None,
+            guided: false,
+            calls: Vec::new(),
+            steps: Vec::new(),
+            drawn: Vec::new(),
+        }
     }
 }
 
@@ -60,20 +87,28 @@ impl MaskedGenerator for Toy {
         self.grid
     }
 
-    fn timestep_limit(&self) -> TimestepLimit {
-        self.limit
+    fn head_kind(&self) -> HeadKind {
+        self.head.unwrap_or(HeadKind::Diffusion { timesteps: self.limit })
     }
 
     fn capabilities(&self) -> &[Capability] {
         &self.offers
     }
 
-    fn canvas(&mut self, prompts: &[f32], _guided: bool) -> Result<Canvas, Infallible> {
+    fn canvas(&mut self, prompts: &[f32], guided: bool) -> Result<Canvas, Infallible> {
+        self.guided = guided;
         let values = vec![vec![None; self.grid.tokens()]; prompts.len()];
         Ok(Canvas { prompts: prompts.to_vec(), values })
     }
 
-    fn features(&mut self, canvas: &Canvas, targets: &Targets) -> Result<FeatureRows, Infallible> {
+    fn features(
+        &mut self,
+        canvas: &mut Canvas,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<FeatureRows, Infallible> {
+        assert_eq!(step.known, canvas.known());
+        self.steps.push(*step);
         let mut values = Vec::new();
         for (slot, tokens) in targets.by_image().enumerate() {
             for &token in tokens {
@@ -96,23 +131,34 @@ impl MaskedGenerator for Toy {
             rows: request.rows.len(),
             evaluations: request.timesteps.iter().map(gtr_core::Timesteps::evaluations).collect(),
             highest: request.timesteps.iter().flat_map(Timesteps::values).copied().max().unwrap_or_default(),
-            guidance: request.guidance,
+            guidance: request.step.guidance,
             detail_rows: request.rows.iter().filter(|row| row.group == 1).count(),
+            solver: format!("{:?}", request.solver),
         });
         let values = request.rows.iter().zip(features.values.chunks(WIDTH)).map(|(row, features)| {
             if self.poison == Some(row.token) {
                 return f32::NAN;
             }
-            let mut value = features[0] * request.guidance as f32;
+            let mut value = features[0] * request.step.guidance as f32;
             // The first and the last draw are enough to distinguish two runs.
             for draw in [0, request.timesteps[row.group].evaluations() - 1] {
                 let mut noise = [0.0];
                 request.noise.fill_normal(row.image, row.token, draw as u32, &mut noise);
-                value = 0.9 * value + 0.1 * noise[0] * request.temperature as f32;
+                value = 0.9 * value + 0.1 * noise[0] * request.step.temperature as f32;
             }
             value
         });
-        Ok(values.collect())
+        let values: Vec<f32> = values.collect();
+        self.drawn.push(request.rows.iter().copied().zip(values.iter().copied()).collect());
+        Ok(values)
+    }
+
+    fn confidence(&self, tokens: &Vec<f32>) -> Result<Option<Vec<f32>>, Infallible> {
+        Ok(Some(tokens.clone()))
+    }
+
+    fn keep(&mut self, tokens: Vec<f32>, rows: &[usize]) -> Result<Option<Vec<f32>>, Infallible> {
+        Ok(Some(rows.iter().map(|&row| tokens[row]).collect()))
     }
 
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Infallible> {

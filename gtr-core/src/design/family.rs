@@ -30,13 +30,8 @@ impl Problem {
     /// Returns an error if a stage has no step.
     pub(super) fn schedule(&self, order: &AxisConfig, steps: &[usize]) -> Result<Schedule, Error> {
         let steps = steps.iter().map(|&steps| ar_steps(steps)).collect::<Result<_, _>>()?;
-        Ok(Schedule {
-            order: order.clone(),
-            pace: Rates { rates: None, steps: Some(steps) }.into(),
-            diffusion: self.diffusion.clone(),
-            detail: self.detail.clone(),
-            adapt: Vec::new(),
-        })
+        let pace = Rates { rates: None, steps: Some(steps) }.into();
+        Ok(Schedule::from_configs(order.clone(), pace, self.diffusion.clone(), self.detail.clone()))
     }
 
     /// Returns the orders within a stage to search.
@@ -107,7 +102,7 @@ impl Levels {
     fn search(&self, problem: &Problem, order: AxisConfig, plan: &Plan) -> Result<Searched, Error> {
         let orders: Vec<Vec<TokenIndex>> = (0..if plan.within().is_drawn() { problem.images } else { 1 })
             .map(|image| plan.order(problem.seed, ImageIndex(image)))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let mut stages: Vec<Runs> = plan.stages().iter().map(|stage| Runs::new(stage.tokens().len())).collect();
         for factor in factors(&problem.field, problem.grid, &self.order)? {
             let factor = factor?;

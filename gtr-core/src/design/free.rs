@@ -84,7 +84,7 @@ fn best_image(problem: &Problem, plan: &Plan) -> Result<Vec<usize>, Error> {
     }
     let image = best.map_or(ImageIndex(0), |(_, image)| image);
     let mut steps = vec![0; plan.grid().tokens()];
-    let mut order = plan.order(problem.seed, image).into_iter();
+    let mut order = plan.order(problem.seed, image)?.into_iter();
     for (number, step) in plan.steps().iter().enumerate() {
         for token in order.by_ref().take(step.tokens()) {
             steps[token.index()] = number;

@@ -6,6 +6,7 @@ pub(crate) mod spectrum;
 
 use std::fmt::Debug;
 
+pub use ranking::first_by;
 pub use selection::TokenSelection;
 
 use crate::component::implementations;

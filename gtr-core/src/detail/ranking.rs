@@ -34,8 +34,23 @@ impl<R: Ranking> Detail for R {
     }
 }
 
-/// Returns the positions of the `count` tokens with the smallest keys, ascending. Ties go to the lower token.
-fn first_by(candidates: &Candidates<'_>, count: usize, key: impl Fn(usize) -> f64) -> Vec<usize> {
+/// Returns the positions of the `count` tokens with the smallest keys, ascending. Ties go to the lower token. `key` is called
+/// with the position of each token.
+///
+/// A [`Detail::pick`] that uses it does not depend on the order of the tokens.
+///
+/// # Examples
+/// ```
+/// use gtr_core::detail::{Candidates, first_by};
+/// use gtr_core::{Grid, ImageIndex, Seed, Stream, StreamPurpose};
+/// let tokens: Vec<_> = Grid::new(1, 4)?.iter().collect();
+/// let stream = Stream::new(Seed(0), StreamPurpose::Detail, ImageIndex(0), 0);
+/// let candidates = Candidates { tokens: &tokens, width: 1, features: &[0.3, 0.9, 0.1, 0.3], stream };
+/// // The tokens with the largest values.
+/// assert_eq!(first_by(&candidates, 2, |position| -f64::from(candidates.features[position])), [0, 1]);
+/// # Ok::<(), gtr_core::GridError>(())
+/// ```
+pub fn first_by(candidates: &Candidates<'_>, count: usize, key: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut ranked: Vec<(f64, TokenIndex, usize)> =
         candidates.tokens.iter().enumerate().map(|(position, &token)| (key(position), token, position)).collect();
     ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

@@ -3,18 +3,8 @@
 use std::fmt::Debug;
 
 use crate::component::implementations;
-use crate::{DiffusionSteps, Role, TimestepLimit};
-
-/// The properties of an AR step that a diffusion curve can depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StepShape {
-    /// Index of the step's stage, from 0.
-    pub stage: usize,
-    /// Role of the step's stage.
-    pub role: Role,
-    /// Number of tokens that the step generates.
-    pub tokens: usize,
-}
+pub use crate::shape::StepShape;
+use crate::{DiffusionSteps, TimestepLimit};
 
 /// Sets the number of diffusion steps of each AR step.
 pub trait Diffusion: Debug + Send + Sync {

@@ -4,15 +4,26 @@ use proptest::prelude::*;
 
 use crate::detail::{Fts, Full, LowFrequency, TokenSelection};
 use crate::diffusion::{Annealing, Constant, Disa, StageAware};
-use crate::order::{Bisection, Block, Cut, Levels, Parity, Stages};
+use crate::guidance::{Inside, Interval};
+use crate::order::{Bisection, Block, Cut, Levels, Parity, Ranked, Stages};
 use crate::pace::{Cosine, Rates, Uniform};
-use crate::{ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Entry, Fraction, Rate, StageOrder, detail};
+use crate::reuse::{Keep, LazyMar};
+use crate::solver::{Ddim, Dpm, DpmOrder};
+use crate::{
+    AnyEntry, ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Entry, Fraction, Rate, StageOrder, detail,
+    guidance,
+};
 
 /// Strategy for configurations of an entry: all valid parameters for implementations of this crate, and the examples
 /// for all others.
 ///
 /// If the examples are not enough, pass your own strategy to [`schedules_with`](super::schedules_with).
 pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<AxisConfig> {
+    any_configs(entry.into())
+}
+
+/// Like [`configs`], for an entry of any axis.
+pub fn any_configs(entry: AnyEntry<'_>) -> BoxedStrategy<AxisConfig> {
     let own =
         STRATEGIES.iter().find(|it| (it.axis, it.kind, it.source) == (entry.axis(), entry.kind(), entry.source()));
     if let Some(own) = own {
@@ -44,6 +55,7 @@ const STRATEGIES: &[Configs] = &[
     of::<Bisection>(AxisName::Order),
     of::<Block>(AxisName::Order),
     of::<Levels>(AxisName::Order),
+    of::<Ranked>(AxisName::Order),
     of::<Cosine>(AxisName::Pace),
     of::<Rates>(AxisName::Pace),
     of::<Uniform>(AxisName::Pace),
@@ -54,6 +66,11 @@ const STRATEGIES: &[Configs] = &[
     of::<Full>(AxisName::Detail),
     of::<LowFrequency>(AxisName::Detail),
     of::<detail::Random>(AxisName::Detail),
+    of::<guidance::Cosine>(AxisName::Guidance),
+    of::<Interval>(AxisName::Guidance),
+    of::<Ddim>(AxisName::Solver),
+    of::<Dpm>(AxisName::Solver),
+    of::<LazyMar>(AxisName::Reuse),
 ];
 
 impl Arbitrary for Bisection {
@@ -89,6 +106,12 @@ impl Arbitrary for Levels {
                 Self { rows, within }
             })
             .boxed()
+    }
+}
+
+impl Arbitrary for Ranked {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        prop_oneof![Just(0.0), 0.0..=100.0f64].prop_map(|choice_temperature| Self { choice_temperature }).boxed()
     }
 }
 
@@ -166,6 +189,59 @@ impl Arbitrary for LowFrequency {
 impl Arbitrary for detail::Random {
     fn arbitrary() -> BoxedStrategy<Self> {
         selections().prop_map(Self).boxed()
+    }
+}
+
+impl Arbitrary for guidance::Cosine {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (0.01..=100.0f64).prop_map(|power| Self { power }).boxed()
+    }
+}
+
+impl Arbitrary for Interval {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        let inside = prop_oneof![Just(Inside::Constant), Just(Inside::Linear)];
+        (0.0..=1.0f64, 0.0..=1.0f64, inside)
+            .prop_filter_map("is not empty", |(a, b, inside)| {
+                let [guided_from, guided_to] = [a.min(b), a.max(b)].map(Fraction::literal);
+                (guided_from < guided_to).then_some(Self { guided_from, guided_to, inside })
+            })
+            .boxed()
+    }
+}
+
+impl Arbitrary for Ddim {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (0.0..=1.0f64).prop_map(|eta| Self { eta: Fraction::literal(eta) }).boxed()
+    }
+}
+
+impl Arbitrary for Dpm {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (prop_oneof![Just(DpmOrder::First), Just(DpmOrder::Second)], any::<bool>())
+            .prop_map(|(order, second_order_end)| Self { order, second_order_end })
+            .boxed()
+    }
+}
+
+impl Arbitrary for LazyMar {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        let keep = prop_oneof![Just(Keep::All), Just(Keep::Published), Just(Keep::Stretched)];
+        let sizes = (0..8u32, 1..12u32, 0..6u32, 0..40u32, 1..20u32, 0.0..=1.0f64);
+        (sizes, any::<[bool; 3]>(), keep)
+            .prop_map(|((start, period, block, slack, head_period, warm), parts, keep)| Self {
+                complete_steps: start,
+                refresh_period: ArSteps::literal(period),
+                reuse_encoder: parts[0],
+                decoder_keep: keep,
+                decoder_block: block,
+                decoder_slack: slack,
+                reuse_guidance: parts[1],
+                reuse_head: parts[2],
+                head_period: DiffusionSteps::literal(head_period),
+                head_warm: Fraction::literal(warm),
+            })
+            .boxed()
     }
 }
 

@@ -6,22 +6,23 @@
 mod arbitrary;
 pub mod loss;
 
-pub use arbitrary::configs;
+pub use arbitrary::{any_configs, configs};
 
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use crate::axes::axes;
 use crate::component::Axis;
 use crate::detail::Candidates;
 use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
 use crate::{
-    AxisConfig, AxisName, Capability, Detail, Diffusion, Entry, FitPolicy, Grid, ImageIndex, MaskedGenerator, Order,
-    Pace, Plan, Registry, Role, Sampler, Schedule, Seed, StageOrder, Stream, StreamPurpose, TokenIndex, TokenSet,
-    verify,
+    AnyEntry, AxisConfig, AxisName, Capability, Detail, Diffusion, Entry, Error, FitPolicy, Grid, ImageIndex,
+    MaskedGenerator, Order, Pace, Plan, Registry, Role, Sampler, Schedule, Seed, StageOrder, Stream, StreamPurpose,
+    TokenIndex, TokenSet, verify,
 };
 
 /// Result of checking a law.
@@ -47,18 +48,34 @@ fn any_of<A: Axis + ?Sized>(entries: &[Entry<A>]) -> BoxedStrategy<AxisConfig> {
     proptest::strategy::Union::new(strategies).boxed()
 }
 
-/// Strategy for schedules of all combinations of registered implementations. All axes may adapt.
-pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
-    (any_of(registry.orders()), any_of(registry.paces()), any_of(registry.diffusions()), any_of(registry.details()))
-        .prop_map(|(order, pace, diffusion, detail)| Schedule {
-            order,
-            pace,
-            diffusion,
-            detail,
-            adapt: AxisName::ALL.to_vec(),
-        })
-        .boxed()
+macro_rules! strategies {
+    (
+        required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
+        optional { $(
+            $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
+            $default:literal $(=> $data:ty)?, $other_text:literal;
+        )* }
+    ) => {
+        /// Strategy for schedules of all combinations of registered implementations; half of them set no optional axis. All
+        /// axes may adapt.
+        pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
+            let required = ($(any_of(registry.$list()),)*);
+            let optional = ($(any_of(registry.$other_list()),)*);
+            (required, optional, any::<bool>())
+                .prop_map(|(($($field,)*), ($($other_field,)*), plain)| {
+                    let mut schedule = Schedule::from_configs($($field),*);
+                    if !plain {
+                        $(schedule.set_axis(AxisName::$other, $other_field);)*
+                    }
+                    schedule.adapt = AxisName::ALL.to_vec();
+                    schedule
+                })
+                .boxed()
+        }
+    };
 }
+
+axes!(strategies);
 
 /// Like [`schedules`], with the configurations of one axis from `configs`.
 pub fn schedules_with(
@@ -67,7 +84,7 @@ pub fn schedules_with(
     configs: impl Strategy<Value = AxisConfig> + 'static,
 ) -> BoxedStrategy<Schedule> {
     let set = move |(mut schedule, config): (Schedule, AxisConfig)| {
-        *schedule.axis_mut(axis) = config;
+        schedule.set_axis(axis, config);
         schedule
     };
     (schedules(registry), configs).prop_map(set).boxed()
@@ -106,12 +123,13 @@ fn some_known(grid: Grid, seed: Seed, share: f64) -> Option<TokenSet> {
 ///
 /// # Errors
 /// Returns an error if the law does not hold.
-pub fn is_documented<A: ?Sized>(entry: &Entry<A>) -> Law {
+pub fn is_documented<'a>(entry: impl Into<AnyEntry<'a>>) -> Law {
+    let entry = entry.into();
     let description = entry.describe();
     let kind = entry.kind();
-    let kebab = kind
-        .split('-')
-        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    // A plus is part of published names, for example DPM-Solver++.
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'+';
+    let kebab = kind.split('-').all(|word| !word.is_empty() && word.bytes().all(letter));
     prop_assert!(kebab, "`{kind}` is not kebab-case");
     prop_assert!(!description.summary.is_empty(), "`{kind}` has no documentation");
     prop_assert!(!description.source.is_empty(), "`{kind}` has no source");
@@ -129,7 +147,7 @@ pub fn is_documented<A: ?Sized>(entry: &Entry<A>) -> Law {
     Ok(())
 }
 
-/// The stages are a partition of the grid, are listed as the order within stages requires, and are the same in every
+/// The stages are a partition of the grid, as many as the order states, are listed as the order within stages requires, and are the same in every
 /// call.
 ///
 /// # Errors
@@ -138,14 +156,17 @@ pub fn order(order: &dyn Order, grid: Grid) -> Law {
     let partition = order.partition(grid).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let again = order.partition(grid);
     prop_assert_eq!(Ok(&partition), again.as_ref(), "the partition differs between calls");
+    prop_assert_eq!(partition.subsets().len(), order.stage_count(), "the number of stages is not the stated one");
     let mut all: Vec<TokenIndex> = partition.subsets().iter().flatten().copied().collect();
     all.sort_unstable();
     prop_assert!(all.iter().copied().eq(grid.iter()), "the stages do not contain every token once");
     if order.within() != StageOrder::Listed {
         for subset in partition.subsets() {
-            prop_assert!(subset.is_sorted(), "tokens do not ascend although their order is drawn from the seed");
+            prop_assert!(subset.is_sorted(), "tokens do not ascend although the list does not determine their order");
         }
     }
+    let temperature = order.choice_temperature();
+    prop_assert!((0.0..=100.0).contains(&temperature), "the choice temperature is {temperature}, not 0 to 100");
     Ok(())
 }
 
@@ -223,7 +244,8 @@ pub fn detail(detail: &dyn Detail, tokens: &[TokenIndex], features: &[f32], widt
 }
 
 /// A plan is valid, is unchanged by conversion to JSON and back, and equals the output of the schedule that it records.
-/// The order of each image contains every token once, stage by stage, and is the same in every call.
+/// The order of each image contains every token once, stage by stage, and is the same in every call; a ranked plan has no
+/// order.
 ///
 /// # Errors
 /// Returns an error if the law does not hold.
@@ -243,6 +265,9 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     for image in [0, 1, u64::MAX].map(ImageIndex) {
         let order = plan.order(seed, image);
         prop_assert_eq!(&order, &plan.order(seed, image), "the order differs between calls");
+        let expected_error = plan.is_ranked().then_some(Error::Ranked);
+        prop_assert_eq!(order.as_ref().err(), expected_error.as_ref());
+        let Ok(order) = order else { continue };
         let mut rest = order.as_slice();
         for stage in plan.stages() {
             let (tokens, later) = rest.split_at(stage.tokens().len());
@@ -255,7 +280,8 @@ pub fn plan(plan: &Plan, registry: &Registry, seed: Seed) -> Law {
     Ok(())
 }
 
-/// Each step commits exactly its targets, and the conditioning vectors in host memory have one row per target. An image
+/// Each step commits exactly its targets, in a ranked stage those of its candidates that it keeps, and the conditioning
+/// vectors in host memory have one row per candidate. An image
 /// in a batch equals the same image generated alone, and a repeated run gives the same images.
 ///
 /// # Errors
@@ -322,7 +348,7 @@ impl Commits {
         if event.generator.capabilities().contains(&Capability::HostFeatures) {
             let rows = event.generator.host_features(event.features);
             let rows = rows.map_err(|error| TestCaseError::fail(error.to_string()))?;
-            let (found, targets) = (rows.values.len(), event.targets.rows().len());
+            let (found, targets) = (rows.values.len(), event.candidates.rows().len());
             prop_assert_eq!(found, rows.width * targets, "host_features: {} values for {} targets", found, targets);
         }
         Ok(())

@@ -100,9 +100,9 @@ pub struct MeanLoss {
 ///
 /// # Errors
 /// [`Error::Field`] if the field was measured on another grid, the field is not positive definite, or the grid has more
-/// than [`LARGEST`] values.
+/// than [`LARGEST`] values; [`Error::Ranked`] if the order is decided while sampling.
 pub fn loss(plan: &Plan, seed: Seed, image: ImageIndex, field: &Field) -> Result<Loss, Error> {
-    DrawOrder::of_plan(plan, seed, image).loss(field)
+    DrawOrder::of_plan(plan, seed, image)?.loss(field)
 }
 
 /// Returns the mean loss of a plan over the first `images` images of a seed. Only one image is computed if all images

@@ -18,14 +18,17 @@ pub(super) struct DrawOrder {
 
 impl DrawOrder {
     /// Returns the order of one image of a plan.
-    pub(super) fn of_plan(plan: &Plan, seed: Seed, image: ImageIndex) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Ranked`] if the order is decided while sampling.
+    pub(super) fn of_plan(plan: &Plan, seed: Seed, image: ImageIndex) -> Result<Self, Error> {
         let mut tokens = plan.known().to_vec();
         let mut bounds = vec![tokens.len()];
-        tokens.extend(plan.order(seed, image));
+        tokens.extend(plan.order(seed, image)?);
         for step in plan.steps() {
             bounds.push(bounds[bounds.len() - 1] + step.tokens());
         }
-        Self { grid: plan.grid(), tokens, bounds }
+        Ok(Self { grid: plan.grid(), tokens, bounds })
     }
 
     /// Returns the order given by explicit steps.

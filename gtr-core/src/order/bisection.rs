@@ -155,6 +155,10 @@ impl Order for Bisection {
         Partition::new(grid, std::iter::once(rest).chain(later.into_iter().rev()).collect())
     }
 
+    fn stage_count(&self) -> usize {
+        self.stages.get() as usize
+    }
+
     fn reconstructs(&self) -> bool {
         true
     }

@@ -36,6 +36,10 @@ impl Order for Block {
         Partition::new(grid, std::iter::once(rest).chain(later.into_iter().rev()).collect())
     }
 
+    fn stage_count(&self) -> usize {
+        self.stages.get() as usize
+    }
+
     fn reconstructs(&self) -> bool {
         true
     }

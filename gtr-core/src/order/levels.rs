@@ -103,6 +103,10 @@ impl Order for Levels {
         Partition::new(grid, stages)
     }
 
+    fn stage_count(&self) -> usize {
+        self.stages()
+    }
+
     fn reconstructs(&self) -> bool {
         true
     }

@@ -15,7 +15,7 @@ use crate::{Error, Grid, Partition};
 ///
 /// # For implementors
 /// The partition must depend only on the grid and the parameters. Each subset lists its tokens in generation order if
-/// the order within stages is [`StageOrder::Listed`], and in ascending order if it is drawn from the seed.
+/// the order within stages is [`StageOrder::Listed`], and in ascending order otherwise.
 ///
 /// A plan may be read by a program that does not have this implementation. An order whose [`Order::within`] is not
 /// `Listed` must therefore state it in a parameter called `within`.
@@ -27,6 +27,12 @@ pub trait Order: Debug + Send + Sync {
     /// Returns an error if the grid cannot be divided as the parameters require.
     fn partition(&self, grid: Grid) -> Result<Partition, Error>;
 
+    /// Returns the number of stages of [`Order::partition`] on any grid, including empty ones. Paces with one value per
+    /// stage are fitted to it.
+    fn stage_count(&self) -> usize {
+        1
+    }
+
     /// Returns true if the last of two or more stages is a reconstruction stage.
     fn reconstructs(&self) -> bool {
         false
@@ -36,6 +42,13 @@ pub trait Order: Debug + Send + Sync {
     fn within(&self) -> StageOrder {
         StageOrder::Listed
     }
+
+    /// Returns the choice temperature of an order that is decided while sampling ([`StageOrder::Ranked`]), 0 to 100: in
+    /// AR step s of S, the sampling loop adds this value times 1 - (s + 1) / S times Gumbel noise to the confidence of a
+    /// token. Other orders have no use for it.
+    fn choice_temperature(&self) -> f64 {
+        0.0
+    }
 }
 
 implementations! { Order:
@@ -44,6 +57,7 @@ implementations! { Order:
     halton::Halton,
     levels::Levels,
     random::Random,
+    ranked::Ranked,
     raster::Raster,
     subsample::Subsample,
 }

@@ -23,10 +23,15 @@ pub enum StageOrder {
     /// The order in which the plan lists the tokens, the same for all images.
     #[serde(skip)]
     Listed,
+    /// Decided while sampling: each step draws all unknown tokens of the stage, and keeps those that the model is most
+    /// confident of.
+    #[serde(skip)]
+    Ranked,
 }
 
 impl StageOrder {
-    /// Returns the tokens of one stage in generation order.
+    /// Returns the tokens of one stage in generation order. The order of a ranked stage is not known before it is sampled:
+    /// its tokens are returned as listed.
     ///
     /// `stage` is the index of the stage in the plan, `tokens` lists its tokens as the plan does, and `known` holds the
     /// tokens of all earlier stages.
@@ -46,7 +51,7 @@ impl StageOrder {
             Self::Random => shuffled(),
             Self::Farthest => farthest(grid, known, &shuffled()),
             Self::Lattice => lattice(grid, tokens),
-            Self::Listed => tokens.to_vec(),
+            Self::Listed | Self::Ranked => tokens.to_vec(),
         }
     }
 

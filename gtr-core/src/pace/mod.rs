@@ -55,8 +55,17 @@ implementations! { Pace:
 }
 
 pub use rates::per_stage;
+pub use share::among_stages;
 
 /// Divides `tokens` into `steps` sizes that differ by at most one: step s gets floor(n(s+1)/N) - floor(n s/N).
-pub(crate) fn even(tokens: usize, steps: usize) -> Vec<usize> {
+///
+/// A stage must have at least as many tokens as steps; otherwise some sizes are 0.
+///
+/// # Examples
+/// ```
+/// use gtr_core::pace::even;
+/// assert_eq!(even(10, 4), [2, 3, 2, 3]);
+/// ```
+pub fn even(tokens: usize, steps: usize) -> Vec<usize> {
     (0..steps).map(|step| tokens * (step + 1) / steps - tokens * step / steps).collect()
 }

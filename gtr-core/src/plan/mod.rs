@@ -1,6 +1,7 @@
 //! The plan: the step at which each token is generated, and the number of diffusion steps.
 
 mod planner;
+mod reuse;
 mod summary;
 
 use schemars::JsonSchema;
@@ -13,7 +14,7 @@ use crate::detail::DetailShare;
 use crate::document::{count, diffusion_steps};
 use crate::{
     AxisConfig, DetailDocument, DiffusionSteps, Error, Grid, ImageIndex, PlanDocument, Registry, Role, Schedule, Seed,
-    StageDocument, StageOrder, StepDocument, TimestepLimit, Timesteps, TokenIndex,
+    StageDocument, StageOrder, StepAxes, StepDocument, TimestepLimit, Timesteps, TokenIndex,
 };
 
 /// A valid plan, created by [`Schedule::plan`] or by [`Plan::from_document`], which reports the axes that it could not
@@ -26,7 +27,7 @@ use crate::{
 /// let plan = preset::find("gtr-paper")?.schedule.plan(Grid::new(16, 16)?, &registry)?.plan;
 /// assert_eq!(plan.stages().iter().map(|stage| stage.tokens().len()).collect::<Vec<_>>(), [64, 64, 128]);
 /// assert_eq!(plan.steps().len(), 24 + 6 + 2);
-/// let order = plan.order(Seed(0), ImageIndex(7));
+/// let order = plan.order(Seed(0), ImageIndex(7))?;
 /// assert_eq!(order.len(), 256);
 /// # Ok::<(), gtr_core::Error>(())
 /// ```
@@ -63,12 +64,15 @@ impl Stage {
 }
 
 /// An AR step of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     stage: usize,
     tokens: usize,
+    /// Derived from the stages and steps of the plan.
+    candidates: usize,
     diffusion_steps: DiffusionSteps,
     detail: Option<DetailShare>,
+    axes: StepAxes,
 }
 
 impl Step {
@@ -82,8 +86,10 @@ impl Step {
         Ok(Self {
             stage: count(step.stage),
             tokens: count(step.tokens),
+            candidates: count(step.tokens),
             diffusion_steps: diffusion_steps(step.diffusion_steps)?,
             detail: step.detail.as_ref().map(detail).transpose()?,
+            axes: step.axes,
         })
     }
 
@@ -97,6 +103,12 @@ impl Step {
         self.tokens
     }
 
+    /// Returns the number of tokens that the head draws, at least [`Step::tokens`]. It is greater in a ranked stage, where a
+    /// step draws all unknown tokens of the stage.
+    pub fn candidates(&self) -> usize {
+        self.candidates
+    }
+
     /// Returns the nominal number of diffusion steps of the tokens; see [`crate::Timesteps`].
     pub fn diffusion_steps(&self) -> DiffusionSteps {
         self.diffusion_steps
@@ -105,6 +117,11 @@ impl Step {
     /// Returns the number of picked tokens and their diffusion steps, or `None` if no token is picked.
     pub fn detail(&self) -> Option<DetailShare> {
         self.detail
+    }
+
+    /// Returns the data of optional axes.
+    pub fn axes(&self) -> &StepAxes {
+        &self.axes
     }
 }
 
@@ -116,9 +133,20 @@ impl Plan {
     /// reject these plans.
     pub const FORMAT_VERSION_KNOWN: u64 = 2;
 
+    /// Format version of plans whose schedule sets an optional axis or whose order is decided while sampling, with or
+    /// without known tokens.
+    pub const FORMAT_VERSION_AXES: u64 = 3;
+
+    /// All format versions.
+    pub const FORMAT_VERSIONS: [u64; 3] = [Self::FORMAT_VERSION, Self::FORMAT_VERSION_KNOWN, Self::FORMAT_VERSION_AXES];
+
     /// Returns the format version of a plan. `whole` means that the plan generates the whole grid.
-    pub(crate) fn format_version(whole: bool) -> u64 {
-        if whole { Self::FORMAT_VERSION } else { Self::FORMAT_VERSION_KNOWN }
+    pub(crate) fn format_version(schedule: &Schedule, within: StageOrder, whole: bool) -> u64 {
+        match whole {
+            _ if schedule.sets_optional_axes() || within == StageOrder::Ranked => Self::FORMAT_VERSION_AXES,
+            true => Self::FORMAT_VERSION,
+            false => Self::FORMAT_VERSION_KNOWN,
+        }
     }
 
     /// Converts a document that satisfies the structural rules.
@@ -128,14 +156,18 @@ impl Plan {
         let stage = |stage: &StageDocument| {
             Ok(Stage { role: stage.role, tokens: stage.tokens.iter().map(token).collect::<Result<_, Error>>()? })
         };
+        let (within, limit) = (document.schedule.within(registry), document.schedule.limit(registry)?);
+        let mut steps = document.steps.iter().map(Step::from_document).collect::<Result<Vec<_>, Error>>()?;
+        let stages = document.stages.iter().map(stage).collect::<Result<Vec<_>, Error>>()?;
+        count_candidates(within, &stages, &mut steps);
         Ok(Self {
             grid,
             known: document.known.iter().map(token).collect::<Result<_, Error>>()?,
             schedule: document.schedule.clone(),
-            stages: document.stages.iter().map(stage).collect::<Result<_, Error>>()?,
-            steps: document.steps.iter().map(Step::from_document).collect::<Result<_, Error>>()?,
-            within: document.schedule.within(registry),
-            limit: document.schedule.limit(registry)?,
+            stages,
+            steps,
+            within,
+            limit,
         })
     }
 
@@ -152,9 +184,10 @@ impl Plan {
                 tokens: number(detail.tokens),
                 diffusion_steps: detail.diffusion_steps.get().into(),
             }),
+            axes: step.axes,
         };
         PlanDocument {
-            format_version: Self::format_version(self.known.is_empty()),
+            format_version: Self::format_version(&self.schedule, self.within, self.known.is_empty()),
             grid: self.grid.into(),
             known: tokens(&self.known),
             schedule: self.schedule.clone(),
@@ -250,11 +283,22 @@ impl Plan {
 
     /// Returns the generation order of the tokens of an image, a pure function of plan, seed and image. Each step
     /// generates the next tokens of this order. Known tokens are not included.
-    pub fn order(&self, seed: Seed, image: ImageIndex) -> Vec<TokenIndex> {
-        self.order_under(|_| seed, image)
+    ///
+    /// # Errors
+    /// [`Error::Ranked`] if the order is decided while sampling.
+    pub fn order(&self, seed: Seed, image: ImageIndex) -> Result<Vec<TokenIndex>, Error> {
+        if self.is_ranked() {
+            return Err(Error::Ranked);
+        }
+        Ok(self.order_under(|_| seed, image))
     }
 
-    /// Like [`Plan::order`], with a separate seed per role.
+    /// Returns true if the order within the stages is decided while sampling.
+    pub fn is_ranked(&self) -> bool {
+        self.within == StageOrder::Ranked
+    }
+
+    /// Like [`Plan::order`], with a separate seed per role. The tokens of ranked stages are in ascending order.
     pub(crate) fn order_under(&self, seed: impl Fn(Role) -> Seed, image: ImageIndex) -> Vec<TokenIndex> {
         let mut order = self.known.clone();
         order.reserve(self.grid.tokens() - order.len());
@@ -264,6 +308,16 @@ impl Plan {
             order.extend(arranged);
         }
         order.split_off(self.known.len())
+    }
+}
+
+/// Sets the number of tokens that each step draws.
+fn count_candidates(within: StageOrder, stages: &[Stage], steps: &mut [Step]) {
+    let mut unknown: Vec<usize> = stages.iter().map(|stage| stage.tokens.len()).collect();
+    for step in steps {
+        let unknown = &mut unknown[step.stage];
+        step.candidates = if within == StageOrder::Ranked { step.tokens.max(*unknown) } else { step.tokens };
+        *unknown = unknown.saturating_sub(step.tokens);
     }
 }
 

@@ -1,10 +1,12 @@
 //! Planning: from a schedule and a grid to a plan.
 
-use super::{Plan, Stage, Step};
-use crate::diffusion::StepShape;
+use super::{Plan, Stage, Step, count_candidates};
 use crate::pace::{StageSize, StageSizes};
 use crate::schedule::Resolved;
-use crate::{AxisName, Error, FitPolicy, Grid, Registry, Role, Schedule, Timesteps, TokenIndex, TokenSet};
+use crate::{
+    AxisName, Error, FitPolicy, Grid, PlanShape, Registry, Role, Schedule, StageOrder, StepAxes, StepShape, Timesteps,
+    TokenIndex, TokenSet,
+};
 
 /// A plan and the adaptations that it required.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +53,11 @@ impl Schedule {
         let (stages, sizes) = stages(&resolved, known, &mut adaptations)?;
         let mut steps = steps(&resolved, &stages, &sizes, &mut adaptations)?;
         details(&resolved, &stages, &mut steps, &mut adaptations)?;
+        let within = resolved.order.1.within();
+        count_candidates(within, &stages, &mut steps);
+        let shape = |step: &Step| StepShape { stage: step.stage, role: stages[step.stage].role, tokens: step.tokens };
+        let shape = PlanShape { tokens: grid.tokens(), known: known.len(), steps: steps.iter().map(shape).collect() };
+        steps.iter_mut().zip(resolved.step_axes(&shape)).for_each(|(step, axes)| step.axes = axes);
         for step in &steps {
             Timesteps::new(step.diffusion_steps, resolved.limit)?;
             if let Some(detail) = step.detail {
@@ -63,7 +70,7 @@ impl Schedule {
             schedule: resolved.canonical(adaptations.axes),
             stages,
             steps,
-            within: resolved.order.1.within(),
+            within,
             limit: resolved.limit,
         };
         Ok(Planned { plan, adaptations: adaptations.notes })
@@ -155,8 +162,10 @@ fn steps(
     let step = |(shape, diffusion_steps): (&StepShape, _)| Step {
         stage: shape.stage,
         tokens: shape.tokens,
+        candidates: shape.tokens,
         diffusion_steps,
         detail: None,
+        axes: StepAxes::default(),
     };
     Ok(shapes.iter().zip(curve).map(step).collect())
 }
@@ -177,6 +186,11 @@ fn details(
     }
     for step in steps.iter_mut().filter(|step| stages[step.stage].role == Role::Reconstruction) {
         step.detail = rule.share(step.tokens);
+        if step.detail.is_some() && resolved.order.1.within() == StageOrder::Ranked {
+            let message =
+                format!("`{}` cannot pick tokens of a step whose tokens are decided while sampling", config.kind);
+            return Err(Error::DoesNotFit { axis: AxisName::Detail, message });
+        }
     }
     Ok(())
 }

@@ -17,7 +17,8 @@ pub struct Summary {
     pub ar_steps: usize,
     /// Number of sequential evaluations of the diffusion head: the sum over the AR steps of the longest chain.
     pub head_evaluations: usize,
-    /// Number of evaluations of the diffusion head, summed over the tokens of an image.
+    /// Number of evaluations of the diffusion head, summed over the tokens of an image. In ranked stages, a token counts in
+    /// each step that draws it.
     pub token_evaluations: usize,
     /// Summaries of the stages.
     pub stages: Vec<StageSummary>,
@@ -76,15 +77,21 @@ impl Plan {
         })
     }
 
+    /// Returns the number of tokens that an AR step draws and that are not picked, and the number of those that are, each
+    /// with the number of head evaluations of a token.
+    pub fn token_evaluations(&self, step: &Step) -> [(usize, usize); 2] {
+        let plain = self.evaluations(step.diffusion_steps);
+        let picked = step.detail.map_or((0, 0), |it| (it.tokens, self.evaluations(it.diffusion_steps)));
+        [(step.candidates - picked.0, plain), picked]
+    }
+
     /// Returns the summary of the plan.
     pub fn summary(&self) -> Summary {
         let (mut head_evaluations, mut token_evaluations) = (0, 0);
         for step in &self.steps {
-            let plain = self.evaluations(step.diffusion_steps);
-            let (picked, detail) =
-                step.detail.map_or((0, plain), |it| (it.tokens, self.evaluations(it.diffusion_steps)));
             head_evaluations += self.head_evaluations(step);
-            token_evaluations += (step.tokens - picked) * plain + picked * detail;
+            let counts = self.token_evaluations(step).into_iter();
+            token_evaluations += counts.map(|(tokens, evaluations)| tokens * evaluations).sum::<usize>();
         }
         Summary {
             tokens: self.grid.tokens(),

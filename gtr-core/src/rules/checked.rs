@@ -17,14 +17,14 @@ use crate::{AxisName, Error, Plan, PlanDocument, Registry};
 /// document.schedule.order.kind = "spiral".to_owned();
 /// let checked = Plan::from_document(&document, &registry)?;
 /// assert_eq!(checked.unchecked, [AxisName::Order]);
-/// assert_eq!(checked.note().as_deref(), Some("not registered here: order `spiral`; rules 14 to 18 were not checked"));
+/// assert_eq!(checked.note().as_deref(), Some("not registered here: order `spiral`; rules 14 to 19 were not checked"));
 /// # Ok::<(), gtr_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     /// The plan. It satisfies the structural rules, 1 to 13.
     pub plan: Plan,
-    /// Axes whose implementation is not registered. If there is one, rules 14 to 18 were not checked, and the plan may
+    /// Axes whose implementation is not registered. If there is one, rules 14 to 19 were not checked, and the plan may
     /// differ from the output of its schedule.
     pub unchecked: Vec<AxisName>,
 }

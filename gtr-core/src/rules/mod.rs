@@ -15,7 +15,7 @@ use crate::{AxisName, Plan, PlanDocument, Registry, Rule, Schedule, Violation};
 pub struct Verification {
     /// Violations, sorted by rule; at most 8 per rule.
     pub violations: Vec<Violation>,
-    /// Axes whose implementation is not registered. If there is one, rules 14 to 18 were not checked.
+    /// Axes whose implementation is not registered. If there is one, rules 14 to 19 were not checked.
     pub unchecked: Vec<AxisName>,
     /// Remarks: rules that were not checked, and the number of further violations per rule.
     pub notes: Vec<String>,
@@ -47,12 +47,13 @@ impl Verification {
 /// ```
 pub fn verify(document: &PlanDocument, registry: &Registry) -> Verification {
     let mut findings = Findings::default();
-    if document.format_version != Plan::format_version(document.known.is_empty()) {
+    let within = document.schedule.within(registry);
+    if document.format_version != Plan::format_version(&document.schedule, within, document.known.is_empty()) {
         findings.add(Rule::Version, "format_version", document.format_version, VERSION);
         // The fields may have another meaning in another version.
         return findings.finish(Vec::new());
     }
-    structure::check(document, registry, &mut findings);
+    structure::check(document, (registry, within), &mut findings);
     let unchecked = document.schedule.unknown(registry);
     if unchecked.is_empty() {
         produced::check(document, registry, &mut findings);
@@ -68,10 +69,11 @@ fn not_checked(schedule: &Schedule, unchecked: &[AxisName]) -> Option<String> {
     }
     let kind = |axis| -> String { schedule.axis(axis).kind.chars().take(KIND_SHOWN).collect() };
     let names: Vec<String> = unchecked.iter().map(|&axis| format!("{axis} `{}`", kind(axis))).collect();
-    Some(format!("not registered here: {}; rules 14 to 18 were not checked", names.join(", ")))
+    Some(format!("not registered here: {}; rules 14 to 19 were not checked", names.join(", ")))
 }
 
-const VERSION: &str = "1, or 2 if tokens are known; other versions of the plan format are not supported";
+const VERSION: &str = "1, 2 if tokens are known, or 3 if the schedule sets an optional axis or its order is ranked; other \
+                       versions of the plan format are not supported";
 
 /// Maximum number of characters shown of the name of an unknown implementation.
 const KIND_SHOWN: usize = 40;

@@ -1,7 +1,7 @@
 //! The rules that a plan equals the output of its schedule.
 
 use super::Findings;
-use crate::{DetailDocument, PlanDocument, Registry, Rule, StageDocument, StepDocument, TokenSet};
+use crate::{DetailDocument, PlanDocument, Registry, Rule, StageDocument, StepAxes, StepDocument, TokenSet};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
     // Planning takes time in proportion to the grid. A small file with a large grid must not cause that work; other
@@ -48,7 +48,7 @@ fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findin
     }
 }
 
-/// R16, R17 and R18.
+/// R16 to R19.
 fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings) {
     if found.len() != made.len() {
         let expected = format_args!("{}, as produced by the pace", made.len());
@@ -80,6 +80,11 @@ fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings)
                 join_names(found.detail),
                 expected,
             );
+        }
+        if found.axes != made.axes {
+            let text = |axes: &StepAxes| serde_json::to_string(axes).unwrap_or_default();
+            let expected = format_args!("{}, as produced by the optional axes", text(&made.axes));
+            findings.add(Rule::AxesProduced, format_args!("steps[{position}].axes"), text(&found.axes), expected);
         }
     }
 }

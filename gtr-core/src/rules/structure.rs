@@ -4,7 +4,7 @@ use super::Findings;
 use crate::document::{count, diffusion_steps};
 use crate::{Grid, PlanDocument, Registry, Role, Rule, StageOrder, TimestepLimit, Timesteps, TokenSet};
 
-pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
+pub(super) fn check(document: &PlanDocument, (registry, within): (&Registry, StageOrder), findings: &mut Findings) {
     if let Ok(grid) = document.grid.grid() {
         tokens(document, grid, findings);
     } else {
@@ -13,7 +13,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
     }
     stages(document, findings);
     ascending("known", &document.known, "ascending tokens", findings);
-    if document.schedule.within(registry) != StageOrder::Listed {
+    if within != StageOrder::Listed {
         listing(document, findings);
     }
     steps(document, findings);
@@ -71,7 +71,7 @@ fn stages(document: &PlanDocument, findings: &mut Findings) {
 /// R8.
 fn listing(document: &PlanDocument, findings: &mut Findings) {
     for (stage, tokens) in document.stages.iter().enumerate() {
-        let expected = "ascending tokens, because their order is drawn from the seed";
+        let expected = "ascending tokens, because the list does not determine their order";
         ascending(format_args!("stages[{stage}].tokens"), &tokens.tokens, expected, findings);
     }
 }

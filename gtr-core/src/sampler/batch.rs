@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use super::context::contexts;
+use super::orders::Orders;
+use super::redrawn::Redrawn;
 use super::{Job, Observer, SampleError, Sampler, Settings, StepEvent};
 use crate::detail::Candidates;
 use crate::{
-    Capability, Denoise, FeatureRows, HeadRow, MaskedGenerator, Noise, NoiseSource, Role, Seed, Step, Stream,
-    StreamPurpose, Targets, TokenIndex,
+    Capability, Denoise, FeatureRows, HeadRow, MaskedGenerator, Noise, NoiseSource, Role, Seed, Step, StepContext,
+    Stream, StreamPurpose, Targets,
 };
 
 /// A batch of images to generate: jobs, settings, and optionally an observer, a source of noise and a seed of the
@@ -29,7 +32,7 @@ use crate::{
 /// ```
 #[must_use = "a batch generates images only when it is run"]
 pub struct Batch<'a, P, I, O = ()> {
-    sampler: &'a Sampler<'a>,
+    pub(super) sampler: &'a Sampler<'a>,
     jobs: &'a [Job<P, I>],
     settings: &'a Settings,
     reconstruction: Option<Seed>,
@@ -64,7 +67,8 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         Self { reconstruction: Some(seed), ..self }
     }
 
-    /// Sets the source of the noise of the diffusion head, for example to record or replay a run.
+    /// Sets the source of the noise of the diffusion head, for example to record or replay a run. In a ranked plan, draw k of
+    /// AR step s is its draw k + 1024 s.
     pub fn noise(self, noise: &'a dyn NoiseSource) -> Self {
         Self { noise: Some(noise), ..self }
     }
@@ -76,7 +80,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
     }
 
     /// Returns the seed of the stages with a role.
-    fn seed(&self, role: Role) -> Seed {
+    pub(super) fn seed(&self, role: Role) -> Seed {
         match role {
             Role::Generation => self.settings.seed,
             Role::Reconstruction => self.reconstruction.unwrap_or(self.settings.seed),
@@ -99,45 +103,43 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
             return Ok(Vec::new());
         }
         let groups = self.sampler.groups(generator.timestep_limit())?;
-        let orders: Vec<Vec<TokenIndex>> =
-            self.jobs.iter().map(|job| plan.order_under(|role| self.seed(role), job.image)).collect();
-        let [generation, reconstruction] =
-            [Role::Generation, Role::Reconstruction].map(|role| Noise::new(self.seed(role)));
-        let mut canvas = self.canvas(generator)?;
+        let contexts = contexts(plan, self.settings);
+        let mut orders = self.orders();
+        let mut canvas = self.canvas(generator, contexts.iter().any(StepContext::is_guided))?;
         self.observer.start(generator, &canvas).map_err(SampleError::Observer)?;
-        let (tokens, steps, given) = (plan.grid().tokens(), plan.steps().len(), plan.known().len());
-        let mut known = given;
+        let steps = plan.steps().len();
         for (index, step) in plan.steps().iter().enumerate() {
-            let after = known + step.tokens();
-            let targets = Targets::new(orders.iter().map(|order| &order[known - given..after - given]));
-            let features = generator.features(&canvas, &targets).map_err(SampleError::Model)?;
-            let picked = self.pick(generator, (index, step), &targets, &features)?;
-            let rows = self.rows(&targets, &picked);
-            let guidance = self.settings.guidance.at(tokens, tokens - after);
+            let candidates = orders.candidates(step);
+            let context = &contexts[index];
+            let features = generator.features(&mut canvas, &candidates, context).map_err(SampleError::Model)?;
+            let picked = self.pick(generator, (index, step), &candidates, &features)?;
+            let rows = self.rows(&candidates, &picked);
+            let own = Noise::new(self.seed(plan.role(step)));
+            let noise = self.noise.unwrap_or(&own);
+            let redrawn = Redrawn::new(noise, index);
             let request = Denoise {
                 timesteps: &groups[index],
                 rows: &rows,
-                guidance,
-                temperature: self.settings.temperature,
-                noise: self.noise.unwrap_or(match plan.role(step) {
-                    Role::Generation => &generation,
-                    Role::Reconstruction => &reconstruction,
-                }),
+                step: context,
+                solver: &*self.sampler.solver,
+                noise: if plan.is_ranked() { &redrawn } else { noise },
             };
             let values = generator.denoise(&features, &request).map_err(SampleError::Model)?;
-            generator.commit(&mut canvas, &targets, values).map_err(SampleError::Model)?;
-            known = after;
-            if generator.values_on_host() || known == tokens {
+            let kept = self.keep(generator, (index, step), &candidates, (rows, values))?;
+            generator.commit(&mut canvas, &kept.targets, kept.values).map_err(SampleError::Model)?;
+            orders.advance(step, &kept.targets);
+            if generator.values_on_host() || index + 1 == steps {
                 self.check_finite(generator, &canvas, index)?;
             }
             let event = StepEvent {
                 index,
                 steps,
                 step,
-                targets: &targets,
+                candidates: &candidates,
+                targets: &kept.targets,
                 picked: &picked,
-                rows: &rows,
-                guidance,
+                rows: &kept.rows,
+                context,
                 timesteps: &groups[index],
                 features: &features,
                 canvas: &canvas,
@@ -151,13 +153,18 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         generator.decode(canvas).map_err(SampleError::Model)
     }
 
+    /// Returns the order of each image, as far as the plan determines it.
+    fn orders(&self) -> Orders {
+        let order = |job: &Job<P, I>| self.sampler.plan.order_under(|role| self.seed(role), job.image);
+        Orders::new(self.jobs.iter().map(order).collect())
+    }
+
     /// Creates the canvas before the first step, which contains only the known tokens of the plan.
-    fn canvas<G, F>(&self, generator: &mut G) -> Result<G::Canvas, SampleError<G::Error, F>>
+    fn canvas<G, F>(&self, generator: &mut G, guided: bool) -> Result<G::Canvas, SampleError<G::Error, F>>
     where
         G: MaskedGenerator<Prompt = P, Image = I>,
     {
         let prompts: Vec<P> = self.jobs.iter().map(|job| job.prompt.clone()).collect();
-        let guided = self.settings.guidance.is_guided();
         let mut canvas = generator.canvas(&prompts, guided).map_err(SampleError::Model)?;
         let known = self.sampler.plan.known();
         if known.is_empty() {
@@ -187,7 +194,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         Err(SampleError::NonFinite { image, token: bad.token, step: index + 1, steps })
     }
 
-    /// Returns, for each image, the positions among its targets of the tokens that the detail rule picks.
+    /// Returns, for each image, the positions among its candidates of the tokens that the detail rule picks.
     fn pick<G: MaskedGenerator, F>(
         &self,
         generator: &G,
@@ -200,7 +207,8 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         let host = if detail.requirements().contains(&Capability::HostFeatures) {
             let rows = generator.host_features(features).map_err(SampleError::Model)?;
             let (found, expected) = (rows.values.len(), rows.width * targets.rows().len());
-            if found != expected {
+            if found != expected || expected == 0 {
+                let expected = expected.max(targets.rows().len());
                 return Err(SampleError::Count { what: "values of conditioning vectors", found, expected });
             }
             rows

@@ -41,11 +41,52 @@ pub enum SampleError<E, O = Infallible> {
     /// A setting is out of range.
     #[error("{0}")]
     Setting(crate::OutOfRange),
+    /// The model draws each token in one evaluation, but the plan has more diffusion steps.
+    #[error(
+        "AR step {step} has {steps} diffusion steps, but this model draws each token in one evaluation; \
+         plan with --diffusion constant --t 1 and --detail none"
+    )]
+    DiffusionSteps {
+        /// AR step, from 1.
+        step: usize,
+        /// Number of diffusion steps.
+        steps: usize,
+    },
     /// A token value is not a finite number.
     #[error(
         "token {token} of image {image} is not finite after AR step {step} of {steps}; check the weights and the settings"
     )]
     NonFinite {
+        /// The image.
+        image: ImageIndex,
+        /// The token.
+        token: TokenIndex,
+        /// AR step, from 1.
+        step: usize,
+        /// Number of AR steps of the plan.
+        steps: usize,
+    },
+    /// A confidence is not a number.
+    #[error(
+        "the confidence of token {token} of image {image} is not a number in AR step {step} of {steps}; check the weights \
+         and the settings"
+    )]
+    Confidence {
+        /// The image.
+        image: ImageIndex,
+        /// The token.
+        token: TokenIndex,
+        /// AR step, from 1.
+        step: usize,
+        /// Number of AR steps of the plan.
+        steps: usize,
+    },
+    /// The model kept another row than that of a chosen token, or changed its confidence.
+    #[error(
+        "the model kept another row than that of token {token} of image {image} in AR step {step} of {steps}; this is a \
+         bug in the model"
+    )]
+    OtherRow {
         /// The image.
         image: ImageIndex,
         /// The token.
@@ -94,8 +135,11 @@ impl<E, O> SampleError<E, O> {
             Self::Unsupported(capability) => SampleError::Unsupported(capability),
             Self::MissingInitImage { known } => SampleError::MissingInitImage { known },
             Self::Count { what, found, expected } => SampleError::Count { what, found, expected },
+            Self::DiffusionSteps { step, steps } => SampleError::DiffusionSteps { step, steps },
             Self::Setting(error) => SampleError::Setting(error),
             Self::NonFinite { image, token, step, steps } => SampleError::NonFinite { image, token, step, steps },
+            Self::Confidence { image, token, step, steps } => SampleError::Confidence { image, token, step, steps },
+            Self::OtherRow { image, token, step, steps } => SampleError::OtherRow { image, token, step, steps },
             Self::Stopped { step, steps } => SampleError::Stopped { step, steps },
             Self::Model(error) => SampleError::Model(error),
         })

@@ -1,8 +1,12 @@
 //! The sampling loop, for any plan and any model.
 
 mod batch;
+mod choice;
+mod context;
 mod error;
 mod observer;
+mod orders;
+mod redrawn;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +16,8 @@ pub use error::SampleError;
 pub use observer::{Observer, StepEvent};
 
 use crate::{
-    Capability, Detail, Guidance, ImageIndex, MaskedGenerator, Plan, Registry, Seed, Step, TimestepLimit, Timesteps,
+    AxisName, Capability, Detail, Guidance, HeadKind, ImageIndex, MaskedGenerator, Plan, Registry, Seed, Solver, Step,
+    TimestepLimit, Timesteps,
 };
 
 /// Settings of a run that are not part of the plan.
@@ -61,7 +66,10 @@ pub type JobOf<G> = Job<<G as MaskedGenerator>::Prompt, <G as MaskedGenerator>::
 pub struct Sampler<'p> {
     plan: &'p Plan,
     detail: Box<dyn Detail>,
+    solver: Box<dyn Solver>,
     groups: Vec<Vec<Timesteps>>,
+    /// Choice temperature of the order.
+    choice_temperature: f64,
 }
 
 impl fmt::Debug for Sampler<'_> {
@@ -69,6 +77,7 @@ impl fmt::Debug for Sampler<'_> {
         f.debug_struct("Sampler")
             .field("schedule", self.plan.schedule())
             .field("detail", &self.detail)
+            .field("solver", &self.solver)
             .finish_non_exhaustive()
     }
 }
@@ -77,12 +86,19 @@ impl<'p> Sampler<'p> {
     /// Prepares a plan.
     ///
     /// # Errors
-    /// [`crate::Error::UnknownKind`] if a step has detail and the plan's detail rule is not registered.
+    /// [`crate::Error::UnknownKind`] if the plan's solver is not registered, if a step has detail and the plan's detail
+    /// rule is not, or if the plan's order is decided while sampling and not registered.
     pub fn new(plan: &'p Plan, registry: &Registry) -> Result<Self, crate::Error> {
         let has_detail = plan.steps().iter().any(|step| step.detail().is_some());
         let detail: Box<dyn Detail> =
             if has_detail { registry.detail(plan.detail())?.1 } else { Box::new(crate::detail::None {}) };
-        Ok(Self { plan, detail, groups: groups(plan, plan.timestep_limit())? })
+        let solver = registry.build_solver(plan.schedule().axis(AxisName::Solver))?;
+        let choice_temperature = if plan.is_ranked() {
+            registry.build_order(plan.schedule().axis(AxisName::Order))?.choice_temperature()
+        } else {
+            0.0
+        };
+        Ok(Self { plan, detail, solver, groups: groups(plan, plan.timestep_limit())?, choice_temperature })
     }
 
     /// Creates a batch of images, which [`Batch::run`] generates.
@@ -99,13 +115,25 @@ impl<'p> Sampler<'p> {
         groups(self.plan, limit).map(Cow::Owned)
     }
 
+    /// Returns the first AR step, from 1, with more than one diffusion step, and that number.
+    fn most_diffusion_steps(&self) -> Option<(usize, usize)> {
+        let longest = |groups: &Vec<Timesteps>| groups.iter().map(Timesteps::evaluations).max().unwrap_or(1);
+        (1..).zip(self.groups.iter().map(longest)).find(|(_, steps)| *steps > 1)
+    }
+
     fn check<G: MaskedGenerator, O>(&self, generator: &G, settings: &Settings) -> Result<(), SampleError<G::Error, O>> {
         let (plan, model) = (self.plan.grid(), generator.grid());
         if plan != model {
             return Err(SampleError::Grid { plan, model });
         }
         let begins: &[Capability] = if self.plan.known().is_empty() { &[] } else { &[Capability::Encoding] };
-        let mut needs = self.detail.requirements().iter().chain(begins);
+        let reuses = plan_reuses(self.plan).then_some(&Capability::Reuse);
+        let ranks = self.plan.is_ranked().then_some(&Capability::Confidence);
+        // A categorical head has no diffusion steps for a solver to take.
+        let categorical = matches!(generator.head_kind(), HeadKind::Categorical { .. });
+        let solver = if categorical { &[] } else { self.solver.requirements() };
+        let axes = self.detail.requirements().iter().chain(solver).chain(reuses).chain(ranks);
+        let mut needs = axes.chain(begins);
         if let Some(&missing) = needs.find(|need| !generator.capabilities().contains(need)) {
             return Err(SampleError::Unsupported(missing));
         }
@@ -113,8 +141,20 @@ impl<'p> Sampler<'p> {
             let found = settings.temperature.to_string();
             return Err(SampleError::Setting(crate::OutOfRange { what: "a temperature", expected: "0 to 100", found }));
         }
+        if settings.temperature != 1.0 && !categorical && !self.solver.adds_noise() {
+            let what = "the temperature of a solver that adds no noise";
+            let found = settings.temperature.to_string();
+            return Err(SampleError::Setting(crate::OutOfRange { what, expected: "1", found }));
+        }
+        if categorical && let Some((step, steps)) = self.most_diffusion_steps() {
+            return Err(SampleError::DiffusionSteps { step, steps });
+        }
         Ok(())
     }
+}
+
+fn plan_reuses(plan: &Plan) -> bool {
+    plan.steps().iter().any(|step| step.axes().reuse.is_some())
 }
 
 /// Returns, for each step of a plan, the timesteps of its tokens and, if it has detail, those of the picked tokens.

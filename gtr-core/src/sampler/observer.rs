@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use crate::{HeadRow, MaskedGenerator, Step, Targets, Timesteps};
+use crate::{HeadRow, MaskedGenerator, Step, StepContext, Targets, Timesteps};
 
 /// A completed AR step.
 #[derive(Debug)]
@@ -14,17 +14,20 @@ pub struct StepEvent<'a, G: MaskedGenerator> {
     pub steps: usize,
     /// The step.
     pub step: &'a Step,
-    /// The tokens that the step generated.
+    /// The tokens that the step drew. In a ranked stage these are all unknown tokens of the stage, in other stages the
+    /// targets.
+    pub candidates: &'a Targets,
+    /// The tokens that the step generated: the candidates that it kept.
     pub targets: &'a Targets,
     /// For each image, the positions among its targets of the tokens that the detail rule picked.
     pub picked: &'a [Vec<usize>],
-    /// Input rows of the diffusion head, in the order of [`Targets::rows`].
+    /// Input rows of the diffusion head for the targets, in the order of [`Targets::rows`].
     pub rows: &'a [HeadRow],
-    /// Guidance scale of the step.
-    pub guidance: f64,
+    /// The step as the model computed it, with its guidance scale.
+    pub context: &'a StepContext,
     /// Timesteps of the step: first those of the other tokens, then those of the picked tokens, if any.
     pub timesteps: &'a [Timesteps],
-    /// Conditioning vectors of the targets.
+    /// Conditioning vectors of the candidates.
     pub features: &'a G::Features,
     /// State of the images after the step.
     pub canvas: &'a G::Canvas,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::OutOfRange;
+use crate::{Fraction, OutOfRange};
 
 /// Course of the guidance scale over the AR steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -119,6 +119,32 @@ impl Guidance {
                 1.0 + (self.scale - 1.0) * (tokens - masked_after.max(1)) as f64 / tokens as f64
             }
         }
+    }
+}
+
+impl Guidance {
+    /// Differences of a scale from 1 up to this one count as no guidance: the effect of the unconditional half is far below
+    /// the rounding of f32.
+    pub const EPSILON: f64 = 1e-9;
+
+    /// Returns the scale of a step: 1 + (scale - 1) strength, or the course of [`Guidance::at`] if the plan sets no
+    /// strength. Exactly 1 within [`Guidance::EPSILON`] of it.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_core::{Fraction, Guidance, GuidanceSchedule};
+    /// let guidance = Guidance::new(3.0, GuidanceSchedule::Linear)?;
+    /// assert_eq!(guidance.in_step(None, 64, 32), 2.0);
+    /// assert_eq!(guidance.in_step(Some(Fraction::new(0.25)?), 64, 32), 1.5);
+    /// assert_eq!(guidance.in_step(Some(Fraction::new(0.0)?), 64, 32), 1.0);
+    /// # Ok::<(), gtr_core::OutOfRange>(())
+    /// ```
+    pub fn in_step(self, strength: Option<Fraction>, tokens: usize, masked_after: usize) -> f64 {
+        let scale = match strength {
+            None => self.at(tokens, masked_after),
+            Some(strength) => 1.0 + (self.scale - 1.0) * strength.get(),
+        };
+        if (scale - 1.0).abs() <= Self::EPSILON { 1.0 } else { scale }
     }
 }
 

@@ -125,6 +125,15 @@ impl Tail {
     }
 }
 
+/// Rows as attention sees them.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    /// Normalised rows, `[rows, width]`.
+    normed: Tensor,
+    /// Their keys, then values: `[rows, 2 * width]`.
+    pub(crate) keys_values: Tensor,
+}
+
 impl Block {
     pub(crate) fn load(weights: &mut Weights, name: &str, size: BlockSize) -> Result<Self, BackendError> {
         let BlockSize { width, heads, .. } = size;
@@ -145,13 +154,37 @@ impl Block {
     /// `x` is `[batch * length, width]`. `queries` restricts the output to these row numbers, the same number in each
     /// sequence.
     pub(crate) fn forward(&self, x: &Tensor, batch: usize, queries: Option<&Tensor>) -> candle_core::Result<Tensor> {
+        let looked = self.look(x)?;
+        self.answer(x, &looked, looked.keys_values.clone(), batch, queries)
+    }
+
+    /// Computes what others attend to of rows `x` `[rows, width]`: the first part of [`Block::forward`].
+    pub(crate) fn look(&self, x: &Tensor) -> candle_core::Result<Looked> {
         let normed = self.norm1.forward(x)?;
-        let keys_values = KeysValues::new(self.key_value.forward(&normed)?, batch, self.heads);
+        Ok(Looked { keys_values: self.key_value.forward(&normed)?, normed })
+    }
+
+    /// Computes attention of rows `x` over `keys_values` `[batch * n, 2 * width]`, and the MLP: the second part of
+    /// [`Block::forward`]. `looked` is that of `x`.
+    pub(crate) fn answer(
+        &self,
+        x: &Tensor,
+        looked: &Looked,
+        keys_values: Tensor,
+        batch: usize,
+        queries: Option<&Tensor>,
+    ) -> candle_core::Result<Tensor> {
+        let keys_values = KeysValues::new(keys_values, batch, self.heads);
         let (asking, residual) = match queries {
-            Some(rows) => (normed.index_select(rows, 0)?, &x.index_select(rows, 0)?),
-            None => (normed, x),
+            Some(rows) => (&looked.normed.index_select(rows, 0)?, &x.index_select(rows, 0)?),
+            None => (&looked.normed, x),
         };
-        self.tail.forward(&keys_values.mix(&self.query.forward(&asking)?)?, residual)
+        self.tail.forward(&keys_values.mix(&self.query.forward(asking)?)?, residual)
+    }
+
+    /// Number of heads of attention.
+    pub(crate) fn heads(&self) -> usize {
+        self.heads
     }
 
     /// Loads a stack of blocks named `name.0`, `name.1` and so on.

@@ -12,18 +12,21 @@
 //! Generates all tokens of a digit in one step, which gives a poor image:
 //! ```
 //! use gtr_backends::{Device, open};
-//! use gtr_core::{Denoise, DiffusionSteps, ImageIndex, MaskedGenerator, Noise, HeadRow, Seed, Targets, Timesteps};
+//! use gtr_core::solver::Ddpm;
+//! use gtr_core::{
+//!     Denoise, DiffusionSteps, HeadRow, ImageIndex, MaskedGenerator, Noise, Seed, StepContext, Targets, Timesteps,
+//! };
 //!
 //! let mut generator = open("digits", None, &Device::Cpu)?;
 //! let tokens: Vec<_> = generator.grid().iter().collect();
 //! let targets = Targets::new([tokens.as_slice()]);
+//! let step = StepContext::single(tokens.len(), 0);
 //! let mut canvas = generator.canvas(&[generator.class(7)?], false)?;
-//! let features = generator.features(&canvas, &targets)?;
+//! let features = generator.features(&mut canvas, &targets, &step)?;
 //! let timesteps = [Timesteps::new(DiffusionSteps::new(4)?, generator.timestep_limit())?];
 //! let rows: Vec<_> = tokens.iter().map(|&token| HeadRow { image: ImageIndex(0), token, group: 0 }).collect();
 //! let noise = Noise::new(Seed(1));
-//! let request =
-//!     Denoise { timesteps: &timesteps, rows: &rows, guidance: 1.0, temperature: 1.0, noise: &noise };
+//! let request = Denoise { timesteps: &timesteps, rows: &rows, step: &step, solver: &Ddpm {}, noise: &noise };
 //! let values = generator.denoise(&features, &request)?;
 //! generator.commit(&mut canvas, &targets, values)?;
 //! let pictures = generator.decode(canvas)?;

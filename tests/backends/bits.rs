@@ -3,8 +3,10 @@
 use candle_core::{Device, Tensor};
 use gtr_backends::diffusion::{Conditions, sample};
 use gtr_backends::mar::MarGenerator;
+use gtr_core::solver::Ddpm;
 use gtr_core::{
-    Denoise, DiffusionSteps, Grid, HeadRow, ImageIndex, MaskedGenerator, Noise, Seed, Targets, Timesteps, TokenIndex,
+    Denoise, DiffusionSteps, Grid, HeadRow, ImageIndex, MaskedGenerator, Noise, Seed, StepContext, Targets, Timesteps,
+    TokenIndex,
 };
 
 use crate::golden::{Golden, floats};
@@ -50,8 +52,9 @@ fn generate(images: &[u64], guided: bool) -> Vec<Vec<u32>> {
                 tokens.iter().enumerate().map(row)
             })
             .collect();
-        let features = generator.features(&canvas, &targets).unwrap();
-        let request = Denoise { timesteps: &timesteps, rows: &rows, guidance: 2.5, temperature: 0.95, noise: &noise };
+        let step = StepContext { guidance: 2.5, temperature: 0.95, ..StepContext::single(64, done - count) };
+        let features = generator.features(&mut canvas, &targets, &step).unwrap();
+        let request = Denoise { timesteps: &timesteps, rows: &rows, step: &step, solver: &Ddpm {}, noise: &noise };
         let values = generator.denoise(&features, &request).unwrap();
         generator.commit(&mut canvas, &targets, values).unwrap();
     }
@@ -101,7 +104,8 @@ fn a_row_does_not_depend_on_the_step_counts_of_other_rows() {
         let chosen = |z: &Tensor| z.index_select(&index, 0).unwrap();
         let conditions =
             Conditions { conditional: chosen(&conditional), unconditional: guided.then(|| chosen(&unconditional)) };
-        let request = Denoise { timesteps: &timesteps, rows, guidance: 3.0, temperature: 1.0, noise: &noise };
+        let step = StepContext { guidance: 3.0, ..StepContext::single(64, 0) };
+        let request = Denoise { timesteps: &timesteps, rows, step: &step, solver: &Ddpm {}, noise: &noise };
         bits(&sample(generator.model().head(), &conditions, &request).unwrap())
     };
     let rows: Vec<_> = generator

@@ -10,7 +10,7 @@ use gtr_core::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::golden::path;
+use crate::golden::{Golden, floats, path};
 
 fn check(path: &Path) -> ConformReport {
     conform(&[path.to_owned()], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap()
@@ -77,13 +77,15 @@ fn all_recordings_pass() {
     let notes: Vec<String> = report.notes.iter().map(|note| format!("{}: {}", note.recording, note.text)).collect();
     let expected = [
         "diffusion_coefs: 1 step: the reference keeps timestep 0 and cannot sample; this implementation uses the highest timestep",
+        "lazymar_tiny/plain_it64_cfg2.9_linear: the run from start to end is not compared: the noise of some steps is not recorded",
+        "lazymar_tiny/sample_it64_cfg2.9_linear: the run from start to end is not compared: the noise of some steps is not recorded",
         "mar_tiny/encdec: not compared: class_embedding",
     ];
     assert_eq!(notes, expected);
     // Every recording was compared.
     let compared: BTreeSet<&str> = report.quantities.iter().map(|quantity| quantity.recording.as_str()).collect();
     let mut count = 0;
-    for prefix in ["", "mar_tiny/", "lightgen_tiny/", "vae_kl16_tiny/"] {
+    for prefix in ["", "lazymar_tiny/", "mar_tiny/", "lightgen_tiny/", "vae_kl16_tiny/"] {
         for file in fs::read_dir(path(prefix)).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
             let Some(stem) = name.strip_suffix(".json").filter(|stem| !stem.starts_with("weights")) else { continue };
@@ -91,7 +93,7 @@ fn all_recordings_pass() {
             count += 1;
         }
     }
-    assert_eq!((count, compared.len()), (25, 25));
+    assert_eq!((count, compared.len()), (30, 30));
     let has = |recording: &str, name: &str| {
         assert!(report.quantities.iter().any(|it| it.recording == recording && it.name == name), "{recording} {name}");
     };
@@ -116,10 +118,55 @@ fn all_recordings_pass() {
     for name in ["post_quant", "image", "enc.mid.attn_1", "enc.moments", "enc.mean", "enc.logvar", "enc.sample"] {
         has("vae_kl16_tiny/golden", name);
     }
-    for run in compared.iter().filter(|recording| recording.contains("sample_it")) {
+    for name in ["enc_out", "x0_after", "scores", "kept", "dec_last", "z", "z, unconditional"] {
+        has("lazymar_tiny/caches_it64_cfg2.9_linear", name);
+    }
+    let names =
+        ["complete steps", "number of kept tokens", "targets", "scores", "kept", "z", "z, unconditional", "sampled"];
+    for name in names {
+        has("lazymar_tiny/sample_it64_cfg2.9_linear", name);
+    }
+    let runs = compared.iter().filter(|recording| recording.contains("sample_it") && !recording.starts_with("lazymar"));
+    for run in runs {
         for name in ["mask_len", "cosine pace", "masks", "cfg_iter", "z", "sampled", "tokens after a step", "output"] {
             has(run, name);
         }
+    }
+}
+
+#[test]
+fn a_change_of_a_cache_is_detected() {
+    let (run, caches) = ("sample_it64_cfg2.9_linear", "caches_it64_cfg2.9_linear");
+    let new = || Copy::of_model("lazymar_tiny", &["weights", run, caches]);
+    let passes = |copy: &Copy| check(&copy.file(&format!("{caches}.json"))).passed();
+    assert!(passes(&new()));
+    let golden = Golden::open(&format!("lazymar_tiny/{run}"));
+    let first_of = |name: &str| floats(golden.tensor(name)).iter().position(|value| *value == 1.0).unwrap();
+    // The first target of image 0 in step 22.
+    let target = golden.f32s("now")[22 * 512..].iter().position(|value| *value == 1.0).unwrap();
+    let place = (64 + target) * 48 + 5;
+    for (tensor, index) in [
+        ("s22.enc0.k", 40),
+        ("s22.enc5.v", 200),
+        ("s22.x0", 100 * 48),
+        ("s22.dec3.v", 90),
+        ("s22.dec5.k", 700),
+        ("s22.delta", place),
+        ("s22.enc_out", 7),
+        ("s22.x0_after", 9),
+        ("s22.dec_last", place),
+    ] {
+        // Of the encoder, keys and values of the buffer are replaced, so the change is after it.
+        let index = if tensor.starts_with("s22.enc") && tensor.len() < 11 { 64 * 12 + index } else { index };
+        let copy = new();
+        copy.change(caches, tensor, index, |value| value + 9.0);
+        assert!(!passes(&copy), "{tensor}");
+    }
+    let kept = first_of("step22.kept");
+    for (tensor, index) in [("step22.scores", 70), ("step22.kept", kept), ("step22.z", 50)] {
+        let copy = new();
+        copy.change(run, tensor, index, |value| if tensor.ends_with("kept") { 1.0 - value } else { value + 0.1 });
+        assert!(!passes(&copy), "{tensor}");
     }
 }
 

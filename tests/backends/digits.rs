@@ -2,9 +2,10 @@
 
 use candle_core::{Device, Tensor};
 use gtr_backends::{BackendError, Judge};
+use gtr_core::solver::Ddpm;
 use gtr_core::{
-    Capability, Denoise, DiffusionSteps, HeadRow, ImageIndex, MaskedGenerator, Noise, NonFinite, Seed, Targets,
-    Timestep, TimestepLimit, Timesteps, TokenIndex,
+    Capability, Denoise, DiffusionSteps, HeadRow, ImageIndex, MaskedGenerator, Noise, NonFinite, Seed, StepContext,
+    Targets, Timestep, TimestepLimit, Timesteps, TokenIndex,
 };
 
 #[test]
@@ -23,8 +24,9 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
             .flat_map(|image| tokens.iter().map(move |&token| HeadRow { image: ImageIndex(image), token, group: 0 }))
             .collect();
         let guidance = 1.0 + 2.0 * f64::from(step) / 16.0;
-        let features = generator.features(&canvas, &targets).unwrap();
-        let request = Denoise { timesteps: &timesteps, rows: &rows, guidance, temperature: 1.0, noise: &noise };
+        let context = StepContext { guidance, ..StepContext::single(64, 4 * (step as usize - 1)) };
+        let features = generator.features(&mut canvas, &targets, &context).unwrap();
+        let request = Denoise { timesteps: &timesteps, rows: &rows, step: &context, solver: &Ddpm {}, noise: &noise };
         let values = generator.denoise(&features, &request).unwrap();
         generator.commit(&mut canvas, &targets, values).unwrap();
     }
@@ -39,7 +41,8 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
 fn the_model_describes_itself() {
     let generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     assert_eq!(generator.timestep_limit(), TimestepLimit::Max(Timestep::new(949).unwrap()));
-    assert_eq!(generator.capabilities(), [Capability::HostFeatures, Capability::Encoding]);
+    let capabilities = [Capability::HostFeatures, Capability::LearnedVariance, Capability::Encoding, Capability::Reuse];
+    assert_eq!(generator.capabilities(), capabilities);
     assert_eq!(generator.grid().tokens(), 64);
     assert_eq!(generator.config().guidance, Some(3.0));
     let parameters = gtr_backends::mar::MarModel::layout(generator.config()).unwrap().parameters();
@@ -66,14 +69,15 @@ fn inconsistent_calls_are_refused() {
         let message = result.unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     };
-    refused(generator.features(&canvas, &two).map(drop), "expected targets of 1 images, found 2");
+    let step = StepContext::single(64, 0);
+    refused(generator.features(&mut canvas, &two, &step).map(drop), "expected targets of 1 images, found 2");
     refused(generator.commit(&mut canvas, &one, values(2)), "expected values of 1 tokens with 16 channels");
     generator.commit(&mut canvas, &one, values(1)).unwrap();
     refused(generator.commit(&mut canvas, &one, values(1)), "token 5 is already known");
     let elsewhere = gtr_core::Grid::new(9, 9).unwrap().token(80).unwrap();
     let elsewhere = Targets::new([[elsewhere].as_slice()]);
     refused(generator.commit(&mut canvas, &elsewhere, values(1)), "token 80 is not on the model's grid of 8x8");
-    refused(generator.features(&canvas, &elsewhere).map(drop), "token 80 is not on the model's grid of 8x8");
+    refused(generator.features(&mut canvas, &elsewhere, &step).map(drop), "token 80 is not on the model's grid of 8x8");
     refused(generator.decode(canvas).map(drop), "only 1 of the 64 tokens are known");
 }
 

@@ -5,8 +5,8 @@ use gtr_backends::{AnyModel, BackendError, Device, Families, Files, OpenOptions,
 use gtr_core::erased::AnyPrompt;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Capability, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, Targets, laws,
-    preset,
+    Capability, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, StepContext,
+    Targets, laws, preset,
 };
 
 use crate::toy::ToyFamily;
@@ -80,8 +80,9 @@ fn an_erased_model_has_the_abilities_of_the_model() {
     typed.commit(&mut canvas, &targets, values).unwrap();
     assert!(MaskedGenerator::is_known(&model, &erased, 0, tokens[4]));
     assert!(MaskedGenerator::preview(&model, &erased).unwrap() == typed.preview(&canvas).unwrap());
-    let features = MaskedGenerator::features(&mut model, &erased, &targets).unwrap();
-    let expected = typed.features(&canvas, &targets).unwrap();
+    let step = StepContext::single(64, 5);
+    let features = MaskedGenerator::features(&mut model, &mut erased, &targets, &step).unwrap();
+    let expected = typed.features(&mut canvas, &targets, &step).unwrap();
     let found = MaskedGenerator::host_features(&model, &features).unwrap();
     assert_eq!(found, typed.host_features(&expected).unwrap());
     let known = Traced::known_values(&model, &erased).unwrap().to_vec3::<f32>().unwrap();

@@ -94,7 +94,7 @@ fn one_weight_off_by_one_per_cent_is_detected() {
 
 #[test]
 fn vectors_do_not_depend_on_threads_or_batch() {
-    use gtr_core::{MaskedGenerator, Targets};
+    use gtr_core::{MaskedGenerator, StepContext, Targets};
     let golden = Golden::open("lightgen_tiny/encdec_h8w16");
     let features = |threads: usize, images: &[usize]| {
         let mut generator = generator(grid(&golden, "grid"));
@@ -108,7 +108,9 @@ fn vectors_do_not_depend_on_threads_or_batch() {
             let mut canvas = generator.canvas(&texts, true).unwrap();
             let known = Targets::new(images.iter().map(|_| &tokens[..40]));
             generator.commit(&mut canvas, &known, Tensor::cat(&values, 0).unwrap()).unwrap();
-            generator.features(&canvas, &Targets::new(images.iter().map(|_| &tokens[40..59]))).unwrap()
+            let targets = Targets::new(images.iter().map(|_| &tokens[40..59]));
+            let step = StepContext { guidance: 2.0, ..StepContext::single(128, 40) };
+            generator.features(&mut canvas, &targets, &step).unwrap()
         });
         let bits = |tensor: &Tensor| floats(tensor).into_iter().map(f32::to_bits).collect::<Vec<_>>();
         let half = 19 * 32;
@@ -165,6 +167,6 @@ fn invalid_configs_are_refused() {
     }
 }
 
-fn generator(grid: Grid) -> LightGenGenerator {
+pub(crate) fn generator(grid: Grid) -> LightGenGenerator {
     LightGenGenerator::new(load(grid), gtr_backends::checkpoint::Section::whole())
 }

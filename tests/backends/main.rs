@@ -20,6 +20,8 @@ mod mutation;
 mod opening;
 mod pipeline;
 mod precision;
+mod reuse;
+mod solvers;
 mod text;
 mod torch_file;
 mod toy;

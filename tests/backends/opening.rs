@@ -10,7 +10,7 @@ use gtr_backends::lightgen::{LightGenConfig, LightGenModel};
 use gtr_backends::mar::{MarConfig, MarModel};
 use gtr_backends::vae::{DecoderSize, KlDecoder};
 use gtr_backends::{Families, Files, open_lightgen, open_mar};
-use gtr_core::{Grid, MaskedGenerator, Targets};
+use gtr_core::{Grid, MaskedGenerator, StepContext, Targets};
 
 use crate::golden::{Golden, path};
 
@@ -152,9 +152,10 @@ fn random_weights_are_reproducible_and_labelled() {
         let mut generator = open(seed);
         assert_eq!(generator.section(), &Section::random());
         let class = generator.class(3).unwrap();
-        let canvas = generator.canvas(&[class], true).unwrap();
+        let mut canvas = generator.canvas(&[class], true).unwrap();
         let token = generator.grid().token(5).unwrap();
-        let features = generator.features(&canvas, &Targets::new([[token].as_slice()])).unwrap();
+        let step = StepContext::single(generator.grid().tokens(), 0);
+        let features = generator.features(&mut canvas, &Targets::new([[token].as_slice()]), &step).unwrap();
         generator.host_features(&features).unwrap().values
     };
     let once = features(1);

@@ -16,9 +16,10 @@ use gtr_backends::trace::{Provenance, Tracer};
 use gtr_backends::vae::{open_diffusers, open_encoder};
 use gtr_backends::{Families, Files, Picture, TextEncoder, open_lightgen};
 use gtr_core::sampler::{Job, Observer, Settings, StepEvent};
+use gtr_core::solver::Ddpm;
 use gtr_core::{
     Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, HeadRow, ImageIndex, MaskedGenerator, Noise, Registry,
-    Sampler, Seed, Targets, TimestepLimit, Timesteps, TokenIndex, TokenSet, preset,
+    Sampler, Seed, StepContext, Targets, TimestepLimit, Timesteps, TokenIndex, TokenSet, preset,
 };
 
 use crate::golden::{assert_near, random_tensors, write_random};
@@ -142,9 +143,9 @@ impl Pipeline {
                 .iter()
                 .flat_map(|&image| tokens.iter().enumerate().map(move |(number, &token)| row(image, number, token)))
                 .collect();
-            let features = generator.features(&canvas, &targets).unwrap();
-            let request =
-                Denoise { timesteps: &timesteps, rows: &rows, guidance: 4.0, temperature: 1.0, noise: &noise };
+            let step = StepContext { guidance: 4.0, ..StepContext::single(count, 0) };
+            let features = generator.features(&mut canvas, &targets, &step).unwrap();
+            let request = Denoise { timesteps: &timesteps, rows: &rows, step: &step, solver: &Ddpm {}, noise: &noise };
             let values = generator.denoise(&features, &request).unwrap();
             generator.commit(&mut canvas, &targets, values).unwrap();
         }

@@ -8,7 +8,9 @@ use gtr_backends::diffusion::Conditions;
 use gtr_backends::{AnyModel, BackendError, Found, Model, ModelFamily, ModelSpec, OpenOptions, Picture, PromptInput};
 use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec};
 use gtr_core::erased::{AnyPrompt, Foreign};
-use gtr_core::{Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TokenIndex};
+use gtr_core::{
+    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
+};
 
 /// A family with one model, `toy`, on a grid of 4x4.
 #[derive(Debug)]
@@ -87,15 +89,24 @@ impl MaskedGenerator for Toy {
         spec().grid
     }
 
+    fn head_kind(&self) -> HeadKind {
+        HeadKind::DIFFUSION
+    }
+
     fn capabilities(&self) -> &[Capability] {
-        &[Capability::HostFeatures]
+        &[Capability::HostFeatures, Capability::LearnedVariance]
     }
 
     fn canvas(&mut self, classes: &[u32], _guided: bool) -> Result<Board, BackendError> {
         Ok(Board { classes: classes.to_vec(), values: vec![BTreeMap::new(); classes.len()] })
     }
 
-    fn features(&mut self, board: &Board, targets: &Targets) -> Result<Conditions, BackendError> {
+    fn features(
+        &mut self,
+        board: &mut Board,
+        targets: &Targets,
+        _step: &StepContext,
+    ) -> Result<Conditions, BackendError> {
         let share = |slot: usize| f32::from(u8::try_from(board.values[slot].len()).unwrap()) / 16.0;
         let row = |slot: usize| [f32::from(u8::try_from(board.classes[slot]).unwrap()), share(slot)];
         let rows: Vec<_> = (0..targets.images()).flat_map(|slot| vec![row(slot); targets.per_image()]).collect();

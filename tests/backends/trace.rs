@@ -11,7 +11,7 @@ use gtr_backends::trace::{Provenance, Trace, Tracer};
 use gtr_backends::{Device, Families, Picture};
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
-    AxisConfig, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed,
+    AxisConfig, AxisName, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed,
     TokenIndex, TokenSet, preset,
 };
 
@@ -169,7 +169,7 @@ fn a_trace_can_be_read_back() {
         let bytes: Vec<_> = trace.pictures(&batch).unwrap().unwrap().iter().map(Picture::to_u8).collect();
         for (slot, image) in batch.images.iter().enumerate() {
             assert_eq!(batch.classes.as_ref().unwrap()[slot], u32::try_from(image.0).unwrap());
-            assert_eq!(batch.orders[slot], plan.order(Seed(9), *image));
+            assert_eq!(batch.orders[slot], plan.order(Seed(9), *image).unwrap());
             assert_eq!(bytes[slot], made[images + slot].to_u8());
         }
         images += batch.images.len();
@@ -188,6 +188,39 @@ fn a_trace_can_be_read_back() {
     }
     assert_eq!(images, 3);
     assert!(trace.batch(2).unwrap_err().to_string().contains("there is no such tensor"));
+}
+
+#[test]
+fn a_run_with_reuse_is_replayed_from_start_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let mut schedule = plan("gtr-8").schedule().clone();
+    let lazymar = AxisConfig::new("lazymar")
+        .with("complete_steps", 1)
+        .with("refresh_period", 3)
+        .with("decoder_keep", "stretched");
+    schedule.set_axis(AxisName::Reuse, lazymar.with("decoder_block", 1));
+    let plan = schedule.plan(Grid::new(8, 8).unwrap(), &Registry::builtin()).unwrap().plan;
+    for scale in [1.0, 2.0] {
+        let traced = pictures(&plan, &settings(scale), Some(&path));
+        assert!(pictures(&plan, &settings(scale), None) == traced);
+        let report = replay(&path);
+        assert!(report.passed(), "{report}");
+        assert!(report.quantities.iter().all(|quantity| quantity.absolute == 0.0), "{report}");
+        let names: Vec<&str> = report.quantities.iter().map(|quantity| quantity.name.as_str()).collect();
+        assert!(names.contains(&"tokens") && names.contains(&"sampled") && !names.contains(&"z"), "{report}");
+        assert!(report.notes.iter().all(|note| note.text.contains("the plan reuses results")), "{report}");
+        assert_eq!(report.notes.len(), 2);
+    }
+    // The sign of a final value.
+    let mut bytes = fs::read(&path).unwrap();
+    let header = 8 + usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let description: serde_json::Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    let tokens = usize::try_from(description["batch1.tokens"]["data_offsets"][0].as_u64().unwrap()).unwrap();
+    bytes[header + tokens + 3] ^= 0x80;
+    fs::write(&path, &bytes).unwrap();
+    let report = replay(&path);
+    assert!(!report.passed(), "{report}");
 }
 
 #[test]
@@ -216,7 +249,7 @@ fn a_run_from_a_picture_is_traced_and_made_again() {
     assert_eq!((&trace.description().plan, &trace.description().unchecked), (&plan, &None));
     let batch = trace.batch(0).unwrap();
     for (image, order) in batch.images.iter().zip(&batch.orders) {
-        assert_eq!(order, &plan.order(Seed(9), *image));
+        assert_eq!(order, &plan.order(Seed(9), *image).unwrap());
     }
     for (index, step) in plan.steps().iter().enumerate() {
         assert!(batch.targets(index).all(|targets| targets.len() == step.tokens()));

@@ -1,7 +1,10 @@
 //! `p_sample_loop`: denoising chains from recorded conditioning vectors and recorded noise.
 
 use candle_core::{Device, Tensor};
-use gtr_core::{Denoise, DiffusionSteps, Grid, HeadRow, ImageIndex, TimestepLimit, Timesteps};
+use gtr_core::solver::Ddpm;
+use gtr_core::{
+    Denoise, DiffusionSteps, Grid, HeadReuse, HeadRow, ImageIndex, StepContext, StepReuse, TimestepLimit, Timesteps,
+};
 use serde_json::Value;
 
 use super::checks::Checks;
@@ -26,16 +29,12 @@ pub(super) struct NoiseNames {
 
 pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Checks<'_>) -> Result<(), BackendError> {
     for case in recording.between("", ".out")? {
-        let wrong = || {
-            recording
-                .wrong(format!("the name `{case}.out` does not have the form `s(steps)_T(temperature)_cfg(scale).out`"))
-        };
-        let (steps, rest) = case.strip_prefix('s').and_then(|rest| rest.split_once("_T")).ok_or_else(wrong)?;
-        let (temperature, guidance) = rest.split_once("_cfg").ok_or_else(wrong)?;
-        let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(wrong);
-        let (temperature, guidance) = (number(temperature)?, number(guidance)?);
-        let map = recording.json.get("timestep_maps").and_then(|maps| maps.get(format!("s{steps}.timestep_map")));
-        let Some(timesteps) = timesteps(recording, &Value::from(steps), map, checks)? else {
+        let (respacing, temperature, guidance) = arguments(recording, &case)?;
+        let map = recording
+            .json
+            .get("timestep_maps")
+            .and_then(|maps| maps.get(format!("s{}.timestep_map", respacing.as_str().unwrap_or_default())));
+        let Some(timesteps) = timesteps(recording, &respacing, map, checks)? else {
             let parts = recording.between(&format!("{case}."), "")?;
             for part in parts {
                 recording.skip(&format!("{case}.{part}"));
@@ -45,6 +44,18 @@ pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Ch
         chain(recording, head, &case, &Call { timesteps, guidance, temperature }, checks)?;
     }
     Ok(())
+}
+
+/// Returns respacing, temperature and scale of guidance from the name of a case.
+pub(super) fn arguments(recording: &Recording, case: &str) -> Result<(Value, f64, f64), BackendError> {
+    let wrong = || {
+        recording
+            .wrong(format!("the name `{case}.out` does not have the form `s(steps)_T(temperature)_cfg(scale).out`"))
+    };
+    let (steps, rest) = case.strip_prefix('s').and_then(|rest| rest.split_once("_T")).ok_or_else(wrong)?;
+    let (temperature, guidance) = rest.split_once("_cfg").ok_or_else(wrong)?;
+    let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(wrong);
+    Ok((Value::from(steps), number(temperature)?, number(guidance)?))
 }
 
 /// Returns the timesteps of a respacing, compared with the recorded ones; `None` for unsupported respacings.
@@ -92,6 +103,19 @@ pub(super) fn draw(
     channels: usize,
     denoise: impl FnOnce(&Denoise<'_>) -> Result<Tensor, BackendError>,
 ) -> Result<Tensor, BackendError> {
+    draw_reusing(recording, rows, names, call, channels, None, denoise)
+}
+
+/// Like [`draw`], with reuse between the evaluations of the head.
+pub(super) fn draw_reusing(
+    recording: &Recording,
+    rows: &[HeadRow],
+    names: &NoiseNames,
+    call: &Call,
+    channels: usize,
+    reuse: Option<HeadReuse>,
+    denoise: impl FnOnce(&Denoise<'_>) -> Result<Tensor, BackendError>,
+) -> Result<Tensor, BackendError> {
     let first = recording.shaped(&names.first, &[rows.len(), channels])?;
     let [draws, stride, width] = recording.shape(&names.rest)?;
     let evaluations = call.timesteps.evaluations();
@@ -101,11 +125,14 @@ pub(super) fn draw(
         return Err(recording.wrong(format!("`{name}` is {:?}, expected {needed}", [draws, stride, width])));
     }
     let noise = RecordedNoise::new(rows, &first, &recording.tensor(&names.rest)?)?;
+    let single = StepContext::single(rows.len(), 0);
+    let reuse = reuse.map(|reuse| StepReuse { cached: None, head: Some(reuse) });
+    let step = StepContext { guidance: call.guidance, temperature: call.temperature, reuse, ..single };
     denoise(&Denoise {
         timesteps: std::slice::from_ref(&call.timesteps),
         rows,
-        guidance: call.guidance,
-        temperature: call.temperature,
+        step: &step,
+        solver: &Ddpm {},
         noise: &noise,
     })
 }

@@ -17,10 +17,15 @@
 //! | | `pos_embed` | position embeddings interpolated to other grids |
 //! | | `encdec` | encoder, decoder, text decoder, patchifying, on the recorded grid |
 //! | | `head`, `p_sample_loop`, `sample` | as above |
+//! | `lazymar_*/` | `p_sample_loop` | denoising chains whose head reuses results of earlier evaluations |
+//! | | `sample` | runs that reuse results of earlier steps: schedule, selected tokens, conditioning vectors |
+//! | | `caches` | single steps from recorded caches: encoder, decoder, selected tokens, conditioning vectors |
+//! | | `plain` | the same runs without reuse |
 //! | `vae_kl16_*/` | `weights_decoder`, `weights_encoder`, `golden` | decoder, encoder, mean and variance |
 //! | `diffusion_coefs` | | coefficients of the denoising process, timesteps |
 //! | `fts`, `halton`, `disa` | | scores, token orders, diffusion step counts |
 //! | `loss` | | information loss of steps on Gaussian fields |
+//! | `solvers` | | steps of solvers on distributions whose exact prediction is known |
 //! | `digits`, `judge` | | the built-in models |
 //! | `fashion` | | the clothing model, in a clone of the repository |
 //! | `*.safetensors` with the metadata of a [trace](crate::trace) | | replay of a run of this program |
@@ -48,6 +53,11 @@ mod halton;
 mod head;
 mod judge;
 mod kl16;
+mod lazymar;
+mod lazymar_caches;
+mod lazymar_head;
+mod lazymar_run;
+mod lazymar_steps;
 mod lightgen;
 mod loss;
 mod mar;
@@ -57,6 +67,7 @@ mod noise;
 mod recording;
 mod report;
 mod runs;
+mod solvers;
 mod trace;
 mod transformer;
 
@@ -132,6 +143,7 @@ struct FileKind {
 const FOLDERS: &[FolderKind] = &[
     FolderKind { prefix: "mar_", check: mar::check },
     FolderKind { prefix: "lightgen_", check: lightgen::check },
+    FolderKind { prefix: "lazymar_", check: lazymar::check },
     FolderKind { prefix: "vae_kl16_", check: kl16::check },
 ];
 
@@ -142,6 +154,7 @@ const FILES: &[FileKind] = &[
     FileKind { prefix: "halton", check: halton::check },
     FileKind { prefix: "disa", check: disa::check },
     FileKind { prefix: "loss", check: loss::check },
+    FileKind { prefix: "solvers", check: solvers::check },
     FileKind { prefix: "digits", check: named::digits },
     FileKind { prefix: "fashion", check: named::fashion },
     FileKind { prefix: "judge", check: judge::check },

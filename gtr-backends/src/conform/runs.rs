@@ -5,8 +5,8 @@ use gtr_core::diffusion::Constant;
 use gtr_core::order::Random;
 use gtr_core::pace::Cosine;
 use gtr_core::{
-    ArSteps, Guidance, GuidanceSchedule, HeadRow, ImageIndex, MaskedGenerator, Registry, Schedule, Targets, TokenIndex,
-    detail,
+    ArSteps, Guidance, GuidanceSchedule, HeadRow, ImageIndex, MaskedGenerator, Registry, Schedule, StepContext,
+    Targets, TokenIndex, detail,
 };
 
 use super::chains::{Call, NoiseNames, draw, first_rows, halves, timesteps};
@@ -189,13 +189,19 @@ impl<B: Recorded> Run<'_, B> {
         draw(self.recording, &rows, &names, &call, channels, |request| generator.denoise(features, request))
     }
 
+    fn context(&self, step: usize) -> StepContext {
+        let known = self.masks[step].first().map_or(0, |mask| mask.known.len());
+        let context = StepContext::single(self.generator.grid().tokens(), known);
+        StepContext { index: step, steps: self.steps(), guidance: self.scales[step], ..context }
+    }
+
     fn step_by_step(&mut self, checks: &mut Checks<'_>) -> Result<(), BackendError> {
         let (recording, (channels, width)) = (self.recording, sizes(self.generator));
         let tolerance = recording.chain_tolerance("output", &recording.tensor("output")?)?;
         for step in 0..self.steps() {
-            let (canvas, targets) = (self.state(step)?, self.generated(step)?);
+            let (mut canvas, targets) = (self.state(step)?, self.generated(step)?);
             let rows = targets.rows().len();
-            let features = self.generator.features(&canvas, &targets)?;
+            let features = self.generator.features(&mut canvas, &targets, &self.context(step))?;
             let halves = halves(recording, &format!("step{step}.z"), rows, width, self.guided)?;
             checks.tensors("z", &features.conditional, &halves.conditional, self.features)?;
             if let (Some(found), Some(expected)) = (&features.unconditional, &halves.unconditional) {
@@ -214,7 +220,7 @@ impl<B: Recorded> Run<'_, B> {
         let mut canvas = self.generator.model().empty(self.recording, self.images, self.guided)?;
         for step in 0..self.steps() {
             let targets = self.generated(step)?;
-            let features = self.generator.features(&canvas, &targets)?;
+            let features = self.generator.features(&mut canvas, &targets, &self.context(step))?;
             let drawn = self.draw(step, &features, &targets)?;
             self.generator.commit(&mut canvas, &targets, drawn)?;
         }

@@ -6,8 +6,8 @@ use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
 use gtr_core::erased::{AnyCanvas, AnyPrompt};
 use gtr_core::{
-    Denoise, Grid, Guidance, HeadRow, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Registry, Seed, Step,
-    Stream, StreamPurpose, Targets, Timesteps, TokenIndex,
+    AxisName, Denoise, Grid, Guidance, HeadRow, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Registry, Seed,
+    Solver, Step, StepContext, Stream, StreamPurpose, Targets, Timesteps, TokenIndex,
 };
 
 use super::checks::Checks;
@@ -46,7 +46,10 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     if let Some(unchecked) = unchecked {
         checks.note(format!("its plan: {unchecked}"));
     }
-    let run = Run { recording: &recording, plan: &plan, registry: checks.inputs.registry, guidance, temperature, seed };
+    let registry = checks.inputs.registry;
+    let solver = registry.build_solver(plan.schedule().axis(AxisName::Solver));
+    let solver = solver.map_err(|error| recording.wrong(error.to_string()))?;
+    let run = Run { recording: &recording, plan: &plan, registry, solver: &*solver, guidance, temperature, seed };
     (0..batches).try_for_each(|batch| Batch::open(&run, &model, batch)?.check(&mut model, checks))?;
     checks.unused(&recording);
     Ok(())
@@ -106,6 +109,7 @@ struct Run<'a> {
     recording: &'a Recording,
     plan: &'a Plan,
     registry: &'a Registry,
+    solver: &'a dyn Solver,
     guidance: Guidance,
     temperature: f64,
     seed: Seed,
@@ -128,7 +132,7 @@ struct Recorded {
     targets: Targets,
     rows: Vec<HeadRow>,
     timesteps: Vec<Timesteps>,
-    guidance: f64,
+    context: StepContext,
     conditions: Conditions,
     noise: RecordedNoise,
     sampled: Tensor,
@@ -163,34 +167,35 @@ impl<'a> Batch<'a> {
     fn check(&self, generator: &mut AnyModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
         let numbers = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.index()).collect::<Vec<_>>();
         for (&image, order) in self.images.iter().zip(&self.orders) {
-            let own = [self.run.plan.known(), &self.run.plan.order(self.run.seed, image)].concat();
+            let own = self.run.plan.order(self.run.seed, image);
+            let own = own.map_err(|error| self.run.recording.wrong(error.to_string()))?;
+            let own = [self.run.plan.known(), &own].concat();
             checks.exact("orders", &numbers(&own), &numbers(order));
         }
-        let (mut known, total) = (self.run.plan.known().len(), self.run.plan.grid().tokens());
+        let mut known = self.run.plan.known().len();
         let mut free = self.state(generator, known)?;
+        let scales = self.scales();
+        let reuse = self.run.plan.reuse(scales.iter().map(|scale| *scale != 1.0));
+        let reuses = reuse.iter().any(Option::is_some);
+        if reuses {
+            let text = "z is not compared: the plan reuses results of earlier steps, which are not recorded";
+            checks.note(format!("batch {}: {text}", self.number));
+        }
         for (number, step) in self.run.plan.steps().iter().enumerate() {
             let after = known + step.tokens();
-            let recorded = self.recorded(number, step, (known, after), checks)?;
-            checks.numbers(
-                "guidance",
-                &[self.run.guidance.at(total, total - after)],
-                &[recorded.guidance],
-                Tolerance::Exact,
-            );
+            let mut recorded = self.recorded(number, step, (known, after), checks)?;
+            checks.numbers("guidance", &[scales[number]], &[recorded.context.guidance], Tolerance::Exact);
+            recorded.context.reuse = reuse[number];
             self.picks(number, step, &recorded, checks)?;
-
-            let canvas = self.state(generator, known)?;
-            let features = generator.features(&canvas, &recorded.targets)?;
-            checks.tensors("z", &features.conditional, &recorded.conditions.conditional, FEATURES)?;
-            if let (Some(found), Some(expected)) = (&features.unconditional, &recorded.conditions.unconditional) {
-                checks.tensors("z, unconditional", found, expected, FEATURES)?;
+            if !reuses {
+                self.vectors(generator, known, &recorded, checks)?;
             }
             let drawn = self.draw(generator, &recorded.conditions, &recorded)?;
             checks.tensors("sampled", &drawn, &recorded.sampled, VALUES * magnitude(&recorded.sampled)?)?;
             let written = gathered(&self.tokens, &recorded.targets).context("selecting tokens")?;
             checks.tensors("tokens as sampled", &written, &recorded.sampled, 0.0)?;
 
-            let features = generator.features(&free, &recorded.targets)?;
+            let features = generator.features(&mut free, &recorded.targets, &recorded.context)?;
             let drawn = self.draw(generator, &features, &recorded)?;
             generator.commit(&mut free, &recorded.targets, drawn)?;
             known = after;
@@ -203,6 +208,34 @@ impl<'a> Batch<'a> {
         // Tensors that the run does not determine.
         self.run.recording.skip(&format!("batch{}.pictures", self.number));
         checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
+    }
+
+    /// Returns the guidance scale of each step.
+    fn scales(&self) -> Vec<f64> {
+        let plan = self.run.plan;
+        let (mut unknown, total) = (plan.grid().tokens() - plan.known().len(), plan.grid().tokens());
+        let scale = |step: &Step| {
+            unknown -= step.tokens();
+            self.run.guidance.in_step(step.axes().guidance, total, unknown)
+        };
+        plan.steps().iter().map(scale).collect()
+    }
+
+    /// Compares the conditioning vectors of a step, computed from the recorded state with `known` known tokens.
+    fn vectors(
+        &self,
+        generator: &mut AnyModel,
+        known: usize,
+        recorded: &Recorded,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), BackendError> {
+        let mut canvas = self.state(generator, known)?;
+        let features = generator.features(&mut canvas, &recorded.targets, &recorded.context)?;
+        checks.tensors("z", &features.conditional, &recorded.conditions.conditional, FEATURES)?;
+        if let (Some(found), Some(expected)) = (&features.unconditional, &recorded.conditions.unconditional) {
+            checks.tensors("z, unconditional", found, expected, FEATURES)?;
+        }
+        Ok(())
     }
 
     fn empty(&self, generator: &mut AnyModel) -> Result<AnyCanvas, BackendError> {
@@ -261,9 +294,15 @@ impl<'a> Batch<'a> {
         let noise = recording.shaped(&name("noise"), &[draws, count, channels])?;
         self.noise(&rows, &timesteps, &noise, checks)?;
         recording.skip(&name("seconds"));
-        let guidance = recording.f64s(&name("guidance"))?.first().copied().unwrap_or(f64::NAN);
-        let unconditional =
-            self.run.guidance.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));
+        let context = StepContext {
+            guidance: recording.f64s(&name("guidance"))?.first().copied().unwrap_or(f64::NAN),
+            temperature: self.run.temperature,
+            index: number,
+            steps: self.run.plan.steps().len(),
+            role: self.run.plan.role(step),
+            ..StepContext::single(tokens, known)
+        };
+        let unconditional = context.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));
         Ok(Recorded {
             noise: RecordedNoise::of_draws(&rows, &noise)?,
             conditions: Conditions {
@@ -274,7 +313,7 @@ impl<'a> Batch<'a> {
             targets,
             rows,
             timesteps,
-            guidance,
+            context,
         })
     }
 
@@ -341,8 +380,8 @@ impl<'a> Batch<'a> {
             &Denoise {
                 timesteps: &recorded.timesteps,
                 rows: &recorded.rows,
-                guidance: recorded.guidance,
-                temperature: self.run.temperature,
+                step: &recorded.context,
+                solver: self.run.solver,
                 noise: &recorded.noise,
             },
         )

@@ -1,9 +1,10 @@
 //! Denoising chains of the rows of a step: the parts that are the same on the CPU and on devices.
 
 use candle_core::Tensor;
-use gtr_core::{Denoise, HeadRow, NoiseSource};
+use gtr_core::{Denoise, HeadReuse, HeadRow, NoiseSource};
 
-use super::{Coefficients, DiffusionHead, Process};
+use super::DiffusionHead;
+use super::reverse::ReverseStep;
 use crate::BackendError;
 use crate::error::Context;
 use crate::layers::{concatenate, index};
@@ -23,18 +24,19 @@ pub(super) struct Chain<'a> {
     pub(super) row: usize,
     /// Address of its noise.
     address: HeadRow,
-    process: &'a Process,
+    /// One per evaluation.
+    steps: &'a [ReverseStep],
 }
 
 impl Chain<'_> {
     /// Number of evaluations of the network.
     pub(super) fn evaluations(&self) -> usize {
-        self.process.evaluations()
+        self.steps.len()
     }
 
-    /// Returns the coefficients of the evaluation with `left` evaluations left (1 for the last).
-    pub(super) fn coefficients(&self, left: usize) -> Coefficients {
-        self.process.coefficients(self.evaluations() - left)
+    /// Returns the step after the evaluation with `left` evaluations left (1 for the last).
+    pub(super) fn step(&self, left: usize) -> ReverseStep {
+        self.steps[self.evaluations() - left]
     }
 
     /// Draws the initial noise of the chain.
@@ -43,7 +45,7 @@ impl Chain<'_> {
     }
 
     /// Draws the noise that is added after the evaluation with `left` evaluations left. Draw k belongs to evaluation k,
-    /// counted from 1. No noise is added after the last evaluation.
+    /// counted from 1.
     pub(super) fn noise(&self, source: &dyn NoiseSource, left: usize, out: &mut [f32]) {
         let draw = u32::try_from(self.evaluations() - left + 1).unwrap_or(u32::MAX);
         source.fill_normal(self.address.image, self.address.token, draw, out);
@@ -59,21 +61,23 @@ pub(super) struct Chains<'a> {
     pub(super) guidance: f32,
     pub(super) temperature: f32,
     pub(super) noise: &'a dyn NoiseSource,
+    /// Reuse between the evaluations of the network.
+    pub(super) reuse: Option<HeadReuse>,
     /// Embedded conditions, `[rows, width]`.
     conditional: Tensor,
     unconditional: Option<Tensor>,
 }
 
 impl<'a> Chains<'a> {
-    /// Creates the chains of the rows of a request; `processes` are those of its timesteps.
+    /// Creates the chains of the rows of a request; `steps` are those of each group of its rows.
     #[expect(clippy::cast_possible_truncation, reason = "all arithmetic on tokens is f32")]
     pub(super) fn new(
         head: &'a DiffusionHead,
         conditions: &Conditions,
         request: &Denoise<'a>,
-        processes: &'a [Process],
+        steps: &'a [Vec<ReverseStep>],
     ) -> Result<Self, BackendError> {
-        let chain = |(row, &address): (usize, &HeadRow)| Chain { row, address, process: &processes[address.group] };
+        let chain = |(row, &address): (usize, &HeadRow)| Chain { row, address, steps: &steps[address.group] };
         let mut list: Vec<_> = request.rows.iter().enumerate().map(chain).collect();
         list.sort_by_key(|chain| std::cmp::Reverse(chain.evaluations()));
         let rows = index(list.iter().map(|chain| chain.row), head.device()).context("selecting conditions")?;
@@ -84,9 +88,10 @@ impl<'a> Chains<'a> {
             conditional: embed(&conditions.conditional)?,
             unconditional: conditions.unconditional.as_ref().map(embed).transpose()?,
             list,
-            guidance: request.guidance as f32,
-            temperature: request.temperature as f32,
+            guidance: request.step.guidance as f32,
+            temperature: request.step.temperature as f32,
             noise: request.noise,
+            reuse: request.step.reuse.and_then(|reuse| reuse.head),
         })
     }
 
@@ -110,11 +115,17 @@ impl<'a> Chains<'a> {
         self.list.partition_point(|chain| chain.evaluations() >= left)
     }
 
+    /// Embedded conditions of some rows: of the conditional half and of the unconditional half, if there is one.
+    pub(super) fn halves(&self, first: usize, rows: usize) -> Result<(Tensor, Option<Tensor>), BackendError> {
+        let select = |half: &Tensor| half.narrow(0, first, rows).context("selecting conditions");
+        Ok((select(&self.conditional)?, self.unconditional.as_ref().map(select).transpose()?))
+    }
+
     /// Embedded conditions of the first rows: conditional half, then unconditional half.
     pub(super) fn conditions(&self, active: usize) -> Result<Tensor, BackendError> {
-        let halves = std::iter::once(&self.conditional).chain(&self.unconditional);
-        let parts: candle_core::Result<Vec<_>> = halves.map(|half| half.narrow(0, 0, active)).collect();
-        parts.and_then(|parts| concatenate(&parts)).context("selecting conditions")
+        let (conditional, unconditional) = self.halves(0, active)?;
+        let parts: Vec<Tensor> = std::iter::once(conditional).chain(unconditional).collect();
+        concatenate(&parts).context("joining the halves")
     }
 
     /// Evaluates the network for the first rows, `[halves * rows, 2 * channels]`. `x` has the noisy tokens, `timesteps`

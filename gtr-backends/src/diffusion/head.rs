@@ -55,12 +55,26 @@ pub struct DiffusionHead {
     output: Linear,
 }
 
+/// A residual block.
 #[derive(Clone, Debug)]
-struct Residual {
+pub(super) struct Residual {
     norm: LayerNorm,
     fc1: Linear,
     fc2: Linear,
     modulation: Linear,
+}
+
+impl Residual {
+    /// Returns shift, scale and gate, `[rows, 3 * width]`, from the embedded timestep and condition.
+    pub(super) fn modulate(&self, y: &Tensor) -> candle_core::Result<Tensor> {
+        self.modulation.forward(y)
+    }
+
+    /// Returns the output of the MLP, to which the gate is still to be applied.
+    pub(super) fn mlp(&self, x: &Tensor, modulation: &Tensor) -> candle_core::Result<Tensor> {
+        let hidden = self.norm.modulated(x, modulation)?;
+        self.fc2.forward(&self.fc1.finished(&hidden, Epilogue::Silu)?)
+    }
 }
 
 impl DiffusionHead {
@@ -187,14 +201,22 @@ impl DiffusionHead {
         let y = row_ops::silu_of_sum(timesteps, conditions)?;
         let mut x = x.clone();
         for block in &self.blocks {
-            let modulation = block.modulation.forward(&y)?; // (rows, shift | scale | gate)
-            let hidden = block.norm.modulated(&x, &modulation)?;
-            let hidden = block.fc2.forward(&block.fc1.finished(&hidden, Epilogue::Silu)?)?;
-            x = row_ops::gated_sum(&x, &modulation, &hidden)?;
+            let modulation = block.modulate(&y)?;
+            x = row_ops::gated_sum(&x, &modulation, &block.mlp(&x, &modulation)?)?;
             look(&x);
         }
-        let modulation = self.modulation.forward(&y)?; // (rows, shift | scale)
-        self.output.forward(&row_ops::layer_norm(&x, None, Some(&modulation), NORM_EPS)?)
+        self.finish(&x, &y)
+    }
+
+    /// The residual blocks.
+    pub(super) fn blocks(&self) -> &[Residual] {
+        &self.blocks
+    }
+
+    /// Computes noise and variance from the output of the last block and the embedded timestep and condition.
+    pub(super) fn finish(&self, x: &Tensor, y: &Tensor) -> candle_core::Result<Tensor> {
+        let modulation = self.modulation.forward(y)?; // (rows, shift | scale)
+        self.output.forward(&row_ops::layer_norm(x, None, Some(&modulation), NORM_EPS)?)
     }
 }
 

@@ -3,11 +3,16 @@
 
 mod chain;
 mod device_chain;
+mod evaluator;
 mod head;
+mod lazy_head;
 mod process;
+mod reverse;
 mod sampler;
 
 pub use self::chain::Conditions;
 pub use self::head::{DiffusionHead, HeadSize, waves};
+pub(crate) use self::lazy_head::LazyHead;
 pub use self::process::{Coefficients, Process};
+pub(crate) use self::reverse::{Predicted, ReverseStep};
 pub use self::sampler::sample;

@@ -1,6 +1,6 @@
 //! The noise process and the coefficients of its reverse steps.
 
-use candle_core::Tensor;
+use gtr_core::solver::NoiseLevel;
 use gtr_core::{DiffusionSteps, Timesteps};
 
 /// Number of timesteps of the process that the models were trained on.
@@ -97,6 +97,12 @@ impl Process {
         self.timesteps.len()
     }
 
+    /// Returns the noise levels of the evaluations, from the highest timestep down, and then that of a clean token.
+    pub fn levels(&self) -> Vec<NoiseLevel> {
+        let level = |share: &f64| NoiseLevel { signal: share.sqrt(), noise: (1.0 - share).sqrt() };
+        self.alphas_cumprod.iter().rev().map(level).chain([NoiseLevel::CLEAN]).collect()
+    }
+
     /// Returns the coefficients of an evaluation, counted from 0 at the highest timestep.
     ///
     /// # Panics
@@ -154,40 +160,6 @@ impl Coefficients {
             };
         }
     }
-}
-
-/// Coefficients of a step as the columns that [`step_rows`] reads.
-pub(super) const COLUMNS: usize = 6;
-
-impl Coefficients {
-    /// Returns the factors and the bounds of the log-variance, which are 0 if no noise is added.
-    pub(super) fn columns(&self) -> [f32; COLUMNS] {
-        let (least, most) = self.log_variance.unwrap_or_default();
-        [self.x0_from_x, self.x0_from_noise, self.mean_from_x0, self.mean_from_x, least, most]
-    }
-}
-
-/// Like [`Coefficients::step`], for all rows at once on their device. `coefficients` has a row of
-/// [`Coefficients::columns`] per row.
-///
-/// # Shapes
-/// `coefficients`: `[rows, 6]`, all others: `[rows, channels]`; `noise` is `None` at the last evaluation.
-pub(super) fn step_rows(
-    coefficients: &Tensor,
-    x: &Tensor,
-    predicted: &Tensor,
-    v: &Tensor,
-    noise: Option<&Tensor>,
-    temperature: f32,
-) -> candle_core::Result<Tensor> {
-    let column = |number: usize| coefficients.narrow(1, number, 1); // (rows, 1)
-    let x0 = (x.broadcast_mul(&column(0)?)? - predicted.broadcast_mul(&column(1)?)?)?;
-    let mean = (x0.broadcast_mul(&column(2)?)? + x.broadcast_mul(&column(3)?)?)?;
-    let Some(noise) = noise else { return Ok(mean) };
-    let share = ((v + 1.0)? / 2.0)?;
-    let log_variance = (share.broadcast_mul(&column(5)?)? + (1.0 - &share)?.broadcast_mul(&column(4)?)?)?;
-    let deviation = (log_variance * 0.5)?.exp()?;
-    mean + ((deviation * noise)? * f64::from(temperature))?
 }
 
 fn products(betas: &[f64]) -> impl Iterator<Item = f64> {

@@ -5,6 +5,8 @@ use gtr_core::{Denoise, HeadRow};
 
 use super::chain::Chains;
 use super::device_chain::Resident;
+use super::evaluator::Evaluator;
+use super::reverse::{Predicted, ReverseStep};
 use super::{Conditions, DiffusionHead, Process};
 use crate::BackendError;
 use crate::compute::{check_thread, in_pool};
@@ -26,12 +28,17 @@ use crate::layers::index;
 /// LTH14/mar: `p_sample_loop` of `gaussian_diffusion.py`, `forward_with_cfg` of `diffloss.py`.
 pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'_>) -> Result<Tensor, BackendError> {
     check(conditions, request)?;
-    let processes: Vec<Process> = request.timesteps.iter().map(Process::new).collect();
+    let steps = reverse_steps(request);
     if !head.device().is_cpu() {
         check_thread(head.device());
-        return resident(&Chains::new(head, conditions, request, &processes)?);
+        return resident(&Chains::new(head, conditions, request, &steps)?);
     }
-    in_pool(head.device(), || HeadRun::new(&Chains::new(head, conditions, request, &processes)?).run())
+    in_pool(head.device(), || HeadRun::new(&Chains::new(head, conditions, request, &steps)?).run())
+}
+
+/// Returns the reverse steps of each group of rows.
+fn reverse_steps(request: &Denoise<'_>) -> Vec<Vec<ReverseStep>> {
+    request.timesteps.iter().map(|timesteps| ReverseStep::all(&Process::new(timesteps), request.solver)).collect()
 }
 
 fn check(conditions: &Conditions, request: &Denoise<'_>) -> Result<(), BackendError> {
@@ -68,6 +75,8 @@ struct HeadRun<'a> {
     chains: &'a Chains<'a>,
     /// Current values, `[rows, channels]`.
     x: Vec<f32>,
+    /// Clean values that the last evaluation predicted, `[rows, channels]`.
+    x0: Vec<f32>,
 }
 
 impl<'a> HeadRun<'a> {
@@ -77,20 +86,14 @@ impl<'a> HeadRun<'a> {
         for (chain, x) in chains.list.iter().zip(x.chunks_exact_mut(channels)) {
             chain.start(chains.noise, x);
         }
-        Self { chains, x }
+        Self { chains, x0: vec![0.0; x.len()], x }
     }
 
     /// Runs the chains and returns their final values in the order of the rows: `[rows, channels]`.
     fn run(mut self) -> Result<Tensor, BackendError> {
-        let mut joined: Option<(usize, Tensor)> = None;
+        let mut evaluator = Evaluator::new(self.chains)?;
         for left in (1..=self.chains.longest()).rev() {
-            let active = self.chains.active(left);
-            let conditions = match joined {
-                Some((count, conditions)) if count == active => conditions,
-                _ => self.chains.conditions(active)?,
-            };
-            self.evaluate(left, active, &conditions)?;
-            joined = Some((active, conditions));
+            self.evaluate(left, &mut evaluator)?;
         }
         let (count, channels) = (self.chains.list.len(), self.chains.channels());
         let mut values = vec![0.0; count * channels];
@@ -101,15 +104,15 @@ impl<'a> HeadRun<'a> {
             .context("moving token values to the device")
     }
 
-    /// Evaluates the network for the first `active` rows, with `left` evaluations left (1 for the last).
-    fn evaluate(&mut self, left: usize, active: usize, conditions: &Tensor) -> Result<(), BackendError> {
-        let Self { chains, x } = self;
-        let channels = chains.channels();
-        let steps: Vec<_> = chains.list[..active].iter().map(|chain| chain.coefficients(left)).collect();
-        let timesteps: Vec<u32> = steps.iter().map(|step| step.timestep).collect();
+    /// Evaluates the network for the rows that take part, with `left` evaluations left (1 for the last).
+    fn evaluate(&mut self, left: usize, evaluator: &mut Evaluator<'_>) -> Result<(), BackendError> {
+        let Self { chains, x, x0 } = self;
+        let (channels, active) = (chains.channels(), chains.active(left));
+        let steps: Vec<_> = chains.list[..active].iter().map(|chain| chain.step(left)).collect();
+        let timesteps: Vec<u32> = steps.iter().map(ReverseStep::timestep).collect();
         let tokens = Tensor::from_slice(&x[..active * channels], (active, channels), chains.head.device());
         let tokens = tokens.context("moving noisy tokens to the device")?;
-        let out = chains.predict(&tokens, chains.head.embed_timesteps(&timesteps)?, conditions)?;
+        let out = evaluator.predict(left, &tokens, chains.head.embed_timesteps(&timesteps)?)?;
         let out: Vec<f32> =
             out.flatten_all().and_then(|out| out.to_vec1()).context("reading the prediction of the diffusion head")?;
         let (mut predicted, mut noise) = (vec![0.0; channels], vec![0.0; channels]);
@@ -122,11 +125,11 @@ impl<'a> HeadRun<'a> {
                     *value = without + chains.guidance * (*value - without);
                 }
             }
-            if left > 1 {
+            if step.adds_noise() {
                 chain.noise(chains.noise, left, &mut noise);
             }
-            let x = &mut x[index * channels..][..channels];
-            step.step(x, &predicted, v, &noise, chains.temperature);
+            let (x, x0) = (&mut x[index * channels..][..channels], &mut x0[index * channels..][..channels]);
+            step.take(x, x0, Predicted { noise: &predicted, v }, &noise, chains.temperature);
         }
         Ok(())
     }
@@ -135,36 +138,58 @@ impl<'a> HeadRun<'a> {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use gtr_core::{DiffusionSteps, ImageIndex, MaskedGenerator, Noise, Seed, Timesteps};
+    use gtr_core::solver::{Ddim, Ddpm, Dpm, DpmOrder};
+    use gtr_core::{
+        DiffusionSteps, Fraction, HeadReuse, ImageIndex, MaskedGenerator, Noise, Seed, Solver, StepContext, StepReuse,
+        TimestepLimit, Timesteps,
+    };
 
     use super::*;
 
     /// Runs the path for devices on the CPU and compares it with the path for the CPU.
-    #[test]
-    fn both_paths_agree() {
+    fn compare(step: &StepContext, solver: &dyn Solver) {
         let generator = crate::open_mar("digits", &crate::Files::default(), &Device::Cpu).unwrap();
         let head = generator.model().head();
-        let timesteps = [6, 1, 9]
-            .map(|steps| Timesteps::new(DiffusionSteps::new(steps).unwrap(), generator.timestep_limit()).unwrap());
+        let timesteps =
+            [6, 1, 9].map(|steps| Timesteps::new(DiffusionSteps::new(steps).unwrap(), TimestepLimit::NONE).unwrap());
         let row = |(number, token)| HeadRow { image: ImageIndex(3), token, group: [0, 2, 1, 0, 0, 2][number % 6] };
         let rows: Vec<HeadRow> = generator.grid().iter().take(21).enumerate().map(row).collect();
         let vectors = |phase: f32| {
             let values = (0..21_u16 * 128).map(|place| (f32::from(place) * 0.7 + phase).sin()).collect();
             Tensor::from_vec(values, (21, 128), &Device::Cpu).unwrap()
         };
-        for guided in [false, true] {
-            let conditions = Conditions { conditional: vectors(0.0), unconditional: guided.then(|| vectors(1.0)) };
-            let noise = Noise::new(Seed(4));
-            let request =
-                Denoise { timesteps: &timesteps, rows: &rows, guidance: 1.7, temperature: 0.9, noise: &noise };
-            let expected = sample(head, &conditions, &request).unwrap();
-            let processes: Vec<Process> = timesteps.iter().map(Process::new).collect();
-            let found = resident(&Chains::new(head, &conditions, &request, &processes).unwrap()).unwrap();
-            let list = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let (found, expected) = (list(&found), list(&expected));
-            let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-            for (found, expected) in found.iter().zip(&expected) {
-                assert!((found - expected).abs() <= 1e-5 * largest, "{found} {expected} of {largest}");
+        let unconditional = step.is_guided().then(|| vectors(1.0));
+        let conditions = Conditions { conditional: vectors(0.0), unconditional };
+        let noise = Noise::new(Seed(4));
+        let request = Denoise { timesteps: &timesteps, rows: &rows, step, solver, noise: &noise };
+        let expected = sample(head, &conditions, &request).unwrap();
+        let steps = reverse_steps(&request);
+        let found = resident(&Chains::new(head, &conditions, &request, &steps).unwrap()).unwrap();
+        let list = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let (found, expected) = (list(&found), list(&expected));
+        let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-5 * largest, "{solver:?}: {found} {expected} of {largest}");
+        }
+    }
+
+    #[test]
+    fn both_paths_agree() {
+        let stochastic = Ddim { eta: Fraction::new(0.8).unwrap() };
+        let solvers: [&dyn Solver; 5] = [
+            &Ddpm {},
+            &Ddim::default(),
+            &stochastic,
+            &Dpm { order: DpmOrder::First, ..Dpm::default() },
+            &Dpm::default(),
+        ];
+        for solver in solvers {
+            for (guidance, temperature) in [(1.0, 0.9), (1.7, 0.9), (1.7, 1.0)] {
+                let step = StepContext { guidance, temperature, ..StepContext::single(49, 0) };
+                compare(&step, solver);
+                let head = HeadReuse { period: DiffusionSteps::new(4).unwrap(), warm: Fraction::new(0.8).unwrap() };
+                let reuse = Some(StepReuse { cached: None, head: Some(head) });
+                compare(&StepContext { reuse, ..step }, solver);
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Partially known images: the state of the models of this family between AR steps.
 
+use std::any::Any;
+use std::fmt;
+
 use candle_core::{DType, Device, Tensor};
 use gtr_core::{Grid, NonFinite, Targets, TokenIndex, TokenSet};
 
@@ -9,6 +12,8 @@ use crate::layers::concatenate;
 
 /// A batch of partially known images. All images have the same number of known tokens. `P` is the prompt of an image: a
 /// class or a text.
+///
+/// A clone has the same tokens, but nothing of what the model keeps for [reuse](gtr_core::StepReuse) in later steps.
 #[derive(Clone, Debug)]
 pub struct Canvas<P> {
     prompts: Vec<Option<P>>,
@@ -17,6 +22,23 @@ pub struct Canvas<P> {
     known: Vec<Vec<u32>>,
     /// `[images, known, channels]`; `None` before the first step.
     values: Option<Tensor>,
+    kept: Slot,
+}
+
+/// What a model keeps between AR steps. A clone is empty.
+#[derive(Default)]
+struct Slot(Option<Box<dyn Any + Send + Sync>>);
+
+impl Clone for Slot {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
+    }
 }
 
 /// Known tokens of an image: their values in position order, `[1, known, channels]`, and their positions.
@@ -98,7 +120,7 @@ impl TokenLayout {
 impl<P> Canvas<P> {
     /// Creates images without known tokens. An image without a prompt is generated unconditionally.
     pub fn new(prompts: Vec<Option<P>>, guided: bool) -> Self {
-        Self { known: vec![Vec::new(); prompts.len()], values: None, prompts, guided }
+        Self { known: vec![Vec::new(); prompts.len()], values: None, prompts, guided, kept: Slot::default() }
     }
 
     /// Values of the known tokens, in the order in which they were generated.
@@ -117,6 +139,16 @@ impl<P> Canvas<P> {
     /// Returns true if the unconditional half is also computed, for guidance.
     pub fn guided(&self) -> bool {
         self.guided
+    }
+
+    /// Keeps a value for later AR steps, in place of the one that is kept.
+    pub fn keep(&mut self, value: impl Any + Send + Sync) {
+        self.kept = Slot(Some(Box::new(value)));
+    }
+
+    /// Removes and returns the value that is kept; `None` if there is none of this type.
+    pub fn take_kept<T: Any>(&mut self) -> Option<T> {
+        self.kept.0.take()?.downcast().ok().map(|value| *value)
     }
 
     /// Returns true if a token of an image is known.

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex,
+    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
 };
 
 use super::pixels::Pixels;
@@ -121,15 +121,17 @@ impl<B: Backbone> MaskedGenerator for LatentGenerator<B> {
         self.model.tokens().grid
     }
 
-    fn timestep_limit(&self) -> TimestepLimit {
-        self.model.spec().timestep_limit
+    fn head_kind(&self) -> HeadKind {
+        HeadKind::Diffusion { timesteps: self.model.spec().timestep_limit }
     }
 
     fn capabilities(&self) -> &[Capability] {
-        if self.pixels.can_encode() {
-            &[Capability::HostFeatures, Capability::Encoding]
-        } else {
-            &[Capability::HostFeatures]
+        use Capability::{Encoding, HostFeatures, LearnedVariance, Reuse};
+        match (self.pixels.can_encode(), self.model.reuses()) {
+            (true, true) => &[HostFeatures, LearnedVariance, Encoding, Reuse],
+            (true, false) => &[HostFeatures, LearnedVariance, Encoding],
+            (false, true) => &[HostFeatures, LearnedVariance, Reuse],
+            (false, false) => &[HostFeatures, LearnedVariance],
         }
     }
 
@@ -138,8 +140,13 @@ impl<B: Backbone> MaskedGenerator for LatentGenerator<B> {
         Ok(Canvas::new(prompts.iter().cloned().map(Some).collect(), guided))
     }
 
-    fn features(&mut self, canvas: &Canvas<B::Prompt>, targets: &Targets) -> Result<Conditions, BackendError> {
-        self.model.conditions(canvas, targets)
+    fn features(
+        &mut self,
+        canvas: &mut Canvas<B::Prompt>,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<Conditions, BackendError> {
+        self.model.conditions(canvas, targets, step)
     }
 
     fn host_features(&self, features: &Conditions) -> Result<FeatureRows, BackendError> {

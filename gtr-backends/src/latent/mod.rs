@@ -7,7 +7,7 @@ mod pixels;
 use std::fmt::Debug;
 
 use candle_core::Device;
-use gtr_core::{Grid, Targets};
+use gtr_core::{Grid, StepContext, Targets};
 
 pub use self::canvas::{Canvas, Known, TokenLayout};
 pub use self::generator::LatentGenerator;
@@ -50,12 +50,22 @@ pub trait Backbone: Debug + Send {
         Ok(())
     }
 
+    /// Returns true if [`Backbone::conditions`] follows [`StepContext::reuse`].
+    fn reuses(&self) -> bool {
+        false
+    }
+
     /// Runs encoder and decoder. Returns the conditioning vectors of the targets, with the unconditional half if the
-    /// canvas is guided.
+    /// canvas and the step are guided. What later steps take is kept in the canvas ([`Canvas::keep`]).
     ///
     /// # Errors
-    /// A failure of the device.
-    fn conditions(&self, canvas: &Canvas<Self::Prompt>, targets: &Targets) -> Result<Conditions, BackendError>;
+    /// [`BackendError::Request`] if the step takes something that is not kept; a failure of the device.
+    fn conditions(
+        &self,
+        canvas: &mut Canvas<Self::Prompt>,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<Conditions, BackendError>;
 
     /// Converts an input to a prompt of this model.
     ///

@@ -1,7 +1,7 @@
 //! Implementation of the generator for LightGen.
 
 use candle_core::{Device, Tensor};
-use gtr_core::{Grid, Targets};
+use gtr_core::{Grid, StepContext, Targets};
 use rayon::prelude::*;
 
 use super::TextFeatures;
@@ -72,7 +72,13 @@ impl Backbone for LightGenModel {
         self.head()
     }
 
-    fn conditions(&self, canvas: &Canvas<TextFeatures>, targets: &Targets) -> Result<Conditions, BackendError> {
+    fn conditions(
+        &self,
+        canvas: &mut Canvas<TextFeatures>,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<Conditions, BackendError> {
+        let guided = canvas.guided() && step.is_guided();
         let wanted = canvas.positions(targets)?;
         let wanted = wanted.chunks_exact(targets.per_image());
         let pictures = canvas.prompts().iter().zip(canvas.known()?).zip(wanted);
@@ -80,11 +86,11 @@ impl Backbone for LightGenModel {
             pictures.map(|((text, known), targets)| Asked { text: text.as_ref(), known, targets }).collect();
         // On the CPU, images are computed separately and in parallel.
         let together = if self.device().is_cpu() { 1 } else { pictures.len().max(1) };
-        let groups = pictures.par_chunks(together).map(|group| self.vectors(group, canvas.guided()));
+        let groups = pictures.par_chunks(together).map(|group| self.vectors(group, guided));
         let (conditional, unconditional): (Vec<_>, Vec<_>) = groups.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let unconditional: Vec<Tensor> = unconditional.into_iter().flatten().collect();
         let join = |parts: &[Tensor]| concatenate(parts).context("joining conditioning vectors");
-        let unconditional = canvas.guided().then(|| join(&unconditional)).transpose()?;
+        let unconditional = guided.then(|| join(&unconditional)).transpose()?;
         Ok(Conditions { conditional: join(&conditional)?, unconditional })
     }
 

@@ -1,7 +1,7 @@
 //! Implementation of the generator for MAR.
 
 use candle_core::{Device, Tensor};
-use gtr_core::Targets;
+use gtr_core::{StepContext, Targets};
 use rayon::prelude::*;
 
 use super::config::{Class, MarConfig};
@@ -72,7 +72,20 @@ impl Backbone for MarModel {
         Class::new(class.get(), self.config()).map(drop)
     }
 
-    fn conditions(&self, canvas: &Canvas<Class>, targets: &Targets) -> Result<Conditions, BackendError> {
+    fn reuses(&self) -> bool {
+        true
+    }
+
+    fn conditions(
+        &self,
+        canvas: &mut Canvas<Class>,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<Conditions, BackendError> {
+        if let Some(reuse) = step.reuse {
+            return self.reusing(canvas, targets, step, reuse.cached);
+        }
+        let guided = canvas.guided() && step.is_guided();
         let (wanted, per_image) = (canvas.positions(targets)?, targets.per_image());
         let known = canvas.known()?;
         let half = |conditional: bool| {
@@ -83,7 +96,7 @@ impl Backbone for MarModel {
             })
         };
         let mut sequences: Vec<_> = half(true).collect();
-        if canvas.guided() {
+        if guided {
             sequences.extend(half(false));
         }
         // On the CPU, sequences are computed separately and in parallel.
@@ -92,7 +105,7 @@ impl Backbone for MarModel {
         let vectors = concatenate(&groups).context("joining conditioning vectors")?;
         let rows = wanted.len();
         let half = |half: usize| vectors.narrow(0, half * rows, rows).context("splitting the halves");
-        Ok(Conditions { conditional: half(0)?, unconditional: canvas.guided().then(|| half(1)).transpose()? })
+        Ok(Conditions { conditional: half(0)?, unconditional: guided.then(|| half(1)).transpose()? })
     }
 
     fn prompt(&self, input: &PromptInput) -> Result<Class, BackendError> {

@@ -9,6 +9,8 @@ mod family;
 mod generator;
 mod model;
 mod published;
+pub(crate) mod reuse;
+pub(crate) mod selection;
 mod stated_names;
 mod wordnet;
 

@@ -133,7 +133,7 @@ impl MarModel {
     }
 
     /// Checks the sequences and returns their common number of known tokens.
-    fn known(&self, sequences: &[Sequence<'_>]) -> Result<usize, BackendError> {
+    pub(super) fn known(&self, sequences: &[Sequence<'_>]) -> Result<usize, BackendError> {
         let Some(first) = sequences.first() else {
             return Err(BackendError::Request("expected at least one sequence".into()));
         };
@@ -152,6 +152,21 @@ impl MarModel {
     }
 
     fn encoder_forward(
+        &self,
+        sequences: &[Sequence<'_>],
+        tokens: Option<&Tensor>,
+        known: usize,
+    ) -> candle_core::Result<Tensor> {
+        let (count, length) = (sequences.len(), self.config.buffer + known);
+        let mut x = self.encoder_input(sequences, tokens, known)?;
+        for block in &self.encoder {
+            x = block.forward(&x, count, None)?;
+        }
+        self.encoder_norm.forward(&x)?.reshape((count, length, self.config.encoder.width))
+    }
+
+    /// Returns the input of the first block of the encoder, `[sequences * (buffer + known), width]`.
+    pub(super) fn encoder_input(
         &self,
         sequences: &[Sequence<'_>],
         tokens: Option<&Tensor>,
@@ -178,11 +193,7 @@ impl MarModel {
             .flat_map(|sequence| (0..buffer).chain(sequence.known.iter().map(move |&token| buffer + token as usize)));
         let positions = self.encoder_positions.index_select(&index(positions, &self.device)?, 0)?;
         let x = (x.reshape((count * length, width))? + positions)?;
-        let mut x = self.token_norm.forward(&x)?;
-        for block in &self.encoder {
-            x = block.forward(&x, count, None)?;
-        }
-        self.encoder_norm.forward(&x)?.reshape((count, length, width))
+        self.token_norm.forward(&x)
     }
 
     fn decoder_forward(
@@ -219,8 +230,42 @@ impl MarModel {
             let last = number + 1 == self.decoder.len();
             x = block.forward(&x, count, last.then_some(&queries))?;
         }
-        let positions =
-            self.head_positions.index_select(&index(targets().map(|(_, token)| token), &self.device)?, 0)?;
-        (self.decoder_norm.forward(&x)? + positions)?.reshape((count, (), width))
+        self.vectors_of(&x, targets().map(|(_, token)| token))?.reshape((count, (), width))
+    }
+
+    /// Converts rows of the output of the last block of the decoder to conditioning vectors of `tokens`, one per row.
+    pub(super) fn vectors_of(&self, x: &Tensor, tokens: impl Iterator<Item = usize>) -> candle_core::Result<Tensor> {
+        self.decoder_norm.forward(x)? + self.head_positions.index_select(&index(tokens, &self.device)?, 0)?
+    }
+
+    /// Returns the input of the decoder at its positions without an output of the encoder: mask tokens, `[buffer +
+    /// tokens, width]`.
+    pub(super) fn masked_input(&self) -> candle_core::Result<Tensor> {
+        self.decoder_positions.broadcast_add(&self.mask)
+    }
+
+    /// Returns rows of the input of the decoder: the embedded output of the encoder, `[rows, width]`, at `positions`.
+    pub(super) fn decoder_input(
+        &self,
+        encoded: &Tensor,
+        positions: impl Iterator<Item = usize>,
+    ) -> candle_core::Result<Tensor> {
+        let positions = self.decoder_positions.index_select(&index(positions, &self.device)?, 0)?;
+        self.decoder_embed.forward(encoded)? + positions
+    }
+
+    /// Blocks of the encoder.
+    pub(super) fn encoder(&self) -> &[Block] {
+        &self.encoder
+    }
+
+    /// Blocks of the decoder.
+    pub(super) fn decoder(&self) -> &[Block] {
+        &self.decoder
+    }
+
+    /// Normalises the output of the last block of the encoder.
+    pub(super) fn encoded(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        self.encoder_norm.forward(x)
     }
 }

@@ -55,13 +55,18 @@ impl Tracer {
     ///
     /// # Errors
     /// [`BackendError::Write`] if the file cannot be created; [`BackendError::Untraceable`] for a plan of more than 8
-    /// MB.
+    /// MB, or whose order is decided while sampling.
     pub fn create(
         path: &Path,
         plan: &Plan,
         settings: &Settings,
         provenance: &Provenance,
     ) -> Result<Self, BackendError> {
+        if plan.is_ranked() {
+            let reason =
+                "a run whose order is decided while sampling cannot be traced: a trace records the order first";
+            return Err(BackendError::Untraceable(reason.to_owned()));
+        }
         let json = plan.to_document().to_json();
         if json.len() > LARGEST_PLAN {
             return Err(BackendError::Untraceable(format!("a plan of {} bytes is too large to be traced", json.len())));
@@ -168,8 +173,12 @@ impl Tracer {
             let texts = Tensor::stack(&texts.collect::<Vec<_>>(), 0).context("joining the vectors of texts")?;
             self.add("texts", &texts)?;
         }
-        let order = |job: &JobOf<G>| [self.plan.known(), &self.plan.order(self.settings.seed, job.image)].concat();
-        let orders: Vec<_> = jobs.iter().map(order).collect();
+        let order = |job: &JobOf<G>| {
+            let order = self.plan.order(self.settings.seed, job.image)?;
+            Ok([self.plan.known(), &order].concat())
+        };
+        let orders = jobs.iter().map(order).collect::<Result<Vec<_>, gtr_core::Error>>();
+        let orders = orders.map_err(|error| BackendError::Untraceable(error.to_string()))?;
         self.add_tokens("orders", &[jobs.len(), self.plan.grid().tokens()], orders.iter().flatten())?;
         Ok(orders)
     }
@@ -277,7 +286,7 @@ impl<O: ?Sized> TraceObserver<'_, O> {
             let values = timesteps.values().iter().map(|&timestep| i64::from(timestep));
             tracer.add_whole(&name(&format!("timesteps{group}")), &[timesteps.evaluations()], values)?;
         }
-        tracer.bytes(&name("guidance"), Dtype::F64, &[1], &event.guidance.to_le_bytes())?;
+        tracer.bytes(&name("guidance"), Dtype::F64, &[1], &event.context.guidance.to_le_bytes())?;
         tracer.bytes(&name("seconds"), Dtype::F64, &[1], &seconds.to_le_bytes())?;
         tracer.add(&name("z"), &event.features.conditional)?;
         if let Some(unconditional) = &event.features.unconditional {

@@ -23,7 +23,9 @@ pub fn plan_json(bytes: &[u8]) {
     let again = PlanDocument::parse(&document.to_json());
     assert_eq!(again.as_ref(), Ok(&document), "writing changes {document:?}");
     if let Ok(Checked { plan, .. }) = accepted {
-        assert_eq!(plan.order(Seed(0), ImageIndex(0)).len() + plan.known().len(), plan.grid().tokens());
+        if let Ok(order) = plan.order(Seed(0), ImageIndex(0)) {
+            assert_eq!(order.len() + plan.known().len(), plan.grid().tokens());
+        }
         assert!(plan.summary().network_evaluations() >= 2 * plan.steps().len());
     }
 }

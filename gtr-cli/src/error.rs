@@ -123,6 +123,7 @@ impl From<gtr_draw::Error> for CliError {
             gtr_draw::Error::GridTooLarge { grid, most } => Self::usage(format_args!(
                 "--format html draws grids of at most {most} rows and columns, not {grid}: choose another format"
             )),
+            gtr_draw::Error::Plan(error) => error.into(),
             error => Self::Failure(chain(&error)),
         }
     }

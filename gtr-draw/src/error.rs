@@ -6,6 +6,9 @@ use gtr_core::Grid;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The plan cannot be shown with the order of an image.
+    #[error(transparent)]
+    Plan(#[from] gtr_core::Error),
     /// Too many plans for one figure or page.
     #[error("expected at most {most} plans side by side, found {found}")]
     TooManyPlans {

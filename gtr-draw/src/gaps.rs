@@ -3,6 +3,8 @@
 use gtr_core::{ImageIndex, Plan, Seed, Spread, TokenSet};
 use serde::Serialize;
 
+use crate::Error;
+
 /// Largest gap after an AR step.
 #[derive(Debug, Serialize)]
 pub struct Gap {
@@ -24,8 +26,11 @@ pub fn is_measured(plan: &Plan, step: usize) -> bool {
 }
 
 /// Returns the gaps after the AR steps that `shown` selects, for the order of an image.
-pub fn gaps(plan: &Plan, (seed, image): (Seed, ImageIndex), shown: impl Fn(usize) -> bool) -> Vec<Gap> {
-    let order = plan.order(seed, image);
+///
+/// # Errors
+/// [`Error::Plan`] if the order is decided while sampling.
+pub fn gaps(plan: &Plan, (seed, image): (Seed, ImageIndex), shown: impl Fn(usize) -> bool) -> Result<Vec<Gap>, Error> {
+    let order = plan.order(seed, image)?;
     let mut tokens = TokenSet::from_tokens(plan.grid(), plan.known().iter().copied());
     let mut taken = 0;
     let mut gaps = Vec::new();
@@ -38,5 +43,5 @@ pub fn gaps(plan: &Plan, (seed, image): (Seed, ImageIndex), shown: impl Fn(usize
             gaps.push(Gap { ar_step, largest_gap: Spread::of(&tokens).covering_radius });
         }
     }
-    gaps
+    Ok(gaps)
 }

@@ -21,9 +21,9 @@
 //!
 //! let preset = preset::find("gtr-16")?;
 //! let plan = preset.schedule.plan(Grid::new(16, 16)?, &Registry::builtin())?.plan;
-//! let svg = figure::plan(&PlanView::new("gtr-16", &plan, (Seed(0), ImageIndex(0))));
+//! let svg = figure::plan(&PlanView::new("gtr-16", &plan, (Seed(0), ImageIndex(0)))?);
 //! assert!(svg.starts_with("<svg"));
-//! # Ok::<(), gtr_core::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 
@@ -41,6 +41,7 @@ pub mod palette;
 #[cfg(feature = "png")]
 pub mod png;
 pub mod scale;
+pub mod step_axes;
 pub mod svg;
 pub mod table;
 pub mod text;

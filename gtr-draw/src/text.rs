@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use gtr_core::{ImageIndex, Plan, Seed, TokenIndex};
 
+use crate::Error;
+
 /// Largest number of rows and of columns of a drawing. Larger drawings are not legible.
 const SIDE: u32 = 64;
 
@@ -43,9 +45,12 @@ pub fn stages(plan: &Plan, room: Room) -> String {
 }
 
 /// Draws the AR step that generates each token of an image, counted from 1.
-pub fn steps(plan: &Plan, seed: Seed, image: ImageIndex, room: Room) -> String {
+///
+/// # Errors
+/// [`Error::Plan`] if the order is decided while sampling.
+pub fn steps(plan: &Plan, seed: Seed, image: ImageIndex, room: Room) -> Result<String, Error> {
     let mut step_of_token = vec![0; plan.grid().tokens()];
-    let order = plan.order(seed, image);
+    let order = plan.order(seed, image)?;
     let mut known = 0;
     for (number, step) in (1usize..).zip(plan.steps()) {
         for token in &order[known..known + step.tokens()] {
@@ -55,7 +60,7 @@ pub fn steps(plan: &Plan, seed: Seed, image: ImageIndex, room: Room) -> String {
     }
     let cell = plan.steps().len().to_string().len() + 1;
     let title = format!("AR step of each token of image {image} under seed {seed}:");
-    draw(plan, room, &title, cell, &stage_of_tokens(plan), |token| step_of_token[token.index()].to_string())
+    Ok(draw(plan, room, &title, cell, &stage_of_tokens(plan), |token| step_of_token[token.index()].to_string()))
 }
 
 fn draw(
@@ -134,6 +139,16 @@ mod tests {
         assert!(stages(&plan("16x16"), narrow).contains("too narrow"));
         assert!(stages(&plan("4x10"), narrow).lines().count() == 5);
         assert!(stages(&plan("65x2"), Room::FILE).contains("more than 64"));
+    }
+
+    #[test]
+    fn steps_of_a_ranked_plan_are_not_known() {
+        let mut schedule = preset::find("mar-8").unwrap().schedule.clone();
+        schedule.order = gtr_core::AxisConfig::new("ranked");
+        let plan = schedule.plan("4x4".parse().unwrap(), &Registry::builtin()).unwrap().plan;
+        let error = steps(&plan, Seed(0), ImageIndex(0), Room::FILE).unwrap_err().to_string();
+        assert!(error.starts_with("the order of a ranked stage is decided while sampling"), "{error}");
+        assert_eq!(stages(&plan, Room::FILE).lines().count(), 5);
     }
 
     #[test]

@@ -23,6 +23,27 @@ fn tables_show_stages_summary_and_partition() {
     assert_snapshot!("plan_compare", shown("--compare gtr-paper,mar-64,disa-24 --grid 16x16"));
 }
 
+/// The order of a ranked plan is decided while sampling, so whatever shows an order refuses the plan with one line.
+#[test]
+fn a_ranked_plan_is_described_but_not_drawn() {
+    let ranked = "--preset mar-8 --order ranked --choice-temperature 2 --grid 4x4";
+    assert_snapshot!("plan_ranked", shown(ranked));
+    let why = "the order of a ranked stage is decided while sampling, so it is not known from the plan";
+    for drawn in ["--seed 1", "--format html", "--format svg"] {
+        let run = gtr(&format!("plan {ranked} {drawn}"));
+        assert_ne!(run.code, 0, "{drawn}");
+        assert!(run.stderr.contains(why), "{drawn}: {}", run.stderr);
+        assert_eq!(run.stdout, "", "{drawn}");
+    }
+    let plan = plan_json(ranked);
+    assert_eq!(plan["format_version"], 3);
+    assert_eq!(plan["schedule"]["order"], json!({"kind": "ranked", "choice_temperature": 2.0}));
+    let summary: Value = serde_json::from_str(&gtr(&format!("plan {ranked} --format summary")).succeeded()).unwrap();
+    assert_eq!(summary["loss"]["why"], why);
+    // 8 steps of the cosine draw 16, 15, 14, 13, 11, 8, 6 and 3 tokens.
+    assert_eq!(summary["token_evaluations"], 100 * (16 + 15 + 14 + 13 + 11 + 8 + 6 + 3));
+}
+
 #[test]
 fn output_is_plain_unless_it_goes_to_a_terminal() {
     assert!(!shown("").contains('\u{1b}'));

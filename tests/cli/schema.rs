@@ -25,7 +25,7 @@ fn a_plan_may_name_unknown_implementations() {
     let schema: Value = serde_json::from_str(&gtr("schema plan").succeeded()).unwrap();
     let others = schema["$defs"]["Schedule"]["properties"]["order"]["oneOf"].as_array().unwrap().last().unwrap();
     assert!(others["properties"]["kind"]["not"]["enum"].as_array().unwrap().contains(&"bisection".into()));
-    assert_eq!(schema["properties"]["format_version"]["enum"], serde_json::json!([1, 2]));
+    assert_eq!(schema["properties"]["format_version"]["enum"], serde_json::json!([1, 2, 3]));
 }
 
 #[test]

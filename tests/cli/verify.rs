@@ -135,13 +135,14 @@ fn every_file_is_checked_after_an_invalid_one() {
     assert_eq!(
         run.stdout,
         "good.json: valid, 4x4, 3 stages, 3 AR steps\nbad, new.json: R2 version at format_version: found 2, \
-         expected 1, or 2 if tokens are known; other versions of the plan format are not supported\n"
+         expected 1, 2 if tokens are known, or 3 if the schedule sets an optional axis or its order is ranked; other versions of \
+         the plan format are not supported\n"
     );
     let run = run_in(folder.path(), &["verify", "--format", "github", "bad, new.json", "good.json"]);
     assert_eq!(
         run.stdout,
-        "::error file=bad%2C new.json,title=R2 version::format_version: found 2, expected 1, or 2 if \
-         tokens are known; other versions of the plan format are not supported\n"
+        "::error file=bad%2C new.json,title=R2 version::format_version: found 2, expected 1, 2 if tokens are known, or 3 if \
+         the schedule sets an optional axis or its order is ranked; other versions of the plan format are not supported\n"
     );
 }
 
@@ -151,6 +152,6 @@ fn an_unknown_schedule_is_noted() {
     plan["schedule"]["detail"] = json!({"kind": "elsewhere", "depth": 3});
     let run = run_with_input(&["verify", "-"], plan.to_string().as_bytes());
     assert_eq!(run.code, 0, "{}", run.stdout);
-    let note = "note: -: not registered here: detail `elsewhere`; rules 14 to 18 were not checked\n";
+    let note = "note: -: not registered here: detail `elsewhere`; rules 14 to 19 were not checked\n";
     assert_eq!(run.stderr, note);
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use gtr_core::AxisName;
+use gtr_core::form::Form;
 
-use crate::catalogue::{Catalogue, Form};
+use crate::catalogue::Catalogue;
 
 /// Values of the axis flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,16 +28,6 @@ const SET: &str = "set";
 const MAX: &str = "max-timestep";
 const CLIP: &str = "clip-timestep";
 
-/// Returns the heading of an axis in help texts.
-fn heading(axis: AxisName) -> &'static str {
-    match axis {
-        AxisName::Order => "Order: order and stages in which tokens are generated",
-        AxisName::Pace => "Pace: number of tokens per AR step",
-        AxisName::Diffusion => "Diffusion: number of diffusion steps per AR step",
-        AxisName::Detail => "Detail: tokens that get extra diffusion steps",
-    }
-}
-
 /// A parameter with a flag. Several implementations of an axis may share it.
 struct Parameter {
     name: String,
@@ -48,7 +39,7 @@ struct Parameter {
 fn parameters(catalogue: &Catalogue, axis: AxisName) -> Vec<Parameter> {
     let mut all: Vec<Parameter> = Vec::new();
     for kind in catalogue.axis(axis) {
-        for (parameter, form) in kind.description.parameters.iter().zip(&kind.forms) {
+        for parameter in &kind.description.parameters {
             let position = all.iter().position(|it| it.name == parameter.name).unwrap_or_else(|| {
                 let name = parameter.name.clone();
                 all.push(Parameter { name, descriptions: Vec::new(), forms: Vec::new() });
@@ -61,7 +52,7 @@ fn parameters(catalogue: &Catalogue, axis: AxisName) -> Vec<Parameter> {
                 Some((_, kinds)) => kinds.push(kind),
                 None => known.descriptions.push((description, vec![kind])),
             }
-            known.forms.push(form.clone());
+            known.forms.push(parameter.form.clone());
         }
     }
     all
@@ -86,6 +77,9 @@ impl Parameter {
             let _ = write!(help, "{separator}{text} [{}]", kinds.join(", "));
         }
         let arg = Arg::new(id(axis, &self.name)).long(flag(&self.name)).help(help).allow_negative_numbers(true);
+        if self.forms.iter().all(|form| *form == Form::Boolean) {
+            return arg.value_name("BOOL").value_parser(PossibleValuesParser::new(["true", "false"]));
+        }
         let mut choices: Vec<PossibleValue> = Vec::new();
         for form in &self.forms {
             let Form::Choice(names) = form else {
@@ -131,7 +125,7 @@ fn limits() -> [Arg; 2] {
 /// Adds the flags of all axes, after its other flags, to a command whose arguments contain [`AxisFlags`].
 pub(super) fn add_flags(mut command: Command, catalogue: &Catalogue) -> Command {
     for axis in AxisName::ALL {
-        command = command.next_help_heading(heading(axis)).arg(kind_arg(catalogue, axis));
+        command = command.next_help_heading(axis.title()).arg(kind_arg(catalogue, axis));
         for parameter in parameters(catalogue, axis) {
             // A parameter whose flag exists already is set with --set.
             let name = flag(&parameter.name);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use gtr_core::form::{Form, Values};
 use gtr_core::preset::{self, Preset};
 use gtr_core::{AxisConfig, AxisName, Grid, Planned, Registry, Schedule, TokenSet, pace};
 use gtr_run::reading;
@@ -12,7 +13,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::AxisFlags;
-use crate::catalogue::{Catalogue, Form, Values};
+use crate::catalogue::Catalogue;
 use crate::error::{CliError, chain};
 
 /// Largest accepted schedule file, in bytes.
@@ -159,10 +160,10 @@ impl<'a> Changes<'a> {
             self.touched.push(*axis);
             if self.schedule.axis(*axis).kind != *kind {
                 let default = self.catalogue.find(*axis, kind).map(|kind| kind.default.clone());
-                *self.schedule.axis_mut(*axis) = default.unwrap_or_else(|| AxisConfig::new(kind));
+                self.schedule.set_axis(*axis, default.unwrap_or_else(|| AxisConfig::new(kind)));
             }
         }
-        let before = self.schedule.order.params.get("stages").cloned();
+        let before = self.stages();
         let mut given = Vec::new();
         for (axis, name, text) in self.flags.ordered(self.catalogue) {
             let value = self.value(*axis, name, text)?;
@@ -185,7 +186,7 @@ impl<'a> Changes<'a> {
         }
         let one_each = |(axis, name): &(AxisName, String)| *axis == AxisName::Pace && is_per_stage(name);
         let new_kind = self.flags.kinds.iter().any(|(axis, _)| *axis == AxisName::Pace);
-        if (new_kind || self.schedule.order.params.get("stages") != before.as_ref()) && !given.iter().any(one_each) {
+        if (new_kind || self.stages() != before) && !given.iter().any(one_each) {
             self.one_value_a_stage();
         }
         self.schedule.adapt.retain(|axis| !self.touched.contains(axis));
@@ -217,12 +218,14 @@ impl<'a> Changes<'a> {
             Form::List(values) => text.split(',').map(|part| scalar(part.trim(), *values)).collect(),
             Form::Single(values) => scalar(text, *values),
             Form::Choice(_) => Ok(text.into()),
+            Form::Boolean => Ok((text == "true").into()),
         }
     }
 
     fn insert(&mut self, axis: AxisName, name: &str, value: Value) {
         self.touched.push(axis);
-        let params = &mut self.schedule.axis_mut(axis).params;
+        let mut config = self.schedule.axis(axis).clone();
+        let params = &mut config.params;
         // These parameters are mutually exclusive: the flag replaces the other parameter of the preset.
         for [a, b] in [["rates", "steps"], ["max_timestep", "clip_timestep"]] {
             if name == a {
@@ -232,20 +235,19 @@ impl<'a> Changes<'a> {
             }
         }
         params.insert(name.to_owned(), value);
+        self.schedule.set_axis(axis, config);
+    }
+
+    /// Returns the number of stages of the order, or `None` if the order is invalid.
+    fn stages(&self) -> Option<usize> {
+        self.catalogue.registry.build_order(&self.schedule.order).ok().map(|order| order.stage_count())
     }
 
     /// Fits the per-stage lists of the pace to the number of stages.
     fn one_value_a_stage(&mut self) {
-        let Schedule { order, pace, .. } = &mut *self.schedule;
-        let stages = match order.params.get("stages") {
-            Some(stages) => stages.as_u64(),
-            None => Some(1),
-        };
-        // An invalid number of stages is reported later.
-        let Some(stages) = stages.and_then(|it| usize::try_from(it).ok()).filter(|it| (1..=64).contains(it)) else {
-            return;
-        };
-        for (name, value) in &mut pace.params {
+        // An invalid order is reported later.
+        let Some(stages) = self.stages() else { return };
+        for (name, value) in &mut self.schedule.pace.params {
             if let Value::Array(values) = value
                 && is_per_stage(name)
                 && !values.is_empty()
@@ -270,9 +272,8 @@ fn parse_setting(text: &str) -> Result<(AxisName, String, Value), CliError> {
         )));
     };
     let Some(axis) = AxisName::ALL.into_iter().find(|it| it.as_str() == axis) else {
-        return Err(CliError::usage(format_args!(
-            "--set {text}: expected order, pace, diffusion or detail as the axis, found `{axis}`"
-        )));
+        let known = AxisName::ALL.map(AxisName::as_str).join(", ");
+        return Err(CliError::usage(format_args!("--set {text}: unknown axis `{axis}`, expected one of {known}")));
     };
     // A bare word is a string.
     Ok((axis, name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))

@@ -53,17 +53,19 @@ pub(super) fn run(args: &PlanArgs, format: PlanFormat, catalogue: &Catalogue) ->
         Ok((preset.name.clone(), plan))
     });
     let plans = plans.collect::<Result<Vec<_>, CliError>>()?;
-    let sides = |shown: fn(&Plan, usize) -> bool| -> Vec<Side> {
+    let sides = |shown: fn(&Plan, usize) -> bool| -> Result<Vec<Side>, CliError> {
         plans.iter().map(|(name, plan)| side(name, plan, order, &losses, shown)).collect()
     };
     let figure = || {
-        let shown =
-            plans.iter().map(|(name, plan)| PlanView::new(name, plan, order).with_loss(losses.drawn(plan, order)));
-        figure::compare(&shown.collect::<Vec<_>>()).map_err(too_many_sides)
+        let shown = plans.iter().map(|(name, plan)| {
+            let shown = PlanView::new(name, plan, order)?;
+            Ok(shown.with_loss(losses.drawn(plan, order)))
+        });
+        figure::compare(&shown.collect::<Result<Vec<_>, CliError>>()?).map_err(too_many_sides)
     };
     match format {
-        PlanFormat::Json | PlanFormat::Summary => output::write(&to_json(&sides(is_measured)), args.out.as_deref())?,
-        PlanFormat::Table => output::write(&table(grid, &sides(is_landmark), order, &losses), args.out.as_deref())?,
+        PlanFormat::Json | PlanFormat::Summary => output::write(&to_json(&sides(is_measured)?), args.out.as_deref())?,
+        PlanFormat::Table => output::write(&table(grid, &sides(is_landmark)?, order, &losses), args.out.as_deref())?,
         PlanFormat::Svg => output::write(&figure()?, args.out.as_deref())?,
         PlanFormat::Png => output::paint(&figure()?, args.out.as_deref())?,
         PlanFormat::Html => {
@@ -91,19 +93,25 @@ fn too_many_sides(error: gtr_draw::Error) -> CliError {
     }
 }
 
-fn side(name: &str, plan: &Plan, order: (Seed, ImageIndex), losses: &Losses, shown: fn(&Plan, usize) -> bool) -> Side {
+fn side(
+    name: &str,
+    plan: &Plan,
+    order: (Seed, ImageIndex),
+    losses: &Losses,
+    shown: fn(&Plan, usize) -> bool,
+) -> Result<Side, CliError> {
     let summary = plan.summary();
     let lost = losses.of(plan, order.0);
-    Side {
+    Ok(Side {
         preset: name.to_owned(),
         grid: plan.grid(),
         network_evaluations: summary.network_evaluations(),
         summary,
-        gaps: gaps(plan, order, |step| shown(plan, step)),
+        gaps: gaps(plan, order, |step| shown(plan, step))?,
         loss: lost.summary(losses, Some(plan)),
         lost_stages: lost.stages(plan),
         lost,
-    }
+    })
 }
 
 fn table(grid: Grid, sides: &[Side], (seed, image): (Seed, ImageIndex), losses: &Losses) -> String {

@@ -18,7 +18,6 @@ mod plan;
 mod plan_file;
 mod plot;
 mod presets;
-mod reference;
 mod sample;
 mod schedulers;
 mod schema;

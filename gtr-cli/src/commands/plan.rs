@@ -6,6 +6,7 @@ use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed};
 use gtr_draw::config_text::config_text;
 use gtr_draw::figure::{self, PlanView};
 use gtr_draw::page::{self, PlanPage};
+use gtr_draw::step_axes;
 use gtr_draw::table::{self, Align, TableRows, count, range};
 use gtr_draw::text::{self, Room};
 use gtr_lab::losses::{self, Losses, PlanLoss};
@@ -37,7 +38,10 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
     let losses = args.loss.losses(args.model.as_deref())?;
     let (name, plan) = planned(args, catalogue)?;
     let order = (Seed(args.seed.unwrap_or_default()), ImageIndex(args.image));
-    let figure = || figure::plan(&PlanView::new(&name, &plan, order).with_loss(losses.drawn(&plan, order)));
+    let figure = || {
+        let shown = PlanView::new(&name, &plan, order)?.with_loss(losses.drawn(&plan, order));
+        Ok::<_, CliError>(figure::plan(&shown))
+    };
     match format {
         PlanFormat::Json => {
             if args.seed.is_some() {
@@ -49,7 +53,7 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
             let to_file = args.out.as_deref().is_some_and(|out| !is_stream(out));
             let room = if to_file { Room::FILE } else { room_of_stdout() };
             let lost = losses.of(&plan, order.0);
-            let text = describe(&name, &plan, (&lost, &losses), args.seed.map(|_| order), room);
+            let text = describe(&name, &plan, (&lost, &losses), args.seed.map(|_| order), room)?;
             output::write(&text, args.out.as_deref())?;
         }
         PlanFormat::Summary => {
@@ -61,8 +65,8 @@ pub(super) fn run(args: &PlanArgs, catalogue: &Catalogue) -> Result<ExitStatus, 
             let side = PlanPage { name, loss: losses.drawn(&plan, order), plan };
             output::write(&page::plans(&title, &[side], order)?, args.out.as_deref())?;
         }
-        PlanFormat::Svg => output::write(&figure(), args.out.as_deref())?,
-        PlanFormat::Png => output::paint(&figure(), args.out.as_deref())?,
+        PlanFormat::Svg => output::write(&figure()?, args.out.as_deref())?,
+        PlanFormat::Png => output::paint(&figure()?, args.out.as_deref())?,
     }
     Ok(ExitStatus::Success)
 }
@@ -123,7 +127,7 @@ fn describe(
     (lost, losses): (&PlanLoss, &Losses),
     order: Option<(Seed, ImageIndex)>,
     room: Room,
-) -> String {
+) -> Result<String, CliError> {
     let mut text = format!("{name} on {}\n\n{}\n", plan.grid(), choices(plan.schedule()));
     text.push_str(&stages(plan, lost));
     let summary = plan.summary();
@@ -136,18 +140,27 @@ fn describe(
         count(summary.head_evaluations, "head evaluation"),
         count(summary.network_evaluations(), "network evaluation"),
     );
+    let steps = plan.steps().len();
+    if plan.steps().iter().any(|step| step.axes().guidance.is_some()) {
+        let guided = step_axes::strengths(plan).into_iter().filter(|strength| *strength > 0.0).count();
+        let _ = writeln!(text, "Guidance: in {guided} of {}", count(steps, "AR step"));
+    }
+    if let Some(complete) = step_axes::complete_steps(plan) {
+        let complete = complete.into_iter().filter(|complete| *complete).count();
+        let _ = writeln!(text, "Reuse: {complete} of {} compute the whole transformer", count(steps, "AR step"));
+    }
     let _ = writeln!(text, "{}", lost.line(losses));
     let _ = write!(text, "\n{}", text::stages(plan, room));
     if let Some((seed, image)) = order {
-        let _ = write!(text, "\n{}", text::steps(plan, seed, image, room));
+        let _ = write!(text, "\n{}", text::steps(plan, seed, image, room)?);
     }
-    text
+    Ok(text)
 }
 
 /// Formats the choice on each axis, one line per axis.
 fn choices(schedule: &Schedule) -> String {
-    let line = |axis: AxisName| format!("{:<11}{}", axis.as_str(), config_text(schedule.axis(axis)));
-    AxisName::ALL.map(line).join("\n") + "\n"
+    let line = |(axis, config): (AxisName, _)| format!("{:<11}{}\n", axis.as_str(), config_text(config));
+    schedule.axes().map(line).collect()
 }
 
 fn stages(plan: &Plan, lost: &PlanLoss) -> String {

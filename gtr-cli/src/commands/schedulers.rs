@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use gtr_core::{AxisName, Description};
+use gtr_core::{AxisName, Description, reference};
 
 use crate::args::{ReferenceFormat, SchedulersArgs};
 use crate::catalogue::{Catalogue, Kind};
-use crate::commands::{reference, to_json};
+use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
 use gtr_draw::table::wrap;
@@ -21,17 +21,17 @@ pub(super) fn run(args: &SchedulersArgs, catalogue: &Catalogue) -> Result<ExitSt
             "unknown implementation `{kind}`: `gtr-cli schedulers` lists all implementations"
         )));
     }
-    let descriptions: Vec<&Description> = wanted.iter().map(|kind| &kind.description).collect();
+    let descriptions: Vec<Description> = wanted.iter().map(|kind| kind.description.clone()).collect();
     let text = match args.format()? {
         ReferenceFormat::Json => to_json(&descriptions),
         ReferenceFormat::Text => text(&descriptions),
-        ReferenceFormat::Markdown => reference::page(&wanted),
+        ReferenceFormat::Markdown => reference::page(&descriptions),
     };
     output::write(&text, args.out.as_deref())?;
     Ok(ExitStatus::Success)
 }
 
-fn text(wanted: &[&Description]) -> String {
+fn text(wanted: &[Description]) -> String {
     let mut text = String::new();
     for axis in AxisName::ALL {
         let of_axis: Vec<_> = wanted.iter().filter(|it| it.axis == axis).collect();

@@ -100,7 +100,7 @@ mod tests {
     /// Returns the position and the group of each cell, and the number of texts. Checks that each text is in its cell.
     fn drawn(preset: &str, grid: &str, known: usize) -> (Vec<(String, String)>, usize) {
         let plan = plan(preset, grid, known);
-        let shown = PlanView::new(preset, &plan, (Seed(0), ImageIndex(0)));
+        let shown = PlanView::new(preset, &plan, (Seed(0), ImageIndex(0))).unwrap();
         let mut svg = Svg::new("cells");
         assert!(draw(&mut svg, &shown, (0.0, 0.0), 20.0));
         let file = svg.finish(1.0, 1.0);
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn illegible_step_numbers_are_omitted() {
         let plan = plan("mar-64", "16x16", 0);
-        let shown = PlanView::new("mar-64", &plan, (Seed(0), ImageIndex(0)));
+        let shown = PlanView::new("mar-64", &plan, (Seed(0), ImageIndex(0))).unwrap();
         assert!(!draw(&mut Svg::new(""), &shown, (0.0, 0.0), 5.0));
     }
 }

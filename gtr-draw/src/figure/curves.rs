@@ -1,11 +1,10 @@
 //! Curves over the AR steps: tokens, diffusion steps, guidance and loss.
 
-use gtr_core::{Guidance, GuidanceSchedule};
-
 use super::view::PlanView;
 use crate::area::Area;
 use crate::chart::{Axis, Band, Chart, Marks, Point, Series};
 use crate::palette::{self, INK};
+use crate::step_axes::{complete_steps, strengths};
 use crate::svg::Svg;
 
 /// Largest number of AR steps that are all drawn. Of more, evenly spaced steps are drawn.
@@ -100,10 +99,18 @@ fn tokens(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
         let bar = |&step: &usize| Point::at(real(step + 1), real(steps[step].tokens())).colour(shown.step_colour(step));
         Series::new("", Marks::Bars, INK).with(chosen.iter().map(bar))
     };
+    let mut title = "Tokens of an AR step".to_owned();
+    let mut all = vec![series];
+    if let Some(complete) = complete_steps(shown.plan) {
+        "Tokens of an AR step; dots: complete steps".clone_into(&mut title);
+        let drawn = chosen.iter().filter(|step| complete[**step]);
+        let dots = drawn.map(|&step| (real(step + 1), real(steps[step].tokens())));
+        all.push(Series::new("", Marks::Points, INK).with(dots));
+    }
     Chart {
-        title: "Tokens of an AR step".to_owned(),
+        title,
         y: Axis::new("").whole().range(0.0, real(ends.tokens) * 1.08),
-        series: vec![series],
+        series: all,
         bands: if is_narrow { bands(shown) } else { Vec::new() },
         ..Chart::default()
     }
@@ -136,11 +143,8 @@ fn diffusion(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
 }
 
 fn guidance(shown: &PlanView<'_>, _: Ends, chosen: &[usize]) -> Chart {
-    // With scale 2, the ramp above 1 is the share of its full strength.
-    let ramp = Guidance::new(2.0, GuidanceSchedule::Linear).unwrap_or(Guidance::NONE);
-    let (tokens, known) = (shown.plan.grid().tokens(), shown.known());
-    let share = |step: usize| ramp.at(tokens, tokens - known[step]) - 1.0;
-    let curve = Series::new("", Marks::Steps, INK).with(held(chosen, shown.plan.steps().len(), share));
+    let strengths = strengths(shown.plan);
+    let curve = Series::new("", Marks::Steps, INK).with(held(chosen, strengths.len(), |step| strengths[step]));
     Chart {
         title: "Guidance, share of cfg \u{2212} 1".to_owned(),
         y: Axis::new("").range(0.0, 1.0),

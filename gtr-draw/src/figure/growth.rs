@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn few_steps_are_all_shown_and_many_chosen() {
         let plan = plan("gtr-paper", "16x16", 0);
-        let shown = PlanView::new("gtr-paper", &plan, (Seed(0), ImageIndex(0)));
+        let shown = PlanView::new("gtr-paper", &plan, (Seed(0), ImageIndex(0))).unwrap();
         assert_eq!(chosen(&shown, 40), (0..32).collect::<Vec<_>>());
         assert_eq!(chosen(&shown, 8), [0, 5, 8, 11, 17, 23, 29, 31]);
         assert_eq!(chosen(&shown, 2), [29, 31]);

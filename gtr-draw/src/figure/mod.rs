@@ -8,8 +8,6 @@ mod heat;
 mod stages;
 mod view;
 
-use gtr_core::AxisName;
-
 pub use self::view::PlanView;
 
 use self::curves::Ends;
@@ -135,8 +133,8 @@ fn head(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64), width: f64
         count(summary.ar_steps, "AR step"),
         count(summary.network_evaluations(), "network evaluation")
     )];
-    let axis = |axis: AxisName| format!("{axis} {}", config_text(shown.plan.schedule().axis(axis)));
-    lines.extend(set.joined(AxisName::ALL.map(axis), "  \u{b7}  ", width));
+    let axes = shown.plan.schedule().axes().map(|(axis, config)| format!("{axis} {}", config_text(config)));
+    lines.extend(set.joined(axes, "  \u{b7}  ", width));
     let mut y = top + 33.0;
     for line in &lines {
         svg.text((left, y), &set.cut(line, width), set);

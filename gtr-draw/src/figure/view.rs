@@ -3,6 +3,7 @@
 use gtr_core::loss::Loss;
 use gtr_core::{ImageIndex, Plan, Seed, TokenIndex};
 
+use crate::Error;
 use crate::loss::FieldLoss;
 use crate::palette::{self, Colour};
 
@@ -23,7 +24,7 @@ const FADE: f64 = 0.38;
 /// let plan = |name: &str| preset::find(name)?.schedule.plan(grid, &registry).map(|planned| planned.plan);
 /// let (ours, theirs) = (plan("gtr-16")?, plan("mar-16")?);
 /// let order = (Seed(0), ImageIndex(0));
-/// let svg = compare(&[PlanView::new("gtr-16", &ours, order), PlanView::new("mar-16", &theirs, order)])?;
+/// let svg = compare(&[PlanView::new("gtr-16", &ours, order)?, PlanView::new("mar-16", &theirs, order)?])?;
 /// assert!(svg.contains("gtr-16 on 8x8") && svg.contains("mar-16 on 8x8"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -44,10 +45,13 @@ pub struct PlanView<'a> {
 
 impl<'a> PlanView<'a> {
     /// Creates the view of a plan with the order of an image.
-    pub fn new(name: &'a str, plan: &'a Plan, (seed, image): (Seed, ImageIndex)) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Plan`] if the order is decided while sampling.
+    pub fn new(name: &'a str, plan: &'a Plan, (seed, image): (Seed, ImageIndex)) -> Result<Self, Error> {
         let mut step_of_token = vec![None; plan.grid().tokens()];
         let mut spans = vec![(0, 0); plan.stages().len()];
-        let order = plan.order(seed, image);
+        let order = plan.order(seed, image)?;
         let mut known = 0;
         for (position, step) in plan.steps().iter().enumerate() {
             for token in &order[known..known + step.tokens()] {
@@ -60,7 +64,7 @@ impl<'a> PlanView<'a> {
             }
             *steps += 1;
         }
-        Self { name, plan, seed, image, step_of_token, spans, loss: None }
+        Ok(Self { name, plan, seed, image, step_of_token, spans, loss: None })
     }
 
     /// Adds the loss of the plan on this image, if it is computed.
@@ -160,9 +164,9 @@ pub(super) mod tests {
     #[test]
     fn steps_are_those_of_the_order() {
         let plan = plan("gtr-16", "8x8", 8);
-        let shown = PlanView::new("gtr-16", &plan, (Seed(3), ImageIndex(2)));
+        let shown = PlanView::new("gtr-16", &plan, (Seed(3), ImageIndex(2))).unwrap();
         assert!((0..8).all(|column| shown.step_at(0, column).is_none()));
-        let order = plan.order(Seed(3), ImageIndex(2));
+        let order = plan.order(Seed(3), ImageIndex(2)).unwrap();
         let at = plan.grid().position(order[0]);
         assert_eq!(shown.step_at(at.row, at.column), Some(0));
         assert_eq!(shown.known().last(), Some(&64));
@@ -173,7 +177,7 @@ pub(super) mod tests {
     #[test]
     fn colours_show_the_stage() {
         let plan = plan("gtr-16", "16x16", 0);
-        let shown = PlanView::new("gtr-16", &plan, (Seed(0), ImageIndex(0)));
+        let shown = PlanView::new("gtr-16", &plan, (Seed(0), ImageIndex(0))).unwrap();
         assert_eq!(shown.step_colour(0), palette::category(0));
         assert_eq!(shown.step_colour(12), palette::category(1));
         assert_ne!(shown.step_colour(0), shown.step_colour(11));

@@ -1,6 +1,6 @@
 //! Page of a plan, or of several plans side by side.
 
-use gtr_core::{AxisName, Guidance, GuidanceSchedule, ImageIndex, Plan, PlanDocument, Seed, Step, Summary, TokenIndex};
+use gtr_core::{ImageIndex, Plan, PlanDocument, Seed, Step, Summary, TokenIndex};
 use serde::Serialize;
 
 use super::{check, page};
@@ -8,6 +8,7 @@ use crate::Error;
 use crate::config_text::config_text;
 use crate::gaps::{gaps, is_measured};
 use crate::loss::FieldLoss;
+use crate::step_axes::{complete_steps, strengths};
 
 pub(super) const SCRIPT: &str = include_str!("assets/plan.js");
 
@@ -36,6 +37,9 @@ struct Side {
     evaluations: Vec<Evaluations>,
     /// Guidance of each step, as a share of its full strength.
     guidance: Vec<f64>,
+    /// Whether each step computes the whole transformer, if the plan reuses results of earlier steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: Option<Vec<bool>>,
     /// Largest gap after each step in cells; `None` if it was not measured.
     gaps: Vec<Option<f64>>,
     /// Loss on the image, if it is computed.
@@ -80,7 +84,8 @@ pub struct PlanPage {
 /// Returns a self-contained HTML page of one or more plans side by side, with the order of one image.
 ///
 /// # Errors
-/// [`Error::TooManyPlans`] for more than four plans, [`Error::GridTooLarge`] for a grid of more than 128 rows or columns.
+/// [`Error::TooManyPlans`] for more than four plans, [`Error::GridTooLarge`] for a grid of more than 128 rows or columns,
+/// [`Error::Plan`] for a plan whose order is decided while sampling.
 ///
 /// # Examples
 /// ```
@@ -101,28 +106,29 @@ pub fn plans(title: &str, plans: &[PlanPage], (seed, image): (Seed, ImageIndex))
     let data = Data {
         seed: seed.to_string(),
         image: image.to_string(),
-        plans: plans.iter().map(|it| Side::new(it, (seed, image))).collect(),
+        plans: plans.iter().map(|it| Side::new(it, (seed, image))).collect::<Result<_, _>>()?,
     };
     Ok(page(title, SCRIPT, &data))
 }
 
 impl Side {
-    fn new(PlanPage { name, plan, loss }: &PlanPage, order: (Seed, ImageIndex)) -> Self {
+    fn new(PlanPage { name, plan, loss }: &PlanPage, order: (Seed, ImageIndex)) -> Result<Self, Error> {
         let mut after_steps = vec![None; plan.steps().len()];
-        for gap in gaps(plan, order, |step| is_measured(plan, step)) {
+        for gap in gaps(plan, order, |step| is_measured(plan, step))? {
             after_steps[gap.ar_step - 1] = gap.largest_gap;
         }
-        Self {
+        Ok(Self {
             name: name.clone(),
             plan: plan.to_document(),
-            order: plan.order(order.0, order.1),
-            axes: AxisName::ALL.map(|axis| (axis.as_str(), config_text(plan.schedule().axis(axis)))).to_vec(),
+            order: plan.order(order.0, order.1)?,
+            axes: plan.schedule().axes().map(|(axis, config)| (axis.as_str(), config_text(config))).collect(),
             summary: plan.summary(),
             evaluations: plan.steps().iter().map(|step| Evaluations::of(plan, step)).collect(),
-            guidance: guidance(plan),
+            guidance: strengths(plan),
+            complete: complete_steps(plan),
             gaps: after_steps,
             loss: loss.as_ref().map(PlanLoss::of),
-        }
+        })
     }
 }
 
@@ -140,16 +146,4 @@ impl Evaluations {
             head: plan.head_evaluations(step),
         }
     }
-}
-
-/// Returns the linear ramp of guidance as a share of its full strength: the part above 1 of a ramp to scale 2.
-fn guidance(plan: &Plan) -> Vec<f64> {
-    let Ok(ramp) = Guidance::new(2.0, GuidanceSchedule::Linear) else { return Vec::new() };
-    let tokens = plan.grid().tokens();
-    let mut known = plan.known().len();
-    let after = plan.steps().iter().map(|step| {
-        known += step.tokens();
-        ramp.at(tokens, tokens - known) - 1.0
-    });
-    after.collect()
 }

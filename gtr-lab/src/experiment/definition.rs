@@ -1,8 +1,9 @@
 //! Definitions of the experiments.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use gtr_core::{AxisConfig, Schedule, preset};
+use gtr_core::{AxisConfig, AxisName, Schedule, preset};
 use serde::Deserialize;
 
 use super::claim::Claim;
@@ -55,19 +56,16 @@ pub struct Curve {
     pub rows: Vec<String>,
 }
 
-/// A preset with some axes replaced.
+/// A preset with some axes replaced. Every other field is the name of an axis.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Variant {
     /// Name of its row.
     pub name: String,
     /// Group of the row; each group has its own rank correlation.
     pub group: Option<String>,
     preset: String,
-    order: Option<AxisConfig>,
-    pace: Option<AxisConfig>,
-    diffusion: Option<AxisConfig>,
-    detail: Option<AxisConfig>,
+    #[serde(flatten)]
+    axes: BTreeMap<AxisName, AxisConfig>,
 }
 
 macro_rules! experiments {
@@ -76,7 +74,9 @@ macro_rules! experiments {
     };
 }
 
-experiments!["table-1", "table-3", "table-4", "table-5", "cuts", "steps", "loss", "cascade"];
+experiments![
+    "table-1", "table-3", "table-4", "table-5", "cuts", "steps", "loss", "cascade", "solver", "guidance", "reuse"
+];
 
 /// Returns all experiments, in the order of their list.
 pub fn all() -> &'static [Experiment] {
@@ -129,17 +129,7 @@ impl Variant {
     /// [`Error::Core`] for an unknown preset.
     pub fn schedule(&self) -> Result<Schedule, Error> {
         let mut schedule = preset::find(&self.preset)?.schedule.clone();
-        let axes = [
-            (&mut schedule.order, &self.order),
-            (&mut schedule.pace, &self.pace),
-            (&mut schedule.diffusion, &self.diffusion),
-            (&mut schedule.detail, &self.detail),
-        ];
-        for (axis, other) in axes {
-            if let Some(other) = other {
-                *axis = other.clone();
-            }
-        }
+        self.axes.iter().for_each(|(axis, config)| schedule.set_axis(*axis, config.clone()));
         Ok(schedule)
     }
 }
@@ -171,6 +161,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_row_sets_any_axis_and_nothing_else() {
+        let row = |text: &str| serde_json::from_str::<Variant>(text);
+        let lazy = row(r#"{"name": "a", "preset": "mar-8", "solver": {"kind": "ddim"}}"#).unwrap().schedule().unwrap();
+        assert_eq!(lazy.axis(AxisName::Solver).kind, "ddim");
+        let error = row(r#"{"name": "a", "preset": "mar-8", "solvr": {"kind": "ddim"}}"#).unwrap_err().to_string();
+        assert!(error.contains("unknown variant `solvr`"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, MaskedGenerator, NonFinite, Targets, TimestepLimit, TokenIndex,
+    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
 };
 
 /// Time of the parts of a run.
@@ -56,8 +56,8 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
         self.inner.grid()
     }
 
-    fn timestep_limit(&self) -> TimestepLimit {
-        self.inner.timestep_limit()
+    fn head_kind(&self) -> HeadKind {
+        self.inner.head_kind()
     }
 
     fn capabilities(&self) -> &[Capability] {
@@ -68,8 +68,13 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
         self.inner.canvas(prompts, guided)
     }
 
-    fn features(&mut self, canvas: &G::Canvas, targets: &Targets) -> Result<G::Features, G::Error> {
-        timed(&mut self.times.transformer, || self.inner.features(canvas, targets))
+    fn features(
+        &mut self,
+        canvas: &mut G::Canvas,
+        targets: &Targets,
+        step: &StepContext,
+    ) -> Result<G::Features, G::Error> {
+        timed(&mut self.times.transformer, || self.inner.features(canvas, targets, step))
     }
 
     fn host_features(&self, features: &G::Features) -> Result<FeatureRows, G::Error> {
@@ -78,6 +83,14 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
 
     fn denoise(&mut self, features: &G::Features, request: &Denoise<'_>) -> Result<G::Tokens, G::Error> {
         timed(&mut self.times.head, || self.inner.denoise(features, request))
+    }
+
+    fn confidence(&self, tokens: &G::Tokens) -> Result<Option<Vec<f32>>, G::Error> {
+        self.inner.confidence(tokens)
+    }
+
+    fn keep(&mut self, tokens: G::Tokens, rows: &[usize]) -> Result<Option<G::Tokens>, G::Error> {
+        self.inner.keep(tokens, rows)
     }
 
     fn commit(&mut self, canvas: &mut G::Canvas, targets: &Targets, tokens: G::Tokens) -> Result<(), G::Error> {

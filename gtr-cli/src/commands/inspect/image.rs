@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use gtr_backends::{EMBEDDED, Families};
-use gtr_core::{AxisName, Plan, PlanDocument, TimestepLimit};
+use gtr_core::{Plan, PlanDocument, TimestepLimit};
 use gtr_draw::config_text::config_text;
 use gtr_run::arguments::quoted;
 use gtr_run::series::{self, Parameters};
@@ -125,7 +125,7 @@ impl Recorded {
     fn describe(&self, args: &InspectArgs, command: Option<&str>) -> String {
         let (file, schedule) = (args.file.display(), self.plan.schedule());
         let settings = self.settings.as_object().into_iter().flatten().filter(|(name, _)| *name != "version");
-        let axes = AxisName::ALL.map(|axis| (axis.to_string(), config_text(schedule.axis(axis))));
+        let axes = schedule.axes().map(|(axis, config)| (axis.to_string(), config_text(config)));
         let lines: Vec<_> =
             settings.map(|(name, value)| (name.replace('_', " "), value.to_string())).chain(axes).collect();
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

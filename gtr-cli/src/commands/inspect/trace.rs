@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gtr_backends::Picture;
 use gtr_backends::trace::{Batch, Description, StepRecord, Trace};
-use gtr_core::{AxisName, Plan, Registry};
+use gtr_core::{Plan, Registry};
 
 use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
@@ -129,7 +129,7 @@ fn pairs(description: &Description) -> Vec<(&'static str, String)> {
     ];
     pairs.retain(|(_, text)| !text.is_empty());
     let schedule = description.plan.schedule();
-    pairs.extend(AxisName::ALL.map(|axis| (axis.as_str(), config_text(schedule.axis(axis)))));
+    pairs.extend(schedule.axes().map(|(axis, config)| (axis.as_str(), config_text(config))));
     pairs
 }
 

@@ -19,7 +19,9 @@ type Place = (f64, f64, String);
 /// not appear.
 pub(super) fn figure(presets: &[Preset], grid: Grid, losses: &Losses, registry: &Registry) -> Result<String, CliError> {
     let mut families: Vec<(String, Vec<Place>)> = Vec::new();
-    for preset in presets {
+    // Optional axes do not change the loss: a preset that sets one would lie on the point of another.
+    let required_only = |preset: &&Preset| preset.schedule.axes().all(|(axis, _)| axis.default_kind().is_none());
+    for preset in presets.iter().filter(required_only) {
         let chosen = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule: preset.schedule.clone() };
         let plan = chosen.plan(grid, registry)?.plan;
         let Some(loss) = losses.of(&plan, Seed(0)).total() else { continue };

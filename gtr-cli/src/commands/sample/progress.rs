@@ -65,7 +65,14 @@ impl<G: MaskedGenerator> Observer<G> for Progress {
 
     fn step(&mut self, event: &StepEvent<'_, G>) -> Result<ControlFlow<()>, Infallible> {
         let (stage, tokens) = (event.step.stage(), event.step.tokens());
-        tracing::debug!(step = event.index + 1, of = event.steps, stage, tokens, guidance = event.guidance, "AR step");
+        tracing::debug!(
+            step = event.index + 1,
+            of = event.steps,
+            stage,
+            tokens,
+            guidance = event.context.guidance,
+            "AR step"
+        );
         self.bar.inc(1);
         Ok(self.interrupt.flow(self.started, event.index + 1, event.steps))
     }

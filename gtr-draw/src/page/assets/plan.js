@@ -119,6 +119,12 @@ class PlanView {
         `${detail.tokens} of the ${tokens} in this step get ${more}, picked while sampling`,
       ]);
     }
+    if (this.complete !== undefined) {
+      facts.push(["Reuse", this.complete[number - 1] ? "none, a complete step" : "of earlier steps"]);
+    }
+    if (this.guidance[number - 1] === 0) {
+      facts.push(["Guidance", "none in this step"]);
+    }
     if (this.loss !== undefined) {
       facts.push(["Loss", `${short(this.loss.tokens[token], 4)} of ${short(this.loss.total, 3)} nats`]);
     }

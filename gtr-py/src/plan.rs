@@ -84,8 +84,8 @@ impl PyPlan {
         (self.plan.grid().height(), self.plan.grid().width())
     }
 
-    /// The schedule of the plan with all parameters: a dictionary with the keys `order`, `pace`, `diffusion`, `detail`, and
-    /// `adapt` if an axis was adapted.
+    /// The schedule of the plan with all parameters: a dictionary with the keys `order`, `pace`, `diffusion`, `detail`, the
+    /// optional axes that it sets (`guidance`, `solver`, `reuse`), and `adapt` if an axis was adapted.
     #[getter]
     fn schedule<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.plan.schedule())
@@ -130,21 +130,21 @@ impl PyPlan {
     /// Returns the order in which the tokens of an image are generated: `int64[tokens left]`.
     ///
     /// The first step takes its number of tokens from the front, the next step those that follow. Tokens that are known
-    /// from the start are not included. The order is a pure function of plan, seed and image.
+    /// from the start are not included. The order is a pure function of plan, seed and image; it is an error to ask for it if
+    /// the plan decides it while sampling.
     #[pyo3(signature = (seed=Whole(0), image=Whole(0)))]
-    fn order<'py>(&self, py: Python<'py>, seed: Whole, image: Whole) -> Bound<'py, PyArray1<i64>> {
-        let order = py.detach(|| self.plan.order(Seed(seed.0), ImageIndex(image.0)));
-        numbers(py, &order)
+    fn order<'py>(&self, py: Python<'py>, seed: Whole, image: Whole) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let order = py.detach(|| self.plan.order(Seed(seed.0), ImageIndex(image.0))).map_err(Failure::from)?;
+        Ok(numbers(py, &order))
     }
 
     /// Returns the orders of several images, given by number: `int64[images, tokens left]`.
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes owned arguments")]
     fn orders<'py>(&self, py: Python<'py>, seed: Whole, images: Wholes) -> PyResult<Bound<'py, PyArray2<i64>>> {
         let left = self.plan.grid().tokens() - self.plan.known().len();
-        let values: Vec<i64> = py.detach(|| {
-            let order = |&image: &u64| self.plan.order(Seed(seed.0), ImageIndex(image)).into_iter().map(number);
-            images.0.iter().flat_map(order).collect()
-        });
+        let order = |&image: &u64| self.plan.order(Seed(seed.0), ImageIndex(image));
+        let orders = py.detach(|| images.0.iter().map(order).collect::<Result<Vec<_>, _>>()).map_err(Failure::from)?;
+        let values: Vec<i64> = orders.into_iter().flatten().map(number).collect();
         PyArray1::from_vec(py, values).reshape([images.0.len(), left])
     }
 
@@ -152,8 +152,8 @@ impl PyPlan {
     #[pyo3(signature = (seed=Whole(0), image=Whole(0)))]
     fn masks<'py>(&self, py: Python<'py>, seed: Whole, image: Whole) -> PyResult<Bound<'py, PyArray2<bool>>> {
         let (tokens, steps) = (self.plan.grid().tokens(), self.plan.steps());
+        let order = self.plan.order(Seed(seed.0), ImageIndex(image.0)).map_err(Failure::from)?;
         let values = py.detach(|| {
-            let order = self.plan.order(Seed(seed.0), ImageIndex(image.0));
             let mut rest = order.as_slice();
             let mut values = Vec::with_capacity((steps.len() + 1) * tokens);
             for known in std::iter::once(0).chain(steps.iter().map(Step::tokens)) {
@@ -183,7 +183,8 @@ impl PyPlan {
 
     /// Returns the scale of classifier-free guidance in each AR step: `float64[steps]`.
     ///
-    /// `schedule` is `linear`, which grows with the fraction of tokens that are known after the step, or `constant`.
+    /// `schedule` is the course of the model: `linear`, which grows with the fraction of tokens that are known after the
+    /// step, or `constant`. It applies unless the schedule sets the axis `guidance`.
     #[pyo3(signature = (scale, schedule="linear"))]
     fn guidance<'py>(&self, py: Python<'py>, scale: f64, schedule: &str) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let schedule = schedule.parse::<GuidanceSchedule>().map_err(|error| out_of_range(&error))?;
@@ -192,7 +193,7 @@ impl PyPlan {
         let mut left = tokens - self.plan.known().len();
         let scales = self.plan.steps().iter().map(|step| {
             left -= step.tokens();
-            guidance.at(tokens, left)
+            guidance.in_step(step.axes().guidance, tokens, left)
         });
         Ok(PyArray1::from_iter(py, scales))
     }
@@ -289,7 +290,7 @@ impl PyPlan {
 
     fn __repr__(&self) -> String {
         let schedule = self.plan.schedule();
-        let kinds = AxisName::ALL.map(|axis| schedule.axis(axis).kind.as_str()).join(", ");
+        let kinds = schedule.axes().map(|(_, config)| config.kind.as_str()).collect::<Vec<_>>().join(", ");
         let (grid, steps) = (self.plan.grid(), self.plan.steps().len());
         format!("<gtr.Plan of {grid} tokens in {steps} AR steps: {kinds}>")
     }

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "gtr-py" / "examples"))
 
-PRESETS = [path.stem for path in sorted((ROOT / "spec" / "presets").glob("*.json"))]
+PRESETS = sorted(path.stem for path in (ROOT / "spec" / "presets").glob("*.json"))
 
 
 @pytest.fixture(scope="session")

@@ -187,7 +187,15 @@ def test_catalogues_are_shown_as_tables() -> None:
     assert [preset.name for preset in gtr.presets()] != []
     assert sorted(preset.name for preset in gtr.presets()) == PRESETS
     assert repr(gtr.presets()).split()[:3] == ["gtr-paper", "16x16", "published"]
-    assert {it.axis for it in gtr.schedulers()} == {"order", "pace", "diffusion", "detail"}
+    assert {it.axis for it in gtr.schedulers()} == {
+        "order",
+        "pace",
+        "diffusion",
+        "detail",
+        "guidance",
+        "solver",
+        "reuse",
+    }
     assert repr(gtr.schedulers("order")).startswith("order  bisection")
     with pytest.raises(ValueError, match="there is no axis `orders`"):
         gtr.schedulers("orders")

@@ -46,6 +46,7 @@ PLANS = {
     "random picks": ["--preset", "gtr-16", "--detail", "random", "--max-timestep", "900"],
     "low frequency": ["--preset", "gtr-8", "--detail", "low-frequency", "--max-timestep", "900"],
     "annealed": ["--preset", "disa-16"],
+    "guided late": ["--preset", "gtr-8", "--guidance", "interval", "--guided-from", "0.3", "--max-timestep", "900"],
     "halton": ["--preset", "halton-8", "--diffusion", "constant", "--t", "8", "--max-timestep", "900"],
 }
 
@@ -110,7 +111,7 @@ def test_a_traced_run_is_reproduced(
     assert np.abs(model.patchify(again).numpy() - batch.tokens).max() <= 1e-4 * scale
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [name for name in PRESETS if "reuse" not in gtr.plan(name).schedule])
 def test_every_preset_agrees_with_a_plain_loop(torch: Any, model: Any, preset: str) -> None:
     import bare
     import gtr.torch
@@ -253,6 +254,8 @@ def test_errors_of_wrong_arguments(torch: Any, model: Any) -> None:
     refused(ValueError, "a temperature must be 0 to 100", temperature=-1)
     refused(ValueError, "noise must be `gtr`, `torch`", noise="white")
     refused(ValueError, "generator needs noise=", generator=torch.Generator())
+    refused(ValueError, "the plan sets solver `ddim`", plan=gtr.plan("gtr-8", grid=(4, 4), solver="ddim"))
+    refused(ValueError, "the plan sets reuse `lazymar`", plan=gtr.plan("gtr-8", grid=(4, 4), reuse="lazymar"))
     refused(ValueError, "orders must have the shape", orders=[[0, 1]])
     refused(ValueError, "orders must contain each token of stage 1 once", orders=[list(range(16))])
     part = mar_model(torch, mar, (4, 4))

@@ -11,7 +11,9 @@ from gtr._gtr import Plan
 
 Axis: TypeAlias = "str | Mapping[str, Any] | object"
 
-AXES = ("order", "pace", "diffusion", "detail")
+# Optional axes, with the kind that a schedule has if it does not set the axis.
+OPTIONAL = {"guidance": "model", "solver": "ddpm", "reuse": "none"}
+AXES = ("order", "pace", "diffusion", "detail", *OPTIONAL)
 
 _HOME = (16, 16)
 
@@ -27,6 +29,9 @@ def plan(
     pace: Axis | None = None,
     diffusion: Axis | None = None,
     detail: Axis | None = None,
+    guidance: Axis | None = None,
+    solver: Axis | None = None,
+    reuse: Axis | None = None,
     max_timestep: int | None = None,
     clip_timestep: int | None = None,
     known: Iterable[int] = (),
@@ -36,9 +41,9 @@ def plan(
     Arguments:
         schedule: the name of a preset (`gtr.presets()`), a dictionary with a choice on each axis, or either of them as JSON.
         grid: rows and columns of tokens, `(16, 16)` or `"16x16"`; without it, the home grid of the preset.
-        order, pace, diffusion, detail: replace the schedule's choice on that axis. A name (`"halton"`), a dictionary
-            (`{"kind": "uniform", "steps": 12}`), a dictionary without a `kind`, which changes parameters of the schedule's
-            own choice (`{"stages": 4}`), or a scheduler written in Python (`gtr.register`).
+        order, pace, diffusion, detail, guidance, solver, reuse: replace the schedule's choice on that axis. A name
+            (`"halton"`), a dictionary (`{"kind": "uniform", "steps": 12}`), a dictionary without a `kind`, which changes
+            parameters of the schedule's own choice (`{"stages": 4}`), or a scheduler written in Python (`gtr.register`).
         max_timestep, clip_timestep: the upper end of the timesteps, 0 to 999; at most one of them.
         known: tokens that are known before the first step, as for inpainting; the plan covers the remaining tokens.
 
@@ -55,13 +60,16 @@ def plan(
         <gtr.Plan of 16x16 tokens in 16 AR steps: bisection, rates, stage-aware, fts>
         >>> gtr.plan("mar-16", "8x8", order="halton", pace={"steps": 4})
         <gtr.Plan of 8x8 tokens in 4 AR steps: halton, cosine, constant, none>
+        >>> gtr.plan("mar-16", "8x8", guidance={"kind": "interval", "guided_from": 0.5}).guidance(3.0).tolist()[:2]
+        [1.0, 1.0]
         >>> gtr.plan("gtr-16", grid=(0, 4))
         Traceback (most recent call last):
         ValueError: invalid grid 0x4; expected sides of at least 1 and at most 16777216 tokens
     """
     chosen, home = _choose(schedule)
     sides = _sides(grid, home)
-    touched = _apply(chosen, {"order": order, "pace": pace, "diffusion": diffusion, "detail": detail})
+    choices = {"order": order, "pace": pace, "diffusion": diffusion, "detail": detail}
+    touched = _apply(chosen, {**choices, "guidance": guidance, "solver": solver, "reuse": reuse})
     for name, timestep in (("max_timestep", max_timestep), ("clip_timestep", clip_timestep)):
         if timestep is not None:
             touched.add("diffusion")
@@ -147,6 +155,8 @@ def _apply(schedule: dict[str, Any], choices: Mapping[str, Axis | None]) -> set[
         ):
             schedule[axis] = {"kind": kind, **config}
         else:
+            if axis in OPTIONAL:
+                schedule.setdefault(axis, {"kind": OPTIONAL[axis]})
             _insert(schedule[axis], config)
     if not listed and schedule.get("order", {}).get("stages") != stages:
         _one_value_a_stage(schedule)

@@ -91,7 +91,7 @@ def sample(
 
     Raises:
         gtr.torch.ModelError: the model lacks a method, or has another grid.
-        ValueError, TypeError: invalid settings or shapes.
+        ValueError, TypeError: invalid settings or shapes, or a plan with a solver other than `ddpm` or with reuse.
         gtr.torch.SampleError: a value is not finite.
 
     Examples:
@@ -103,6 +103,7 @@ def sample(
         plan = with_default_max_timestep(plan, int(limit))
     if not 0 <= temperature <= 100:
         raise ValueError(f"a temperature must be 0 to 100, not {temperature}")
+    _supported(plan)
     scales = plan.guidance(cfg, cfg_schedule)
     guided = cfg != 1.0
     with torch.no_grad(), driver.at(plan.grid), _precision(driver):
@@ -274,6 +275,8 @@ def _noise(
 
 def _as_published(plan: Plan, scale: float, schedule: str, device: torch.device) -> Sequence[Any]:
     """Returns the guidance scale of each step with the float32 rounding of the published loop."""
+    if "guidance" in plan.schedule:
+        return [float(scale) for scale in plan.guidance(scale, schedule)]
     if schedule == "constant":
         return [scale] * len(plan.steps)
     tokens = plan.grid[0] * plan.grid[1]
@@ -282,6 +285,16 @@ def _as_published(plan: Plan, scale: float, schedule: str, device: torch.device)
     scales = 1 + (scale - 1) * (tokens - masked) / tokens
     scales = scales.to(device)
     return [scales[step : step + 1] for step in range(len(scales))]
+
+
+def _supported(plan: Plan) -> None:
+    """Refuses plans that the loop cannot run as they say."""
+    for axis, default in (("solver", "ddpm"), ("reuse", "none")):
+        kind = plan.schedule.get(axis, {"kind": default})["kind"]
+        if kind != default:
+            raise ValueError(
+                f"the plan sets {axis} `{kind}`; gtr.torch supports only `{default}`, gtr-cli supports all"
+            )
 
 
 def _precision(driver: Driver) -> contextlib.AbstractContextManager[Any]:

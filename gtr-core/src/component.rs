@@ -1,6 +1,7 @@
 //! The interface that all implementations share, and their type-erased entries in lists.
 
 use std::fmt::Debug;
+use std::ops::Deref;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -69,49 +70,17 @@ pub trait Erase<T>: Axis {
 /// Builds an implementation from parameters. Also returns the parameters with all defaults filled in.
 type Build<A> = fn(Params) -> Result<(Params, Box<A>), Error>;
 
-/// A type-erased implementation of an axis.
-///
-/// # Examples
-/// ```
-/// use gtr_core::{Entry, Order, order::Raster};
-/// const ENTRY: Entry<dyn Order> = Entry::<dyn Order>::of::<Raster>();
-/// assert_eq!(ENTRY.kind(), "raster");
-/// assert!(ENTRY.describe().summary.contains("left to right"));
-/// ```
-#[derive(Debug)]
-pub struct Entry<A: ?Sized> {
+/// What is known of an implementation of any axis: its name, documentation, parameters and examples.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyEntry {
     axis: AxisName,
     kind: &'static str,
     source: &'static str,
-    build: Build<A>,
     schema: fn(&mut SchemaGenerator) -> Schema,
     examples: fn() -> Vec<(&'static str, Params)>,
 }
 
-impl<A: ?Sized> Clone for Entry<A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A: ?Sized> Copy for Entry<A> {}
-
-impl<A: ?Sized> Entry<A> {
-    /// Creates the entry of an implementation.
-    pub const fn of<T: Component>() -> Self
-    where
-        A: Erase<T>,
-    {
-        Self {
-            axis: A::NAME,
-            kind: T::KIND,
-            source: T::SOURCE,
-            build: build::<A, T>,
-            schema: T::json_schema,
-            examples: examples::<T>,
-        }
-    }
-
+impl AnyEntry {
     /// Returns the axis.
     pub fn axis(&self) -> AxisName {
         self.axis
@@ -138,11 +107,6 @@ impl<A: ?Sized> Entry<A> {
         (self.schema)(generator)
     }
 
-    /// Builds the implementation. Also returns the parameters with all defaults filled in.
-    pub(crate) fn build(&self, params: Params) -> Result<(Params, Box<A>), Error> {
-        (self.build)(params)
-    }
-
     /// Returns the description of the implementation and its parameters, from their documentation.
     pub fn describe(&self) -> Description {
         let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
@@ -166,6 +130,65 @@ impl<A: ?Sized> Entry<A> {
             source: self.source,
             parameters: parameters.collect(),
         }
+    }
+}
+
+/// A type-erased implementation of an axis. Its name and documentation are those of [`AnyEntry`].
+///
+/// # Examples
+/// ```
+/// use gtr_core::{Entry, Order, order::Raster};
+/// const ENTRY: Entry<dyn Order> = Entry::<dyn Order>::of::<Raster>();
+/// assert_eq!(ENTRY.kind(), "raster");
+/// assert!(ENTRY.describe().summary.contains("left to right"));
+/// ```
+#[derive(Debug)]
+pub struct Entry<A: ?Sized> {
+    any: AnyEntry,
+    build: Build<A>,
+}
+
+impl<A: ?Sized> Clone for Entry<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: ?Sized> Copy for Entry<A> {}
+
+impl<A: ?Sized> Deref for Entry<A> {
+    type Target = AnyEntry;
+
+    fn deref(&self) -> &AnyEntry {
+        &self.any
+    }
+}
+
+impl<A: ?Sized> From<&Entry<A>> for AnyEntry {
+    fn from(entry: &Entry<A>) -> Self {
+        entry.any
+    }
+}
+
+impl<A: ?Sized> Entry<A> {
+    /// Creates the entry of an implementation.
+    pub const fn of<T: Component>() -> Self
+    where
+        A: Erase<T>,
+    {
+        let any = AnyEntry {
+            axis: A::NAME,
+            kind: T::KIND,
+            source: T::SOURCE,
+            schema: T::json_schema,
+            examples: examples::<T>,
+        };
+        Self { any, build: build::<A, T> }
+    }
+
+    /// Builds the implementation. Also returns the parameters with all defaults filled in.
+    pub(crate) fn build(&self, params: Params) -> Result<(Params, Box<A>), Error> {
+        (self.build)(params)
     }
 }
 

@@ -144,7 +144,7 @@ impl StackSpec {
 impl HeadSpec {
     /// Blocks that an evaluation which is not complete replaces by their last increments, as LazyMAR's published code
     /// does.
-    const SKIPPED: std::ops::Range<usize> = 1..5;
+    pub const SKIPPED: std::ops::Range<usize> = 1..5;
 
     /// Returns the number of blocks that an evaluation computes if it is not complete.
     ///

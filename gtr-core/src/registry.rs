@@ -1,103 +1,17 @@
 //! The implementations of each axis, by name.
 
-use std::fmt;
-
 use schemars::{Schema, SchemaGenerator};
 
 use crate::axes::axes;
 use crate::component::Axis;
 use crate::lists::join_names;
 use crate::{
-    AxisConfig, AxisName, Component, Description, Detail, Diffusion, Entry, Error, GuidanceCurve, Order, Pace, Reuse,
-    Solver,
+    AnyEntry, AxisConfig, AxisName, Component, Description, Detail, Diffusion, Entry, Error, GuidanceCurve, Order,
+    Pace, Reuse, Solver,
 };
 
 /// Canonical form of a configuration, with every parameter, and the implementation built from it.
 pub(crate) type Built<A> = (AxisConfig, Box<A>);
-
-/// A type-erased implementation of any axis.
-#[derive(Clone, Copy)]
-pub struct AnyEntry<'a>(&'a dyn Described);
-
-impl fmt::Debug for AnyEntry<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnyEntry").field("axis", &self.axis()).field("kind", &self.kind()).finish_non_exhaustive()
-    }
-}
-
-/// The part of [`Entry`] that does not depend on the axis.
-trait Described {
-    fn axis(&self) -> AxisName;
-    fn kind(&self) -> &'static str;
-    fn source(&self) -> &'static str;
-    fn describe(&self) -> Description;
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
-    fn examples(&self) -> Vec<(&'static str, AxisConfig)>;
-}
-
-impl<A: ?Sized> Described for Entry<A> {
-    fn axis(&self) -> AxisName {
-        self.axis()
-    }
-
-    fn kind(&self) -> &'static str {
-        self.kind()
-    }
-
-    fn source(&self) -> &'static str {
-        self.source()
-    }
-
-    fn describe(&self) -> Description {
-        self.describe()
-    }
-
-    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        self.schema(generator)
-    }
-
-    fn examples(&self) -> Vec<(&'static str, AxisConfig)> {
-        self.examples()
-    }
-}
-
-impl<'a, A: ?Sized> From<&'a Entry<A>> for AnyEntry<'a> {
-    fn from(entry: &'a Entry<A>) -> Self {
-        Self(entry)
-    }
-}
-
-impl AnyEntry<'_> {
-    /// Returns the origin of the algorithm.
-    pub fn source(&self) -> &'static str {
-        self.0.source()
-    }
-
-    /// Returns the axis.
-    pub fn axis(&self) -> AxisName {
-        self.0.axis()
-    }
-
-    /// Returns the name in a schedule.
-    pub fn kind(&self) -> &'static str {
-        self.0.kind()
-    }
-
-    /// Returns the description of the implementation and its parameters; see [`Entry::describe`].
-    pub fn describe(&self) -> Description {
-        self.0.describe()
-    }
-
-    /// Returns the JSON schema of the parameters.
-    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        self.0.schema(generator)
-    }
-
-    /// Returns named example configurations.
-    pub fn examples(&self) -> Vec<(&'static str, AxisConfig)> {
-        self.0.examples()
-    }
-}
 
 macro_rules! registry {
     (
@@ -167,7 +81,7 @@ macro_rules! registry {
             )*
 
             /// Returns the registered implementations of an axis.
-            pub fn entries(&self, axis: AxisName) -> Vec<AnyEntry<'_>> {
+            pub fn entries(&self, axis: AxisName) -> Vec<AnyEntry> {
                 match axis {
                     $(AxisName::$variant => self.$list.iter().map(AnyEntry::from).collect(),)*
                 }
@@ -180,7 +94,7 @@ axes!(registry);
 
 impl Registry {
     /// Returns the registered implementations of all axes.
-    fn all(&self) -> impl Iterator<Item = AnyEntry<'_>> {
+    fn all(&self) -> impl Iterator<Item = AnyEntry> {
         AxisName::ALL.into_iter().flat_map(|axis| self.entries(axis))
     }
 
@@ -210,7 +124,7 @@ fn find<A: Axis + ?Sized>(entries: &[Entry<A>], config: &AxisConfig) -> Result<B
     let entry = entries.iter().find(|entry| entry.kind() == config.kind).ok_or_else(|| Error::UnknownKind {
         axis: A::NAME,
         kind: config.kind.chars().take(80).collect(),
-        known: join_names(entries.iter().map(Entry::kind)),
+        known: join_names(entries.iter().map(|entry| entry.kind())),
     })?;
     let (params, implementation) = entry.build(config.params.clone())?;
     Ok((AxisConfig { kind: config.kind.clone(), params }, implementation))

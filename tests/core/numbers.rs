@@ -109,5 +109,5 @@ fn a_registry_describes_and_replaces() {
     assert_eq!(registry.orders()[0].source(), described[0].source);
     let again = registry.with_order::<gtr_core::order::Raster>();
     assert_eq!(again.orders().len(), orders);
-    assert_eq!(again.orders().last().map(gtr_core::Entry::kind), Some("raster"));
+    assert_eq!(again.orders().last().map(|entry| entry.kind()), Some("raster"));
 }

@@ -1,9 +1,8 @@
 //! Reuse between the evaluations of the diffusion head within a step.
 
-use std::ops::Range;
-
 use candle_core::{D, Tensor};
 use gtr_core::HeadPass;
+use gtr_core::cost::HeadSpec;
 
 use super::DiffusionHead;
 use crate::BackendError;
@@ -11,14 +10,10 @@ use crate::error::Context;
 use crate::layers::concatenate;
 use crate::row_ops;
 
-/// Blocks that are replaced by the increment of the last complete evaluation. A head with fewer blocks has fewer of
-/// them.
-const SKIPPED: Range<usize> = 1..5;
-
 /// A diffusion head that reuses results of its last complete evaluation, for rows that are evaluated together.
 ///
 /// A complete evaluation keeps the difference of the halves, the increments of the skipped blocks and the MLP outputs
-/// of the other blocks. Other evaluations compute the conditional half only: skipped blocks add their increments, and
+/// of the other blocks. Other evaluations compute the conditional half only: skipped blocks ([`HeadSpec::SKIPPED`]) add their increments, and
 /// the other blocks modulate the MLP outputs that they have kept with a new gate.
 ///
 /// # Source
@@ -79,7 +74,7 @@ impl<'a> LazyHead<'a> {
             let modulation = block.modulate(&y)?;
             let hidden = block.mlp(&x, &modulation)?;
             let out = row_ops::gated_sum(&x, &modulation, &hidden)?;
-            blocks.push(if SKIPPED.contains(&number) {
+            blocks.push(if HeadSpec::SKIPPED.contains(&number) {
                 (out.narrow(0, 0, rows)? - x.narrow(0, 0, rows)?)?
             } else {
                 hidden.narrow(0, 0, rows)?
@@ -106,7 +101,7 @@ impl Kept {
     ) -> candle_core::Result<Tensor> {
         let y = row_ops::silu_of_sum(timesteps, conditional)?;
         for ((number, block), kept) in head.blocks().iter().enumerate().zip(&mut self.blocks) {
-            if SKIPPED.contains(&number) {
+            if HeadSpec::SKIPPED.contains(&number) {
                 x = (x + &*kept)?;
                 continue;
             }

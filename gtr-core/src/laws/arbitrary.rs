@@ -10,20 +10,15 @@ use crate::pace::{Cosine, Rates, Uniform};
 use crate::reuse::{Keep, LazyMar};
 use crate::solver::{Ddim, Dpm, DpmOrder};
 use crate::{
-    AnyEntry, ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Entry, Fraction, Rate, StageOrder, detail,
-    guidance,
+    AnyEntry, ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Fraction, Rate, StageOrder, detail, guidance,
 };
 
 /// Strategy for configurations of an entry: all valid parameters for implementations of this crate, and the examples
 /// for all others.
 ///
 /// If the examples are not enough, pass your own strategy to [`schedules_with`](super::schedules_with).
-pub fn configs<A: ?Sized>(entry: &Entry<A>) -> BoxedStrategy<AxisConfig> {
-    any_configs(entry.into())
-}
-
-/// Like [`configs`], for an entry of any axis.
-pub fn any_configs(entry: AnyEntry<'_>) -> BoxedStrategy<AxisConfig> {
+pub fn configs(entry: impl Into<AnyEntry>) -> BoxedStrategy<AxisConfig> {
+    let entry = entry.into();
     let own =
         STRATEGIES.iter().find(|it| (it.axis, it.kind, it.source) == (entry.axis(), entry.kind(), entry.source()));
     if let Some(own) = own {

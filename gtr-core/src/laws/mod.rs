@@ -6,23 +6,21 @@
 mod arbitrary;
 pub mod loss;
 
-pub use arbitrary::{any_configs, configs};
+pub use arbitrary::configs;
 
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use crate::axes::axes;
-use crate::component::Axis;
 use crate::detail::Candidates;
 use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
 use crate::{
-    AnyEntry, AxisConfig, AxisName, Capability, Detail, Diffusion, Entry, Error, FitPolicy, Grid, ImageIndex,
-    MaskedGenerator, Order, Pace, Plan, Registry, Role, Sampler, Schedule, Seed, StageOrder, Stream, StreamPurpose,
-    TokenIndex, TokenSet, verify,
+    AnyEntry, AxisConfig, AxisName, Capability, Detail, Diffusion, Error, FitPolicy, Grid, ImageIndex, MaskedGenerator,
+    Order, Pace, Plan, Registry, Role, Sampler, Schedule, Seed, StageOrder, Stream, StreamPurpose, TokenIndex,
+    TokenSet, preset, verify,
 };
 
 /// Result of checking a law.
@@ -42,40 +40,24 @@ pub fn grids() -> BoxedStrategy<Grid> {
     .boxed()
 }
 
-/// Strategy for configurations of any of the entries.
-fn any_of<A: Axis + ?Sized>(entries: &[Entry<A>]) -> BoxedStrategy<AxisConfig> {
-    let strategies: Vec<_> = entries.iter().map(configs).collect();
-    proptest::strategy::Union::new(strategies).boxed()
-}
-
-macro_rules! strategies {
-    (
-        required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
-        optional { $(
-            $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
-            $default:literal $(=> $data:ty)?, $other_text:literal;
-        )* }
-    ) => {
-        /// Strategy for schedules of all combinations of registered implementations; half of them set no optional axis. All
-        /// axes may adapt.
-        pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
-            let required = ($(any_of(registry.$list()),)*);
-            let optional = ($(any_of(registry.$other_list()),)*);
-            (required, optional, any::<bool>())
-                .prop_map(|(($($field,)*), ($($other_field,)*), plain)| {
-                    let mut schedule = Schedule::from_configs($($field),*);
-                    if !plain {
-                        $(schedule.set_axis(AxisName::$other, $other_field);)*
-                    }
-                    schedule.adapt = AxisName::ALL.to_vec();
-                    schedule
-                })
-                .boxed()
+/// Strategy for schedules of all combinations of registered implementations; half of them set no optional axis. All axes may
+/// adapt.
+pub fn schedules(registry: &Registry) -> BoxedStrategy<Schedule> {
+    let of_axis = |axis: AxisName| proptest::strategy::Union::new(registry.entries(axis).into_iter().map(configs));
+    let axes: Vec<_> = AxisName::ALL.into_iter().map(of_axis).collect();
+    let choose = |(configs, plain): (Vec<AxisConfig>, bool)| {
+        // Every required axis is replaced.
+        let mut schedule = preset::all()[0].schedule.clone();
+        for (axis, config) in AxisName::ALL.into_iter().zip(configs) {
+            if axis.default_kind().is_none() || !plain {
+                schedule.set_axis(axis, config);
+            }
         }
+        schedule.adapt = AxisName::ALL.to_vec();
+        schedule
     };
+    (axes, any::<bool>()).prop_map(choose).boxed()
 }
-
-axes!(strategies);
 
 /// Like [`schedules`], with the configurations of one axis from `configs`.
 pub fn schedules_with(
@@ -123,7 +105,7 @@ fn some_known(grid: Grid, seed: Seed, share: f64) -> Option<TokenSet> {
 ///
 /// # Errors
 /// Returns an error if the law does not hold.
-pub fn is_documented<'a>(entry: impl Into<AnyEntry<'a>>) -> Law {
+pub fn is_documented(entry: impl Into<AnyEntry>) -> Law {
     let entry = entry.into();
     let description = entry.describe();
     let kind = entry.kind();
@@ -147,8 +129,8 @@ pub fn is_documented<'a>(entry: impl Into<AnyEntry<'a>>) -> Law {
     Ok(())
 }
 
-/// The stages are a partition of the grid, as many as the order states, are listed as the order within stages requires, and are the same in every
-/// call.
+/// The stages are a partition of the grid. They are as many as the order states, are listed as the order within stages
+/// requires, and are the same in every call.
 ///
 /// # Errors
 /// Returns an error if the law does not hold.

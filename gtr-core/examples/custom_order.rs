@@ -10,8 +10,8 @@ use std::error::Error;
 
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Capability, Component, Denoise, Grid, Guidance, HeadKind, ImageIndex, MaskedGenerator, Order, Partition, Registry,
-    Sampler, Schedule, Seed, StepContext, Targets, TokenIndex, laws, verify,
+    Component, Denoise, Grid, Guidance, HeadKind, ImageIndex, MaskedGenerator, Order, Partition, Registry, Sampler,
+    Schedule, Seed, StepContext, Targets, TokenIndex, laws, verify,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,10 +73,6 @@ impl MaskedGenerator for Diary {
 
     fn head_kind(&self) -> HeadKind {
         HeadKind::DIFFUSION
-    }
-
-    fn capabilities(&self) -> &[Capability] {
-        &[Capability::LearnedVariance]
     }
 
     fn canvas(&mut self, prompts: &[()], _guided: bool) -> Result<Vec<Vec<u32>>, Infallible> {

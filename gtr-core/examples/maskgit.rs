@@ -11,8 +11,8 @@ use std::ops::ControlFlow;
 
 use gtr_core::sampler::{Job, Observer, Settings, StepEvent};
 use gtr_core::{
-    Capability, Denoise, Grid, Guidance, GuidanceSchedule, HeadKind, ImageIndex, MaskedGenerator, Registry, Sampler,
-    Schedule, Seed, StepContext, Targets, TokenIndex, laws,
+    Denoise, Grid, Guidance, GuidanceSchedule, HeadKind, ImageIndex, MaskedGenerator, Registry, Sampler, Schedule,
+    Seed, StepContext, Targets, TokenIndex, TokenRanker, laws,
 };
 
 const CODES: usize = 5;
@@ -107,10 +107,6 @@ impl MaskedGenerator for Model {
         HeadKind::Categorical { vocabulary: CODES }
     }
 
-    fn capabilities(&self) -> &[Capability] {
-        &[Capability::Confidence]
-    }
-
     fn canvas(&mut self, prompts: &[usize], _guided: bool) -> Result<Canvas, Infallible> {
         let codes = vec![vec![None; self.grid.tokens()]; prompts.len()];
         Ok(Canvas { prompts: prompts.to_vec(), codes })
@@ -142,16 +138,6 @@ impl MaskedGenerator for Model {
         Ok(rows.collect())
     }
 
-    fn confidence(&self, tokens: &Vec<Drawn>) -> Result<Option<Vec<f32>>, Infallible> {
-        Ok(Some(tokens.iter().map(|drawn| drawn.confidence).collect()))
-    }
-
-    fn keep(&mut self, tokens: Vec<Drawn>, rows: &[usize]) -> Result<Option<Vec<Drawn>>, Infallible> {
-        let mut kept = rows.iter().peekable();
-        let tokens = tokens.into_iter().enumerate().filter(|(row, _)| kept.next_if_eq(&row).is_some());
-        Ok(Some(tokens.map(|(_, drawn)| drawn).collect()))
-    }
-
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<Drawn>) -> Result<(), Infallible> {
         let mut values = tokens.into_iter();
         for (codes, tokens) in canvas.codes.iter_mut().zip(targets.by_image()) {
@@ -168,6 +154,25 @@ impl MaskedGenerator for Model {
 
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Vec<usize>>, Infallible> {
         Ok(canvas.codes.into_iter().map(|codes| codes.into_iter().flatten().collect()).collect())
+    }
+
+    fn token_ranker(&self) -> Option<&dyn TokenRanker<Tokens = Vec<Drawn>, Error = Infallible>> {
+        Some(self)
+    }
+}
+
+impl TokenRanker for Model {
+    type Tokens = Vec<Drawn>;
+    type Error = Infallible;
+
+    fn confidence(&self, tokens: &Vec<Drawn>) -> Result<Vec<f32>, Infallible> {
+        Ok(tokens.iter().map(|drawn| drawn.confidence).collect())
+    }
+
+    fn keep(&self, tokens: Vec<Drawn>, rows: &[usize]) -> Result<Vec<Drawn>, Infallible> {
+        let mut kept = rows.iter().peekable();
+        let tokens = tokens.into_iter().enumerate().filter(|(row, _)| kept.next_if_eq(&row).is_some());
+        Ok(tokens.map(|(_, drawn)| drawn).collect())
     }
 }
 

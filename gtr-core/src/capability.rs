@@ -2,22 +2,21 @@
 
 use std::fmt;
 
-/// Optional ability of a model, which some plans require.
+/// Optional ability of a model, which some plans require. [`Capability::is_provided_by`] tells whether a model has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// Copies conditioning vectors to host memory ([`crate::MaskedGenerator::host_features`]). Some detail rules rank
-    /// tokens by them.
+    /// Copies conditioning vectors to host memory ([`crate::FeatureReader`]). Some detail rules rank tokens by them.
     HostFeatures,
-    /// Encodes images as token values ([`crate::MaskedGenerator::encode`]). Plans with known tokens require it.
+    /// Encodes images as token values ([`crate::ImageEncoder`]). Plans with known tokens require it.
     Encoding,
-    /// The diffusion head predicts the variance of its steps. The solver `ddpm` requires it.
+    /// The diffusion head predicts the variance of its steps ([`crate::HeadVariance::Learned`]). The solver `ddpm` requires
+    /// it.
     LearnedVariance,
-    /// States how confident it is of each token that it has drawn, and drops drawn tokens
-    /// ([`crate::MaskedGenerator::confidence`], [`crate::MaskedGenerator::keep`]). Orders that are decided while sampling
-    /// require it.
+    /// States how confident it is of each token that it has drawn, and drops drawn tokens ([`crate::TokenRanker`]). Orders
+    /// that are decided while sampling require it.
     Confidence,
-    /// Takes results from earlier AR steps ([`crate::StepReuse`]).
+    /// Takes results from earlier AR steps ([`crate::StepReuse`], [`crate::MaskedGenerator::reuses`]).
     Reuse,
 }
 

@@ -6,7 +6,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::{
-    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
+    BoxPreviewer, Denoise, FeatureReader, Grid, HeadKind, ImageEncoder, MaskedGenerator, NonFinite, Previewer,
+    StepContext, Targets, TokenIndex, TokenRanker,
 };
 
 /// Error for a prompt or a canvas that was created by a model of another type.
@@ -68,7 +69,6 @@ pub trait ErasedGenerator {
 
     fn grid(&self) -> Grid;
     fn head_kind(&self) -> HeadKind;
-    fn capabilities(&self) -> &[Capability];
     fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, Self::Error>;
     fn features(
         &mut self,
@@ -76,17 +76,19 @@ pub trait ErasedGenerator {
         targets: &Targets,
         step: &StepContext,
     ) -> Result<Self::Features, Self::Error>;
-    fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error>;
     fn denoise(&mut self, features: &Self::Features, request: &Denoise<'_>) -> Result<Self::Tokens, Self::Error>;
-    fn confidence(&self, tokens: &Self::Tokens) -> Result<Option<Vec<f32>>, Self::Error>;
-    fn keep(&mut self, tokens: Self::Tokens, rows: &[usize]) -> Result<Option<Self::Tokens>, Self::Error>;
     fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: Self::Tokens) -> Result<(), Self::Error>;
     fn is_known(&self, canvas: &AnyCanvas, slot: usize, token: TokenIndex) -> bool;
     fn values_on_host(&self) -> bool;
     fn find_non_finite(&self, canvas: &AnyCanvas) -> Result<Option<NonFinite>, Self::Error>;
     fn decode(&mut self, canvas: AnyCanvas) -> Result<Vec<Self::Image>, Self::Error>;
-    fn encode(&mut self, images: &[Self::Image], targets: &Targets) -> Result<Option<Self::Tokens>, Self::Error>;
-    fn preview(&self, canvas: &AnyCanvas) -> Result<Option<Vec<Self::Image>>, Self::Error>;
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = Self::Features, Error = Self::Error>>;
+    fn token_ranker(&self) -> Option<&dyn TokenRanker<Tokens = Self::Tokens, Error = Self::Error>>;
+    fn image_encoder(
+        &self,
+    ) -> Option<&dyn ImageEncoder<Image = Self::Image, Tokens = Self::Tokens, Error = Self::Error>>;
+    fn previewer(&self) -> Option<BoxPreviewer<'_, AnyCanvas, Self::Image, Self::Error>>;
+    fn reuses(&self) -> bool;
 }
 
 fn own<C: Any>(canvas: &AnyCanvas) -> Result<&C, Foreign> {
@@ -117,10 +119,6 @@ where
         MaskedGenerator::head_kind(self)
     }
 
-    fn capabilities(&self) -> &[Capability] {
-        MaskedGenerator::capabilities(self)
-    }
-
     fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, G::Error> {
         let own = |prompt: &AnyPrompt| prompt.get::<G::Prompt>().cloned().ok_or(Foreign { what: "prompt" });
         let prompts = prompts.iter().map(own).collect::<Result<Vec<_>, _>>()?;
@@ -136,20 +134,8 @@ where
         MaskedGenerator::features(self, own_mut(canvas)?, targets, step)
     }
 
-    fn host_features(&self, features: &G::Features) -> Result<FeatureRows, G::Error> {
-        MaskedGenerator::host_features(self, features)
-    }
-
     fn denoise(&mut self, features: &G::Features, request: &Denoise<'_>) -> Result<G::Tokens, G::Error> {
         MaskedGenerator::denoise(self, features, request)
-    }
-
-    fn confidence(&self, tokens: &G::Tokens) -> Result<Option<Vec<f32>>, G::Error> {
-        MaskedGenerator::confidence(self, tokens)
-    }
-
-    fn keep(&mut self, tokens: G::Tokens, rows: &[usize]) -> Result<Option<G::Tokens>, G::Error> {
-        MaskedGenerator::keep(self, tokens, rows)
     }
 
     fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: G::Tokens) -> Result<(), G::Error> {
@@ -173,16 +159,45 @@ where
         MaskedGenerator::decode(self, *canvas)
     }
 
-    fn encode(&mut self, images: &[G::Image], targets: &Targets) -> Result<Option<G::Tokens>, G::Error> {
-        MaskedGenerator::encode(self, images, targets)
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = G::Features, Error = G::Error>> {
+        MaskedGenerator::feature_reader(self)
     }
 
-    fn preview(&self, canvas: &AnyCanvas) -> Result<Option<Vec<G::Image>>, G::Error> {
-        MaskedGenerator::preview(self, own(canvas)?)
+    fn token_ranker(&self) -> Option<&dyn TokenRanker<Tokens = G::Tokens, Error = G::Error>> {
+        MaskedGenerator::token_ranker(self)
+    }
+
+    fn image_encoder(&self) -> Option<&dyn ImageEncoder<Image = G::Image, Tokens = G::Tokens, Error = G::Error>> {
+        MaskedGenerator::image_encoder(self)
+    }
+
+    fn previewer(&self) -> Option<BoxPreviewer<'_, AnyCanvas, G::Image, G::Error>> {
+        Some(Box::new(OwnCanvas(MaskedGenerator::previewer(self)?)))
+    }
+
+    fn reuses(&self) -> bool {
+        MaskedGenerator::reuses(self)
     }
 }
 
-/// A type-erased generator. It has the same output bits and [`Capability`]s as the generator inside.
+/// A previewer of erased canvases.
+struct OwnCanvas<P>(P);
+
+impl<P: Previewer> Previewer for OwnCanvas<P>
+where
+    P::Canvas: Any,
+    P::Error: From<Foreign>,
+{
+    type Canvas = AnyCanvas;
+    type Image = P::Image;
+    type Error = P::Error;
+
+    fn preview(&self, canvas: &AnyCanvas) -> Result<Vec<P::Image>, P::Error> {
+        self.0.preview(own(canvas)?)
+    }
+}
+
+/// A type-erased generator. It has the same output bits and abilities as the generator inside.
 ///
 /// `D` is `dyn ErasedGenerator<..>`, or the trait object of a subtrait, whose methods are available through `Deref`.
 ///
@@ -242,10 +257,6 @@ impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
         self.0.head_kind()
     }
 
-    fn capabilities(&self) -> &[Capability] {
-        self.0.capabilities()
-    }
-
     fn canvas(&mut self, prompts: &[AnyPrompt], guided: bool) -> Result<AnyCanvas, D::Error> {
         self.0.canvas(prompts, guided)
     }
@@ -259,20 +270,8 @@ impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
         self.0.features(canvas, targets, step)
     }
 
-    fn host_features(&self, features: &D::Features) -> Result<FeatureRows, D::Error> {
-        self.0.host_features(features)
-    }
-
     fn denoise(&mut self, features: &D::Features, request: &Denoise<'_>) -> Result<D::Tokens, D::Error> {
         self.0.denoise(features, request)
-    }
-
-    fn confidence(&self, tokens: &D::Tokens) -> Result<Option<Vec<f32>>, D::Error> {
-        self.0.confidence(tokens)
-    }
-
-    fn keep(&mut self, tokens: D::Tokens, rows: &[usize]) -> Result<Option<D::Tokens>, D::Error> {
-        self.0.keep(tokens, rows)
     }
 
     fn commit(&mut self, canvas: &mut AnyCanvas, targets: &Targets, tokens: D::Tokens) -> Result<(), D::Error> {
@@ -295,11 +294,23 @@ impl<D: ErasedGenerator + ?Sized> MaskedGenerator for AnyGenerator<D> {
         self.0.decode(canvas)
     }
 
-    fn encode(&mut self, images: &[D::Image], targets: &Targets) -> Result<Option<D::Tokens>, D::Error> {
-        self.0.encode(images, targets)
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = D::Features, Error = D::Error>> {
+        self.0.feature_reader()
     }
 
-    fn preview(&self, canvas: &AnyCanvas) -> Result<Option<Vec<D::Image>>, D::Error> {
-        self.0.preview(canvas)
+    fn token_ranker(&self) -> Option<&dyn TokenRanker<Tokens = D::Tokens, Error = D::Error>> {
+        self.0.token_ranker()
+    }
+
+    fn image_encoder(&self) -> Option<&dyn ImageEncoder<Image = D::Image, Tokens = D::Tokens, Error = D::Error>> {
+        self.0.image_encoder()
+    }
+
+    fn previewer(&self) -> Option<BoxPreviewer<'_, AnyCanvas, D::Image, D::Error>> {
+        self.0.previewer()
+    }
+
+    fn reuses(&self) -> bool {
+        self.0.reuses()
     }
 }

@@ -93,7 +93,10 @@ pub use detail::spectrum::Spectrum;
 pub use document::{DetailDocument, GridDocument, MAX_PLAN_BYTES, PlanDocument, StageDocument, StepDocument};
 pub use error::Error;
 pub use fit::FitPolicy;
-pub use generator::{Denoise, FeatureRows, HeadKind, HeadRow, MaskedGenerator, NonFinite, StepContext, Targets};
+pub use generator::{
+    BoxPreviewer, Denoise, FeatureReader, FeatureRows, HeadKind, HeadRow, HeadVariance, ImageEncoder, MaskedGenerator,
+    NonFinite, Previewer, StepContext, Targets, TokenRanker,
+};
 pub use grid::{Grid, GridError, Position, TokenIndex};
 pub use guidance::{Guidance, GuidanceSchedule};
 pub use noise::{Noise, NoiseSource, Stream, StreamPurpose};

@@ -41,8 +41,11 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
 fn the_model_describes_itself() {
     let generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
     assert_eq!(generator.timestep_limit(), TimestepLimit::Max(Timestep::new(949).unwrap()));
-    let capabilities = [Capability::HostFeatures, Capability::LearnedVariance, Capability::Encoding, Capability::Reuse];
-    assert_eq!(generator.capabilities(), capabilities);
+    for capability in [Capability::HostFeatures, Capability::LearnedVariance, Capability::Encoding, Capability::Reuse] {
+        assert!(capability.is_provided_by(&generator), "{capability}");
+    }
+    assert!(!Capability::Confidence.is_provided_by(&generator));
+    assert!(generator.previewer().is_some());
     assert_eq!(generator.grid().tokens(), 64);
     assert_eq!(generator.config().guidance, Some(3.0));
     let parameters = gtr_backends::mar::MarModel::layout(generator.config()).unwrap().parameters();

@@ -5,11 +5,19 @@ use gtr_backends::{AnyModel, BackendError, Device, Families, Files, OpenOptions,
 use gtr_core::erased::AnyPrompt;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    Capability, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed, StepContext,
-    Targets, laws, preset,
+    Capability, FeatureReader, Guidance, GuidanceSchedule, ImageEncoder, ImageIndex, MaskedGenerator, Plan, Previewer,
+    Registry, Sampler, Seed, StepContext, Targets, laws, preset,
 };
 
 use crate::toy::ToyFamily;
+
+const CAPABILITIES: [Capability; 5] = [
+    Capability::HostFeatures,
+    Capability::Encoding,
+    Capability::LearnedVariance,
+    Capability::Confidence,
+    Capability::Reuse,
+];
 
 fn open(name: &str) -> AnyModel {
     let options = OpenOptions::new(Files::default(), &Device::Cpu);
@@ -59,31 +67,35 @@ fn an_erased_model_has_the_abilities_of_the_model() {
     let mut model = open("digits");
     assert_eq!(MaskedGenerator::grid(&model), typed.grid());
     assert_eq!(MaskedGenerator::timestep_limit(&model), typed.timestep_limit());
-    assert_eq!(MaskedGenerator::capabilities(&model), typed.capabilities());
-    assert!(MaskedGenerator::capabilities(&model).contains(&Capability::Encoding));
+    for capability in CAPABILITIES {
+        assert_eq!(capability.is_provided_by(&model), capability.is_provided_by(&typed), "{capability}");
+    }
+    assert!(Capability::Encoding.is_provided_by(&model) && !Capability::Confidence.is_provided_by(&model));
+    assert_eq!(MaskedGenerator::head_kind(&model), typed.head_kind());
     assert_eq!(MaskedGenerator::values_on_host(&model), typed.values_on_host());
     assert_eq!((model.shape(), model.spec().classes), (typed.shape(), Some(10)));
 
     let black = [Picture::new(32, 32, 1, vec![0.0; 1024]).unwrap()];
     let tokens: Vec<_> = typed.grid().iter().take(5).collect();
     let targets = Targets::new([tokens.as_slice()]);
-    let numbers = |tokens: Option<candle_core::Tensor>| tokens.unwrap().to_vec2::<f32>().unwrap();
-    let encoded = numbers(typed.encode(&black, &targets).unwrap());
-    assert_eq!(numbers(MaskedGenerator::encode(&mut model, &black, &targets).unwrap()), encoded);
+    let values = typed.encode(&black, &targets).unwrap();
+    let found = MaskedGenerator::image_encoder(&model).unwrap().encode(&black, &targets).unwrap();
+    assert_eq!(found.to_vec2::<f32>().unwrap(), values.to_vec2::<f32>().unwrap());
 
     let class = typed.class(7).unwrap();
     let mut canvas = typed.canvas(&[class], false).unwrap();
     let prompt = model.class(7).unwrap();
     let mut erased = MaskedGenerator::canvas(&mut model, std::slice::from_ref(&prompt), false).unwrap();
-    let values = typed.encode(&black, &targets).unwrap().unwrap();
     MaskedGenerator::commit(&mut model, &mut erased, &targets, values.clone()).unwrap();
     typed.commit(&mut canvas, &targets, values).unwrap();
     assert!(MaskedGenerator::is_known(&model, &erased, 0, tokens[4]));
-    assert!(MaskedGenerator::preview(&model, &erased).unwrap() == typed.preview(&canvas).unwrap());
+    let previewer = MaskedGenerator::previewer(&model).unwrap();
+    assert!(previewer.preview(&erased).unwrap() == typed.preview(&canvas).unwrap());
+    drop(previewer);
     let step = StepContext::single(64, 5);
     let features = MaskedGenerator::features(&mut model, &mut erased, &targets, &step).unwrap();
     let expected = typed.features(&mut canvas, &targets, &step).unwrap();
-    let found = MaskedGenerator::host_features(&model, &features).unwrap();
+    let found = MaskedGenerator::feature_reader(&model).unwrap().host_features(&features).unwrap();
     assert_eq!(found, typed.host_features(&expected).unwrap());
     let known = Traced::known_values(&model, &erased).unwrap().to_vec3::<f32>().unwrap();
     assert_eq!(known, typed.known_values(&canvas).unwrap().to_vec3::<f32>().unwrap());
@@ -116,6 +128,10 @@ fn a_family_from_outside_is_found_by_name() {
     // Images of class 0 are darker than those of class 1.
     let mean = |picture: &Picture| picture.pixels().iter().sum::<f32>() / 16.0;
     assert!(mean(&made[0]) < mean(&made[1]), "{} {}", mean(&made[0]), mean(&made[1]));
+    // What the model has not is missing in the erased model, too.
+    assert!(MaskedGenerator::image_encoder(&model).is_none() && MaskedGenerator::token_ranker(&model).is_none());
+    assert!(MaskedGenerator::previewer(&model).is_none() && !MaskedGenerator::reuses(&model));
+    assert!(MaskedGenerator::feature_reader(&model).is_some());
     // Without registration the family is unknown.
     let error = Families::builtin().find("toy").unwrap_err().to_string();
     assert!(error.starts_with("there is no model `toy`"), "{error}");
@@ -126,9 +142,12 @@ fn a_family_from_outside_is_found_by_name() {
 #[test]
 fn prompts_and_canvases_of_another_model_are_refused() {
     let (mut digits, mut toy) = (open("digits"), open("toy"));
-    let (class, other) = (digits.class(1).unwrap(), toy.class(1).unwrap());
-    let error = MaskedGenerator::canvas(&mut digits, &[other], false).unwrap_err().to_string();
+    let (class, toy_class) = (digits.class(1).unwrap(), toy.class(1).unwrap());
+    let error = MaskedGenerator::canvas(&mut digits, std::slice::from_ref(&toy_class), false).unwrap_err().to_string();
     assert_eq!(error, "the prompt was created by a model of another family");
+    let foreign = MaskedGenerator::canvas(&mut toy, &[toy_class], false).unwrap();
+    let error = MaskedGenerator::previewer(&digits).unwrap().preview(&foreign).unwrap_err().to_string();
+    assert_eq!(error, "the canvas was created by a model of another family");
     let canvas = MaskedGenerator::canvas(&mut digits, &[class], false).unwrap();
     let error = MaskedGenerator::decode(&mut toy, canvas).unwrap_err().to_string();
     assert_eq!(error, "the canvas was created by a model of another family");

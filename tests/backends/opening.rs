@@ -156,7 +156,7 @@ fn random_weights_are_reproducible_and_labelled() {
         let token = generator.grid().token(5).unwrap();
         let step = StepContext::single(generator.grid().tokens(), 0);
         let features = generator.features(&mut canvas, &Targets::new([[token].as_slice()]), &step).unwrap();
-        generator.host_features(&features).unwrap().values
+        generator.feature_reader().unwrap().host_features(&features).unwrap().values
     };
     let once = features(1);
     assert!(once.iter().all(|value| value.is_finite()));

@@ -18,8 +18,8 @@ use gtr_backends::{Families, Files, Picture, TextEncoder, open_lightgen};
 use gtr_core::sampler::{Job, Observer, Settings, StepEvent};
 use gtr_core::solver::Ddpm;
 use gtr_core::{
-    Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, HeadRow, ImageIndex, MaskedGenerator, Noise, Registry,
-    Sampler, Seed, StepContext, Targets, TimestepLimit, Timesteps, TokenIndex, TokenSet, preset,
+    Denoise, DiffusionSteps, Grid, Guidance, GuidanceSchedule, HeadRow, ImageEncoder, ImageIndex, MaskedGenerator,
+    Noise, Registry, Sampler, Seed, StepContext, Targets, TimestepLimit, Timesteps, TokenIndex, TokenSet, preset,
 };
 
 use crate::golden::{assert_near, random_tensors, write_random};
@@ -270,7 +270,7 @@ impl Observer<LightGenGenerator> for Kept {
     fn step(&mut self, event: &StepEvent<'_, LightGenGenerator>) -> Result<ControlFlow<()>, Infallible> {
         let values = event.canvas.values().unwrap().narrow(1, 0, self.known).unwrap();
         self.values.push(values);
-        let shown = event.generator.preview(event.canvas).unwrap().unwrap();
+        let shown = event.generator.previewer().unwrap().preview(event.canvas).unwrap();
         // Unknown tokens are grey; a token has 16 pixels per side.
         let row = |token: TokenIndex, line: usize| (token.index() / 4 * 16 + line) * 64 + token.index() % 4 * 16;
         let is_grey = |token: &TokenIndex| {
@@ -315,11 +315,11 @@ fn a_run_can_start_from_an_encoded_picture() {
         tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|value| value.to_bits()).collect()
     };
     let targets = Targets::new([plan.known(), plan.known()]);
-    let encoded = bits(&generator.encode(&from, &targets).unwrap().unwrap());
+    let encoded = bits(&generator.encode(&from, &targets).unwrap());
     assert!(kept.values.iter().all(|values| bits(values) == encoded));
     // Encoding applies the scale that the decoder removes.
     let all: Vec<TokenIndex> = grid.iter().collect();
-    let whole = generator.encode(std::slice::from_ref(&picture), &Targets::new([all.as_slice()])).unwrap().unwrap();
+    let whole = generator.encode(std::slice::from_ref(&picture), &Targets::new([all.as_slice()])).unwrap();
     let mut canvas = generator.canvas(&[jobs[0].prompt.clone()], false).unwrap();
     generator.commit(&mut canvas, &Targets::new([all.as_slice()]), whole).unwrap();
     let way_in = open_encoder(&pipeline.vae, &device).unwrap();
@@ -345,6 +345,9 @@ fn a_run_can_start_from_an_encoded_picture() {
     // Without an encoder, or with an unsuitable one, images cannot be encoded.
     let error = sampler.batch(&begun, &settings).run(&mut open()).unwrap_err().to_string();
     assert_eq!(error, "the plan requires encoding of images, which this model does not provide");
+    assert!(open().image_encoder().is_none() && generator.image_encoder().is_some());
+    let error = open().encode(&from, &targets).unwrap_err().to_string();
+    assert!(error.ends_with(" generates latents: give the autoencoder that encodes images"), "{error}");
     let other = open_encoder(&crate::golden::path("vae_kl16_tiny/weights_encoder.safetensors"), &device).unwrap();
     let error = open().with_encoder(other).map(drop).unwrap_err().to_string();
     assert!(

@@ -3,8 +3,8 @@
 use gtr_backends::{Device, Files, Picture, open_mar};
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    AxisConfig, AxisName, Capability, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry,
-    Sampler, Seed, TokenSet, preset,
+    AxisConfig, AxisName, Capability, Grid, Guidance, GuidanceSchedule, ImageIndex, Plan, Registry, Sampler, Seed,
+    TokenSet, preset,
 };
 
 use crate::lightgen;
@@ -143,7 +143,7 @@ fn known_tokens_from_the_start_are_kept() {
 fn models_that_keep_nothing_refuse_the_plan() {
     let grid = Grid::new(8, 8).unwrap();
     let mut generator = lightgen::generator(grid);
-    assert!(!generator.capabilities().contains(&Capability::Reuse));
+    assert!(!Capability::Reuse.is_provided_by(&generator));
     let plan = plan(Some(lazymar()));
     let text = candle_core::Tensor::zeros((32, 32), candle_core::DType::F32, &Device::Cpu).unwrap();
     let text = generator.model().text_of_embedded(&text).unwrap();

@@ -9,7 +9,7 @@ use gtr_backends::{AnyModel, BackendError, Found, Model, ModelFamily, ModelSpec,
 use gtr_core::cost::{ArchSpec, HeadSpec, StackSpec};
 use gtr_core::erased::{AnyPrompt, Foreign};
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
+    Denoise, FeatureReader, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
 };
 
 /// A family with one model, `toy`, on a grid of 4x4.
@@ -93,10 +93,6 @@ impl MaskedGenerator for Toy {
         HeadKind::DIFFUSION
     }
 
-    fn capabilities(&self) -> &[Capability] {
-        &[Capability::HostFeatures, Capability::LearnedVariance]
-    }
-
     fn canvas(&mut self, classes: &[u32], _guided: bool) -> Result<Board, BackendError> {
         Ok(Board { classes: classes.to_vec(), values: vec![BTreeMap::new(); classes.len()] })
     }
@@ -113,10 +109,6 @@ impl MaskedGenerator for Toy {
         let rows: Vec<f32> = rows.into_iter().flatten().collect();
         let conditional = Tensor::from_vec(rows, (targets.rows().len(), 2), &Device::Cpu).unwrap();
         Ok(Conditions { conditional, unconditional: None })
-    }
-
-    fn host_features(&self, features: &Conditions) -> Result<FeatureRows, BackendError> {
-        Ok(FeatureRows { width: 2, values: features.conditional.flatten_all().unwrap().to_vec1().unwrap() })
     }
 
     fn denoise(&mut self, features: &Conditions, request: &Denoise<'_>) -> Result<Tensor, BackendError> {
@@ -151,5 +143,18 @@ impl MaskedGenerator for Toy {
     fn decode(&mut self, board: Board) -> Result<Vec<Picture>, BackendError> {
         let pixels = |values: BTreeMap<TokenIndex, f32>| values.into_values().map(|value| value.clamp(0.0, 1.0));
         board.values.into_iter().map(|values| Picture::new(4, 4, 1, pixels(values).collect())).collect()
+    }
+
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = Conditions, Error = BackendError>> {
+        Some(self)
+    }
+}
+
+impl FeatureReader for Toy {
+    type Features = Conditions;
+    type Error = BackendError;
+
+    fn host_features(&self, features: &Conditions) -> Result<FeatureRows, BackendError> {
+        Ok(FeatureRows { width: 2, values: features.conditional.flatten_all().unwrap().to_vec1().unwrap() })
     }
 }

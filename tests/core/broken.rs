@@ -1,13 +1,15 @@
 //! Implementations that violate the laws, and the violations that must be detected.
 
+use std::convert::Infallible;
+
 use gtr_core::detail::{Candidates, DetailShare};
 use gtr_core::diffusion::StepShape;
 use gtr_core::pace::StageSizes;
 use gtr_core::sampler::{Job, Settings};
 use gtr_core::{
-    AxisConfig, Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureRows, FitPolicy, Grid, Guidance, HeadKind,
-    ImageIndex, MaskedGenerator, NonFinite, Order, Pace, Partition, Registry, Sampler, Seed, StageOrder, StepContext,
-    Targets, TimestepLimit, TokenIndex, laws, preset,
+    AxisConfig, Denoise, Detail, Diffusion, DiffusionSteps, Error, FeatureReader, FeatureRows, FitPolicy, Grid,
+    Guidance, HeadKind, ImageIndex, MaskedGenerator, NonFinite, Order, Pace, Partition, Registry, Sampler, Seed,
+    StageOrder, StepContext, Targets, TimestepLimit, TokenIndex, TokenRanker, laws, preset,
 };
 
 use crate::toy::{Canvas, Toy};
@@ -172,7 +174,7 @@ impl MaskedGenerator for Faulty {
     type Features = FeatureRows;
     type Tokens = Vec<f32>;
     type Image = Vec<u32>;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn grid(&self) -> Grid {
         self.0.grid
@@ -180,10 +182,6 @@ impl MaskedGenerator for Faulty {
 
     fn head_kind(&self) -> HeadKind {
         self.0.head_kind()
-    }
-
-    fn capabilities(&self) -> &[gtr_core::Capability] {
-        self.0.capabilities()
     }
 
     fn canvas(&mut self, prompts: &[f32], guided: bool) -> Result<Canvas, Self::Error> {
@@ -199,14 +197,6 @@ impl MaskedGenerator for Faulty {
         self.0.features(canvas, targets, step)
     }
 
-    fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Self::Error> {
-        let mut rows = self.0.host_features(features)?;
-        if let Fault::Rows(more) = self.1 {
-            rows.values.resize(rows.values.len().saturating_add_signed(more), 0.0);
-        }
-        Ok(rows)
-    }
-
     fn denoise(&mut self, features: &FeatureRows, request: &Denoise<'_>) -> Result<Vec<f32>, Self::Error> {
         let mut values = self.0.denoise(features, request)?;
         if let Fault::Crowded = self.1 {
@@ -215,23 +205,6 @@ impl MaskedGenerator for Faulty {
             }
         }
         Ok(values)
-    }
-
-    fn confidence(&self, tokens: &Vec<f32>) -> Result<Option<Vec<f32>>, Self::Error> {
-        let mut confidence = tokens.clone();
-        if let Fault::Confidences(more) = self.1 {
-            confidence.resize(confidence.len().saturating_add_signed(more), 0.0);
-        }
-        Ok(Some(confidence))
-    }
-
-    fn keep(&mut self, mut tokens: Vec<f32>, rows: &[usize]) -> Result<Option<Vec<f32>>, Self::Error> {
-        match self.1 {
-            Fault::First => tokens.truncate(rows.len()),
-            Fault::All => {}
-            _ => return self.0.keep(tokens, rows),
-        }
-        Ok(Some(tokens))
     }
 
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Self::Error> {
@@ -261,6 +234,49 @@ impl MaskedGenerator for Faulty {
 
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Vec<u32>>, Self::Error> {
         self.0.decode(canvas)
+    }
+
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = FeatureRows, Error = Self::Error>> {
+        Some(self)
+    }
+
+    fn token_ranker(&self) -> Option<&dyn TokenRanker<Tokens = Vec<f32>, Error = Self::Error>> {
+        Some(self)
+    }
+}
+
+impl FeatureReader for Faulty {
+    type Features = FeatureRows;
+    type Error = Infallible;
+
+    fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Infallible> {
+        let mut rows = self.0.host_features(features)?;
+        if let Fault::Rows(more) = self.1 {
+            rows.values.resize(rows.values.len().saturating_add_signed(more), 0.0);
+        }
+        Ok(rows)
+    }
+}
+
+impl TokenRanker for Faulty {
+    type Tokens = Vec<f32>;
+    type Error = Infallible;
+
+    fn confidence(&self, tokens: &Vec<f32>) -> Result<Vec<f32>, Infallible> {
+        let mut confidence = tokens.clone();
+        if let Fault::Confidences(more) = self.1 {
+            confidence.resize(confidence.len().saturating_add_signed(more), 0.0);
+        }
+        Ok(confidence)
+    }
+
+    fn keep(&self, mut tokens: Vec<f32>, rows: &[usize]) -> Result<Vec<f32>, Infallible> {
+        match self.1 {
+            Fault::First => tokens.truncate(rows.len()),
+            Fault::All => {}
+            _ => return self.0.keep(tokens, rows),
+        }
+        Ok(tokens)
     }
 }
 

@@ -11,6 +11,7 @@ mod axes;
 mod broken;
 mod cost;
 mod design;
+mod extensions;
 mod generated;
 mod golden;
 mod hostile;

@@ -3,15 +3,18 @@
 use std::convert::Infallible;
 
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, HeadKind, HeadRow, MaskedGenerator, NonFinite, StepContext, Targets,
-    TimestepLimit, Timesteps, TokenIndex,
+    BoxPreviewer, Capability, Denoise, FeatureReader, FeatureRows, Grid, HeadKind, HeadRow, HeadVariance, ImageEncoder,
+    MaskedGenerator, NonFinite, Previewer, StepContext, Targets, TimestepLimit, Timesteps, TokenIndex, TokenRanker,
 };
 
 /// Conditions a token on the sum of the known tokens; its head adds some of the token's noise.
 #[derive(Debug)]
 pub(crate) struct Toy {
     pub(crate) grid: Grid,
+    /// The abilities that the model has.
     pub(crate) offers: Vec<Capability>,
+    /// Whether the model decodes unfinished images.
+    pub(crate) previews: bool,
     pub(crate) poison: Option<TokenIndex>,
     pub(crate) limit: TimestepLimit,
     /// A diffusion head with `limit` unless set.
@@ -62,6 +65,7 @@ impl Toy {
         Self {
             grid,
             offers,
+            previews: true,
             poison: None,
             limit: TimestepLimit::NONE,
             head: None,
@@ -88,11 +92,9 @@ impl MaskedGenerator for Toy {
     }
 
     fn head_kind(&self) -> HeadKind {
-        self.head.unwrap_or(HeadKind::Diffusion { timesteps: self.limit })
-    }
-
-    fn capabilities(&self) -> &[Capability] {
-        &self.offers
+        let learned = self.offers.contains(&Capability::LearnedVariance);
+        let variance = if learned { HeadVariance::Learned } else { HeadVariance::Fixed };
+        self.head.unwrap_or(HeadKind::Diffusion { timesteps: self.limit, variance })
     }
 
     fn canvas(&mut self, prompts: &[f32], guided: bool) -> Result<Canvas, Infallible> {
@@ -122,10 +124,6 @@ impl MaskedGenerator for Toy {
         Ok(FeatureRows { width: WIDTH, values })
     }
 
-    fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Infallible> {
-        Ok(features.clone())
-    }
-
     fn denoise(&mut self, features: &FeatureRows, request: &Denoise<'_>) -> Result<Vec<f32>, Infallible> {
         self.calls.push(Call {
             rows: request.rows.len(),
@@ -153,14 +151,6 @@ impl MaskedGenerator for Toy {
         Ok(values)
     }
 
-    fn confidence(&self, tokens: &Vec<f32>) -> Result<Option<Vec<f32>>, Infallible> {
-        Ok(Some(tokens.clone()))
-    }
-
-    fn keep(&mut self, tokens: Vec<f32>, rows: &[usize]) -> Result<Option<Vec<f32>>, Infallible> {
-        Ok(Some(rows.iter().map(|&row| tokens[row]).collect()))
-    }
-
     fn commit(&mut self, canvas: &mut Canvas, targets: &Targets, tokens: Vec<f32>) -> Result<(), Infallible> {
         for (slot, targets) in targets.by_image().enumerate() {
             for (position, token) in targets.iter().enumerate() {
@@ -182,14 +172,74 @@ impl MaskedGenerator for Toy {
         Ok(bad)
     }
 
-    fn encode(&mut self, images: &[Vec<u32>], targets: &Targets) -> Result<Option<Vec<f32>>, Infallible> {
-        let value = |image: usize, token: &TokenIndex| f32::from_bits(images[image][token.index()]);
-        let images = targets.by_image().enumerate();
-        Ok(Some(images.flat_map(|(image, tokens)| tokens.iter().map(move |token| value(image, token))).collect()))
-    }
-
     fn decode(&mut self, canvas: Canvas) -> Result<Vec<Vec<u32>>, Infallible> {
         let bits = |values: Vec<Option<f32>>| values.into_iter().map(|value| value.expect("known").to_bits()).collect();
         Ok(canvas.values.into_iter().map(bits).collect())
+    }
+
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = FeatureRows, Error = Infallible>> {
+        self.offers.contains(&Capability::HostFeatures).then_some(self)
+    }
+
+    fn token_ranker(&self) -> Option<&dyn TokenRanker<Tokens = Vec<f32>, Error = Infallible>> {
+        self.offers.contains(&Capability::Confidence).then_some(self)
+    }
+
+    fn image_encoder(&self) -> Option<&dyn ImageEncoder<Image = Vec<u32>, Tokens = Vec<f32>, Error = Infallible>> {
+        self.offers.contains(&Capability::Encoding).then_some(self)
+    }
+
+    fn previewer(&self) -> Option<BoxPreviewer<'_, Canvas, Vec<u32>, Infallible>> {
+        if self.previews { Some(Box::new(self)) } else { None }
+    }
+
+    fn reuses(&self) -> bool {
+        self.offers.contains(&Capability::Reuse)
+    }
+}
+
+impl FeatureReader for Toy {
+    type Features = FeatureRows;
+    type Error = Infallible;
+
+    fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Infallible> {
+        Ok(features.clone())
+    }
+}
+
+impl TokenRanker for Toy {
+    type Tokens = Vec<f32>;
+    type Error = Infallible;
+
+    fn confidence(&self, tokens: &Vec<f32>) -> Result<Vec<f32>, Infallible> {
+        Ok(tokens.clone())
+    }
+
+    fn keep(&self, tokens: Vec<f32>, rows: &[usize]) -> Result<Vec<f32>, Infallible> {
+        Ok(rows.iter().map(|&row| tokens[row]).collect())
+    }
+}
+
+impl ImageEncoder for Toy {
+    type Image = Vec<u32>;
+    type Tokens = Vec<f32>;
+    type Error = Infallible;
+
+    fn encode(&self, images: &[Vec<u32>], targets: &Targets) -> Result<Vec<f32>, Infallible> {
+        let value = |image: usize, token: &TokenIndex| f32::from_bits(images[image][token.index()]);
+        let images = targets.by_image().enumerate();
+        Ok(images.flat_map(|(image, tokens)| tokens.iter().map(move |token| value(image, token))).collect())
+    }
+}
+
+/// Unknown tokens are 0.
+impl Previewer for Toy {
+    type Canvas = Canvas;
+    type Image = Vec<u32>;
+    type Error = Infallible;
+
+    fn preview(&self, canvas: &Canvas) -> Result<Vec<Vec<u32>>, Infallible> {
+        let bits = |values: &Vec<Option<f32>>| values.iter().map(|value| value.unwrap_or_default().to_bits()).collect();
+        Ok(canvas.values.iter().map(bits).collect())
     }
 }

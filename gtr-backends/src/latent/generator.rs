@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
+    BoxPreviewer, Denoise, FeatureReader, FeatureRows, Grid, HeadKind, HeadVariance, ImageEncoder, MaskedGenerator,
+    NonFinite, Previewer, StepContext, Targets, TokenIndex,
 };
 
 use super::pixels::Pixels;
@@ -122,17 +123,7 @@ impl<B: Backbone> MaskedGenerator for LatentGenerator<B> {
     }
 
     fn head_kind(&self) -> HeadKind {
-        HeadKind::Diffusion { timesteps: self.model.spec().timestep_limit }
-    }
-
-    fn capabilities(&self) -> &[Capability] {
-        use Capability::{Encoding, HostFeatures, LearnedVariance, Reuse};
-        match (self.pixels.can_encode(), self.model.reuses()) {
-            (true, true) => &[HostFeatures, LearnedVariance, Encoding, Reuse],
-            (true, false) => &[HostFeatures, LearnedVariance, Encoding],
-            (false, true) => &[HostFeatures, LearnedVariance, Reuse],
-            (false, false) => &[HostFeatures, LearnedVariance],
-        }
+        HeadKind::Diffusion { timesteps: self.model.spec().timestep_limit, variance: HeadVariance::Learned }
     }
 
     fn canvas(&mut self, prompts: &[B::Prompt], guided: bool) -> Result<Canvas<B::Prompt>, BackendError> {
@@ -147,12 +138,6 @@ impl<B: Backbone> MaskedGenerator for LatentGenerator<B> {
         step: &StepContext,
     ) -> Result<Conditions, BackendError> {
         self.model.conditions(canvas, targets, step)
-    }
-
-    fn host_features(&self, features: &Conditions) -> Result<FeatureRows, BackendError> {
-        let width = self.model.head().size().condition;
-        let values = features.conditional.flatten_all().and_then(|values| values.to_vec1());
-        Ok(FeatureRows { width, values: values.context("reading conditioning vectors")? })
     }
 
     fn denoise(&mut self, features: &Conditions, request: &Denoise<'_>) -> Result<Tensor, BackendError> {
@@ -184,17 +169,64 @@ impl<B: Backbone> MaskedGenerator for LatentGenerator<B> {
         self.pixels.decode(&self.latents(&canvas)?, self.model.name())
     }
 
-    fn encode(&mut self, images: &[Picture], targets: &Targets) -> Result<Option<Tensor>, BackendError> {
-        let latents = self.pixels.encode(images, self.model.device())?;
-        latents.map(|latents| self.model.tokens().values(&latents, targets)).transpose()
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = Conditions, Error = BackendError>> {
+        Some(self)
     }
 
-    fn preview(&self, canvas: &Canvas<B::Prompt>) -> Result<Option<Vec<Picture>>, BackendError> {
+    fn image_encoder(&self) -> Option<&dyn ImageEncoder<Image = Picture, Tokens = Tensor, Error = BackendError>> {
+        if self.pixels.can_encode() { Some(self) } else { None }
+    }
+
+    fn previewer(&self) -> Option<BoxPreviewer<'_, Canvas<B::Prompt>, Picture, BackendError>> {
+        if self.makes_pictures() { Some(Box::new(self)) } else { None }
+    }
+
+    fn reuses(&self) -> bool {
+        self.model.reuses()
+    }
+}
+
+impl<B: Backbone> FeatureReader for LatentGenerator<B> {
+    type Features = Conditions;
+    type Error = BackendError;
+
+    fn host_features(&self, features: &Conditions) -> Result<FeatureRows, BackendError> {
+        let width = self.model.head().size().condition;
+        let values = features.conditional.flatten_all().and_then(|values| values.to_vec1());
+        Ok(FeatureRows { width, values: values.context("reading conditioning vectors")? })
+    }
+}
+
+/// Encodes with the encoder of the autoencoder.
+///
+/// # Errors
+/// [`BackendError::NoEncoder`] if a model of latents has none.
+impl<B: Backbone> ImageEncoder for LatentGenerator<B> {
+    type Image = Picture;
+    type Tokens = Tensor;
+    type Error = BackendError;
+
+    fn encode(&self, images: &[Picture], targets: &Targets) -> Result<Tensor, BackendError> {
+        let latents = self.pixels.encode(images, self.model.device(), self.model.name())?;
+        self.model.tokens().values(&latents, targets)
+    }
+}
+
+/// Decodes with the decoder of the autoencoder.
+///
+/// # Errors
+/// [`BackendError::NoDecoder`] if a model of latents has none.
+impl<B: Backbone> Previewer for LatentGenerator<B> {
+    type Canvas = Canvas<B::Prompt>;
+    type Image = Picture;
+    type Error = BackendError;
+
+    fn preview(&self, canvas: &Canvas<B::Prompt>) -> Result<Vec<Picture>, BackendError> {
         let layout = self.model.tokens();
         let latents = canvas.partial_latents(layout, self.model.device())?;
         let pictures = self.pixels.decode(&latents, self.model.name())?;
         let hidden =
             pictures.into_iter().zip(canvas.unknown(layout)).map(|(picture, unknown)| picture.without(&unknown));
-        Ok(Some(hidden.collect()))
+        Ok(hidden.collect())
     }
 }

@@ -113,14 +113,14 @@ impl Pixels {
         }
     }
 
-    /// Encodes images as scaled latent images; `None` without an encoder.
-    pub(super) fn encode(&self, images: &[Picture], device: &Device) -> Result<Option<Tensor>, BackendError> {
+    /// Encodes images as scaled latent images; `model` is a name for messages.
+    pub(super) fn encode(&self, images: &[Picture], device: &Device, model: &str) -> Result<Tensor, BackendError> {
         match self {
-            Self::Patches { scale } => latents(images, device, |values| scale.apply(values)).map(Some),
+            Self::Patches { scale } => latents(images, device, |values| scale.apply(values)),
             Self::Autoencoder { scale: Some(scale), encoder: Some(encoder), .. } => {
-                latents(images, device, |values| scale.apply(&encoder.encode(values)?.mean)).map(Some)
+                latents(images, device, |values| scale.apply(&encoder.encode(values)?.mean))
             }
-            Self::Autoencoder { .. } => Ok(None),
+            Self::Autoencoder { .. } => Err(BackendError::NoEncoder { model: model.to_owned() }),
         }
     }
 }

@@ -18,9 +18,9 @@ use crate::diffusion::StepShape;
 use crate::pace::{StageSize, StageSizes};
 use crate::sampler::{JobOf, Observer, SampleError, Settings, StepEvent};
 use crate::{
-    AnyEntry, AxisConfig, AxisName, Capability, Detail, Diffusion, Error, FitPolicy, Grid, ImageIndex, MaskedGenerator,
-    Order, Pace, Plan, Registry, Role, Sampler, Schedule, Seed, StageOrder, Stream, StreamPurpose, TokenIndex,
-    TokenSet, preset, verify,
+    AnyEntry, AxisConfig, AxisName, Detail, Diffusion, Error, FitPolicy, Grid, ImageIndex, MaskedGenerator, Order,
+    Pace, Plan, Registry, Role, Sampler, Schedule, Seed, StageOrder, Stream, StreamPurpose, TokenIndex, TokenSet,
+    preset, verify,
 };
 
 /// Result of checking a law.
@@ -327,8 +327,8 @@ impl Commits {
             *known = known.union(&TokenSet::from_tokens(grid, targets.iter().copied()));
         }
         self.compare(event.generator, event.canvas, event.index + 1)?;
-        if event.generator.capabilities().contains(&Capability::HostFeatures) {
-            let rows = event.generator.host_features(event.features);
+        if let Some(reader) = event.generator.feature_reader() {
+            let rows = reader.host_features(event.features);
             let rows = rows.map_err(|error| TestCaseError::fail(error.to_string()))?;
             let (found, targets) = (rows.values.len(), event.candidates.rows().len());
             prop_assert_eq!(found, rows.width * targets, "host_features: {} values for {} targets", found, targets);

@@ -173,8 +173,8 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         let images: Option<Vec<I>> = self.jobs.iter().map(|job| job.init.clone()).collect();
         let images = images.ok_or(SampleError::MissingInitImage { known: known.len() })?;
         let targets = Targets::new(self.jobs.iter().map(|_| known));
-        let values = generator.encode(&images, &targets).map_err(SampleError::Model)?;
-        let values = values.ok_or(SampleError::Unsupported(Capability::Encoding))?;
+        let encoder = generator.image_encoder().ok_or(SampleError::Unsupported(Capability::Encoding))?;
+        let values = encoder.encode(&images, &targets).map_err(SampleError::Model)?;
         generator.commit(&mut canvas, &targets, values).map_err(SampleError::Model)?;
         Ok(canvas)
     }
@@ -205,7 +205,8 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         let Some(share) = step.detail() else { return Ok(vec![Vec::new(); self.jobs.len()]) };
         let (detail, seed) = (&self.sampler.detail, self.seed(self.sampler.plan.role(step)));
         let host = if detail.requirements().contains(&Capability::HostFeatures) {
-            let rows = generator.host_features(features).map_err(SampleError::Model)?;
+            let reader = generator.feature_reader().ok_or(SampleError::Unsupported(Capability::HostFeatures))?;
+            let rows = reader.host_features(features).map_err(SampleError::Model)?;
             let (found, expected) = (rows.values.len(), rows.width * targets.rows().len());
             if found != expected || expected == 0 {
                 let expected = expected.max(targets.rows().len());

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use super::{Batch, SampleError};
 use crate::noise::choice_noise;
-use crate::{Capability, HeadRow, MaskedGenerator, Seed, Step, Targets, TokenIndex};
+use crate::{Capability, HeadRow, MaskedGenerator, Seed, Step, Targets, TokenIndex, TokenRanker};
+
+/// The ability of a model with tokens `T` and errors `E` to rank drawn tokens.
+type Ranker<'a, T, E> = &'a dyn TokenRanker<Tokens = T, Error = E>;
 
 /// The tokens that a step generates.
 pub(super) struct Kept<'c, T> {
@@ -20,7 +23,7 @@ impl<P: Clone, I: Clone, O> Batch<'_, P, I, O> {
     /// highest confidence plus noise.
     pub(super) fn keep<'c, G: MaskedGenerator, F>(
         &self,
-        generator: &mut G,
+        generator: &G,
         (index, step): (usize, &Step),
         candidates: &'c Targets,
         (rows, values): (Vec<HeadRow>, G::Tokens),
@@ -29,7 +32,8 @@ impl<P: Clone, I: Clone, O> Batch<'_, P, I, O> {
         if step.tokens() == per_image {
             return Ok(Kept { targets: Cow::Borrowed(candidates), rows, values });
         }
-        let confidence = self.confidence(generator, index, &rows, &values)?;
+        let ranker = generator.token_ranker().ok_or(SampleError::Unsupported(Capability::Confidence))?;
+        let confidence = self.confidence(ranker, index, &rows, &values)?;
         let ranking = self.ranking(index, step);
         let images = rows.chunks_exact(per_image).zip(confidence.chunks_exact(per_image));
         let chosen = images.zip((0..).step_by(per_image)).flat_map(|((rows, confidence), first)| {
@@ -37,25 +41,23 @@ impl<P: Clone, I: Clone, O> Batch<'_, P, I, O> {
             positions.into_iter().map(move |position| first + position)
         });
         let chosen: Vec<usize> = chosen.collect();
-        let values = generator.keep(values, &chosen).map_err(SampleError::Model)?;
-        let values = values.ok_or(SampleError::Unsupported(Capability::Confidence))?;
+        let values = ranker.keep(values, &chosen).map_err(SampleError::Model)?;
         let rows: Vec<HeadRow> = chosen.iter().map(|&row| rows[row]).collect();
-        self.check_kept(generator, index, (&rows, &values), chosen.iter().map(|&row| confidence[row]))?;
+        self.check_kept(ranker, index, (&rows, &values), chosen.iter().map(|&row| confidence[row]))?;
         let tokens: Vec<TokenIndex> = rows.iter().map(|row| row.token).collect();
         let targets = Cow::Owned(Targets::new(tokens.chunks_exact(step.tokens())));
         Ok(Kept { targets, rows, values })
     }
 
     /// Returns the confidence of each row.
-    fn confidence<G: MaskedGenerator, F>(
+    fn confidence<T, E, F>(
         &self,
-        generator: &G,
+        ranker: Ranker<'_, T, E>,
         index: usize,
         rows: &[HeadRow],
-        values: &G::Tokens,
-    ) -> Result<Vec<f32>, SampleError<G::Error, F>> {
-        let confidence = generator.confidence(values).map_err(SampleError::Model)?;
-        let confidence = confidence.ok_or(SampleError::Unsupported(Capability::Confidence))?;
+        values: &T,
+    ) -> Result<Vec<f32>, SampleError<E, F>> {
+        let confidence = ranker.confidence(values).map_err(SampleError::Model)?;
         if confidence.len() != rows.len() {
             let (found, expected) = (confidence.len(), rows.len());
             return Err(SampleError::Count { what: "confidences", found, expected });
@@ -69,14 +71,14 @@ impl<P: Clone, I: Clone, O> Batch<'_, P, I, O> {
     }
 
     /// Returns an error if the rows that a model has kept do not have the confidences of the chosen ones.
-    fn check_kept<G: MaskedGenerator, F>(
+    fn check_kept<T, E, F>(
         &self,
-        generator: &G,
+        ranker: Ranker<'_, T, E>,
         index: usize,
-        (rows, values): (&[HeadRow], &G::Tokens),
+        (rows, values): (&[HeadRow], &T),
         chosen: impl Iterator<Item = f32>,
-    ) -> Result<(), SampleError<G::Error, F>> {
-        let kept = self.confidence(generator, index, rows, values)?;
+    ) -> Result<(), SampleError<E, F>> {
+        let kept = self.confidence(ranker, index, rows, values)?;
         let differs = |((_, kept), chosen): &((&HeadRow, f32), f32)| kept.to_bits() != chosen.to_bits();
         match rows.iter().zip(kept).zip(chosen).find(differs) {
             None => Ok(()),

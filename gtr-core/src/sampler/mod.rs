@@ -134,7 +134,7 @@ impl<'p> Sampler<'p> {
         let solver = if categorical { &[] } else { self.solver.requirements() };
         let axes = self.detail.requirements().iter().chain(solver).chain(reuses).chain(ranks);
         let mut needs = axes.chain(begins);
-        if let Some(&missing) = needs.find(|need| !generator.capabilities().contains(need)) {
+        if let Some(&missing) = needs.find(|need| !need.is_provided_by(generator)) {
             return Err(SampleError::Unsupported(missing));
         }
         if !(0.0..=100.0).contains(&settings.temperature) {

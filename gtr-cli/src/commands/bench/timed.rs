@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use gtr_core::{
-    Capability, Denoise, FeatureRows, Grid, HeadKind, MaskedGenerator, NonFinite, StepContext, Targets, TokenIndex,
+    BoxPreviewer, Denoise, FeatureReader, Grid, HeadKind, ImageEncoder, MaskedGenerator, NonFinite, StepContext,
+    Targets, TokenIndex, TokenRanker,
 };
 
 /// Time of the parts of a run.
@@ -60,10 +61,6 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
         self.inner.head_kind()
     }
 
-    fn capabilities(&self) -> &[Capability] {
-        self.inner.capabilities()
-    }
-
     fn canvas(&mut self, prompts: &[G::Prompt], guided: bool) -> Result<G::Canvas, G::Error> {
         self.inner.canvas(prompts, guided)
     }
@@ -77,20 +74,8 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
         timed(&mut self.times.transformer, || self.inner.features(canvas, targets, step))
     }
 
-    fn host_features(&self, features: &G::Features) -> Result<FeatureRows, G::Error> {
-        self.inner.host_features(features)
-    }
-
     fn denoise(&mut self, features: &G::Features, request: &Denoise<'_>) -> Result<G::Tokens, G::Error> {
         timed(&mut self.times.head, || self.inner.denoise(features, request))
-    }
-
-    fn confidence(&self, tokens: &G::Tokens) -> Result<Option<Vec<f32>>, G::Error> {
-        self.inner.confidence(tokens)
-    }
-
-    fn keep(&mut self, tokens: G::Tokens, rows: &[usize]) -> Result<Option<G::Tokens>, G::Error> {
-        self.inner.keep(tokens, rows)
     }
 
     fn commit(&mut self, canvas: &mut G::Canvas, targets: &Targets, tokens: G::Tokens) -> Result<(), G::Error> {
@@ -116,11 +101,23 @@ impl<G: MaskedGenerator> MaskedGenerator for Timed<G> {
         timed(&mut self.times.decode, || self.inner.decode(canvas))
     }
 
-    fn encode(&mut self, images: &[G::Image], targets: &Targets) -> Result<Option<G::Tokens>, G::Error> {
-        self.inner.encode(images, targets)
+    fn feature_reader(&self) -> Option<&dyn FeatureReader<Features = G::Features, Error = G::Error>> {
+        self.inner.feature_reader()
     }
 
-    fn preview(&self, canvas: &G::Canvas) -> Result<Option<Vec<G::Image>>, G::Error> {
-        self.inner.preview(canvas)
+    fn token_ranker(&self) -> Option<&dyn TokenRanker<Tokens = G::Tokens, Error = G::Error>> {
+        self.inner.token_ranker()
+    }
+
+    fn image_encoder(&self) -> Option<&dyn ImageEncoder<Image = G::Image, Tokens = G::Tokens, Error = G::Error>> {
+        self.inner.image_encoder()
+    }
+
+    fn previewer(&self) -> Option<BoxPreviewer<'_, G::Canvas, G::Image, G::Error>> {
+        self.inner.previewer()
+    }
+
+    fn reuses(&self) -> bool {
+        self.inner.reuses()
     }
 }

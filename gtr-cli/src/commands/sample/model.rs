@@ -6,7 +6,7 @@ use gtr_backends::checkpoint::{Section, WeightsKind};
 use gtr_backends::vae::{KlEncoder, open_encoder};
 use gtr_backends::{AnyModel, Compute, Families, ModelSpec, OpenOptions, PromptInput, TextEncoder, text};
 use gtr_core::erased::AnyPrompt;
-use gtr_core::{Capability, GuidanceSchedule, MaskedGenerator};
+use gtr_core::{GuidanceSchedule, MaskedGenerator};
 
 use crate::args::{ClassName, SampleArgs};
 use crate::error::CliError;
@@ -130,7 +130,7 @@ fn load(args: &SampleArgs, families: &Families, width: Option<usize>) -> Result<
     let options = OpenOptions::new(args.model.files(), args.model.compute()?).with_text_width(width);
     let mut generator = family.open(&found, &options)?;
     check_vae(&args.model.model, generator.makes_pictures(), family.autoencoder())?;
-    if let Some(encoder) = encoder(args, generator.capabilities().contains(&Capability::Encoding))? {
+    if let Some(encoder) = encoder(args, generator.image_encoder().is_some())? {
         generator.set_encoder(encoder)?;
     }
     let spec = generator.spec();

@@ -98,11 +98,12 @@ impl Observers {
         if self.animation.is_none() && self.preview.is_none() {
             return Ok(());
         }
-        let Some(pictures) = generator.preview(canvas)? else {
+        let Some(previewer) = generator.previewer() else {
             return Err(gtr_run::Error::request(
                 "this model cannot show unfinished images: remove --animate and --preview",
             ));
         };
+        let pictures = previewer.preview(canvas)?;
         let mut sheet = Sheet::default();
         for (position, picture) in (0..).zip(&pictures) {
             let scale = *self.scale.get_or_insert_with(|| self.layout.scale(picture));

@@ -35,6 +35,13 @@ fn a_table_names_the_machine() {
     assert_eq!((lines.len(), columns(lines[0])), (2, columns(lines[1])));
 }
 
+/// The presets require conditioning vectors in host memory and reuse between AR steps.
+#[test]
+fn a_timed_model_keeps_its_abilities() {
+    let csv = gtr("bench --presets gtr-8,lazymar-8 --rounds 1 --format csv").succeeded();
+    assert_eq!(csv.lines().count(), 3, "{csv}");
+}
+
 #[test]
 fn errors_are_one_line() {
     assert!(gtr("bench --presets gtr").failed(2).contains("gtr"));

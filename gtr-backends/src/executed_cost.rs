@@ -8,8 +8,8 @@ use crate::counts::{float, product};
 /// Counts the operations executed for one image of a plan, by part. Differences to [`ArchSpec::cost`], which counts the
 /// published code:
 ///
-/// - The last block of the decoder, and the text decoder, are evaluated only at the targets. In a plan with reuse, guided
-///   steps that compute everything evaluate it everywhere, because later steps may take the difference of the halves.
+/// - The last block of the decoder, and the text decoder, are evaluated only at the targets. Guided
+///   steps that compute everything evaluate it everywhere if the next step takes parts of the transformer.
 /// - Of the block that selects tokens for [reuse](gtr_core::StepReuse), only keys and values are computed for the others.
 /// - What reuse takes from earlier steps is not projected and embedded again either.
 /// - Without a class token in the sequence, encoder and decoder run once for both halves of the guidance.
@@ -30,9 +30,8 @@ use crate::counts::{float, product};
 pub fn executed(arch: &ArchSpec, plan: &Plan, guided: bool) -> Cost {
     let (mut cost, tokens) = (Cost::default(), plan.grid().tokens());
     for (step, work) in plan.steps().iter().zip(StepWork::of(plan, guided)) {
-        let keeps = step.axes().reuse.is_some();
         encoder(arch, &work, &mut cost);
-        decoder(arch, tokens, &work, keeps, &mut cost);
+        decoder(arch, tokens, &work, &mut cost);
         text_decoder(arch, &work, &mut cost);
         for (tokens, evaluations) in plan.token_evaluations(step) {
             cost.head += float(tokens) * draw(arch, evaluations, &work);
@@ -57,10 +56,10 @@ fn encoder(arch: &ArchSpec, work: &StepWork, cost: &mut Cost) {
     cost.attention += stacks * encoder.attention(float(rows), seen);
 }
 
-fn decoder(arch: &ArchSpec, tokens: usize, work: &StepWork, keeps: bool, cost: &mut Cost) {
+fn decoder(arch: &ArchSpec, tokens: usize, work: &StepWork, cost: &mut Cost) {
     let (decoder, stacks, length) = (arch.decoder, stacks(arch, work), arch.buffer + tokens);
     cost.decoder += stacks * product(float(work.encoder_rows(arch.buffer)), arch.encoder.width, decoder.width);
-    let whole = keeps && work.guided && work.cached.is_none();
+    let whole = work.keeps && work.guided && work.cached.is_none();
     let mut rows = length;
     for number in 0..decoder.depth {
         let selected = work.pruning(length).filter(|(pruning, _)| pruning.block as usize == number);

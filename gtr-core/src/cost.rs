@@ -29,6 +29,7 @@
 
 use serde::Serialize;
 
+use crate::step_reuse::kept;
 use crate::{CachedParts, HeadPass, HeadReuse, Plan, Pruning, Step};
 
 /// Dimensions of a model that determine its cost.
@@ -221,6 +222,8 @@ pub struct StepWork {
     pub guided: bool,
     /// Parts of the transformer that are taken from earlier steps.
     pub cached: Option<CachedParts>,
+    /// Whether the next step takes parts of the transformer from this one.
+    pub keeps: bool,
     /// Reuse within the head.
     pub head: Option<HeadReuse>,
 }
@@ -231,9 +234,11 @@ impl StepWork {
         let guided = |step: &Step| guided && step.axes().guidance.is_none_or(|strength| strength.get() > 0.0);
         let reuse = plan.reuse(plan.steps().iter().map(guided));
         let (mut known, mut previous) = (plan.known().len(), 0);
-        let work = plan.steps().iter().zip(reuse).map(|(step, reuse)| {
+        let keeps = kept(&reuse);
+        let work = plan.steps().iter().zip(&reuse).zip(keeps).map(|((step, reuse), keeps)| {
             let (cached, head) = reuse.map_or((None, None), |reuse| (reuse.cached, reuse.head));
-            let work = Self { known, tokens: step.candidates(), previous, guided: guided(step), cached, head };
+            let (tokens, guided) = (step.candidates(), guided(step));
+            let work = Self { known, tokens, previous, guided, cached, keeps, head };
             (known, previous) = (known + step.tokens(), step.tokens());
             work
         });

@@ -20,6 +20,12 @@ pub struct StepReuse {
     pub head: Option<HeadReuse>,
 }
 
+/// Returns, for each AR step of [`crate::Plan::reuse`], whether the next step takes parts of the transformer from it.
+pub(crate) fn kept(reuse: &[Option<StepReuse>]) -> impl Iterator<Item = bool> {
+    let takes = reuse.iter().map(|reuse| reuse.is_some_and(|reuse| reuse.cached.is_some()));
+    takes.skip(1).chain(std::iter::once(false))
+}
+
 /// Parts of the transformer that a step takes from earlier steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -60,6 +60,15 @@ fn steps_that_are_not_guided_compute_one_half() {
 }
 
 #[test]
+fn steps_that_keep_nothing_cost_what_they_cost_without_reuse() {
+    let plain = executed(&SMALL, &plan(&small_schedule(3), Grid::new(1, 6).unwrap()), true);
+    let mut schedule = small_schedule(3);
+    let fresh = AxisConfig::new("lazymar").with("refresh_period", 1).with("reuse_head", false);
+    schedule.set_axis(AxisName::Reuse, fresh);
+    assert_eq!(executed(&SMALL, &plan(&schedule, Grid::new(1, 6).unwrap()), true), plain);
+}
+
+#[test]
 fn reuse_computes_what_has_changed() {
     let mut schedule = small_schedule(3);
     let lazymar = AxisConfig::new("lazymar")

@@ -127,4 +127,8 @@ fn the_model_is_told_what_a_step_takes_from_earlier_steps() {
     assert_eq!(toy.steps.iter().map(|step| step.reuse).collect::<Vec<_>>(), planned);
     let cached = toy.steps.iter().filter(|step| step.reuse.is_some_and(|reuse| reuse.cached.is_some())).count();
     assert_eq!(cached, 5);
+    assert_eq!(toy.steps, settings().contexts(&plan));
+    // Of the complete steps 0, 1 and 5, step 0 comes before a complete step; the last step comes before none.
+    let keeps: Vec<bool> = toy.steps.iter().map(|step| step.keeps).collect();
+    assert_eq!(keeps, [false, true, true, true, false, true, true, false]);
 }

@@ -227,7 +227,9 @@ proptest! {
         go_on(&plan, &mut toy, &jobs(&[0]), &settings);
         // Of the last complete step, whether it was guided, and whether all steps since were.
         let mut complete: Option<(bool, bool)> = None;
-        for (step, planned) in toy.steps.iter().zip(plan.steps()) {
+        for (index, (step, planned)) in toy.steps.iter().zip(plan.steps()).enumerate() {
+            let next = toy.steps.get(index + 1).and_then(|next| next.reuse);
+            prop_assert_eq!(step.keeps, next.is_some_and(|next| next.cached.is_some()));
             let planned = planned.axes().reuse;
             prop_assert_eq!(step.reuse.is_some(), planned.is_some());
             let Some(reuse) = step.reuse else { continue };

@@ -109,6 +109,8 @@ impl<'a> LazyRun<'a> {
             steps: self.steps(),
             guidance: self.scales[step],
             reuse: self.reuse[step].filter(|_| reuses),
+            // What every step keeps is compared with the recording.
+            keeps: reuses,
             ..StepContext::single(self.masks[step][0].masked.len() + known, known)
         }
     }

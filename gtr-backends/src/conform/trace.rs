@@ -5,9 +5,10 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use gtr_core::detail::Candidates;
 use gtr_core::erased::{AnyCanvas, AnyPrompt};
+use gtr_core::sampler::Settings;
 use gtr_core::{
-    AxisName, Denoise, Grid, Guidance, HeadRow, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Registry, Seed,
-    Solver, Step, StepContext, Stream, StreamPurpose, Targets, Timesteps, TokenIndex,
+    AxisName, Denoise, Grid, HeadRow, ImageIndex, MaskedGenerator, Noise, NoiseSource, Plan, Registry, Solver, Step,
+    StepContext, Stream, StreamPurpose, Targets, Timesteps, TokenIndex,
 };
 
 use super::checks::Checks;
@@ -46,10 +47,11 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     if let Some(unchecked) = unchecked {
         checks.note(format!("its plan: {unchecked}"));
     }
+    let settings = Settings { seed, guidance, temperature };
     let registry = checks.inputs.registry;
     let solver = registry.build_solver(plan.schedule().axis(AxisName::Solver));
     let solver = solver.map_err(|error| recording.wrong(error.to_string()))?;
-    let run = Run { recording: &recording, plan: &plan, registry, solver: &*solver, guidance, temperature, seed };
+    let run = Run { recording: &recording, plan: &plan, registry, solver: &*solver, settings };
     (0..batches).try_for_each(|batch| Batch::open(&run, &model, batch)?.check(&mut model, checks))?;
     checks.unused(&recording);
     Ok(())
@@ -110,9 +112,7 @@ struct Run<'a> {
     plan: &'a Plan,
     registry: &'a Registry,
     solver: &'a dyn Solver,
-    guidance: Guidance,
-    temperature: f64,
-    seed: Seed,
+    settings: Settings,
 }
 
 struct Batch<'a> {
@@ -167,25 +167,22 @@ impl<'a> Batch<'a> {
     fn check(&self, generator: &mut AnyModel, checks: &mut Checks<'_>) -> Result<(), BackendError> {
         let numbers = |tokens: &[TokenIndex]| tokens.iter().map(|token| token.index()).collect::<Vec<_>>();
         for (&image, order) in self.images.iter().zip(&self.orders) {
-            let own = self.run.plan.order(self.run.seed, image);
+            let own = self.run.plan.order(self.run.settings.seed, image);
             let own = own.map_err(|error| self.run.recording.wrong(error.to_string()))?;
             let own = [self.run.plan.known(), &own].concat();
             checks.exact("orders", &numbers(&own), &numbers(order));
         }
         let mut known = self.run.plan.known().len();
         let mut free = self.state(generator, known)?;
-        let scales = self.scales();
-        let reuse = self.run.plan.reuse(scales.iter().map(|scale| *scale != 1.0));
-        let reuses = reuse.iter().any(Option::is_some);
+        let contexts = self.run.settings.contexts(self.run.plan);
+        let reuses = contexts.iter().any(|context| context.reuse.is_some());
         if reuses {
             let text = "z is not compared: the plan reuses results of earlier steps, which are not recorded";
             checks.note(format!("batch {}: {text}", self.number));
         }
         for (number, step) in self.run.plan.steps().iter().enumerate() {
             let after = known + step.tokens();
-            let mut recorded = self.recorded(number, step, (known, after), checks)?;
-            checks.numbers("guidance", &[scales[number]], &[recorded.context.guidance], Tolerance::Exact);
-            recorded.context.reuse = reuse[number];
+            let recorded = self.recorded(contexts[number], step, after, checks)?;
             self.picks(number, step, &recorded, checks)?;
             if !reuses {
                 self.vectors(generator, known, &recorded, checks)?;
@@ -210,17 +207,6 @@ impl<'a> Batch<'a> {
         checks.tensors("tokens", &found, &expected, VALUES * magnitude(&expected)?)
     }
 
-    /// Returns the guidance scale of each step.
-    fn scales(&self) -> Vec<f64> {
-        let plan = self.run.plan;
-        let (mut unknown, total) = (plan.grid().tokens() - plan.known().len(), plan.grid().tokens());
-        let scale = |step: &Step| {
-            unknown -= step.tokens();
-            self.run.guidance.in_step(step.axes().guidance, total, unknown)
-        };
-        plan.steps().iter().map(scale).collect()
-    }
-
     /// Compares the conditioning vectors of a step, computed from the recorded state with `known` known tokens.
     fn vectors(
         &self,
@@ -239,7 +225,7 @@ impl<'a> Batch<'a> {
     }
 
     fn empty(&self, generator: &mut AnyModel) -> Result<AnyCanvas, BackendError> {
-        generator.canvas(&self.prompts, self.run.guidance.is_guided())
+        generator.canvas(&self.prompts, self.run.settings.guidance.is_guided())
     }
 
     /// Returns the recorded state with `known` known tokens.
@@ -256,12 +242,13 @@ impl<'a> Batch<'a> {
     /// Reads a step and compares everything that the plan determines.
     fn recorded(
         &self,
-        number: usize,
+        context: StepContext,
         step: &Step,
-        (known, after): (usize, usize),
+        after: usize,
         checks: &mut Checks<'_>,
     ) -> Result<Recorded, BackendError> {
         let (recording, (channels, width)) = (self.run.recording, self.sizes);
+        let (number, known) = (context.index, context.known);
         let name = |part: &str| format!("batch{}.step{number}.{part}", self.number);
         let (images, tokens) = (self.images.len(), self.run.plan.grid().tokens());
         let targets = Targets::new(self.orders.iter().map(|order| &order[known..after]));
@@ -294,14 +281,8 @@ impl<'a> Batch<'a> {
         let noise = recording.shaped(&name("noise"), &[draws, count, channels])?;
         self.noise(&rows, &timesteps, &noise, checks)?;
         recording.skip(&name("seconds"));
-        let context = StepContext {
-            guidance: recording.f64s(&name("guidance"))?.first().copied().unwrap_or(f64::NAN),
-            temperature: self.run.temperature,
-            index: number,
-            steps: self.run.plan.steps().len(),
-            role: self.run.plan.role(step),
-            ..StepContext::single(tokens, known)
-        };
+        let guidance = recording.f64s(&name("guidance"))?;
+        checks.numbers("guidance", &[context.guidance], &guidance, Tolerance::Exact);
         let unconditional = context.is_guided().then(|| recording.shaped(&name("z_unconditional"), &[count, width]));
         Ok(Recorded {
             noise: RecordedNoise::of_draws(&rows, &noise)?,
@@ -325,7 +306,7 @@ impl<'a> Batch<'a> {
         recorded: &Tensor,
         checks: &mut Checks<'_>,
     ) -> Result<(), BackendError> {
-        let (source, channels) = (Noise::new(self.run.seed), self.sizes.0);
+        let (source, channels) = (Noise::new(self.run.settings.seed), self.sizes.0);
         let mut found = vec![0.0; recorded.elem_count()];
         for (number, values) in found.chunks_exact_mut(channels).enumerate() {
             let (draw, row) = (number / rows.len(), rows[number % rows.len()]);
@@ -359,7 +340,7 @@ impl<'a> Batch<'a> {
                 tokens,
                 width,
                 features: &vectors[rows.start * width..rows.end * width],
-                stream: Stream::new(self.run.seed, StreamPurpose::Detail, image, number as u64),
+                stream: Stream::new(self.run.settings.seed, StreamPurpose::Detail, image, number as u64),
             };
             let groups: Vec<usize> = recorded.rows[rows].iter().map(|row| row.group).collect();
             let mut found = vec![0; per_image];

@@ -82,8 +82,9 @@ impl Backbone for MarModel {
         targets: &Targets,
         step: &StepContext,
     ) -> Result<Conditions, BackendError> {
-        if let Some(reuse) = step.reuse {
-            return self.reusing(canvas, targets, step, reuse.cached);
+        let cached = step.reuse.and_then(|reuse| reuse.cached);
+        if cached.is_some() || step.keeps {
+            return self.reusing(canvas, targets, step, cached);
         }
         let guided = canvas.guided() && step.is_guided();
         let (wanted, per_image) = (canvas.positions(targets)?, targets.per_image());

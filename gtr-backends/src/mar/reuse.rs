@@ -123,7 +123,9 @@ impl MarModel {
             })
         });
         let conditions = conditions.context("computing conditioning vectors")?;
-        canvas.keep(Kept { conditional: conditional_caches, unconditional: unconditional_caches, difference });
+        if step.keeps {
+            canvas.keep(Kept { conditional: conditional_caches, unconditional: unconditional_caches, difference });
+        }
         Ok(conditions)
     }
 
@@ -407,7 +409,7 @@ fn replaced(rows: &Tensor, new: &Tensor, places: &[usize]) -> candle_core::Resul
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use gtr_core::{Fraction, MaskedGenerator, TokenIndex};
+    use gtr_core::{Fraction, MaskedGenerator, StepReuse, TokenIndex};
 
     use super::*;
     use crate::mar::MarGenerator;
@@ -435,7 +437,7 @@ mod tests {
             let targets = Targets::new(orders.iter().map(|order| &order[3 * number..3 * number + 3]));
             let cached = (![0, 5].contains(&number)).then_some(parts);
             let guidance = if number == 4 { 1.0 } else { 2.0 };
-            let step = StepContext { guidance, ..StepContext::single(64, 3 * number) };
+            let step = StepContext { guidance, keeps: true, ..StepContext::single(64, 3 * number) };
             let found = generator.model().reusing_in(together, &mut canvas, &targets, &step, cached).unwrap();
             all.extend([Some(&found.conditional), found.unconditional.as_ref()].into_iter().flatten().map(list));
             let values = (0..96_u8).map(|place| (f32::from(place) * 0.7).sin()).collect();
@@ -481,7 +483,7 @@ mod tests {
         let tokens: Vec<_> = generator.grid().iter().take(3).collect();
         let mut step = |number: usize, guidance: f64, cached: Option<CachedParts>| {
             let targets = Targets::new([&tokens[number..=number]]);
-            let step = StepContext { guidance, ..StepContext::single(64, number) };
+            let step = StepContext { guidance, keeps: true, ..StepContext::single(64, number) };
             let found = generator.model().reusing(&mut canvas, &targets, &step, cached);
             let values = Tensor::zeros((1, 16), candle_core::DType::F32, &Device::Cpu).unwrap();
             generator.commit(&mut canvas, &targets, values).unwrap();
@@ -492,5 +494,23 @@ mod tests {
         assert!(step(0, 2.0, Some(both)).unwrap_err().contains(missing));
         assert_eq!(step(1, 1.0, None), Ok(false));
         assert!(step(2, 2.0, Some(both)).unwrap_err().contains(missing));
+    }
+
+    /// A step keeps its results only if the next step takes them. What it computes is the same.
+    #[test]
+    fn nothing_is_kept_that_no_step_takes() {
+        let mut generator = digits();
+        let class = generator.class(6).unwrap();
+        let tokens: Vec<_> = generator.grid().iter().take(2).collect();
+        let targets = Targets::new([&tokens[..]]);
+        let complete = StepReuse { cached: None, head: None };
+        let mut vectors = |keeps| {
+            let mut canvas = generator.canvas(&[class], true).unwrap();
+            let step = StepContext { guidance: 2.0, reuse: Some(complete), keeps, ..StepContext::single(64, 0) };
+            let found = generator.features(&mut canvas, &targets, &step).unwrap();
+            assert_eq!(canvas.take_kept::<Kept>().is_some(), keeps);
+            [list(&found.conditional), list(found.unconditional.as_ref().unwrap())]
+        };
+        assert_eq!(vectors(false), vectors(true));
     }
 }

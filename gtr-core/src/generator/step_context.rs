@@ -19,8 +19,10 @@ pub struct StepContext {
     pub guidance: f64,
     /// Factor of the noise that updates of a token add.
     pub temperature: f64,
-    /// What the step takes from earlier steps; `None` if it takes nothing and keeps nothing.
+    /// What the step takes from earlier steps and, within the head, from earlier evaluations; `None` if nothing.
     pub reuse: Option<StepReuse>,
+    /// Whether the next step takes parts of the transformer from this one, which then must be kept.
+    pub keeps: bool,
 }
 
 impl StepContext {
@@ -36,7 +38,8 @@ impl StepContext {
     /// ```
     pub fn single(tokens: usize, known: usize) -> Self {
         let role = Role::Generation;
-        Self { index: 0, steps: 1, tokens, known, role, guidance: 1.0, temperature: 1.0, reuse: None }
+        let (reuse, keeps) = (None, false);
+        Self { index: 0, steps: 1, tokens, known, role, guidance: 1.0, temperature: 1.0, reuse, keeps }
     }
 
     /// Returns true if the unconditional half is needed.

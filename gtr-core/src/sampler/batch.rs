@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::context::contexts;
 use super::orders::Orders;
 use super::redrawn::Redrawn;
 use super::{Job, Observer, SampleError, Sampler, Settings, StepEvent};
@@ -103,7 +102,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
             return Ok(Vec::new());
         }
         let groups = self.sampler.groups(generator.timestep_limit())?;
-        let contexts = contexts(plan, self.settings);
+        let contexts = self.settings.contexts(plan);
         let mut orders = self.orders();
         let mut canvas = self.canvas(generator, contexts.iter().any(StepContext::is_guided))?;
         self.observer.start(generator, &canvas).map_err(SampleError::Observer)?;

@@ -85,7 +85,7 @@ impl PyPlan {
     }
 
     /// The schedule of the plan with all parameters: a dictionary with the keys `order`, `pace`, `diffusion`, `detail`, the
-    /// optional axes that it sets (`guidance`, `solver`, `reuse`), and `adapt` if an axis was adapted.
+    /// optional axes that it sets, and `adapt` if an axis was adapted.
     #[getter]
     fn schedule<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.plan.schedule())

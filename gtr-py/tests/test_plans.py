@@ -183,19 +183,16 @@ def test_verification() -> None:
     assert gtr.verify(b"\xff")[0].rule == 1
 
 
+def test_an_unknown_argument_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"plan\(\) has no argument `solvers`; the optional axes are guidance, solver"):
+        gtr.plan("gtr-8", solvers="ddim")
+
+
 def test_catalogues_are_shown_as_tables() -> None:
     assert [preset.name for preset in gtr.presets()] != []
     assert sorted(preset.name for preset in gtr.presets()) == PRESETS
     assert repr(gtr.presets()).split()[:3] == ["gtr-paper", "16x16", "published"]
-    assert {it.axis for it in gtr.schedulers()} == {
-        "order",
-        "pace",
-        "diffusion",
-        "detail",
-        "guidance",
-        "solver",
-        "reuse",
-    }
+    assert {it.axis for it in gtr.schedulers()} == set(gtr._gtr.axes())
     assert repr(gtr.schedulers("order")).startswith("order  bisection")
     with pytest.raises(ValueError, match="there is no axis `orders`"):
         gtr.schedulers("orders")

@@ -256,6 +256,10 @@ def test_errors_of_wrong_arguments(torch: Any, model: Any) -> None:
     refused(ValueError, "generator needs noise=", generator=torch.Generator())
     refused(ValueError, "the plan sets solver `ddim`", plan=gtr.plan("gtr-8", grid=(4, 4), solver="ddim"))
     refused(ValueError, "the plan sets reuse `lazymar`", plan=gtr.plan("gtr-8", grid=(4, 4), reuse="lazymar"))
+    for axis in {axis for axis, default in gtr._gtr.axes().items() if default is not None} - {"guidance"}:
+        kind = next(it.kind for it in gtr.schedulers(axis) if it.kind != gtr._gtr.axes()[axis])
+        plan = gtr.plan("gtr-8", grid=(4, 4), **{axis: kind})
+        refused(ValueError, f"the plan sets {axis} `{kind}`", plan=plan)
     refused(ValueError, "orders must have the shape", orders=[[0, 1]])
     refused(ValueError, "orders must contain each token of stage 1 once", orders=[list(range(16))])
     part = mar_model(torch, mar, (4, 4))

@@ -11,9 +11,8 @@ from gtr._gtr import Plan
 
 Axis: TypeAlias = "str | Mapping[str, Any] | object"
 
-# Optional axes, with the kind that a schedule has if it does not set the axis.
-OPTIONAL = {"guidance": "model", "solver": "ddpm", "reuse": "none"}
-AXES = ("order", "pace", "diffusion", "detail", *OPTIONAL)
+# All axes, with the kind that a schedule has if it does not set the axis; None if it must set it.
+AXES = _gtr.axes()
 
 _HOME = (16, 16)
 
@@ -29,21 +28,20 @@ def plan(
     pace: Axis | None = None,
     diffusion: Axis | None = None,
     detail: Axis | None = None,
-    guidance: Axis | None = None,
-    solver: Axis | None = None,
-    reuse: Axis | None = None,
     max_timestep: int | None = None,
     clip_timestep: int | None = None,
     known: Iterable[int] = (),
+    **optional: Axis | None,
 ) -> Plan:
     """Plans a schedule on a grid of tokens.
 
     Arguments:
         schedule: the name of a preset (`gtr.presets()`), a dictionary with a choice on each axis, or either of them as JSON.
         grid: rows and columns of tokens, `(16, 16)` or `"16x16"`; without it, the home grid of the preset.
-        order, pace, diffusion, detail, guidance, solver, reuse: replace the schedule's choice on that axis. A name
-            (`"halton"`), a dictionary (`{"kind": "uniform", "steps": 12}`), a dictionary without a `kind`, which changes
-            parameters of the schedule's own choice (`{"stages": 4}`), or a scheduler written in Python (`gtr.register`).
+        order, pace, diffusion, detail: replace the schedule's choice on that axis. A name (`"halton"`), a dictionary
+            (`{"kind": "uniform", "steps": 12}`), a dictionary without a `kind`, which changes parameters of the
+            schedule's own choice (`{"stages": 4}`), or a scheduler written in Python (`gtr.register`).
+        optional: choices on the optional axes, such as `guidance="linear"` or `solver="ddim"`. `gtr.schedulers()` lists them.
         max_timestep, clip_timestep: the upper end of the timesteps, 0 to 999; at most one of them.
         known: tokens that are known before the first step, as for inpainting; the plan covers the remaining tokens.
 
@@ -66,10 +64,13 @@ def plan(
         Traceback (most recent call last):
         ValueError: invalid grid 0x4; expected sides of at least 1 and at most 16777216 tokens
     """
+    for name in optional:
+        if AXES.get(name) is None:
+            axes = ", ".join(axis for axis, default in AXES.items() if default is not None)
+            raise TypeError(f"plan() has no argument `{name}`; the optional axes are {axes}")
     chosen, home = _choose(schedule)
     sides = _sides(grid, home)
-    choices = {"order": order, "pace": pace, "diffusion": diffusion, "detail": detail}
-    touched = _apply(chosen, {**choices, "guidance": guidance, "solver": solver, "reuse": reuse})
+    touched = _apply(chosen, {"order": order, "pace": pace, "diffusion": diffusion, "detail": detail, **optional})
     for name, timestep in (("max_timestep", max_timestep), ("clip_timestep", clip_timestep)):
         if timestep is not None:
             touched.add("diffusion")
@@ -155,8 +156,8 @@ def _apply(schedule: dict[str, Any], choices: Mapping[str, Axis | None]) -> set[
         ):
             schedule[axis] = {"kind": kind, **config}
         else:
-            if axis in OPTIONAL:
-                schedule.setdefault(axis, {"kind": OPTIONAL[axis]})
+            if AXES[axis] is not None:
+                schedule.setdefault(axis, {"kind": AXES[axis]})
             _insert(schedule[axis], config)
     if not listed and schedule.get("order", {}).get("stages") != stages:
         _one_value_a_stage(schedule)

@@ -13,12 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from gtr._gtr import Plan
-from gtr._planning import with_default_max_timestep
+from gtr._planning import AXES, with_default_max_timestep
 from gtr.torch import _detail
 from gtr.torch._head import Conditions, Group, denoise
 from gtr.torch._models import Driver, drive
 from gtr.torch._noise import AddressedNoise, GeneratorNoise, NoiseSource
 from gtr.torch._process import process
+
+# The optional axes that this loop executes.
+SUPPORTED = frozenset({"guidance"})
 
 
 class SampleError(RuntimeError):
@@ -91,7 +94,7 @@ def sample(
 
     Raises:
         gtr.torch.ModelError: the model lacks a method, or has another grid.
-        ValueError, TypeError: invalid settings or shapes, or a plan with a solver other than `ddpm` or with reuse.
+        ValueError, TypeError: invalid settings or shapes, or a plan that sets an optional axis other than `guidance`.
         gtr.torch.SampleError: a value is not finite.
 
     Examples:
@@ -289,7 +292,9 @@ def _as_published(plan: Plan, scale: float, schedule: str, device: torch.device)
 
 def _supported(plan: Plan) -> None:
     """Refuses plans that the loop cannot run as they say."""
-    for axis, default in (("solver", "ddpm"), ("reuse", "none")):
+    for axis, default in AXES.items():
+        if default is None or axis in SUPPORTED:
+            continue
         kind = plan.schedule.get(axis, {"kind": default})["kind"]
         if kind != default:
             raise ValueError(

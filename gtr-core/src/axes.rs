@@ -9,7 +9,7 @@
 /// - variant of `AxisName`, field of `Schedule` (also the name of the folder), and trait;
 /// - methods of `Registry`: the entries, the method that adds one, and the method that builds one;
 /// - optional axes only: the kind if a schedule does not set the axis. It must have no parameters;
-/// - if the axis adds data to AR steps: the type of the data. The trait then has a method `steps`, which returns the data;
+/// - if the axis adds data to AR steps: the type of the data, which is public at the root of the crate. The trait then has a method `steps`, which returns the data;
 /// - description.
 macro_rules! axes {
     ($then:ident) => {

@@ -12,7 +12,7 @@ macro_rules! names {
         required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
         optional { $(
             $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
-            $default:literal $(=> $data:ty)?, $other_text:literal;
+            $default:literal $(=> $data:ident)?, $other_text:literal;
         )* }
     ) => {
         /// The axes of a schedule.

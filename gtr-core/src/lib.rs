@@ -33,7 +33,7 @@ macro_rules! modules {
         required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
         optional { $(
             $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
-            $default:literal $(=> $data:ty)?, $other_text:literal;
+            $default:literal $(=> $data:ident)?, $other_text:literal;
         )* }
     ) => {
         $(pub mod $field; pub use $field::$axis;)*

@@ -5,10 +5,7 @@ use schemars::{Schema, SchemaGenerator};
 use crate::axes::axes;
 use crate::component::Axis;
 use crate::lists::join_names;
-use crate::{
-    AnyEntry, AxisConfig, AxisName, Component, Description, Detail, Diffusion, Entry, Error, GuidanceCurve, Order,
-    Pace, Reuse, Solver,
-};
+use crate::{AnyEntry, AxisConfig, AxisName, Component, Description, Entry, Error};
 
 /// Canonical form of a configuration, with every parameter, and the implementation built from it.
 pub(crate) type Built<A> = (AxisConfig, Box<A>);
@@ -18,7 +15,7 @@ macro_rules! registry {
         required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
         optional { $(
             $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
-            $default:literal $(=> $data:ty)?, $other_text:literal;
+            $default:literal $(=> $data:ident)?, $other_text:literal;
         )* }
     ) => {
         registry! {
@@ -37,11 +34,11 @@ macro_rules! registry {
         /// ```
         #[derive(Clone, Debug)]
         pub struct Registry {
-            $($list: Vec<Entry<dyn $axis>>,)*
+            $($list: Vec<Entry<dyn crate::$axis>>,)*
         }
 
         $(
-            impl Axis for dyn $axis {
+            impl Axis for dyn crate::$axis {
                 const NAME: AxisName = AxisName::$variant;
             }
         )*
@@ -53,29 +50,29 @@ macro_rules! registry {
             }
 
             $(
-                #[doc = concat!("Returns the registered implementations of [`", stringify!($axis), "`].")]
-                pub fn $list(&self) -> &[Entry<dyn $axis>] {
+                #[doc = concat!("Returns the registered implementations of [`", stringify!($axis), "`](crate::", stringify!($axis), ").")]
+                pub fn $list(&self) -> &[Entry<dyn crate::$axis>] {
                     &self.$list
                 }
 
-                #[doc = concat!("Adds an implementation of [`", stringify!($axis), "`], or replaces the one of the same name.")]
+                #[doc = concat!("Adds an implementation of [`", stringify!($axis), "`](crate::", stringify!($axis), "), or replaces the one of the same name.")]
                 #[must_use]
-                pub fn $with<T: Component + $axis>(mut self) -> Self {
+                pub fn $with<T: Component + crate::$axis>(mut self) -> Self {
                     self.$list.retain(|entry| entry.kind() != T::KIND);
                     self.$list.push(Entry::of::<T>());
                     self
                 }
 
-                #[doc = concat!("Builds the [`", stringify!($axis), "`] of a configuration.")]
+                #[doc = concat!("Builds the [`", stringify!($axis), "`](crate::", stringify!($axis), ") of a configuration.")]
                 ///
                 /// # Errors
                 /// [`Error::UnknownKind`] if the name is not registered; [`Error::Parameter`] if a parameter is
                 /// invalid.
-                pub fn $build(&self, config: &AxisConfig) -> Result<Box<dyn $axis>, Error> {
+                pub fn $build(&self, config: &AxisConfig) -> Result<Box<dyn crate::$axis>, Error> {
                     Ok(self.$field(config)?.1)
                 }
 
-                pub(crate) fn $field(&self, config: &AxisConfig) -> Result<Built<dyn $axis>, Error> {
+                pub(crate) fn $field(&self, config: &AxisConfig) -> Result<Built<dyn crate::$axis>, Error> {
                     find(&self.$list, config)
                 }
             )*

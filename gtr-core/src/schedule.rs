@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::axes::axes;
 use crate::registry::Built;
 use crate::{
-    AxisConfig, AxisName, Component, Detail, Diffusion, Error, Fraction, GuidanceCurve, Order, Pace, PlanShape,
-    Registry, Reuse, Solver, StageOrder, StepAxes, StepReuse, Timestep, TimestepLimit,
+    AxisConfig, AxisName, Component, Error, PlanShape, Registry, StageOrder, StepAxes, Timestep, TimestepLimit,
 };
 
 macro_rules! schedule {
@@ -17,7 +16,7 @@ macro_rules! schedule {
         required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
         optional { $(
             $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
-            $default:literal $(=> $data:ty)?, $other_text:literal;
+            $default:literal $(=> $data:ident)?, $other_text:literal;
         )* }
     ) => {
         /// An implementation and its parameters for each axis. With a grid, it determines a plan.
@@ -77,7 +76,7 @@ macro_rules! schedule {
             /// assert_eq!(plan.stages().len(), 3);
             /// # Ok::<(), Box<dyn std::error::Error>>(())
             /// ```
-            pub fn of($($field: impl Component + $axis),*) -> Self {
+            pub fn of($($field: impl Component + crate::$axis),*) -> Self {
                 Self::from_configs($($field.into()),*)
             }
 
@@ -107,8 +106,8 @@ macro_rules! schedule {
         /// A schedule whose implementations have been built.
         #[derive(Debug)]
         pub(crate) struct Resolved {
-            $(pub(crate) $field: Built<dyn $axis>,)*
-            $(pub(crate) $other_field: Built<dyn $other_axis>,)*
+            $(pub(crate) $field: Built<dyn crate::$axis>,)*
+            $(pub(crate) $other_field: Built<dyn crate::$other_axis>,)*
             pub(crate) limit: TimestepLimit,
         }
 
@@ -134,7 +133,7 @@ macro_rules! schedule {
             pub(crate) fn step_axes(&self, plan: &PlanShape) -> Vec<StepAxes> {
                 let mut steps = vec![StepAxes::default(); plan.steps.len()];
                 $($(
-                    let data: Vec<Option<$data>> = self.$other_field.1.steps(plan);
+                    let data: Vec<Option<crate::$data>> = self.$other_field.1.steps(plan);
                     steps.iter_mut().zip(data).for_each(|(step, data)| step.$other_field = data);
                 )?)*
                 steps

@@ -4,14 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::axes::axes;
-use crate::{Fraction, StepReuse};
 
 macro_rules! step_axes {
     (
         required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
         optional { $(
             $other:ident $other_field:ident $other_axis:ident, $other_list:ident $other_with:ident $other_build:ident,
-            $default:literal $(=> $data:ty)?, $other_text:literal;
+            $default:literal $(=> $data:ident)?, $other_text:literal;
         )* }
     ) => {
         /// The data that optional axes add to an AR step; empty if all of them have their default kind.
@@ -21,7 +20,7 @@ macro_rules! step_axes {
             $($(
                 #[doc = $other_text]
                 #[serde(default, skip_serializing_if = "Option::is_none")]
-                pub $other_field: Option<$data>,
+                pub $other_field: Option<crate::$data>,
             )?)*
         }
     };

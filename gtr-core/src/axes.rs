@@ -9,7 +9,8 @@
 /// - variant of `AxisName`, field of `Schedule` (also the name of the folder), and trait;
 /// - methods of `Registry`: the entries, the method that adds one, and the method that builds one;
 /// - optional axes only: the kind if a schedule does not set the axis. It must have no parameters;
-/// - if the axis adds data to AR steps: the type of the data, which is public at the root of the crate. The trait then has a method `steps`, which returns the data;
+/// - if the axis adds data to AR steps: the type of the data, which is public at the root of the crate. The trait then has
+///   a method `steps`, which returns the data;
 /// - description.
 macro_rules! axes {
     ($then:ident) => {
@@ -31,6 +32,8 @@ macro_rules! axes {
                 "Update of a token from one diffusion step to the next.";
                 Reuse reuse Reuse, reuses with_reuse build_reuse, "none" => StepReuse,
                 "Results of earlier AR steps that a step uses again.";
+                Cooling cooling Cooling, coolings with_cooling build_cooling, "none" => Fraction,
+                "Fraction of the temperature that each AR step uses.";
             }
         }
     };

@@ -78,6 +78,37 @@ fn a_temperature_needs_a_solver_that_adds_noise() {
 }
 
 #[test]
+fn cooling_takes_a_fraction_of_the_temperature() {
+    let cooling = AxisConfig::new("linear").with("cooling_end", 0.5);
+    let cooled = plan("mar-8", AxisName::Cooling, cooling.clone());
+    let mut toy = Toy::new(cooled.grid());
+    let own = run(&cooled, &mut toy, &Settings { temperature: 0.5, ..settings() }).unwrap();
+    let temperatures: Vec<f64> = toy.steps.iter().map(|step| step.temperature).collect();
+    assert_eq!((temperatures[0], temperatures[7]), (0.5, 0.25));
+    assert!(temperatures.is_sorted_by(|a, b| a > b), "{temperatures:?}");
+    let plain = preset::find("mar-8").unwrap().schedule.plan(cooled.grid(), &Registry::builtin()).unwrap().plan;
+    assert_ne!(run(&plain, &mut toy, &Settings { temperature: 0.5, ..settings() }).unwrap(), own);
+}
+
+#[test]
+fn cooling_needs_a_solver_that_adds_noise() {
+    let mut schedule = preset::find("mar-8").unwrap().schedule.clone();
+    schedule.set_axis(AxisName::Cooling, AxisConfig::new("linear"));
+    schedule.set_axis(AxisName::Solver, AxisConfig::new("ddim"));
+    let (grid, registry) = (Grid::new(8, 8).unwrap(), Registry::builtin());
+    let error = schedule.plan(grid, &registry).unwrap_err().to_string();
+    assert_eq!(error, "cooling: `linear` changes the temperature, but the solver `ddim` adds no noise");
+    schedule.adapt.push(AxisName::Cooling);
+    let planned = schedule.plan(grid, &registry).unwrap();
+    assert_eq!(planned.adaptations.len(), 1, "{:?}", planned.adaptations);
+    assert!(planned.plan.steps().iter().all(|step| step.axes().cooling.is_none()));
+    let mut noisy = schedule.clone();
+    noisy.set_axis(AxisName::Solver, AxisConfig::new("ddim").with("eta", 0.5));
+    let noisy = noisy.plan(grid, &registry).unwrap();
+    assert!(noisy.adaptations.is_empty() && noisy.plan.steps()[7].axes().cooling.is_some());
+}
+
+#[test]
 fn what_a_model_cannot_do_is_refused_by_name() {
     for (axis, config, capability) in [
         (AxisName::Solver, AxisConfig::new("ddpm"), Capability::LearnedVariance),

@@ -10,7 +10,8 @@ use crate::pace::{Cosine, Rates, Uniform};
 use crate::reuse::{Keep, LazyMar};
 use crate::solver::{Ddim, Dpm, DpmOrder};
 use crate::{
-    AnyEntry, ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Fraction, Rate, StageOrder, detail, guidance,
+    AnyEntry, ArSteps, AxisConfig, AxisName, Component, DiffusionSteps, Fraction, Rate, StageOrder, cooling, detail,
+    guidance,
 };
 
 /// Strategy for configurations of an entry: all valid parameters for implementations of this crate, and the examples
@@ -66,6 +67,7 @@ const STRATEGIES: &[Configs] = &[
     of::<Ddim>(AxisName::Solver),
     of::<Dpm>(AxisName::Solver),
     of::<LazyMar>(AxisName::Reuse),
+    of::<cooling::Linear>(AxisName::Cooling),
 ];
 
 impl Arbitrary for Bisection {
@@ -200,6 +202,17 @@ impl Arbitrary for Interval {
             .prop_filter_map("is not empty", |(a, b, inside)| {
                 let [guided_from, guided_to] = [a.min(b), a.max(b)].map(Fraction::literal);
                 (guided_from < guided_to).then_some(Self { guided_from, guided_to, inside })
+            })
+            .boxed()
+    }
+}
+
+impl Arbitrary for cooling::Linear {
+    fn arbitrary() -> BoxedStrategy<Self> {
+        (0.0..=1.0f64, 0.0..=1.0f64)
+            .prop_map(|(start, end)| Self {
+                cooling_start: Fraction::literal(start),
+                cooling_end: Fraction::literal(end),
             })
             .boxed()
     }

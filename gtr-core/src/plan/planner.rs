@@ -58,6 +58,7 @@ impl Schedule {
         let shape = |step: &Step| StepShape { stage: step.stage, role: stages[step.stage].role, tokens: step.tokens };
         let shape = PlanShape { tokens: grid.tokens(), known: known.len(), steps: steps.iter().map(shape).collect() };
         steps.iter_mut().zip(resolved.step_axes(&shape)).for_each(|(step, axes)| step.axes = axes);
+        cooling(&resolved, &mut steps, &mut adaptations)?;
         for step in &steps {
             Timesteps::new(step.diffusion_steps, resolved.limit)?;
             if let Some(detail) = step.detail {
@@ -192,5 +193,19 @@ fn details(
             return Err(Error::DoesNotFit { axis: AxisName::Detail, message });
         }
     }
+    Ok(())
+}
+
+/// Drops the cooling of a solver that adds no noise, for which a temperature has no meaning.
+fn cooling(resolved: &Resolved, steps: &mut [Step], adaptations: &mut Adaptations) -> Result<(), Error> {
+    if resolved.solver.1.adds_noise() || steps.iter().all(|step| step.axes.cooling.is_none()) {
+        return Ok(());
+    }
+    let mut fit = adaptations.fit(AxisName::Cooling);
+    let (cooling, solver) = (&resolved.cooling.0.kind, &resolved.solver.0.kind);
+    let what = format!("`{cooling}` changes the temperature, but the solver `{solver}` adds no noise");
+    fit.instead(what, "dropping the cooling")?;
+    adaptations.add(AxisName::Cooling, fit);
+    steps.iter_mut().for_each(|step| step.axes.cooling = None);
     Ok(())
 }

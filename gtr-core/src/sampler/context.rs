@@ -24,13 +24,13 @@ impl Settings {
         let mut known = plan.known().len();
         let mut contexts: Vec<StepContext> = Vec::with_capacity(steps);
         for (index, step) in plan.steps().iter().enumerate() {
-            let strength = step.axes().guidance;
+            let (strength, cooling) = (step.axes().guidance, step.axes().cooling);
             contexts.push(StepContext {
                 index,
                 steps,
                 role: plan.role(step),
                 guidance: self.guidance.in_step(strength, tokens, tokens - known - step.tokens()),
-                temperature: self.temperature,
+                temperature: cooling.map_or(self.temperature, |fraction| self.temperature * fraction.get()),
                 ..StepContext::single(tokens, known)
             });
             known += step.tokens();

@@ -1,7 +1,8 @@
-//! Figure of the distance over the AR steps.
+//! Figure of the distance over the AR steps or the network evaluations.
 
 use gtr_backends::judge::Interval;
 
+use super::CurveAxis;
 use super::Experiment;
 use crate::evaluation::EvaluationRow;
 use gtr_draw::chart::{Axis, Chart, Marks, Point, Series};
@@ -17,10 +18,14 @@ pub(super) fn figure(experiment: &Experiment, rows: &[EvaluationRow]) -> String 
     for (at, curve) in experiment.curves.iter().enumerate() {
         let of = |name: &String| rows.iter().find(|row| row.name == *name);
         let point = |row: &EvaluationRow| {
-            let steps = crate::counts::float(row.made.as_ref()?.ar_steps);
+            let made = row.made.as_ref()?;
+            let position = match experiment.curves_over {
+                CurveAxis::ArSteps => made.ar_steps,
+                CurveAxis::NetworkEvaluations => made.network_evaluations,
+            };
             let value = row.scores.frechet.value();
             let Interval { low, high } = row.scores.frechet.interval();
-            let point = Point::at(steps, value);
+            let point = Point::at(crate::counts::float(position), value);
             Some(if low.is_finite() && high.is_finite() { point.error(value - low, high - value) } else { point })
         };
         let points: Vec<Point> = curve.rows.iter().filter_map(of).filter_map(point).collect();
@@ -31,7 +36,7 @@ pub(super) fn figure(experiment: &Experiment, rows: &[EvaluationRow]) -> String 
     }
     let chart = Chart {
         title: experiment.title.clone(),
-        x: Axis::new("AR steps").log(),
+        x: Axis::new(experiment.curves_over.label()).log(),
         y: Axis::new("Fr\u{e9}chet distance (less is better)"),
         series: lines.into_iter().chain(dots).collect(),
         ..Chart::default()

@@ -31,9 +31,41 @@ pub struct Experiment {
     pub predict: Vec<String>,
     /// Rows that are repeated with more seeds.
     pub again: Option<Again>,
-    /// Lines of a figure of the distance over the AR steps.
+    /// Lines of a figure of the distance over `curves_over`.
     #[serde(default)]
     pub curves: Vec<Curve>,
+    /// Horizontal axis of the figure.
+    #[serde(default)]
+    pub curves_over: CurveAxis,
+}
+
+/// Horizontal axis of a figure of the distance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CurveAxis {
+    /// Number of AR steps.
+    #[default]
+    ArSteps,
+    /// Number of network evaluations: passes through encoder and decoder, and through the head.
+    NetworkEvaluations,
+}
+
+impl CurveAxis {
+    /// Returns the label of the axis.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ArSteps => "AR steps",
+            Self::NetworkEvaluations => "network evaluations",
+        }
+    }
+
+    /// Returns what the name of the figure's file ends in, without the extension.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::ArSteps => "-steps",
+            Self::NetworkEvaluations => "-evaluations",
+        }
+    }
 }
 
 /// Rows that are repeated with more seeds.

@@ -6,7 +6,7 @@
 //! | `claim.rs` | claims of the paper, and their test |
 //! | `prediction.rs` | correlation of predicted losses and measured distances |
 //! | `reproduce.rs` | rows that are repeated with more seeds |
-//! | `curves.rs` | figure of the distance over the AR steps |
+//! | `curves.rs` | figure of the distance over the AR steps or the network evaluations |
 //! | `page.rs` | result page |
 
 mod claim;
@@ -17,7 +17,7 @@ mod prediction;
 mod reproduce;
 
 pub use self::claim::{Claim, ClaimOutcome, Relation};
-pub use self::definition::{Again, Curve, Experiment, Variant, all, find};
+pub use self::definition::{Again, Curve, CurveAxis, Experiment, Variant, all, find};
 pub use self::page::Page;
 pub use self::prediction::Prediction;
 pub use self::reproduce::MoreSeeds;

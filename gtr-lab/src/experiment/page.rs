@@ -40,7 +40,8 @@ impl Page<'_> {
         let _ = writeln!(text, "![Distance against cost, the Pareto front marked]({name}.svg)\n");
         text.push_str(&self.conclusion());
         if !self.experiment.curves.is_empty() {
-            let _ = writeln!(text, "\n![Distance over the AR steps]({name}-steps.svg)");
+            let (label, suffix) = (self.experiment.curves_over.label(), self.experiment.curves_over.suffix());
+            let _ = writeln!(text, "\n![Distance over the {label}]({name}{suffix}.svg)");
         }
         if !self.predictions.is_empty() {
             text.push('\n');
@@ -66,7 +67,7 @@ impl Page<'_> {
             figures.push(("-loss", prediction::figure(self.experiment, &self.predictions, &self.distances())));
         }
         if !self.experiment.curves.is_empty() {
-            figures.push(("-steps", curves::figure(self.experiment, rows)));
+            figures.push((self.experiment.curves_over.suffix(), curves::figure(self.experiment, rows)));
         }
         figures
     }

@@ -1,9 +1,8 @@
 //! Sampling plans for masked autoregressive (MAR) image generators. A plan determines at which step each token of an
 //! image is generated, and with how many diffusion steps.
 //!
-//! A [`Schedule`] is one choice on each of seven axes: [`order`], [`pace`], [`diffusion`], [`detail`], and
-//! the optional [`guidance`], [`solver`] and [`reuse`]. With a [`Grid`],
-//! it determines a [`Plan`]. A plan is data: it can be printed, saved, verified independently ([`verify`]) and run
+//! A [`Schedule`] is one choice on each axis: [`order`], [`pace`], [`diffusion`], [`detail`], and the optional
+//! [`guidance`], [`solver`], [`reuse`] and [`cooling`]. With a [`Grid`], it determines a [`Plan`]. A plan is data: it can be printed, saved, verified independently ([`verify`]) and run
 //! ([`Sampler`]) on any model that implements [`MaskedGenerator`]. This crate does not use tensors, files or clocks.
 //!
 //! ```

@@ -10,8 +10,8 @@ use crate::{AxisName, Description};
 const HEAD: &str = "\
 # Schedulers
 
-A schedule is one choice on each of seven axes: order, pace, diffusion, detail, and the optional axes guidance, solver and reuse, which a
-schedule need not set. This page is generated from the documentation of the implementations:
+A schedule is one choice on each axis, one section below per axis. Order, pace, diffusion and detail are required; a schedule that does not
+set one of the other axes has its default kind. This page is generated from the documentation of the implementations:
 `gtr-cli schedulers --format markdown --out docs/schedulers.md`.
 ";
 

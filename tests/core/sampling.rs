@@ -249,6 +249,20 @@ proptest! {
     }
 
     #[test]
+    fn s9_cooling(plan in any_plans(), temperature in 0.0..2.0f64) {
+        let settings = Settings { temperature, ..settings(0) };
+        let mut toy = Toy::new(plan.grid());
+        let begun = from(&jobs(&[0]), &[picture(&plan, 0)]);
+        let sampler = Sampler::new(&plan, &Registry::builtin()).unwrap();
+        prop_assume!(sampler.batch(&begun, &settings).run(&mut toy).is_ok());
+        prop_assert_eq!(toy.steps.len(), plan.steps().len());
+        for (context, step) in toy.steps.iter().zip(plan.steps()) {
+            let expected = step.axes().cooling.map_or(temperature, |fraction| temperature * fraction.get());
+            prop_assert_eq!(context.temperature, expected);
+        }
+    }
+
+    #[test]
     fn s3_batch(plan in laws::plans(&Registry::builtin()), images in prop::collection::vec(any::<u64>(), 1..4), seed: u64) {
         laws::generator(&mut Toy::new(plan.grid()), &plan, &Registry::builtin(), &jobs(&images), &settings(seed))?;
     }

@@ -23,7 +23,7 @@
 //! let step = StepContext::single(tokens.len(), 0);
 //! let mut canvas = generator.canvas(&[generator.class(7)?], false)?;
 //! let features = generator.features(&mut canvas, &targets, &step)?;
-//! let timesteps = [Timesteps::new(DiffusionSteps::new(4)?, generator.timestep_limit())?];
+//! let timesteps = [Timesteps::new(DiffusionSteps::new(4)?, generator.head_kind().timesteps())?];
 //! let rows: Vec<_> = tokens.iter().map(|&token| HeadRow { image: ImageIndex(0), token, group: 0 }).collect();
 //! let noise = Noise::new(Seed(1));
 //! let request = Denoise { timesteps: &timesteps, rows: &rows, step: &step, solver: &Ddpm {}, noise: &noise };

@@ -118,7 +118,7 @@ where
     }
 
     fn timestep_limit(&self) -> TimestepLimit {
-        self.generator.timestep_limit()
+        self.generator.head_kind().timesteps()
     }
 
     fn arch(&self) -> ArchSpec {

@@ -16,7 +16,7 @@ fn digits() -> MarGenerator {
 }
 
 fn timesteps(generator: &MarGenerator, steps: u32) -> Timesteps {
-    Timesteps::new(DiffusionSteps::new(steps).unwrap(), generator.timestep_limit()).unwrap()
+    Timesteps::new(DiffusionSteps::new(steps).unwrap(), generator.head_kind().timesteps()).unwrap()
 }
 
 /// Returns the order of an image: a permutation of the 64 tokens.

@@ -14,7 +14,7 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
     let grid = generator.grid();
     let classes: Vec<_> = (0..10).map(|class| generator.class(class).unwrap()).collect();
     let mut canvas = generator.canvas(&classes, true).unwrap();
-    let timesteps = [Timesteps::new(DiffusionSteps::new(20).unwrap(), generator.timestep_limit()).unwrap()];
+    let timesteps = [Timesteps::new(DiffusionSteps::new(20).unwrap(), generator.head_kind().timesteps()).unwrap()];
     let noise = Noise::new(Seed(0));
     // A hand-written order: far jumps, four tokens per step.
     let order: Vec<TokenIndex> = (0..64).map(|place| grid.token((place * 29 + 7) % 64).unwrap()).collect();
@@ -40,7 +40,7 @@ fn the_judge_recognizes_the_classes_of_the_prompts() {
 #[test]
 fn the_model_describes_itself() {
     let generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
-    assert_eq!(generator.timestep_limit(), TimestepLimit::Max(Timestep::new(949).unwrap()));
+    assert_eq!(generator.head_kind().timesteps(), TimestepLimit::Max(Timestep::new(949).unwrap()));
     for capability in [Capability::HostFeatures, Capability::LearnedVariance, Capability::Encoding, Capability::Reuse] {
         assert!(capability.is_provided_by(&generator), "{capability}");
     }

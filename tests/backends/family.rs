@@ -66,7 +66,7 @@ fn an_erased_model_has_the_abilities_of_the_model() {
     let mut typed = open_mar("digits", &Files::default(), &Device::Cpu).unwrap();
     let mut model = open("digits");
     assert_eq!(MaskedGenerator::grid(&model), typed.grid());
-    assert_eq!(MaskedGenerator::timestep_limit(&model), typed.timestep_limit());
+    assert_eq!(MaskedGenerator::head_kind(&model), typed.head_kind());
     for capability in CAPABILITIES {
         assert_eq!(capability.is_provided_by(&model), capability.is_provided_by(&typed), "{capability}");
     }

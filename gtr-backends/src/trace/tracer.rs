@@ -110,7 +110,7 @@ impl Tracer {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        self.resolve(generator.timestep_limit())?;
+        self.resolve(generator.head_kind().timesteps())?;
         let orders = self.begin(generator, jobs).map_err(SampleError::Model)?;
         let (source, settings) = (Noise::new(self.settings.seed), self.settings);
         let noise = RememberedNoise::new(&source);

@@ -11,7 +11,7 @@ pub use head::{Denoise, HeadKind, HeadRow, HeadVariance};
 pub use step_context::StepContext;
 pub use targets::Targets;
 
-use crate::{Grid, TimestepLimit, TokenIndex};
+use crate::{Grid, TokenIndex};
 
 /// Location of a token value that is not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +56,6 @@ pub trait MaskedGenerator {
 
     /// Returns the kind of the network that draws token values.
     fn head_kind(&self) -> HeadKind;
-
-    /// Returns the highest timestep that the head is meant to be evaluated at, that of [`MaskedGenerator::head_kind`].
-    fn timestep_limit(&self) -> TimestepLimit {
-        self.head_kind().timesteps()
-    }
 
     /// Creates a canvas without known tokens, one image per prompt. If `guided`, the canvas includes the unconditional
     /// half.

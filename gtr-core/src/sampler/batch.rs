@@ -101,7 +101,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         if self.jobs.is_empty() {
             return Ok(Vec::new());
         }
-        let groups = self.sampler.groups(generator.timestep_limit())?;
+        let groups = self.sampler.groups(generator.head_kind().timesteps())?;
         let contexts = self.settings.contexts(plan);
         let mut orders = self.orders();
         let mut canvas = self.canvas(generator, contexts.iter().any(StepContext::is_guided))?;

@@ -59,7 +59,7 @@ impl<P, I> Job<P, I> {
 pub type JobOf<G> = Job<<G as MaskedGenerator>::Prompt, <G as MaskedGenerator>::Image>;
 
 /// A plan prepared for sampling, with its detail rule and timesteps. If the plan sets no timestep limit, the limit of
-/// the model applies ([`MaskedGenerator::timestep_limit`]).
+/// the model applies ([`MaskedGenerator::head_kind`]).
 ///
 /// # Examples
 /// See `examples/custom_order.rs` of this crate for a run from schedule to image.

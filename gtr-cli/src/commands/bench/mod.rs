@@ -157,7 +157,7 @@ where
 fn plan<G: MaskedGenerator>(name: &str, generator: &G, registry: &Registry) -> Result<(String, Plan), CliError> {
     let preset = preset::find(name)?;
     let mut schedule = preset.schedule.clone();
-    schedule.set_default_timestep_limit(generator.timestep_limit())?;
+    schedule.set_default_timestep_limit(generator.head_kind().timesteps())?;
     let plan = SelectedSchedule { name: preset.name.clone(), home_grid: None, schedule }
         .plan(generator.grid(), registry)?
         .plan;

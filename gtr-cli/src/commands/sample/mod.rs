@@ -340,7 +340,7 @@ fn plan_for<G: MaskedGenerator>(
     generator: &G,
     begin: Option<&InitImage>,
 ) -> Result<Plan, CliError> {
-    let (grid, limit) = (generator.grid(), generator.timestep_limit());
+    let (grid, limit) = (generator.grid(), generator.head_kind().timesteps());
     let Some(path) = &args.plan else {
         let mut chosen = args.schedule.choose(catalogue)?;
         chosen.schedule.set_default_timestep_limit(limit)?;

@@ -20,6 +20,12 @@ pub enum Capability {
     Reuse,
 }
 
+impl Capability {
+    /// All capabilities.
+    pub const ALL: [Self; 5] =
+        [Self::HostFeatures, Self::Encoding, Self::LearnedVariance, Self::Confidence, Self::Reuse];
+}
+
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -29,5 +35,23 @@ impl fmt::Display for Capability {
             Self::Confidence => f.write_str("the confidence of drawn tokens"),
             Self::Reuse => f.write_str("reuse between AR steps"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_capabilities_are_listed() {
+        // Does not compile for a new capability until it has a number.
+        let number = |capability: Capability| match capability {
+            Capability::HostFeatures => 0,
+            Capability::Encoding => 1,
+            Capability::LearnedVariance => 2,
+            Capability::Confidence => 3,
+            Capability::Reuse => 4,
+        };
+        assert_eq!(Capability::ALL.map(number), [0, 1, 2, 3, 4]);
     }
 }

@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::axes::axes;
+use crate::AxisName;
 
 macro_rules! step_axes {
+    (@name $variant:ident $data:ident) => { AxisName::$variant };
     (
         required { $($variant:ident $field:ident $axis:ident, $list:ident $with:ident $build:ident, $text:literal;)* }
         optional { $(
@@ -22,6 +24,11 @@ macro_rules! step_axes {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $other_field: Option<crate::$data>,
             )?)*
+        }
+
+        impl StepAxes {
+            /// The axes that add data to an AR step.
+            pub(crate) const AXES: &[AxisName] = &[$($(step_axes!(@name $other $data),)?)*];
         }
     };
 }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use gtr_backends::{AnyModel, BackendError, Picture};
 use gtr_core::cost::ArchSpec;
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
-use gtr_core::{Grid, GuidanceSchedule, ImageIndex, MaskedGenerator, Sampler, TimestepLimit};
+use gtr_core::{Capability, Grid, GuidanceSchedule, HeadKind, ImageIndex, MaskedGenerator, Sampler, TimestepLimit};
 
 /// Class and index of an image to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,12 @@ pub trait PictureModel {
 
     /// Returns the range of timesteps that the model supports.
     fn timestep_limit(&self) -> TimestepLimit;
+
+    /// Returns the kind of head.
+    fn head_kind(&self) -> HeadKind;
+
+    /// Returns true if the model provides a capability.
+    fn provides(&self, capability: Capability) -> bool;
 
     /// Returns the architecture, from which costs are computed.
     fn arch(&self) -> ArchSpec;
@@ -119,6 +125,14 @@ where
 
     fn timestep_limit(&self) -> TimestepLimit {
         self.generator.head_kind().timesteps()
+    }
+
+    fn head_kind(&self) -> HeadKind {
+        self.generator.head_kind()
+    }
+
+    fn provides(&self, capability: Capability) -> bool {
+        capability.is_provided_by(&self.generator)
     }
 
     fn arch(&self) -> ArchSpec {

@@ -77,6 +77,32 @@ fn results_keep_the_budget_and_are_reproducible() {
     assert!(row["operations"].as_f64().unwrap() <= budget);
 }
 
+/// Candidates with optional axes are named and recorded with them, and the result can be used.
+#[test]
+fn optional_axes_are_searched() {
+    let folder = folder();
+    let flags = TINY.replace("--candidates 4", "--candidates 16");
+    line(folder.path(), &format!("{flags} --out found.json")).succeeded();
+    let preset = json(&folder.path().join("found.json"));
+    let first = &preset["evidence"]["search"]["rounds"][0]["ranking"];
+    let with_axes: Vec<_> = first.as_array().unwrap().iter().filter(|it| it.get("axes").is_some()).collect();
+    assert!((2..=11).contains(&with_axes.len()), "{first}");
+    for candidate in with_axes {
+        let name = candidate["candidate"].as_str().unwrap();
+        for (axis, config) in candidate["axes"].as_object().unwrap() {
+            assert!(name.contains(&format!(", {axis} {}", config["kind"].as_str().unwrap())), "{candidate}");
+        }
+    }
+    // The axes of the best candidate are those of the schedule that is written.
+    let best = first.as_array().unwrap().iter().find(|it| it["candidate"] == preset["evidence"]["search"]["best"]);
+    let required = ["order", "pace", "diffusion", "detail", "adapt"];
+    let mut axes = preset["schedule"].as_object().unwrap().clone();
+    axes.retain(|name, _| !required.contains(&name.as_str()));
+    assert_eq!(best.unwrap().get("axes").cloned().unwrap_or_else(|| serde_json::json!({})), Value::from(axes));
+    line(folder.path(), "plan --schedule found.json --format json --out plan.json").succeeded();
+    line(folder.path(), "verify plan.json").succeeded();
+}
+
 #[test]
 fn at_its_own_cost_the_baseline_is_gtr_16() {
     let folder = folder();

@@ -11,9 +11,10 @@ use super::{LossArgs, ModelArgs, seed, temperature};
 /// Search for the schedule with the best measured quality within a budget.
 ///
 /// The candidates are `gtr-16`, other known schedules, and random schedules: variations of known ones, or draws from the whole
-/// search space of cut, number of stages, AR steps per stage, diffusion steps and beta. Each uses as many AR steps as the
-/// budget allows. Three times as many random schedules are drawn as needed, and those with the smallest loss are kept before
-/// any image is generated. The search then measures all candidates on few images, the better half on twice as many, and so on
+/// search space of cut, number of stages, AR steps per stage, diffusion steps and beta. Some random schedules also set optional
+/// axes, such as guidance or solver, to examples of registered kinds that the model can run. Each uses as many AR steps as the
+/// budget allows. Three times as many random schedules are drawn as needed, and those whose orders have the smallest loss are
+/// kept before any image is generated. The search then measures all candidates on few images, the better half on twice as many, and so on
 /// (successive halving). Finally the best schedule is compared with `gtr-16` on new seeds and on the other half of the real
 /// images, which the search has not used. --count and --seeds apply to this comparison.
 #[derive(Debug, Args)]

@@ -123,6 +123,11 @@ impl Step {
     pub fn axes(&self) -> &StepAxes {
         &self.axes
     }
+
+    /// Returns the step without the data of optional axes.
+    pub(crate) fn without_axes(&self) -> Self {
+        Self { axes: StepAxes::default(), ..*self }
+    }
 }
 
 impl Plan {

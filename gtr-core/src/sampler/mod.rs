@@ -4,6 +4,7 @@ mod batch;
 mod choice;
 mod context;
 mod error;
+mod execution;
 mod observer;
 mod orders;
 mod redrawn;
@@ -13,6 +14,7 @@ use std::fmt;
 
 pub use batch::Batch;
 pub use error::SampleError;
+pub use execution::Execution;
 pub use observer::{Observer, StepEvent};
 
 use crate::{
@@ -126,15 +128,48 @@ impl<'p> Sampler<'p> {
         if plan != model {
             return Err(SampleError::Grid { plan, model });
         }
+        self.check_model(generator.head_kind(), |need| need.is_provided_by(generator), settings)
+    }
+
+    /// Checks whether a model on the grid of the plan can run it: its head, and the capabilities that it `provides`. The model
+    /// itself is not needed, so that a search can leave out plans before it runs them.
+    ///
+    /// # Errors
+    /// [`SampleError::Unsupported`] if the plan requires a capability that the model does not provide;
+    /// [`SampleError::Setting`] if a setting is out of range or does not fit the solver;
+    /// [`SampleError::DiffusionSteps`] if the head takes no diffusion steps, but the plan has some.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::convert::Infallible;
+    /// use gtr_core::sampler::{SampleError, Settings};
+    /// use gtr_core::{AxisConfig, AxisName, Capability, Grid, Guidance, HeadKind, Registry, Sampler, Seed, preset};
+    ///
+    /// let mut schedule = preset::find("mar-8")?.schedule.clone();
+    /// schedule.set_axis(AxisName::Reuse, AxisConfig::new("lazymar"));
+    /// let registry = Registry::builtin();
+    /// let plan = schedule.plan(Grid::new(8, 8)?, &registry)?.plan;
+    /// let settings = Settings { seed: Seed(0), guidance: Guidance::NONE, temperature: 1.0 };
+    /// let provides = |it| it == Capability::LearnedVariance;
+    /// let checked = Sampler::new(&plan, &registry)?.check_model(HeadKind::DIFFUSION, provides, &settings);
+    /// assert!(matches!(checked, Err(SampleError::<Infallible>::Unsupported(Capability::Reuse))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_model<E, O>(
+        &self,
+        head: HeadKind,
+        provides: impl Fn(Capability) -> bool,
+        settings: &Settings,
+    ) -> Result<(), SampleError<E, O>> {
         let begins: &[Capability] = if self.plan.known().is_empty() { &[] } else { &[Capability::Encoding] };
         let reuses = plan_reuses(self.plan).then_some(&Capability::Reuse);
         let ranks = self.plan.is_ranked().then_some(&Capability::Confidence);
         // A categorical head has no diffusion steps for a solver to take.
-        let categorical = matches!(generator.head_kind(), HeadKind::Categorical { .. });
+        let categorical = matches!(head, HeadKind::Categorical { .. });
         let solver = if categorical { &[] } else { self.solver.requirements() };
         let axes = self.detail.requirements().iter().chain(solver).chain(reuses).chain(ranks);
         let mut needs = axes.chain(begins);
-        if let Some(&missing) = needs.find(|need| !need.is_provided_by(generator)) {
+        if let Some(&missing) = needs.find(|need| !provides(**need)) {
             return Err(SampleError::Unsupported(missing));
         }
         if !(0.0..=100.0).contains(&settings.temperature) {

@@ -10,7 +10,9 @@ use gtr_backends::judge::{CLASSES, Frechet, Judge, Origin, Reference};
 use gtr_backends::{Classification, Picture};
 use gtr_core::cost::{ArchSpec, Cost};
 use gtr_core::sampler::Settings;
-use gtr_core::{Grid, Guidance, ImageIndex, Planned, Registry, Sampler, Schedule, Seed, TimestepLimit};
+use gtr_core::{
+    Capability, Grid, Guidance, HeadKind, ImageIndex, Planned, Registry, Sampler, Schedule, Seed, TimestepLimit,
+};
 use gtr_run::{Interrupt, Notes};
 use serde_json::{Map, Value, json};
 
@@ -227,6 +229,16 @@ impl<'r> Evaluator<'r> {
     /// Returns the range of timesteps that the model supports.
     pub fn timestep_limit(&self) -> TimestepLimit {
         self.model.timestep_limit()
+    }
+
+    /// Returns the kind of the model's head.
+    pub fn head_kind(&self) -> HeadKind {
+        self.model.head_kind()
+    }
+
+    /// Returns the capabilities that the model provides.
+    pub fn capabilities(&self) -> Vec<Capability> {
+        Capability::ALL.into_iter().filter(|&it| self.model.provides(it)).collect()
     }
 
     /// Returns the model's default guidance, with `scale` in place of its scale if given.

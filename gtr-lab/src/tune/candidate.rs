@@ -9,6 +9,9 @@ use gtr_core::pace::Rates;
 use gtr_core::{ArSteps, AxisName, DiffusionSteps, Fraction, Schedule, StageOrder, Stream, order};
 use serde_json::Value;
 
+use super::one_of::one_of;
+use super::optional_axes::{Choices, OptionalAxes};
+
 /// Parameters of a schedule of *Generation then Reconstruction*, or of a cascade, except the number of AR steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
@@ -24,6 +27,8 @@ pub(super) struct Draft {
     pub(super) t_rec: u64,
     /// Share of the reconstructed tokens that get more diffusion steps, in percent.
     pub(super) beta: u64,
+    /// Choices on the optional axes.
+    pub(super) axes: Choices,
 }
 
 /// Cut between stages.
@@ -66,6 +71,7 @@ impl Draft {
             t_min: 20,
             t_rec: 20,
             beta: 10,
+            axes: Choices::default(),
         };
         let cascade = |shares: &[u64]| Self { cut: Cut::Quincunx, t_max: 20, beta: 0, ..known(shares) };
         vec![
@@ -78,16 +84,16 @@ impl Draft {
     }
 
     /// Draws a draft: with probability 1/2 from the whole space, else near a known one.
-    pub(super) fn draw(stream: &mut Stream, known: &[Self]) -> Self {
+    pub(super) fn draw(stream: &mut Stream, known: &[Self], axes: &OptionalAxes) -> Self {
         if known.is_empty() || stream.below(2) == 0 {
-            Self::anywhere(stream)
+            Self::anywhere(stream, axes)
         } else {
-            one_of(stream, known).beside(stream)
+            one_of(stream, known).beside(stream, axes)
         }
     }
 
     /// Draws a draft from the whole space.
-    fn anywhere(stream: &mut Stream) -> Self {
+    fn anywhere(stream: &mut Stream, axes: &OptionalAxes) -> Self {
         let cut = one_of(stream, &[Cut::Diagonal, Cut::Quincunx]);
         let stages = match cut {
             Cut::Diagonal => one_of(stream, &STAGES),
@@ -101,11 +107,13 @@ impl Draft {
             Cut::Quincunx => shares.sort_unstable(),
         }
         let [t_max, t_min, t_rec] = [(); 3].map(|()| one_of(stream, &DIFFUSION));
-        Self { cut, shares, t_max, t_min, t_rec, beta: one_of(stream, &BETA) }.ordered()
+        let beta = one_of(stream, &BETA);
+        Self { cut, shares, t_max, t_min, t_rec, beta, axes: axes.draw(stream) }.ordered()
     }
 
-    /// Draws a draft at most two rungs away in each parameter; with probability 1/4 it has one stage more or less.
-    fn beside(&self, stream: &mut Stream) -> Self {
+    /// Draws a draft at most two rungs away in each parameter, most of the optional axes unchanged; with probability 1/4 it has one
+    /// stage more or less.
+    fn beside(&self, stream: &mut Stream, axes: &OptionalAxes) -> Self {
         let mut shares = self.shares.clone();
         match stream.below(8) {
             0 if shares.len() > 2 => shares.truncate(shares.len() - 1),
@@ -116,7 +124,8 @@ impl Draft {
             *share = neighbour(stream, &SHARES, *share);
         }
         let [t_max, t_min, t_rec] = [self.t_max, self.t_min, self.t_rec].map(|t| neighbour(stream, &DIFFUSION, t));
-        Self { cut: self.cut, shares, t_max, t_min, t_rec, beta: neighbour(stream, &BETA, self.beta) }.ordered()
+        let beta = neighbour(stream, &BETA, self.beta);
+        Self { cut: self.cut, shares, t_max, t_min, t_rec, beta, axes: axes.beside(stream, &self.axes) }.ordered()
     }
 
     /// Swaps `t_max` and `t_min` if necessary: diffusion steps decrease over the generation.
@@ -140,6 +149,7 @@ impl Draft {
             let beta = Fraction::new(self.beta as f64 / 100.0).ok()?;
             schedule.detail = Fts(TokenSelection { beta, t_detail: t(T_DETAIL)? }).into();
         }
+        self.axes.set(&mut schedule);
         schedule.adapt = vec![AxisName::Order, AxisName::Pace, AxisName::Detail];
         Some(schedule)
     }
@@ -150,7 +160,7 @@ impl Draft {
         let steps: Vec<String> = steps.into_iter().flatten().map(Value::to_string).collect();
         let Self { t_max, t_min, t_rec, beta, .. } = self;
         let cascade = if self.cut == Cut::Quincunx { "quincunx " } else { "" };
-        format!("{cascade}{} steps, T {t_max}..{t_min}/{t_rec}, beta 0.{beta:02}", steps.join("+"))
+        format!("{cascade}{} steps, T {t_max}..{t_min}/{t_rec}, beta 0.{beta:02}{}", steps.join("+"), self.axes)
     }
 }
 
@@ -181,12 +191,6 @@ fn share_out(steps: u64, shares: &[u64], tokens: &[u64]) -> Option<Vec<u64>> {
     }
 }
 
-fn one_of<T: Clone>(stream: &mut Stream, values: &[T]) -> T {
-    #[expect(clippy::cast_possible_truncation, reason = "an index into a slice")]
-    let at = stream.below(values.len() as u64) as usize;
-    values[at].clone()
-}
-
 /// Draws a rung at most two away from the first rung that is not below `value`.
 fn neighbour(stream: &mut Stream, ladder: &[u64], value: u64) -> u64 {
     let at = ladder.partition_point(|rung| *rung < value).min(ladder.len() - 1);
@@ -196,7 +200,7 @@ fn neighbour(stream: &mut Stream, ladder: &[u64], value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gtr_core::{ImageIndex, Seed, preset};
+    use gtr_core::{ImageIndex, Registry, Seed, preset};
 
     use crate::tune::search_space::SEARCH;
 
@@ -223,9 +227,10 @@ mod tests {
 
     #[test]
     fn draws_depend_only_on_seed_and_number_and_stay_on_the_ladders() {
+        let axes = OptionalAxes::of(&Registry::builtin());
         let draw = |seed, number| {
             let mut stream = Stream::new(Seed(seed), SEARCH, ImageIndex(number), 0);
-            Draft::draw(&mut stream, &Draft::known())
+            Draft::draw(&mut stream, &Draft::known(), &axes)
         };
         let drafts: Vec<Draft> = (0..200).map(|number| draw(3, number)).collect();
         assert!((0..200).rev().zip(drafts.iter().rev()).all(|(number, it)| draw(3, number) == *it));

@@ -1,8 +1,8 @@
 //! Result of a search, and its evidence.
 
 use gtr_backends::judge::{Interval, Measured};
-use gtr_core::Grid;
 use gtr_core::preset::{Preset, Status};
+use gtr_core::{Grid, Schedule};
 use serde_json::{Map, Value, json};
 
 use super::budget::Allowance;
@@ -72,6 +72,10 @@ impl Evidence {
                 let (name, operations) = (candidate.map(|it| &it.name), candidate.map(|it| it.operations));
                 let loss = candidate.map(|it| it.loss);
                 let mut row = json!({ "candidate": name, "operations": operations, "loss": loss, "frechet": score });
+                let axes = candidate.map(|it| optional_axes(&it.schedule)).filter(|axes| !axes.is_empty());
+                if let (Some(row), Some(axes)) = (row.as_object_mut(), axes) {
+                    row.insert("axes".to_owned(), axes.into());
+                }
                 if let (Some(row), f64::INFINITY) = (row.as_object_mut(), *score) {
                     row.insert("too_slow".to_owned(), true.into());
                 }
@@ -182,6 +186,12 @@ impl Evidence {
             format!(" The final images of {} took {seconds:.3} s each, longer than {:.3} s.", row.name, budget.limit)
         })
     }
+}
+
+/// Returns the optional axes that a schedule sets, for JSON.
+fn optional_axes(schedule: &Schedule) -> Map<String, Value> {
+    let set = schedule.axes().filter(|(axis, _)| axis.default_kind().is_some());
+    set.map(|(axis, config)| (axis.to_string(), json!(config))).collect()
 }
 
 fn sentence(baseline: &str, difference: &Measured, within: bool) -> String {

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `budget.rs` | budget of an image |
 //! | `candidate.rs` | search space: cut, stages, steps per stage, diffusion steps, beta; drawing drafts |
+//! | `optional_axes.rs` | search space: the optional axes, with all registered implementations |
+//! | `one_of.rs` | uniform draws |
 //! | `search_space.rs` | candidates: drafts with as many steps as the budget allows, selected by loss |
 //! | `halving.rs` | successive halving |
 //! | `held_out.rs` | held-out data for the final figure |
@@ -15,6 +17,8 @@ mod candidate;
 mod evidence;
 mod halving;
 mod held_out;
+mod one_of;
+mod optional_axes;
 mod search;
 mod search_space;
 

@@ -1,8 +1,9 @@
 //! The search on a model.
 
 use gtr_backends::judge::{Bootstrap, FEATURES, Frechet, Moments};
-use gtr_core::Guidance;
 use gtr_core::loss::Field;
+use gtr_core::sampler::Settings;
+use gtr_core::{Guidance, Seed};
 use gtr_draw::table::count;
 
 use super::budget::{Allowance, Budget};
@@ -36,9 +37,10 @@ impl<'r> Search<'_, 'r> {
         Space {
             registry: self.evaluator.registry(),
             grid: self.evaluator.grid(),
-            limit: self.evaluator.timestep_limit(),
+            head: self.evaluator.head_kind(),
+            capabilities: self.evaluator.capabilities(),
             arch: self.evaluator.arch(),
-            guided: self.guidance.is_guided(),
+            settings: Settings { seed: Seed(0), guidance: self.guidance, temperature: self.temperature },
             field: self.field.clone(),
         }
     }

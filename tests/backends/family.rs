@@ -31,7 +31,7 @@ fn settings() -> Settings {
 
 fn plan(model: &impl MaskedGenerator) -> Plan {
     let mut schedule = preset::find("gtr-8").unwrap().schedule.clone();
-    schedule.set_default_timestep_limit(model.timestep_limit()).unwrap();
+    schedule.set_default_timestep_limit(model.head_kind().timesteps()).unwrap();
     // Fewer evaluations than the preset has, for time.
     schedule.diffusion = schedule.diffusion.with("t_max", 5).with("t_min", 4).with("t_rec", 3);
     schedule.detail = schedule.detail.with("t_detail", 6);

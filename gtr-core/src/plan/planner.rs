@@ -206,6 +206,8 @@ fn cooling(resolved: &Resolved, steps: &mut [Step], adaptations: &mut Adaptation
     let what = format!("`{cooling}` changes the temperature, but the solver `{solver}` adds no noise");
     fit.instead(what, "dropping the cooling")?;
     adaptations.add(AxisName::Cooling, fit);
-    steps.iter_mut().for_each(|step| step.axes.cooling = None);
+    for step in steps {
+        step.axes.cooling = None;
+    }
     Ok(())
 }

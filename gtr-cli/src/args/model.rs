@@ -65,11 +65,34 @@ fn auto_device() -> Device {
     device
 }
 
+/// Returns the name under which files and stores record a device: `cpu`, or the first device of its kind, such as
+/// `cuda:0`. The number of a device is only its place in one machine, so the parts that several devices generate belong
+/// to one run.
+pub(crate) fn recorded_device(device: &Device) -> String {
+    first_of_kind(&gtr_backends::device_name(device))
+}
+
+/// Replaces the number in the name of a device by 0.
+fn first_of_kind(name: &str) -> String {
+    match name.split_once(':') {
+        Some((kind, _)) => format!("{kind}:0"),
+        None => name.to_owned(),
+    }
+}
+
 impl ModelArgs {
     /// Returns device and precision of the model.
     pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
         let device = if self.device == "auto" { auto_device() } else { gtr_backends::device(&self.device)? };
         Ok(Compute::from(&device).with_precision(self.dtype))
+    }
+
+    /// Returns the device that the files of a run record, or `None` for the CPU.
+    ///
+    /// # Errors
+    /// Those of [`compute`](Self::compute).
+    pub(crate) fn recorded_device(&self) -> Result<Option<String>, BackendError> {
+        Ok(Some(recorded_device(self.compute()?.device())).filter(|device| device != CPU))
     }
 
     /// Returns the files of the model.
@@ -107,5 +130,20 @@ impl ModelArgs {
             again.add("--dtype", dtype.name());
         }
         again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_device_is_not_recorded() {
+        for (name, recorded) in [("cpu", "cpu"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:0"), ("cuda:15", "cuda:0")] {
+            assert_eq!(first_of_kind(name), recorded);
+        }
+        // A recorded name is one that `--device` accepts, and the kind still counts.
+        assert_eq!(recorded_device(&Device::Cpu), CPU);
+        assert_ne!(first_of_kind("cuda:1"), first_of_kind("metal:1"));
     }
 }

@@ -42,7 +42,7 @@ pub struct Parameters {
     /// Data type of the matrices, if it is not the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
-    /// Device, if it is not the CPU.
+    /// Device, if it is not the CPU: the first of its kind, such as `cuda:0`. The number of a device is not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// Height and width of an image in pixels, if they are not those of the model.

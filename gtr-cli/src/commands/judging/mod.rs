@@ -7,7 +7,7 @@ use gtr_lab::evaluation::{Evaluator, Identity, Options, check_classes};
 use gtr_lab::model::ClassModel;
 
 use self::progress::Progress;
-use crate::args::{ModelArgs, SeriesArgs};
+use crate::args::{ModelArgs, SeriesArgs, recorded_device};
 use crate::catalogue::Catalogue;
 use crate::error::{CliError, ExitStatus};
 use crate::{output, signals};
@@ -23,7 +23,7 @@ pub(super) fn open<'r>(
     // Check the classes before loading weights.
     check_classes(name, catalogue.families.spec(name)?.classes.filter(|_| model.text_encoder.is_none()))?;
     let compute = model.compute()?;
-    let device = gtr_backends::device_name(compute.device());
+    let device = recorded_device(compute.device());
     let generator = catalogue.families.open(name, &OpenOptions::new(model.files(), compute))?;
     if let Some(note) = generator.section().note() {
         output::note(format_args!("{name}: {note}"));

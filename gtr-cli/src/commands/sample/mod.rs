@@ -143,7 +143,7 @@ fn scale(args: &SampleArgs) -> Option<usize> {
 }
 
 /// Returns the settings that the files of the run record.
-fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Settings) -> Recipe {
+fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Settings) -> Result<Recipe, CliError> {
     let text = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
     let (model, inpaint) = (&args.model, &args.inpaint);
     let parameters = Parameters {
@@ -154,7 +154,7 @@ fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Setting
         vae: text(&model.vae),
         text_encoder: text(&model.text_encoder),
         dtype: Some(model.dtype).filter(|dtype| *dtype != Precision::default()).map(|dtype| dtype.name().to_owned()),
-        device: Some(model.device.clone()).filter(|device| device != "cpu"),
+        device: model.recorded_device()?,
         size: args.size,
         subjects,
         count: args.count,
@@ -171,7 +171,7 @@ fn recipe(args: &SampleArgs, subjects: Subjects, plan: &Plan, settings: &Setting
             reseed_reconstruction: inpaint.reseed_reconstruction,
         },
     };
-    Recipe::new(parameters, plan)
+    Ok(Recipe::new(parameters, plan))
 }
 
 /// Result of a run, for the summary.
@@ -201,7 +201,7 @@ fn generate(
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     warn_of_weak_guidance(guidance.scale());
     let settings = Settings { seed: Seed(args.seed), guidance, temperature: args.temperature };
-    let recipe = recipe(args, subjects, &plan, &settings);
+    let recipe = recipe(args, subjects, &plan, &settings)?;
     let sampler = Sampler::new(&plan, &catalogue.registry)?;
     let seeds = reconstruction_seeds(args, &plan)?;
     let (numbering, place) = match destination {

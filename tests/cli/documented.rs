@@ -11,7 +11,7 @@ use crate::support::write_tiny_model;
 use crate::support::{gtr, run_in};
 
 /// The pages with commands, except those in `docs/results`, which experiments write.
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "README.md",
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
@@ -19,6 +19,7 @@ const PAGES: [&str; 19] = [
     "docs/evaluation.md",
     "docs/figure-3.md",
     "docs/gallery.md",
+    "docs/gpu.md",
     "docs/inpainting.md",
     "docs/many-images.md",
     "docs/models.md",
@@ -147,7 +148,8 @@ fn prepared() -> Models {
 }
 
 /// Small replacements for large things: files of published models, their classes, and sizes.
-const STANDS_FOR: [(&str, &str); 19] = [
+const STANDS_FOR: [(&str, &str); 20] = [
+    ("--device cuda:0", "--device cpu"),
     // The small model has no field of its own.
     ("experiment cascade", "experiment table-4"),
     ("field digits.npz", "field few.npz"),

@@ -54,7 +54,8 @@ fn chain(
     let wrong = |reason: String| recording.wrong(format!("`{}`: {reason}", name("out")));
     let steps = text.parse().map_err(|_| wrong("expected a number of steps in the name".into()))?;
     let steps = DiffusionSteps::new(steps).map_err(|error| wrong(error.to_string()))?;
-    let timesteps = Timesteps::new(steps, generator.head_kind().timesteps()).map_err(|error| wrong(error.to_string()))?;
+    let timesteps =
+        Timesteps::new(steps, generator.head_kind().timesteps()).map_err(|error| wrong(error.to_string()))?;
     let found: Vec<usize> = timesteps.values().iter().map(|&timestep| timestep as usize).collect();
     checks.exact("timesteps", &found, &recording.whole(&name("timesteps"))?);
     let [count, _] = recording.shape(&name("init"))?;

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::axes::axes;
 use crate::AxisName;
+use crate::axes::axes;
 
 macro_rules! step_axes {
     (@name $variant:ident $data:ident) => { AxisName::$variant };

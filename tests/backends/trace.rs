@@ -17,8 +17,10 @@ use gtr_core::{
 
 fn plan(name: &str) -> Plan {
     let mut schedule = preset::find(name).unwrap().schedule.clone();
-    let limit =
-        gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap().head_kind().timesteps();
+    let limit = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu)
+        .unwrap()
+        .head_kind()
+        .timesteps();
     schedule.set_default_timestep_limit(limit).unwrap();
     // Fewer evaluations than in the preset, because the size of the traced noise is proportional to them.
     schedule.diffusion = schedule.diffusion.with("t_max", 6).with("t_min", 4).with("t_rec", 3);

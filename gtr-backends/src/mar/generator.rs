@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::config::{Class, MarConfig};
 use super::model::{MarModel, Sequence};
+use super::reuse::Kept;
 use crate::BackendError;
 use crate::diffusion::{Conditions, DiffusionHead};
 use crate::error::Context;
@@ -86,6 +87,8 @@ impl Backbone for MarModel {
         if cached.is_some() || step.keeps {
             return self.reusing(canvas, targets, step, cached);
         }
+        // A step after this one must not take what an earlier one has kept.
+        drop(canvas.take_kept::<Kept>());
         let guided = canvas.guided() && step.is_guided();
         let (wanted, per_image) = (canvas.positions(targets)?, targets.per_image());
         let known = canvas.known()?;

@@ -512,5 +512,12 @@ mod tests {
             [list(&found.conditional), list(found.unconditional.as_ref().unwrap())]
         };
         assert_eq!(vectors(false), vectors(true));
+        // What an earlier step has kept is dropped, not taken by a step after the next one.
+        let mut canvas = generator.canvas(&[class], true).unwrap();
+        for keeps in [true, false] {
+            let step = StepContext { guidance: 2.0, keeps, ..StepContext::single(64, 0) };
+            generator.features(&mut canvas, &targets, &step).unwrap();
+        }
+        assert!(canvas.take_kept::<Kept>().is_none());
     }
 }

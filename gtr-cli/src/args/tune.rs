@@ -14,8 +14,8 @@ use super::{LossArgs, ModelArgs, seed, temperature};
 /// search space of cut, number of stages, AR steps per stage, diffusion steps and beta. Some random schedules also set optional
 /// axes, such as guidance or solver, to examples of registered kinds that the model can run. Each uses as many AR steps as the
 /// budget allows. Three times as many random schedules are drawn as needed, and those whose orders have the smallest loss are
-/// kept before any image is generated. The search then measures all candidates on few images, the better half on twice as many, and so on
-/// (successive halving). Finally the best schedule is compared with `gtr-16` on new seeds and on the other half of the real
+/// kept before any image is generated. The search then measures all candidates on few images, the better half on twice as
+/// many, and so on (successive halving). Finally the best schedule is compared with `gtr-16` on new seeds and on the other half of the real
 /// images, which the search has not used. --count and --seeds apply to this comparison.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]

@@ -1,45 +1,51 @@
 #!/bin/sh
 # Runs the CUDA build without a GPU and counts the work that it submits: kernel launches, uploads, memory, streams and threads.
 #
-#   scripts/cuda-dry-run.sh              digits and MAR-B
-#   scripts/cuda-dry-run.sh mar-h        other models, in this case 5 GB of memory; any names of --model
+#   scripts/cuda-dry-run.sh                  digits, mar-b and mar-h; needs 6 GB of memory
+#   scripts/cuda-dry-run.sh mar-l            other models, by the names of --model
 #
-# The program is built with a fake nvcc (scripts/cuda/nvcc) and started with stand-ins for the CUDA libraries (scripts/cuda/driver), whose
-# kernels compute nothing: images are grey. The counts are those of a real run of the same commands, because no decision of the program
-# depends on computed values. The difference of two runs whose plans differ by one step is the work of that step. Prints a table, and
-# fails if
+# The program is built with a fake nvcc (scripts/cuda/nvcc) and started with stand-ins for the CUDA libraries (scripts/cuda/driver). Memory
+# and copies are real; kernels and products compute nothing, so images are grey. The counts are those of a run on a GPU, because no
+# decision of these runs depends on a computed value. The difference of two runs whose plans differ by one step is the work of that
+# step. Prints tables, and fails if
 #
 # - work is submitted to another stream than the one that was created, or from more than one thread;
 # - events are used, or a function of CUDA that the stand-ins do not have;
-# - a step takes more launches or uploads than the budgets below.
+# - a step of mar-h takes more launches or uploads than the budgets below.
 #
 # The counts say nothing about time and results. Needs gcc, ar, nm and python3. Builds in target/cuda-dry-run (or $CUDA_DRY_RUN_TARGET).
-# $GTR_CLI replaces the program, for example by that of scripts/cuda-build.sh; its kernels are then looked up by name.
+#
+#   GTR_CLI=target/cuda-build/gtr-cli LD_LIBRARY_PATH=target/cuda-build/toolkit/nvidia/cu13/lib scripts/cuda-dry-run.sh digits
+#
+# runs another program, in this case one with kernels: the stand-in driver then refuses kernels that its PTX does not have.
 set -eu
 
-# The largest counts for MAR models in f32, batch 1, guided. A launch is a kernel, a product, a copy on the device or a memset.
-diffusion_step_launches=323
-diffusion_step_uploads=163
-# An AR step without the evaluations of its head.
-ar_step_launches=1740
-ar_step_uploads=833
+# Budgets of mar-h at batch 1, guided: launches and uploads of a diffusion step, then of an AR step without its head. A launch is a
+# kernel, a product, a copy on the device or a memset. 16-bit types add conversions.
+f32='322 164 1734 840'
+bf16='400 164 2142 840'
 
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- digits mar-b
+[ $# -gt 0 ] || set -- digits mar-b mar-h
 target=$(realpath -m "${CUDA_DRY_RUN_TARGET:-target/cuda-dry-run}")
 stand_ins=$target/stand-in/lib
 
-scripts/cuda/driver/build.sh "$stand_ins"
-if [ -z "${GTR_CLI-}" ]; then
-    log=$target/build.log
-    # `dev` is also the profile of the type check. Compute capability: any, as nothing is compiled for it.
-    if ! PATH=$PWD/scripts/cuda:$PATH CUDA_HOME=$target/stand-in CUDA_COMPUTE_CAP=80 CARGO_TARGET_DIR=$target \
-        cargo build --locked -p gtr-cli --features cuda >"$log" 2>&1; then
-        cat "$log"
-        exit 1
-    fi
+build() {
+    scripts/cuda/driver/build.sh "$stand_ins"
+    # No kernel is compiled, so the compute capability does not matter.
+    PATH=$PWD/scripts/cuda:$PATH CUDA_HOME=$target/stand-in CUDA_COMPUTE_CAP=80 CARGO_TARGET_DIR=$target \
+        cargo build --locked -p gtr-cli --features cuda
+}
+
+if [ -n "${GTR_CLI-}" ]; then
+    # This program may call the runtime library, which has no stand-in.
+    stand_ins=$target/stand-in/without-runtime
+    scripts/cuda/driver/build.sh "$stand_ins" cublas cublasLt curand nvrtc
+else
+    mkdir -p "$target"
+    build >"$target/build.log" 2>&1 || { cat "$target/build.log" && exit 1; }
     GTR_CLI=$target/debug/gtr-cli
 fi
 export LD_LIBRARY_PATH="$stand_ins${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-exec python3 scripts/cuda/dry_run.py "$GTR_CLI" "$@" \
-    --diffusion-step "$diffusion_step_launches" "$diffusion_step_uploads" --ar-step "$ar_step_launches" "$ar_step_uploads"
+# shellcheck disable=SC2086
+exec python3 scripts/cuda/dry_run.py --f32 $f32 --bf16 $bf16 -- "$GTR_CLI" "$@"

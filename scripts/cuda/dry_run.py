@@ -13,10 +13,17 @@ from pathlib import Path
 
 # AR steps and diffusion steps of the smallest plan. The others have one more of one kind.
 AR_STEPS, DIFFUSION_STEPS = 4, 4
+# Type and batch of the runs. Budgets are those of batch 1.
+SETTINGS = [("f32", 1), ("bf16", 1), ("f32", 4)]
+# The model that the budgets are for.
+BUDGET_MODEL = "mar-h"
+# Batches whose difference is the memory of an image.
+MEMORY_BATCHES = 32, 64
+STEPS = "diffusion step", "AR step"
 
 
-def sample(program, model, ar_steps=AR_STEPS, diffusion_steps=DIFFUSION_STEPS, batch=1, dtype="f32"):
-    """Generates one batch on `cuda:0` and returns the counts of the stand-in driver."""
+def sample(program, model, dtype, batch, ar_steps=AR_STEPS, diffusion_steps=DIFFUSION_STEPS):
+    """Generates one batch on `cuda:0` and returns the counts of the stand-in driver and the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder, "counts.json")
         command = [program, "sample", "--model", model, "--class", "1", "--device", "cuda:0", "--dtype", dtype]
@@ -24,29 +31,29 @@ def sample(program, model, ar_steps=AR_STEPS, diffusion_steps=DIFFUSION_STEPS, b
         command += ["--count", str(batch), "--batch", str(batch), "--quiet", "--out", str(Path(folder, "images")) + "/"]
         if model != "digits":
             command += ["--random-weights"]
+        start = time.monotonic()
         done = subprocess.run(command, env=os.environ | {"GTR_CUDA_COUNTS": str(counts)}, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)}\nexit code {done.returncode}: {done.stderr.strip()}")
-        print(done.stderr, end="", file=sys.stderr)
-        return json.loads(counts.read_text())
+        return json.loads(counts.read_text()), time.monotonic() - start
 
 
 class Work(Counter):
-    """Numbers of kernels by name, products by routine, copies, uploads and allocations. The difference of two is the work between."""
+    """Numbers of kernels by name, products by routine, copies, uploads and allocations."""
 
     @classmethod
     def of(cls, counts):
         """Work of a whole run."""
-        work = cls(counts["kernels"]) + cls(counts["products"])
+        work = cls(counts["kernels"] | counts["products"])
         work["copies on the device"] = counts["device_to_device"]["count"]
         work["memsets"] = counts["memsets"]["count"]
         work["uploads"] = counts["host_to_device"]["count"]
         work["downloads"] = counts["device_to_host"]["count"]
         work["allocations"] = counts["memory"]["allocations"]
-        return cls(work)
+        return work
 
     def minus(self, other, times=1):
-        """This work without `times` that of another."""
+        """This work without `times` that of another. A number may be negative."""
         return Work({name: self[name] - times * other[name] for name in {*self, *other}})
 
     def divided(self, parts):
@@ -60,94 +67,142 @@ class Work(Counter):
         """Kernels, products, copies on the device and memsets."""
         return sum(self.values()) - self["uploads"] - self["downloads"] - self["allocations"]
 
+    @property
+    def products(self):
+        """Products of matrices by cuBLAS."""
+        return sum(number for kind, number in self.items() if kind.startswith("cublas"))
+
+    @property
+    def copies(self):
+        """Copies on the device and memsets."""
+        return self["copies on the device"] + self["memsets"]
+
 
 def faults(counts):
     """What is wrong with where and how a run submitted its work."""
     streams, created, threads = (counts[key] for key in ("streams", "created_streams", "threads"))
     if len(created) != 1 or set(streams) != set(created):
-        names = {"0x0": "the legacy stream", "0x2": "a stream per thread"}
-        used = [f"{names.get(name, 'a created stream')} ({number})" for name, number in streams.items()]
-        yield f"work on other streams than the only created one: {len(created)} created; work on {', '.join(used)}"
+        names = {"0x0": "the legacy stream", "0x2": "the stream of each thread"}
+        used = [names.get(name, "a created stream") for name in sorted(streams)]
+        yield f"{len(created)} streams created, and work on {', '.join(used)}; expected one stream for all work"
     if len(threads) != 1:
-        yield f"work from {len(threads)} threads: {', '.join(map(str, sorted(threads.values(), reverse=True)))} calls"
+        yield f"work from {len(threads)} threads ({', '.join(map(str, sorted(threads.values(), reverse=True)))} calls); expected one"
     if events := {name: number for name, number in counts["calls"].items() if "Event" in name}:
-        yield f"events: {events}"
+        yield f"calls of events: {', '.join(f'{name} {number}' for name, number in sorted(events.items()))}; expected none"
     if counts["missing"]:
         yield f"functions that the stand-ins do not have: {', '.join(counts['missing'])}"
 
 
-def steps(program, model, dtype, batch):
-    """Work of a diffusion step and of an AR step without its head, the counts of the runs, and the seconds of the first."""
-    start = time.monotonic()
-    first = sample(program, model, batch=batch, dtype=dtype)
-    seconds = time.monotonic() - start
-    deeper = sample(program, model, diffusion_steps=DIFFUSION_STEPS + 1, batch=batch, dtype=dtype)
-    longer = sample(program, model, ar_steps=AR_STEPS + 1, batch=batch, dtype=dtype)
+def work_of_steps(first, deeper, longer):
+    """Work of a diffusion step, and of an AR step without its head.
+
+    The last diffusion step of an AR step adds no noise and takes less than the others; the AR step has this difference.
+    """
     work = Work.of(first)
     diffusion_step = Work.of(deeper).minus(work).divided(AR_STEPS)
-    ar_step = Work.of(longer).minus(work).minus(diffusion_step, DIFFUSION_STEPS)
-    return diffusion_step, ar_step, [first, deeper, longer], seconds
+    return diffusion_step, Work.of(longer).minus(work).minus(diffusion_step, DIFFUSION_STEPS)
 
 
-def gigabytes(count):
-    """A size for a table."""
-    return f"{count / 1e9:.3f} GB"
+def over_budget(works, budgets):
+    """The numbers of the steps that are larger than their budgets."""
+    for step, work, budget in zip(STEPS, works, budgets):
+        for number, allowed, what in zip((work.launches, work["uploads"]), budget, ("launches", "uploads")):
+            if number > allowed:
+                yield f"{number} {what} per {step}; the budget is {allowed}"
 
 
-def print_step(model, dtype, batch, name, work):
-    """A row of the table of steps."""
-    products = sum(number for kind, number in work.items() if kind.startswith("cublas"))
-    copies = work["copies on the device"] + work["memsets"]
-    print(f"{model:12} {dtype:5} {batch:5}  {name:16} {work.launches:8} {work.launches - products - copies:8} {products:8} "
-          f"{copies:6} {work['uploads']:7} {work['downloads']:9} {work['allocations']:11}")
+class Report:
+    """What all runs have shown."""
+
+    def __init__(self, program, budgets):
+        self.program, self.budgets = program, budgets
+        self.steps, self.runs, self.kinds, self.memory, self.failures = [], [], [], [], []
+
+    def run(self, model, dtype, batch, **steps):
+        """Runs a plan and checks its streams and threads."""
+        counts, seconds = sample(self.program, model, dtype, batch, **steps)
+        self.failures += [f"{model}, {dtype}, batch {batch}: {fault}" for fault in faults(counts)]
+        return counts, seconds
+
+    def count_steps(self, model, dtype, batch):
+        """Counts the work of the steps of a model."""
+        first, seconds = self.run(model, dtype, batch)
+        deeper, _ = self.run(model, dtype, batch, diffusion_steps=DIFFUSION_STEPS + 1)
+        longer, _ = self.run(model, dtype, batch, ar_steps=AR_STEPS + 1)
+        works = work_of_steps(first, deeper, longer)
+        self.steps += [(model, dtype, batch, step, work) for step, work in zip(STEPS, works)]
+        self.runs.append((model, dtype, batch, first, seconds))
+        if batch == 1 and model == BUDGET_MODEL:
+            self.failures += [f"{model}, {dtype}: {excess}" for excess in over_budget(works, self.budgets[dtype])]
+
+    def measure_memory(self, model):
+        """Finds the memory of two batches."""
+        peaks = [self.run(model, "f32", batch, ar_steps=2, diffusion_steps=2)[0]["memory"]["peak"] for batch in MEMORY_BATCHES]
+        self.memory.append((model, peaks))
+
+    def print_steps(self):
+        print("== work of a diffusion step, and of an AR step without its head")
+        print("model   dtype batch  step            launches  kernels  products  copies  uploads  downloads  allocations")
+        for model, dtype, batch, step, work in self.steps:
+            print(f"{model:7} {dtype:5} {batch:5}  {step:14} {work.launches:9} {work.launches - work.products - work.copies:8} "
+                  f"{work.products:9} {work.copies:7} {work['uploads']:8} {work['downloads']:10} {work['allocations']:12}")
+
+    def print_kinds(self):
+        print("\n== the same by kind, batch 1")
+        for model, dtype, batch, step, work in self.steps:
+            kinds = sorted(((number, kind) for kind, number in work.items() if number), reverse=True)
+            if batch == 1:
+                print(f"{model}, {dtype}, {step}: {', '.join(f'{kind} {number}' for number, kind in kinds)}")
+
+    def print_runs(self):
+        print(f"\n== runs of {AR_STEPS} AR steps with {DIFFUSION_STEPS} diffusion steps, with weights and decoding")
+        print("model   dtype batch  launches  uploads  below 1 KiB  downloads  waits  device memory  seconds")
+        for model, dtype, batch, counts, seconds in self.runs:
+            waits = sum(number for name, number in counts["calls"].items() if name.endswith("Synchronize"))
+            upload, download = counts["host_to_device"], counts["device_to_host"]
+            print(f"{model:7} {dtype:5} {batch:5} {counts['launches']:9} {upload['count']:8} {upload['small']:12} {download['count']:10} "
+                  f"{waits:6} {counts['memory']['peak'] / 1e9:11.2f} GB {seconds:8.1f}")
+
+    def print_memory(self):
+        print("\n== largest sum of live allocations, f32")
+        small, large = MEMORY_BATCHES
+        for model, (less, more) in self.memory:
+            print(f"{model}: {less / 1e9:.2f} GB at batch {small}, {more / 1e9:.2f} GB at batch {large}, "
+                  f"{(more - less) / (large - small) / 1e6:.1f} MB per image")
+
+    def print_verdict(self):
+        print()
+        for failure in dict.fromkeys(self.failures):
+            print(f"FAILED: {failure}")
+        if not self.failures:
+            print("ok: all work on the one created stream, from one thread, without events, within the budgets")
 
 
-def print_kinds(name, work):
-    """The work of a step by kind, the most frequent first."""
-    kinds = sorted(((number, kind) for kind, number in work.items() if number), reverse=True)
-    print(f"{name}: {', '.join(f'{kind} {number}' for number, kind in kinds)}")
-
-
-def main():
-    """Runs all models and returns the number of checks that failed."""
+def arguments():
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("models", nargs="+")
-    parser.add_argument("--diffusion-step", nargs=2, type=int, metavar=("LAUNCHES", "UPLOADS"))
-    parser.add_argument("--ar-step", nargs=2, type=int, metavar=("LAUNCHES", "UPLOADS"))
-    arguments = parser.parse_args()
-    budgets = {"diffusion step": arguments.diffusion_step, "AR step - head": arguments.ar_step}
-    failures, memory, kinds = [], [], []
-    print("model        dtype batch  step             launches  kernels products copies uploads downloads allocations")
-    for model in arguments.models:
-        for dtype, batch in [("f32", 1), ("f32", 4), ("bf16", 1)]:
-            diffusion_step, ar_step, runs, seconds = steps(arguments.program, model, dtype, batch)
-            for name, work in zip(budgets, (diffusion_step, ar_step)):
-                print_step(model, dtype, batch, name, work)
-                kinds.append((f"{model}, {dtype}, batch {batch}, {name}", work))
-                if batch == 1 and dtype == "f32" and model != "digits":
-                    for counted, allowed, what in zip((work.launches, work["uploads"]), budgets[name], ("launches", "uploads")):
-                        if counted > allowed:
-                            failures.append(f"{model}: {counted} {what} in a {name}, more than {allowed}")
-            failures += [f"{model}, {dtype}, batch {batch}: {fault}" for run in runs for fault in faults(run)]
-            memory.append((model, dtype, batch, runs[0], seconds))
-    print("\nwhole runs: " f"{AR_STEPS} AR steps of {DIFFUSION_STEPS} diffusion steps")
-    print("model        dtype batch  launches uploads below 1 KiB downloads  waits  peak memory at the end seconds")
-    for model, dtype, batch, counts, seconds in memory:
-        waits = sum(number for name, number in counts["calls"].items() if name.endswith("Synchronize"))
-        upload, download = counts["host_to_device"], counts["device_to_host"]
-        print(f"{model:12} {dtype:5} {batch:5}  {counts['launches']:8} {upload['count']:7} {upload['small']:11} {download['count']:9} "
-              f"{waits:6} {gigabytes(counts['memory']['peak']):>12} {gigabytes(counts['memory']['live']):>10} {seconds:7.1f}")
-    print()
-    for name, work in kinds:
-        print_kinds(name, work)
-    print()
-    for failure in dict.fromkeys(failures):
-        print(f"FAILED: {failure}")
-    if not failures:
-        print("ok: one created stream, one thread, no events, within the budgets")
-    return len(failures)
+    for dtype in ("f32", "bf16"):
+        parser.add_argument(f"--{dtype}", nargs=4, type=int, required=True, help="launches and uploads of a diffusion step, of an AR step")
+    return parser.parse_args()
+
+
+def main():
+    """Runs all models and returns the exit code."""
+    given = arguments()
+    report = Report(given.program, {dtype: (budget[:2], budget[2:]) for dtype, budget in (("f32", given.f32), ("bf16", given.bf16))})
+    for model in given.models:
+        for dtype, batch in SETTINGS:
+            report.count_steps(model, dtype, batch)
+        report.measure_memory(model)
+    report.print_steps()
+    report.print_runs()
+    report.print_memory()
+    report.print_kinds()
+    report.print_verdict()
+    return 1 if report.failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(min(main(), 1))
+    sys.exit(main())

@@ -24,8 +24,8 @@ stand_ins=$toolkit/lib/stubs
 install_toolkit() {
     if cmp -s scripts/cuda/toolkit.txt "$target/toolkit/installed.txt"; then return; fi
     rm -rf "$target/toolkit"
-    python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary :all: --require-hashes \
-        --target "$target/toolkit" -r scripts/cuda/toolkit.txt
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --no-compile \
+        --only-binary :all: --require-hashes --target "$target/toolkit" -r scripts/cuda/toolkit.txt
     # The linker looks for names without a version, and nvcc for libraries in lib64.
     ln -sfn lib "$toolkit/lib64"
     ln -sfn libcudart.so.13 "$toolkit/lib/libcudart.so"
@@ -61,7 +61,7 @@ describe() {
 start() {
     digit=$(mktemp --suffix .png)
     trap 'rm -f "$digit"' EXIT
-    LD_LIBRARY_PATH=$stand_ins:$toolkit/lib "$target/gtr-cli" sample --class 7 --device cuda:0 --quiet --out "$digit"
+    LD_LIBRARY_PATH=$stand_ins:$toolkit/lib "$target/gtr-cli" sample --class 7 --device cuda:0 --quiet --out "$digit" >/dev/null
     echo 'starts with the stand-in driver; all kernels that a digit needs are in the PTX'
 }
 

@@ -143,8 +143,8 @@ static void write_counts(FILE *file) {
     write_list(file, "kernels", kernels);
     write_list(file, "products", products);
     write_copies(file);
-    fprintf(file, "  \"memory\": {\"allocations\": %" PRIu64 ", \"releases\": %" PRIu64 ", \"live\": %" PRIu64 ", \"peak\": %" PRIu64 "},\n",
-            allocations, releases, live, peak);
+    fprintf(file, "  \"memory\": {\"allocations\": %" PRIu64 ", \"releases\": %" PRIu64 ", ", allocations, releases);
+    fprintf(file, "\"live\": %" PRIu64 ", \"peak\": %" PRIu64 "},\n", live, peak);
     write_list(file, "calls", calls);
     write_list(file, "created_streams", created);
     write_list(file, "streams", streams);

@@ -105,8 +105,8 @@ def work_of_steps(first, deeper, longer):
 
 def over_budget(works, budgets):
     """The numbers of the steps that are larger than their budgets."""
-    for step, work, budget in zip(STEPS, works, budgets):
-        for number, allowed, what in zip((work.launches, work["uploads"]), budget, ("launches", "uploads")):
+    for step, work, budget in zip(STEPS, works, budgets, strict=True):
+        for number, allowed, what in zip((work.launches, work["uploads"]), budget, ("launches", "uploads"), strict=True):
             if number > allowed:
                 yield f"{number} {what} per {step}; the budget is {allowed}"
 
@@ -130,7 +130,7 @@ class Report:
         deeper, _ = self.run(model, dtype, batch, diffusion_steps=DIFFUSION_STEPS + 1)
         longer, _ = self.run(model, dtype, batch, ar_steps=AR_STEPS + 1)
         works = work_of_steps(first, deeper, longer)
-        self.steps += [(model, dtype, batch, step, work) for step, work in zip(STEPS, works)]
+        self.steps += [(model, dtype, batch, step, work) for step, work in zip(STEPS, works, strict=True)]
         self.runs.append((model, dtype, batch, first, seconds))
         if batch == 1 and model == BUDGET_MODEL:
             self.failures += [f"{model}, {dtype}: {excess}" for excess in over_budget(works, self.budgets[dtype])]
@@ -144,8 +144,10 @@ class Report:
         print("== work of a diffusion step, and of an AR step without its head")
         print("model   dtype batch  step            launches  kernels  products  copies  uploads  downloads  allocations")
         for model, dtype, batch, step, work in self.steps:
-            print(f"{model:7} {dtype:5} {batch:5}  {step:14} {work.launches:9} {work.launches - work.products - work.copies:8} "
-                  f"{work.products:9} {work.copies:7} {work['uploads']:8} {work['downloads']:10} {work['allocations']:12}")
+            print(
+                f"{model:7} {dtype:5} {batch:5}  {step:14} {work.launches:9} {work.launches - work.products - work.copies:8} "
+                f"{work.products:9} {work.copies:7} {work['uploads']:8} {work['downloads']:10} {work['allocations']:12}"
+            )
 
     def print_kinds(self):
         print("\n== the same by kind, batch 1")
@@ -160,15 +162,19 @@ class Report:
         for model, dtype, batch, counts, seconds in self.runs:
             waits = sum(number for name, number in counts["calls"].items() if name.endswith("Synchronize"))
             upload, download = counts["host_to_device"], counts["device_to_host"]
-            print(f"{model:7} {dtype:5} {batch:5} {counts['launches']:9} {upload['count']:8} {upload['small']:12} {download['count']:10} "
-                  f"{waits:6} {counts['memory']['peak'] / 1e9:11.2f} GB {seconds:8.1f}")
+            print(
+                f"{model:7} {dtype:5} {batch:5} {counts['launches']:9} {upload['count']:8} {upload['small']:12} {download['count']:10} "
+                f"{waits:6} {counts['memory']['peak'] / 1e9:11.2f} GB {seconds:8.1f}"
+            )
 
     def print_memory(self):
         print("\n== largest sum of live allocations, f32")
         small, large = MEMORY_BATCHES
         for model, (less, more) in self.memory:
-            print(f"{model}: {less / 1e9:.2f} GB at batch {small}, {more / 1e9:.2f} GB at batch {large}, "
-                  f"{(more - less) / (large - small) / 1e6:.1f} MB per image")
+            print(
+                f"{model}: {less / 1e9:.2f} GB at batch {small}, {more / 1e9:.2f} GB at batch {large}, "
+                f"{(more - less) / (large - small) / 1e6:.1f} MB per image"
+            )
 
     def print_verdict(self):
         print()

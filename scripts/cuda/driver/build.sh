@@ -7,15 +7,18 @@
 # that the sources here do not implement are generated from the declarations of cudarc: they print their name and return an error.
 # The runtime is empty: only candle's compiled kernels call it, and the fake nvcc compiles none.
 #
-# Needs gcc, nm, and the sources of cudarc in cargo's registry (`cargo fetch`).
+# Needs gcc and nm.
 set -eu
+export LC_ALL=C
 
 folder=${1:?usage: $0 FOLDER [NAME...]}
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(sed -n '/^name = "cudarc"$/{n;s/^version = "\(.*\)"$/\1/p;}' "$here/../../../Cargo.lock")
-cudarc=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -mindepth 2 -maxdepth 2 -name "cudarc-$version" | head -n 1)
-[ -n "$cudarc" ] || { echo "$0: no sources of cudarc $version: run \`cargo fetch\`" >&2 && exit 1; }
+sources() { find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -mindepth 2 -maxdepth 2 -name "cudarc-$version" 2>/dev/null | head -n 1; }
+[ -n "$(sources)" ] || cargo fetch --quiet --locked --manifest-path "$here/../../../Cargo.toml"
+cudarc=$(sources)
+[ -n "$cudarc" ] || { echo "$0: no sources of cudarc $version in cargo's registry" >&2 && exit 1; }
 mkdir -p "$folder"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -41,11 +44,11 @@ link() { # $1: the name, $2: its version; then the inputs
 
 # Functions of the other libraries count in the driver.
 library() { # $1: the name, $2: its version, $3: the module of cudarc, $4: the error
-    sources='' objects=''
-    if [ "$1" = cuda ]; then sources='counts driver'; elif [ -e "$here/$1.c" ]; then sources=$1; fi
-    for source in $sources; do
-        cc -c -o "$work/$source.o" "$here/$source.c"
-        objects="$objects $work/$source.o"
+    parts='' objects=''
+    if [ "$1" = cuda ]; then parts='counts driver'; elif [ -e "$here/$1.c" ]; then parts=$1; fi
+    for part in $parts; do
+        cc -c -o "$work/$part.o" "$here/$part.c"
+        objects="$objects $work/$part.o"
     done
     prefix=$1
     if [ "$1" = cuda ]; then prefix='cu[A-Z]'; fi

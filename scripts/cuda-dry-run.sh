@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the CUDA build without a GPU and counts the work that it submits: kernel launches, uploads, memory, streams and threads.
 #
-#   scripts/cuda-dry-run.sh                  digits, mar-b and mar-h; needs 6 GB of memory
+#   scripts/cuda-dry-run.sh                  digits, mar-b and mar-h; needs 5 GB of memory
 #   scripts/cuda-dry-run.sh mar-l            other models, by the names of --model
 #
 # The program is built with a fake nvcc (scripts/cuda/nvcc) and started with stand-ins for the CUDA libraries (scripts/cuda/driver). Memory

@@ -68,6 +68,20 @@ pub fn device_name(device: &Device) -> String {
     }
 }
 
+/// Returns the kind of a device: `cpu`, `cuda` or `metal`. The number of a device is only its place in one machine.
+///
+/// # Examples
+/// ```
+/// assert_eq!(gtr_backends::device_kind(&gtr_backends::Device::Cpu), "cpu");
+/// ```
+pub fn device_kind(device: &Device) -> &'static str {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu",
+        DeviceLocation::Cuda { .. } => "cuda",
+        DeviceLocation::Metal { .. } => "metal",
+    }
+}
+
 /// Open devices by number. Opening a device again returns the same one, because tensors of two devices cannot be
 /// combined, even on the same hardware.
 #[cfg(any(feature = "cuda", test))]

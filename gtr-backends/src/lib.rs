@@ -77,7 +77,7 @@ pub use candle_core::Device;
 
 pub use self::atomic_file::{AtomicFile, follow};
 pub use self::compute::{Compute, Precision};
-pub use self::device::{auto_device, device, device_name};
+pub use self::device::{auto_device, device, device_kind, device_name};
 pub use self::error::{BackendError, StackSize};
 pub use self::executed_cost::executed;
 pub use self::families::Families;

@@ -1,18 +1,21 @@
 //! Collects the results of comparisons.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::Inputs;
 use super::recording::Recording;
 use super::report::{ConformReport, Quantity, Remark, Tolerance};
-use crate::BackendError;
+use super::tolerances::Origin;
 use crate::error::Context;
+use crate::{BackendError, Precision};
 
 /// Results of one recording.
 pub(super) struct Checks<'a> {
     report: &'a mut ConformReport,
     pub(super) inputs: &'a Inputs<'a>,
     recording: String,
+    /// Type of the matrices of the model.
+    precision: Precision,
     /// Index of the first quantity of this recording in the report.
     first: usize,
 }
@@ -27,7 +30,13 @@ struct Difference {
 impl<'a> Checks<'a> {
     pub(super) fn new(report: &'a mut ConformReport, inputs: &'a Inputs<'a>, recording: &str) -> Self {
         let first = report.quantities.len();
-        Self { report, inputs, recording: recording.to_owned(), first }
+        let precision = inputs.options.compute.precision();
+        Self { report, inputs, recording: recording.to_owned(), precision, first }
+    }
+
+    /// Sets the type of the matrices of the model, if it is not that of the options.
+    pub(super) fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
     }
 
     /// Continues the same report with another recording.
@@ -52,7 +61,7 @@ impl<'a> Checks<'a> {
         self.report.problems.push(Remark { recording: self.recording.clone(), text });
     }
 
-    /// Compares tensors; differing shapes are a failure.
+    /// Compares tensors that the device computes; differing shapes are a failure.
     pub(super) fn tensors(
         &mut self,
         name: &str,
@@ -60,25 +69,51 @@ impl<'a> Checks<'a> {
         expected: &Tensor,
         tolerance: f64,
     ) -> Result<(), BackendError> {
+        let [found, expected] = self.values(name, found, expected)?;
+        self.compare(name, &found, &expected, Tolerance::Absolute(tolerance), Origin::Device);
+        Ok(())
+    }
+
+    /// Compares tensors that the host computes.
+    pub(super) fn host_tensors(
+        &mut self,
+        name: &str,
+        found: &Tensor,
+        expected: &Tensor,
+        tolerance: f64,
+    ) -> Result<(), BackendError> {
+        let [found, expected] = self.values(name, found, expected)?;
+        self.compare(name, &found, &expected, Tolerance::Absolute(tolerance), Origin::Host);
+        Ok(())
+    }
+
+    /// Compares tensors whose values are only copied or drawn, never computed on the device: they must be equal.
+    pub(super) fn exact_tensors(&mut self, name: &str, found: &Tensor, expected: &Tensor) -> Result<(), BackendError> {
+        let [found, expected] = self.values(name, found, expected)?;
+        self.compare(name, &found, &expected, Tolerance::Exact, Origin::Host);
+        Ok(())
+    }
+
+    /// Reads the values of tensors of the same shape.
+    fn values(&self, name: &str, found: &Tensor, expected: &Tensor) -> Result<[Vec<f64>; 2], BackendError> {
         if found.dims() != expected.dims() {
             let (found, expected) = (found.dims(), expected.dims());
             let reason = format!("expected `{name}` of the recorded shape {expected:?}, found {found:?}");
             return Err(BackendError::Recording { file: self.recording.clone(), reason });
         }
-        let list = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
-        let (found, expected) =
-            (list(found).context("reading results")?, list(expected).context("reading recordings")?);
-        self.numbers(name, &found, &expected, Tolerance::Absolute(tolerance));
-        Ok(())
+        let list =
+            |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
+        Ok([list(found).context("reading results")?, list(expected).context("reading recordings")?])
     }
 
-    /// Compares numbers.
+    /// Compares numbers that the host computes.
     pub(super) fn numbers(&mut self, name: &str, found: &[f64], expected: &[f64], tolerance: Tolerance) {
-        let tolerance = match (tolerance, self.inputs.options.tolerance) {
-            (Tolerance::Absolute(_), Some(most)) => Tolerance::Absolute(most),
-            (Tolerance::Relative(_), Some(most)) => Tolerance::Relative(most),
-            (tolerance, _) => tolerance,
-        };
+        self.compare(name, found, expected, tolerance, Origin::Host);
+    }
+
+    fn compare(&mut self, name: &str, found: &[f64], expected: &[f64], own: Tolerance, origin: Origin) {
+        let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        let tolerance = self.inputs.options.tolerances.of(own, origin, self.precision, largest);
         self.add(name, &difference(found, expected, tolerance), tolerance);
     }
 

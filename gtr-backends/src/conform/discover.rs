@@ -36,7 +36,7 @@ pub(super) fn visit(path: &Path, report: &mut ConformReport, inputs: &Inputs<'_>
         return Ok(());
     }
     if let Some(kind) = folder_kind(parent) {
-        let mut found = entries(shown, parent)?;
+        let mut found = entries(shown, parent, inputs)?;
         found.only = Some(stem);
         check_folder(kind, &found, report, inputs);
         return Ok(());
@@ -56,7 +56,7 @@ fn folder_kind(path: &Path) -> Option<&'static FolderKind> {
     FOLDERS.iter().find(|kind| name.starts_with(kind.prefix))
 }
 
-fn entries(shown: &Path, whole: &Path) -> Result<Folder, BackendError> {
+fn entries(shown: &Path, whole: &Path, inputs: &Inputs<'_>) -> Result<Folder, BackendError> {
     let read = |source| BackendError::Read { path: shown.to_owned(), source };
     let mut stems = BTreeSet::new();
     for (count, entry) in fs::read_dir(whole).map_err(read)?.enumerate() {
@@ -66,7 +66,7 @@ fn entries(shown: &Path, whole: &Path) -> Result<Folder, BackendError> {
         stems.extend(stem(&entry.map_err(read)?.path()));
     }
     let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Folder { path: shown.to_owned(), name, stems, only: None })
+    Ok(Folder { path: shown.to_owned(), name, stems, only: None, compute: inputs.options.compute.clone() })
 }
 
 fn check_folder(kind: &FolderKind, found: &Folder, report: &mut ConformReport, inputs: &Inputs<'_>) {
@@ -84,7 +84,7 @@ fn folder(
     inputs: &Inputs<'_>,
     depth: usize,
 ) -> Result<(), BackendError> {
-    let found = entries(shown, whole)?;
+    let found = entries(shown, whole, inputs)?;
     if let Some(kind) = folder_kind(whole) {
         check_folder(kind, &found, report, inputs);
         return Ok(());
@@ -123,7 +123,7 @@ fn file(whole: &Path, shown: &Path, report: &mut ConformReport, inputs: &Inputs<
     let stem = shown.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut checks = Checks::new(report, inputs, &stem);
     let result = if let Some(kind) = FILES.iter().find(|kind| stem.starts_with(kind.prefix)) {
-        Recording::open(shown).and_then(|recording| {
+        Recording::open(shown, &inputs.options.compute).and_then(|recording| {
             let result = (kind.check)(&recording, &mut checks);
             if result.is_ok() {
                 checks.unused(&recording);

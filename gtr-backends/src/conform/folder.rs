@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::checks::Checks;
 use super::recording::{Recording, ending};
 use super::report::Tolerance;
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Wanted};
+use crate::{BackendError, Compute};
 
 /// Longest sequence that is checked. Attention over longer sequences needs gigabytes of memory.
 const LONGEST: usize = 4096;
@@ -34,6 +34,8 @@ pub(super) struct Folder {
     pub(super) stems: BTreeSet<String>,
     /// The only recording to check; `None` for all.
     pub(super) only: Option<String>,
+    /// Device and type of the model.
+    pub(super) compute: Compute,
 }
 
 impl Folder {
@@ -43,7 +45,7 @@ impl Folder {
     }
 
     pub(super) fn open(&self, stem: &str) -> Result<Recording, BackendError> {
-        Recording::open(&self.path.join(stem))
+        Recording::open(&self.path.join(stem), &self.compute)
     }
 
     pub(super) fn wrong(&self, reason: impl Into<String>) -> BackendError {

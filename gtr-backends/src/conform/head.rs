@@ -18,15 +18,18 @@ pub(super) fn check(recording: &Recording, head: &DiffusionHead, checks: &mut Ch
     let timesteps = timesteps(recording, "t", rows)?;
     let x = recording.shaped("x", &[rows, size.channels])?;
     let c = recording.shaped("c", &[rows, size.condition])?;
+    let frequencies: Vec<f32> = timesteps.iter().copied().flat_map(waves).collect();
+    let frequencies = Tensor::from_vec(frequencies, (rows, ()), &Device::Cpu).context("embedding timesteps")?;
+    if recording.has("t_freq") {
+        let tolerance = recording.tolerance_of("t_freq", PARTS);
+        checks.host_tensors("t_freq", &frequencies, &recording.tensor("t_freq")?, tolerance)?;
+    }
     let mut compare = |name: &str, found: &Tensor, least: f64| -> Result<(), BackendError> {
         if recording.has(name) {
             checks.tensors(name, found, &recording.tensor(name)?, recording.tolerance_of(name, least))?;
         }
         Ok(())
     };
-    let frequencies: Vec<f32> = timesteps.iter().copied().flat_map(waves).collect();
-    let frequencies = Tensor::from_vec(frequencies, (rows, ()), &Device::Cpu).context("embedding timesteps")?;
-    compare("t_freq", &frequencies, PARTS)?;
     let embedded_timesteps = head.embed_timesteps(&timesteps)?;
     compare("t_emb", &embedded_timesteps, PARTS)?;
     let conditions = head.embed_conditions(&c)?;

@@ -19,7 +19,7 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
     let verdicts = seen(recording, &judge)?;
     let mut compare = |name: &str, width: usize, values: Vec<f32>| {
         let found = Tensor::from_vec(values, (verdicts.len(), width), &Device::Cpu).context("reading verdicts")?;
-        checks.tensors(name, &found, &recording.tensor(name)?, recording.tolerance_of(name, 1e-4))
+        checks.host_tensors(name, &found, &recording.tensor(name)?, recording.tolerance_of(name, 1e-4))
     };
     compare("features", FEATURES, verdicts.iter().flat_map(|it| it.features).collect())?;
     compare("logits", CLASSES, verdicts.iter().flat_map(|it| it.logits).collect())?;

@@ -1,6 +1,6 @@
 //! `vae_kl16_*`: the encoder and the decoder of an autoencoder.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::checks::Checks;
 use super::folder::Folder;
@@ -27,10 +27,10 @@ pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), Back
         }
         let recording = folder.open(stem)?;
         if recording.has("latent") {
-            decode(&recording, &KlDecoder::load(open(folder, "decoder")?, &Device::Cpu)?, checks)?;
+            decode(&recording, &KlDecoder::load(open(folder, "decoder")?, folder.compute.device())?, checks)?;
         }
         if recording.has("enc.image") {
-            encode(&recording, &KlEncoder::load(open(folder, "encoder")?, &Device::Cpu)?, checks)?;
+            encode(&recording, &KlEncoder::load(open(folder, "encoder")?, folder.compute.device())?, checks)?;
         }
         checks.unused(&recording);
         Ok(())

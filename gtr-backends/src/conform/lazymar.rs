@@ -1,7 +1,5 @@
 //! `lazymar_*`: a MAR model and what it computes when it reuses results of earlier steps and evaluations.
 
-use candle_core::Device;
-
 use super::checks::Checks;
 use super::folder::Folder;
 use super::lazymar_run::LazyRun;
@@ -15,7 +13,7 @@ pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), Back
     folder.check_size(config.grid, config.buffer)?;
     let checkpoint = Checkpoint::open(&folder.weights()?)?;
     let section = checkpoint.section().clone();
-    let mut generator = MarGenerator::new(MarModel::load(&config, checkpoint, &Device::Cpu)?, section);
+    let mut generator = MarGenerator::new(MarModel::load(&config, checkpoint, &folder.compute)?, section);
     folder.each(checks, |stem, checks| check_one(folder, stem, &mut generator, checks));
     Ok(())
 }

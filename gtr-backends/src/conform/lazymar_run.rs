@@ -153,7 +153,7 @@ impl<'a> LazyRun<'a> {
             let [found, expected] = [&self.tokens, &before].map(|tokens| known_values(tokens, &self.masks[step]));
             let both = found.context("selecting known tokens")?.zip(expected.context("selecting known tokens")?);
             if let Some((found, expected)) = both {
-                checks.tensors("known tokens", &found, &expected, 0.0)?;
+                checks.exact_tensors("known tokens", &found, &expected)?;
             }
         }
         Ok(())

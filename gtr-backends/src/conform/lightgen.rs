@@ -1,6 +1,6 @@
 //! `lightgen_*`: a LightGen model, its parts and its runs, each on the grid of its recording.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use gtr_core::Grid;
 
 use super::checks::Checks;
@@ -26,7 +26,7 @@ fn load(folder: &Folder) -> Result<LightGenGenerator, BackendError> {
     folder.check_size(config.grid, config.text_length)?;
     let checkpoint = Checkpoint::open_section(&folder.weights()?, &Wanted::Raw)?;
     let section = checkpoint.section().clone();
-    Ok(LightGenGenerator::new(LightGenModel::load(&config, checkpoint, &Device::Cpu)?, section))
+    Ok(LightGenGenerator::new(LightGenModel::load(&config, checkpoint, &folder.compute)?, section))
 }
 
 /// Sets the grid of the model to that of the description at `pointer`.
@@ -148,7 +148,7 @@ fn patches(
         }
         let [images, ..] = recording.shape::<3>(from)?;
         let values = recording.shaped(from, &[images, tokens, channels])?;
-        checks.tensors(to, &latents(generator, images, &values)?, &recording.tensor(to)?, 0.0)?;
+        checks.exact_tensors(to, &latents(generator, images, &values)?, &recording.tensor(to)?)?;
     }
     Ok(())
 }

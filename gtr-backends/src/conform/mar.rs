@@ -1,7 +1,5 @@
 //! `mar_*`: a MAR model, its parts and its runs.
 
-use candle_core::Device;
-
 use super::checks::Checks;
 use super::folder::Folder;
 use super::model::{self, Recorded};
@@ -21,7 +19,7 @@ fn load(folder: &Folder) -> Result<MarGenerator, BackendError> {
     folder.check_size(config.grid, config.buffer)?;
     let checkpoint = Checkpoint::open(&folder.weights()?)?;
     let section = checkpoint.section().clone();
-    Ok(MarGenerator::new(MarModel::load(&config, checkpoint, &Device::Cpu)?, section))
+    Ok(MarGenerator::new(MarModel::load(&config, checkpoint, &folder.compute)?, section))
 }
 
 impl Recorded for MarModel {

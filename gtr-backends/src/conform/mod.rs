@@ -5,6 +5,10 @@
 //! prefix of the name of a recording is the kind of the recording. Sizes, grids, step counts, scales and schedules are
 //! read from the files.
 //!
+//! [`Options::compute`] selects the device and the type. Values that only the host computes do not depend on it: orders,
+//! masks, timesteps, noise, coefficients, scores of images. [`Tolerances`] decides which differences of the others are
+//! allowed; the report states it.
+//!
 //! | path | kind | compared |
 //! |---|---|---|
 //! | `mar_*/` | `weights`, `checkpoint` | averaged weights of the archive with the weights |
@@ -68,25 +72,32 @@ mod recording;
 mod report;
 mod runs;
 mod solvers;
+mod tolerances;
 mod trace;
 mod transformer;
 
 use std::path::PathBuf;
 
+use candle_core::Device;
 use gtr_core::Registry;
 
 use self::checks::Checks;
 use self::folder::Folder;
 use self::recording::Recording;
-pub use self::report::{ConformReport, Quantity, Remark, Tolerance};
-use crate::{BackendError, Families};
+pub use self::report::{ConformReport, Quantity, Remark, Setting, Tolerance};
+pub use self::tolerances::Tolerances;
+use crate::{BackendError, Compute, Families};
 
 /// Options of [`conform`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Largest allowed difference, in place of every tolerance that is not exact. Relative for coefficients and scores.
-    pub tolerance: Option<f64>,
+    /// Device and type of the models.
+    pub compute: Compute,
+    /// True to replay a trace in the type that it records instead of that of [`Options::compute`].
+    pub own_precision: bool,
+    /// Which differences are allowed.
+    pub tolerances: Tolerances,
     /// Name or path of the model that replays traces; `None` for the built-in model that the trace names.
     pub model: Option<String>,
     /// Checkpoint of that model; `None` for its own.
@@ -95,12 +106,39 @@ pub struct Options {
     pub random: Option<u64>,
 }
 
+/// f32 on the CPU, with the tolerances of the recordings; traces in the type that they record.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            compute: Compute::from(&Device::Cpu),
+            own_precision: true,
+            tolerances: Tolerances::default(),
+            model: None,
+            weights: None,
+            random: None,
+        }
+    }
+}
+
 impl Options {
-    /// Sets [`Options::tolerance`].
+    /// Sets device and type, also for traces.
     #[must_use]
-    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = Some(tolerance);
+    pub fn with_compute(mut self, compute: impl Into<Compute>) -> Self {
+        (self.compute, self.own_precision) = (compute.into(), false);
         self
+    }
+
+    /// Sets [`Options::tolerances`].
+    #[must_use]
+    pub fn with_tolerances(mut self, tolerances: Tolerances) -> Self {
+        self.tolerances = tolerances;
+        self
+    }
+
+    /// Sets [`Options::tolerances`] to one number.
+    #[must_use]
+    pub fn with_tolerance(self, tolerance: f64) -> Self {
+        self.with_tolerances(Tolerances::Number(tolerance))
     }
 
     /// Sets the model that replays traces, and optionally its checkpoint.
@@ -174,7 +212,7 @@ pub fn conform(
     registry: &Registry,
     families: &Families,
 ) -> Result<ConformReport, BackendError> {
-    let mut report = ConformReport::default();
+    let mut report = ConformReport { setting: Setting::of(options), ..ConformReport::default() };
     for path in paths {
         discover::visit(path, &mut report, &Inputs { options, registry, families })?;
     }

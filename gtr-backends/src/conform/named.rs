@@ -1,6 +1,5 @@
 //! `digits`, `fashion`: models opened by name.
 
-use candle_core::Device;
 use gtr_core::{DiffusionSteps, MaskedGenerator, Timesteps};
 
 use super::chains::{Call, NoiseNames, draw, numbered};
@@ -21,7 +20,7 @@ pub(super) fn fashion(recording: &Recording, checks: &mut Checks<'_>) -> Result<
 }
 
 fn check(model: &str, recording: &Recording, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-    let generator = crate::open_mar(model, &Files::default(), &Device::Cpu)?;
+    let generator = crate::open_mar(model, &Files::default(), &checks.inputs.options.compute)?;
     transformer::states(recording, &generator, checks)?;
     network(recording, &generator, checks)?;
     for steps in recording.between("loop", ".out")? {

@@ -6,13 +6,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use gtr_core::unmarked;
 use serde_json::Value;
 
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, TensorInfo, Wanted};
 use crate::error::Context;
+use crate::{BackendError, Compute};
 
 /// Largest accepted description, in bytes.
 const LARGEST_JSON: u64 = 64 << 20;
@@ -25,11 +25,13 @@ pub(super) struct Recording {
     pub(super) json: Value,
     tensors: Option<RefCell<Checkpoint>>,
     used: RefCell<BTreeSet<String>>,
+    /// Device of the tensors that are read.
+    compute: Compute,
 }
 
 impl Recording {
-    /// Opens `path.json`, and `path.safetensors` if it exists.
-    pub(super) fn open(path: &Path) -> Result<Self, BackendError> {
+    /// Opens `path.json`, and `path.safetensors` if it exists. Its tensors are read to the device.
+    pub(super) fn open(path: &Path, compute: &Compute) -> Result<Self, BackendError> {
         let (json, tensors) = (ending(path, "json"), ending(path, "safetensors"));
         let value = if json.exists() { read_json(&json)? } else { Value::Null };
         let tensors = tensors.exists().then(|| Checkpoint::open_section(&tensors, &Wanted::AsWritten)).transpose()?;
@@ -38,6 +40,7 @@ impl Recording {
             json: value,
             tensors: tensors.map(RefCell::new),
             used: RefCell::default(),
+            compute: compute.clone(),
         })
     }
 
@@ -102,7 +105,7 @@ impl Recording {
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor, BackendError> {
         let info = self.info(name)?;
         let values = self.checkpoint()?.read_f32(name)?;
-        Tensor::from_vec(values, info.shape, &Device::Cpu).context("reading a recording")
+        Tensor::from_vec(values, info.shape, self.compute.device()).context("reading a recording")
     }
 
     /// Reads a tensor of a known shape as f32.

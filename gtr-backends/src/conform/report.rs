@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Options;
+use crate::device_name;
+
 /// Allowed difference between a value and the recorded value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,10 +69,36 @@ pub struct Remark {
     pub text: String,
 }
 
+/// Device, type and tolerances of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Setting {
+    /// Device, such as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Type of the matrices. A trace may be replayed in another type; a note says so.
+    pub dtype: String,
+    /// Which differences are allowed: `recorded`, a number, or `rounding` with its share.
+    pub tolerances: String,
+}
+
+impl Setting {
+    pub(super) fn of(options: &Options) -> Self {
+        let (device, precision) = (options.compute.device(), options.compute.precision());
+        Self {
+            device: device_name(device),
+            dtype: precision.name().to_owned(),
+            tolerances: options.tolerances.describe(precision),
+        }
+    }
+}
+
 /// Results of all comparisons.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ConformReport {
+    /// Device, type and tolerances.
+    #[serde(flatten)]
+    pub setting: Setting,
     /// Compared quantities, grouped by recording.
     pub quantities: Vec<Quantity>,
     /// Quantities and recordings that were not compared, with the reason.
@@ -90,9 +119,11 @@ impl ConformReport {
     }
 }
 
-/// Formats a table of the quantities, then notes and problems, one per line.
+/// Formats device, type and tolerances, a table of the quantities, then notes and problems, one per line.
 impl fmt::Display for ConformReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Setting { device, dtype, tolerances } = &self.setting;
+        writeln!(f, "device {device}, type {dtype}, tolerances: {tolerances}\n")?;
         let width = |column: fn(&Quantity) -> &str, least: usize| {
             self.quantities.iter().map(|quantity| column(quantity).chars().count()).fold(least, usize::max)
         };

@@ -24,7 +24,7 @@ use crate::model::AnyModel;
 use crate::models::Files;
 use crate::prompt::PromptInput;
 use crate::trace::{Description, FORMAT};
-use crate::{BackendError, Compute};
+use crate::{BackendError, Compute, device_kind};
 
 /// Tolerance of conditioning vectors.
 const FEATURES: f64 = 1e-5;
@@ -39,9 +39,9 @@ pub(super) fn is_trace(path: &Path) -> bool {
 }
 
 pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendError> {
-    let recording = Recording::open(&path.with_extension(""))?;
+    let recording = Recording::open(&path.with_extension(""), &checks.inputs.options.compute)?;
     let description = Description::read(&Checkpoint::open_section(path, &Wanted::AsWritten)?, checks.inputs.registry)?;
-    let compute = Compute::from(&Device::Cpu).with_precision(description.precision);
+    let compute = compute(&description, checks);
     let mut model = model(&recording, &description.model, description.plan.grid(), &compute, checks)?;
     let Description { plan, unchecked, guidance, temperature, seed, batches, .. } = description;
     if let Some(unchecked) = unchecked {
@@ -55,6 +55,23 @@ pub(super) fn check(path: &Path, checks: &mut Checks<'_>) -> Result<(), BackendE
     (0..batches).try_for_each(|batch| Batch::open(&run, &model, batch)?.check(&mut model, checks))?;
     checks.unused(&recording);
     Ok(())
+}
+
+/// Returns the device of the options, with their type or that of the trace. Notes what differs from the recorded run.
+fn compute(description: &Description, checks: &mut Checks<'_>) -> Compute {
+    let options = checks.inputs.options;
+    let mut compute = options.compute.clone();
+    if options.own_precision {
+        compute = compute.with_precision(description.precision);
+    }
+    let (device, precision) = (device_kind(compute.device()), compute.precision());
+    let recorded = description.device.as_deref().unwrap_or(device);
+    if (recorded, description.precision) != (device, options.compute.precision()) {
+        let recorded = format!("{recorded} in {}", description.precision);
+        checks.note(format!("recorded on {recorded}, compared on {device} in {precision}"));
+    }
+    checks.set_precision(precision);
+    compute
 }
 
 /// Returns the prompts of the images of a batch.
@@ -190,7 +207,7 @@ impl<'a> Batch<'a> {
             let drawn = self.draw(generator, &recorded.conditions, &recorded)?;
             checks.tensors("sampled", &drawn, &recorded.sampled, VALUES * magnitude(&recorded.sampled)?)?;
             let written = gathered(&self.tokens, &recorded.targets).context("selecting tokens")?;
-            checks.tensors("tokens as sampled", &written, &recorded.sampled, 0.0)?;
+            checks.exact_tensors("tokens as sampled", &written, &recorded.sampled)?;
 
             let features = generator.features(&mut free, &recorded.targets, &recorded.context)?;
             let drawn = self.draw(generator, &features, &recorded)?;
@@ -316,7 +333,7 @@ impl<'a> Batch<'a> {
             }
         }
         let found = Tensor::from_vec(found, recorded.shape(), &Device::Cpu).context("drawing noise")?;
-        checks.tensors("noise", &found, recorded, 0.0)
+        checks.exact_tensors("noise", &found, recorded)
     }
 
     /// Checks the tokens that the detail rule selects from the recorded conditioning vectors.

@@ -127,5 +127,5 @@ pub(super) fn unpatchify(
         return Err(recording.wrong("`latent_patchified` has no images"));
     }
     let found = latents(generator, images, &patches)?;
-    checks.tensors("unpatchify", &found, &recording.tensor("latent_image")?, 0.0)
+    checks.exact_tensors("unpatchify", &found, &recording.tensor("latent_image")?)
 }

@@ -28,6 +28,8 @@ pub struct Description {
     pub weights: String,
     /// Precision of the matrices.
     pub precision: Precision,
+    /// Kind of the device; `None` if it is not recorded.
+    pub device: Option<String>,
     /// Number of batches.
     pub batches: usize,
 }
@@ -72,6 +74,7 @@ impl Description {
             weights: may_lack("weights"),
             // Traces of older versions are in f32.
             precision: metadata.get("precision").map_or(Ok(Precision::F32), |name| name.parse())?,
+            device: metadata.get("device").map(|&kind| kind.to_owned()),
             batches: text("batches")?.parse().map_err(|_| wrong("`batches` in its metadata is not a number".into()))?,
         })
     }

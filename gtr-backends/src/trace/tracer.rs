@@ -32,6 +32,8 @@ pub struct Provenance {
     pub weights: String,
     /// Precision of the matrices.
     pub precision: Precision,
+    /// [Kind](crate::device_kind) of the device; empty if it is not recorded.
+    pub device: &'static str,
 }
 
 /// Records runs of one plan in one file. The file appears when it is [finished](Tracer::finish).
@@ -84,11 +86,12 @@ impl Tracer {
             ("weights", provenance.weights.clone()),
             ("precision", provenance.precision.name().to_owned()),
         ];
+        let device = Some(("device", provenance.device.to_owned())).filter(|(_, kind)| !kind.is_empty());
         Ok(Self {
             file: Partial::create(path)?,
             data: Partial::create(path)?,
             header: Header::default(),
-            metadata: texts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
+            metadata: texts.into_iter().chain(device).map(|(name, text)| (name.to_owned(), text)).collect(),
             plan: plan.clone(),
             settings: *settings,
             batches: 0,

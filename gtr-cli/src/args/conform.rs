@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gtr_backends::conform::Tolerances;
+use gtr_backends::{BackendError, Compute, Precision};
 
+use super::model::{CPU, open_device, precision};
 use super::whole_number;
 
 /// Compare this program with recordings of other implementations, or with its own traces.
@@ -17,9 +20,17 @@ pub(crate) struct ConformArgs {
     /// Recordings, folders of recordings (searched recursively), or traces of `sample --trace`.
     #[arg(value_name = "DIR", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Largest allowed difference, in place of the tolerances of the recordings; exact quantities stay exact.
-    #[arg(long, value_name = "X", value_parser = tolerance, allow_negative_numbers = true)]
-    pub(crate) tolerance: Option<f64>,
+    /// Allowed differences: `recorded` (those of the recordings, for f32 on the CPU), `rounding` (also those of the type: 0.001 of
+    /// the largest value of a quantity in f32, 0.02 in f16, 0.1 in bf16), or a number in place of all; exact quantities stay exact.
+    #[arg(long, value_name = "WORD|X", value_parser = tolerances, default_value_t = Tolerances::Recorded,
+          allow_negative_numbers = true)]
+    pub(crate) tolerance: Tolerances,
+    /// Device: cpu, cuda:N, or auto (cuda:0 if available, otherwise cpu).
+    #[arg(long, value_name = "DEVICE", default_value = CPU)]
+    pub(crate) device: String,
+    /// Type of the weight matrices [default: f32, or the type that a trace records].
+    #[arg(long, value_name = "TYPE", value_parser = precision())]
+    pub(crate) dtype: Option<Precision>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = ConformFormat::Text)]
     pub(crate) format: ConformFormat,
@@ -44,9 +55,23 @@ pub(crate) enum ConformFormat {
     Json,
 }
 
-fn tolerance(text: &str) -> Result<f64, String> {
-    let value = text.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0);
-    value.ok_or_else(|| "expected a number, 0 or more".to_owned())
+impl ConformArgs {
+    /// Returns device and type of the models; f32 unless another type is given.
+    pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
+        Ok(Compute::from(&open_device(&self.device)?).with_precision(self.dtype.unwrap_or_default()))
+    }
+}
+
+fn tolerances(text: &str) -> Result<Tolerances, String> {
+    match text {
+        "recorded" => Ok(Tolerances::Recorded),
+        "rounding" => Ok(Tolerances::Rounding),
+        _ => {
+            let value = text.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0);
+            let value = value.ok_or_else(|| "expected recorded, rounding, or a number, 0 or more".to_owned());
+            value.map(Tolerances::Number)
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -54,4 +79,5 @@ Examples:
   gtr-cli conform recordings/
   gtr-cli conform recordings/vae_kl16_tiny --tolerance 1e-3
   gtr-cli sample --class 7 --out seven.png --trace seven.safetensors
-  gtr-cli conform seven.safetensors";
+  gtr-cli conform seven.safetensors
+  gtr-cli conform recordings/ --device cuda:0 --dtype f16 --tolerance rounding";

@@ -14,7 +14,7 @@ use crate::output;
 /// Name of the built-in model.
 const DIGITS: &str = "digits";
 /// Default device.
-const CPU: &str = "cpu";
+pub(super) const CPU: &str = "cpu";
 
 /// Arguments of the model and its files.
 #[derive(Debug, Args)]
@@ -50,7 +50,8 @@ pub(crate) struct ModelArgs {
     pub(crate) dtype: Precision,
 }
 
-fn precision() -> impl clap::builder::TypedValueParser<Value = Precision> {
+/// Parser of `--dtype`.
+pub(super) fn precision() -> impl clap::builder::TypedValueParser<Value = Precision> {
     use clap::builder::{PossibleValuesParser, TypedValueParser as _};
     PossibleValuesParser::new(Precision::ALL.map(Precision::name)).try_map(|name| name.parse::<Precision>())
 }
@@ -63,6 +64,11 @@ fn auto_device() -> Device {
         TOLD.call_once(|| output::note(format_args!("--device auto is the CPU: {reason}")));
     }
     device
+}
+
+/// Opens the device that `--device` names.
+pub(super) fn open_device(name: &str) -> Result<Device, BackendError> {
+    if name == "auto" { Ok(auto_device()) } else { gtr_backends::device(name) }
 }
 
 /// Returns the name under which files and stores record a device: `cpu`, or the first device of its kind, such as
@@ -83,8 +89,7 @@ fn first_of_kind(name: &str) -> String {
 impl ModelArgs {
     /// Returns device and precision of the model.
     pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
-        let device = if self.device == "auto" { auto_device() } else { gtr_backends::device(&self.device)? };
-        Ok(Compute::from(&device).with_precision(self.dtype))
+        Ok(Compute::from(&open_device(&self.device)?).with_precision(self.dtype))
     }
 
     /// Returns the device that the files of a run record, or `None` for the CPU.

@@ -11,7 +11,8 @@ use crate::output;
 /// Runs the command.
 pub(super) fn run(args: &ConformArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let mut options = Options::default();
-    options.tolerance = args.tolerance;
+    (options.compute, options.own_precision) = (args.compute()?, args.dtype.is_none());
+    options.tolerances = args.tolerance;
     options.model.clone_from(&args.model);
     options.weights.clone_from(&args.weights);
     options.random = args.random_weights;

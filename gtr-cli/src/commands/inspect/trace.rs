@@ -123,6 +123,7 @@ fn pairs(description: &Description) -> Vec<(&'static str, String)> {
         ("model", description.model.clone()),
         ("weights", description.weights.clone()),
         ("precision", description.precision.to_string()),
+        ("device", description.device.clone().unwrap_or_default()),
         ("seed", description.seed.to_string()),
         ("guidance", format!("{}, {}", guidance.scale(), guidance.schedule())),
         ("temperature", description.temperature.to_string()),

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use gtr_backends::trace::{Provenance, Tracer};
-use gtr_backends::{AnyModel, Precision};
+use gtr_backends::{AnyModel, Precision, device_kind};
 use gtr_core::sampler::{Job, JobOf, Settings};
 use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Role, Sampler, Seed};
 use gtr_draw::table::count;
@@ -228,7 +228,12 @@ fn generate(
     }
     place.prepare(numbering, &recipe, scale(args).unwrap_or(1), args.bulk.overwrite)?;
     let mut series = Series::new(numbering, place, recipe, scale(args));
-    let provenance = Provenance { model: args.model.model.clone(), weights, precision: args.model.dtype };
+    let provenance = Provenance {
+        model: args.model.model.clone(),
+        weights,
+        precision: args.model.dtype,
+        device: device_kind(args.model.compute()?.device()),
+    };
     let tracer = args.trace.as_deref().map(|path: &Path| Tracer::create(path, &plan, &settings, &provenance));
     let mut tracer = tracer.transpose()?;
     let (images, batch) = (numbering.images(), u64::from(args.batch));

@@ -1,9 +1,9 @@
 //! Products of square matrices, as a reference for the throughput of a model.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Tensor};
 
-use crate::BackendError;
 use crate::error::Context;
+use crate::{BackendError, Compute, Precision};
 
 /// Two square matrices to multiply.
 #[derive(Debug)]
@@ -14,16 +14,24 @@ pub struct PeakRate {
 }
 
 impl PeakRate {
-    /// Creates matrices with `side` rows.
+    /// Returns the sizes that reach the best rate of a device. On devices other than the CPU, a product of the smaller one
+    /// takes at least ten times as long as waiting for it.
+    pub fn sides(compute: &Compute) -> [usize; 2] {
+        if compute.device().is_cpu() { [1024, 2048] } else { [4096, 8192] }
+    }
+
+    /// Creates matrices with `side` rows, on the device and in the type of the products of a model. On the CPU this type
+    /// is f32 for every precision.
     ///
     /// # Errors
     /// Any failure of the tensor library.
-    pub fn new(side: usize) -> Result<Self, BackendError> {
-        let matrix = || Tensor::ones((side, side), candle_core::DType::F32, &Device::Cpu);
+    pub fn new(side: usize, compute: &Compute) -> Result<Self, BackendError> {
+        let matrix = || Tensor::ones((side, side), product_type(compute), compute.device());
         Ok(Self { side, a: matrix().context("creating matrices")?, b: matrix().context("creating matrices")? })
     }
 
-    /// Multiplies the matrices with the tensor library and returns the number of floating-point operations.
+    /// Multiplies the matrices with the tensor library and returns the number of floating-point operations. On devices
+    /// other than the CPU the product is only queued: see [`synchronize`](crate::synchronize).
     ///
     /// # Errors
     /// Any failure of the tensor library.
@@ -31,6 +39,16 @@ impl PeakRate {
     pub fn multiply(&self) -> Result<f64, BackendError> {
         self.a.matmul(&self.b).context("multiplying matrices")?;
         Ok(2.0 * (self.side as f64).powi(3))
+    }
+}
+
+/// Returns the type of the operands of a model's products.
+fn product_type(compute: &Compute) -> DType {
+    match compute.precision() {
+        _ if compute.device().is_cpu() => DType::F32,
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
     }
 }
 

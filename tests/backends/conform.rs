@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gtr_backends::conform::{ConformReport, Options, conform};
-use gtr_backends::{BackendError, Families};
+use gtr_backends::conform::{ConformReport, Options, Tolerance, Tolerances, conform};
+use gtr_backends::{BackendError, Compute, Device, Families, Precision};
 use gtr_core::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -277,6 +277,75 @@ fn a_tolerance_can_be_given() {
     assert!(!report(0.4).passed());
 }
 
+/// Compares a folder in a type and with some tolerances.
+fn check_in(path: &Path, precision: Precision, tolerances: Tolerances) -> ConformReport {
+    let compute = Compute::from(&Device::Cpu).with_precision(precision);
+    let options = Options::default().with_compute(compute).with_tolerances(tolerances);
+    conform(&[path.to_owned()], &options, &Registry::builtin(), &Families::builtin()).unwrap()
+}
+
+#[test]
+fn sixteen_bits_fail_unless_the_tolerance_of_rounding_is_asked_for() {
+    let copy = Copy::of(&["weights", "encdec"]);
+    for precision in [Precision::Bf16, Precision::F16] {
+        let report = check_in(&copy.folder(), precision, Tolerances::Recorded);
+        assert!(!report.passed() && report.to_string().contains("tolerances: recorded\n"), "{report}");
+        let report = check_in(&copy.folder(), precision, Tolerances::Rounding);
+        assert!(report.passed(), "{report}");
+        let (share, setting) = (Tolerances::share(precision), &report.setting);
+        assert_eq!(setting.tolerances, format!("rounding of {precision}, {share} of the largest value"));
+        assert_eq!((setting.device.as_str(), setting.dtype.as_str()), ("cpu", precision.name()));
+    }
+    // An error as large as the values is found in any type.
+    copy.change("encdec", "half.cond.dec", 5, |value| value + 5.0);
+    for precision in Precision::ALL {
+        let report = check_in(&copy.folder(), precision, Tolerances::Rounding);
+        assert_eq!(report.failures().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["half.cond.dec"], "{report}");
+    }
+}
+
+#[test]
+fn values_that_are_only_copied_stay_exact() {
+    let copy = Copy::of(&["weights", "encdec"]);
+    copy.change("encdec", "latent_image", 3, |value| value + 1e-4);
+    for tolerances in [Tolerances::Recorded, Tolerances::Number(0.5), Tolerances::Rounding] {
+        let report = check_in(&copy.folder(), Precision::Bf16, tolerances);
+        let unpatchify = report.failures().find(|quantity| quantity.name == "unpatchify");
+        assert_eq!(unpatchify.unwrap().tolerance, Tolerance::Exact, "{report}");
+    }
+}
+
+#[test]
+fn the_tolerance_of_rounding_spares_what_the_host_computes() {
+    let allowed = |tolerances| {
+        let report = check_in(&path("digits.json"), Precision::Bf16, tolerances);
+        let scores = check_in(&path("judge.json"), Precision::Bf16, tolerances);
+        let of = |report: &ConformReport, name: &str| {
+            let found = report.quantities.iter().find(|quantity| quantity.name == name);
+            found.unwrap_or_else(|| panic!("no {name}: {report}")).tolerance
+        };
+        [of(&report, "head.out"), of(&report, "timesteps"), of(&scores, "features"), of(&scores, "frechet_a_b")]
+    };
+    let (own, rounding) = (allowed(Tolerances::Recorded), allowed(Tolerances::Rounding));
+    assert_ne!(own[0], rounding[0]);
+    assert_eq!(own[1..], rounding[1..]);
+}
+
+#[test]
+fn runs_of_sixteen_bits_are_compared_step_by_step() {
+    let stem = "sample_it4_cfg1.0_linear";
+    let copy = Copy::of(&["weights", stem]);
+    let report = check_in(&copy.folder(), Precision::Bf16, Tolerances::Rounding);
+    let has = |report: &ConformReport, name: &str| report.quantities.iter().any(|quantity| quantity.name == name);
+    assert!(has(&report, "z") && !has(&report, "output"), "{report}");
+    assert!(
+        report.notes.iter().any(|note| note.text.contains("from start to end is not compared in bf16")),
+        "{report}"
+    );
+    let report = check_in(&copy.folder(), Precision::F32, Tolerances::Rounding);
+    assert!(report.passed() && has(&report, "output"), "{report}");
+}
+
 #[test]
 fn nothing_to_check_is_an_error() {
     let empty = tempfile::tempdir().unwrap();
@@ -450,8 +519,13 @@ fn damaged_recordings_never_panic() {
 fn a_report_is_a_table_and_json() {
     let report = check(&path("fts.json"));
     let text = report.to_string();
-    assert!(text.lines().nth(1).unwrap().starts_with("ok    fts        score"), "{text}");
+    assert!(
+        text.starts_with("device cpu, type f32, tolerances: recorded\n\n")
+            && text.lines().nth(3).unwrap().starts_with("ok    fts        score"),
+        "{text}"
+    );
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!((&json["quantities"][0]["name"], &json["quantities"][0]["passed"]), (&json!("score"), &json!(true)));
     assert_eq!(json["quantities"][0]["tolerance"]["relative"], json!(1e-6));
+    assert_eq!([&json["device"], &json["dtype"], &json["tolerances"]], ["cpu", "f32", "recorded"]);
 }

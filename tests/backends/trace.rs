@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use gtr_backends::checkpoint::Checkpoint;
-use gtr_backends::conform::{ConformReport, Options, conform};
+use gtr_backends::conform::{ConformReport, Options, Tolerances, conform};
 use gtr_backends::trace::{Provenance, Trace, Tracer};
-use gtr_backends::{Device, Families, Picture};
+use gtr_backends::{Compute, Device, Families, Picture, Precision};
 use gtr_core::sampler::{Job, Observer, SampleError, Settings, StepEvent};
 use gtr_core::{
     AxisConfig, AxisName, Grid, Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Registry, Sampler, Seed,
@@ -60,6 +60,38 @@ fn batches(plan: &Plan, settings: &Settings, trace: Option<&Path>, batches: &[&[
 
 fn replay(path: &Path) -> ConformReport {
     conform(&[path.to_owned()], &Options::default(), &Registry::builtin(), &Families::builtin()).unwrap()
+}
+
+#[test]
+fn a_trace_is_compared_on_the_device_and_in_the_type_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let (plan, settings) = (plan("gtr-8"), settings(2.0));
+    let mut generator = gtr_backends::open_mar("digits", &gtr_backends::Files::default(), &Device::Cpu).unwrap();
+    let provenance = Provenance { model: "digits".into(), device: "cuda", ..Provenance::default() };
+    let mut tracer = Tracer::create(&path, &plan, &settings, &provenance).unwrap();
+    let jobs = [Job::new(generator.class(3).unwrap(), ImageIndex(3))];
+    tracer.run(&Sampler::new(&plan, &Registry::builtin()).unwrap(), &mut generator, &jobs, &mut ()).unwrap();
+    tracer.finish().unwrap();
+
+    let registry = Registry::builtin();
+    assert_eq!(Trace::open(&path, &registry).unwrap().description().device.as_deref(), Some("cuda"));
+    let report = replay(&path);
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.notes[0].text, "recorded on cuda in f32, compared on cpu in f32");
+
+    let options = Options::default().with_compute(Compute::from(&Device::Cpu).with_precision(Precision::Bf16));
+    let check = |options: &Options| conform(std::slice::from_ref(&path), options, &registry, &Families::builtin());
+    let report = check(&options).unwrap();
+    let failed: Vec<&str> = report.failures().map(|quantity| quantity.name.as_str()).collect();
+    // Conditioning vectors depend on the type; orders, masks, timesteps and noise do not.
+    assert!(failed.contains(&"z"), "{report}");
+    for name in ["orders", "targets", "mask_before", "timesteps", "noise", "picked for detail"] {
+        assert!(!failed.contains(&name), "{report}");
+    }
+    assert_eq!(report.notes[0].text, "recorded on cuda in f32, compared on cpu in bf16");
+    let report = check(&options.with_tolerances(Tolerances::Rounding)).unwrap();
+    assert!(report.passed(), "{report}");
 }
 
 #[test]

@@ -23,6 +23,16 @@ fn timings_can_be_printed_as_json() {
 }
 
 #[test]
+fn the_machine_is_measured_on_the_device_of_the_run() {
+    let line = "bench --presets gtr-8 --rounds 1 --dtype bf16 --format json";
+    let report: Value = serde_json::from_str(&gtr(line).succeeded()).unwrap();
+    assert_eq!((&report["dtype"], &report["device"]), (&"bf16".into(), &"cpu".into()));
+    // Of the host the process knows its own peak; the CPU has no other memory.
+    assert!(report["host_memory"].as_u64().is_none_or(|bytes| bytes > 1 << 20), "{report}");
+    assert_eq!(report["device_memory"], Value::Null);
+}
+
+#[test]
 fn a_table_names_the_machine() {
     let text = gtr("bench --presets gtr-8 --rounds 1 --random-weights=4").succeeded();
     let lines: Vec<&str> = text.lines().collect();

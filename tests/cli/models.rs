@@ -196,6 +196,17 @@ fn sixteen_bits_are_recorded() {
     assert_eq!(summary["parameters"]["dtype"], "bf16");
     let report = run_in(models.0.path(), &["conform", "four.safetensors"]).succeeded();
     assert!(report.ends_with(" quantities compared, 0 outside the tolerance\n"), "{report}");
+    // In another type the vectors differ, and only the tolerance of rounding covers that.
+    let compare = |words: &[&str]| run_in(models.0.path(), &[&["conform", "four.safetensors"], words].concat());
+    let other = compare(&["--dtype", "f32", "--device", "cpu"]);
+    assert_eq!(other.code, 1, "{}", other.stdout);
+    assert!(other.stdout.contains("recorded on cpu in bf16, compared on cpu in f32"), "{}", other.stdout);
+    let rounding = compare(&["--dtype", "bf16", "--tolerance", "rounding", "--format", "json"]).succeeded();
+    let rounding: Value = serde_json::from_str(&rounding).unwrap();
+    assert_eq!((&rounding["dtype"], &rounding["device"]), (&"bf16".into(), &"cpu".into()));
+    assert_eq!(rounding["tolerances"], "rounding of bf16, 0.3 of the largest value");
+    assert_eq!(compare(&["--tolerance", "loose"]).code, 2);
+    assert!(compare(&["--device", "gpu"]).failed(1).contains("expected cpu, cuda:N or auto"));
 }
 
 #[test]

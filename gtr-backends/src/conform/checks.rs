@@ -117,6 +117,27 @@ impl<'a> Checks<'a> {
         self.add(name, &difference(found, expected, tolerance), tolerance);
     }
 
+    /// Returns the largest difference that is allowed for values of the device. `own` is that of the recording, `largest`
+    /// the largest absolute value.
+    pub(super) fn allowed(&self, own: f64, largest: f64) -> f64 {
+        let tolerances = self.inputs.options.tolerances;
+        match tolerances.of(Tolerance::Absolute(own), Origin::Device, self.precision, largest) {
+            Tolerance::Exact => 0.0,
+            Tolerance::Absolute(most) | Tolerance::Relative(most) => most,
+        }
+    }
+
+    /// Returns true if the results of whole runs are compared. Rounding of 16 bits in conditioning vectors is not: the first
+    /// evaluations of a chain amplify it by up to 2e4. A note says so.
+    pub(super) fn whole_runs(&mut self) -> bool {
+        let compared = self.inputs.options.tolerances.compares_whole_runs(self.precision);
+        if !compared {
+            let precision = self.precision;
+            self.note(format!("the run from start to end is not compared in {precision}: its chains amplify rounding"));
+        }
+        compared
+    }
+
     /// Compares integers.
     pub(super) fn exact(&mut self, name: &str, found: &[usize], expected: &[usize]) {
         #[expect(clippy::cast_precision_loss, reason = "counts, tokens and timesteps")]

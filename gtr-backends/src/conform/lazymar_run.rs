@@ -14,7 +14,7 @@ use super::chains::{first_rows, timesteps};
 use super::checks::Checks;
 use super::model::sizes;
 use super::noise::RecordedNoise;
-use super::recording::{Recording, whole_list};
+use super::recording::{Recording, magnitude, whole_list};
 use super::transformer::{Mask, known_values, labels, masks};
 use crate::BackendError;
 use crate::diffusion::Conditions;
@@ -293,6 +293,7 @@ pub(super) fn kept(
     recorded: &Tensor,
     scores: &Tensor,
 ) -> Result<bool, BackendError> {
+    let most = checks.allowed(SCORES, magnitude(scores)?);
     let list = |tensor: &Tensor| tensor.to_vec1::<f32>().context("reading kept tokens");
     let (recorded, scores) = (list(recorded)?, list(scores)?);
     let expected: Vec<bool> = recorded.iter().map(|kept| *kept > 0.5).collect();
@@ -303,7 +304,7 @@ pub(super) fn kept(
     let count = |list: &[bool]| list.iter().filter(|kept| **kept).count();
     let (tolerant, mut exchanged) = (count(&found) == count(&expected), false);
     for ((found, expected), score) in found.iter_mut().zip(&expected).zip(&scores) {
-        if tolerant && *found != *expected && (f64::from(*score) - cut).abs() <= SCORES {
+        if tolerant && *found != *expected && (f64::from(*score) - cut).abs() <= most {
             (*found, exchanged) = (*expected, true);
         }
     }

@@ -21,7 +21,7 @@ pub(crate) struct ConformArgs {
     #[arg(value_name = "DIR", required = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// Allowed differences: `recorded` (those of the recordings, for f32 on the CPU), `rounding` (also those of the type: 0.001 of
-    /// the largest value of a quantity in f32, 0.02 in f16, 0.1 in bf16), or a number in place of all; exact quantities stay exact.
+    /// the largest value of a quantity in f32, 0.05 in f16, 0.3 in bf16), or a number in place of all; exact quantities stay exact.
     #[arg(long, value_name = "WORD|X", value_parser = tolerances, default_value_t = Tolerances::Recorded,
           allow_negative_numbers = true)]
     pub(crate) tolerance: Tolerances,

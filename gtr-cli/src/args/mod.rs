@@ -51,7 +51,7 @@ pub(crate) use list_format::ListFormat;
 pub(crate) use loss::LossArgs;
 pub(crate) use man::ManArgs;
 pub(crate) use merge::MergeArgs;
-pub(crate) use model::{ModelArgs, recorded_device};
+pub(crate) use model::{ModelArgs, open_device, recorded_device};
 pub(crate) use plan::{PlanArgs, PlanFormat};
 pub(crate) use presets::PresetsArgs;
 pub(crate) use preview::PreviewArgs;

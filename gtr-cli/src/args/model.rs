@@ -67,7 +67,7 @@ fn auto_device() -> Device {
 }
 
 /// Opens the device that `--device` names.
-pub(super) fn open_device(name: &str) -> Result<Device, BackendError> {
+pub(crate) fn open_device(name: &str) -> Result<Device, BackendError> {
     if name == "auto" { Ok(auto_device()) } else { gtr_backends::device(name) }
 }
 

@@ -6,7 +6,7 @@ use gtr_backends::field::{FieldFile, PictureTokens, Samples};
 use gtr_backends::{BackendError, Families};
 use gtr_core::loss;
 
-use crate::args::FieldArgs;
+use crate::args::{FieldArgs, open_device};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use gtr_draw::table::count;
@@ -16,7 +16,7 @@ use gtr_lab::evaluation::Labelled;
 pub(super) fn run(args: &FieldArgs, families: &Families) -> Result<ExitStatus, CliError> {
     let target = Target::new(&args.out)?;
     let pictures = Labelled::open(&args.pictures)?;
-    let device = gtr_backends::device(&args.device)?;
+    let device = open_device(&args.device)?;
     let tokens =
         PictureTokens::open_in(families, &args.model, args.vae.as_deref(), &device).map_err(|error| match error {
             error @ BackendError::NoEncoder { .. } => CliError::usage(format_args!("--vae: {error}")),

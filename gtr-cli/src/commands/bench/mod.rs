@@ -1,9 +1,10 @@
 //! `bench`: benchmarks presets, alternating in one process.
 
 mod machine;
+mod probe;
 mod timed;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gtr_backends::{BackendError, OpenOptions, PromptInput, executed};
 use gtr_core::cost::ArchSpec;
@@ -12,6 +13,7 @@ use gtr_core::{Guidance, GuidanceSchedule, ImageIndex, MaskedGenerator, Plan, Re
 use serde::Serialize;
 
 use self::machine::Machine;
+use self::probe::{DeviceProbe, Probe};
 use self::timed::{Timed, Times};
 use super::to_json;
 use crate::args::{BenchArgs, BenchFormat, SelectedSchedule};
@@ -24,7 +26,7 @@ use gtr_draw::table::{Align, TableRows};
 pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus, CliError> {
     let model = &args.model;
     let (files, compute) = (model.files(), model.compute()?);
-    let generator = catalogue.families.open(&model.model, &OpenOptions::new(files, compute))?;
+    let generator = catalogue.families.open(&model.model, &OpenOptions::new(files, &compute))?;
     let spec = generator.spec();
     let subject = BenchModel { arch: spec.arch, guidance: spec.guidance, picture: generator.picture_operations() };
     // The cost does not depend on the text.
@@ -34,7 +36,11 @@ pub(super) fn run(args: &BenchArgs, catalogue: &Catalogue) -> Result<ExitStatus,
     };
     let prompts = (0..args.count).map(|image| generator.prompt(&input(image))).collect::<Result<Vec<_>, _>>()?;
     let decodes = generator.makes_pictures();
-    let report = time(args, Timed::new(generator, decodes), &prompts, &subject, &catalogue.registry)?;
+    let machine = Machine::measure(&compute, &mut DeviceProbe::new(&compute));
+    let machine = machine.map_err(|error| CliError::failure("cannot multiply matrices", &error))?;
+    let mut timed = Timed::new(generator, decodes, DeviceProbe::new(&compute));
+    let mut report = time(args, &mut timed, &prompts, (&subject, machine), &catalogue.registry)?;
+    report.machine.set_memory(timed.probe().memory());
     let text = match args.format {
         BenchFormat::Json => to_json(&report),
         BenchFormat::Csv => report.csv(),
@@ -88,39 +94,38 @@ struct Timing {
     share: f64,
 }
 
-fn time<G>(
+fn time<G, P>(
     args: &BenchArgs,
-    mut generator: Timed<G>,
+    generator: &mut Timed<G, P>,
     prompts: &[G::Prompt],
-    subject: &BenchModel,
+    (subject, machine): (&BenchModel, Machine),
     registry: &Registry,
 ) -> Result<BenchReport, CliError>
 where
     G: MaskedGenerator<Error = BackendError>,
+    P: Probe,
 {
     let guidance = Guidance::new(args.cfg.or(subject.guidance).unwrap_or(1.0), GuidanceSchedule::Constant);
     let guidance = guidance.map_err(|error| CliError::usage(format_args!("--cfg: {error}")))?;
     let settings = Settings { seed: Seed(0), guidance, temperature: 1.0 };
     let plans =
-        args.presets.iter().map(|name| plan(name.trim(), &generator, registry)).collect::<Result<Vec<_>, _>>()?;
+        args.presets.iter().map(|name| plan(name.trim(), generator, registry)).collect::<Result<Vec<_>, _>>()?;
     let samplers = plans.iter().map(|(_, plan)| Sampler::new(plan, registry));
     let samplers = samplers.collect::<Result<Vec<_>, _>>()?;
     let job = |(image, prompt): (u64, &G::Prompt)| Job::new(prompt.clone(), ImageIndex(image));
     let jobs: Vec<_> = (0..).zip(prompts).map(job).collect();
-    let machine = Machine::measure().map_err(|error| CliError::failure("cannot multiply matrices", &error))?;
-    let mut taken: Vec<Vec<(Duration, Times)>> = vec![Vec::new(); plans.len()];
-    for round in 0..args.rounds {
-        for (sampler, taken) in samplers.iter().zip(&mut taken) {
-            tracing::info!(round = round + 1, of = args.rounds, ?sampler, "running");
-            let started = Instant::now();
-            sampler.batch(&jobs, &settings).run(&mut generator)?;
-            taken.push((started.elapsed(), generator.take()));
-        }
-    }
+    let taken = rounds(args.rounds, generator.probe().warms_up(), |round| {
+        let one = |sampler: &Sampler<'_>| {
+            tracing::info!(round, of = args.rounds, ?sampler, "running");
+            let run = |generator: &mut Timed<G, P>| Ok::<_, CliError>(sampler.batch(&jobs, &settings).run(generator)?);
+            Ok((generator.whole(run)?, generator.take()))
+        };
+        samplers.iter().map(one).collect::<Result<Vec<_>, CliError>>()
+    })?;
     let mut timings: Vec<Timing> = Vec::new();
-    for ((name, plan), taken) in plans.iter().zip(&taken) {
+    for (number, (name, plan)) in plans.iter().enumerate() {
         let seconds = |part: fn(&(Duration, Times)) -> Duration| -> Vec<f64> {
-            taken.iter().map(|it| part(it).as_secs_f64() / f64::from(args.count)).collect()
+            taken.iter().map(|round| part(&round[number]).as_secs_f64() / f64::from(args.count)).collect()
         };
         let rounds = seconds(|(whole, _)| *whole);
         let [whole, transformer, head, decode] = [
@@ -152,6 +157,15 @@ where
         machine,
         presets: timings,
     })
+}
+
+/// Returns the results of `count` rounds. `warms_up` adds a round before them whose result is dropped. The argument of `run`
+/// is the number of the round, 0 for the warm-up.
+fn rounds<T, E>(count: u32, warms_up: bool, mut run: impl FnMut(u32) -> Result<T, E>) -> Result<Vec<T>, E> {
+    if warms_up {
+        run(0)?;
+    }
+    (1..=count).map(run).collect()
 }
 
 fn plan<G: MaskedGenerator>(name: &str, generator: &G, registry: &Registry) -> Result<(String, Plan), CliError> {
@@ -214,14 +228,11 @@ impl BenchReport {
         }
         let weights = if self.random_weights { ", random weights" } else { "" };
         let (machine, images, rounds) = (&self.machine, self.images, args.rounds);
+        let (machine_line, memory) = (machine.line(self.dtype), machine.memory_line());
         format!(
-            "{}, {}{weights}, batches of {images}, medians of {rounds} rounds\n{}, {} threads, matrix products: \
-             {:.0} x 10^9 operations per second\n\n{}",
+            "{}, {}{weights}, batches of {images}, medians of {rounds} rounds\n{machine_line}\n{memory}\n{}",
             self.model,
             self.dtype,
-            machine.processor,
-            machine.threads,
-            machine.rate / 1e9,
             rows.text()
         )
     }
@@ -251,7 +262,21 @@ impl BenchReport {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use std::convert::Infallible;
+
+    use super::{median, rounds};
+
+    #[test]
+    fn a_warm_up_is_not_counted() {
+        for (warms_up, expected) in [(false, vec![1, 2, 3]), (true, vec![0, 1, 2, 3])] {
+            let mut run = Vec::new();
+            let timed = rounds(3, warms_up, |round| {
+                run.push(round);
+                Ok::<_, Infallible>(round)
+            });
+            assert_eq!((timed.unwrap(), run), (vec![1, 2, 3], expected));
+        }
+    }
 
     #[test]
     fn the_median_of_an_even_number_is_the_mean_of_two() {

@@ -307,7 +307,7 @@ class Acceptance:
 
     def run(self):
         """Runs all steps."""
-        sizes, figures, self.memory = self.sizes, self.figures, {}
+        sizes, self.memory = self.sizes, {}
         self.step("card and driver", "a name", 20, self.card)
         self.step("libraries", "all found", 10, self.libraries)
         self.step("a digit twice", "equal bytes, soon", 60, self.digit)

@@ -1,9 +1,11 @@
 """Runs commands and steps, and reports them."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
+import textwrap
 import time
 
 PASS, FAIL, SKIPPED = "pass", "FAIL", "skipped"
@@ -84,6 +86,21 @@ class Runner:
             self.child = None
 
 
+# Columns of the table and their widths.
+COLUMNS = {"step": 30, "expected": 32, "got": 60, "verdict": 7}
+
+
+def table(steps):
+    """Returns the lines of the table; long texts are wrapped."""
+    lines = []
+    for row in [{column: column for column in COLUMNS}, *steps]:
+        cells = [textwrap.wrap(row[column], width) or [""] for column, width in COLUMNS.items()]
+        for parts in itertools.zip_longest(*cells, fillvalue=""):
+            line = "  ".join(part.ljust(width) for part, width in zip(parts, COLUMNS.values()))
+            lines.append(line.rstrip())
+    return lines
+
+
 class Report:
     """The steps and their verdicts."""
 
@@ -145,10 +162,7 @@ class Report:
         with open(os.path.join(self.runner.folder, "report.json"), "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2)
             file.write("\n")
-        columns = ("step", "expected", "got", "verdict")
-        rows = [columns] + [tuple(step[column] for column in columns) for step in self.steps]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
+        lines = table(self.steps)
         end = f"{counts[PASS]} passed, {counts[FAIL]} failed, {counts[SKIPPED]} skipped, {seconds:.0f} s"
         if not finished:
             end += ", stopped before the end"

@@ -8,7 +8,8 @@ use super::ModelArgs;
 ///
 /// The presets alternate in one process (A B A B ...), so that a slowdown of the machine affects all of them. The result has
 /// the median and the spread over the rounds, the time of each part, the speedup over the first preset, and the executed
-/// operations per second, also relative to this machine's rate of matrix products, measured in the same run.
+/// operations per second, also relative to the rate of matrix products of the device, measured in the same run. On a GPU each
+/// part ends when the device has done its work, and a first round is not timed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BenchArgs {

@@ -80,4 +80,4 @@ Examples:
   gtr-cli conform recordings/vae_kl16_tiny --tolerance 1e-3
   gtr-cli sample --class 7 --out seven.png --trace seven.safetensors
   gtr-cli conform seven.safetensors
-  gtr-cli conform recordings/ --device cuda:0 --dtype f16 --tolerance rounding";
+  gtr-cli conform recordings/ --device cuda:0 --tolerance rounding";

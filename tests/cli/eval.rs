@@ -94,6 +94,18 @@ fn json_and_csv_agree() {
     assert_eq!(lines[1][2].parse::<f64>().unwrap(), rows[0]["frechet"]["value"].as_f64().unwrap());
 }
 
+/// The type reaches the model: other scores, and other stored images.
+#[test]
+fn another_type_is_evaluated_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let [single, half] = ["f32", "bf16"].map(|dtype| {
+        let report = json(folder.path(), &format!("{TWO} --dtype {dtype} --store {dtype} --format json"));
+        assert_eq!(report["settings"]["dtype"], dtype);
+        report["rows"][0]["frechet"]["value"].as_f64().unwrap()
+    });
+    assert!(single != half && (single - half).abs() < 0.2 * single, "{single} {half}");
+}
+
 /// Images from `sample` get the same scores as the images that `eval` generates.
 #[test]
 fn external_pictures_get_the_same_scores() {

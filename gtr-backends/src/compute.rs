@@ -57,6 +57,15 @@ impl FromStr for Precision {
     }
 }
 
+/// How the operations of a model are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ComputePath {
+    /// By `gtr-kernels`, on the CPU only. The bits of a row do not depend on the other rows.
+    Host,
+    /// As on devices other than the CPU: by candle and by fused kernels. On the CPU, this is slower; it exists for tests.
+    Device,
+}
+
 /// Device of a model and precision of its matrices.
 ///
 /// # Examples
@@ -70,6 +79,7 @@ impl FromStr for Precision {
 pub struct Compute {
     device: Device,
     precision: Precision,
+    path: ComputePath,
 }
 
 impl Compute {
@@ -77,6 +87,41 @@ impl Compute {
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// Replaces f16 by bf16, for models whose values exceed the range of f16.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::{Compute, Device, Precision};
+    /// let compute = Compute::from(&Device::Cpu).with_precision(Precision::F16);
+    /// assert_eq!(compute.without_f16().precision(), Precision::Bf16);
+    /// ```
+    #[must_use]
+    pub fn without_f16(self) -> Self {
+        match self.precision {
+            Precision::F16 => self.with_precision(Precision::Bf16),
+            Precision::F32 | Precision::Bf16 => self,
+        }
+    }
+
+    /// Computes as on devices other than the CPU, on any device.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::{Compute, ComputePath, Device};
+    /// let compute = Compute::from(&Device::Cpu);
+    /// assert_eq!(compute.path(), ComputePath::Host);
+    /// assert_eq!(compute.through_device_path().path(), ComputePath::Device);
+    /// ```
+    #[must_use]
+    pub fn through_device_path(self) -> Self {
+        Self { path: ComputePath::Device, ..self }
+    }
+
+    /// How operations are computed: on the CPU on the host path, unless [`Compute::through_device_path`] was called.
+    pub fn path(&self) -> ComputePath {
+        self.path
     }
 
     /// Device.
@@ -93,7 +138,8 @@ impl Compute {
 /// Uses f32.
 impl From<&Device> for Compute {
     fn from(device: &Device) -> Self {
-        Self { device: device.clone(), precision: Precision::F32 }
+        let path = if device.is_cpu() { ComputePath::Host } else { ComputePath::Device };
+        Self { device: device.clone(), precision: Precision::F32, path }
     }
 }
 
@@ -103,29 +149,37 @@ impl From<&Self> for Compute {
     }
 }
 
-/// Runs a call of a model. On the CPU it runs inside the thread pool of the matrix products, so a product only has to
-/// wake the other threads. On other devices it runs on the calling thread, because one thread must submit all work of a
-/// device.
-pub(crate) fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
-    submit(off_cpu(device), work)
+/// Runs a call of a model. On the host path it runs inside the thread pool of the matrix products, so a product only has
+/// to wake the other threads. On the device path it runs on the calling thread, because one thread must submit all work
+/// of a device.
+pub(crate) fn run_call<R: Send>(compute: &Compute, work: impl FnOnce() -> R + Send) -> R {
+    if compute.path == ComputePath::Host {
+        return rayon::scope(|_| work());
+    }
+    choose_products(compute.precision);
+    submit(off_cpu(&compute.device), work)
 }
 
-/// In a debug build, checks that one thread submits all work of a device other than the CPU.
-pub(crate) fn check_thread(device: &Device) {
-    if let Some(name) = off_cpu(device) {
-        debug_assert!(is_only_thread(&name), "two threads submit work to {name}");
-    }
+/// Products of f32 matrices on a GPU use TF32 in a run with a 16-bit precision, and exact f32 otherwise.
+#[cfg(feature = "cuda")]
+fn choose_products(precision: Precision) {
+    candle_core::cuda_backend::set_gemm_reduced_precision_f32(precision != Precision::F32);
 }
+
+#[cfg(not(feature = "cuda"))]
+fn choose_products(_precision: Precision) {}
 
 /// Returns the name of a device other than the CPU.
 fn off_cpu(device: &Device) -> Option<String> {
     (!device.is_cpu()).then(|| device_name(device))
 }
 
-/// Runs work in the thread pool, or on the calling thread if a device is given.
-fn submit<R: Send>(device: Option<String>, work: impl FnOnce() -> R + Send) -> R {
-    let Some(device) = device else { return rayon::scope(|_| work()) };
-    debug_assert!(is_only_thread(&device), "two threads submit work to {device}");
+/// Runs work on the calling thread. In a debug build, checks that one thread submits all work of a device other than the
+/// CPU.
+fn submit<R>(device: Option<String>, work: impl FnOnce() -> R) -> R {
+    if let Some(device) = device {
+        debug_assert!(is_only_thread(&device), "two threads submit work to {device}");
+    }
     work()
 }
 
@@ -143,8 +197,11 @@ mod tests {
     use super::*;
 
     /// Returns the threads that run the calls of a model: encoder, decoder, and both for a batch in one group.
-    fn threads(device: Option<&str>) -> Vec<ThreadId> {
-        let call = || submit(device.map(str::to_owned), || thread::current().id());
+    fn threads(device: &str) -> Vec<ThreadId> {
+        threads_of(|| submit(Some(device.to_owned()), || thread::current().id()))
+    }
+
+    fn threads_of(call: impl Fn() -> ThreadId + Sync) -> Vec<ThreadId> {
         let mut threads = vec![call(), call()];
         threads.extend([0; 3].par_chunks(3).map(|_| call()).collect::<Vec<_>>());
         threads
@@ -153,15 +210,18 @@ mod tests {
     #[test]
     fn work_of_a_device_stays_on_the_calling_thread() {
         let here = thread::current().id();
-        assert!(threads(Some("stand-in:0")).iter().all(|thread| *thread == here));
+        assert!(threads("stand-in:0").iter().all(|thread| *thread == here));
         // Work in the pool runs on other threads, so work of a device must not use it.
-        assert!(threads(None).iter().all(|thread| *thread != here));
+        let host = Compute::from(&Device::Cpu);
+        let of = |compute: &Compute| threads_of(|| run_call(compute, || thread::current().id()));
+        assert!(of(&host).iter().all(|thread| *thread != here));
+        assert!(of(&host.through_device_path()).iter().all(|thread| *thread == here));
     }
 
     #[test]
     #[cfg(debug_assertions)]
     fn a_second_thread_is_detected() {
-        assert_eq!(threads(Some("stand-in:1")).len(), 3);
+        assert_eq!(threads("stand-in:1").len(), 3);
         let other = || thread::spawn(|| submit(Some("stand-in:1".to_owned()), || ())).join();
         let panic = other().unwrap_err();
         assert_eq!(panic.downcast_ref::<String>().unwrap(), "two threads submit work to stand-in:1");

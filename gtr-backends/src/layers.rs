@@ -6,16 +6,17 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::BackendError;
 use crate::checkpoint::Weights;
+use crate::compute::ComputePath;
 use crate::error::Context;
-use crate::matmul::{self, Epilogue};
-use crate::row_ops;
+use crate::ops::Epilogue;
 
 /// `x W^T + b`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
-    /// Weights in the layout of [`matmul::linear`], in the precision of the model.
+    /// Weights in the layout of [`ComputePath::linear`], in the precision of the model.
     weight: Tensor,
     bias: Tensor,
+    path: ComputePath,
 }
 
 impl Linear {
@@ -26,7 +27,7 @@ impl Linear {
     /// Loads weights with more than two dimensions, outputs first.
     pub(crate) fn load_shaped(weights: &mut Weights, name: &str, shape: &[usize]) -> Result<Self, BackendError> {
         let weight = weights.take_linear(&format!("{name}.weight"), shape)?;
-        Ok(Self { weight, bias: weights.take(&format!("{name}.bias"), &shape[..1])? })
+        Ok(Self { weight, bias: weights.take(&format!("{name}.bias"), &shape[..1])?, path: weights.path() })
     }
 
     /// Loads a layer without a bias; `name` is the full name of its weights.
@@ -38,7 +39,12 @@ impl Linear {
     ) -> Result<Self, BackendError> {
         let weight = weights.take_linear(name, &[outputs, inputs])?;
         let bias = Tensor::zeros(outputs, DType::F32, weights.device()).context("creating a bias")?;
-        Ok(Self { weight, bias })
+        Ok(Self { weight, bias, path: weights.path() })
+    }
+
+    /// Type of rows that the layer takes without conversion.
+    pub(crate) fn input_dtype(&self) -> DType {
+        self.path.rows_dtype(self.weight.dtype())
     }
 
     /// `[rows, in]` to `[rows, out]`.
@@ -48,15 +54,21 @@ impl Linear {
 
     /// [`Linear::forward`] with a fused operation.
     pub(crate) fn finished(&self, x: &Tensor, finish: Epilogue<'_>) -> candle_core::Result<Tensor> {
-        matmul::linear(x, &self.weight, &self.bias, finish)
+        self.path.linear(x, &self.weight, &self.bias, finish, DType::F32)
+    }
+
+    /// [`Linear::finished`], for rows that only `next` takes: in its type.
+    pub(crate) fn finished_for(&self, x: &Tensor, finish: Epilogue<'_>, next: &Self) -> candle_core::Result<Tensor> {
+        self.path.linear(x, &self.weight, &self.bias, finish, next.input_dtype())
     }
 }
 
 /// Normalisation of each row to mean 0 and variance 1, then scale and shift.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerNorm {
-    scale: Tensor,
-    shift: Tensor,
+    /// Scale and shift, `[2, width]`.
+    affine: Tensor,
+    path: ComputePath,
 }
 
 /// Epsilon added to the variance of a row in all normalisations of these models.
@@ -65,16 +77,23 @@ pub(crate) const NORM_EPS: f32 = 1e-6;
 impl LayerNorm {
     pub(crate) fn load(weights: &mut Weights, name: &str, width: usize) -> Result<Self, BackendError> {
         let mut take = |part: &str| weights.take(&format!("{name}.{part}"), &[width]);
-        Ok(Self { scale: take("weight")?, shift: take("bias")? })
+        let (scale, shift) = (take("weight")?, take("bias")?);
+        let affine = Tensor::stack(&[&scale, &shift], 0).context("loading a normalisation")?;
+        Ok(Self { affine, path: weights.path() })
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        row_ops::layer_norm(x, Some((&self.scale, &self.shift)), None, NORM_EPS)
+        self.path.layer_norm(x, Some(&self.affine), None, NORM_EPS, DType::F32)
     }
 
-    /// [`LayerNorm::forward`], then the modulation of each row (see [`row_ops::layer_norm`]).
+    /// [`LayerNorm::forward`], for rows that only `next` takes: in its type.
+    pub(crate) fn forward_for(&self, x: &Tensor, next: &Linear) -> candle_core::Result<Tensor> {
+        self.path.layer_norm(x, Some(&self.affine), None, NORM_EPS, next.input_dtype())
+    }
+
+    /// [`LayerNorm::forward`], then the modulation of each row (see [`ComputePath::layer_norm`]).
     pub(crate) fn modulated(&self, x: &Tensor, modulation: &Tensor) -> candle_core::Result<Tensor> {
-        row_ops::layer_norm(x, Some((&self.scale, &self.shift)), Some(modulation), NORM_EPS)
+        self.path.layer_norm(x, Some(&self.affine), Some(modulation), NORM_EPS, DType::F32)
     }
 }
 
@@ -117,10 +136,18 @@ impl Tail {
         })
     }
 
+    /// Computes attention of `queries` over `keys_values`, for [`Tail::forward`].
+    pub(crate) fn mix(&self, keys_values: &KeysValues, queries: &Tensor) -> candle_core::Result<Tensor> {
+        let KeysValues { batch, heads, rows } = keys_values;
+        let path = self.projection.path;
+        path.attention(queries, rows, *batch, *heads, self.projection.input_dtype())
+    }
+
     /// `mixed` is the output of attention, `residual` the input of the residual connection.
     pub(crate) fn forward(&self, mixed: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
         let x = self.projection.finished(mixed, Epilogue::Add(residual))?;
-        let hidden = self.fc1.finished(&self.norm.forward(&x)?, Epilogue::Gelu)?;
+        let normed = self.norm.forward_for(&x, &self.fc1)?;
+        let hidden = self.fc1.finished_for(&normed, Epilogue::Gelu, &self.fc2)?;
         self.fc2.finished(&hidden, Epilogue::Add(&x))
     }
 }
@@ -128,7 +155,7 @@ impl Tail {
 /// Rows as attention sees them.
 #[derive(Debug)]
 pub(crate) struct Looked {
-    /// Normalised rows, `[rows, width]`.
+    /// Normalised rows, `[rows, width]`, in the type that products take.
     normed: Tensor,
     /// Their keys, then values: `[rows, 2 * width]`.
     pub(crate) keys_values: Tensor,
@@ -144,8 +171,8 @@ impl Block {
         let bias = |start: usize, count: usize| bias.narrow(0, start, count).context("splitting attention weights");
         Ok(Self {
             norm1: LayerNorm::load(weights, &format!("{name}.norm1"), width)?,
-            query: Linear { weight: query, bias: bias(0, width)? },
-            key_value: Linear { weight: key_value, bias: bias(width, 2 * width)? },
+            query: Linear { weight: query, bias: bias(0, width)?, path: weights.path() },
+            key_value: Linear { weight: key_value, bias: bias(width, 2 * width)?, path: weights.path() },
             tail: Tail::load(weights, name, size)?,
             heads,
         })
@@ -160,7 +187,7 @@ impl Block {
 
     /// Computes what others attend to of rows `x` `[rows, width]`: the first part of [`Block::forward`].
     pub(crate) fn look(&self, x: &Tensor) -> candle_core::Result<Looked> {
-        let normed = self.norm1.forward(x)?;
+        let normed = self.norm1.forward_for(x, &self.key_value)?;
         Ok(Looked { keys_values: self.key_value.forward(&normed)?, normed })
     }
 
@@ -179,7 +206,7 @@ impl Block {
             Some(rows) => (&looked.normed.index_select(rows, 0)?, &x.index_select(rows, 0)?),
             None => (&looked.normed, x),
         };
-        self.tail.forward(&keys_values.mix(&self.query.forward(asking)?)?, residual)
+        self.tail.forward(&self.tail.mix(&keys_values, &self.query.forward(asking)?)?, residual)
     }
 
     /// Number of heads of attention.
@@ -222,11 +249,6 @@ impl KeysValues {
         let rows: Vec<_> = parts.iter().map(|part| &part.rows).collect();
         let batch = parts.iter().map(|part| part.batch).sum();
         Ok(Self { batch, heads: first.heads, rows: Tensor::cat(&rows, 0)? })
-    }
-
-    /// Computes attention for queries `[batch * m, width]`.
-    pub(crate) fn mix(&self, query: &Tensor) -> candle_core::Result<Tensor> {
-        matmul::attention(query, &self.rows, self.batch, self.heads)
     }
 }
 

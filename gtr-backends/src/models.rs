@@ -3,12 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
-
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Wanted, WeightLayout};
 use crate::repository::RepositoryModel;
 use crate::vae::{KlDecoder, LatentScale, open_diffusers};
+use crate::{BackendError, Compute};
 
 /// A built-in model.
 #[derive(Clone, Copy, Debug)]
@@ -146,12 +144,12 @@ pub(crate) fn checkpoint_of(path: &Path) -> Result<PathBuf, BackendError> {
 }
 
 /// Opens an autoencoder from a file, or from a folder that also states the scale of the latents.
-pub(crate) fn open_vae(path: &Path, device: &Device) -> Result<(KlDecoder, Option<LatentScale>), BackendError> {
+pub(crate) fn open_vae(path: &Path, compute: &Compute) -> Result<(KlDecoder, Option<LatentScale>), BackendError> {
     if path.is_dir() {
-        let (decoder, scale) = open_diffusers(path, device)?;
+        let (decoder, scale) = open_diffusers(path, compute)?;
         return Ok((decoder, Some(scale)));
     }
-    Ok((KlDecoder::load(Checkpoint::open(path)?, device)?, None))
+    Ok((KlDecoder::load(Checkpoint::open(path)?, compute)?, None))
 }
 
 pub(crate) fn embedded(model: &str) -> Option<&'static EmbeddedModel> {

@@ -38,8 +38,17 @@ fn config(size: &str) -> MarConfig {
     MarConfig::parse(size, &config.to_string()).unwrap()
 }
 
+/// Returns the size of the weights in memory. The diffusion head is f32 in every precision.
+fn in_memory(layout: &WeightLayout, precision: Precision) -> u64 {
+    let size = |(name, shape): (&str, &[usize])| {
+        let bytes = if precision == Precision::F32 || name.starts_with("diffloss.") { 4 } else { 2 };
+        bytes * shape.iter().product::<usize>() as u64
+    };
+    layout.tensors().map(size).sum()
+}
+
 /// Writes a sparse checkpoint with zero weights, which takes no disk space.
-fn write_zeros(path: &Path, layout: &WeightLayout) -> u64 {
+fn write_zeros(path: &Path, layout: &WeightLayout) {
     let (mut header, mut end) = (Map::new(), 0_u64);
     for (name, shape) in layout.tensors() {
         let start = end;
@@ -51,7 +60,6 @@ fn write_zeros(path: &Path, layout: &WeightLayout) -> u64 {
     file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
     file.write_all(&header).unwrap();
     file.set_len(8 + header.len() as u64 + end).unwrap();
-    end
 }
 
 /// Returns the anonymous memory of this process, in bytes.
@@ -71,7 +79,8 @@ fn loading() {
     let layout = MarModel::layout(&config).unwrap();
     let precision: Precision = std::env::var(PRECISION).map_or(Precision::F32, |name| name.parse().unwrap());
     let name = format!("{} {precision}", config.name);
-    let weights = write_zeros(&path, &layout) as f64 * if precision == Precision::F32 { 1.0 } else { 0.5 };
+    write_zeros(&path, &layout);
+    let weights = in_memory(&layout, precision) as f64;
     let compute = Compute::from(&Device::Cpu).with_precision(precision);
     let (before, done) = (anonymous(), AtomicBool::new(false));
     let (model, peak) = thread::scope(|scope| {

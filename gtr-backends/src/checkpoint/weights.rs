@@ -8,7 +8,7 @@ use gtr_kernels::{COLUMNS, PackedShape};
 use super::packed::{Matrix, PackOrder, Packed, matrix_shape};
 use super::{Checkpoint, Dtype};
 use crate::error::Context;
-use crate::{BackendError, Compute, Precision};
+use crate::{BackendError, Compute, ComputePath, Precision};
 
 /// Names and shapes of the tensors of a model.
 ///
@@ -130,6 +130,28 @@ impl Weights {
         self.compute.precision()
     }
 
+    /// Device, precision and path of the model.
+    pub(crate) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// How the operations of the model are computed.
+    pub(crate) fn path(&self) -> ComputePath {
+        self.compute.path()
+    }
+
+    /// Loads a part of the model whose matrices are f32 in every precision.
+    pub(crate) fn in_f32<T>(
+        &mut self,
+        load: impl FnOnce(&mut Self) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let compute = self.compute.clone();
+        self.compute = compute.clone().with_precision(Precision::F32);
+        let loaded = load(self);
+        self.compute = compute;
+        loaded
+    }
+
     /// Reads a tensor of this shape as f32. Each tensor can be taken once.
     ///
     /// # Errors
@@ -154,7 +176,7 @@ impl Weights {
         Ok(tensor)
     }
 
-    /// Like [`Weights::take_matrix`], for a matrix `[outputs, inputs]` used by [`crate::matmul::linear`].
+    /// Like [`Weights::take_matrix`], for a matrix `[outputs, inputs]` used by [`ComputePath::linear`].
     pub(crate) fn take_linear(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
         let rows = matrix_shape(shape)[0];
         let [tensor] = self.pack(name, shape, &[self.linear(shape, 0, rows)])?;
@@ -186,8 +208,10 @@ impl Weights {
 
     /// Returns the packing of some rows of a matrix for a matrix product, and the shape of the packed tensor.
     fn linear(&self, shape: &[usize], first: usize, rows: usize) -> (Matrix, Vec<usize>) {
-        // Order of the weights in matrix products on this device.
-        let order = if self.device().is_cpu() { PackOrder::Blocks } else { PackOrder::Columns };
+        let order = match self.path() {
+            ComputePath::Host => PackOrder::Blocks,
+            ComputePath::Device => PackOrder::Columns,
+        };
         let columns = matrix_shape(shape)[1];
         (Matrix { shape: [rows, columns], first, order }, linear_shape(order, rows, columns))
     }

@@ -27,10 +27,10 @@ pub(super) fn check(folder: &Folder, checks: &mut Checks<'_>) -> Result<(), Back
         }
         let recording = folder.open(stem)?;
         if recording.has("latent") {
-            decode(&recording, &KlDecoder::load(open(folder, "decoder")?, folder.compute.device())?, checks)?;
+            decode(&recording, &KlDecoder::load(open(folder, "decoder")?, &folder.compute)?, checks)?;
         }
         if recording.has("enc.image") {
-            encode(&recording, &KlEncoder::load(open(folder, "encoder")?, folder.compute.device())?, checks)?;
+            encode(&recording, &KlEncoder::load(open(folder, "encoder")?, &folder.compute)?, checks)?;
         }
         checks.unused(&recording);
         Ok(())

@@ -116,7 +116,8 @@ impl Loop<'_> {
         let mut before = self.recording.shaped(&name("init_noise"), &[self.rows, channels])?;
         for evaluation in 0..self.evaluations() {
             let step = process.coefficients(evaluation);
-            let times = self.head.embed_timesteps(&vec![step.timestep; self.rows])?;
+            let times = vec![step.timestep; self.rows];
+            let times = Tensor::new(times.as_slice(), self.head.device()).context("moving timesteps")?;
             let pass = self.reuse.pass(self.evaluations() - 1 - evaluation, self.evaluations());
             let (predicted, v) = self.guided(&head.predict(pass, &before, &times)?).context("applying guidance")?;
             if let Some(outputs) = &outputs {

@@ -121,11 +121,24 @@ fn selection(
     after: &[GroupCache],
     checks: &mut Checks<'_>,
 ) -> Result<bool, BackendError> {
-    let Some(pruning) = run.pruning(step) else { return Ok(false) };
+    let Some(pruning) = run.pruning(step).filter(|_| !before.is_empty()) else { return Ok(false) };
+    // The device path computes all images in one group, the host path each image in a group of its own.
+    let together = (run.images / before.len()).max(1);
     let mut exchanged = false;
-    for (image, (before, after)) in before.iter().zip(after).enumerate() {
-        let caches = [before, after].map(|cache| &cache.decoder[pruning.block as usize]);
-        exchanged |= compare(run, step, image, caches, after.selected.as_deref(), checks)?;
+    for image in 0..run.images {
+        let (group, number) = (image / together, image % together);
+        let part = |cache: &GroupCache| {
+            let all = &cache.decoder[pruning.block as usize];
+            let rows = all.dim(0)? / together;
+            Ok((all.narrow(0, number * rows, rows)?, number * rows..(number + 1) * rows))
+        };
+        let part = |cache| part(cache).context("reading caches");
+        let ((old, _), (new, rows)) = (part(&before[group])?, part(&after[group])?);
+        let of_image = |all: &[usize]| -> Vec<usize> {
+            all.iter().filter(|row| rows.contains(row)).map(|row| row - rows.start).collect()
+        };
+        let selected = after[group].selected.as_deref().map(of_image);
+        exchanged |= compare(run, step, image, [&old, &new], selected.as_deref(), checks)?;
     }
     Ok(exchanged)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Options;
-use crate::device_name;
+use crate::{ComputePath, device_name};
 
 /// Allowed difference between a value and the recorded value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -73,7 +73,9 @@ pub struct Remark {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Setting {
-    /// Device, such as `cpu` or `cuda:0`.
+    /// Device, such as `cpu` or `cuda:0`. `cpu, device path` for a run with [`Compute::through_device_path`].
+    ///
+    /// [`Compute::through_device_path`]: crate::Compute::through_device_path
     pub device: String,
     /// Type of the matrices. A trace may be replayed in another type; a note says so.
     pub dtype: String,
@@ -84,8 +86,9 @@ pub struct Setting {
 impl Setting {
     pub(super) fn of(options: &Options) -> Self {
         let (device, precision) = (options.compute.device(), options.compute.precision());
+        let on_device_path = device.is_cpu() && options.compute.path() == ComputePath::Device;
         Self {
-            device: device_name(device),
+            device: device_name(device) + if on_device_path { ", device path" } else { "" },
             dtype: precision.name().to_owned(),
             tolerances: options.tolerances.describe(precision),
         }

@@ -129,13 +129,15 @@ impl<'a> Chains<'a> {
     }
 
     /// Evaluates the network for the first rows, `[halves * rows, 2 * channels]`. `x` has the noisy tokens, `timesteps`
-    /// their embedded timesteps, and `conditions` is the result of [`Chains::conditions`].
-    pub(super) fn predict(&self, x: &Tensor, timesteps: Tensor, conditions: &Tensor) -> Result<Tensor, BackendError> {
+    /// their timesteps, `[rows]` of u32, and `conditions` is the result of [`Chains::conditions`].
+    pub(super) fn predict(&self, x: &Tensor, timesteps: &Tensor, conditions: &Tensor) -> Result<Tensor, BackendError> {
         // Both halves get the same tokens at the same timesteps.
         let twice = |half: Tensor| match self.unconditional {
-            Some(_) => Tensor::cat(&[&half, &half], 0).context("joining the halves"),
+            Some(_) => Tensor::cat(&[&half, &half], 0),
             None => Ok(half),
         };
-        self.head.predict(&twice(self.head.embed_tokens(x)?)?, &twice(timesteps)?, conditions)
+        let x = self.head.embed_tokens(x)?;
+        let y = self.head.activated(timesteps, conditions);
+        y.and_then(|y| self.head.evaluate(&twice(x)?, &y, |_| ())).context("evaluating the diffusion head")
     }
 }

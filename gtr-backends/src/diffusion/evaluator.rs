@@ -41,8 +41,8 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Evaluates the network for the first rows, with `left` evaluations left: `[halves * rows, 2 * channels]`. `x` has
-    /// the noisy tokens, `timesteps` their embedded timesteps.
-    pub(super) fn predict(&mut self, left: usize, x: &Tensor, timesteps: Tensor) -> Result<Tensor, BackendError> {
+    /// the noisy tokens, `timesteps` their timesteps, `[rows]` of u32.
+    pub(super) fn predict(&mut self, left: usize, x: &Tensor, timesteps: &Tensor) -> Result<Tensor, BackendError> {
         match &mut self.mode {
             Mode::Complete { conditions } => {
                 let active = self.chains.active(left);
@@ -52,7 +52,7 @@ impl<'a> Evaluator<'a> {
                 };
                 self.chains.predict(x, timesteps, conditions)
             }
-            Mode::Lazy { reuse, cohorts } => lazy(*reuse, cohorts, left, x, &timesteps),
+            Mode::Lazy { reuse, cohorts } => lazy(*reuse, cohorts, left, x, timesteps),
         }
     }
 }

@@ -8,7 +8,6 @@ use super::DiffusionHead;
 use crate::BackendError;
 use crate::error::Context;
 use crate::layers::concatenate;
-use crate::row_ops;
 
 /// A diffusion head that reuses results of its last complete evaluation, for rows that are evaluated together.
 ///
@@ -51,7 +50,7 @@ impl<'a> LazyHead<'a> {
     }
 
     /// Predicts noise and variance, like [`DiffusionHead::predict`]: `[halves * rows, 2 * channels]`, where `x` has the
-    /// noisy tokens and `timesteps` their embedded timesteps. An evaluation without a complete one before it is
+    /// noisy tokens and `timesteps` their timesteps, `[rows]` of u32. An evaluation without a complete one before it is
     /// complete.
     pub(crate) fn predict(&mut self, pass: HeadPass, x: &Tensor, timesteps: &Tensor) -> Result<Tensor, BackendError> {
         let x = self.head.embed_tokens(x)?;
@@ -67,13 +66,13 @@ impl<'a> LazyHead<'a> {
         let (rows, halves) = (x.dim(0)?, self.halves);
         // Both halves get the same tokens at the same timesteps.
         let both = |half: &Tensor| concatenate(&vec![half.clone(); halves]);
-        let y = row_ops::silu_of_sum(&both(timesteps)?, &self.conditions)?;
+        let y = self.head.activated(timesteps, &self.conditions)?;
         let mut x = both(x)?;
         let mut blocks = Vec::with_capacity(self.head.blocks().len());
         for (number, block) in self.head.blocks().iter().enumerate() {
             let modulation = block.modulate(&y)?;
             let hidden = block.mlp(&x, &modulation)?;
-            let out = row_ops::gated_sum(&x, &modulation, &hidden)?;
+            let out = self.head.path().gated_sum(&x, &modulation, &hidden)?;
             blocks.push(if HeadSpec::SKIPPED.contains(&number) {
                 (out.narrow(0, 0, rows)? - x.narrow(0, 0, rows)?)?
             } else {
@@ -99,7 +98,7 @@ impl Kept {
         timesteps: &Tensor,
         conditional: &Tensor,
     ) -> candle_core::Result<Tensor> {
-        let y = row_ops::silu_of_sum(timesteps, conditional)?;
+        let y = head.activated(timesteps, conditional)?;
         for ((number, block), kept) in head.blocks().iter().enumerate().zip(&mut self.blocks) {
             if HeadSpec::SKIPPED.contains(&number) {
                 x = (x + &*kept)?;
@@ -109,7 +108,7 @@ impl Kept {
             if warm {
                 *kept = block.mlp(&x, &modulation)?;
             }
-            x = row_ops::gated_sum(&x, &modulation, kept)?;
+            x = head.path().gated_sum(&x, &modulation, kept)?;
         }
         let out = head.finish(&x, &y)?;
         let Some(difference) = &self.difference else { return Ok(out) };

@@ -1,10 +1,10 @@
 //! Reverse steps of a process as a solver takes them.
 
-use candle_core::Tensor;
 use gtr_core::Solver;
 use gtr_core::solver::{LinearUpdate, Update};
 
 use super::{Coefficients, Process};
+use crate::ops::STEP_COLUMNS;
 
 /// One reverse step, in f32.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,13 +102,10 @@ impl ReverseStep {
     }
 }
 
-/// Number of columns of a step for [`RowSteps`].
-pub(super) const COLUMNS: usize = 8;
-
 impl ReverseStep {
-    /// Returns the factors of the step and the bounds of the log-variance of its noise: 0 for a linear update, whose
-    /// noise has a factor instead.
-    pub(super) fn columns(&self) -> [f32; COLUMNS] {
+    /// Returns the columns of the step for [`FusedStep`](crate::ops::FusedStep). The bounds of the log-variance are 0 for a
+    /// linear update, whose noise has a factor instead.
+    pub(super) fn columns(&self) -> [f32; STEP_COLUMNS] {
         let Coefficients { x0_from_x, x0_from_noise, mean_from_x0, mean_from_x, log_variance, .. } = self.ancestral;
         match self.linear {
             None => {
@@ -120,65 +117,6 @@ impl ReverseStep {
                 [x0_from_x, x0_from_noise, x0, x, 0.0, 0.0, previous_x0, noise]
             }
         }
-    }
-}
-
-/// What the steps of some rows need.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Needs {
-    /// The log-variance that the network predicts.
-    variance: bool,
-    /// The clean values that the evaluation before predicted.
-    previous: bool,
-    /// New noise.
-    pub(super) noise: bool,
-}
-
-impl Needs {
-    /// Adds what a step needs.
-    pub(super) fn add(&mut self, step: &ReverseStep) {
-        self.noise |= step.adds_noise();
-        self.variance |= step.linear.is_none() && step.adds_noise();
-        self.previous |= step.linear.is_some_and(|linear| linear.previous_x0 != 0.0);
-    }
-}
-
-/// One reverse step of many rows on their device, each with its own factors.
-pub(super) struct RowSteps<'a> {
-    pub(super) needs: Needs,
-    /// A row of [`ReverseStep::columns`] per row: `[rows, 8]`.
-    pub(super) columns: &'a Tensor,
-    pub(super) temperature: f32,
-}
-
-impl RowSteps<'_> {
-    /// Like [`ReverseStep::take`], for all rows: returns the new x and the predicted clean values.
-    ///
-    /// # Shapes
-    /// all: `[rows, channels]`; `noise` is `None` if no row needs it.
-    pub(super) fn take(
-        &self,
-        x: &Tensor,
-        previous: &Tensor,
-        (predicted, v): (&Tensor, &Tensor),
-        noise: Option<&Tensor>,
-    ) -> candle_core::Result<(Tensor, Tensor)> {
-        let column = |number: usize| self.columns.narrow(1, number, 1); // (rows, 1)
-        let x0 = (x.broadcast_mul(&column(0)?)? - predicted.broadcast_mul(&column(1)?)?)?;
-        let mut next = (x0.broadcast_mul(&column(2)?)? + x.broadcast_mul(&column(3)?)?)?;
-        if self.needs.previous {
-            next = (next + previous.broadcast_mul(&column(6)?)?)?;
-        }
-        if let Some(noise) = noise {
-            let mut deviation = column(7)?;
-            if self.needs.variance {
-                let share = ((v + 1.0)? / 2.0)?;
-                let log_variance = (share.broadcast_mul(&column(5)?)? + (1.0 - &share)?.broadcast_mul(&column(4)?)?)?;
-                deviation = (log_variance * 0.5)?.exp()?.broadcast_mul(&deviation)?;
-            }
-            next = (next + (noise.broadcast_mul(&deviation)? * f64::from(self.temperature))?)?;
-        }
-        Ok((next, x0))
     }
 }
 

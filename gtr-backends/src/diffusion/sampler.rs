@@ -9,7 +9,7 @@ use super::evaluator::Evaluator;
 use super::reverse::{Predicted, ReverseStep};
 use super::{Conditions, DiffusionHead, Process};
 use crate::BackendError;
-use crate::compute::{check_thread, in_pool};
+use crate::compute::{ComputePath, run_call};
 use crate::error::Context;
 use crate::layers::index;
 
@@ -29,11 +29,13 @@ use crate::layers::index;
 pub fn sample(head: &DiffusionHead, conditions: &Conditions, request: &Denoise<'_>) -> Result<Tensor, BackendError> {
     check(conditions, request)?;
     let steps = reverse_steps(request);
-    if !head.device().is_cpu() {
-        check_thread(head.device());
-        return resident(&Chains::new(head, conditions, request, &steps)?);
-    }
-    in_pool(head.device(), || HeadRun::new(&Chains::new(head, conditions, request, &steps)?).run())
+    run_call(head.compute(), || {
+        let chains = Chains::new(head, conditions, request, &steps)?;
+        match head.path() {
+            ComputePath::Host => HeadRun::new(&chains).run(),
+            ComputePath::Device => resident(&chains),
+        }
+    })
 }
 
 /// Returns the reverse steps of each group of rows.
@@ -112,7 +114,8 @@ impl<'a> HeadRun<'a> {
         let timesteps: Vec<u32> = steps.iter().map(ReverseStep::timestep).collect();
         let tokens = Tensor::from_slice(&x[..active * channels], (active, channels), chains.head.device());
         let tokens = tokens.context("moving noisy tokens to the device")?;
-        let out = evaluator.predict(left, &tokens, chains.head.embed_timesteps(&timesteps)?)?;
+        let timesteps = Tensor::new(timesteps.as_slice(), chains.head.device()).context("moving timesteps")?;
+        let out = evaluator.predict(left, &tokens, &timesteps)?;
         let out: Vec<f32> =
             out.flatten_all().and_then(|out| out.to_vec1()).context("reading the prediction of the diffusion head")?;
         let (mut predicted, mut noise) = (vec![0.0; channels], vec![0.0; channels]);

@@ -39,6 +39,6 @@ impl CrossBlock {
     pub(super) fn forward(&self, x: &Tensor, texts: &KeysValues) -> candle_core::Result<Tensor> {
         // The residual is the normalised rows, not `x`.
         let query = self.norm_query.forward(x)?;
-        self.tail.forward(&texts.mix(&self.query.forward(&query)?)?, &query)
+        self.tail.forward(&self.tail.mix(texts, &self.query.forward(&query)?)?, &query)
     }
 }

@@ -82,10 +82,10 @@ pub(crate) fn open(found: &Found, options: &OpenOptions<'_>) -> Result<LightGenG
     let generator = LightGenGenerator::new(LightGenModel::load(&config, checkpoint, compute)?, section);
     match (files.vae, files.random) {
         (Some(path), _) => {
-            let (decoder, scale) = open_vae(path, compute.device())?;
+            let (decoder, scale) = open_vae(path, compute)?;
             generator.with_vae(decoder, scale)
         }
-        (None, Some(seed)) => generator.with_vae(KlDecoder::random(&size, seed, compute.device())?, None),
+        (None, Some(seed)) => generator.with_vae(KlDecoder::random(&size, seed, compute)?, None),
         (None, None) => Ok(generator),
     }
 }

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use super::TextFeatures;
 use super::config::LightGenConfig;
 use super::model::{LightGenModel, Positions};
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, WeightLayout};
 use crate::diffusion::{Conditions, DiffusionHead};
 use crate::error::Context;
@@ -15,6 +14,7 @@ use crate::latent::{Backbone, Canvas, Known, LatentGenerator, PixelFormat, Token
 use crate::layers::concatenate;
 use crate::prompt::PromptInput;
 use crate::spec::ModelSpec;
+use crate::{BackendError, ComputePath};
 
 /// A LightGen model as a generator of images.
 pub type LightGenGenerator = LatentGenerator<LightGenModel>;
@@ -84,10 +84,15 @@ impl Backbone for LightGenModel {
         let pictures = canvas.prompts().iter().zip(canvas.known()?).zip(wanted);
         let pictures: Vec<_> =
             pictures.map(|((text, known), targets)| Asked { text: text.as_ref(), known, targets }).collect();
-        // On the CPU, images are computed separately and in parallel.
-        let together = if self.device().is_cpu() { 1 } else { pictures.len().max(1) };
-        let groups = pictures.par_chunks(together).map(|group| self.vectors(group, guided));
-        let (conditional, unconditional): (Vec<_>, Vec<_>) = groups.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let groups = match self.compute().path() {
+            // Images are computed separately and in parallel.
+            ComputePath::Host => {
+                let groups = pictures.par_chunks(1).map(|group| self.vectors(group, guided));
+                groups.collect::<Result<Vec<_>, _>>()?
+            }
+            ComputePath::Device => vec![self.vectors(&pictures, guided)?],
+        };
+        let (conditional, unconditional): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
         let unconditional: Vec<Tensor> = unconditional.into_iter().flatten().collect();
         let join = |parts: &[Tensor]| concatenate(parts).context("joining conditioning vectors");
         let unconditional = guided.then(|| join(&unconditional)).transpose()?;

@@ -8,7 +8,7 @@ use super::cross::CrossBlock;
 use super::positions::interpolate;
 use super::text::{TextAligner, TextFeatures};
 use crate::checkpoint::{Checkpoint, Kind, WeightLayout, Weights};
-use crate::compute::in_pool;
+use crate::compute::run_call;
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, KeysValues, LayerNorm, Linear, index};
@@ -18,7 +18,7 @@ use crate::{BackendError, Compute};
 #[derive(Debug)]
 pub struct LightGenModel {
     config: LightGenConfig,
-    device: Device,
+    compute: Compute,
     text: TextAligner,
     no_text: TextFeatures,
     token_embed: Linear,
@@ -130,7 +130,7 @@ impl LightGenModel {
             cross: blocks,
             cross_norm: LayerNorm::load(weights, "cross_norm", cross.width)?,
             head: DiffusionHead::load(weights, HEAD, config.head())?,
-            device: weights.device().clone(),
+            compute: weights.compute().clone(),
             config: config.clone(),
         })
     }
@@ -158,7 +158,12 @@ impl LightGenModel {
 
     /// Device of the model.
     pub fn device(&self) -> &Device {
-        &self.device
+        self.compute.device()
+    }
+
+    /// Device, precision and path of the model.
+    pub(super) fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     /// Diffusion head.
@@ -215,7 +220,7 @@ impl LightGenModel {
     /// # Errors
     /// A wrong shape, or a failure of the device.
     pub fn text_of_embedded(&self, embedded: &Tensor) -> Result<TextFeatures, BackendError> {
-        look_at(&self.cross, embedded.to_device(&self.device).context("moving a text to the device")?)
+        look_at(&self.cross, embedded.to_device(self.device()).context("moving a text to the device")?)
     }
 
     fn check_text(&self, text: &Tensor) -> Result<(), BackendError> {
@@ -238,7 +243,7 @@ impl LightGenModel {
     pub fn encode(&self, images: &[Positions<'_>], tokens: Option<&Tensor>) -> Result<Option<Tensor>, BackendError> {
         let known = self.known(images)?;
         match tokens {
-            Some(tokens) if known > 0 => in_pool(self.device(), || self.encoder_forward(images, tokens, known))
+            Some(tokens) if known > 0 => run_call(&self.compute, || self.encoder_forward(images, tokens, known))
                 .map(Some)
                 .context("computing the encoder"),
             None if known == 0 => Ok(None),
@@ -259,7 +264,7 @@ impl LightGenModel {
         if encoded.is_some() != (known > 0) {
             return Err(BackendError::Request(format!("expected the encoder output of {known} known tokens")));
         }
-        in_pool(self.device(), || self.decoder_forward(images, encoded, known)).context("computing the decoder")
+        run_call(&self.compute, || self.decoder_forward(images, encoded, known)).context("computing the decoder")
     }
 
     /// Runs the text decoder, which attends to the text. Returns the conditioning vectors of the targets for the head.
@@ -281,7 +286,7 @@ impl LightGenModel {
         if texts.len() != images.len() || texts.iter().any(|text| text.keys_values.len() != self.cross.len()) {
             return Err(BackendError::Request("every image needs a text, embedded by the same model".into()));
         }
-        in_pool(self.device(), || self.cross_forward(images, decoded, texts)).context("computing the text decoder")
+        run_call(&self.compute, || self.cross_forward(images, decoded, texts)).context("computing the text decoder")
     }
 
     /// Checks the images and returns their common number of known tokens.
@@ -305,7 +310,7 @@ impl LightGenModel {
         let count = images.len();
         let tokens = tokens.reshape((count * known, self.config.token_channels()))?;
         let places =
-            index(images.iter().flat_map(|image| image.known.iter().map(|&token| token as usize)), &self.device)?;
+            index(images.iter().flat_map(|image| image.known.iter().map(|&token| token as usize)), self.device())?;
         let positions = self.encoder_positions.on_grid.index_select(&places, 0)?;
         let mut x = self.token_norm.forward(&(self.token_embed.forward(&tokens)? + positions)?)?;
         for block in &self.encoder {
@@ -335,14 +340,14 @@ impl LightGenModel {
             }
             None => self.mask.clone(),
         };
-        let x = x.index_select(&index(rows.into_iter(), &self.device)?, 0)?.reshape((count, length, width))?;
+        let x = x.index_select(&index(rows.into_iter(), self.device())?, 0)?.reshape((count, length, width))?;
         let x = x.broadcast_add(&self.decoder_positions.on_grid)?;
         let mut x = x.reshape((count * length, width))?;
         let asked = images
             .iter()
             .enumerate()
             .flat_map(|(number, image)| image.targets.iter().map(move |&position| number * length + position as usize));
-        let queries = index(asked, &self.device)?;
+        let queries = index(asked, self.device())?;
         for (number, block) in self.decoder.iter().enumerate() {
             // Only the rows of the targets are needed from the last block: rows of the text decoder do not attend to
             // each other.
@@ -360,7 +365,7 @@ impl LightGenModel {
     ) -> candle_core::Result<Tensor> {
         let (count, width) = (images.len(), self.config.cross.width);
         let places =
-            index(images.iter().flat_map(|image| image.targets.iter().map(|&token| token as usize)), &self.device)?;
+            index(images.iter().flat_map(|image| image.targets.iter().map(|&token| token as usize)), self.device())?;
         let positions = self.last_positions.on_grid.index_select(&places, 0)?;
         let mut x = (self.last_embed.forward(&decoded.flatten_to(1)?)? + positions)?; // (images * targets, width)
         for (number, block) in self.cross.iter().enumerate() {

@@ -73,12 +73,10 @@ pub(crate) fn open(found: &Found, options: &OpenOptions<'_>) -> Result<MarGenera
     let generator = MarGenerator::new(MarModel::load(&config, checkpoint, compute)?, section);
     match (files.vae, files.random) {
         (Some(path), _) => {
-            let (decoder, scale) = open_vae(path, compute.device())?;
+            let (decoder, scale) = open_vae(path, compute)?;
             generator.with_vae(decoder, scale)
         }
-        (None, Some(seed)) if needs_decoder => {
-            generator.with_vae(KlDecoder::random(&size, seed, compute.device())?, None)
-        }
+        (None, Some(seed)) if needs_decoder => generator.with_vae(KlDecoder::random(&size, seed, compute)?, None),
         _ => Ok(generator),
     }
 }

@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use super::config::{Class, MarConfig};
 use super::model::{MarModel, Sequence};
 use super::reuse::Kept;
-use crate::BackendError;
 use crate::diffusion::{Conditions, DiffusionHead};
 use crate::error::Context;
 use crate::latent::{Backbone, Canvas, LatentGenerator, PixelFormat, TokenLayout};
 use crate::layers::concatenate;
 use crate::prompt::PromptInput;
 use crate::spec::ModelSpec;
+use crate::{BackendError, ComputePath};
 
 /// A MAR model as a generator of images.
 pub type MarGenerator = LatentGenerator<MarModel>;
@@ -103,9 +103,13 @@ impl Backbone for MarModel {
         if guided {
             sequences.extend(half(false));
         }
-        // On the CPU, sequences are computed separately and in parallel.
-        let together = if self.device().is_cpu() { 1 } else { sequences.len() };
-        let groups = sequences.par_chunks(together).map(|group| self.vectors(group)).collect::<Result<Vec<_>, _>>()?;
+        let groups = match self.compute().path() {
+            // Sequences are computed separately and in parallel.
+            ComputePath::Host => {
+                sequences.par_chunks(1).map(|group| self.vectors(group)).collect::<Result<Vec<_>, _>>()?
+            }
+            ComputePath::Device => vec![self.vectors(&sequences)?],
+        };
         let vectors = concatenate(&groups).context("joining conditioning vectors")?;
         let rows = wanted.len();
         let half = |half: usize| vectors.narrow(0, half * rows, rows).context("splitting the halves");

@@ -4,7 +4,7 @@ use candle_core::{D, Device, Tensor};
 
 use super::config::MarConfig;
 use crate::checkpoint::{Checkpoint, Kind, WeightLayout, Weights};
-use crate::compute::in_pool;
+use crate::compute::run_call;
 use crate::diffusion::DiffusionHead;
 use crate::error::Context;
 use crate::layers::{Block, LayerNorm, Linear, concatenate, index};
@@ -14,7 +14,7 @@ use crate::{BackendError, Compute};
 #[derive(Debug)]
 pub struct MarModel {
     config: MarConfig,
-    device: Device,
+    compute: Compute,
     classes: Tensor,
     no_class: Tensor,
     token_embed: Linear,
@@ -85,7 +85,7 @@ impl MarModel {
             decoder_norm: LayerNorm::load(weights, "decoder_norm", decoder.width)?,
             head_positions: table(weights, "diffusion_pos_embed_learned", tokens, decoder.width)?,
             head: DiffusionHead::load(weights, HEAD, config.head())?,
-            device: weights.device().clone(),
+            compute: weights.compute().clone(),
             config: config.clone(),
         })
     }
@@ -97,7 +97,12 @@ impl MarModel {
 
     /// Device of the model.
     pub fn device(&self) -> &Device {
-        &self.device
+        self.compute.device()
+    }
+
+    /// Device, precision and path of the model.
+    pub(super) fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     /// Diffusion head.
@@ -116,7 +121,7 @@ impl MarModel {
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
     pub fn encode(&self, sequences: &[Sequence<'_>], tokens: Option<&Tensor>) -> Result<Tensor, BackendError> {
         let known = self.known(sequences)?;
-        in_pool(self.device(), || self.encoder_forward(sequences, tokens, known)).context("computing the encoder")
+        run_call(&self.compute, || self.encoder_forward(sequences, tokens, known)).context("computing the encoder")
     }
 
     /// Runs the decoder. Returns the conditioning vectors of the targets for the head.
@@ -129,7 +134,7 @@ impl MarModel {
     /// [`BackendError::Request`] for sequences of different lengths, or a failure of the device.
     pub fn decode(&self, sequences: &[Sequence<'_>], encoded: &Tensor) -> Result<Tensor, BackendError> {
         let known = self.known(sequences)?;
-        in_pool(self.device(), || self.decoder_forward(sequences, encoded, known)).context("computing the decoder")
+        run_call(&self.compute, || self.decoder_forward(sequences, encoded, known)).context("computing the decoder")
     }
 
     /// Checks the sequences and returns their common number of known tokens.
@@ -191,7 +196,7 @@ impl MarModel {
         let positions = sequences
             .iter()
             .flat_map(|sequence| (0..buffer).chain(sequence.known.iter().map(move |&token| buffer + token as usize)));
-        let positions = self.encoder_positions.index_select(&index(positions, &self.device)?, 0)?;
+        let positions = self.encoder_positions.index_select(&index(positions, self.device())?, 0)?;
         let x = (x.reshape((count * length, width))? + positions)?;
         self.token_norm.forward(&x)
     }
@@ -214,7 +219,7 @@ impl MarModel {
                 rows[to + position] = from + row;
             }
         }
-        let x = Tensor::cat(&[&x, &self.mask], 0)?.index_select(&index(rows.into_iter(), &self.device)?, 0)?;
+        let x = Tensor::cat(&[&x, &self.mask], 0)?.index_select(&index(rows.into_iter(), self.device())?, 0)?;
         let x = x.reshape((count, length, width))?.broadcast_add(&self.decoder_positions)?;
         let mut x = x.reshape((count * length, width))?;
 
@@ -224,7 +229,7 @@ impl MarModel {
                 .enumerate()
                 .flat_map(|(n, sequence)| sequence.targets.iter().map(move |&t| (n, t as usize)))
         };
-        let queries = index(targets().map(|(number, token)| number * length + buffer + token), &self.device)?;
+        let queries = index(targets().map(|(number, token)| number * length + buffer + token), self.device())?;
         for (number, block) in self.decoder.iter().enumerate() {
             // Only the rows of the targets are needed from the last block.
             let last = number + 1 == self.decoder.len();
@@ -235,7 +240,7 @@ impl MarModel {
 
     /// Converts rows of the output of the last block of the decoder to conditioning vectors of `tokens`, one per row.
     pub(super) fn vectors_of(&self, x: &Tensor, tokens: impl Iterator<Item = usize>) -> candle_core::Result<Tensor> {
-        self.decoder_norm.forward(x)? + self.head_positions.index_select(&index(tokens, &self.device)?, 0)?
+        self.decoder_norm.forward(x)? + self.head_positions.index_select(&index(tokens, self.device())?, 0)?
     }
 
     /// Returns the input of the decoder at its positions without an output of the encoder: mask tokens, `[buffer +
@@ -250,7 +255,7 @@ impl MarModel {
         encoded: &Tensor,
         positions: impl Iterator<Item = usize>,
     ) -> candle_core::Result<Tensor> {
-        let positions = self.decoder_positions.index_select(&index(positions, &self.device)?, 0)?;
+        let positions = self.decoder_positions.index_select(&index(positions, self.device())?, 0)?;
         self.decoder_embed.forward(encoded)? + positions
     }
 

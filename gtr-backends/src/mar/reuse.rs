@@ -13,7 +13,7 @@ use super::config::Class;
 use super::model::{MarModel, Sequence};
 use super::selection::{Ranking, similarities};
 use crate::BackendError;
-use crate::compute::in_pool;
+use crate::compute::{ComputePath, run_call};
 use crate::diffusion::Conditions;
 use crate::error::Context;
 use crate::latent::Canvas;
@@ -69,7 +69,7 @@ impl MarModel {
         step: &StepContext,
         cached: Option<CachedParts>,
     ) -> Result<Conditions, BackendError> {
-        self.reusing_in(!self.device().is_cpu(), canvas, targets, step, cached)
+        self.reusing_in(self.compute().path() == ComputePath::Device, canvas, targets, step, cached)
     }
 
     /// [`MarModel::reusing`] in groups of one sequence, computed in parallel, or of one half if `together`.
@@ -104,7 +104,7 @@ impl MarModel {
         let (conditional, conditional_caches) = conditional.into_iter().unzip();
         let (unconditional, conditional): (Vec<Tensor>, Vec<Tensor>) = (unconditional, conditional);
         let mut difference = kept.difference;
-        let conditions = in_pool(self.device(), || {
+        let conditions = run_call(self.compute(), || {
             if cached.is_none() {
                 let pairs = conditional.iter().zip(&unconditional);
                 difference = pairs.map(|(with, without)| without - with).collect::<candle_core::Result<_>>()?;
@@ -154,7 +154,7 @@ impl MarModel {
         whole: bool,
     ) -> Result<Vec<(Tensor, GroupCache)>, BackendError> {
         let pass = |(group, cache): Task<'_>| {
-            in_pool(self.device(), || self.pass(&group, cache, whole)).context("computing encoder and decoder")
+            run_call(self.compute(), || self.pass(&group, cache, whole)).context("computing encoder and decoder")
         };
         if together {
             // One thread submits all work of a device.

@@ -41,7 +41,8 @@ impl TextEncoder {
     /// Opens the text encoder in `folder`, which has the layout of Hugging Face: `config.json`, `tokenizer.json`, and
     /// `model.safetensors` or `pytorch_model.bin`, or an index of several such files (`model.safetensors.index.json`),
     /// of which at least those of the encoder exist. Prompts are padded or truncated to `length` tokens. With `random`,
-    /// a folder without weights gets random weights of this seed.
+    /// a folder without weights gets random weights of this seed. Its matrices have bf16 in a run with f16, because
+    /// activations of large T5 encoders exceed the range of f16.
     ///
     /// # Errors
     /// [`BackendError::Read`] for a missing file; [`BackendError::Config`] for an invalid file;
@@ -52,6 +53,8 @@ impl TextEncoder {
         random: Option<u64>,
         compute: impl Into<Compute>,
     ) -> Result<Self, BackendError> {
+        // Activations of T5-XXL exceed the range of f16.
+        let compute = compute.into().without_f16();
         let path = folder.join("config.json");
         let config = T5Config::parse(&path.display().to_string(), &read_text(&path)?)?;
         let path = folder.join("tokenizer.json");

@@ -11,7 +11,7 @@ use crate::checkpoint::{Checkpoint, Kind, WeightLayout, Weights};
 use crate::error::Context;
 use crate::layers::{Linear, index};
 use crate::model_size::within;
-use crate::row_ops::rms_norm;
+use crate::ops::rms_norm;
 use crate::{BackendError, Compute};
 
 /// Sizes of a T5 encoder.

@@ -9,7 +9,7 @@ use super::names::Naming;
 use super::pictures;
 use crate::checkpoint::{Checkpoint, Kind, Section, WeightLayout, Weights};
 use crate::error::Context;
-use crate::{BackendError, Picture};
+use crate::{BackendError, Compute, ComputePath, Picture, Precision};
 
 /// Decoder of a KL autoencoder.
 ///
@@ -20,6 +20,7 @@ pub struct KlDecoder {
     size: DecoderSize,
     section: Section,
     device: Device,
+    path: ComputePath,
     post_quant: Option<Conv>,
     conv_in: Conv,
     middle: Middle,
@@ -31,6 +32,11 @@ pub struct KlDecoder {
 
 /// Doubles rows and columns.
 const UPSAMPLE: Convolution = Convolution { side: 3, stride: 1, padding: (1, 1), enlarged: 2 };
+
+/// Memory of the activations of images that are decoded at once on a device, in bytes.
+const MEMORY: usize = 4 << 30;
+/// Number of activations of an image that are in memory at the same time.
+const LIVE: usize = 6;
 
 #[derive(Debug)]
 struct Level {
@@ -51,15 +57,16 @@ impl KlDecoder {
     /// # Errors
     /// [`BackendError::Checkpoint`] if the file is not an autoencoder; otherwise those of [`Weights::load`] and
     /// [`Weights::take`].
-    pub fn load(checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+    pub fn load(checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::AUTOENCODER.expect(&checkpoint)?;
         let naming = Naming::of(&checkpoint);
         let size = DecoderSize::infer(&checkpoint, naming)?;
         let section = checkpoint.section().clone();
         let layout = declare(&checkpoint, naming)?;
-        let mut weights = Weights::new(checkpoint, layout, |_| false, device)?;
-        let mut parts = Parts(size.tensors().take(naming, &mut weights)?);
-        Self::build(size, section, device, &mut parts).context("loading an autoencoder")
+        let compute = compute.into().with_precision(Precision::F32);
+        let mut weights = Weights::new(checkpoint, layout, |_| false, compute)?;
+        let mut parts = Parts { tensors: size.tensors().take(naming, &mut weights)?, path: weights.path() };
+        Self::build(size, section, weights.device(), &mut parts).context("loading an autoencoder")
     }
 
     fn build(size: DecoderSize, section: Section, device: &Device, parts: &mut Parts) -> candle_core::Result<Self> {
@@ -80,6 +87,7 @@ impl KlDecoder {
             post_quant,
             section,
             device: device.clone(),
+            path: parts.path,
             size,
         })
     }
@@ -98,8 +106,8 @@ impl KlDecoder {
     ///
     /// # Errors
     /// [`BackendError::Checkpoint`] for invalid sizes, or a failure of the device.
-    pub fn random(size: &DecoderSize, seed: u64, device: &Device) -> Result<Self, BackendError> {
-        Self::load(Checkpoint::random("autoencoder", &Self::layout(size), seed), device)
+    pub fn random(size: &DecoderSize, seed: u64, compute: impl Into<Compute>) -> Result<Self, BackendError> {
+        Self::load(Checkpoint::random("autoencoder", &Self::layout(size), seed), compute)
     }
 
     /// Checks that this decodes the latents of the model `name`.
@@ -124,7 +132,7 @@ impl KlDecoder {
     /// # Errors
     /// A wrong shape, or a failure of the device.
     pub fn post_quant(&self, latents: &Tensor) -> Result<Tensor, BackendError> {
-        let behind = || self.quantised(&Map::from_planes(latents)?)?.to_planes();
+        let behind = || self.quantised(&Map::from_planes(latents, self.path)?)?.to_planes();
         behind().context("decoding latents")
     }
 
@@ -136,7 +144,7 @@ impl KlDecoder {
     }
 
     fn forward(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
-        let x = self.conv_in.forward(&self.quantised(&Map::from_planes(latents)?)?)?;
+        let x = self.conv_in.forward(&self.quantised(&Map::from_planes(latents, self.path)?)?)?;
         let (mut x, _) = self.middle.forward(&x)?;
         for level in &self.levels {
             for residual in &level.blocks {
@@ -158,7 +166,7 @@ impl KlDecoder {
     /// # Errors
     /// [`BackendError::Request`] for a wrong number of channels, or a failure of the device.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor, BackendError> {
-        let (count, channels, _, _) = latents.dims4().context("decoding latents")?;
+        let (count, channels, rows, columns) = latents.dims4().context("decoding latents")?;
         if channels != self.size.latent_channels {
             let expected = self.size.latent_channels;
             return Err(BackendError::Request(format!(
@@ -166,10 +174,26 @@ impl KlDecoder {
             )));
         }
         let latents = latents.to_device(&self.device).context("decoding latents")?;
-        // One image at a time, so that memory does not depend on the batch.
-        let images = (0..count).map(|image| self.forward(&latents.narrow(0, image, 1)?));
+        // A bounded number of images at a time, so that memory does not depend on the batch.
+        let together = self.together(rows, columns);
+        let images = (0..count).step_by(together);
+        let images = images.map(|first| self.forward(&latents.narrow(0, first, together.min(count - first))?));
         let images = images.collect::<candle_core::Result<Vec<_>>>();
         images.and_then(|images| Tensor::cat(&images, 0)).context("decoding latents")
+    }
+
+    /// Returns the number of images that are decoded at once, for latents of this size. On the host path it is 1, which is
+    /// as fast as more.
+    fn together(&self, rows: usize, columns: usize) -> usize {
+        match self.path {
+            ComputePath::Host => 1,
+            ComputePath::Device => {
+                let pixels = rows * columns * self.size.stride() * self.size.stride();
+                // At full resolution the first layer still has the channels of the level before.
+                let channels = self.size.widths.iter().take(2).max().copied().unwrap_or(1);
+                (MEMORY / (LIVE * pixels * channels * size_of::<f32>()).max(1)).max(1)
+            }
+        }
     }
 
     /// Decodes unscaled latents to images of pixels.

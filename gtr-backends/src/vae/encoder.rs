@@ -1,14 +1,14 @@
 //! Encoder of KL autoencoders.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use gtr_kernels::Convolution;
 
 use super::layers::{Attention, Conv, Map, Middle, Norm, Parts, Residual};
 use super::layout::{EncoderSize, declare};
 use super::names::Naming;
-use crate::BackendError;
 use crate::checkpoint::{Checkpoint, Kind, Weights};
 use crate::error::Context;
+use crate::{BackendError, Compute, ComputePath, Precision};
 
 /// Encoder of a KL autoencoder.
 ///
@@ -23,6 +23,7 @@ pub struct KlEncoder {
     norm_out: Norm,
     conv_out: Conv,
     quant: Option<Conv>,
+    path: ComputePath,
 }
 
 /// A distribution of latent images: an independent normal distribution per value.
@@ -60,13 +61,14 @@ impl KlEncoder {
     /// # Errors
     /// [`BackendError::Checkpoint`] if the file is not an autoencoder; otherwise those of [`Weights::load`] and
     /// [`Weights::take`].
-    pub fn load(checkpoint: Checkpoint, device: &Device) -> Result<Self, BackendError> {
+    pub fn load(checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
         Kind::AUTOENCODER.expect(&checkpoint)?;
         let naming = Naming::of(&checkpoint);
         let size = EncoderSize::infer(&checkpoint, naming)?;
         let layout = declare(&checkpoint, naming)?;
-        let mut weights = Weights::new(checkpoint, layout, |_| false, device)?;
-        let mut parts = Parts(size.tensors().take(naming, &mut weights)?);
+        let compute = compute.into().with_precision(Precision::F32);
+        let mut weights = Weights::new(checkpoint, layout, |_| false, compute)?;
+        let mut parts = Parts { tensors: size.tensors().take(naming, &mut weights)?, path: weights.path() };
         Self::build(size, &mut parts).context("loading an autoencoder")
     }
 
@@ -90,6 +92,7 @@ impl KlEncoder {
             norm_out: parts.norm("encoder.norm_out")?,
             conv_out: parts.conv("encoder.conv_out", Convolution::same(3))?,
             quant: size.quant.is_some().then(|| parts.conv("quant_conv", Convolution::same(1))).transpose()?,
+            path: parts.path,
             size,
         })
     }
@@ -139,7 +142,7 @@ impl KlEncoder {
     }
 
     fn forward(&self, images: &Tensor, mut look: impl FnMut(&str, &Tensor)) -> candle_core::Result<Tensor> {
-        let mut x = self.conv_in.forward(&Map::from_planes(images)?)?;
+        let mut x = self.conv_in.forward(&Map::from_planes(images, self.path)?)?;
         let mut show = |part: &str, x: &Map| -> candle_core::Result<()> {
             look(part, &x.to_planes()?);
             Ok(())

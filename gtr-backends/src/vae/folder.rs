@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use serde::Deserialize;
 
 use super::{KlDecoder, KlEncoder};
-use crate::BackendError;
 use crate::bounded_read::{parse_object, read_text};
 use crate::checkpoint::Checkpoint;
 use crate::error::Context;
+use crate::{BackendError, Compute};
 
 /// Scale of the latents that a model was trained on: `(latent - shift) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,9 +63,9 @@ fn weights_of(folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Those of [`KlEncoder::load`], also if the file has only a decoder.
-pub fn open_encoder(path: &Path, device: &Device) -> Result<KlEncoder, BackendError> {
+pub fn open_encoder(path: &Path, compute: impl Into<Compute>) -> Result<KlEncoder, BackendError> {
     let weights = if path.is_dir() { weights_of(path) } else { path.to_owned() };
-    KlEncoder::load(Checkpoint::open(&weights)?, device)
+    KlEncoder::load(Checkpoint::open(&weights)?, compute)
 }
 
 /// Opens the autoencoder in `folder`: `config.json` and `diffusion_pytorch_model.safetensors`.
@@ -73,7 +73,7 @@ pub fn open_encoder(path: &Path, device: &Device) -> Result<KlEncoder, BackendEr
 /// # Errors
 /// [`BackendError::Read`] for a missing file; [`BackendError::Config`] for a configuration that does not match the
 /// weights; otherwise those of [`KlDecoder::load`].
-pub fn open_diffusers(folder: &Path, device: &Device) -> Result<(KlDecoder, LatentScale), BackendError> {
+pub fn open_diffusers(folder: &Path, compute: impl Into<Compute>) -> Result<(KlDecoder, LatentScale), BackendError> {
     let path = folder.join("config.json");
     let wrong = |reason: String| BackendError::Config { model: path.display().to_string(), reason };
     let raw: Raw = parse_object(&read_text(&path)?).map_err(wrong)?;
@@ -84,7 +84,7 @@ pub fn open_diffusers(folder: &Path, device: &Device) -> Result<(KlDecoder, Late
     if !(scale.scale.is_finite() && scale.scale > 0.0 && scale.shift.is_finite()) {
         return Err(wrong("expected a number above 0 as `scaling_factor` and a number as `shift_factor`".into()));
     }
-    let decoder = KlDecoder::load(Checkpoint::open(&weights_of(folder))?, device)?;
+    let decoder = KlDecoder::load(Checkpoint::open(&weights_of(folder))?, compute)?;
     let channels = decoder.size().latent_channels;
     match raw.latent_channels {
         Some(stated) if stated != channels => {

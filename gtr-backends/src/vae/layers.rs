@@ -1,57 +1,71 @@
-//! Layers of autoencoders, computed by `gtr-kernels` on the CPU and by the tensor library on other devices.
+//! Layers of autoencoders, computed by `gtr-kernels` on the host path and by candle on the device path.
 
 use std::collections::HashMap;
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{GroupNorm, Module};
 use gtr_kernels::{COLUMNS, Convolution, Image};
 
 use super::{EPS, GROUPS};
+use crate::ComputePath;
 use crate::host_slice::numbers;
-use crate::matmul;
 
-/// Activations of images: channels-last `[images, rows, columns, channels]` on the CPU, as its kernels require, and
-/// `[images, channels, rows, columns]` on other devices.
+/// Activations of images: channels-last `[images, rows, columns, channels]` on the host path, as its kernels require, and
+/// `[images, channels, rows, columns]` on the device path.
 #[derive(Clone, Debug)]
-pub(super) struct Map(Tensor);
+pub(super) struct Map {
+    values: Tensor,
+    path: ComputePath,
+}
 
 impl Map {
     /// Creates a map from `[images, channels, rows, columns]`.
-    pub(super) fn from_planes(planes: &Tensor) -> Result<Self> {
-        let on_cpu = planes.device().is_cpu();
-        Ok(Self(if on_cpu { planes.permute((0, 2, 3, 1))?.contiguous()? } else { planes.contiguous()? }))
+    pub(super) fn from_planes(planes: &Tensor, path: ComputePath) -> Result<Self> {
+        let values = match path {
+            ComputePath::Host => planes.permute((0, 2, 3, 1))?.contiguous()?,
+            ComputePath::Device => planes.contiguous()?,
+        };
+        Ok(Self { values, path })
     }
 
     /// Converts the map to `[images, channels, rows, columns]`.
     pub(super) fn to_planes(&self) -> Result<Tensor> {
-        if self.0.device().is_cpu() { self.0.permute((0, 3, 1, 2))?.contiguous() } else { Ok(self.0.clone()) }
+        match self.path {
+            ComputePath::Host => self.values.permute((0, 3, 1, 2))?.contiguous(),
+            ComputePath::Device => Ok(self.values.clone()),
+        }
     }
 
     fn channels(&self) -> Result<usize> {
-        self.0.dim(if self.0.device().is_cpu() { 3 } else { 1 })
+        self.values.dim(match self.path {
+            ComputePath::Host => 3,
+            ComputePath::Device => 1,
+        })
     }
 
     /// Returns one row per pixel: `[images * rows * columns, channels]`.
     fn to_rows(&self) -> Result<Tensor> {
-        let last =
-            if self.0.device().is_cpu() { self.0.clone() } else { self.0.permute((0, 2, 3, 1))?.contiguous()? };
-        last.flatten_to(2)
+        match self.path {
+            ComputePath::Host => self.values.flatten_to(2),
+            ComputePath::Device => self.values.permute((0, 2, 3, 1))?.contiguous()?.flatten_to(2),
+        }
     }
 
     /// The inverse of [`Map::to_rows`], with the number of images, rows and columns of `like`.
     fn from_rows(rows: &Tensor, like: &Self) -> Result<Self> {
-        let (images, a, b, c) = like.0.dims4()?;
-        let channels = rows.dim(1)?;
-        if like.0.device().is_cpu() {
-            return Ok(Self(rows.reshape((images, a, b, channels))?));
-        }
-        Ok(Self(rows.reshape((images, b, c, channels))?.permute((0, 3, 1, 2))?.contiguous()?))
+        let (images, a, b, c) = like.values.dims4()?;
+        let (channels, path) = (rows.dim(1)?, like.path);
+        let values = match path {
+            ComputePath::Host => rows.reshape((images, a, b, channels))?,
+            ComputePath::Device => rows.reshape((images, b, c, channels))?.permute((0, 3, 1, 2))?.contiguous()?,
+        };
+        Ok(Self { values, path })
     }
 
     /// Calls `compute` with the index of each image and its pixels, `[rows, columns, channels]`.
     fn each(&self, mut compute: impl FnMut(usize, Image<'_>) -> Result<Vec<f32>>) -> Result<Vec<f32>> {
-        let (images, rows, columns, channels) = self.0.dims4()?;
-        let all = numbers(&self.0)?;
+        let (images, rows, columns, channels) = self.values.dims4()?;
+        let all = numbers(&self.values)?;
         let size = rows * columns * channels;
         let mut images = all.f32()?.chunks_exact(size.max(1)).take(images).enumerate();
         let mut next = || {
@@ -69,8 +83,8 @@ impl Map {
 /// A convolution layer.
 #[derive(Clone, Debug)]
 pub(super) struct Conv {
-    /// Packed on the CPU (see [`gtr_kernels`]), `[blocks, inputs, 64]`, and `[outputs, channels, side, side]` on other
-    /// devices.
+    /// Packed on the host path (see [`gtr_kernels`]), `[blocks, inputs, 64]`, and `[outputs, channels, side, side]` on the
+    /// device path.
     weight: Tensor,
     bias: Tensor,
     channels: usize,
@@ -78,12 +92,15 @@ pub(super) struct Conv {
 }
 
 impl Conv {
-    fn new(weight: &Tensor, bias: Tensor, how: Convolution) -> Result<Self> {
+    fn new(weight: &Tensor, bias: Tensor, how: Convolution, path: ComputePath) -> Result<Self> {
         let (outputs, channels, high, wide) = weight.dims4()?;
         if (high, wide) != (how.side, how.side) || bias.dims() != [outputs] {
             candle_core::bail!("the shape {:?} is not a kernel of {} x {}", weight.dims(), how.side, how.side);
         }
-        let weight = if weight.device().is_cpu() { pack(weight, how)? } else { weight.contiguous()? };
+        let weight = match path {
+            ComputePath::Host => pack(weight, how)?,
+            ComputePath::Device => weight.contiguous()?,
+        };
         Ok(Self { weight, bias, channels, how })
     }
 
@@ -96,21 +113,28 @@ impl Conv {
         if x.channels()? != self.channels {
             candle_core::bail!("a convolution expects {} channels, found {}", self.channels, x.channels()?);
         }
-        if !x.0.device().is_cpu() {
-            let found = self.by_library(&x.0)?;
-            return Ok(Map(if let Some(to) = to { (found + &to.0)? } else { found }));
+        match x.path {
+            ComputePath::Host => self.by_kernels(x, to),
+            ComputePath::Device => {
+                let found = self.by_library(&x.values, LARGEST)?;
+                let values = if let Some(to) = to { (found + &to.values)? } else { found };
+                Ok(Map { values, path: x.path })
+            }
         }
-        let (images, rows, columns, _) = x.0.dims4()?;
+    }
+
+    fn by_kernels(&self, x: &Map, to: Option<&Map>) -> Result<Map> {
+        let (images, rows, columns, _) = x.values.dims4()?;
         let (how, outputs) = (self.how, self.bias.dim(0)?);
         let shape = (images, how.length(rows), how.length(columns), outputs);
         if let Some(to) = to
-            && to.0.dims4()? != shape
+            && to.values.dims4()? != shape
         {
-            candle_core::bail!("the shape {:?} cannot be added to {shape:?}", to.0.dims());
+            candle_core::bail!("the shape {:?} cannot be added to {shape:?}", to.values.dims());
         }
         let (weight, bias) = (numbers(&self.weight)?, numbers(&self.bias)?);
         let (weight, bias) = (weight.f32()?, bias.f32()?);
-        let added = to.map(|to| numbers(&to.0)).transpose()?;
+        let added = to.map(|to| numbers(&to.values)).transpose()?;
         let added = added.as_ref().map(|added| added.f32()).transpose()?;
         let out = x.each(|number, image| {
             let first = number * shape.1 * shape.2;
@@ -121,24 +145,38 @@ impl Conv {
                 }
             }))
         })?;
-        Ok(Map(Tensor::from_vec(out, shape, &Device::Cpu)?))
+        Ok(Map { values: Tensor::from_vec(out, shape, &Device::Cpu)?, path: x.path })
     }
 
-    fn by_library(&self, planes: &Tensor) -> Result<Tensor> {
-        let Convolution { stride, padding: (before, after), enlarged, .. } = self.how;
+    /// Computes the convolution in bands of rows, each with at most `largest` values of the matrix that candle creates:
+    /// the inputs of each output pixel.
+    fn by_library(&self, planes: &Tensor, largest: usize) -> Result<Tensor> {
+        let Convolution { side, stride, padding: (before, after), enlarged } = self.how;
         let mut x = planes.clone();
         if enlarged > 1 {
             let (_, _, rows, columns) = x.dims4()?;
             x = x.upsample_nearest2d(rows * enlarged, columns * enlarged)?;
         }
-        let even = before.min(after);
-        if before != after {
-            let (before, after) = (before - even, after - even);
-            x = x.pad_with_zeros(D::Minus1, before, after)?.pad_with_zeros(D::Minus2, before, after)?;
+        x = x.pad_with_zeros(D::Minus1, before, after)?.pad_with_zeros(D::Minus2, before, after)?;
+        let (images, channels, rows, columns) = x.dims4()?;
+        if rows < side || columns < side {
+            candle_core::bail!("a kernel of {side} x {side} does not fit {rows} x {columns} pixels");
         }
-        x.conv2d(&self.weight, even, stride, 1, 1)?.broadcast_add(&self.bias.reshape((1, (), 1, 1))?)
+        let (high, wide) = ((rows - side) / stride + 1, (columns - side) / stride + 1);
+        let band = (largest / (images * channels * side * side * wide).max(1)).clamp(1, high);
+        let bands = (0..high).step_by(band).map(|first| {
+            let count = band.min(high - first);
+            let taken = x.narrow(2, first * stride, (count - 1) * stride + side)?;
+            taken.conv2d(&self.weight, 0, stride, 1, 1)
+        });
+        let bands = bands.collect::<Result<Vec<_>>>()?;
+        let whole = if let [whole] = bands.as_slice() { whole.clone() } else { Tensor::cat(&bands, 2)? };
+        whole.broadcast_add(&self.bias.reshape((1, (), 1, 1))?)
     }
 }
+
+/// Largest number of values of a matrix of inputs on the device path: 256 MiB.
+const LARGEST: usize = 1 << 26;
 
 /// Packs weights `[outputs, channels, side, side]` for [`gtr_kernels::convolution`].
 fn pack(weight: &Tensor, how: Convolution) -> Result<Tensor> {
@@ -179,15 +217,21 @@ impl Norm {
         if x.channels()? != width {
             candle_core::bail!("a normalisation expects {width} channels, found {}", x.channels()?);
         }
-        if x.0.device().is_cpu() {
-            let (scale, shift) = (numbers(&self.scale)?, numbers(&self.shift)?);
-            let affine = (scale.f32()?, shift.f32()?);
-            let out = x.each(|_, image| Ok(gtr_kernels::group_norm(image.pixels, GROUPS, affine, EPS, activated)))?;
-            return Ok(Map(Tensor::from_vec(out, x.0.shape(), &Device::Cpu)?));
-        }
-        let norm = GroupNorm::new(self.scale.clone(), self.shift.clone(), width, GROUPS, EPS)?;
-        let normed = norm.forward(&x.0)?;
-        Ok(Map(if activated { normed.silu()? } else { normed }))
+        let values = match x.path {
+            ComputePath::Host => {
+                let (scale, shift) = (numbers(&self.scale)?, numbers(&self.shift)?);
+                let affine = (scale.f32()?, shift.f32()?);
+                let out =
+                    x.each(|_, image| Ok(gtr_kernels::group_norm(image.pixels, GROUPS, affine, EPS, activated)))?;
+                Tensor::from_vec(out, x.values.shape(), &Device::Cpu)?
+            }
+            ComputePath::Device => {
+                let norm = GroupNorm::new(self.scale.clone(), self.shift.clone(), width, GROUPS, EPS)?;
+                let normed = norm.forward(&x.values)?;
+                if activated { normed.silu()? } else { normed }
+            }
+        };
+        Ok(Map { values, path: x.path })
     }
 }
 
@@ -225,7 +269,8 @@ impl Attention {
     pub(super) fn forward(&self, x: &Map) -> Result<Map> {
         let normed = self.norm.forward(x)?;
         let (query, key_value) = (self.query.forward(&normed)?.to_rows()?, self.key_value.forward(&normed)?.to_rows()?);
-        let mixed = matmul::attention(&query, &key_value, x.0.dim(0)?, 1)?; // (images * rows * columns, width)
+        // (images * rows * columns, width)
+        let mixed = x.path.attention(&query, &key_value, x.values.dim(0)?, 1, DType::F32)?;
         self.projection.added(&Map::from_rows(&mixed, x)?, Some(x))
     }
 }
@@ -247,16 +292,19 @@ impl Middle {
 }
 
 /// Tensors by their names in latent diffusion, from which layers are created.
-pub(super) struct Parts(pub(super) HashMap<String, Tensor>);
+pub(super) struct Parts {
+    pub(super) tensors: HashMap<String, Tensor>,
+    pub(super) path: ComputePath,
+}
 
 impl Parts {
     fn part(&mut self, name: &str) -> Result<Tensor> {
-        self.0.remove(name).ok_or_else(|| candle_core::Error::Msg(format!("`{name}` was not loaded")))
+        self.tensors.remove(name).ok_or_else(|| candle_core::Error::Msg(format!("`{name}` was not loaded")))
     }
 
     /// A convolution layer.
     pub(super) fn conv(&mut self, name: &str, how: Convolution) -> Result<Conv> {
-        Conv::new(&self.part(&format!("{name}.weight"))?, self.part(&format!("{name}.bias"))?, how)
+        Conv::new(&self.part(&format!("{name}.weight"))?, self.part(&format!("{name}.bias"))?, how, self.path)
     }
 
     pub(super) fn norm(&mut self, name: &str) -> Result<Norm> {
@@ -265,7 +313,7 @@ impl Parts {
 
     pub(super) fn residual(&mut self, name: &str) -> Result<Residual> {
         let shortcut = format!("{name}.nin_shortcut");
-        let has_shortcut = self.0.contains_key(&format!("{shortcut}.weight"));
+        let has_shortcut = self.tensors.contains_key(&format!("{shortcut}.weight"));
         Ok(Residual {
             norm1: self.norm(&format!("{name}.norm1"))?,
             conv1: self.conv(&format!("{name}.conv1"), Convolution::same(3))?,
@@ -280,7 +328,7 @@ impl Parts {
         let mut both = |kind: &str| {
             Tensor::cat(&[self.part(&format!("{name}.k.{kind}"))?, self.part(&format!("{name}.v.{kind}"))?], 0)
         };
-        let key_value = Conv::new(&both("weight")?, both("bias")?, pixel)?;
+        let key_value = Conv::new(&both("weight")?, both("bias")?, pixel, self.path)?;
         Ok(Attention {
             norm: self.norm(&format!("{name}.norm"))?,
             query: self.conv(&format!("{name}.q"), pixel)?,
@@ -295,5 +343,92 @@ impl Parts {
             attention: self.attention(&format!("{name}.attn_1"))?,
             second: self.residual(&format!("{name}.block_2"))?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(shape: &[usize], phase: f32) -> Tensor {
+        let values = (0_u16..).map(|place| (f32::from(place) * 0.7 + phase).sin());
+        Tensor::from_vec(values.take(shape.iter().product()).collect(), shape, &Device::Cpu).unwrap()
+    }
+
+    fn close(found: &Map, expected: &Map) {
+        let list = |map: &Map| map.to_planes().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let (found, expected) = (list(found), list(expected));
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 2e-5, "{found} {expected}");
+        }
+    }
+
+    const PATHS: [ComputePath; 2] = [ComputePath::Host, ComputePath::Device];
+
+    /// Convolutions of an autoencoder: the usual one, one per pixel, those that halve and double the resolution.
+    fn convolutions() -> [Convolution; 4] {
+        let halving = Convolution { side: 3, stride: 2, padding: (0, 1), enlarged: 1 };
+        let doubling = Convolution { side: 3, stride: 1, padding: (1, 1), enlarged: 2 };
+        [Convolution::same(3), Convolution::same(1), halving, doubling]
+    }
+
+    #[test]
+    fn convolutions_agree_in_bands_of_any_size() {
+        for how in convolutions() {
+            let (weight, bias) = (values(&[6, 4, how.side, how.side], 0.0), values(&[6], 1.0));
+            let planes = values(&[2, 4, 8, 10], 2.0);
+            let [host, device] = PATHS.map(|path| {
+                let conv = Conv::new(&weight, bias.clone(), how, path).unwrap();
+                (conv.clone(), conv.forward(&Map::from_planes(&planes, path).unwrap()).unwrap())
+            });
+            close(&device.1, &host.1);
+            // Bands of one row, of several rows, and the whole image.
+            for largest in [1, 2 * 4 * 9 * 10 * 3, usize::MAX] {
+                let values = device.0.by_library(&planes, largest).unwrap();
+                close(&Map { values, path: ComputePath::Device }, &host.1);
+            }
+        }
+        let too_small =
+            Conv::new(&values(&[6, 4, 3, 3], 0.0), values(&[6], 1.0), convolutions()[2], ComputePath::Device);
+        assert!(too_small.unwrap().by_library(&values(&[1, 4, 1, 1], 0.0), 1).is_err());
+    }
+
+    #[test]
+    fn residuals_and_attention_agree() {
+        let channels = 2 * GROUPS;
+        let planes = values(&[2, channels, 4, 6], 0.0);
+        let outputs = PATHS.map(|path| {
+            let named = [
+                ("a.norm.weight", vec![channels]),
+                ("a.norm.bias", vec![channels]),
+                ("a.q.weight", vec![channels, channels, 1, 1]),
+                ("a.q.bias", vec![channels]),
+                ("a.k.weight", vec![channels, channels, 1, 1]),
+                ("a.k.bias", vec![channels]),
+                ("a.v.weight", vec![channels, channels, 1, 1]),
+                ("a.v.bias", vec![channels]),
+                ("a.proj_out.weight", vec![channels, channels, 1, 1]),
+                ("a.proj_out.bias", vec![channels]),
+                ("r.norm1.weight", vec![channels]),
+                ("r.norm1.bias", vec![channels]),
+                ("r.conv1.weight", vec![GROUPS, channels, 3, 3]),
+                ("r.conv1.bias", vec![GROUPS]),
+                ("r.norm2.weight", vec![GROUPS]),
+                ("r.norm2.bias", vec![GROUPS]),
+                ("r.conv2.weight", vec![GROUPS, GROUPS, 3, 3]),
+                ("r.conv2.bias", vec![GROUPS]),
+                ("r.nin_shortcut.weight", vec![GROUPS, channels, 1, 1]),
+                ("r.nin_shortcut.bias", vec![GROUPS]),
+            ];
+            let scaled = |shape: &[usize]| (values(shape, 1.0) * 0.1).unwrap();
+            let tensors = named.into_iter().map(|(name, shape)| (name.to_owned(), scaled(&shape))).collect();
+            let mut parts = Parts { tensors, path };
+            let (attention, residual) = (parts.attention("a").unwrap(), parts.residual("r").unwrap());
+            let x = Map::from_planes(&planes, path).unwrap();
+            residual.forward(&attention.forward(&x).unwrap()).unwrap()
+        });
+        let [host, device] = outputs;
+        close(&device, &host);
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct ConformArgs {
     /// Device: cpu, cuda:N, or auto (cuda:0 if available, otherwise cpu).
     #[arg(long, value_name = "DEVICE", default_value = CPU)]
     pub(crate) device: String,
+    /// Compute on the CPU as on a GPU: by the same operations in the same order. Slow; a test of the code for GPUs.
+    #[arg(long)]
+    pub(crate) through_device_path: bool,
     /// Type of the weight matrices [default: f32, or the type that a trace records].
     #[arg(long, value_name = "TYPE", value_parser = precision())]
     pub(crate) dtype: Option<Precision>,
@@ -58,7 +61,8 @@ pub(crate) enum ConformFormat {
 impl ConformArgs {
     /// Returns device and type of the models; f32 unless another type is given.
     pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
-        Ok(Compute::from(&open_device(&self.device)?).with_precision(self.dtype.unwrap_or_default()))
+        let compute = Compute::from(&open_device(&self.device)?).with_precision(self.dtype.unwrap_or_default());
+        Ok(if self.through_device_path { compute.through_device_path() } else { compute })
     }
 }
 

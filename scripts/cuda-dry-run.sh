@@ -22,8 +22,8 @@ set -eu
 
 # Budgets of mar-h at batch 1, guided: launches and uploads of a diffusion step, then of an AR step without its head. A launch is a
 # kernel, a product, a copy on the device or a memset. 16-bit types add conversions.
-f32='322 164 1734 840'
-bf16='400 164 2142 840'
+f32='107 0 756 21'
+bf16='107 0 758 21'
 
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- digits mar-b mar-h

@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Shape};
 
 /// Threads of a block: `THREADS` of `cuda/common.cuh`.
-pub(super) const THREADS: usize = 128;
+pub(super) const THREADS: u32 = 128;
 
 /// Argument of a kernel.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl Call {
     ) -> Result<Self> {
         let elements = shape.elem_count();
         arguments.push(Argument::Long(i64::try_from(elements).unwrap_or(i64::MAX)));
-        Self::rows(kernel, elements.div_ceil(THREADS), shape, dtype, arguments)
+        Self::rows(kernel, elements.div_ceil(THREADS as usize), shape, dtype, arguments)
     }
 }
 

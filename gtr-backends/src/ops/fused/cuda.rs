@@ -31,7 +31,7 @@ pub(super) fn launch(call: &Call, operands: &[(&CudaStorage, &Layout)]) -> Resul
             Argument::Float(float) => builder.arg(float),
         };
     }
-    let config = LaunchConfig { grid_dim: (call.blocks, 1, 1), block_dim: (THREADS as u32, 1, 1), shared_mem_bytes: 0 };
+    let config = LaunchConfig { grid_dim: (call.blocks, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 };
     #[expect(unsafe_code, reason = "a launch takes raw addresses")]
     // SAFETY: The call has the arguments of the kernel in their order and types, and the kernel accesses its operands
     // within their shapes: tests make the same calls of the same source on the CPU. Operands are only read, and the

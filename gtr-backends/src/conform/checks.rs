@@ -69,9 +69,7 @@ impl<'a> Checks<'a> {
         expected: &Tensor,
         tolerance: f64,
     ) -> Result<(), BackendError> {
-        let [found, expected] = self.values(name, found, expected)?;
-        self.compare(name, &found, &expected, Tolerance::Absolute(tolerance), Origin::Device);
-        Ok(())
+        self.both(name, found, expected, Tolerance::Absolute(tolerance), Origin::Device)
     }
 
     /// Compares tensors that the host computes.
@@ -82,20 +80,23 @@ impl<'a> Checks<'a> {
         expected: &Tensor,
         tolerance: f64,
     ) -> Result<(), BackendError> {
-        let [found, expected] = self.values(name, found, expected)?;
-        self.compare(name, &found, &expected, Tolerance::Absolute(tolerance), Origin::Host);
-        Ok(())
+        self.both(name, found, expected, Tolerance::Absolute(tolerance), Origin::Host)
     }
 
     /// Compares tensors whose values are only copied or drawn, never computed on the device: they must be equal.
     pub(super) fn exact_tensors(&mut self, name: &str, found: &Tensor, expected: &Tensor) -> Result<(), BackendError> {
-        let [found, expected] = self.values(name, found, expected)?;
-        self.compare(name, &found, &expected, Tolerance::Exact, Origin::Host);
-        Ok(())
+        self.both(name, found, expected, Tolerance::Exact, Origin::Host)
     }
 
-    /// Reads the values of tensors of the same shape.
-    fn values(&self, name: &str, found: &Tensor, expected: &Tensor) -> Result<[Vec<f64>; 2], BackendError> {
+    /// Compares tensors of the same shape.
+    fn both(
+        &mut self,
+        name: &str,
+        found: &Tensor,
+        expected: &Tensor,
+        own: Tolerance,
+        origin: Origin,
+    ) -> Result<(), BackendError> {
         if found.dims() != expected.dims() {
             let (found, expected) = (found.dims(), expected.dims());
             let reason = format!("expected `{name}` of the recorded shape {expected:?}, found {found:?}");
@@ -103,7 +104,10 @@ impl<'a> Checks<'a> {
         }
         let list =
             |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
-        Ok([list(found).context("reading results")?, list(expected).context("reading recordings")?])
+        let (found, expected) =
+            (list(found).context("reading results")?, list(expected).context("reading recordings")?);
+        self.compare(name, &found, &expected, own, origin);
+        Ok(())
     }
 
     /// Compares numbers that the host computes.

@@ -69,8 +69,3 @@ impl Call {
         Self::rows(kernel, elements.div_ceil(THREADS as usize), shape, dtype, arguments)
     }
 }
-
-/// Name of a type in the names of kernels.
-pub(super) fn suffix(dtype: DType) -> &'static str {
-    dtype.as_str()
-}

@@ -3,7 +3,6 @@
 use candle_core::{DType, Result, Shape, Tensor};
 
 use super::super::Epilogue;
-use super::call::suffix;
 use super::{Argument, Call, Kernel, Operand, run3};
 
 /// Adds a bias to each row, then applies the operation.
@@ -46,7 +45,7 @@ impl Kernel<3> for Finish {
     const NAME: &'static str = "finish";
 
     fn call(&self, [(shape, dtype), (bias, _), _]: [(&Shape, DType); 3]) -> Result<Call> {
-        let kernel = format!("finish_{}_{}", suffix(dtype), suffix(self.out));
+        let kernel = format!("finish_{}_{}", dtype.as_str(), self.out.as_str());
         let arguments = vec![
             Argument::Operand(0),
             Argument::Operand(1),

@@ -2,7 +2,6 @@
 
 use candle_core::{DType, Result, Shape, Tensor};
 
-use super::call::suffix;
 use super::{Argument, Call, Kernel, Operand, run1};
 
 /// Sizes of rows whose values are ordered by part, head and depth.
@@ -83,7 +82,7 @@ impl Kernel<1> for Merge {
         for size in [self.heads, m, depth] {
             arguments.push(Argument::size(size)?);
         }
-        let kernel = format!("merge_heads_{}", suffix(self.out));
+        let kernel = format!("merge_heads_{}", self.out.as_str());
         Call::elements(kernel, &(self.batch * m, self.heads * depth).into(), self.out, arguments)
     }
 

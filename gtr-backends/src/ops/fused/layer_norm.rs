@@ -3,7 +3,6 @@
 use candle_core::{DType, Result, Shape, Tensor};
 
 use super::super::rows;
-use super::call::suffix;
 use super::{Argument, Call, Kernel, Operand, run3};
 
 pub(super) struct LayerNorm {
@@ -54,7 +53,7 @@ impl Kernel<3> for LayerNorm {
             Argument::size(modulation.dims()[1])?,
             Argument::Float(self.eps),
         ];
-        Call::rows(format!("layer_norm_{}", suffix(self.out)), rows, shape, self.out, arguments)
+        Call::rows(format!("layer_norm_{}", self.out.as_str()), rows, shape, self.out, arguments)
     }
 
     fn reference(&self, [x, affine, modulation]: [Operand<'_>; 3]) -> Result<Vec<f32>> {

@@ -187,8 +187,7 @@ fn reverse_step() {
 }
 
 #[test]
-fn every_kernel_of_the_sources_is_run() {
-    // A kernel that no test runs would be missing in the list of the emulation, which names all of them.
+fn the_emulation_has_every_kernel_of_the_sources() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("cuda");
     let text = |name: &str| fs::read_to_string(sources.join(name)).unwrap();
     let emulated = text("emulation.c").matches("    {\"").count();

@@ -96,6 +96,72 @@ pub fn layer_norm(row: &[f32], out: &mut [f32], affine: Option<(&[f32], &[f32])>
     );
 }
 
+/// Scales and shifts a row as adaptive layer normalisation does: `row * (1 + scale) + shift`.
+///
+/// # Shapes
+/// `row`, shift and scale have the same length.
+///
+/// # Examples
+/// ```
+/// let mut row = [1.0, -1.0];
+/// gtr_kernels::modulate(&mut row, &[0.5, 0.5], &[1.0, 2.0]);
+/// assert_eq!(row, [2.5, -2.5]);
+/// ```
+pub fn modulate(row: &mut [f32], shift: &[f32], scale: &[f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((value, shift), scale) in row.iter_mut().zip(shift).zip(scale) {
+                *value = *value * (1.0 + scale) + shift;
+            }
+        },
+    );
+}
+
+/// Adds a row to another one.
+///
+/// # Shapes
+/// Both have the same length.
+///
+/// # Examples
+/// ```
+/// let mut row = [1.0, 2.0];
+/// gtr_kernels::add(&mut row, &[0.5, -2.0]);
+/// assert_eq!(row, [1.5, 0.0]);
+/// ```
+pub fn add(row: &mut [f32], added: &[f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (value, added) in row.iter_mut().zip(added) {
+                *value += added;
+            }
+        },
+    );
+}
+
+/// Computes `x + gate * y`, the residual connection of a block with a gate.
+///
+/// # Shapes
+/// All rows have the same length.
+///
+/// # Examples
+/// ```
+/// let mut out = [0.0; 2];
+/// gtr_kernels::gated_sum(&[1.0, 2.0], &[0.5, 0.0], &[4.0, 4.0], &mut out);
+/// assert_eq!(out, [3.0, 2.0]);
+/// ```
+pub fn gated_sum(x: &[f32], gate: &[f32], y: &[f32], out: &mut [f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (((out, x), gate), y) in out.iter_mut().zip(x).zip(gate).zip(y) {
+                *out = x + gate * y;
+            }
+        },
+    );
+}
+
 /// Returns the mean and the reciprocal of the standard deviation.
 #[inline(always)]
 #[expect(clippy::cast_precision_loss, reason = "rows are shorter than 2^24")]

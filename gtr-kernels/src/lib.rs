@@ -27,7 +27,7 @@ mod tile;
 
 pub use attention::{Attention, attention};
 pub use convolution::{Convolution, Image, convolution};
-pub use elementwise::{gelu, layer_norm, silu, softmax};
+pub use elementwise::{add, gated_sum, gelu, layer_norm, modulate, silu, softmax};
 pub use group_norm::group_norm;
 pub use layout::COLUMNS;
 pub use pack::PackedShape;

@@ -10,23 +10,13 @@ pub(super) fn layer_norm(
 ) {
     gtr_kernels::layer_norm(row, out, affine, eps);
     if let Some((shift, scale)) = modulation {
-        for ((out, scale), shift) in out.iter_mut().zip(scale).zip(shift) {
-            *out = *out * (1.0 + scale) + shift;
-        }
-    }
-}
-
-/// Computes `x + gate * y`.
-pub(super) fn gated_sum(x: &[f32], gate: &[f32], y: &[f32], out: &mut [f32]) {
-    for (((out, x), gate), y) in out.iter_mut().zip(x).zip(gate).zip(y) {
-        *out = x + gate * y;
+        gtr_kernels::modulate(out, shift, scale);
     }
 }
 
 /// Computes `SiLU` of `x + y`.
 pub(super) fn silu_of_sum(x: &[f32], y: &[f32], out: &mut [f32]) {
-    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
-        *out = x + y;
-    }
+    out.copy_from_slice(x);
+    gtr_kernels::add(out, y);
     gtr_kernels::silu(out);
 }

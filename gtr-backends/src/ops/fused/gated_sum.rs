@@ -2,7 +2,6 @@
 
 use candle_core::{DType, Result, Shape, Tensor};
 
-use super::super::rows;
 use super::{Argument, Call, Kernel, Operand, run3};
 
 pub(super) struct GatedSum;
@@ -36,7 +35,7 @@ impl Kernel<3> for GatedSum {
         let mut out = vec![0.0; x.len()];
         for (index, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
             let (row, gate) = (index * width, (3 * index + 2) * width);
-            rows::gated_sum(&x[row..][..width], &modulation[gate..][..width], &y[row..][..width], out);
+            gtr_kernels::gated_sum(&x[row..][..width], &modulation[gate..][..width], &y[row..][..width], out);
         }
         Ok(out)
     }

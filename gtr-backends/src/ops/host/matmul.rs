@@ -30,11 +30,7 @@ pub(in super::super) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, finis
             }
             let added = numbers(added)?;
             let added = added.f32()?;
-            product(&|row, out| {
-                for (out, added) in out.iter_mut().zip(&added[row * outputs..]) {
-                    *out += added;
-                }
-            })
+            product(&|row, out| gtr_kernels::add(out, &added[row * outputs..][..outputs]))
         }
     };
     Tensor::from_vec(out, (rows, outputs), &Device::Cpu)

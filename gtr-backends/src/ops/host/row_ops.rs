@@ -35,7 +35,7 @@ pub(in super::super) fn gated_sum(x: &Tensor, modulation: &Tensor, y: &Tensor) -
     let (modulation, y) = (modulation.f32()?, y.f32()?);
     map(x, |index, row, out| {
         let gate = &modulation[index * stride + 2 * width..][..width];
-        rows::gated_sum(row, gate, &y[index * width..][..width], out);
+        gtr_kernels::gated_sum(row, gate, &y[index * width..][..width], out);
     })
 }
 

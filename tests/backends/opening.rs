@@ -125,7 +125,7 @@ fn an_unsuitable_autoencoder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("vae.safetensors");
     let size = DecoderSize { latent_channels: 4, post_quant: None, widths: vec![32, 32], blocks: 1, image_channels: 3 };
-    write_zeros(&KlDecoder::layout(&size), &file);
+    write_zeros(&KlDecoder::layout(&size).unwrap(), &file);
     let tiny = tiny_folder();
     let files = Files { vae: Some(&file), ..Files::default() };
     let text = open_mar(tiny.path().to_str().unwrap(), &files, &Device::Cpu).unwrap_err().to_string();

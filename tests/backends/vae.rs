@@ -33,7 +33,7 @@ fn an_image_does_not_depend_on_its_batch() {
 #[test]
 fn published_sizes_have_the_published_number_of_parameters() {
     // Both decoders, including the 1x1 convolution, if there is one.
-    assert_eq!(KlDecoder::layout(&DecoderSize::stable_diffusion_3()).parameters(), 49_545_475);
+    assert_eq!(KlDecoder::layout(&DecoderSize::stable_diffusion_3()).unwrap().parameters(), 49_545_475);
     assert_eq!(DecoderSize::kl16().stride(), 16);
     assert_eq!(DecoderSize::stable_diffusion_3().stride(), 8);
 }

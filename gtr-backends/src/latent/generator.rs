@@ -71,11 +71,11 @@ impl<B: Backbone> LatentGenerator<B> {
         self.pixels.can_decode()
     }
 
-    /// Number of operations of decoding one image, by [`crate::vae::DecoderSize::operations`].
+    /// Number of operations of decoding one image, by [`crate::vae::KlDecoder::operations`].
     pub fn picture_operations(&self) -> f64 {
         let layout = self.model.tokens();
         let [rows, columns] = [layout.grid.height(), layout.grid.width()].map(|side| side as usize * layout.patch);
-        self.pixels.decoder().map_or(0.0, |decoder| decoder.size().operations(rows, columns))
+        self.pixels.decoder().map_or(0.0, |decoder| decoder.operations(rows, columns))
     }
 
     /// Height, width and channels of the images; without an autoencoder those of the latents.

@@ -3,13 +3,13 @@
 use candle_core::{Device, Tensor};
 use gtr_kernels::Convolution;
 
-use super::layers::{Conv, Map, Middle, Norm, Parts, Residual};
-use super::layout::{DecoderSize, declare};
-use super::names::Naming;
-use super::pictures;
-use crate::checkpoint::{Checkpoint, Kind, Section, WeightLayout, Weights};
+use super::layers::{Conv, Map, Middle, Norm, Residual};
+use super::names::{NamedWeights, Naming};
+use super::size::DecoderSize;
+use super::{GROUPS, pictures};
+use crate::checkpoint::{Section, WeightLayout};
 use crate::error::Context;
-use crate::{BackendError, Compute, ComputePath, Picture, Precision};
+use crate::{BackendError, ComputePath, Picture};
 
 /// Decoder of a KL autoencoder.
 ///
@@ -44,52 +44,94 @@ struct Level {
     upsample: Option<Conv>,
 }
 
+impl Level {
+    /// `before` and `width` are the numbers of channels of the level before and of this level.
+    fn load(
+        weights: &mut NamedWeights<'_>,
+        level: usize,
+        [before, width]: [usize; 2],
+        blocks: usize,
+    ) -> Result<Self, BackendError> {
+        let name = format!("decoder.up.{level}");
+        let blocks = (0..blocks).map(|block| {
+            let before = if block == 0 { before } else { width };
+            Residual::load(weights, &format!("{name}.block.{block}"), before, width)
+        });
+        let blocks = blocks.collect::<Result<_, _>>()?;
+        let upsample =
+            (level > 0).then(|| Conv::load(weights, &format!("{name}.upsample.conv"), width, width, UPSAMPLE));
+        Ok(Self { blocks, upsample: upsample.transpose()? })
+    }
+}
+
 impl KlDecoder {
     /// Returns the tensors of a decoder of these sizes, by their names in latent diffusion.
-    pub fn layout(size: &DecoderSize) -> WeightLayout {
-        let mut layout = WeightLayout::default();
-        size.tensors().declare(Naming::LatentDiffusion, &mut layout);
-        layout
-    }
-
-    /// Loads a decoder. The file may also have the encoder. The sizes are read from the tensors.
     ///
     /// # Errors
-    /// [`BackendError::Checkpoint`] if the file is not an autoencoder; otherwise those of [`Weights::load`] and
-    /// [`Weights::take`].
-    pub fn load(checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
-        Kind::AUTOENCODER.expect(&checkpoint)?;
-        let naming = Naming::of(&checkpoint);
-        let size = DecoderSize::infer(&checkpoint, naming)?;
-        let section = checkpoint.section().clone();
-        let layout = declare(&checkpoint, naming)?;
-        let compute = compute.into().with_precision(Precision::F32);
-        let mut weights = Weights::new(checkpoint, layout, |_| false, compute)?;
-        let mut parts = Parts { tensors: size.tensors().take(naming, &mut weights)?, path: weights.path() };
-        Self::build(size, section, weights.device(), &mut parts).context("loading an autoencoder")
+    /// A failure of the tensor library.
+    pub fn layout(size: &DecoderSize) -> Result<WeightLayout, BackendError> {
+        WeightLayout::of(|weights| {
+            let mut weights = NamedWeights { weights, naming: Naming::LatentDiffusion };
+            Self::build(size.clone(), Section::random(), &mut weights)
+        })
     }
 
-    fn build(size: DecoderSize, section: Section, device: &Device, parts: &mut Parts) -> candle_core::Result<Self> {
-        let has_post_quant = size.post_quant.is_some();
-        let post_quant = has_post_quant.then(|| parts.conv("post_quant_conv", Convolution::same(1))).transpose()?;
-        let levels = (0..size.widths.len()).rev().map(|level| {
-            let block = |block| parts.residual(&format!("decoder.up.{level}.block.{block}"));
-            let blocks = (0..size.blocks).map(block).collect::<candle_core::Result<_>>()?;
-            let upsample = (level > 0).then(|| parts.conv(&format!("decoder.up.{level}.upsample.conv"), UPSAMPLE));
-            Ok(Level { blocks, upsample: upsample.transpose()? })
-        });
+    pub(super) fn build(
+        size: DecoderSize,
+        section: Section,
+        weights: &mut NamedWeights<'_>,
+    ) -> Result<Self, BackendError> {
+        let (latent, inside) = (size.latent_channels, size.post_quant.unwrap_or(size.latent_channels));
+        let post_quant = size.post_quant.is_some();
+        let post_quant =
+            post_quant.then(|| Conv::load(weights, "post_quant_conv", latent, inside, Convolution::same(1)));
+        let lowest = size.widths.last().copied().unwrap_or(GROUPS);
+        let (mut width, mut levels) = (lowest, Vec::new());
+        for (level, &next) in size.widths.iter().enumerate().rev() {
+            levels.push(Level::load(weights, level, [width, next], size.blocks)?);
+            width = next;
+        }
         Ok(Self {
-            levels: levels.collect::<candle_core::Result<_>>()?,
-            conv_in: parts.conv("decoder.conv_in", Convolution::same(3))?,
-            middle: parts.middle("decoder.mid")?,
-            norm_out: parts.norm("decoder.norm_out")?,
-            conv_out: parts.conv("decoder.conv_out", Convolution::same(3))?,
-            post_quant,
+            post_quant: post_quant.transpose()?,
+            conv_in: Conv::load(weights, "decoder.conv_in", inside, lowest, Convolution::same(3))?,
+            middle: Middle::load(weights, "decoder.mid", lowest)?,
+            levels,
+            norm_out: Norm::load(weights, "decoder.norm_out", width)?,
+            conv_out: Conv::load(weights, "decoder.conv_out", width, size.image_channels, Convolution::same(3))?,
             section,
-            device: device.clone(),
-            path: parts.path,
+            device: weights.device().clone(),
+            path: weights.path(),
             size,
         })
+    }
+
+    /// Number of operations of decoding one latent image of `rows` by `columns` values: those of the convolutions and of
+    /// the attention in the middle block. A multiplication and an addition are two operations.
+    ///
+    /// # Examples
+    /// ```
+    /// use gtr_backends::Device;
+    /// use gtr_backends::vae::{DecoderSize, KlDecoder};
+    ///
+    /// let size = DecoderSize { latent_channels: 2, post_quant: None, widths: vec![32], blocks: 1, image_channels: 1 };
+    /// let decoder = KlDecoder::random(&size, 0, &Device::Cpu)?;
+    /// // For one pixel: 3x3 from 2 to 32 and from 32 to 1; three residual blocks; attention, whose two products have 32 each.
+    /// let (ends, blocks, attention) = (9 * (2 * 32 + 32), 3 * 2 * 9 * 32 * 32, 4 * 32 * 32 + 2 * 32);
+    /// assert_eq!(decoder.operations(1, 1), f64::from(2 * (ends + blocks + attention)));
+    /// # Ok::<(), gtr_backends::BackendError>(())
+    /// ```
+    pub fn operations(&self, rows: usize, columns: usize) -> f64 {
+        let mut pixels = rows * columns;
+        let ends = self.post_quant.iter().chain([&self.conv_in]);
+        let mut sum = ends.map(|conv| conv.operations(pixels)).sum::<f64>() + self.middle.operations(pixels);
+        for level in &self.levels {
+            sum += level.blocks.iter().map(|residual| residual.operations(pixels)).sum::<f64>();
+            if let Some(upsample) = &level.upsample {
+                pixels *= 4;
+                sum += upsample.operations(pixels);
+            }
+        }
+        sum + self.conv_out.operations(pixels)
     }
 
     /// Sizes of the decoder.
@@ -100,14 +142,6 @@ impl KlDecoder {
     /// Section of the checkpoint that the weights are from.
     pub fn section(&self) -> &Section {
         &self.section
-    }
-
-    /// Creates a decoder with random weights.
-    ///
-    /// # Errors
-    /// [`BackendError::Checkpoint`] for invalid sizes, or a failure of the device.
-    pub fn random(size: &DecoderSize, seed: u64, compute: impl Into<Compute>) -> Result<Self, BackendError> {
-        Self::load(Checkpoint::random("autoencoder", &Self::layout(size), seed), compute)
     }
 
     /// Checks that this decodes the latents of the model `name`.

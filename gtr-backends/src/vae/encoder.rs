@@ -3,12 +3,12 @@
 use candle_core::Tensor;
 use gtr_kernels::Convolution;
 
-use super::layers::{Attention, Conv, Map, Middle, Norm, Parts, Residual};
-use super::layout::{EncoderSize, declare};
-use super::names::Naming;
-use crate::checkpoint::{Checkpoint, Kind, Weights};
+use super::GROUPS;
+use super::layers::{Attention, Conv, Map, Middle, Norm, Residual};
+use super::names::NamedWeights;
+use super::size::EncoderSize;
 use crate::error::Context;
-use crate::{BackendError, Compute, ComputePath, Precision};
+use crate::{BackendError, ComputePath};
 
 /// Encoder of a KL autoencoder.
 ///
@@ -55,44 +55,47 @@ struct Level {
     downsample: Option<Conv>,
 }
 
-impl KlEncoder {
-    /// Loads an encoder. The file may also have the decoder. The sizes are read from the tensors.
-    ///
-    /// # Errors
-    /// [`BackendError::Checkpoint`] if the file is not an autoencoder; otherwise those of [`Weights::load`] and
-    /// [`Weights::take`].
-    pub fn load(checkpoint: Checkpoint, compute: impl Into<Compute>) -> Result<Self, BackendError> {
-        Kind::AUTOENCODER.expect(&checkpoint)?;
-        let naming = Naming::of(&checkpoint);
-        let size = EncoderSize::infer(&checkpoint, naming)?;
-        let layout = declare(&checkpoint, naming)?;
-        let compute = compute.into().with_precision(Precision::F32);
-        let mut weights = Weights::new(checkpoint, layout, |_| false, compute)?;
-        let mut parts = Parts { tensors: size.tensors().take(naming, &mut weights)?, path: weights.path() };
-        Self::build(size, &mut parts).context("loading an autoencoder")
-    }
-
-    fn build(size: EncoderSize, parts: &mut Parts) -> candle_core::Result<Self> {
-        let levels = (0..size.widths.len()).map(|level| {
-            let blocks = (0..size.blocks).map(|block| {
-                let residual = parts.residual(&format!("encoder.down.{level}.block.{block}"))?;
-                let attention = size.attention.contains(&level);
-                let attention = attention.then(|| parts.attention(&format!("encoder.down.{level}.attn.{block}")));
-                Ok((residual, attention.transpose()?))
-            });
-            let blocks = blocks.collect::<candle_core::Result<_>>()?;
-            let last = level + 1 == size.widths.len();
-            let downsample = (!last).then(|| parts.conv(&format!("encoder.down.{level}.downsample.conv"), DOWNSAMPLE));
-            Ok(Level { blocks, downsample: downsample.transpose()? })
+impl Level {
+    /// `before` and `width` are the numbers of channels of the level before and of this level.
+    fn load(
+        weights: &mut NamedWeights<'_>,
+        level: usize,
+        [before, width]: [usize; 2],
+        size: &EncoderSize,
+    ) -> Result<Self, BackendError> {
+        let name = format!("encoder.down.{level}");
+        let blocks = (0..size.blocks).map(|block| {
+            let before = if block == 0 { before } else { width };
+            let residual = Residual::load(weights, &format!("{name}.block.{block}"), before, width)?;
+            let attention = size.attention.contains(&level);
+            let attention = attention.then(|| Attention::load(weights, &format!("{name}.attn.{block}"), width));
+            Ok((residual, attention.transpose()?))
         });
+        let blocks = blocks.collect::<Result<_, BackendError>>()?;
+        let downsample = (level + 1 < size.widths.len())
+            .then(|| Conv::load(weights, &format!("{name}.downsample.conv"), width, width, DOWNSAMPLE));
+        Ok(Self { blocks, downsample: downsample.transpose()? })
+    }
+}
+
+impl KlEncoder {
+    pub(super) fn build(size: EncoderSize, weights: &mut NamedWeights<'_>) -> Result<Self, BackendError> {
+        let highest = size.widths.first().copied().unwrap_or(GROUPS);
+        let (mut width, mut levels) = (highest, Vec::new());
+        for (level, &next) in size.widths.iter().enumerate() {
+            levels.push(Level::load(weights, level, [width, next], &size)?);
+            width = next;
+        }
+        let quant =
+            size.quant.map(|quant| Conv::load(weights, "quant_conv", size.moments, quant, Convolution::same(1)));
         Ok(Self {
-            levels: levels.collect::<candle_core::Result<_>>()?,
-            conv_in: parts.conv("encoder.conv_in", Convolution::same(3))?,
-            middle: parts.middle("encoder.mid")?,
-            norm_out: parts.norm("encoder.norm_out")?,
-            conv_out: parts.conv("encoder.conv_out", Convolution::same(3))?,
-            quant: size.quant.is_some().then(|| parts.conv("quant_conv", Convolution::same(1))).transpose()?,
-            path: parts.path,
+            quant: quant.transpose()?,
+            conv_in: Conv::load(weights, "encoder.conv_in", size.image_channels, highest, Convolution::same(3))?,
+            levels,
+            middle: Middle::load(weights, "encoder.mid", width)?,
+            norm_out: Norm::load(weights, "encoder.norm_out", width)?,
+            conv_out: Conv::load(weights, "encoder.conv_out", width, size.moments, Convolution::same(3))?,
+            path: weights.path(),
             size,
         })
     }

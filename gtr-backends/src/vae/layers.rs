@@ -1,14 +1,15 @@
 //! Layers of autoencoders, computed by `gtr-kernels` on the host path and by candle on the device path.
 
-use std::collections::HashMap;
-
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{GroupNorm, Module};
 use gtr_kernels::{COLUMNS, Convolution, Image};
 
+use super::names::NamedWeights;
 use super::{EPS, GROUPS};
-use crate::ComputePath;
+use crate::counts::float;
 use crate::host_slice::numbers;
+use crate::layers::concatenate;
+use crate::{BackendError, ComputePath};
 
 /// Activations of images: channels-last `[images, rows, columns, channels]` on the host path, as its kernels require, and
 /// `[images, channels, rows, columns]` on the device path.
@@ -80,6 +81,9 @@ impl Map {
     }
 }
 
+/// What loading a layer returns.
+type Loaded<T> = std::result::Result<T, BackendError>;
+
 /// A convolution layer.
 #[derive(Clone, Debug)]
 pub(super) struct Conv {
@@ -92,16 +96,41 @@ pub(super) struct Conv {
 }
 
 impl Conv {
-    fn new(weight: &Tensor, bias: Tensor, how: Convolution, path: ComputePath) -> Result<Self> {
-        let (outputs, channels, high, wide) = weight.dims4()?;
-        if (high, wide) != (how.side, how.side) || bias.dims() != [outputs] {
-            candle_core::bail!("the shape {:?} is not a kernel of {} x {}", weight.dims(), how.side, how.side);
-        }
-        let weight = match path {
-            ComputePath::Host => pack(weight, how)?,
-            ComputePath::Device => weight.contiguous()?,
+    pub(super) fn load(
+        weights: &mut NamedWeights<'_>,
+        name: &str,
+        channels: usize,
+        outputs: usize,
+        how: Convolution,
+    ) -> Loaded<Self> {
+        Self::load_joined(weights, &[name], channels, outputs, how)
+    }
+
+    /// Loads several convolutions as one, which returns the outputs of the first, then those of the next.
+    fn load_joined(
+        weights: &mut NamedWeights<'_>,
+        names: &[&str],
+        channels: usize,
+        outputs: usize,
+        how: Convolution,
+    ) -> Loaded<Self> {
+        let mut take = |part: &str, shape: &[usize]| -> Loaded<Vec<Tensor>> {
+            names.iter().map(|name| weights.take(&format!("{name}.{part}"), shape)).collect()
         };
-        Ok(Self { weight, bias, channels, how })
+        let (kernels, biases) = (take("weight", &[outputs, channels, how.side, how.side])?, take("bias", &[outputs])?);
+        let path = weights.path();
+        Ok(Self {
+            weight: weights.computed(|| arrange(&concatenate(&kernels)?, how, path))?,
+            bias: weights.computed(|| concatenate(&biases))?,
+            channels,
+            how,
+        })
+    }
+
+    /// Number of operations for a result of this many pixels. A multiplication and an addition are two operations.
+    pub(super) fn operations(&self, pixels: usize) -> f64 {
+        let taps = self.how.side * self.how.side;
+        2.0 * float(pixels) * float(taps * self.channels * self.bias.elem_count())
     }
 
     pub(super) fn forward(&self, x: &Map) -> Result<Map> {
@@ -178,6 +207,14 @@ impl Conv {
 /// Largest number of values of a matrix of inputs on the device path: 256 MiB.
 const LARGEST: usize = 1 << 26;
 
+/// Arranges weights `[outputs, channels, side, side]` for a path.
+fn arrange(weight: &Tensor, how: Convolution, path: ComputePath) -> Result<Tensor> {
+    match path {
+        ComputePath::Host => pack(weight, how),
+        ComputePath::Device => weight.contiguous(),
+    }
+}
+
 /// Packs weights `[outputs, channels, side, side]` for [`gtr_kernels::convolution`].
 fn pack(weight: &Tensor, how: Convolution) -> Result<Tensor> {
     let (outputs, channels, _, _) = weight.dims4()?;
@@ -203,6 +240,11 @@ pub(super) struct Norm {
 }
 
 impl Norm {
+    pub(super) fn load(weights: &mut NamedWeights<'_>, name: &str, width: usize) -> Loaded<Self> {
+        let mut take = |part: &str| weights.take(&format!("{name}.{part}"), &[width]);
+        Ok(Self { scale: take("weight")?, shift: take("bias")? })
+    }
+
     fn forward(&self, x: &Map) -> Result<Map> {
         self.finished(x, false)
     }
@@ -246,6 +288,25 @@ pub(super) struct Residual {
 }
 
 impl Residual {
+    pub(super) fn load(weights: &mut NamedWeights<'_>, name: &str, channels: usize, outputs: usize) -> Loaded<Self> {
+        let shortcut = format!("{name}.nin_shortcut");
+        let shortcut =
+            (channels != outputs).then(|| Conv::load(weights, &shortcut, channels, outputs, Convolution::same(1)));
+        Ok(Self {
+            shortcut: shortcut.transpose()?,
+            norm1: Norm::load(weights, &format!("{name}.norm1"), channels)?,
+            conv1: Conv::load(weights, &format!("{name}.conv1"), channels, outputs, Convolution::same(3))?,
+            norm2: Norm::load(weights, &format!("{name}.norm2"), outputs)?,
+            conv2: Conv::load(weights, &format!("{name}.conv2"), outputs, outputs, Convolution::same(3))?,
+        })
+    }
+
+    /// Number of operations for this many pixels.
+    pub(super) fn operations(&self, pixels: usize) -> f64 {
+        let convolutions = [&self.conv1, &self.conv2].into_iter().chain(&self.shortcut);
+        convolutions.map(|convolution| convolution.operations(pixels)).sum()
+    }
+
     pub(super) fn forward(&self, x: &Map) -> Result<Map> {
         let hidden = self.conv1.forward(&self.norm1.activated(x)?)?;
         let hidden = self.norm2.activated(&hidden)?;
@@ -266,6 +327,27 @@ pub(super) struct Attention {
 }
 
 impl Attention {
+    pub(super) fn load(weights: &mut NamedWeights<'_>, name: &str, width: usize) -> Loaded<Self> {
+        let mut conv = |parts: &[&str]| {
+            let names: Vec<String> = parts.iter().map(|part| format!("{name}.{part}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            Conv::load_joined(weights, &names, width, width, Convolution::same(1))
+        };
+        Ok(Self {
+            query: conv(&["q"])?,
+            key_value: conv(&["k", "v"])?,
+            projection: conv(&["proj_out"])?,
+            norm: Norm::load(weights, &format!("{name}.norm"), width)?,
+        })
+    }
+
+    /// Number of operations for an image of this many pixels.
+    fn operations(&self, pixels: usize) -> f64 {
+        let convolutions = [&self.query, &self.key_value, &self.projection];
+        let products = 4.0 * float(pixels) * float(pixels) * float(self.query.channels);
+        convolutions.map(|convolution| convolution.operations(pixels)).iter().sum::<f64>() + products
+    }
+
     pub(super) fn forward(&self, x: &Map) -> Result<Map> {
         let normed = self.norm.forward(x)?;
         let (query, key_value) = (self.query.forward(&normed)?.to_rows()?, self.key_value.forward(&normed)?.to_rows()?);
@@ -284,6 +366,19 @@ pub(super) struct Middle {
 }
 
 impl Middle {
+    pub(super) fn load(weights: &mut NamedWeights<'_>, name: &str, width: usize) -> Loaded<Self> {
+        Ok(Self {
+            first: Residual::load(weights, &format!("{name}.block_1"), width, width)?,
+            attention: Attention::load(weights, &format!("{name}.attn_1"), width)?,
+            second: Residual::load(weights, &format!("{name}.block_2"), width, width)?,
+        })
+    }
+
+    /// Number of operations for an image of this many pixels.
+    pub(super) fn operations(&self, pixels: usize) -> f64 {
+        self.first.operations(pixels) + self.attention.operations(pixels) + self.second.operations(pixels)
+    }
+
     /// Returns the output of the block and the output of its attention.
     pub(super) fn forward(&self, x: &Map) -> Result<(Map, Map)> {
         let mixed = self.attention.forward(&self.first.forward(x)?)?;
@@ -291,64 +386,12 @@ impl Middle {
     }
 }
 
-/// Tensors by their names in latent diffusion, from which layers are created.
-pub(super) struct Parts {
-    pub(super) tensors: HashMap<String, Tensor>,
-    pub(super) path: ComputePath,
-}
-
-impl Parts {
-    fn part(&mut self, name: &str) -> Result<Tensor> {
-        self.tensors.remove(name).ok_or_else(|| candle_core::Error::Msg(format!("`{name}` was not loaded")))
-    }
-
-    /// A convolution layer.
-    pub(super) fn conv(&mut self, name: &str, how: Convolution) -> Result<Conv> {
-        Conv::new(&self.part(&format!("{name}.weight"))?, self.part(&format!("{name}.bias"))?, how, self.path)
-    }
-
-    pub(super) fn norm(&mut self, name: &str) -> Result<Norm> {
-        Ok(Norm { scale: self.part(&format!("{name}.weight"))?, shift: self.part(&format!("{name}.bias"))? })
-    }
-
-    pub(super) fn residual(&mut self, name: &str) -> Result<Residual> {
-        let shortcut = format!("{name}.nin_shortcut");
-        let has_shortcut = self.tensors.contains_key(&format!("{shortcut}.weight"));
-        Ok(Residual {
-            norm1: self.norm(&format!("{name}.norm1"))?,
-            conv1: self.conv(&format!("{name}.conv1"), Convolution::same(3))?,
-            norm2: self.norm(&format!("{name}.norm2"))?,
-            conv2: self.conv(&format!("{name}.conv2"), Convolution::same(3))?,
-            shortcut: has_shortcut.then(|| self.conv(&shortcut, Convolution::same(1))).transpose()?,
-        })
-    }
-
-    pub(super) fn attention(&mut self, name: &str) -> Result<Attention> {
-        let pixel = Convolution::same(1);
-        let mut both = |kind: &str| {
-            Tensor::cat(&[self.part(&format!("{name}.k.{kind}"))?, self.part(&format!("{name}.v.{kind}"))?], 0)
-        };
-        let key_value = Conv::new(&both("weight")?, both("bias")?, pixel, self.path)?;
-        Ok(Attention {
-            norm: self.norm(&format!("{name}.norm"))?,
-            query: self.conv(&format!("{name}.q"), pixel)?,
-            key_value,
-            projection: self.conv(&format!("{name}.proj_out"), pixel)?,
-        })
-    }
-
-    pub(super) fn middle(&mut self, name: &str) -> Result<Middle> {
-        Ok(Middle {
-            first: self.residual(&format!("{name}.block_1"))?,
-            attention: self.attention(&format!("{name}.attn_1"))?,
-            second: self.residual(&format!("{name}.block_2"))?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Compute;
+    use crate::checkpoint::{Checkpoint, WeightLayout, Weights};
+    use crate::vae::names::Naming;
 
     fn values(shape: &[usize], phase: f32) -> Tensor {
         let values = (0_u16..).map(|place| (f32::from(place) * 0.7 + phase).sin());
@@ -379,7 +422,8 @@ mod tests {
             let (weight, bias) = (values(&[6, 4, how.side, how.side], 0.0), values(&[6], 1.0));
             let planes = values(&[2, 4, 8, 10], 2.0);
             let [host, device] = PATHS.map(|path| {
-                let conv = Conv::new(&weight, bias.clone(), how, path).unwrap();
+                let weight = arrange(&weight, how, path).unwrap();
+                let conv = Conv { weight, bias: bias.clone(), channels: 4, how };
                 (conv.clone(), conv.forward(&Map::from_planes(&planes, path).unwrap()).unwrap())
             });
             close(&device.1, &host.1);
@@ -389,46 +433,31 @@ mod tests {
                 close(&Map { values, path: ComputePath::Device }, &host.1);
             }
         }
-        let too_small =
-            Conv::new(&values(&[6, 4, 3, 3], 0.0), values(&[6], 1.0), convolutions()[2], ComputePath::Device);
-        assert!(too_small.unwrap().by_library(&values(&[1, 4, 1, 1], 0.0), 1).is_err());
+        let (weight, bias) = (values(&[6, 4, 3, 3], 0.0), values(&[6], 1.0));
+        let conv = Conv { weight, bias, channels: 4, how: convolutions()[2] };
+        assert!(conv.by_library(&values(&[1, 4, 1, 1], 0.0), 1).is_err());
     }
 
     #[test]
     fn residuals_and_attention_agree() {
         let channels = 2 * GROUPS;
         let planes = values(&[2, channels, 4, 6], 0.0);
-        let outputs = PATHS.map(|path| {
-            let named = [
-                ("a.norm.weight", vec![channels]),
-                ("a.norm.bias", vec![channels]),
-                ("a.q.weight", vec![channels, channels, 1, 1]),
-                ("a.q.bias", vec![channels]),
-                ("a.k.weight", vec![channels, channels, 1, 1]),
-                ("a.k.bias", vec![channels]),
-                ("a.v.weight", vec![channels, channels, 1, 1]),
-                ("a.v.bias", vec![channels]),
-                ("a.proj_out.weight", vec![channels, channels, 1, 1]),
-                ("a.proj_out.bias", vec![channels]),
-                ("r.norm1.weight", vec![channels]),
-                ("r.norm1.bias", vec![channels]),
-                ("r.conv1.weight", vec![GROUPS, channels, 3, 3]),
-                ("r.conv1.bias", vec![GROUPS]),
-                ("r.norm2.weight", vec![GROUPS]),
-                ("r.norm2.bias", vec![GROUPS]),
-                ("r.conv2.weight", vec![GROUPS, GROUPS, 3, 3]),
-                ("r.conv2.bias", vec![GROUPS]),
-                ("r.nin_shortcut.weight", vec![GROUPS, channels, 1, 1]),
-                ("r.nin_shortcut.bias", vec![GROUPS]),
-            ];
-            let scaled = |shape: &[usize]| (values(shape, 1.0) * 0.1).unwrap();
-            let tensors = named.into_iter().map(|(name, shape)| (name.to_owned(), scaled(&shape))).collect();
-            let mut parts = Parts { tensors, path };
-            let (attention, residual) = (parts.attention("a").unwrap(), parts.residual("r").unwrap());
-            let x = Map::from_planes(&planes, path).unwrap();
+        let build = |weights: &mut Weights| {
+            let weights = &mut NamedWeights { weights, naming: Naming::LatentDiffusion };
+            Ok((Attention::load(weights, "a", channels)?, Residual::load(weights, "r", channels, GROUPS)?))
+        };
+        let layout = WeightLayout::of(build).unwrap();
+        assert_eq!(layout.tensors().len(), 20);
+        let scaled = |shape: &[usize]| (values(shape, 1.0) * 0.1).unwrap();
+        let tensors: Vec<_> = layout.tensors().map(|(name, shape)| (name, scaled(shape))).collect();
+        let bytes = safetensors::serialize(tensors, None).unwrap();
+        let compute = Compute::from(&Device::Cpu);
+        let [host, device] = [compute.clone(), compute.through_device_path()].map(|compute| {
+            let checkpoint = Checkpoint::from_bytes("layers", bytes.clone()).unwrap();
+            let x = Map::from_planes(&planes, compute.path()).unwrap();
+            let (attention, residual) = Weights::load(checkpoint, compute, build).unwrap();
             residual.forward(&attention.forward(&x).unwrap()).unwrap()
         });
-        let [host, device] = outputs;
         close(&device, &host);
     }
 }

@@ -8,15 +8,16 @@ mod decoder;
 mod encoder;
 mod folder;
 mod layers;
-mod layout;
+mod load;
 mod names;
+mod size;
 
 use candle_core::{Device, Tensor};
 
 pub use self::decoder::KlDecoder;
 pub use self::encoder::{KlEncoder, LatentMoments};
 pub use self::folder::{LatentScale, open_diffusers, open_encoder};
-pub use self::layout::{DecoderSize, EncoderSize};
+pub use self::size::{DecoderSize, EncoderSize};
 use crate::error::Context;
 use crate::{BackendError, Picture};
 

@@ -1,6 +1,10 @@
 //! The two naming conventions of tensors.
 
-use crate::checkpoint::{Checkpoint, TensorInfo};
+use candle_core::{Device, Tensor};
+
+use crate::checkpoint::{Checkpoint, TensorInfo, Weights};
+use crate::error::Context;
+use crate::{BackendError, ComputePath};
 
 /// Naming convention of a file. All other files of this folder use the names of latent diffusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +80,7 @@ impl Naming {
     }
 
     /// Returns the shape of a tensor in the file: diffusers stores the 1x1 convolutions of attention as matrices.
-    pub(super) fn shape_in_file(self, name: &str, shape: &[usize]) -> Vec<usize> {
+    fn shape_in_file(self, name: &str, shape: &[usize]) -> Vec<usize> {
         let attention = name.contains(".attn") && shape.len() == 4;
         if attention && self != Self::LatentDiffusion { shape[..2].to_vec() } else { shape.to_vec() }
     }
@@ -84,6 +88,39 @@ impl Naming {
     /// Returns the description of a tensor in the file.
     pub(super) fn info(self, checkpoint: &Checkpoint, name: &str) -> Option<TensorInfo> {
         checkpoint.info(&self.in_file(name)).cloned()
+    }
+}
+
+/// Weights by their names in latent diffusion.
+#[derive(Debug)]
+pub(super) struct NamedWeights<'a> {
+    pub(super) weights: &'a mut Weights,
+    pub(super) naming: Naming,
+}
+
+impl NamedWeights<'_> {
+    /// Reads a tensor like [`Weights::take`]. `shape` is its shape in latent diffusion.
+    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
+        let taken = self.weights.take(&self.naming.in_file(name), &self.naming.shape_in_file(name, shape))?;
+        taken.reshape(shape).context("loading an autoencoder")
+    }
+
+    /// [`Weights::computed`].
+    pub(super) fn computed(
+        &self,
+        compute: impl FnOnce() -> candle_core::Result<Tensor>,
+    ) -> Result<Tensor, BackendError> {
+        self.weights.computed(|| compute().context("loading an autoencoder"))
+    }
+
+    /// Device of the weights.
+    pub(super) fn device(&self) -> &Device {
+        self.weights.device()
+    }
+
+    /// How the operations of the autoencoder are computed.
+    pub(super) fn path(&self) -> ComputePath {
+        self.weights.path()
     }
 }
 

@@ -9,12 +9,20 @@ use crate::BackendError;
 use crate::bounded_read::{parse_object, read_text};
 use crate::checkpoint::Inventory;
 use crate::family::{ModelFamily, OpenOptions};
+use crate::family_table::family_table;
 use crate::lightgen::LightGen;
 use crate::mar::Mar;
 use crate::model::AnyModel;
 use crate::models::{EMBEDDED, Found, Source, embedded, folder_of, place};
 use crate::repository::IN_REPOSITORY;
 use crate::spec::ModelSpec;
+
+/// Generates the list of the built-in families.
+macro_rules! list {
+    ($($family:ident, $kind:ident $title:literal, $marks:expr;)*) => {
+        vec![$(Box::new($family)),*]
+    };
+}
 
 /// A list of model families, which finds and opens their models.
 ///
@@ -40,7 +48,7 @@ impl Families {
     /// Returns the families of this crate. The first one reads configurations that no family recognises, and reports
     /// what is wrong with them.
     pub fn builtin() -> Self {
-        Self(vec![Box::new(Mar), Box::new(LightGen)])
+        Self(family_table!(list))
     }
 
     /// Adds a family.
@@ -146,5 +154,25 @@ impl Families {
     fn unknown(&self, model: &str) -> BackendError {
         let here = EMBEDDED.iter().map(|embedded| embedded.name).chain(IN_REPOSITORY.iter().map(|model| model.name));
         BackendError::UnknownModel { name: model.to_owned(), known: here.chain(self.published()).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Kind;
+
+    #[test]
+    fn families_have_the_kinds_of_the_table() {
+        macro_rules! kinds {
+            ($($family:ident, $kind:ident $title:literal, $marks:expr;)*) => {
+                [$(($title, Kind::$kind)),*]
+            };
+        }
+        let (families, kinds) = (Families::builtin(), family_table!(kinds));
+        assert_eq!(families.all().count(), kinds.len());
+        for (family, (title, kind)) in families.all().zip(kinds) {
+            assert_eq!((family.kind(), kind.to_string()), (Some(kind), title.to_owned()), "{}", family.name());
+        }
     }
 }

@@ -13,8 +13,8 @@ use crate::models::{Files, Found};
 use crate::spec::ModelSpec;
 use crate::{BackendError, Compute};
 
-/// A family of models. A new family is one type and one entry in a list: in
-/// [`Families::builtin`](crate::Families::builtin), or by [`Families::with`](crate::Families::with) in another program.
+/// A family of models. A new family is one type and one entry in a list: in `family_table.rs`, or by
+/// [`Families::with`](crate::Families::with) in another program.
 pub trait ModelFamily: Debug + Send + Sync {
     /// Name in lower case.
     fn name(&self) -> &'static str;

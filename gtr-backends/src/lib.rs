@@ -47,6 +47,7 @@ mod error;
 mod executed_cost;
 mod families;
 mod family;
+mod family_table;
 pub mod field;
 mod fingerprint;
 mod host_slice;

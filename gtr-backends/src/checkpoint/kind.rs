@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Checkpoint;
 use crate::BackendError;
+use crate::family_table::family_table;
 
 /// A kind of checkpoint, recognised by tensors that only this kind has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +13,20 @@ pub struct Kind {
     marks: &'static [&'static str],
 }
 
-/// Known kinds. The first kind with a matching tensor is selected.
-const KINDS: [Kind; 4] = [Kind::LIGHT_GEN, Kind::MAR, Kind::AUTOENCODER, Kind::T5];
+/// Generates the kinds of model families, and the list of all known kinds. The last kind with a matching tensor is
+/// selected.
+macro_rules! kinds {
+    ($($family:ident, $kind:ident $title:literal, $marks:expr;)*) => {
+        impl Kind {
+            $(#[doc = concat!("A checkpoint of the family `", stringify!($family), "`: ", $title, ".")]
+            pub const $kind: Self = Self::new($title, &$marks);)*
+        }
+
+        const KINDS: &[Kind] = &[Kind::T5, Kind::AUTOENCODER, $(Kind::$kind,)*];
+    };
+}
+
+family_table!(kinds);
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,11 +35,6 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
-    /// A MAR model, conditioned on a class.
-    pub const MAR: Self = Self::new("a MAR model", &["class_emb.weight", "diffusion_pos_embed_learned"]);
-    /// A LightGen model, conditioned on a text.
-    pub const LIGHT_GEN: Self =
-        Self::new("a LightGen model", &["cross_attn_blocks.0.normq.weight", "last_pos_embed_learned"]);
     /// An autoencoder of latent images.
     pub const AUTOENCODER: Self = Self::new("an autoencoder", &["decoder.conv_in.weight", "encoder.conv_in.weight"]);
     /// A T5 text encoder.
@@ -48,7 +56,7 @@ impl Kind {
 
     /// Returns the kind of a collection of tensors. `holds` returns true for the names of its tensors.
     pub(super) fn of_names(holds: impl Fn(&str) -> bool) -> Option<Self> {
-        KINDS.into_iter().find(|kind| kind.marks.iter().any(|name| holds(name)))
+        KINDS.iter().rev().copied().find(|kind| kind.marks.iter().any(|name| holds(name)))
     }
 
     /// Refuses a checkpoint of another known kind. If the kind is unknown, loading compares the tensors later.

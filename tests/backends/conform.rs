@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use gtr_backends::conform::{ConformReport, Options, Tolerance, Tolerances, conform};
 use gtr_backends::{BackendError, Compute, Device, Families, Precision};
-use gtr_core::Registry;
+use gtr_core::{Component, Diffusion, DiffusionSteps, Error, FitPolicy, Grid, Order, Pace, Partition, Registry};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -528,4 +530,62 @@ fn a_report_is_a_table_and_json() {
     assert_eq!((&json["quantities"][0]["name"], &json["quantities"][0]["passed"]), (&json!("score"), &json!(true)));
     assert_eq!(json["quantities"][0]["tolerance"]["relative"], json!(1e-6));
     assert_eq!([&json["device"], &json["dtype"], &json["tolerances"]], ["cpu", "f32", "recorded"]);
+}
+
+/// Implementations with the names of others.
+macro_rules! replacements {
+    ($($name:ident $kind:literal;)*) => {
+        $(/// Replaces another implementation.
+        #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+        struct $name {}
+
+        impl Component for $name {
+            const KIND: &'static str = $kind;
+            const SOURCE: &'static str = "a test";
+        })*
+    };
+}
+
+replacements! {
+    OtherDisa "disa";
+    OtherHalton "halton";
+    OtherCosine "cosine";
+}
+
+impl Diffusion for OtherDisa {
+    fn curve(&self, steps: &[gtr_core::diffusion::StepShape]) -> Vec<DiffusionSteps> {
+        vec![DiffusionSteps::new(7).unwrap(); steps.len()]
+    }
+}
+
+impl Order for OtherHalton {
+    fn partition(&self, grid: Grid) -> Result<Partition, Error> {
+        gtr_core::order::Raster {}.partition(grid)
+    }
+}
+
+impl Pace for OtherCosine {
+    fn steps(&self, stages: &gtr_core::pace::StageSizes, fit: &mut FitPolicy) -> Result<Vec<Vec<usize>>, Error> {
+        gtr_core::pace::Uniform::default().steps(stages, fit)
+    }
+}
+
+#[test]
+fn recordings_of_schedulers_are_compared_with_the_given_registry() {
+    let registry =
+        Registry::builtin().with_diffusion::<OtherDisa>().with_order::<OtherHalton>().with_pace::<OtherCosine>();
+    let run = Copy::of(&["weights", "sample_it4_cfg1.0_linear"]);
+    for (path, quantity) in
+        [(path("disa.json"), "nominal_steps"), (path("halton.json"), "order 16x16"), (run.folder(), "cosine pace")]
+    {
+        let passed = |registry: &Registry| {
+            let report =
+                conform(std::slice::from_ref(&path), &Options::default(), registry, &Families::builtin()).unwrap();
+            let mut found = report.quantities.iter().filter(|it| it.name == quantity).map(|it| it.passed).peekable();
+            assert!(found.peek().is_some(), "{quantity}: {report}");
+            found.all(|passed| passed)
+        };
+        assert!(passed(&Registry::builtin()), "{quantity}");
+        assert!(!passed(&registry), "{quantity}");
+    }
 }

@@ -1,7 +1,7 @@
 //! `disa`: numbers of diffusion steps that decrease over the AR steps, and clipped timesteps.
 
 use gtr_core::diffusion::StepShape;
-use gtr_core::{AxisConfig, DiffusionSteps, Registry, Role, Timestep, TimestepLimit, Timesteps};
+use gtr_core::{AxisConfig, DiffusionSteps, Role, Timestep, TimestepLimit, Timesteps};
 use serde_json::Value;
 
 use super::checks::Checks;
@@ -52,7 +52,7 @@ fn curve(recording: &Recording, number: usize, run: &Value, checks: &mut Checks<
         .with("strategy", strategy)
         .with("t_max", whole("diff_upper_steps")?)
         .with("t_min", whole("diff_lower_steps")?);
-    let curve = Registry::builtin().build_diffusion(&config).map_err(|error| wrong(error.to_string()))?;
+    let curve = checks.inputs.registry.build_diffusion(&config).map_err(|error| wrong(error.to_string()))?;
     let steps = vec![StepShape { stage: 0, role: Role::Generation, tokens: 1 }; whole("num_iter")?];
     let counts = curve.curve(&steps);
     let nominal: Vec<usize> = counts.iter().map(|steps| steps.get() as usize).collect();

@@ -1,7 +1,6 @@
 //! `halton`: token orders.
 
-use gtr_core::order::Halton;
-use gtr_core::{Grid, Order};
+use gtr_core::{AxisConfig, Grid};
 use serde_json::Value;
 
 use super::checks::Checks;
@@ -19,8 +18,8 @@ pub(super) fn check(recording: &Recording, checks: &mut Checks<'_>) -> Result<()
         }
         let order = recorded.get("order_flat_row_major").unwrap_or(recorded);
         let expected = whole_list(order).ok_or_else(|| wrong("it has no order"))?;
-        let plan = |error: gtr_core::Error| wrong(&error.to_string());
-        let partition = Halton {}.partition(grid).map_err(plan)?;
+        let halton = checks.inputs.registry.build_order(&AxisConfig::new("halton"));
+        let partition = halton.and_then(|halton| halton.partition(grid)).map_err(|error| wrong(&error.to_string()))?;
         let found: Vec<usize> = partition.subsets().iter().flatten().map(|token| token.index()).collect();
         // A recording may end before every cell is covered.
         let partial = recorded.get("covers_all").and_then(Value::as_bool) == Some(false);

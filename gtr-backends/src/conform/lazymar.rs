@@ -27,17 +27,17 @@ fn check_one(
     if stem.starts_with("weights") {
         return Ok(());
     }
-    let recording = folder.open(stem)?;
+    let (recording, registry) = (folder.open(stem)?, checks.inputs.registry);
     if stem.starts_with("p_sample_loop") {
         lazymar_head::check(&recording, generator.model().head(), checks)?;
     } else if stem.starts_with("sample") {
-        lazymar_steps::reusing(&LazyRun::open(&recording, generator)?, generator, checks)?;
+        lazymar_steps::reusing(&LazyRun::open(&recording, generator, registry)?, generator, checks)?;
     } else if let Some(rest) = stem.strip_prefix("plain") {
         let run = folder.open(&format!("sample{rest}"))?;
-        lazymar_steps::plain(&recording, &LazyRun::open(&run, generator)?, generator, checks)?;
+        lazymar_steps::plain(&recording, &LazyRun::open(&run, generator, registry)?, generator, checks)?;
     } else if let Some(rest) = stem.strip_prefix("caches") {
         let run = folder.open(&format!("sample{rest}"))?;
-        lazymar_caches::check(&recording, &LazyRun::open(&run, generator)?, generator, checks)?;
+        lazymar_caches::check(&recording, &LazyRun::open(&run, generator, registry)?, generator, checks)?;
     } else {
         checks.note("not checked: unknown name");
         return Ok(());

@@ -45,7 +45,11 @@ pub(super) struct LazyRun<'a> {
 }
 
 impl<'a> LazyRun<'a> {
-    pub(super) fn open(recording: &'a Recording, generator: &MarGenerator) -> Result<Self, BackendError> {
+    pub(super) fn open(
+        recording: &'a Recording,
+        generator: &MarGenerator,
+        registry: &Registry,
+    ) -> Result<Self, BackendError> {
         let (tokens, (channels, _)) = (generator.grid().tokens(), sizes(generator));
         let [steps, images, _] = recording.shape("mask_before")?;
         let read = |name: &str| -> Result<Vec<Vec<Mask>>, BackendError> {
@@ -60,7 +64,7 @@ impl<'a> LazyRun<'a> {
         if scales.len() != steps || steps == 0 || images == 0 {
             return Err(recording.wrong("its numbers of steps do not agree, or it has no images"));
         }
-        let reuse = plan(recording, generator, steps)?.reuse(scales.iter().map(|scale| *scale != 1.0));
+        let reuse = plan(recording, generator, steps, registry)?.reuse(scales.iter().map(|scale| *scale != 1.0));
         Ok(Self {
             recording,
             images,
@@ -269,7 +273,12 @@ pub(super) fn sampled(
 }
 
 /// Returns the plan of a recorded run; its reuse has the recorded constants.
-fn plan(recording: &Recording, generator: &MarGenerator, steps: usize) -> Result<Plan, BackendError> {
+fn plan(
+    recording: &Recording,
+    generator: &MarGenerator,
+    steps: usize,
+    registry: &Registry,
+) -> Result<Plan, BackendError> {
     let wrong = |error: String| recording.wrong(error);
     let constant = |name: &str| recording.value(&format!("/constants/{name}")).cloned();
     let steps = ArSteps::new(u32::try_from(steps).unwrap_or(u32::MAX)).map_err(|error| wrong(error.to_string()))?;
@@ -281,7 +290,7 @@ fn plan(recording: &Recording, generator: &MarGenerator, steps: usize) -> Result
         .with("decoder_slack", constant("slack")?)
         .with("head_period", constant("head_refresh_period")?);
     schedule.set_axis(AxisName::Reuse, lazymar);
-    let planned = schedule.plan(generator.grid(), &Registry::builtin()).map_err(|error| wrong(error.to_string()))?;
+    let planned = schedule.plan(generator.grid(), registry).map_err(|error| wrong(error.to_string()))?;
     Ok(planned.plan)
 }
 

@@ -159,7 +159,7 @@ impl Options {
 /// Inputs of a comparison.
 struct Inputs<'a> {
     options: &'a Options,
-    /// Implementations of the axes of a trace's schedule.
+    /// Implementations of the axes of schedules.
     registry: &'a Registry,
     /// Model families that can open the model of a trace.
     families: &'a Families,

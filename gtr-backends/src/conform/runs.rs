@@ -90,7 +90,7 @@ impl<B: Recorded> Run<'_, B> {
         if recording.has("mask_len") {
             checks.exact("mask_len", &left, &recording.whole("mask_len")?);
         }
-        match self.cosine() {
+        match self.cosine(checks.inputs.registry) {
             Some(planned) => checks.exact("cosine pace", &planned, &left),
             None => checks.note("the pace is not checked: it is not a cosine with at least one token per step"),
         }
@@ -119,10 +119,10 @@ impl<B: Recorded> Run<'_, B> {
 
     /// Returns the number of masked tokens after each step of a cosine pace. As in the reference, at least one is
     /// masked.
-    fn cosine(&self) -> Option<Vec<usize>> {
+    fn cosine(&self, registry: &Registry) -> Option<Vec<usize>> {
         let steps = ArSteps::new(u32::try_from(self.steps()).ok()?).ok()?;
         let schedule = Schedule::of(Random {}, Cosine { steps }, Constant::default(), detail::None {});
-        let plan = schedule.plan(self.generator.grid(), &Registry::builtin()).ok()?.plan;
+        let plan = schedule.plan(self.generator.grid(), registry).ok()?.plan;
         let mut left = self.generator.grid().tokens();
         let after = plan.steps().iter().map(|step| {
             left -= step.tokens();

@@ -1,9 +1,7 @@
 //! Number of operations that these backends execute. It is lower than that of the published code, with the same result.
 
-use gtr_core::Plan;
-use gtr_core::cost::{ArchSpec, Cost, HeadPasses, StackSpec, StepWork};
-
-use crate::counts::{float, product};
+use gtr_core::cost::{ArchSpec, Cost, HeadPasses, StackSpec, StepWork, product};
+use gtr_core::{Plan, float};
 
 /// Counts the operations executed for one image of a plan, by part. Differences to [`ArchSpec::cost`], which counts the
 /// published code:

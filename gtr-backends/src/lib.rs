@@ -39,7 +39,6 @@ mod bounded_read;
 pub mod checkpoint;
 mod compute;
 pub mod conform;
-mod counts;
 mod device;
 mod device_memory;
 pub mod diffusion;

@@ -30,7 +30,7 @@
 use serde::Serialize;
 
 use crate::step_reuse::kept;
-use crate::{CachedParts, HeadPass, HeadReuse, Plan, Pruning, Step};
+use crate::{CachedParts, HeadPass, HeadReuse, Plan, Pruning, Step, float};
 
 /// Dimensions of a model that determine its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -107,14 +107,14 @@ impl Cost {
 /// Length of the sinusoidal embedding of a timestep.
 const FREQUENCIES: f64 = 256.0;
 
-/// Converts a size or a count to `f64`.
-#[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
-pub(crate) fn float(number: usize) -> f64 {
-    number as f64
-}
-
-/// Returns the operations of the product of `rows` rows with a weight matrix, `[inputs, outputs]`.
-pub(crate) fn product(rows: f64, inputs: usize, outputs: usize) -> f64 {
+/// Returns the operations of the product of `rows` rows with a weight matrix, `[inputs, outputs]`: a multiplication and an
+/// addition per weight and row.
+///
+/// # Examples
+/// ```
+/// assert_eq!(gtr_core::cost::product(10.0, 3, 4), 240.0);
+/// ```
+pub fn product(rows: f64, inputs: usize, outputs: usize) -> f64 {
     2.0 * rows * float(inputs) * float(outputs)
 }
 

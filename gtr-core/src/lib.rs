@@ -63,6 +63,7 @@ mod config;
 mod document;
 mod error;
 mod fit;
+mod float;
 mod generator;
 mod grid;
 mod json_object;
@@ -92,6 +93,7 @@ pub use detail::spectrum::Spectrum;
 pub use document::{DetailDocument, GridDocument, MAX_PLAN_BYTES, PlanDocument, StageDocument, StepDocument};
 pub use error::Error;
 pub use fit::FitPolicy;
+pub use float::float;
 pub use generator::{
     BoxPreviewer, Denoise, FeatureReader, FeatureRows, HeadKind, HeadRow, HeadVariance, ImageEncoder, MaskedGenerator,
     NonFinite, Previewer, StepContext, Targets, TokenRanker,

@@ -13,7 +13,6 @@
 //! `examples/own_order.rs`. This crate does not print and does not handle signals.
 #![forbid(unsafe_code)]
 
-mod counts;
 mod error;
 pub mod evaluation;
 pub mod experiment;

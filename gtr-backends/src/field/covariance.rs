@@ -94,8 +94,7 @@ impl Samples {
                     *number *= 1.0 - nugget;
                 }
                 for at in 0..self.channels() {
-                    averaged[middle + at * (self.channels() + 1)] +=
-                        nugget * trace / crate::counts::float(self.channels());
+                    averaged[middle + at * (self.channels() + 1)] += nugget * trace / gtr_core::float(self.channels());
                 }
                 Numbers::Averaged(averaged)
             }
@@ -108,7 +107,7 @@ impl Samples {
         let (height, width, channels) = (self.grid().height() as usize, self.grid().width() as usize, self.channels());
         let (rows, columns) = (2 * height - 1, 2 * width - 1);
         let block = channels * channels;
-        let scale = 1.0 / crate::counts::float(freedom * self.grid().tokens());
+        let scale = 1.0 / gtr_core::float(freedom * self.grid().tokens());
         // The other half is the mirror image.
         let half = rows * columns / 2;
         let later: Vec<Vec<f64>> = (half..rows * columns)
@@ -168,7 +167,7 @@ fn full(values: &[f32], dimensions: usize, freedom: usize) -> Vec<f64> {
         let samples = DMatrix::from_iterator(dimensions, columns, pictures.iter().map(|value| f64::from(*value)));
         sum.gemm(1.0, &samples, &samples.transpose(), 1.0);
     }
-    sum /= crate::counts::float(freedom);
+    sum /= gtr_core::float(freedom);
     sum.fill_lower_triangle_with_upper_triangle();
     sum.as_slice().to_vec()
 }
@@ -189,7 +188,7 @@ fn mix(covariance: &mut [f64], dimensions: usize, share: f64) {
         *number *= 1.0 - share;
     }
     for at in 0..dimensions {
-        covariance[at * dimensions + at] += share * trace / crate::counts::float(dimensions);
+        covariance[at * dimensions + at] += share * trace / gtr_core::float(dimensions);
     }
 }
 

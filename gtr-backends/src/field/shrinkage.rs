@@ -15,7 +15,7 @@
 /// assert!(gtr_backends::field::oas(2.0, 3.5, 2, 1_000_000) < 1e-5);
 /// ```
 pub fn oas(trace: f64, squares: f64, dimensions: usize, samples: usize) -> f64 {
-    let [dimensions, samples] = [dimensions, samples].map(crate::counts::float);
+    let [dimensions, samples] = [dimensions, samples].map(gtr_core::float);
     let above = (1.0 - 2.0 / dimensions) * squares + trace * trace;
     let below = (samples + 1.0 - 2.0 / dimensions) * (squares - trace * trace / dimensions);
     if below > 0.0 { (above / below).min(1.0) } else { 1.0 }

@@ -2,11 +2,11 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{GroupNorm, Module};
+use gtr_core::float;
 use gtr_kernels::{COLUMNS, Convolution, Image};
 
 use super::names::NamedWeights;
 use super::{EPS, GROUPS};
-use crate::counts::float;
 use crate::host_slice::numbers;
 use crate::layers::concatenate;
 use crate::{BackendError, ComputePath};

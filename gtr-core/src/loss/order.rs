@@ -69,7 +69,7 @@ impl DrawOrder {
                 let shared = factor.shared_in_step(first, end);
                 let all: f64 = shared.iter().sum();
                 // A loss at the level of rounding errors cannot be attributed; divide it equally.
-                let equal = 1.0 / crate::cost::float(end - first);
+                let equal = 1.0 / crate::float(end - first);
                 for (token, shared) in self.tokens[first..end].iter().zip(shared) {
                     tokens[token.index()] = step * if all > 0.0 { shared / all } else { equal };
                 }

@@ -1,5 +1,7 @@
 //! Curves over the AR steps: tokens, diffusion steps, guidance and loss.
 
+use gtr_core::float;
+
 use super::view::PlanView;
 use crate::area::Area;
 use crate::chart::{Axis, Band, Chart, Marks, Point, Series};
@@ -56,7 +58,7 @@ pub(super) fn draw(svg: &mut Svg, shown: &PlanView<'_>, ends: Ends, area: Area, 
         vec![tokens(shown, ends, &chosen), diffusion(shown, ends, &chosen), guidance(shown, ends, &chosen)];
     charts.extend(loss(shown, ends, &chosen));
     let count = charts.len();
-    let height = (area.height - FOOT - real(count - 1) * gap) / real(count);
+    let height = (area.height - FOOT - float(count - 1) * gap) / float(count);
     let mut top = area.top;
     for (at, (mut chart, letter)) in (1..).zip(charts.into_iter().zip(letters)) {
         let last = at == count;
@@ -85,18 +87,14 @@ fn chosen(steps: usize) -> Vec<usize> {
     chosen
 }
 
-#[expect(clippy::cast_precision_loss, reason = "at most 2^24 tokens and steps")]
-fn real(number: usize) -> f64 {
-    number as f64
-}
-
 fn tokens(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
     let steps = shown.plan.steps();
     let is_narrow = steps.len() > MOST_BARS;
     let series = if is_narrow {
-        Series::new("", Marks::Steps, INK).with(held(chosen, steps.len(), |step| real(steps[step].tokens())))
+        Series::new("", Marks::Steps, INK).with(held(chosen, steps.len(), |step| float(steps[step].tokens())))
     } else {
-        let bar = |&step: &usize| Point::at(real(step + 1), real(steps[step].tokens())).colour(shown.step_colour(step));
+        let bar =
+            |&step: &usize| Point::at(float(step + 1), float(steps[step].tokens())).colour(shown.step_colour(step));
         Series::new("", Marks::Bars, INK).with(chosen.iter().map(bar))
     };
     let mut title = "Tokens of an AR step".to_owned();
@@ -104,12 +102,12 @@ fn tokens(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
     if let Some(complete) = complete_steps(shown.plan) {
         "Tokens of an AR step; dots: complete steps".clone_into(&mut title);
         let drawn = chosen.iter().filter(|step| complete[**step]);
-        let dots = drawn.map(|&step| (real(step + 1), real(steps[step].tokens())));
+        let dots = drawn.map(|&step| (float(step + 1), float(steps[step].tokens())));
         all.push(Series::new("", Marks::Points, INK).with(dots));
     }
     Chart {
         title,
-        y: Axis::new("").whole().range(0.0, real(ends.tokens) * 1.08),
+        y: Axis::new("").whole().range(0.0, float(ends.tokens) * 1.08),
         series: all,
         bands: if is_narrow { bands(shown) } else { Vec::new() },
         ..Chart::default()
@@ -129,7 +127,7 @@ fn diffusion(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Chart {
         let ends: Vec<_> = with.collect();
         let (Some((from, detail)), Some((to, _))) = (ends.first(), ends.last()) else { continue };
         let height = f64::from(detail.diffusion_steps.get());
-        let line = [(real(from + 1) - 0.5, height), (real(to + 1) + 0.5, height)];
+        let line = [(float(from + 1) - 0.5, height), (float(to + 1) + 0.5, height)];
         series.push(Series::new("", Marks::Line, PlanView::stage_colour(stage).mixed(INK, 0.35)).dashed().with(line));
         "Diffusion steps of a token; dashed: of those in detail".clone_into(&mut title);
     }
@@ -162,7 +160,7 @@ fn loss(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Option<Chart> {
     let series = if is_narrow {
         Series::new("", Marks::Steps, INK).with(held(chosen, steps, |step| loss.steps[step]))
     } else {
-        let bar = |&step: &usize| Point::at(real(step + 1), loss.steps[step]).colour(shown.step_colour(step));
+        let bar = |&step: &usize| Point::at(float(step + 1), loss.steps[step]).colour(shown.step_colour(step));
         Series::new("", Marks::Bars, INK).with(chosen.iter().map(bar))
     };
     Some(Chart {
@@ -176,8 +174,8 @@ fn loss(shown: &PlanView<'_>, ends: Ends, chosen: &[usize]) -> Option<Chart> {
 
 /// Returns a step function with the value of each step over its width.
 fn held(chosen: &[usize], steps: usize, value: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
-    let begins = chosen.iter().map(|&step| (real(step + 1) - 0.5, value(step)));
-    let end = chosen.last().map(|&step| (real(steps) + 0.5, value(step)));
+    let begins = chosen.iter().map(|&step| (float(step + 1) - 0.5, value(step)));
+    let end = chosen.last().map(|&step| (float(steps) + 0.5, value(step)));
     begins.chain(end).collect()
 }
 
@@ -185,8 +183,8 @@ fn held(chosen: &[usize], steps: usize, value: impl Fn(usize) -> f64) -> Vec<(f6
 fn bands(shown: &PlanView<'_>) -> Vec<Band> {
     let spans = shown.spans().iter().enumerate().filter(|_| shown.is_staged());
     let band = |(stage, &(first, steps)): (usize, &(usize, usize))| Band {
-        from: real(first) + 0.5,
-        to: real(first + steps) + 0.5,
+        from: float(first) + 0.5,
+        to: float(first + steps) + 0.5,
         colour: palette::category(stage).pale(0.8),
     };
     spans.map(band).collect()

@@ -1,5 +1,7 @@
 //! Draws the known tokens after AR steps as small maps.
 
+use gtr_core::float;
+
 use super::view::PlanView;
 use crate::area::Area;
 use crate::palette::{BLANK, Colour, GIVEN};
@@ -48,14 +50,14 @@ impl Growth {
         let rows = steps.len().div_ceil(columns).max(1);
         let columns = steps.len().div_ceil(rows).max(1);
         // As large as the width allows, in half pixels, which are whole pixels of the PNG file.
-        let side = ((width + GAP) / number(columns) - GAP) / f64::from(wide);
+        let side = ((width + GAP) / float(columns) - GAP) / f64::from(wide);
         let side = (2.0 * side.min(MOST / f64::from(high.max(wide)))).floor().max(2.0) / 2.0;
         Self { steps, side, columns, rows }
     }
 
     /// Returns the height of all maps.
     pub(super) fn height(&self, shown: &PlanView<'_>) -> f64 {
-        number(self.rows) * (f64::from(shown.window().0) * self.side + CAPTION + GAP) - GAP
+        float(self.rows) * (f64::from(shown.window().0) * self.side + CAPTION + GAP) - GAP
     }
 
     /// Returns the title of the panel.
@@ -73,14 +75,14 @@ impl Growth {
         let (height, width) = (f64::from(high) * self.side, f64::from(wide) * self.side);
         let known = shown.known();
         // Rows fill the width, unless they have few maps.
-        let across = ((area.width - width) / number((self.columns - 1).max(1))).min(width.max(NARROW) + 3.0 * GAP);
+        let across = ((area.width - width) / float((self.columns - 1).max(1))).min(width.max(NARROW) + 3.0 * GAP);
         svg.group("growth", Look::default(), |svg| {
             for (place, &step) in self.steps.iter().enumerate() {
                 let (column, row) = (place % self.columns, place / self.columns);
-                let left = area.left + ((NARROW - width) / 2.0).max(0.0) + number(column) * across;
-                let top = area.top + number(row) * (height + CAPTION + GAP);
+                let left = area.left + ((NARROW - width) / 2.0).max(0.0) + float(column) * across;
+                let top = area.top + float(row) * (height + CAPTION + GAP);
                 self.map(svg, shown, Area::new(left, top, width, height), step);
-                let percent = 100.0 * number(known[step]) / number(shown.plan.grid().tokens());
+                let percent = 100.0 * float(known[step]) / float(shown.plan.grid().tokens());
                 let set = Type::new(9.0).anchor(Anchor::Middle);
                 let caption = format!("{}: {}", step + 1, share(percent));
                 svg.text((left + width / 2.0, top + height + 11.0), &caption, set);
@@ -168,11 +170,6 @@ fn share(percent: f64) -> String {
         0.05.. => format!("{percent:.1} %"),
         _ => "< 0.1 %".to_owned(),
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
-fn number(number: usize) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -315,7 +315,7 @@ impl<'r> Evaluator<'r> {
         for (entry, cost) in entries.values() {
             let lacking = missing(entry, images).len();
             count += lacking as u64;
-            work += crate::counts::float(lacking) * cost;
+            work += gtr_core::float(lacking) * cost;
         }
         self.progress.start(count, work + self.ahead);
         let made = self.complete(&mut entries, subjects, &places, images);
@@ -330,7 +330,7 @@ impl<'r> Evaluator<'r> {
                 verdicts.push(record.verdict.clone());
                 seconds += f64::from(record.seconds);
             }
-            let seconds = seconds / crate::counts::float(verdicts.len().max(1));
+            let seconds = seconds / gtr_core::float(verdicts.len().max(1));
             Observation { verdicts, seconds }
         };
         Ok(places.iter().map(observation).collect())
@@ -395,7 +395,7 @@ impl<'r> Evaluator<'r> {
         let request = |&number: &u64| ImageRequest { class: images.class(number), image: ImageIndex(number) };
         let requests: Vec<_> = numbers.iter().map(request).collect();
         let settings = Settings { seed: Seed(seed), guidance: *guidance, temperature: *temperature };
-        let operations = crate::counts::float(numbers.len()) * self.cost(subject).total();
+        let operations = gtr_core::float(numbers.len()) * self.cost(subject).total();
         self.progress.batch(&subject.name, operations, plan.steps().len());
         let started = Instant::now();
         let sampler = Sampler::new(plan, self.registry)?;

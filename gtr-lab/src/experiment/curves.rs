@@ -25,7 +25,7 @@ pub(super) fn figure(experiment: &Experiment, rows: &[EvaluationRow]) -> String 
             };
             let value = row.scores.frechet.value();
             let Interval { low, high } = row.scores.frechet.interval();
-            let point = Point::at(crate::counts::float(position), value);
+            let point = Point::at(gtr_core::float(position), value);
             Some(if low.is_finite() && high.is_finite() { point.error(value - low, high - value) } else { point })
         };
         let points: Vec<Point> = curve.rows.iter().filter_map(of).filter_map(point).collect();

@@ -1,10 +1,12 @@
 //! Decoded images.
 
+use std::sync::Arc;
+
 use gtr_core::TokenSet;
 
 use crate::BackendError;
 
-/// A decoded image in host memory.
+/// A decoded image in host memory. Clones share the pixels.
 ///
 /// # Units
 /// Pixel values are 0 (black) to 1 (white), row-major, with interleaved channels.
@@ -21,7 +23,7 @@ pub struct Picture {
     width: usize,
     height: usize,
     channels: usize,
-    pixels: Vec<f32>,
+    pixels: Arc<Vec<f32>>,
 }
 
 impl Picture {
@@ -41,7 +43,7 @@ impl Picture {
                 "{found} values do not fit an image of {width}x{height} pixels with {channels} channels"
             )));
         }
-        Ok(Self { width, height, channels, pixels })
+        Ok(Self { width, height, channels, pixels: Arc::new(pixels) })
     }
 
     /// Width in pixels.
@@ -71,11 +73,12 @@ impl Picture {
     pub(crate) fn without(mut self, tokens: &TokenSet) -> Self {
         let grid = tokens.grid();
         let (height, width) = (self.height / grid.height() as usize, self.width / grid.width() as usize);
+        let pixels = Arc::make_mut(&mut self.pixels);
         for at in tokens.iter().map(|token| grid.position(token)) {
             let (top, left) = (at.row as usize * height, at.column as usize * width);
             for row in top..top + height {
                 let start = (row * self.width + left) * self.channels;
-                self.pixels[start..start + width * self.channels].fill(0.5);
+                pixels[start..start + width * self.channels].fill(0.5);
             }
         }
         self
@@ -105,8 +108,15 @@ mod tests {
     fn unknown_tokens_are_grey() {
         let picture = Picture::new(4, 2, 1, vec![1.0; 8]).unwrap();
         let grid = gtr_core::Grid::new(1, 2).unwrap();
-        let hidden = picture.without(&TokenSet::from_tokens(grid, grid.at(0, 1)));
+        let hidden = picture.clone().without(&TokenSet::from_tokens(grid, grid.at(0, 1)));
         assert_eq!(hidden.pixels(), [1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 0.5, 0.5]);
+        assert_eq!(picture.pixels(), [1.0; 8]);
+    }
+
+    #[test]
+    fn clones_share_the_pixels() {
+        let picture = Picture::new(4, 2, 1, vec![1.0; 8]).unwrap();
+        assert!(std::ptr::eq(picture.pixels(), picture.clone().pixels()));
     }
 
     #[test]

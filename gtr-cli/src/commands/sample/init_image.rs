@@ -32,7 +32,7 @@ impl InitImage {
         Ok(Some(Self { picture, known }))
     }
 
-    /// Returns a copy of the image.
+    /// Returns the image. All jobs share its pixels.
     pub(super) fn picture(&self) -> Picture {
         self.picture.clone()
     }

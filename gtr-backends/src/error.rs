@@ -54,8 +54,8 @@ pub enum BackendError {
     },
     /// The checkpoint has tensors that the model does not use.
     #[error(
-        "{file}: it has {count} {} that the model does not use, first `{first}`: the configuration does not match these weights",
-        if *count == 1 { "tensor" } else { "tensors" }
+        "{file}: it has {} that the model does not use, first `{first}`: the configuration does not match these weights",
+        gtr_core::count(*count, "tensor")
     )]
     UnexpectedTensors {
         /// The checkpoint.
@@ -89,8 +89,8 @@ pub enum BackendError {
     },
     /// A checkpoint is of a model of another size.
     #[error(
-        "{file}: it has {} {part} blocks of width {}, {model} has {} of width {}{}",
-        found.blocks, found.width, expected.blocks, expected.width,
+        "{file}: it has {} of width {}, {model} has {} of width {}{}",
+        gtr_core::count(found.blocks, &format!("{part} block")), found.width, expected.blocks, expected.width,
         name.map_or_else(String::new, |name| format!(": it is a checkpoint of {name}"))
     )]
     OtherSize {
@@ -219,7 +219,7 @@ pub enum BackendError {
         model: String,
     },
     /// The threads of the CPU cannot be started.
-    #[error("cannot use {threads} threads: {reason}")]
+    #[error("cannot use {}: {reason}", gtr_core::count(*threads, "thread"))]
     Threads {
         /// Requested number of threads.
         threads: usize,

@@ -40,7 +40,9 @@ impl Picture {
         if expected != Some(pixels.len()) {
             let found = pixels.len();
             return Err(BackendError::Request(format!(
-                "{found} values do not fit an image of {width}x{height} pixels with {channels} channels"
+                "{} cannot be an image of {width}x{height} pixels with {}",
+                gtr_core::count(found, "value"),
+                gtr_core::count(channels, "channel")
             )));
         }
         Ok(Self { width, height, channels, pixels: Arc::new(pixels) })

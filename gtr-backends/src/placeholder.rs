@@ -62,7 +62,7 @@ fn text(start: &[u8]) -> Option<String> {
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if text.starts_with("version https://git-lfs.github.com/spec/") {
         let size = text.lines().find_map(|line| line.strip_prefix("size ")?.trim().parse::<u64>().ok());
-        let size = size.map_or_else(String::new, |size| format!(" to a file of {size} bytes"));
+        let size = size.map_or_else(String::new, |size| format!(" to a file of {}", gtr_core::count(size, "byte")));
         return Some(format!("it is a Git LFS pointer{size}; fetch it with `git lfs pull`"));
     }
     let lower = text.get(..text.len().min(512)).unwrap_or(text).to_lowercase();

@@ -60,10 +60,10 @@ mod axis_name;
 mod byte_order_mark;
 mod capability;
 mod config;
+mod counts;
 mod document;
 mod error;
 mod fit;
-mod float;
 mod generator;
 mod grid;
 mod json_object;
@@ -89,11 +89,11 @@ pub use byte_order_mark::{Utf16, unmarked};
 pub use capability::Capability;
 pub use component::{AnyEntry, Component, Description, Entry, Parameter};
 pub use config::{AxisConfig, Params};
+pub use counts::{count, float, plural};
 pub use detail::spectrum::Spectrum;
 pub use document::{DetailDocument, GridDocument, MAX_PLAN_BYTES, PlanDocument, StageDocument, StepDocument};
 pub use error::Error;
 pub use fit::FitPolicy;
-pub use float::float;
 pub use generator::{
     BoxPreviewer, Denoise, FeatureReader, FeatureRows, HeadKind, HeadRow, HeadVariance, ImageEncoder, MaskedGenerator,
     NonFinite, Previewer, StepContext, Targets, TokenRanker,

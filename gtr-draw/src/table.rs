@@ -78,12 +78,6 @@ pub fn length(length: Option<f64>) -> String {
     length.map_or_else(|| "-".to_owned(), |length| format!("{length:.3}"))
 }
 
-/// Formats a count with its noun, in the plural unless the count is 1.
-pub fn count<N: Copy + Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
-    let plural = if count == N::from(1) { "" } else { "s" };
-    format!("{count} {one}{plural}")
-}
-
 /// Formats a range, or a single value if both ends are equal.
 pub fn range<T: PartialEq + Display + Copy>(first: T, last: T) -> String {
     if first == last { first.to_string() } else { format!("{first}..{last}") }

@@ -60,7 +60,8 @@ impl Pace for GivenPace {
         let (found, wanted) = (self.steps.len(), stages.stages.len());
         if found != wanted {
             return Err(refused(format!(
-                "the pace has steps for {found} stages, expected one list for each of {wanted}"
+                "the pace has steps for {}, expected one list for each of {wanted}",
+                gtr_core::count(found, "stage")
             )));
         }
         let counts = self.steps.iter().zip(&stages.stages).map(|(steps, stage)| {
@@ -73,7 +74,10 @@ impl Pace for GivenPace {
             }
             match counts.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count)) {
                 Some(sum) if sum == tokens => Ok(counts),
-                _ => Err(refused(format!("the steps of stage {number} do not add up to its {tokens} tokens"))),
+                _ => {
+                    let tokens = gtr_core::count(tokens, "token");
+                    Err(refused(format!("the steps of stage {number} do not add up to its {tokens}")))
+                }
             }
         });
         counts.collect()

@@ -291,8 +291,8 @@ impl PyPlan {
     fn __repr__(&self) -> String {
         let schedule = self.plan.schedule();
         let kinds = schedule.axes().map(|(_, config)| config.kind.as_str()).collect::<Vec<_>>().join(", ");
-        let (grid, steps) = (self.plan.grid(), self.plan.steps().len());
-        format!("<gtr.Plan of {grid} tokens in {steps} AR steps: {kinds}>")
+        let (grid, steps) = (self.plan.grid(), gtr_core::count(self.plan.steps().len(), "AR step"));
+        format!("<gtr.Plan of {grid} tokens in {steps}: {kinds}>")
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

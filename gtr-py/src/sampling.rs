@@ -64,10 +64,8 @@ fn normals(
 ) -> PyResult<Bound<'_, PyArray3<f32>>> {
     let grid = any_grid()?;
     if images.0.len() != tokens.0.len() {
-        let (images, tokens) = (images.0.len(), tokens.0.len());
-        return Err(PyValueError::new_err(format!(
-            "images and tokens differ in length: {images} images, {tokens} tokens"
-        )));
+        let (images, tokens) = (gtr_core::count(images.0.len(), "image"), gtr_core::count(tokens.0.len(), "token"));
+        return Err(PyValueError::new_err(format!("images and tokens differ in length: {images}, {tokens}")));
     }
     let tokens = tokens.tokens(grid)?;
     let rows: Vec<_> = images.0.into_iter().map(ImageIndex).zip(tokens).collect();
@@ -167,8 +165,9 @@ pub(crate) fn picks(
         (None, true) => return Err(PyValueError::new_err("this rule ranks conditioning vectors and needs features")),
         (Some((values, width)), true) if width * tokens.len() == values.len() => (values, width),
         (Some((values, width)), true) => {
-            let (rows, tokens) = (values.len() / width.max(1), tokens.len());
-            return Err(PyValueError::new_err(format!("features have {rows} rows for {tokens} tokens")));
+            let (rows, tokens) = (values.len() / width.max(1), gtr_core::count(tokens.len(), "token"));
+            let rows = gtr_core::count(rows, "row");
+            return Err(PyValueError::new_err(format!("features have {rows} for {tokens}")));
         }
     };
     let stream = Stream::new(Seed(seed), StreamPurpose::Detail, ImageIndex(image), step);

@@ -73,15 +73,15 @@ fn inconsistent_calls_are_refused() {
         assert!(message.contains(expected), "{message}");
     };
     let step = StepContext::single(64, 0);
-    refused(generator.features(&mut canvas, &two, &step).map(drop), "expected targets of 1 images, found 2");
-    refused(generator.commit(&mut canvas, &one, values(2)), "expected values of 1 tokens with 16 channels");
+    refused(generator.features(&mut canvas, &two, &step).map(drop), "expected targets of 1 image, found 2");
+    refused(generator.commit(&mut canvas, &one, values(2)), "expected values of 1 token with 16 channels");
     generator.commit(&mut canvas, &one, values(1)).unwrap();
     refused(generator.commit(&mut canvas, &one, values(1)), "token 5 is already known");
     let elsewhere = gtr_core::Grid::new(9, 9).unwrap().token(80).unwrap();
     let elsewhere = Targets::new([[elsewhere].as_slice()]);
     refused(generator.commit(&mut canvas, &elsewhere, values(1)), "token 80 is not on the model's grid of 8x8");
     refused(generator.features(&mut canvas, &elsewhere, &step).map(drop), "token 80 is not on the model's grid of 8x8");
-    refused(generator.decode(canvas).map(drop), "only 1 of the 64 tokens are known");
+    refused(generator.decode(canvas).map(drop), "known tokens: 1 of 64");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn safetensors_headers_of_any_length_are_read() {
 fn other_files_are_not_checkpoints() {
     let message = |bytes: &[u8]| read_all(bytes.to_vec()).unwrap_err().to_string();
     assert!(message(b"").contains("it is empty"));
-    assert!(message(b"\x01\x02").contains("2 bytes are too few"));
+    assert!(message(b"\x01\x02").contains("it is too short for a checkpoint: 2 bytes"));
     assert!(message(b"{\"a\": 1, \"b\": 2}").contains("it is JSON text, not a checkpoint"));
     assert!(message(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9").contains("its magic number cannot be read"));
     assert!(message(b"\xff\xff\xff\xff\xff\xff\xff\xff....").contains("expected a file of safetensors or torch.save"));
@@ -136,7 +136,7 @@ fn stated_sizes_are_compared_with_the_file() {
         assert!(error.contains("bytes in `data/0`, found 8"), "{error}");
     }
     assert!(refuse(tensor("FloatStorage", 2, 0, &[large, large], &[0, 0])).contains("is too large"));
-    assert!(refuse(tensor("FloatStorage", 2, 0, &[large], &[0])).contains("it expands 1 elements to"));
+    assert!(refuse(tensor("FloatStorage", 2, 0, &[large], &[0])).contains("it expands 1 element to"));
     assert!(refuse(tensor("FloatStorage", 2, 1, &[2], &[1])).contains("does not fit its storage"));
     assert!(refuse(tensor("FloatStorage", 2, -1, &[2], &[1])).contains("no tensors"));
     assert!(

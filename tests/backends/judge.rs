@@ -33,7 +33,7 @@ fn real_digits_are_classified() {
 fn other_pictures_are_refused() {
     let picture = Picture::new(2, 1, 1, vec![0.0; 2]).unwrap();
     let error = Judge::new().unwrap().judge(&[picture]).unwrap_err().to_string();
-    assert_eq!(error, "the judge needs grey images of 32x32 pixels, found 2x1 with 1 channels");
+    assert_eq!(error, "the judge needs grey images of 32x32 pixels, found 2x1 with 1 channel");
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn inconsistent_requests_are_refused() {
     assert_eq!(encode(&[Positions { known: &[], targets: &[24] }]), "token 24 is not on the model's grid of 4x6");
     let images = [Positions { known: &[], targets: &[1] }, Positions { known: &[], targets: &[1, 2] }];
     assert_eq!(encode(&images), "the images of a batch must have the same numbers of known tokens and targets");
-    assert_eq!(encode(&[Positions { known: &[1], targets: &[2] }]), "expected the values of 1 known tokens");
+    assert_eq!(encode(&[Positions { known: &[1], targets: &[2] }]), "expected the values of 1 known token");
     let images = [Positions { known: &[], targets: &[1] }];
     let decoded = model.decode(&images, None).unwrap();
     let text = model.attend(&images, &decoded, &[]).unwrap_err().to_string();

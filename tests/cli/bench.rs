@@ -36,7 +36,7 @@ fn the_machine_is_measured_on_the_device_of_the_run() {
 fn a_table_names_the_machine() {
     let text = gtr("bench --presets gtr-8 --rounds 1 --random-weights=4").succeeded();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "digits, f32, random weights, batches of 1, medians of 1 rounds");
+    assert_eq!(lines[0], "digits, f32, random weights, batches of 1, medians of 1 round");
     assert!(lines[1].contains(" threads, matrix products: "), "{text}");
     assert!(lines.last().unwrap().trim_start().starts_with("gtr-8 "), "{text}");
     let csv = gtr("bench --presets gtr-8 --rounds 1 --format csv").succeeded();

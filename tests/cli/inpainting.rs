@@ -76,7 +76,7 @@ fn an_inpainting_plan_can_be_saved_and_run() {
     sample(folder, "--class 3 --plan p.json --init three.png --out again.png");
     assert_eq!(pixels(folder, "on.png"), pixels(folder, "again.png"));
     let alone = run_in(folder, &words("sample --class 3 --plan p.json --out x.png")).failed(2);
-    assert!(alone.contains("p.json: 55 tokens of the plan are known from the start: give the image"), "{alone}");
+    assert!(alone.contains("p.json: the plan has 55 known tokens: give its image with --init"), "{alone}");
 }
 
 #[test]

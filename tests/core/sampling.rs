@@ -492,7 +492,7 @@ fn lower_half() -> Plan {
 fn known_tokens_need_a_picture_and_a_model_that_can_encode() {
     let plan = lower_half();
     let error = run(&plan, &mut Toy::new(plan.grid()), &jobs(&[0]), &settings(0), ()).unwrap_err().to_string();
-    assert_eq!(error, "the plan has 32 known tokens; expected an image that contains them, found none");
+    assert_eq!(error, "the plan has 32 known tokens; expected an image for the known part, found none");
     let mut some = jobs(&[0, 1]);
     some[0].init = Some(picture(&plan, 0));
     let error = run(&plan, &mut Toy::new(plan.grid()), &some, &settings(0), ()).unwrap_err();

@@ -51,7 +51,7 @@ impl Format {
         match self {
             Self::Safetensors(_) => "safetensors".into(),
             Self::Torch(file) => file.format().into(),
-            Self::Parts(parts) => format!("an index of {} files", parts.count()).into(),
+            Self::Parts(parts) => format!("an index of {}", gtr_core::count(parts.count(), "file")).into(),
             Self::Random(_) => "random weights".into(),
         }
     }

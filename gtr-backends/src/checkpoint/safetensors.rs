@@ -21,7 +21,10 @@ impl File {
         let length = source.len().map_err(|error| error.to_string())?;
         let start = source.start().map_err(|error| error.to_string())?;
         let Ok(start) = <[u8; 8]>::try_from(start) else {
-            return Err(format!("{length} bytes are too few for a checkpoint; download or copy it again"));
+            return Err(format!(
+                "it is too short for a checkpoint: {}; download or copy it again",
+                gtr_core::count(length, "byte")
+            ));
         };
         let header = u64::from_le_bytes(start);
         let mut text = Vec::new();
@@ -30,7 +33,8 @@ impl File {
             // A truncated file still starts with a plausible length and an opening brace.
             let cut = header <= LARGEST_HEADER && text == b"{";
             return Err(if cut {
-                format!("it ends inside its header of {header} bytes: the file is truncated; download or copy it again")
+                let header = gtr_core::count(header, "byte");
+                format!("it ends inside its header of {header}: the file is truncated; download or copy it again")
             } else {
                 "it is not a checkpoint: expected a file of safetensors or torch.save".to_owned()
             });
@@ -43,11 +47,13 @@ impl File {
         let (stated, there) = (metadata.data_len() as u64, length - data_start);
         if stated > there {
             return Err(format!(
-                "its header describes {stated} bytes of tensors, {there} follow: it is truncated; download or copy it again"
+                "its header describes {} of tensors, {there} follow: it is truncated; download or copy it again",
+                gtr_core::count(stated, "byte")
             ));
         }
         if stated < there {
-            return Err(format!("its header describes {stated} bytes of tensors, {there} follow: it is damaged"));
+            let stated = gtr_core::count(stated, "byte");
+            return Err(format!("its header describes {stated} of tensors, {there} follow: it is damaged"));
         }
         // Sort by position in the file: the iteration order of a map differs between runs.
         let mut placed: Vec<_> = metadata.tensors().into_iter().map(|(name, info)| (info.data_offsets, name)).collect();

@@ -297,7 +297,7 @@ fn only_model<'b, 'a>(all: &'b [Candidate<'a>], wanted: &Wanted) -> Option<&'b C
 fn refusal(collections: &[Collection<'_>], all: &[Candidate<'_>], wanted: &Wanted) -> String {
     let describe = |path: &[&str], count: usize| {
         let name = if path.is_empty() { WHOLE.to_owned() } else { path.join(".") };
-        format!("`{name}` ({count} {})", if count == 1 { "tensor" } else { "tensors" })
+        format!("`{name}` ({})", gtr_core::count(count, "tensor"))
     };
     let held = all.iter().map(|it| describe(&it.path, it.tensors.len()));
     let empty = collections.iter().filter(|it| !it.path.is_empty() && it.tensors.is_empty());

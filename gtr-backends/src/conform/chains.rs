@@ -120,7 +120,12 @@ pub(super) fn draw_reusing(
     let [draws, stride, width] = recording.shape(&names.rest)?;
     let evaluations = call.timesteps.evaluations();
     if draws < evaluations || stride < rows.len() || width != channels {
-        let needed = format!("at least {evaluations} draws of {} rows of {channels} channels", rows.len());
+        let needed = format!(
+            "at least {} of {} of {}",
+            gtr_core::count(evaluations, "draw"),
+            gtr_core::count(rows.len(), "row"),
+            gtr_core::count(channels, "channel")
+        );
         let name = &names.rest;
         return Err(recording.wrong(format!("`{name}` is {:?}, expected {needed}", [draws, stride, width])));
     }
@@ -139,7 +144,7 @@ pub(super) fn draw_reusing(
 
 /// Returns consecutive rows of one image.
 pub(super) fn numbered(recording: &Recording, count: usize) -> Result<Vec<HeadRow>, BackendError> {
-    let wrong = |error: gtr_core::GridError| recording.wrong(format!("{count} rows: {error}"));
+    let wrong = |error: gtr_core::GridError| recording.wrong(format!("{}: {error}", gtr_core::count(count, "row")));
     let grid = Grid::new(1, u32::try_from(count).unwrap_or(u32::MAX)).map_err(wrong)?;
     Ok(grid.iter().map(|token| HeadRow { image: ImageIndex(0), token, group: 0 }).collect())
 }

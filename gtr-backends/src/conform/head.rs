@@ -90,7 +90,8 @@ pub(super) fn timesteps(recording: &Recording, name: &str, rows: usize) -> Resul
     match timesteps.iter().find(|timestep| **timestep > 999) {
         Some(above) => Err(recording.wrong(format!("expected timesteps of 0 to 999 in `{name}`, found {above}"))),
         None if timesteps.len() != rows => {
-            Err(recording.wrong(format!("expected {rows} timesteps in `{name}`, found {}", timesteps.len())))
+            let rows = gtr_core::count(rows, "timestep");
+            Err(recording.wrong(format!("expected {rows} in `{name}`, found {}", timesteps.len())))
         }
         None => Ok(timesteps),
     }

@@ -88,7 +88,9 @@ impl CachedStep<'_> {
             [(&cache.encoder, config.buffer + cache.known[0].len()), (&cache.decoder, cache.input.dims()[0])];
         for (keys_values, rows) in expected {
             if let Some(found) = keys_values.iter().map(|rows| rows.dims()[0]).find(|found| *found != rows) {
-                return Err(self.recording.wrong(format!("expected keys and values of {rows} rows, found {found}")));
+                return Err(self
+                    .recording
+                    .wrong(format!("expected keys and values of {}, found {found}", gtr_core::count(rows, "row"))));
             }
         }
         Ok(cache)

@@ -62,7 +62,11 @@ pub(super) fn check<B: Recorded>(
     let scale = recording.number("/call/cfg")?;
     let scales = if recording.has("cfg_iter") { recording.f64s("cfg_iter")? } else { scales(recording)? };
     if scales.len() != steps {
-        return Err(recording.wrong(format!("expected {steps} scales in `cfg_iter`, found {}", scales.len())));
+        return Err(recording.wrong(format!(
+            "expected {} in `cfg_iter`, found {}",
+            gtr_core::count(steps, "scale"),
+            scales.len()
+        )));
     }
     let temperature = recording.number("/call/temperature")?;
     let call = Call { timesteps, guidance: scale, temperature };

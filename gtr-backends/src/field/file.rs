@@ -158,7 +158,8 @@ impl FieldFile {
         let side = grid.tokens().saturating_mul(channels);
         if channels == 0 || side > loss::LARGEST {
             return Err(wrong(format!(
-                "a field has {grid} tokens of {channels} channels, expected 1 to {} values",
+                "a field has {grid} tokens of {}, expected 1 to {} values",
+                gtr_core::count(channels, "channel"),
                 loss::LARGEST
             )));
         }

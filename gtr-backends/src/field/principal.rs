@@ -30,7 +30,8 @@ impl Samples {
         let channels = self.channels();
         if components == 0 || components > channels {
             return Err(BackendError::Request(format!(
-                "expected 1 to {channels} components for tokens of {channels} channels, found {components}"
+                "expected 1 to {channels} components for tokens of {}, found {components}",
+                gtr_core::count(channels, "channel")
             )));
         }
         let (values, _) = self.centred()?;

@@ -46,7 +46,11 @@ impl Samples {
     pub fn add(&mut self, values: &[f32], label: Option<u32>) -> Result<(), BackendError> {
         let wrong = |reason: String| Err(BackendError::Request(reason));
         if values.len() != self.dimensions() {
-            return wrong(format!("expected {} token values per image, found {}", self.dimensions(), values.len()));
+            return wrong(format!(
+                "expected {} per image, found {}",
+                gtr_core::count(self.dimensions(), "token value"),
+                values.len()
+            ));
         }
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
             return wrong(format!("expected finite token values, found {value}"));
@@ -99,7 +103,9 @@ impl Samples {
         if freedom == 0 {
             let (pictures, classes) = (self.pictures(), means.len());
             return Err(BackendError::Request(format!(
-                "expected at least one class with two images, found {pictures} images of {classes} classes"
+                "expected at least one class with two images, found {} of {}",
+                gtr_core::count(pictures, "image"),
+                gtr_core::count(classes, "class")
             )));
         }
         let mut values = self.values.clone();

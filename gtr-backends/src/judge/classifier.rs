@@ -111,10 +111,10 @@ impl Judge {
     pub fn judge(&self, pictures: &[Picture]) -> Result<Vec<Classification>, BackendError> {
         if let Some(other) = pictures.iter().find(|it| (it.width(), it.height(), it.channels()) != (SIDE, SIDE, 1)) {
             return Err(BackendError::Request(format!(
-                "the judge needs grey images of 32x32 pixels, found {}x{} with {} channels",
+                "the judge needs grey images of 32x32 pixels, found {}x{} with {}",
                 other.width(),
                 other.height(),
-                other.channels()
+                gtr_core::count(other.channels(), "channel")
             )));
         }
         let mut verdicts = Vec::with_capacity(pictures.len());

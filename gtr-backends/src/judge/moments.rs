@@ -84,8 +84,9 @@ impl Sample {
         let count = vectors.len() / width.max(1);
         if width == 0 || vectors.len() != count * width || count < 2 {
             return Err(BackendError::Request(format!(
-                "a covariance needs at least two vectors, found {} values, {count} vectors of width {width}",
-                vectors.len()
+                "a covariance needs at least two vectors, found {}, {} of width {width}",
+                gtr_core::count(vectors.len(), "value"),
+                gtr_core::count(count, "vector")
             )));
         }
         if !vectors.iter().all(|value| value.is_finite()) {

@@ -49,7 +49,9 @@ impl Scores {
         if let Some(classes) = classes.filter(|classes| classes.len() != images) {
             let labels = classes.len();
             return Err(BackendError::Request(format!(
-                "expected one class per image, found {labels} classes for {images} images"
+                "expected one class per image, found {} for {}",
+                gtr_core::count(labels, "class"),
+                gtr_core::count(images, "image")
             )));
         }
         let features: Vec<f64> = verdicts.iter().flat_map(|it| it.features.map(f64::from)).collect();

@@ -180,8 +180,8 @@ impl<P> Canvas<P> {
     /// [`BackendError::Request`] for targets of another number of images.
     pub fn positions(&self, targets: &Targets) -> Result<Vec<u32>, BackendError> {
         if targets.images() != self.prompts.len() {
-            let (found, count) = (targets.images(), self.prompts.len());
-            return Err(BackendError::Request(format!("expected targets of {count} images, found {found}")));
+            let (found, expected) = (targets.images(), gtr_core::count(self.prompts.len(), "image"));
+            return Err(BackendError::Request(format!("expected targets of {expected}, found {found}")));
         }
         Ok(positions(targets))
     }
@@ -197,7 +197,10 @@ impl<P> Canvas<P> {
         if targets.images() != count || values.dims() != [count * per_image, width] {
             let found = values.dims();
             return Err(BackendError::Request(format!(
-                "expected values of {per_image} tokens with {width} channels for each of {count} images, found shape {found:?}"
+                "expected values of {} with {} for each image, found shape {found:?} for {}",
+                gtr_core::count(per_image, "token"),
+                gtr_core::count(width, "channel"),
+                gtr_core::count(count, "image")
             )));
         }
         let new = positions(targets);
@@ -240,7 +243,7 @@ impl<P> Canvas<P> {
         let (count, known, tokens) = (self.prompts.len(), self.known.first().map_or(0, Vec::len), layout.grid.tokens());
         if known != tokens {
             return Err(BackendError::Request(format!(
-                "only {known} of the {tokens} tokens are known: run all steps before decoding"
+                "known tokens: {known} of {tokens}; run all steps before decoding"
             )));
         }
         let pictures: Vec<Tensor> = self.known()?.into_iter().filter_map(|(values, _)| values).collect();

@@ -247,7 +247,9 @@ impl LightGenModel {
                 .map(Some)
                 .context("computing the encoder"),
             None if known == 0 => Ok(None),
-            _ => Err(BackendError::Request(format!("expected the values of {known} known tokens"))),
+            _ => {
+                Err(BackendError::Request(format!("expected the values of {}", gtr_core::count(known, "known token"))))
+            }
         }
     }
 
@@ -262,7 +264,8 @@ impl LightGenModel {
     pub fn decode(&self, images: &[Positions<'_>], encoded: Option<&Tensor>) -> Result<Tensor, BackendError> {
         let known = self.known(images)?;
         if encoded.is_some() != (known > 0) {
-            return Err(BackendError::Request(format!("expected the encoder output of {known} known tokens")));
+            let known = gtr_core::count(known, "known token");
+            return Err(BackendError::Request(format!("expected the encoder output of {known}")));
         }
         run_call(&self.compute, || self.decoder_forward(images, encoded, known)).context("computing the decoder")
     }

@@ -8,7 +8,8 @@ const LONGEST: usize = 64;
 /// Checks class names: one per class, no duplicates, and none that could be read as a number.
 pub(super) fn check(names: &[String], classes: usize) -> Result<(), String> {
     if names.len() != classes {
-        return Err(format!("`class_names` has {} names for {classes} classes", names.len()));
+        let (names, classes) = (gtr_core::count(names.len(), "name"), gtr_core::count(classes, "class"));
+        return Err(format!("`class_names` has {names} for {classes}"));
     }
     let mut seen = BTreeSet::new();
     for name in names {

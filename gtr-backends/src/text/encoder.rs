@@ -129,7 +129,7 @@ impl TextEncoder {
 /// file states.
 fn tokenizers(bytes: &[u8], length: usize) -> Result<(Tokenizer, Tokenizer), String> {
     let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| format!("it is not a tokenizer: {error}"))?;
-    let wrong = |error| format!("texts cannot be truncated to {length} tokens: {error}");
+    let wrong = |error| format!("texts cannot be truncated to {}: {error}", gtr_core::count(length, "token"));
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(wrong)?;
     let mut cutting = tokenizer.clone();

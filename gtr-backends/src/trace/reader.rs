@@ -139,7 +139,10 @@ impl Trace {
         let picked: Vec<Vec<TokenIndex>> = picked.collect();
         let count = step.detail().map_or(0, |detail| detail.tokens);
         if picked.iter().any(|picked| picked.len() != count) {
-            return Err(self.wrong(&name("groups"), format!("expected {count} selected tokens of each image")));
+            return Err(self.wrong(
+                &name("groups"),
+                format!("expected {} of each image", gtr_core::count(count, "selected token")),
+            ));
         }
         let seconds = if self.file.info(&name("seconds")).is_some() {
             let seconds = self.number(&name("seconds"))?;
@@ -171,7 +174,11 @@ impl Trace {
         let rows = self.description.plan.steps()[index].tokens() * batch.images.len();
         let width = match self.file.info(&name).map(|info| info.shape.as_slice()) {
             Some(&[found, width]) if found == rows && width > 0 => width,
-            Some(shape) => return Err(self.wrong(&name, format!("expected {rows} rows, found the shape {shape:?}"))),
+            Some(shape) => {
+                return Err(
+                    self.wrong(&name, format!("expected {}, found the shape {shape:?}", gtr_core::count(rows, "row")))
+                );
+            }
             None => return Err(self.missing(&name)),
         };
         let vectors = self.file.read_f32(&name)?;

@@ -151,8 +151,9 @@ impl KlDecoder {
             return Ok(());
         }
         let reason = format!(
-            "the autoencoder decodes latents of {found} channels at 1/{found_stride} of the resolution, the model generates \
-             {channels} channels at 1/{stride}"
+            "the autoencoder decodes latents of {} at 1/{found_stride} of the resolution, the model generates {} at 1/{stride}",
+            gtr_core::count(found, "channel"),
+            gtr_core::count(channels, "channel")
         );
         Err(BackendError::Config { model: name.to_owned(), reason })
     }
@@ -204,7 +205,8 @@ impl KlDecoder {
         if channels != self.size.latent_channels {
             let expected = self.size.latent_channels;
             return Err(BackendError::Request(format!(
-                "expected latents of {expected} channels for the autoencoder, found {channels}"
+                "expected latents of {} for the autoencoder, found {channels}",
+                gtr_core::count(expected, "channel")
             )));
         }
         let latents = latents.to_device(&self.device).context("decoding latents")?;

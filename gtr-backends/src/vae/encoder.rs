@@ -112,8 +112,10 @@ impl KlEncoder {
             return Ok(());
         }
         let reason = format!(
-            "the autoencoder encodes to latents of {found} channels at 1/{found_stride} of the resolution, the model \
-             generates {channels} channels at 1/{stride}"
+            "the autoencoder encodes to latents of {} at 1/{found_stride} of the resolution, the model generates {} at \
+             1/{stride}",
+            gtr_core::count(found, "channel"),
+            gtr_core::count(channels, "channel")
         );
         Err(BackendError::Config { model: name.to_owned(), reason })
     }

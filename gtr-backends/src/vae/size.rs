@@ -135,8 +135,9 @@ impl Probe<'_> {
             ))
         })?;
         let fits = (1..=most).contains(&found);
-        fits.then_some(found)
-            .ok_or_else(|| self.wrong(format!("`{name_in_file}` has {found} channels, expected at most {most}")))
+        fits.then_some(found).ok_or_else(|| {
+            self.wrong(format!("`{name_in_file}` has {}, expected 1 to {most}", gtr_core::count(found, "channel")))
+        })
     }
 
     /// Returns the channels of each level: the output channels of its first block.
@@ -150,10 +151,8 @@ impl Probe<'_> {
             return Err(self.wrong(format!("expected a multiple of {GROUPS} channels in each level, found {width}")));
         }
         if !(1..=MOST).contains(&widths.len()) || !(1..=MOST).contains(&blocks) {
-            let levels = widths.len();
-            return Err(
-                self.wrong(format!("autoencoders of {levels} levels with {blocks} blocks each are not supported"))
-            );
+            let (levels, blocks) = (gtr_core::count(widths.len(), "level"), gtr_core::count(blocks, "block"));
+            return Err(self.wrong(format!("autoencoders of {levels} with {blocks} each are not supported")));
         }
         Ok(())
     }

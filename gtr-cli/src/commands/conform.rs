@@ -1,6 +1,7 @@
 //! `conform`: compares this program with recordings.
 
 use gtr_backends::conform::{Options, conform};
+use gtr_core::count;
 
 use super::to_json;
 use crate::args::{ConformArgs, ConformFormat};
@@ -21,11 +22,12 @@ pub(super) fn run(args: &ConformArgs, catalogue: &Catalogue) -> Result<ExitStatu
         ConformFormat::Json => to_json(&report),
         ConformFormat::Text => {
             let (compared, failed) = (report.quantities.len(), report.failures().count());
+            let compared = count(compared, "quantity");
             let problems = match report.problems.len() {
                 0 => String::new(),
-                count => format!(", {count} not comparable"),
+                some => format!(", {some} not comparable"),
             };
-            format!("{report}{compared} quantities compared, {failed} outside the tolerance{problems}\n")
+            format!("{report}{compared} compared, {failed} outside the tolerance{problems}\n")
         }
     };
     output::print(&text)?;

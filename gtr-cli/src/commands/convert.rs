@@ -1,6 +1,7 @@
 //! `convert`: converts a checkpoint to safetensors.
 
 use gtr_backends::checkpoint::{ConvertOptions, Wanted, convert};
+use gtr_core::count;
 
 use crate::args::ConvertArgs;
 use crate::error::{CliError, ExitStatus};
@@ -21,11 +22,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<ExitStatus, CliError> {
     if let Some(note) = done.section.note() {
         output::note(format_args!("{}: {note}", args.input.display()));
     }
-    let (tensors, parameters) = (done.tensors, done.parameters);
-    output::print(&format!(
-        "{}: {tensors} tensors, {parameters} parameters, from {}\n",
-        args.output.display(),
-        done.section
-    ))?;
+    let (tensors, parameters) = (count(done.tensors, "tensor"), count(done.parameters, "parameter"));
+    output::print(&format!("{}: {tensors}, {parameters}, from {}\n", args.output.display(), done.section))?;
     Ok(ExitStatus::Success)
 }

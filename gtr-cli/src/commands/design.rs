@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gtr_core::design::{self, Design, Goal, Problem};
 use gtr_core::preset::Preset;
-use gtr_core::{AxisConfig, Grid, Seed};
+use gtr_core::{AxisConfig, Grid, Seed, count};
 
 use super::plan::HOME;
 use super::to_json;
@@ -14,7 +14,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use gtr_draw::config_text::config_text;
 use gtr_draw::loss::nats;
-use gtr_draw::table::{Align, TableRows, count};
+use gtr_draw::table::{Align, TableRows};
 
 /// Largest number of families that are listed.
 const FAMILIES: usize = 8;

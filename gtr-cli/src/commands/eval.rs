@@ -65,7 +65,10 @@ fn evaluate(args: &EvalArgs, catalogue: &Catalogue) -> Result<(), CliError> {
         output::note(warning);
     }
     if let Some(plot) = plot {
-        plot.write(&format!("{} images of {} per row", series.count, args.model.model), &report.rows)?;
+        plot.write(
+            &format!("{} of {} per row", gtr_core::count(series.count, "image"), args.model.model),
+            &report.rows,
+        )?;
     }
     let text = match format {
         EvalFormat::Json => to_json(&report.json()),
@@ -123,9 +126,9 @@ fn subjects(args: &EvalArgs, evaluator: &Evaluator<'_>, catalogue: &Catalogue) -
     for file in &args.plans {
         let plan = plan_file::read(file, model, &catalogue.registry)?;
         if !plan.known().is_empty() {
-            let known = plan.known().len();
+            let known = gtr_core::count(plan.known().len(), "known token");
             return Err(CliError::usage(format_args!(
-                "{}: expected a plan of whole images, found {known} known tokens",
+                "{}: expected a plan of whole images, found {known}",
                 file.display()
             )));
         }

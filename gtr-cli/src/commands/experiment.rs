@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use gtr_backends::judge::{Bootstrap, Reference};
-use gtr_draw::table::{Align, TableRows, count};
+use gtr_core::{count, plural};
+use gtr_draw::table::{Align, TableRows};
 use gtr_lab::evaluation::{EvaluationReport, EvaluationRow, Evaluator, ImageSet, Scorer, figure};
 use gtr_lab::experiment::{self, Experiment, MoreSeeds, Page, Prediction};
 use gtr_run::arguments::{Arguments, quoted};
@@ -101,7 +102,7 @@ fn page<'a>(
         guidance.scale(),
         json!(guidance.schedule()).as_str().unwrap_or_default(),
         count(series.count, "image"),
-        if series.seeds.len() == 1 { "seed" } else { "seeds" },
+        plural(series.seeds.len(), "seed"),
         series.resamples
     );
     for (name, value) in [

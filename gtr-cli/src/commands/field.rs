@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use gtr_backends::field::{FieldFile, PictureTokens, Samples};
 use gtr_backends::{BackendError, Families};
-use gtr_core::loss;
+use gtr_core::{count, loss};
 
 use crate::args::{FieldArgs, open_device};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
-use gtr_draw::table::count;
 use gtr_lab::evaluation::Labelled;
 
 /// Runs the command.

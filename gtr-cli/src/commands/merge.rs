@@ -3,7 +3,7 @@
 use crate::args::MergeArgs;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use gtr_draw::table::count;
+use gtr_core::count;
 use gtr_run::bulk::{Gathered, MergeOutput};
 
 /// Runs the command.

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed};
+use gtr_core::{AxisName, Grid, ImageIndex, Plan, Schedule, Seed, count};
 use gtr_draw::config_text::config_text;
 use gtr_draw::figure::{self, PlanView};
 use gtr_draw::page::{self, PlanPage};
 use gtr_draw::step_axes;
-use gtr_draw::table::{self, Align, TableRows, count, range};
+use gtr_draw::table::{self, Align, TableRows, range};
 use gtr_draw::text::{self, Room};
 use gtr_lab::losses::{self, Losses, PlanLoss};
 use serde::Serialize;

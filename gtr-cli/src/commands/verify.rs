@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use gtr_core::{Grid, MAX_PLAN_BYTES, Plan, PlanDocument, Registry, Rule, Verification, Violation, preset, verify};
+use gtr_core::{
+    Grid, MAX_PLAN_BYTES, Plan, PlanDocument, Registry, Rule, Verification, Violation, count, preset, verify,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,7 +15,6 @@ use crate::catalogue::Catalogue;
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use gtr_draw::table::count;
 use gtr_run::reading;
 
 /// A violated rule of a file.

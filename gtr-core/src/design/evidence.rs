@@ -32,7 +32,11 @@ impl Design {
             self.families.first().into_iter().flat_map(|best| &best.steps).map(ToString::to_string).collect();
         Preset {
             name: name.to_owned(),
-            summary: format!("Designed for low loss: {} = {} AR steps", steps.join(" + "), self.ar_steps),
+            summary: format!(
+                "Designed for low loss: {} = {}",
+                steps.join(" + "),
+                crate::count(self.ar_steps.get(), "AR step")
+            ),
             source: format!(
                 "ours: a loss of {:.4} nats on the field {}; see the evidence",
                 self.loss.mean.total, self.field

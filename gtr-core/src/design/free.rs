@@ -49,7 +49,8 @@ pub fn free(problem: &Problem, design: &Design, rounds: usize) -> Result<Design,
     }
     if grid.tokens().saturating_mul(grid.tokens()).saturating_mul(steps) > MOST_NUMBERS {
         return Err(Error::Design(format!(
-            "the free search on a grid of {grid} with {steps} AR steps needs more than 512 MiB"
+            "the free search on a grid of {grid} with {} needs more than 512 MiB",
+            crate::count(steps, "AR step")
         )));
     }
     let start = best_image(problem, &plan)?;

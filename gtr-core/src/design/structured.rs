@@ -58,7 +58,8 @@ pub fn structured(problem: &Problem, goal: Goal) -> Result<Design, Error> {
         Goal::ArSteps(steps) => {
             let shared = share(&families, steps.get());
             best(problem, &families, &shared, steps.get())?.ok_or_else(|| {
-                Error::Design(format!("no bisection of a grid of {} has {steps} AR steps", problem.grid))
+                let steps = crate::count(steps.get(), "AR step");
+                Error::Design(format!("no bisection of a grid of {} has {steps}", problem.grid))
             })
         }
         Goal::Loss(nats) => fewest(problem, &families, nats),

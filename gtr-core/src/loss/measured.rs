@@ -49,7 +49,8 @@ impl Measured {
         if side > LARGEST {
             let tokens = grid.tokens();
             return Err(wrong(format!(
-                "{tokens} tokens of {channels} channels exceed the maximum of {LARGEST} values"
+                "{tokens} tokens of {} exceed the maximum of {LARGEST} values",
+                crate::count(channels, "channel")
             )));
         }
         for (class, covariance) in classes.iter().enumerate() {

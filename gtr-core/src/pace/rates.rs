@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Pace, StageSizes, even};
-use crate::{ArSteps, Component, Error, FitPolicy, Rate};
+use crate::{ArSteps, Component, Error, FitPolicy, Rate, count};
 
 /// Generation rate, or number of steps, set separately for each stage.
 ///
@@ -76,7 +76,10 @@ fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut FitPolicy) -> R
     let empty = stages.asked - stages.stages.len();
     if empty > 0 {
         fit.instead(
-            format!("`steps` has values for {} stages, but the grid leaves {empty} of them empty", stages.asked),
+            format!(
+                "`steps` has values for {}, but the grid leaves {empty} of them empty",
+                count(stages.asked, "stage")
+            ),
             "the steps of the empty stages are dropped",
         )?;
     }
@@ -84,7 +87,7 @@ fn given_steps(steps: &[ArSteps], stages: &StageSizes, fit: &mut FitPolicy) -> R
     for stage in &stages.stages {
         let (steps, tokens) = (steps[stage.number].get(), stage.tokens);
         if steps > tokens {
-            let what = format!("stage {} has {}, too few for {steps} steps", stage.number + 1, plural(tokens, "token"));
+            let what = format!("stage {} has {}, too few for {steps} steps", stage.number + 1, count(tokens, "token"));
             fit.instead(what, &format!("using {tokens}"))?;
         }
         counts.push(steps.min(tokens));
@@ -96,15 +99,11 @@ fn for_stages<T: Copy>(what: &str, values: &[T], stages: &StageSizes, fit: &mut 
     let (given, asked) = (values.len(), stages.asked);
     if given != asked {
         fit.instead(
-            format!("`{what}` has {} for {}", plural(given, "value"), plural(asked, "stage")),
+            format!("`{what}` has {} for {}", count(given, "value"), count(asked, "stage")),
             "the last two stages use the last two values, all others the first",
         )?;
     }
     Ok(per_stage(values, asked))
-}
-
-fn plural(count: usize, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Adapts per-stage values to another number of stages: the last two stages use the last two values, all earlier stages

@@ -28,7 +28,10 @@ pub fn among_stages(steps: ArSteps, stages: &StageSizes, fit: &mut FitPolicy) ->
         steps = tokens;
     }
     if steps < least {
-        fit.instead(format!("{steps} steps are fewer than the {least} stages"), &format!("using {least}"))?;
+        fit.instead(
+            format!("{} cannot fill the {least} stages", crate::count(steps, "step")),
+            &format!("using {least}"),
+        )?;
         steps = least;
     }
     let mut shares: Vec<usize> = stages.stages.iter().map(|stage| steps * stage.tokens / tokens).collect();

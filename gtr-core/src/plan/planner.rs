@@ -115,9 +115,9 @@ fn stages(
     let empty: Vec<String> =
         (1..).zip(&subsets).filter(|(_, subset)| subset.is_empty()).map(|(number, _)| number.to_string()).collect();
     if !empty.is_empty() {
-        let (left, noun) = (asked - empty.len(), if empty.len() == 1 { "stage" } else { "stages" });
+        let (left, noun) = (asked - empty.len(), crate::plural(empty.len(), "stage"));
         let what = if known.is_empty() { "" } else { "the unknown part of " };
-        let what = format!("{what}the grid of {grid} has tokens for {left} of {asked} stages");
+        let what = format!("{what}the grid of {grid} has tokens for {left} of {}", crate::count(asked, "stage"));
         fit.instead(what, &format!("dropping {noun} {}", ranges(&empty)))?;
     }
     let reconstructs = resolved.order.1.reconstructs() && asked - empty.len() > 1;

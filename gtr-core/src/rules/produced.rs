@@ -1,7 +1,7 @@
 //! The rules that a plan equals the output of its schedule.
 
 use super::Findings;
-use crate::{DetailDocument, PlanDocument, Registry, Rule, StageDocument, StepAxes, StepDocument, TokenSet};
+use crate::{DetailDocument, PlanDocument, Registry, Rule, StageDocument, StepAxes, StepDocument, TokenSet, count};
 
 pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut Findings) {
     // Planning takes time in proportion to the grid. A small file with a large grid must not cause that work; other
@@ -26,8 +26,7 @@ pub(super) fn check(document: &PlanDocument, registry: &Registry, findings: &mut
 /// R15.
 fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findings) {
     if found.len() != made.len() {
-        let (found, made) =
-            (format_args!("{} stages", found.len()), format_args!("{}, as produced by the order", made.len()));
+        let (found, made) = (count(found.len(), "stage"), format!("{}, as produced by the order", made.len()));
         findings.add(Rule::OrderProduced, "stages", found, made);
     }
     for (position, (found, made)) in found.iter().zip(made).enumerate() {
@@ -37,7 +36,7 @@ fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findin
         }
         if found.tokens.len() != made.tokens.len() {
             let expected = format_args!("{}, as produced by the order", made.tokens.len());
-            let found = format_args!("{} tokens", found.tokens.len());
+            let found = count(found.tokens.len(), "token");
             findings.add(Rule::OrderProduced, format_args!("stages[{position}].tokens"), found, expected);
         }
         let differing = found.tokens.iter().zip(&made.tokens).enumerate().find(|(_, (found, made))| found != made);
@@ -52,7 +51,7 @@ fn stages(found: &[StageDocument], made: &[StageDocument], findings: &mut Findin
 fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings) {
     if found.len() != made.len() {
         let expected = format_args!("{}, as produced by the pace", made.len());
-        findings.add(Rule::PaceProduced, "steps", format_args!("{} steps", found.len()), expected);
+        findings.add(Rule::PaceProduced, "steps", count(found.len(), "step"), expected);
     }
     for (position, (found, made)) in found.iter().zip(made).enumerate() {
         if found.stage != made.stage {
@@ -90,5 +89,7 @@ fn steps(found: &[StepDocument], made: &[StepDocument], findings: &mut Findings)
 }
 
 fn join_names(detail: Option<DetailDocument>) -> String {
-    detail.map_or("none".to_owned(), |it| format!("{} tokens with {} diffusion steps", it.tokens, it.diffusion_steps))
+    detail.map_or("none".to_owned(), |it| {
+        format!("{} with {}", count(it.tokens, "token"), count(it.diffusion_steps, "diffusion step"))
+    })
 }

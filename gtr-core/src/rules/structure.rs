@@ -124,8 +124,9 @@ fn steps(document: &PlanDocument, findings: &mut Findings) {
                 "at least one step per stage",
             );
         } else if generated[stage] != expected {
-            let found = format_args!("{} tokens in the steps of stage {stage}", generated[stage]);
-            findings.add(Rule::StepTokens, "steps", found, format_args!("the {expected} tokens of the stage"));
+            let found = format!("{} in the steps of stage {stage}", crate::count(generated[stage], "token"));
+            let expected = format!("the {} of the stage", crate::count(expected, "token"));
+            findings.add(Rule::StepTokens, "steps", found, expected);
         }
     }
 }

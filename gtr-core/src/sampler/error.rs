@@ -23,7 +23,7 @@ pub enum SampleError<E, O = Infallible> {
     #[error("the plan requires {0}, which this model does not provide")]
     Unsupported(Capability),
     /// The plan has known tokens, but a job has no image that contains them.
-    #[error("the plan has {known} known tokens; expected an image that contains them, found none")]
+    #[error("the plan has {}; expected an image for the known part, found none", crate::count(*known, "known token"))]
     MissingInitImage {
         /// Number of known tokens.
         known: usize,

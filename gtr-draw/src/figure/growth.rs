@@ -66,7 +66,7 @@ impl Growth {
         if self.steps.len() == all {
             return "Known after each AR step".to_owned();
         }
-        format!("Known after {} of {all} AR steps", self.steps.len())
+        format!("Known after {} of {}", self.steps.len(), gtr_core::count(all, "AR step"))
     }
 
     /// Draws the maps.

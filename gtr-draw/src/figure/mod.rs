@@ -8,16 +8,16 @@ mod heat;
 mod stages;
 mod view;
 
-pub use self::view::PlanView;
+use gtr_core::count;
 
 use self::curves::Ends;
 use self::growth::Growth;
+pub use self::view::PlanView;
 use crate::Error;
 use crate::area::Area;
 use crate::config_text::config_text;
 use crate::palette::SOFT;
 use crate::svg::{Svg, Type};
-use crate::table::count;
 
 /// Margin of the figure, in pixels.
 const MARGIN: f64 = 26.0;

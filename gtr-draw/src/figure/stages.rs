@@ -37,7 +37,7 @@ pub(super) fn legend(svg: &mut Svg, shown: &PlanView<'_>, (left, top): (f64, f64
         .map(|(position, stage)| (Some(PlanView::stage_colour(position)), format!("{} {}", position + 1, stage.role())))
         .collect();
     if stages.len() > MOST {
-        entries.push((None, format!("and {} more stages", stages.len() - MOST)));
+        entries.push((None, format!("and {}", gtr_core::count(stages.len() - MOST, "more stage"))));
     }
     if !shown.plan.known().is_empty() {
         entries.push((Some(GIVEN), "known before".to_owned()));

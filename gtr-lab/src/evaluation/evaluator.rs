@@ -181,7 +181,8 @@ impl<'r> Evaluator<'r> {
         let shape @ [height, width, channels] = model.shape();
         if shape != SHAPE {
             return Err(Error::request(format_args!(
-                "the judge needs grey images of 32x32 pixels, `{name}` generates {width}x{height} with {channels} channels"
+                "the judge needs grey images of 32x32 pixels, `{name}` generates {width}x{height} with {}",
+                gtr_core::count(channels, "channel")
             )));
         }
         if judge.origin() == &Origin::BuiltIn && name != DIGITS {

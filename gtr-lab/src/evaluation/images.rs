@@ -27,8 +27,8 @@ impl ImageSet {
         if parts == 0 || count == 0 || !count.is_multiple_of(parts) || count > MOST {
             return Err(Error::request(format_args!(
                 "--count {count}: expected a multiple of {parts} (equal numbers for {} and {}), at most {MOST}",
-                gtr_draw::table::count(seeds.len(), "seed"),
-                format_args!("{classes} classes"),
+                gtr_core::count(seeds.len(), "seed"),
+                gtr_core::count(classes, "class"),
             )));
         }
         Ok(Self { seeds: seeds.to_vec(), each: count / seeds.len() as u64, classes })

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::claim::ClaimOutcome;
 use super::{Experiment, MoreSeeds, Prediction, curves, prediction};
 use crate::evaluation::{EvaluationReport, EvaluationRow, significance};
-use gtr_draw::table::count;
+use gtr_core::count;
 
 /// Results of an experiment.
 #[derive(Debug)]

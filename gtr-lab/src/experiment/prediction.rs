@@ -104,7 +104,7 @@ pub(super) fn section(experiment: &Experiment, predictions: &[Prediction], dista
     let groups = groups(experiment);
     // Writing to a String cannot fail.
     for (name, some) in &groups {
-        let _ = write!(text, " {name} ({} rows) |", some.len());
+        let _ = write!(text, " {name} ({}) |", gtr_core::count(some.len(), "row"));
     }
     text = text + "\n|---|" + &"---|".repeat(groups.len()) + "\n";
     for prediction in predictions {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gtr_backends::judge::Interval;
-use gtr_draw::table::count;
+use gtr_core::count;
 use serde_json::{Value, json};
 
 use super::Experiment;

@@ -121,8 +121,9 @@ impl Evidence {
         let split = self.held_out.split();
         let report = EvaluationReport { settings: Value::Null, rows: vec![self.baseline.clone(), self.winner.clone()] };
         format!(
-            "{tried} candidates of at most {operations:.3} * 10^9 operations per image; {} others dropped for their loss on the \
+            "{} of at most {operations:.3} * 10^9 operations per image; {} dropped for their loss on the \
              field {}\n\n{}\nFinal figure: {}, and the {} half of the real {}; the search used neither\n\n{}\n{}\n",
+            gtr_core::count(tried, "candidate"),
             self.thrown_out,
             self.field,
             self.table(),
@@ -210,7 +211,7 @@ fn sentence(baseline: &str, difference: &Measured, within: bool) -> String {
 
 fn seeds(seeds: &[u64]) -> String {
     let list: Vec<String> = seeds.iter().map(u64::to_string).collect();
-    format!("images of seed{} {}", if list.len() == 1 { "" } else { "s" }, list.join(", "))
+    format!("images of {} {}", gtr_core::plural(list.len(), "seed"), list.join(", "))
 }
 
 #[cfg(test)]

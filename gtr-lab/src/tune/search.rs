@@ -3,8 +3,7 @@
 use gtr_backends::judge::{Bootstrap, FEATURES, Frechet, Moments};
 use gtr_core::loss::Field;
 use gtr_core::sampler::Settings;
-use gtr_core::{Guidance, Seed};
-use gtr_draw::table::count;
+use gtr_core::{Guidance, Seed, count};
 
 use super::budget::{Allowance, Budget};
 use super::halving::{Halving, Round};
@@ -117,7 +116,7 @@ impl<'r> Search<'_, 'r> {
         let DataSplit { seeds, reference } = held_out.split();
         let scale = Scorer { reference: self.evaluator.reference(*reference), bootstrap };
         let images = ImageSet::new(count, seeds, CLASSES)?;
-        self.evaluator.notes().say(format_args!("final figure: {} each", gtr_draw::table::count(count, "image")));
+        self.evaluator.notes().say(format_args!("final figure: {} each", gtr_core::count(count, "image")));
         self.evaluator.expect(0.0);
         let subjects: Vec<Subject> = some.iter().map(|it| self.subject(it)).collect();
         EvaluationRow::all(self.evaluator, &subjects, &images, &scale)

@@ -146,13 +146,15 @@ impl Space<'_> {
         let steps = |candidate: &Candidate| candidate.plan.steps().len();
         match draft.and_then(|draft| self.spend(draft, budget)) {
             Some(spent) if spent.plan == preset.plan => Ok(preset),
-            Some(spent) => Ok(Candidate { name: format!("{BASELINE} in {} steps", steps(&spent)), ..spent }),
+            Some(spent) => {
+                Ok(Candidate { name: format!("{BASELINE} in {}", gtr_core::count(steps(&spent), "step")), ..spent })
+            }
             None => {
                 let least = draft.and_then(|draft| self.cheapest(draft)).unwrap_or(preset);
                 Err(Error::request(format_args!(
-                    "--budget: {budget:.3e} operations per image are too few for the baseline: {BASELINE} in {} AR steps, its \
+                    "--budget: {budget:.3e} operations per image are too few for the baseline: {BASELINE} in {}, its \
                      cheapest form, takes {:.3e} on this model",
-                    steps(&least),
+                    gtr_core::count(steps(&least), "AR step"),
                     least.operations
                 )))
             }

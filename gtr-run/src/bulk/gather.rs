@@ -63,9 +63,9 @@ impl Gathered {
                 let shown = path.display();
                 if let Some((_, first)) = parts.first() {
                     if first.shard.of() != shard.of() {
-                        let (there, here) = (first.shard.of(), shard.of());
+                        let (there, here) = (first.shard.of(), gtr_core::count(shard.of(), "part"));
                         return Err(Error::Failure(format!(
-                            "{shown} is from a run in {here} parts, the first manifest from one in {there}: merge one run at a time"
+                            "{shown} is from a run in {here}, the first manifest from one in {there}: merge one run at a time"
                         )));
                     }
                     if let Some(difference) = first.run.difference(&manifest.run) {
@@ -146,8 +146,9 @@ impl Gathered {
         reasons.truncate(SHOWN);
         let more = if more == 0 { String::new() } else { format!("; and {more} more") };
         Err(Error::Failure(format!(
-            "{lacking} of {images} image{} are missing: {}{more}; run the parts again with --resume",
-            if images == 1 { "" } else { "s" },
+            "{lacking} of {} {} missing: {}{more}; run the parts again with --resume",
+            gtr_core::count(images, "image"),
+            if lacking == 1 { "is" } else { "are" },
             reasons.join("; ")
         )))
     }

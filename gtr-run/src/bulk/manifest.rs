@@ -65,7 +65,7 @@ impl Run {
     fn check(&self) -> Result<(), String> {
         let subjects = self.subjects.len();
         if !self.numbering.is_sound() || self.numbering.subjects() != subjects {
-            return Err(format!("its numbering does not fit its {subjects} classes or prompts"));
+            return Err(format!("its numbering does not fit the number of its classes or prompts, {subjects}"));
         }
         match &self.metadata {
             Some(lines) if lines.len() != subjects => Err("expected one line of metadata per prompt".to_owned()),

@@ -70,9 +70,10 @@ impl Part {
             match before {
                 Before::Refuse => {
                     return Err(Error::Failure(format!(
-                        "part {shard} in {} already exists ({done} of {all} images): use --resume to continue it, --overwrite to \
+                        "part {shard} in {} already exists ({done} of {}): use --resume to continue it, --overwrite to \
                          replace it, or another folder",
-                        store.folder().display()
+                        store.folder().display(),
+                        gtr_core::count(all, "image")
                     )));
                 }
                 Before::Continue => manifest.finished = earlier.finished,
@@ -188,9 +189,9 @@ impl Part {
 fn check(store: &ShardStore, manifest: &Manifest, other: Shard) -> Result<(), Error> {
     let folder = store.folder().display();
     if other.of() != manifest.shard.of() {
-        let (there, here) = (other.of(), manifest.shard.of());
+        let (there, here) = (gtr_core::count(other.of(), "part"), manifest.shard.of());
         return Err(Error::Failure(format!(
-            "{folder} has a run in {there} parts, this is one in {here}: use another folder, or --overwrite to replace it"
+            "{folder} has a run in {there}, this is one in {here}: use another folder, or --overwrite to replace it"
         )));
     }
     match Manifest::read(&store.manifest(other))?.run.difference(&manifest.run) {

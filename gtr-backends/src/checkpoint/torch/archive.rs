@@ -98,7 +98,11 @@ impl Archive {
             (entry.compressed_size(), entry.size(), stored && entry.crc32() == 0, stored)
         };
         if packed > self.length || size > packed.saturating_mul(LARGEST_RATIO).saturating_add(64) {
-            return Err(wrong(format!("{packed} compressed bytes cannot hold {size} bytes")));
+            return Err(wrong(format!(
+                "{} cannot hold {}",
+                gtr_core::count(packed, "compressed byte"),
+                gtr_core::count(size, "byte")
+            )));
         }
         bytes.clear();
         let verified = unchecked || self.verified.contains(&index);

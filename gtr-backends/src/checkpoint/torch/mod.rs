@@ -107,7 +107,7 @@ impl File {
             }
         };
         if stored.len() as u64 != bytes {
-            return Err(format!("expected {bytes} bytes in `{place}`, found {}", stored.len()));
+            return Err(format!("expected {} in `{place}`, found {}", gtr_core::count(bytes, "byte"), stored.len()));
         }
         if big_endian {
             stored.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);

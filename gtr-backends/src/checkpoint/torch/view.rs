@@ -56,12 +56,16 @@ impl Span {
         let end = view.offset.checked_add(length).ok_or_else(too_large)?;
         if end > view.storage.elements {
             return Err(format!(
-                "the shape {:?} with strides {:?} from element {} does not fit its storage of {} elements",
-                view.shape, view.strides, view.offset, view.storage.elements
+                "the shape {:?} with strides {:?} from element {} does not fit its storage of {}",
+                view.shape,
+                view.strides,
+                view.offset,
+                gtr_core::count(view.storage.elements, "element")
             ));
         }
         if elements > length && elements > MOST_REPEATED {
-            return Err(format!("it expands {length} elements to {elements}, expected at most {MOST_REPEATED}"));
+            let length = gtr_core::count(length, "element");
+            return Err(format!("it expands {length} to {elements}, expected at most {MOST_REPEATED}"));
         }
         Ok(Self { length, contiguous })
     }
@@ -109,7 +113,7 @@ mod tests {
         let span = Span::of(&expanded).unwrap();
         assert_eq!((span.length, span.contiguous), (3, false));
         assert_eq!(gather(&expanded, &[7, 8, 9], 1), [7, 8, 9, 7, 8, 9]);
-        assert!(Span::of(&view(&[1 << 12, 1 << 13], &[0, 0], 0, 6)).unwrap_err().contains("it expands 1 elements"));
+        assert!(Span::of(&view(&[1 << 12, 1 << 13], &[0, 0], 0, 6)).unwrap_err().contains("it expands 1 element"));
     }
 
     #[test]

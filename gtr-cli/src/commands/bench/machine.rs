@@ -1,6 +1,7 @@
 //! The machine, and its rate of matrix products.
 
 use gtr_backends::{BackendError, Compute, DeviceMemory, PeakRate, device_name};
+use gtr_core::count;
 use serde::Serialize;
 
 use super::probe::Probe;
@@ -53,11 +54,11 @@ impl Machine {
     /// Describes the machine in one line; `dtype` is the type of the run.
     pub(super) fn line(&self, dtype: &str) -> String {
         let Self { processor, threads, device, rate, .. } = self;
-        let rate = format!("{:.0} x 10^9 operations per second", rate / 1e9);
+        let (rate, threads) = (format!("{:.0} x 10^9 operations per second", rate / 1e9), count(*threads, "thread"));
         if device == "cpu" {
-            return format!("{processor}, {threads} threads, matrix products: {rate}");
+            return format!("{processor}, {threads}, matrix products: {rate}");
         }
-        format!("{device}, matrix products in {dtype}: {rate}; {processor}, {threads} threads")
+        format!("{device}, matrix products in {dtype}: {rate}; {processor}, {threads}")
     }
 
     /// Describes the memory in one line with its end, if the memory of the device is known.
@@ -91,8 +92,8 @@ mod tests {
     fn the_lines_name_the_device_and_its_memory() {
         let compute = Compute::from(&gtr_backends::Device::Cpu);
         let machine = Machine::measure(&compute, &mut DeviceProbe::new(&compute)).unwrap();
-        let (processor, threads) = (&machine.processor, machine.threads);
-        assert!(machine.line("f32").starts_with(&format!("{processor}, {threads} threads, matrix products: ")));
+        let (processor, threads) = (&machine.processor, count(machine.threads, "thread"));
+        assert!(machine.line("f32").starts_with(&format!("{processor}, {threads}, matrix products: ")));
         assert_eq!(machine.memory_line(), "");
 
         let (device, rate) = ("cuda:0".to_owned(), 4.1e14);

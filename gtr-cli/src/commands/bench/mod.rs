@@ -227,10 +227,10 @@ impl BenchReport {
             ]);
         }
         let weights = if self.random_weights { ", random weights" } else { "" };
-        let (machine, images, rounds) = (&self.machine, self.images, args.rounds);
+        let (machine, images, rounds) = (&self.machine, self.images, gtr_core::count(args.rounds, "round"));
         let (machine_line, memory) = (machine.line(self.dtype), machine.memory_line());
         format!(
-            "{}, {}{weights}, batches of {images}, medians of {rounds} rounds\n{machine_line}\n{memory}\n{}",
+            "{}, {}{weights}, batches of {images}, medians of {rounds}\n{machine_line}\n{memory}\n{}",
             self.model,
             self.dtype,
             rows.text()

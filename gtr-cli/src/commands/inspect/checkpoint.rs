@@ -10,7 +10,8 @@ use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
 use crate::error::{CliError, ExitStatus};
 use crate::output;
-use gtr_draw::table::{Align, TableRows, count};
+use gtr_core::count;
+use gtr_draw::table::{Align, TableRows};
 
 /// Runs the command for a checkpoint.
 pub(super) fn run(args: &InspectArgs, format: InspectFormat, families: &Families) -> Result<ExitStatus, CliError> {
@@ -58,8 +59,8 @@ fn describe(file: &str, inventory: &Inventory, families: &Families) -> String {
     };
     for section in &inventory.sections {
         let (numbers, bytes) = totals(section);
-        let tensors = count(section.tensors.len(), "tensor");
-        let _ = writeln!(text, "\n{}: {tensors}, {numbers} values, {bytes} bytes", section.name);
+        let (tensors, values) = (count(section.tensors.len(), "tensor"), count(numbers, "value"));
+        let _ = writeln!(text, "\n{}: {tensors}, {values}, {}", section.name, count(bytes, "byte"));
         if section.tensors.is_empty() {
             continue;
         }

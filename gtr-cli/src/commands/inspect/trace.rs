@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gtr_backends::Picture;
 use gtr_backends::trace::{Batch, Description, StepRecord, Trace};
-use gtr_core::{Plan, Registry};
+use gtr_core::{Plan, Registry, count};
 
 use crate::args::{InspectArgs, InspectFormat};
 use crate::commands::to_json;
@@ -13,7 +13,7 @@ use crate::error::{CliError, ExitStatus};
 use crate::output::{self, Target};
 use gtr_draw::config_text::config_text;
 use gtr_draw::page::{self, TraceBatch, TraceData, TraceImage, TraceStep};
-use gtr_draw::table::{Align, TableRows, count};
+use gtr_draw::table::{Align, TableRows};
 use gtr_run::picture::Bitmap;
 
 /// Largest number of images on a page.

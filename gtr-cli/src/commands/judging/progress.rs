@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gtr_draw::table::count;
+use gtr_core::count;
 use gtr_lab::progress;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 

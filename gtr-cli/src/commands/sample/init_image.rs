@@ -50,7 +50,8 @@ pub(super) fn check(plan: &Plan, begin: Option<&InitImage>, args: &SampleArgs) -
         (known @ 1.., None) => {
             let file = args.plan.as_ref().map_or_else(String::new, |path| path.display().to_string());
             return Err(CliError::usage(format_args!(
-                "{file}: {known} tokens of the plan are known from the start: give the image that has them with --init"
+                "{file}: the plan has {}: give its image with --init",
+                gtr_core::count(known, "known token")
             )));
         }
         _ => {}

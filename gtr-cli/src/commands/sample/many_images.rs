@@ -1,9 +1,8 @@
 //! Generates many images, or one shard of them.
 
 use gtr_backends::{BackendError, Families, Picture};
-use gtr_core::Plan;
 use gtr_core::sampler::SampleError;
-use gtr_draw::table::count;
+use gtr_core::{Plan, count};
 use gtr_run::bulk::{
     self, Before, BulkDestination, Checksum, FolderLayout, Gathered, MergeOutput, Part, Request, Run, Shard,
 };

@@ -15,8 +15,7 @@ use std::time::Instant;
 use gtr_backends::trace::{Provenance, Tracer};
 use gtr_backends::{AnyModel, Precision, device_kind};
 use gtr_core::sampler::{Job, JobOf, Settings};
-use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Role, Sampler, Seed};
-use gtr_draw::table::count;
+use gtr_core::{Guidance, ImageIndex, MaskedGenerator, Plan, Role, Sampler, Seed, count};
 use gtr_run::bulk::prompts::{self, Prompt};
 use gtr_run::bulk::{self, FolderLayout};
 use gtr_run::series::{Inpainting, Numbering, Parameters, Recipe, Series, SeriesDestination, Subjects};
@@ -374,16 +373,16 @@ impl Done {
             });
             return format!("{summary}\n");
         }
-        let plural = if images == 1 { "" } else { "s" };
         let random =
             args.model.random_weights.map_or_else(String::new, |seed| format!(", random weights (seed {seed})"));
         let reconstructions = args.inpaint.reseed_reconstruction.unwrap_or_default();
         let variance = self.variance.map_or_else(String::new, |variance| {
-            format!(", mean pixel variance {variance:.5} over {reconstructions} reconstructions")
+            format!(", mean pixel variance {variance:.5} over {}", count(reconstructions, "reconstruction"))
         });
         format!(
-            "{}: {images} image{plural}, {}, {}, {seconds:.2} s{}{random}{variance}\n",
+            "{}: {}, {}, {}, {seconds:.2} s{}{random}{variance}\n",
             args.out.display(),
+            count(images, "image"),
             count(ar_steps, "AR step"),
             count(network_evaluations, "network evaluation"),
             peak.map_or_else(String::new, |bytes| format!(", peak memory {}", size(bytes))),

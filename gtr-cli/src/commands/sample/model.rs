@@ -6,7 +6,7 @@ use gtr_backends::checkpoint::{Section, WeightsKind};
 use gtr_backends::vae::{KlEncoder, open_encoder};
 use gtr_backends::{AnyModel, Compute, Families, ModelSpec, OpenOptions, PromptInput, TextEncoder, text};
 use gtr_core::erased::AnyPrompt;
-use gtr_core::{GuidanceSchedule, MaskedGenerator};
+use gtr_core::{GuidanceSchedule, MaskedGenerator, count};
 
 use crate::args::{ClassName, SampleArgs};
 use crate::error::CliError;
@@ -150,8 +150,8 @@ fn encode(
     let encode = |(number, prompt): (usize, &String)| -> Result<text::Prompt, CliError> {
         let encoded = t5.encode(prompt)?;
         if encoded.cut {
-            let length = t5.length();
-            output::note(format_args!("prompt {number} is longer than {length} tokens and is truncated"));
+            let length = count(t5.length(), "token");
+            output::note(format_args!("prompt {number} is longer than {length} and is truncated"));
         }
         tracing::info!(prompt = number, tokens = encoded.tokens, "encoded");
         Ok(encoded)

@@ -133,9 +133,9 @@ impl Animation {
     fn add(&mut self, frame: Bitmap) -> Result<(), gtr_run::Error> {
         self.bytes += frame.bytes().len();
         if self.bytes > MOST {
-            let frames = mem::take(&mut self.frames).len();
+            let frames = gtr_core::count(mem::take(&mut self.frames).len(), "frame");
             return Err(gtr_run::Error::request(format_args!(
-                "--animate: more than {frames} frames exceed {MOST} bytes: use fewer images or a lower --scale"
+                "--animate: more than {frames} would exceed {MOST} bytes: use fewer images or a lower --scale"
             )));
         }
         self.frames.push(frame);

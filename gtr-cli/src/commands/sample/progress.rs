@@ -35,7 +35,7 @@ impl Progress {
 
     fn describe(&self) {
         let Self { images, done, .. } = self;
-        self.bar.set_message(format!("{done}/{images} image{}", if *images == 1 { "" } else { "s" }));
+        self.bar.set_message(format!("{done}/{}", gtr_core::count(*images, "image")));
     }
 
     /// Draws above the bar, which is hidden meanwhile.

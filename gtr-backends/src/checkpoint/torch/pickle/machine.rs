@@ -207,7 +207,8 @@ impl<'a> Machine<'a> {
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
         let rest = &self.bytes[self.at..];
-        let taken = rest.get(..length).ok_or_else(|| format!("{length} bytes are stated, {} are left", rest.len()))?;
+        let short = || format!("expected {}, found {}", gtr_core::count(length, "more byte"), rest.len());
+        let taken = rest.get(..length).ok_or_else(short)?;
         self.at += length;
         Ok(taken)
     }
@@ -348,7 +349,7 @@ mod tests {
             b"\x8b\xff\xff\xff\x7f",
             b"B\xff\xff\xff\xff",
         ] {
-            assert!(Pickle::parse(hostile).unwrap_err().contains("are left"), "{hostile:?}");
+            assert!(Pickle::parse(hostile).unwrap_err().contains(" more bytes, found "), "{hostile:?}");
         }
     }
 

@@ -9,8 +9,7 @@ use crate::{ArSteps, CachedParts, Component, DiffusionSteps, Fraction, HeadReuse
 /// LazyMAR: between complete steps, the transformer computes only what has changed most.
 ///
 /// The first `complete_steps` steps are complete, then one step in `refresh_period`, beginning with step
-/// `complete_steps`. The other steps take
-/// parts of their result from earlier ones. Each part can be switched off.
+/// `complete_steps`. The other steps take parts of their result from earlier ones. Each part can be switched off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LazyMar {

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use crate::{BackendError, Unfinished};
 
 /// Prefix of temporary names. It is short, so that a temporary name stays within the limit of the file system.
-const PREFIX: &str = ".gtr-";
+pub(crate) const TEMPORARY_PREFIX: &str = ".gtr-";
 
 /// A file that gets its name when it is [committed](AtomicFile::commit). If it is dropped before, it is removed.
 ///
@@ -52,7 +52,7 @@ impl AtomicFile {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Created like any new file, so that it has the usual permissions.
         let create = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
-        let file = tempfile::Builder::new().prefix(PREFIX).make_in(folder, create)?;
+        let file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).make_in(folder, create)?;
         let unfinished = Unfinished::new(file.path());
         Ok(Self { path, file, unfinished })
     }

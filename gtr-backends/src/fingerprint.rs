@@ -1,19 +1,22 @@
 //! Checksum of a model and all of its files.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::BackendError;
 use crate::families::Families;
+use crate::file_checksum::checksum;
 use crate::models::{Files, Source, checkpoint_of};
+use crate::sha256::hexadecimal;
 
 /// Returns the SHA-256, in hexadecimal, of everything that affects the images of a model: its configuration, its
 /// weights or their seed, its autoencoder, and the folder of its text encoder, if any.
 ///
-/// Runs on different machines with the same fingerprint use the same files. Paths are not included.
+/// Runs on different machines with the same fingerprint use the same files. Paths are not included. The checksum of a
+/// large file is kept beside it, in `.NAME.sha256`, or in the user's cache folder, until the file changes.
 ///
 /// # Errors
 /// [`BackendError::UnknownModel`] if the model is neither a name nor a path, [`BackendError::Read`] if a file cannot be
@@ -67,26 +70,12 @@ pub fn fingerprint_in(
     Ok(hexadecimal(&hasher.finalize()))
 }
 
-/// Returns the SHA-256 of bytes, in hexadecimal.
-pub(crate) fn of(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
-}
-
 /// Hashes a part. Label and length separate the parts.
 fn part(hasher: &mut Sha256, label: &str, bytes: &[u8]) {
-    start(hasher, label, bytes.len() as u64);
-    hasher.update(bytes);
-}
-
-fn start(hasher: &mut Sha256, label: &str, length: u64) {
     hasher.update((label.len() as u64).to_le_bytes());
     hasher.update(label.as_bytes());
-    hasher.update(length.to_le_bytes());
+    hasher.update((bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
 }
 
 /// Hashes a file, or the files of a folder sorted by name.
@@ -107,17 +96,10 @@ fn stored(hasher: &mut Sha256, label: &str, path: &Path) -> Result<(), BackendEr
     Ok(())
 }
 
-/// Hashes a file in chunks.
+/// Hashes the checksum of a file.
 fn whole(hasher: &mut Sha256, label: &str, path: &Path) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    start(hasher, label, file.metadata()?.len());
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(()),
-            length => hasher.update(&piece[..length]),
-        }
-    }
+    part(hasher, label, &checksum(path)?);
+    Ok(())
 }
 
 #[cfg(test)]

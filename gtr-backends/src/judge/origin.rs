@@ -8,8 +8,8 @@ use crate::BackendError;
 use crate::bounded_read::read_bounded;
 use crate::checkpoint::Checkpoint;
 use crate::families::Families;
-use crate::fingerprint;
 use crate::repository::RepositoryModel;
+use crate::sha256;
 
 /// Largest accepted file of a judge, in bytes.
 const LARGEST: u64 = 1 << 24;
@@ -58,12 +58,12 @@ impl Origin {
             return Ok(Files {
                 classifier: Checkpoint::from_bytes("the built-in digit classifier", WEIGHTS)?,
                 halves: Checkpoint::from_bytes("the built-in statistics of the digits", HALVES)?,
-                fingerprint: fingerprint::of(WEIGHTS),
+                fingerprint: sha256::of(WEIGHTS),
             });
         };
         let classifier = folder.join("classifier.safetensors");
         let bytes = read_bounded(&classifier, LARGEST)?;
-        let fingerprint = fingerprint::of(&bytes);
+        let fingerprint = sha256::of(&bytes);
         let halves = folder.join("halves.safetensors");
         let read = |path: &Path, bytes: Vec<u8>| Checkpoint::from_bytes(&path.display().to_string(), bytes);
         Ok(Files {

@@ -46,15 +46,27 @@ expect() { # code $1, and exactly the failed steps $2
   [ "$failed" = "$2" ] || wrong "expected the failures \`$2\`, found \`$failed\`"
 }
 
+late_steps='mar-h mar-64 x 128, f16; PyTorch, mar-h gtr-16 x 128, f16; PyTorch, mar-h mar-64 x 128, f16'
 for sizes in '--small' ''; do
   # shellcheck disable=SC2086
   accept $sizes
   expect 0 ''
-  [ "$(verdicts skipped)" = 'device memory' ] || wrong "skipped: $(verdicts skipped)"
+  # The stand-in's program takes 9 s an image: too long for the late steps, which the small sizes do not have.
+  late=''
+  [ -n "$sizes" ] || late="; $late_steps"
+  [ "$(verdicts skipped)" = "device memory$late" ] || wrong "skipped: $(verdicts skipped)"
   grep -q 'mode STAND-INS on the CPU: no GPU was tested' "$work/said" || wrong "the table does not say that it ran on stand-ins"
   grep -q '"stand_ins": true' "$work/out/report.json" || wrong "the JSON does not say that it ran on stand-ins"
   echo "right program${sizes:+, $sizes}: $(tail -n 1 "$work/said")"
 done
+
+grep -q 'no time: ' "$work/said" || wrong "a late step without time does not say so"
+accept --seconds 5000
+expect 0 ''
+[ "$(verdicts skipped)" = 'device memory' ] || wrong "skipped although there is time: $(verdicts skipped)"
+FAULT=slow accept --seconds 5000
+expect 1 'mar-h x 1, f32; mar-h x 32, f16; mar-h mar-64 x 128, f16'
+echo "late steps: skipped without time, run with it; one that is slow fails"
 
 while read -r fault step; do
   FAULT=$fault accept --small
@@ -78,7 +90,9 @@ GTR_ACCEPT_FACTOR=0.01 FAULT=hang accept --small --only 'digits x 2'
 expect 1 'digits x 2, f32'
 grep -q 'no end after' "$work/said" || wrong "the step that hangs does not say so"
 accept --small --seconds 0.01
-[ "$code" -eq 1 ] && grep -q 'not run: no time left' "$work/said" || wrong "steps that are not run do not fail"
+[ "$code" -eq 1 ] && grep -q 'not run: no time left' "$work/said" && [ -z "$(verdicts skipped)" ] || wrong "steps that are not run do not fail"
+accept --seconds 0.01
+[ "$(verdicts skipped)" = "$late_steps" ] || wrong "late steps without any time are not skipped: $(verdicts skipped)"
 echo "a command that hangs, and steps without time: fail"
 
 GTR_ACCEPT_STAND_INS=$work/none accept --small

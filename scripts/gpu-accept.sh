@@ -9,7 +9,8 @@
 #   --small       smaller sizes: MAR-B in place of MAR-H, few images
 #   --out FOLDER  folder of report.json, the output of each command, an image and a trace [default: gpu-accept-out]
 #   --only REGEX  only the steps whose names match
-#   --seconds N   time of all steps together; what is not run then has failed [default: 480, and 900 with --small]
+#   --seconds N   time of all steps together; what is not run then has failed, but the timings of batch 128 at the end are skipped
+#                 [default: 480, and 900 with --small]
 #
 # Needs no network. Needs python3 (3.9 or newer), the recordings in tests/golden, nvidia-smi and compute-sanitizer (both are part of the
 # driver and the toolkit), and either a program built with `--features cuda` (it may be stripped) or a toolkit with nvcc to build it.

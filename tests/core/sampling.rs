@@ -1,5 +1,6 @@
 //! The sampling loop on the toy model.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
@@ -327,6 +328,60 @@ fn the_head_is_called_as_planned() {
     }
     assert_eq!(toy.calls.last().unwrap().evaluations, [20, 50]);
     assert_eq!(toy.calls.last().unwrap().detail_rows, 2 * 6);
+}
+
+thread_local! {
+    /// Draws of noise as (image, token, draw), and readings of features as `None`.
+    static EVENTS: RefCell<Vec<Option<(u64, usize, u32)>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Noise whose draws are events.
+struct Watched(Noise);
+
+impl NoiseSource for Watched {
+    fn fill_normal(&self, image: ImageIndex, token: TokenIndex, draw: u32, out: &mut [f32]) {
+        EVENTS.with_borrow_mut(|events| events.push(Some((image.0, token.index(), draw))));
+        self.0.fill_normal(image, token, draw, out);
+    }
+}
+
+/// A device computes features while the host draws noise, so noise is drawn before features are read.
+#[test]
+fn noise_is_drawn_before_features_are_read() {
+    let (plan, jobs, registry) = (plan("gtr-8", 8), jobs(&[3, 9]), Registry::builtin());
+    let sampler = Sampler::new(&plan, &registry).unwrap();
+    let run = |draws| {
+        EVENTS.take();
+        let note: fn() = || EVENTS.with_borrow_mut(|events| events.push(None));
+        let mut toy = Toy { draws, when_read: Some(note), ..Toy::new(plan.grid()) };
+        let images = sampler.batch(&jobs, &settings(3)).noise(&Watched(Noise::new(Seed(3)))).run(&mut toy).unwrap();
+        (images, EVENTS.take(), toy.calls)
+    };
+    let (expected, after, _) = run(None);
+    let (images, before, calls) = run(Some(1));
+    assert_eq!(images, expected);
+    // The toy takes the first and the last draw of each token; the latter is only drawn before if no group has less.
+    let reading = |events: &[_]| events.iter().position(Option::is_none).unwrap();
+    let detailed = calls.iter().position(|call| call.detail_rows > 0).unwrap();
+    let (call, place) = (&calls[detailed], reading(&before));
+    let least = *call.evaluations.iter().min().unwrap();
+    let ahead = place - reading(&after);
+    assert_eq!(ahead, call.rows * least, "draws before the features of step {detailed} are read");
+    let again = before[place - ahead..place].iter().filter(|event| before[place..].contains(event)).count();
+    assert_eq!(again, 0, "values are drawn twice");
+    // Each token and draw of the plain run is drawn in the other one, too.
+    assert!(after.iter().all(|event| before.contains(event)));
+}
+
+/// A model that does not compute while the host draws is asked for nothing in advance.
+#[test]
+fn other_models_draw_no_noise_in_advance() {
+    let (plan, registry) = (plan("gtr-8", 8), Registry::builtin());
+    EVENTS.take();
+    let mut toy = Toy::new(plan.grid());
+    let sampler = Sampler::new(&plan, &registry).unwrap();
+    sampler.batch(&jobs(&[3]), &settings(3)).noise(&Watched(Noise::new(Seed(3)))).run(&mut toy).unwrap();
+    assert_eq!(EVENTS.take().len(), 2 * plan.grid().tokens());
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub(crate) struct Toy {
     pub(crate) steps: Vec<StepContext>,
     /// The rows of each step and their values, which are also their confidences.
     pub(crate) drawn: Vec<Vec<(HeadRow, f32)>>,
+    /// Values of a draw that are drawn before features are read, if any.
+    pub(crate) draws: Option<usize>,
+    /// Called when features are read.
+    pub(crate) when_read: Option<fn()>,
 }
 
 /// The arguments of a call of the head.
@@ -73,6 +77,8 @@ impl Toy {
             calls: Vec::new(),
             steps: Vec::new(),
             drawn: Vec::new(),
+            draws: None,
+            when_read: None,
         }
     }
 }
@@ -203,7 +209,14 @@ impl FeatureReader for Toy {
     type Error = Infallible;
 
     fn host_features(&self, features: &FeatureRows) -> Result<FeatureRows, Infallible> {
+        if let Some(when_read) = self.when_read {
+            when_read();
+        }
         Ok(features.clone())
+    }
+
+    fn draws_while_computing(&self) -> Option<usize> {
+        self.draws
     }
 }
 

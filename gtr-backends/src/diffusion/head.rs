@@ -131,7 +131,7 @@ impl DiffusionHead {
     }
 
     /// Device, precision and path of the model.
-    pub(super) fn compute(&self) -> &Compute {
+    pub(crate) fn compute(&self) -> &Compute {
         &self.compute
     }
 

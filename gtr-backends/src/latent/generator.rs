@@ -12,7 +12,7 @@ use crate::checkpoint::Section;
 use crate::diffusion::{Conditions, sample};
 use crate::error::Context;
 use crate::vae::{KlDecoder, KlEncoder, LatentScale};
-use crate::{BackendError, Picture};
+use crate::{BackendError, ComputePath, Picture};
 
 /// A generator of latent images, which an autoencoder or a scale converts to pixels.
 #[derive(Debug)]
@@ -194,6 +194,11 @@ impl<B: Backbone> FeatureReader for LatentGenerator<B> {
         let width = self.model.head().size().condition;
         let values = features.conditional.flatten_all().and_then(|values| values.to_vec1());
         Ok(FeatureRows { width, values: values.context("reading conditioning vectors")? })
+    }
+
+    fn draws_while_computing(&self) -> Option<usize> {
+        let head = self.model.head();
+        (head.compute().path() == ComputePath::Device).then(|| head.size().channels)
     }
 }
 

@@ -27,6 +27,13 @@ pub trait FeatureReader {
     /// # Errors
     /// Returns an error if the device fails.
     fn host_features(&self, features: &Self::Features) -> Result<FeatureRows, Self::Error>;
+
+    /// Returns the number of values of a draw of noise, if a device is still computing the features when
+    /// [`MaskedGenerator::features`](super::MaskedGenerator::features) returns. The sampling loop then draws noise before it
+    /// calls [`FeatureReader::host_features`], which waits for the device. The values are the same.
+    fn draws_while_computing(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Ranks drawn tokens and drops some of them ([`Capability::Confidence`](crate::Capability::Confidence)). Ranked stages

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use super::drawn::Drawn;
 use super::orders::Orders;
 use super::redrawn::Redrawn;
 use super::{Job, Observer, SampleError, Sampler, Settings, StepEvent};
 use crate::detail::Candidates;
 use crate::{
-    Capability, Denoise, FeatureRows, HeadRow, MaskedGenerator, Noise, NoiseSource, Role, Seed, Step, StepContext,
-    Stream, StreamPurpose, Targets,
+    Capability, Denoise, FeatureReader, FeatureRows, HeadRow, MaskedGenerator, Noise, NoiseSource, Role, Seed, Step,
+    StepContext, Stream, StreamPurpose, Targets, Timesteps,
 };
 
 /// A batch of images to generate: jobs, settings, and optionally an observer, a source of noise and a seed of the
@@ -111,17 +112,19 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
             let candidates = orders.candidates(step);
             let context = &contexts[index];
             let features = generator.features(&mut canvas, &candidates, context).map_err(SampleError::Model)?;
-            let picked = self.pick(generator, (index, step), &candidates, &features)?;
-            let rows = self.rows(&candidates, &picked);
             let own = Noise::new(self.seed(plan.role(step)));
             let noise = self.noise.unwrap_or(&own);
             let redrawn = Redrawn::new(noise, index);
+            let noise = if plan.is_ranked() { &redrawn } else { noise };
+            let drawn = self.draw(generator, (step, &groups[index]), &candidates, noise);
+            let picked = self.pick(generator, (index, step), &candidates, &features)?;
+            let rows = self.rows(&candidates, &picked);
             let request = Denoise {
                 timesteps: &groups[index],
                 rows: &rows,
                 step: context,
                 solver: &*self.sampler.solver,
-                noise: if plan.is_ranked() { &redrawn } else { noise },
+                noise: &drawn,
             };
             let values = generator.denoise(&features, &request).map_err(SampleError::Model)?;
             let kept = self.keep(generator, (index, step), &candidates, (rows, values))?;
@@ -193,6 +196,33 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
         Err(SampleError::NonFinite { image, token: bad.token, step: index + 1, steps })
     }
 
+    /// Draws the noise of a step before its conditioning vectors are read, if the model asks for it.
+    fn draw<'n, G: MaskedGenerator>(
+        &self,
+        generator: &G,
+        (step, groups): (&Step, &[Timesteps]),
+        targets: &Targets,
+        noise: &'n dyn NoiseSource,
+    ) -> Drawn<'n> {
+        let width = if step.detail().is_some() && self.reads_features() {
+            generator.feature_reader().and_then(FeatureReader::draws_while_computing)
+        } else {
+            None
+        };
+        match width {
+            Some(width) if width > 0 => {
+                let images = self.jobs.iter().map(|job| job.image);
+                Drawn::new(noise, width, (images, targets), (groups, &*self.sampler.solver))
+            }
+            _ => Drawn::nothing(noise),
+        }
+    }
+
+    /// Returns true if the detail rule ranks tokens by their conditioning vectors.
+    fn reads_features(&self) -> bool {
+        self.sampler.detail.requirements().contains(&Capability::HostFeatures)
+    }
+
     /// Returns, for each image, the positions among its candidates of the tokens that the detail rule picks.
     fn pick<G: MaskedGenerator, F>(
         &self,
@@ -203,7 +233,7 @@ impl<'a, P: Clone, I: Clone, O> Batch<'a, P, I, O> {
     ) -> Result<Vec<Vec<usize>>, SampleError<G::Error, F>> {
         let Some(share) = step.detail() else { return Ok(vec![Vec::new(); self.jobs.len()]) };
         let (detail, seed) = (&self.sampler.detail, self.seed(self.sampler.plan.role(step)));
-        let host = if detail.requirements().contains(&Capability::HostFeatures) {
+        let host = if self.reads_features() {
             let reader = generator.feature_reader().ok_or(SampleError::Unsupported(Capability::HostFeatures))?;
             let rows = reader.host_features(features).map_err(SampleError::Model)?;
             let (found, expected) = (rows.values.len(), rows.width * targets.rows().len());

@@ -3,6 +3,7 @@
 mod batch;
 mod choice;
 mod context;
+mod drawn;
 mod error;
 mod execution;
 mod observer;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the CUDA build without a GPU and counts the work that it submits: kernel launches, uploads, memory, streams and threads.
 #
-#   scripts/cuda-dry-run.sh                  digits, mar-b and mar-h; needs 5 GB of memory
+#   scripts/cuda-dry-run.sh                  digits, mar-b, mar-h and lightgen-base; needs 5 GB of memory
 #   scripts/cuda-dry-run.sh mar-l            other models, by the names of --model
 #
 # The program is built with a fake nvcc (scripts/cuda/nvcc) and started with stand-ins for the CUDA libraries (scripts/cuda/driver). Memory
@@ -11,7 +11,8 @@
 #
 # - work is submitted to another stream than the one that was created, or from more than one thread;
 # - events are used, or a function of CUDA that the stand-ins do not have;
-# - a step of mar-h takes more launches or uploads than the budgets below.
+# - a step of mar-h or lightgen-base, or a text, takes more launches or uploads than the budgets below;
+# - the noise of a step is moved to the device after the host has waited for its transformer, except where conditioning vectors are read.
 #
 # The counts say nothing about time and results. Needs gcc, ar, nm and python3. Builds in target/cuda-dry-run (or $CUDA_DRY_RUN_TARGET).
 #
@@ -20,13 +21,13 @@
 # runs another program, in this case one with kernels: the stand-in driver then refuses kernels that its PTX does not have.
 set -eu
 
-# Budgets of mar-h at batch 1, guided: launches and uploads of a diffusion step, then of an AR step without its head. A launch is a
-# kernel, a product, a copy on the device or a memset. 16-bit types add conversions.
-f32='107 0 756 21'
-bf16='107 0 758 21'
+# Budgets at batch 1, guided: launches and uploads of a diffusion step, then of an AR step without its head, then launches of a text. A
+# launch is a kernel, a product, a copy on the device or a memset. 16-bit types add conversions.
+budgets='--budget mar-h,f32 107 0 756 21 --budget mar-h,bf16 107 0 758 21
+    --budget lightgen-base,f32 75 0 853 21 1234 --budget lightgen-base,bf16 75 0 881 21 1403'
 
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- digits mar-b mar-h
+[ $# -gt 0 ] || set -- digits mar-b mar-h lightgen-base
 target=$(realpath -m "${CUDA_DRY_RUN_TARGET:-target/cuda-dry-run}")
 stand_ins=$target/stand-in/lib
 
@@ -48,4 +49,4 @@ else
 fi
 export LD_LIBRARY_PATH="$stand_ins${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 # shellcheck disable=SC2086
-exec python3 scripts/cuda/dry_run.py --f32 $f32 --bf16 $bf16 -- "$GTR_CLI" "$@"
+exec python3 scripts/cuda/dry_run.py $budgets -- "$GTR_CLI" "$@"

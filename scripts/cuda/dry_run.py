@@ -15,27 +15,79 @@ from pathlib import Path
 AR_STEPS, DIFFUSION_STEPS = 4, 4
 # Type and batch of the runs. Budgets are those of batch 1.
 SETTINGS = [("f32", 1), ("bf16", 1), ("f32", 4)]
-# The model that the budgets are for.
-BUDGET_MODEL = "mar-h"
 # Batches whose difference is the memory of an image.
 MEMORY_BATCHES = 32, 64
 STEPS = "diffusion step", "AR step"
+# A text encoder of the depth of T5-XXL, on which the number of launches depends, and of a small width, on which it does not.
+TEXT_ENCODER = {
+    "vocab_size": 8, "d_model": 512, "d_kv": 64, "d_ff": 1024, "num_layers": 24, "num_heads": 8, "feed_forward_proj": "gated-gelu",
+}  # fmt: skip
+TOKENIZER = {
+    "version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"},
+    "model": {"type": "WordLevel", "vocab": {"<pad>": 0, "<unk>": 1, "a": 2, "red": 3, "cat": 4}, "unk_token": "<unk>"},
+}  # fmt: skip
 
 
-def sample(program, model, dtype, batch, ar_steps=AR_STEPS, diffusion_steps=DIFFUSION_STEPS):
-    """Generates one batch on `cuda:0` and returns the counts of the stand-in driver and the seconds that it took."""
+def takes_texts(model):
+    """Returns true for a model of prompts."""
+    return model.startswith("lightgen")
+
+
+def sample(program, model, dtype, batch, ar_steps=AR_STEPS, diffusion_steps=DIFFUSION_STEPS, encoder=True):
+    """Generates one batch and returns the counts of the stand-in driver and the seconds that it took."""
+    flags = ["--model", model, "--dtype", dtype, "--preset", "mar-64", "--steps", str(ar_steps), "--count", str(batch)]
+    flags += ["--diffusion", "constant", "--t", str(diffusion_steps), "--batch", str(batch)]
+    if model != "digits":
+        flags += ["--random-weights"]
+    if not takes_texts(model):
+        return run(program, [*flags, "--class", "1"])
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("config.json", TEXT_ENCODER), ("tokenizer.json", TOKENIZER)):
+            Path(folder, name).write_text(json.dumps(content), encoding="utf-8")
+        text = ["--text-encoder", folder] if encoder else []
+        return run(program, [*flags, "--prompt", "a red cat", *text])
+
+
+def run(program, flags, log=None):
+    """Samples on `cuda:0` and returns counts and seconds. `log` is a file for the work in its order."""
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder, "counts.json")
-        command = [program, "sample", "--model", model, "--class", "1", "--device", "cuda:0", "--dtype", dtype]
-        command += ["--preset", "mar-64", "--steps", str(ar_steps), "--diffusion", "constant", "--t", str(diffusion_steps)]
-        command += ["--count", str(batch), "--batch", str(batch), "--quiet", "--out", str(Path(folder, "images")) + "/"]
-        if model != "digits":
-            command += ["--random-weights"]
+        command = [program, "sample", *flags, "--device", "cuda:0", "--quiet", "--out", str(Path(folder, "images")) + "/"]
+        environment = os.environ | {"GTR_CUDA_COUNTS": str(counts)} | ({"GTR_CUDA_LOG": str(log)} if log else {})
         start = time.monotonic()
-        done = subprocess.run(command, env=os.environ | {"GTR_CUDA_COUNTS": str(counts)}, capture_output=True, text=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)}\nexit code {done.returncode}: {done.stderr.strip()}")
         return json.loads(counts.read_text()), time.monotonic() - start
+
+
+def noise_order(program):
+    """Returns numbers of AR steps of `gtr-16`: all, those that read conditioning vectors to pick tokens, and those whose noise is moved to
+    the device after the host has waited for the transformer of the step.
+
+    The heads of attention are split in a transformer only. The largest upload between the last split and the first reverse step is the
+    noise.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        plan = subprocess.run([program, "plan", "--preset", "gtr-16", "--grid", "8x8", "--format", "json"], check=True, capture_output=True)
+        picking = sum("detail" in step for step in json.loads(plan.stdout)["steps"])
+        run(program, ["--model", "digits", "--class", "1", "--count", "4", "--batch", "4", "--preset", "gtr-16"], log)
+        steps, late, begun = 0, 0, None
+        for line in log.read_text(encoding="utf-8").splitlines():
+            kind, what = line.split()
+            if what == "split_heads" and begun is None:
+                begun = []
+            elif what == "reverse_step" and begun is not None:
+                last = max(place for place, (_, name) in enumerate(begun) if name == "split_heads")
+                uploads = {place: int(size) for place, (how, size) in enumerate(begun) if how == "upload" and place > last}
+                noise = max(uploads, key=uploads.get)
+                steps += 1
+                late += any(how in ("download", "wait") for how, _ in begun[:noise])
+                begun = None
+            if begun is not None:
+                begun.append((kind, what))
+        return steps, picking, late
 
 
 class Work(Counter):
@@ -116,7 +168,8 @@ class Report:
 
     def __init__(self, program, budgets):
         self.program, self.budgets = program, budgets
-        self.steps, self.runs, self.kinds, self.memory, self.failures = [], [], [], [], []
+        self.steps, self.runs, self.texts, self.memory, self.failures = [], [], [], [], []
+        self.noise = None
 
     def run(self, model, dtype, batch, **steps):
         """Runs a plan and checks its streams and threads."""
@@ -132,8 +185,26 @@ class Report:
         works = work_of_steps(first, deeper, longer)
         self.steps += [(model, dtype, batch, step, work) for step, work in zip(STEPS, works, strict=True)]
         self.runs.append((model, dtype, batch, first, seconds))
-        if batch == 1 and model == BUDGET_MODEL:
-            self.failures += [f"{model}, {dtype}: {excess}" for excess in over_budget(works, self.budgets[dtype])]
+        budget = self.budgets.get((model, dtype))
+        if batch == 1 and budget:
+            self.failures += [f"{model}, {dtype}: {excess}" for excess in over_budget(works, (budget[:2], budget[2:4]))]
+        if batch == 1 and takes_texts(model):
+            self.count_text(model, dtype, first, budget)
+
+    def count_text(self, model, dtype, whole, budget):
+        """Counts the work of the text encoder: what a run has more than one with random vectors in place of a text."""
+        without, _ = self.run(model, dtype, 1, encoder=False)
+        work = Work.of(whole).minus(Work.of(without))
+        self.texts.append((model, dtype, work))
+        if budget and work.launches > budget[4]:
+            self.failures.append(f"{model}, {dtype}: {work.launches} launches per text; the budget is {budget[4]}")
+
+    def order_noise(self):
+        """Checks that noise is moved to the device while it computes the transformer."""
+        self.noise = noise_order(self.program)
+        steps, picking, late = self.noise
+        if not 0 < picking < steps or late > picking:
+            self.failures.append(f"the noise of {late} of {steps} AR steps is moved after a wait; expected {picking} that pick tokens")
 
     def measure_memory(self, model):
         """Finds the memory of two batches."""
@@ -142,10 +213,10 @@ class Report:
 
     def print_steps(self):
         print("== work of a diffusion step, and of an AR step without its head")
-        print("model   dtype batch  step            launches  kernels  products  copies  uploads  downloads  allocations")
+        print("model          dtype batch  step            launches  kernels  products  copies  uploads  downloads  allocations")
         for model, dtype, batch, step, work in self.steps:
             print(
-                f"{model:7} {dtype:5} {batch:5}  {step:14} {work.launches:9} {work.launches - work.products - work.copies:8} "
+                f"{model:14} {dtype:5} {batch:5}  {step:14} {work.launches:9} {work.launches - work.products - work.copies:8} "
                 f"{work.products:9} {work.copies:7} {work['uploads']:8} {work['downloads']:10} {work['allocations']:12}"
             )
 
@@ -158,12 +229,12 @@ class Report:
 
     def print_runs(self):
         print(f"\n== runs of {AR_STEPS} AR steps with {DIFFUSION_STEPS} diffusion steps, with weights and decoding")
-        print("model   dtype batch  launches  uploads  below 1 KiB  downloads  waits  device memory  seconds")
+        print("model          dtype batch  launches  uploads  below 1 KiB  downloads  waits  device memory  seconds")
         for model, dtype, batch, counts, seconds in self.runs:
             waits = sum(number for name, number in counts["calls"].items() if name.endswith("Synchronize"))
             upload, download = counts["host_to_device"], counts["device_to_host"]
             print(
-                f"{model:7} {dtype:5} {batch:5} {counts['launches']:9} {upload['count']:8} {upload['small']:12} {download['count']:10} "
+                f"{model:14} {dtype:5} {batch:5} {counts['launches']:9} {upload['count']:8} {upload['small']:12} {download['count']:10} "
                 f"{waits:6} {counts['memory']['peak'] / 1e9:11.2f} GB {seconds:8.1f}"
             )
 
@@ -175,6 +246,18 @@ class Report:
                 f"{model}: {less / 1e9:.2f} GB at batch {small}, {more / 1e9:.2f} GB at batch {large}, "
                 f"{(more - less) / (large - small) / 1e6:.1f} MB per image"
             )
+
+    def print_texts(self):
+        if self.texts:
+            print(f"\n== work of a text encoder of {TEXT_ENCODER['num_layers']} blocks for one text, with its weights")
+        for model, dtype, work in self.texts:
+            print(f"{model}, {dtype}: {work.launches} launches, {work['uploads']} uploads, {work['downloads']} downloads")
+
+    def print_noise(self):
+        if self.noise:
+            steps, picking, late = self.noise
+            print("\n== noise of digits, gtr-16, batch 4")
+            print(f"moved before the host waits for the transformer in {steps - late} of {steps} AR steps; {picking} must read its result")
 
     def print_verdict(self):
         print()
@@ -189,21 +272,29 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("models", nargs="+")
-    for dtype in ("f32", "bf16"):
-        parser.add_argument(f"--{dtype}", nargs=4, type=int, required=True, help="launches and uploads of a diffusion step, of an AR step")
+    parser.add_argument("--budget", nargs="+", action="append", default=[], metavar="MODEL,TYPE NUMBER", help="see main")
     return parser.parse_args()
 
 
 def main():
     """Runs all models and returns the exit code."""
     given = arguments()
-    report = Report(given.program, {dtype: (budget[:2], budget[2:]) for dtype, budget in (("f32", given.f32), ("bf16", given.bf16))})
+    # By model and type: launches and uploads of a diffusion step, of an AR step, and, for LightGen, launches of a text.
+    budgets = {tuple(name.split(",")): tuple(map(int, numbers)) for name, *numbers in given.budget}
+    report = Report(given.program, budgets)
+    if "digits" in given.models:
+        report.order_noise()
     for model in given.models:
+        # LightGen is large, so it is run with one image only.
         for dtype, batch in SETTINGS:
-            report.count_steps(model, dtype, batch)
-        report.measure_memory(model)
+            if batch == 1 or not takes_texts(model):
+                report.count_steps(model, dtype, batch)
+        if not takes_texts(model):
+            report.measure_memory(model)
     report.print_steps()
     report.print_runs()
+    report.print_texts()
+    report.print_noise()
     report.print_memory()
     report.print_kinds()
     report.print_verdict()

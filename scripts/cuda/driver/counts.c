@@ -1,4 +1,6 @@
-// Counts the work that a program submits, and writes it as JSON to the file named by GTR_CUDA_COUNTS when the program exits.
+// Counts the work that a program submits, and writes it as JSON to the file named by GTR_CUDA_COUNTS when the program exits. Writes the
+// work in its order to the file named by GTR_CUDA_LOG: a line `kernel NAME`, `product NAME`, `upload BYTES`, `download BYTES`, `copy BYTES`,
+// `memset BYTES`, or `wait NAME` each.
 
 #include "counts.h"
 
@@ -14,6 +16,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct named *kernels, *products, *calls, *missing, *streams, *created, *threads;
 static struct transfer copies[COPY_KINDS];
 static uint64_t allocations, releases, live, peak;
+static FILE *order;
+
+__attribute__((constructor)) static void open_log(void) {
+    const char *path = getenv("GTR_CUDA_LOG");
+    if (path && !(order = fopen(path, "w"))) perror(path);
+}
+
+static void note(const char *kind, const char *name) {
+    if (order) fprintf(order, "%s %s\n", kind, name);
+}
 
 static struct named *entry(struct named **list, const char *name) {
     struct named *item = *list;
@@ -48,6 +60,7 @@ struct named *kernel_entry(const char *name) {
 void count_kernel(struct named *kernel, void *stream) {
     pthread_mutex_lock(&lock);
     kernel->count++;
+    note("kernel", kernel->name);
     submitted(stream);
     pthread_mutex_unlock(&lock);
 }
@@ -55,15 +68,18 @@ void count_kernel(struct named *kernel, void *stream) {
 void count_product(const char *routine, void *stream) {
     pthread_mutex_lock(&lock);
     count(&products, routine);
+    note("product", routine);
     submitted(stream);
     pthread_mutex_unlock(&lock);
 }
 
 void count_copy(enum copy kind, size_t bytes, void *stream) {
+    static const char *const names[COPY_KINDS] = {"upload", "download", "copy", "memset"};
     pthread_mutex_lock(&lock);
     copies[kind].count++;
     copies[kind].bytes += bytes;
     copies[kind].small += bytes < 1024;
+    if (order) fprintf(order, "%s %zu\n", names[kind], bytes);
     submitted(stream);
     pthread_mutex_unlock(&lock);
 }
@@ -88,6 +104,7 @@ void count_release(size_t bytes, void *stream) {
 void count_call(const char *name) {
     pthread_mutex_lock(&lock);
     count(&calls, name);
+    if (strstr(name, "Synchronize")) note("wait", name);
     pthread_mutex_unlock(&lock);
 }
 
@@ -154,6 +171,11 @@ static void write_counts(FILE *file) {
 }
 
 __attribute__((destructor)) static void write_at_exit(void) {
+    if (order) {
+        FILE *complete = order;
+        order = NULL;
+        fclose(complete);
+    }
     const char *path = getenv("GTR_CUDA_COUNTS");
     if (!path) return;
     FILE *file = fopen(path, "w");

@@ -61,7 +61,11 @@ fn or_cpu(cuda: Result<Device, String>) -> (Device, Option<String>) {
 /// # Ok::<(), gtr_backends::BackendError>(())
 /// ```
 pub fn device_name(device: &Device) -> String {
-    match device.location() {
+    name_of(device.location())
+}
+
+fn name_of(location: DeviceLocation) -> String {
+    match location {
         DeviceLocation::Cpu => "cpu".to_owned(),
         DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
@@ -75,7 +79,11 @@ pub fn device_name(device: &Device) -> String {
 /// assert_eq!(gtr_backends::device_kind(&gtr_backends::Device::Cpu), "cpu");
 /// ```
 pub fn device_kind(device: &Device) -> &'static str {
-    match device.location() {
+    kind_of(device.location())
+}
+
+fn kind_of(location: DeviceLocation) -> &'static str {
+    match location {
         DeviceLocation::Cpu => "cpu",
         DeviceLocation::Cuda { .. } => "cuda",
         DeviceLocation::Metal { .. } => "metal",
@@ -121,17 +129,16 @@ fn open_cuda(number: usize) -> Result<Device, String> {
         let text = error.to_string();
         format!("CUDA driver: {}", text.lines().next().unwrap_or("unknown error"))
     })?;
-    if let Ok(cuda) = device.as_cuda_device() {
-        #[expect(unsafe_code, reason = "events synchronise streams, and there is only one")]
-        // SAFETY: without events, the uses of a tensor on several streams must be ordered by other means. There is one stream:
-        // `new_cuda_with_stream` made this device's context object and its only stream, candle launches every kernel,
-        // copy, allocation and release of the device on it and creates no other, and its cuBLAS handle is bound to it.
-        // Tensors of other devices are never used on it, because candle refuses to combine tensors of two devices. A
-        // stream executes in the order of submission, from any thread, so no tensor is used before it is allocated or
-        // after it is released, and no two writes overlap. The device has no tensors yet.
-        unsafe {
-            cuda.disable_event_tracking();
-        }
+    let cuda = device.as_cuda_device().map_err(|error| error.to_string())?;
+    #[expect(unsafe_code, reason = "events synchronise streams, and there is only one")]
+    // SAFETY: without events, the uses of a tensor on several streams must be ordered by other means. There is one stream:
+    // `new_cuda_with_stream` made this device's context object and its only stream, candle launches every kernel,
+    // copy, allocation and release of the device on it and creates no other, and its cuBLAS handle is bound to it.
+    // Tensors of other devices are never used on it, because candle refuses to combine tensors of two devices. A
+    // stream executes in the order of submission, from any thread, so no tensor is used before it is allocated or
+    // after it is released, and no two writes overlap. The device has no tensors yet.
+    unsafe {
+        cuda.disable_event_tracking();
     }
     Ok(device)
 }
@@ -154,6 +161,13 @@ mod tests {
             let error = device(name).unwrap_err().to_string();
             assert_eq!(error, format!("expected cpu, cuda:N or auto, found `{name}`"));
         }
+    }
+
+    #[test]
+    fn names_have_the_kind_and_the_number() {
+        let locations = [DeviceLocation::Cuda { gpu_id: 2 }, DeviceLocation::Metal { gpu_id: 0 }, DeviceLocation::Cpu];
+        assert_eq!(locations.map(name_of), ["cuda:2", "metal:0", "cpu"]);
+        assert_eq!(locations.map(kind_of), ["cuda", "metal", "cpu"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod bits;
 mod checkpoints;
 mod conform;
 mod convert;
+mod device_path;
 mod digits;
 mod executed;
 mod family;

@@ -14,7 +14,7 @@ use gtr_backends::conform::{Options, conform};
 use gtr_backends::lightgen::{self, LightGenConfig, LightGenGenerator, LightGenModel};
 use gtr_backends::trace::{Provenance, Tracer};
 use gtr_backends::vae::{open_diffusers, open_encoder};
-use gtr_backends::{Families, Files, Picture, TextEncoder, open_lightgen};
+use gtr_backends::{Compute, Families, Files, Picture, TextEncoder, open_lightgen};
 use gtr_core::sampler::{Job, Observer, Settings, StepEvent};
 use gtr_core::solver::Ddpm;
 use gtr_core::{
@@ -22,7 +22,7 @@ use gtr_core::{
     Noise, Registry, Sampler, Seed, StepContext, Targets, TimestepLimit, Timesteps, TokenIndex, TokenSet, preset,
 };
 
-use crate::golden::{assert_near, random_tensors, write_random};
+use crate::golden::{assert_near, distance, random_tensors, write_random};
 use crate::text::write_text_encoder;
 
 /// The configuration of a small autoencoder: four levels, so that a latent value is 8 pixels wide.
@@ -116,14 +116,18 @@ impl Pipeline {
     }
 
     /// Generates images of prompts, with two tokens per step in each quarter of the tokens.
-    fn run(&self, prompts: &[&str], images: &[u64], (height, width): (u32, u32)) -> Vec<Picture> {
-        let device = Device::Cpu;
-        let encoder = TextEncoder::open(&self.text_encoder, 128, None, &device).unwrap();
+    fn run(&self, prompts: &[&str], images: &[u64], size: (u32, u32)) -> Vec<Picture> {
+        self.run_by(&Compute::from(&Device::Cpu), prompts, images, size)
+    }
+
+    /// [`Pipeline::run`] with any type and path.
+    fn run_by(&self, compute: &Compute, prompts: &[&str], images: &[u64], (height, width): (u32, u32)) -> Vec<Picture> {
+        let encoder = TextEncoder::open(&self.text_encoder, 128, None, compute).unwrap();
         let vectors: Vec<_> = prompts.iter().map(|prompt| encoder.encode(prompt).unwrap().vectors).collect();
         let text_width = encoder.width();
         drop(encoder);
         let files = Files { vae: Some(&self.vae), ..Files::default() };
-        let mut generator = open_lightgen(self.model.to_str().unwrap(), &files, Some(text_width), &device).unwrap();
+        let mut generator = open_lightgen(self.model.to_str().unwrap(), &files, Some(text_width), compute).unwrap();
         let grid = generator.config().clone().with_pixels(height, width).unwrap().grid;
         generator.set_grid(grid).unwrap();
         let prompts: Vec<_> = vectors.iter().map(|vectors| generator.prompt(vectors).unwrap()).collect();
@@ -164,6 +168,19 @@ fn prompts_can_be_sampled() {
     // An image has the same bits alone, and another prompt gives another image with the same noise.
     assert!(pipeline.run(&[&long], &[1], (64, 64))[0] == pictures[1]);
     assert!(pipeline.run(&["the roof"], &[1], (64, 64))[0] != pictures[1]);
+}
+
+/// Text encoder, transformers, diffusion head and autoencoder, as on a GPU.
+#[test]
+fn the_device_path_generates_the_same_images() {
+    let (pipeline, host) = (Pipeline::write(), Compute::from(&Device::Cpu));
+    let run = |compute: &Compute| pipeline.run_by(compute, &["a red cat", "the roof"], &[0, 1], (32, 64));
+    let (expected, found) = (run(&host), run(&host.clone().through_device_path()));
+    for (found, expected) in found.iter().zip(&expected) {
+        // The paths add in another order.
+        assert!(distance(found.pixels(), expected.pixels()) < 1e-3);
+        assert!(found != expected, "the device path was not used");
+    }
 }
 
 #[test]
@@ -230,6 +247,17 @@ fn inconsistent_parts_are_refused() {
         text.contains("latents of 16 channels at 1/16 of the resolution, the model generates 4 channels at 1/8"),
         "{text}"
     );
+    let config = pipeline.vae.join("config.json");
+    let good = fs::read_to_string(&config).unwrap();
+    for (right, wrong, expected) in [
+        ("\"norm_num_groups\":32", "\"norm_num_groups\":16", "`norm_num_groups`: expected 32"),
+        ("1.5305", "0", "expected a number above 0 as `scaling_factor`"),
+    ] {
+        assert!(good.contains(right), "{good}");
+        fs::write(&config, good.replace(right, wrong)).unwrap();
+        let text = refuse(&Files { vae: Some(&pipeline.vae), ..Files::default() }, None);
+        assert!(text.contains(expected), "{text}");
+    }
     write_vae(&pipeline.vae, 16);
     let text = refuse(&Files { vae: Some(&pipeline.vae), ..Files::default() }, None);
     assert!(text.ends_with("`latent_channels`: expected 4 from the weights, found 16"), "{text}");

@@ -39,6 +39,31 @@ fn published_sizes_have_the_published_number_of_parameters() {
 }
 
 #[test]
+fn sizes_are_those_of_the_files() {
+    let decoder = KlDecoder::load(open("weights_decoder"), &Device::Cpu).unwrap();
+    assert!(decoder.section().note().is_none());
+    let encoder = KlEncoder::load(open("weights_encoder"), &Device::Cpu).unwrap();
+    assert_eq!(encoder.size().latent_channels(), decoder.size().latent_channels);
+    // Twice the sides are four times the pixels. Attention grows with the square of them.
+    let size = DecoderSize::kl16();
+    let (small, large) = (size.operations(4, 4), size.operations(8, 8));
+    assert!(large > 4.0 * small && large < 5.0 * small, "{small} {large}");
+}
+
+#[test]
+fn unsupported_sizes_are_refused() {
+    let message = |size: &DecoderSize| {
+        let checkpoint = Checkpoint::random("test", &KlDecoder::layout(size), 1);
+        KlDecoder::load(checkpoint, &Device::Cpu).unwrap_err().to_string()
+    };
+    let size = DecoderSize { latent_channels: 2, post_quant: None, widths: vec![32], blocks: 1, image_channels: 1 };
+    let text = message(&DecoderSize { widths: vec![48], ..size.clone() });
+    assert!(text.ends_with("expected a multiple of 32 channels in each level, found 48"), "{text}");
+    let text = message(&DecoderSize { blocks: 40, ..size });
+    assert!(text.contains("autoencoders of 1 levels with "), "{text}");
+}
+
+#[test]
 fn other_files_are_not_autoencoders() {
     let message = |result: Result<KlDecoder, gtr_backends::BackendError>| result.unwrap_err().to_string();
     let other = Checkpoint::open(&crate::golden::path("mar_tiny/weights.safetensors")).unwrap();

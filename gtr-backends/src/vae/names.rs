@@ -156,6 +156,10 @@ mod tests {
             ("decoder.up.1.upsample.conv.bias", "decoder.up_blocks.2.upsamplers.0.conv.bias"),
             ("encoder.down.2.downsample.conv.bias", "encoder.down_blocks.2.downsamplers.0.conv.bias"),
             ("encoder.down.3.attn.1.q.weight", "encoder.down_blocks.3.attentions.1.to_q.weight"),
+            ("encoder.down.3.attn.1", "encoder.down_blocks.3.attentions.1"),
+            // Parts that neither layout has keep their names, and are then missing.
+            ("decoder.mid.attn_1.other.weight", "decoder.mid_block.attentions.0.other.weight"),
+            ("encoder.down.0.other.weight", "encoder.down_blocks.0.other.weight"),
         ] {
             assert_eq!(naming.in_file(name), expected);
             assert_eq!(Naming::LatentDiffusion.in_file(name), name);

@@ -76,3 +76,30 @@ fn address(storage: &CudaStorage, device: &CudaDevice) -> Result<u64> {
         _ => candle_core::bail!("expected f32, bf16, f16 or u32 values"),
     })
 }
+
+/// These tests need a device: a GPU, or the stand-in driver of `scripts/cuda/driver`.
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Storage, Tensor};
+
+    use super::*;
+
+    /// Checks that a launch fails with this message. A backtrace may follow it.
+    fn refused<T>(result: Result<T>, message: &str) {
+        let error = result.err().expect("an operand that does not fit is accepted").to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_are_refused() {
+        let device = crate::device("cuda:0").unwrap();
+        let Device::Cuda(cuda) = &device else { panic!("expected a CUDA device") };
+        refused(allocate(cuda, 4, DType::U8), "expected the type f32, bf16 or f16, found U8");
+        let bytes = Tensor::zeros((2, 3), DType::U8, &device).unwrap();
+        let (storage, layout) = bytes.storage_and_layout();
+        let Storage::Cuda(storage) = &*storage else { panic!("expected memory of the device") };
+        refused(first(storage, layout, cuda), "expected f32, bf16, f16 or u32 values");
+        let turned = layout.transpose(0, 1).unwrap();
+        refused(first(storage, &turned, cuda), "the operand of a fused kernel must be contiguous");
+    }
+}

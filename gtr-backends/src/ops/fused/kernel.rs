@@ -98,3 +98,16 @@ impl<K: Kernel<3>> CustomOp3 for Op<K> {
         on_cuda(&self.0, [(first, first_layout), (second, second_layout), (third, third_layout)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::gated_sum::GatedSum;
+    use super::super::heads::{Heads, Split};
+    use super::*;
+
+    #[test]
+    fn operations_have_the_names_of_their_kernels() {
+        let split = Split { sizes: Heads { batch: 1, count: 1, parts: 1 }, scale: 1.0 };
+        assert_eq!((CustomOp1::name(&Op(split)), CustomOp3::name(&Op(GatedSum))), ("split-heads", "gated-sum"));
+    }
+}

@@ -9,19 +9,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use candle_core::{CpuStorage, DType, Device, Layout, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor};
 use half::{bf16, f16};
 use tempfile::TempDir;
 
+use super::super::Epilogue;
 use super::call::{Argument, Call};
-use super::finish::{Finish, Kind};
-use super::gated_sum::GatedSum;
-use super::heads::{Heads, Merge, Split};
+use super::finish::{Finish, Kind, finish};
+use super::gated_sum::{GatedSum, gated_sum};
+use super::heads::{Heads, Merge, Split, merge_heads, split_heads};
 use super::kernel::Kernel;
-use super::layer_norm::LayerNorm;
+use super::layer_norm::{LayerNorm, layer_norm};
 use super::operand::{Operand, dtype, stored};
 use super::reverse_step::{COLUMNS, ReverseStep};
-use super::silu_of_sum::SiluOfSum;
+use super::silu_of_sum::{SiluOfSum, silu_of_sum};
 
 const TYPES: [DType; 3] = [DType::F32, DType::BF16, DType::F16];
 
@@ -184,6 +185,54 @@ fn reverse_step() {
         ];
         compare(&step, &operands);
     }
+}
+
+/// Checks that a call fails with this message. A backtrace may follow it.
+#[track_caller]
+fn refused<T>(result: Result<T>, message: &str) {
+    let error = result.err().expect("an operand that does not fit is accepted").to_string();
+    assert!(error.starts_with(message), "{error}");
+}
+
+#[test]
+fn operands_of_other_types_are_refused() {
+    let (rows, wide, bias) = (floats(&[4, 6], 0.0), floats(&[4, 18], 0.0), floats(&[6], 0.0));
+    let (short, f32) = (values(&[4, 6], 0.0, DType::F16), DType::F32);
+    let half_bias = values(&[6], 0.0, DType::F16);
+    refused(finish(&rows, &half_bias, Epilogue::Nothing, f32), "expected a bias and rows in f32");
+    refused(finish(&rows, &bias, Epilogue::Add(&short), f32), "expected a bias and rows in f32");
+    refused(gated_sum(&short, &wide, &rows), "expected operands of a residual connection in f32");
+    refused(layer_norm(&short, None, None, 1e-6, f32), "expected operands of a normalisation in f32");
+    let sizes = |batch| Heads { batch, count: 2, parts: 1 };
+    refused(split_heads(&short, sizes(2), 1.0), "expected rows of attention in f32");
+    refused(split_heads(&rows, sizes(3), 1.0), "4 rows of width 6 do not fit Heads");
+    refused(merge_heads(&floats(&[4, 5, 6], 0.0), 3, 2, f32), "expected 3 x 2 heads in f32, found shape [4, 5, 6]");
+    let index = Tensor::new(&[0_u32, 1], &Device::Cpu).unwrap();
+    refused(silu_of_sum(&rows, &index, &short), "expected rows in f32 and an index of u32");
+    let step = ReverseStep { active: 3, guidance: None, temperature: 1.0 };
+    let (state, steps) = (floats(&[2, 4, 3], 0.0), floats(&[4, COLUMNS + 3], 0.0));
+    refused(step.take(&rows, &state, &steps), "prediction, state and steps of shapes");
+    let half_steps = values(&[4, COLUMNS + 3], 0.0, DType::BF16);
+    refused(step.take(&floats(&[3, 6], 0.0), &state, &half_steps), "expected operands of a reverse step in f32");
+}
+
+#[test]
+fn values_of_other_types_are_refused() {
+    let (numbers, index) = (CpuStorage::F32(vec![1.0; 6]), CpuStorage::U32(vec![1; 6]));
+    let plain = Layout::contiguous((2, 3));
+    refused(Operand { storage: &index, layout: &plain }.floats(), "expected f32, bf16 or f16 values");
+    refused(Operand { storage: &numbers, layout: &plain }.index(), "expected an index of u32");
+    let turned = plain.transpose(0, 1).unwrap();
+    let message = "the operand of a fused kernel must be contiguous";
+    refused(Operand { storage: &numbers, layout: &turned }.floats(), message);
+    refused(stored(vec![1.0], DType::U32), "expected the type f32, bf16 or f16, found U32");
+}
+
+#[test]
+fn sizes_beyond_those_of_a_launch_are_refused() {
+    refused(Argument::size(1 << 31), "a size of 2147483648 does not fit into 31 bits");
+    let shape = Shape::from((1 << 33, 128));
+    refused(Call::elements("k", &shape, DType::F32, Vec::new()), "`k` has too many blocks: 8589934592");
 }
 
 #[test]

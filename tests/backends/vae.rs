@@ -60,7 +60,7 @@ fn unsupported_sizes_are_refused() {
     let text = message(&DecoderSize { widths: vec![48], ..size.clone() });
     assert!(text.ends_with("expected a multiple of 32 channels in each level, found 48"), "{text}");
     let text = message(&DecoderSize { blocks: 40, ..size });
-    assert!(text.contains("autoencoders of 1 levels with "), "{text}");
+    assert!(text.contains("autoencoders of 1 level with "), "{text}");
 }
 
 #[test]

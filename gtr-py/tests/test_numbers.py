@@ -39,7 +39,7 @@ def test_no_noise_is_an_empty_array(shape: tuple[list[int], int, int]) -> None:
 def test_hostile_noise_is_refused() -> None:
     with pytest.raises(ValueError, match="at most"):
         gtr.noises(0, [0], [0], 2**31, 2**31)
-    with pytest.raises(ValueError, match="images and tokens differ in length: 2 images, 1 tokens"):
+    with pytest.raises(ValueError, match="images and tokens differ in length: 2 images, 1 token"):
         gtr.noises(0, [0, 1], [0], 1)
     with pytest.raises(ValueError, match="token 16777216 is not on the grid"):
         gtr.noise(0, 0, 2**24, 0)

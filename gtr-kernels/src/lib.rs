@@ -18,6 +18,7 @@
 
 mod attention;
 mod convolution;
+mod decode;
 mod elementwise;
 mod group_norm;
 mod layout;
@@ -27,6 +28,7 @@ mod tile;
 
 pub use attention::{Attention, attention};
 pub use convolution::{Convolution, Image, convolution};
+pub use decode::{decode_bf16, decode_f16, decode_f32};
 pub use elementwise::{add, gated_sum, gelu, layer_norm, modulate, silu, softmax};
 pub use group_norm::group_norm;
 pub use layout::COLUMNS;

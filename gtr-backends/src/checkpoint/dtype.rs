@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use half::{bf16, f16};
+use half::f16;
 
 /// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,9 +138,9 @@ pub(super) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
         Dtype::I64 => elements(bytes, |b| i64::from_le_bytes(b) as f32),
         Dtype::F8E4M3 => elements(bytes, |[b]| e4m3(b)),
         Dtype::F8E5M2 => elements(bytes, |[b]| e5m2(b)),
-        Dtype::F16 => elements(bytes, |b| f16::from_le_bytes(b).to_f32()),
-        Dtype::Bf16 => elements(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-        Dtype::F32 => elements(bytes, f32::from_le_bytes),
+        Dtype::F16 => gtr_kernels::decode_f16(bytes),
+        Dtype::Bf16 => gtr_kernels::decode_bf16(bytes),
+        Dtype::F32 => gtr_kernels::decode_f32(bytes),
         Dtype::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
     }
 }

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use gtr_core::OutOfRange;
-use nalgebra::DMatrix;
+use gtr_linalg::{OuterProducts, add_outer_product};
 use rayon::prelude::*;
 
 use super::file::Numbers;
 use super::{FieldFile, Samples, oas};
 use crate::BackendError;
-
-/// Number of images whose products are summed at a time.
-const CHUNK: usize = 512;
 
 /// Largest number of values of an image for a full covariance, which then takes 2 GiB.
 const MOST: usize = 1 << 14;
@@ -123,7 +120,7 @@ impl Samples {
                             let Some(to) = (column + right).checked_sub(width - 1).filter(|to| *to < width) else {
                                 continue;
                             };
-                            add_product(&mut sums, token(row, column), token(row + down, to));
+                            add_outer_product(&mut sums, token(row, column), token(row + down, to));
                         }
                     }
                 }
@@ -142,14 +139,6 @@ impl Samples {
     }
 }
 
-fn add_product(sums: &mut [f64], a: &[f32], b: &[f32]) {
-    for (sums, a) in sums.chunks_exact_mut(b.len()).zip(a) {
-        for (sum, b) in sums.iter_mut().zip(b) {
-            *sum += f64::from(*a) * f64::from(*b);
-        }
-    }
-}
-
 fn transposed(block: &[f64], channels: usize) -> Vec<f64> {
     (0..block.len()).map(|at| block[at % channels * channels + at / channels]).collect()
 }
@@ -161,15 +150,9 @@ fn symmetric(block: &[f64], channels: usize) -> Vec<f64> {
 
 /// Covariance of centred values, `[dimensions, dimensions]`.
 fn full(values: &[f32], dimensions: usize, freedom: usize) -> Vec<f64> {
-    let mut sum = DMatrix::<f64>::zeros(dimensions, dimensions);
-    for pictures in values.chunks(CHUNK * dimensions) {
-        let columns = pictures.len() / dimensions;
-        let samples = DMatrix::from_iterator(dimensions, columns, pictures.iter().map(|value| f64::from(*value)));
-        sum.gemm(1.0, &samples, &samples.transpose(), 1.0);
-    }
-    sum /= gtr_core::float(freedom);
-    sum.fill_lower_triangle_with_upper_triangle();
-    sum.as_slice().to_vec()
+    let mut sum = OuterProducts::new(dimensions);
+    sum.add(values);
+    sum.divided_by(gtr_core::float(freedom)).as_slice().to_vec()
 }
 
 /// Mixes a covariance with a multiple of the identity, using the share of [`oas`]. Returns the share.

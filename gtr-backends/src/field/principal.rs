@@ -1,6 +1,6 @@
 //! Principal components: tokens with fewer channels.
 
-use nalgebra::DMatrix;
+use gtr_linalg::{Symmetric, add_outer_product};
 
 use super::Samples;
 use crate::BackendError;
@@ -35,30 +35,25 @@ impl Samples {
             )));
         }
         let (values, _) = self.centred()?;
-        let mut covariance = DMatrix::<f64>::zeros(channels, channels);
+        let mut covariance = vec![0.0; channels * channels];
         for token in values.chunks_exact(channels) {
-            for (row, a) in token.iter().enumerate() {
-                for (column, b) in token.iter().enumerate() {
-                    covariance[(row, column)] += f64::from(*a) * f64::from(*b);
-                }
-            }
+            add_outer_product(&mut covariance, token, token);
         }
-        let eigen = covariance.symmetric_eigen();
+        let eigen = Symmetric::from_fn(channels, |row, column| covariance[row * channels + column]).eigen();
         let mut order: Vec<usize> = (0..channels).collect();
-        order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
+        order.sort_by(|a, b| eigen.values[*b].total_cmp(&eigen.values[*a]));
         order.truncate(components);
-        let held: f64 = order.iter().map(|&at| eigen.eigenvalues[at]).sum();
+        let held: f64 = order.iter().map(|&at| eigen.values[at]).sum();
         let mut reduced = Self::new(self.grid(), components);
         for (picture, label) in self.each() {
             let tokens = picture.chunks_exact(channels);
             #[expect(clippy::cast_possible_truncation, reason = "values are stored as f32")]
             let component = |token: &[f32], at: usize| -> f32 {
-                let vector = eigen.eigenvectors.column(at);
-                token.iter().zip(vector.iter()).map(|(value, part)| f64::from(*value) * part).sum::<f64>() as f32
+                token.iter().zip(&eigen.vectors[at]).map(|(value, part)| f64::from(*value) * part).sum::<f64>() as f32
             };
             let values: Vec<f32> = tokens.flat_map(|token| order.iter().map(move |&at| component(token, at))).collect();
             reduced.add(&values, label)?;
         }
-        Ok((reduced, held / eigen.eigenvalues.sum()))
+        Ok((reduced, held / eigen.values.iter().sum::<f64>()))
     }
 }

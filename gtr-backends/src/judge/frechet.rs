@@ -1,6 +1,6 @@
 //! Fréchet distance between two normal distributions.
 
-use nalgebra::DMatrix;
+use gtr_linalg::Symmetric;
 
 use super::Moments;
 use crate::BackendError;
@@ -27,14 +27,12 @@ use crate::BackendError;
 pub struct Frechet {
     from: Moments,
     /// Square root of the covariance.
-    root: DMatrix<f64>,
+    root: Symmetric,
 }
 
 impl From<&Moments> for Frechet {
     fn from(from: &Moments) -> Self {
-        let mut eigen = from.covariance.clone().symmetric_eigen();
-        eigen.eigenvalues.apply(|value| *value = root(*value));
-        Self { from: from.clone(), root: eigen.recompose() }
+        Self { from: from.clone(), root: from.matrix().root() }
     }
 }
 
@@ -53,15 +51,11 @@ impl Frechet {
 
     /// Returns the distance to moments of the same width.
     pub(super) fn distance(&self, other: &Moments) -> f64 {
-        let between = &self.root * &other.covariance * &self.root;
-        let common: f64 = between.symmetric_eigenvalues().iter().map(|value| root(*value)).sum();
-        let distance = (&self.from.mean - &other.mean).norm_squared();
-        distance + self.from.covariance.trace() + other.covariance.trace() - 2.0 * common
+        let between = self.root.congruent(other.matrix());
+        let common: f64 = between.eigenvalues().iter().map(|value| value.max(0.0).sqrt()).sum();
+        let distance: f64 = self.from.mean().iter().zip(other.mean()).map(|(a, b)| (a - b) * (a - b)).sum();
+        distance + self.from.matrix().trace() + other.matrix().trace() - 2.0 * common
     }
-}
-
-fn root(eigenvalue: f64) -> f64 {
-    eigenvalue.max(0.0).sqrt()
 }
 
 #[cfg(test)]

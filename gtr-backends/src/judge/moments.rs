@@ -1,24 +1,12 @@
 //! Mean and covariance of vectors.
 
-use nalgebra::{DMatrix, DVector};
+use gtr_linalg::{Sample, Symmetric};
 
 use crate::BackendError;
 
 /// Mean and covariance of vectors.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
-    pub(super) mean: DVector<f64>,
-    /// Sample covariance, divided by n - 1.
-    pub(super) covariance: DMatrix<f64>,
-}
-
-/// Vectors prepared for weighted means and covariances.
-#[derive(Clone, Debug)]
-pub(super) struct Sample {
-    /// One vector per column, minus the mean of all. Centring avoids cancellation.
-    centred: DMatrix<f64>,
-    mean: DVector<f64>,
-}
+pub struct Moments(gtr_linalg::Moments);
 
 impl Moments {
     /// Creates moments from a mean `[width]` and a covariance `[width, width]`, row-major.
@@ -35,12 +23,10 @@ impl Moments {
         if !mean.iter().chain(&covariance).all(|value| value.is_finite()) {
             return wrong("a value is not finite");
         }
-        let covariance = DMatrix::from_vec(width, width, covariance);
-        let largest = covariance.amax();
-        if (&covariance - covariance.transpose()).amax() > 1e-9 * largest {
+        let Some(covariance) = Symmetric::new(width, covariance) else {
             return wrong("the covariance is not symmetric");
-        }
-        Ok(Self { mean: DVector::from_vec(mean), covariance })
+        };
+        Ok(Self(gtr_linalg::Moments { mean, covariance }))
     }
 
     /// Computes the mean and the sample covariance (divided by n - 1) of vectors.
@@ -59,66 +45,50 @@ impl Moments {
     /// # Ok::<(), gtr_backends::BackendError>(())
     /// ```
     pub fn of(vectors: &[f64], width: usize) -> Result<Self, BackendError> {
-        let sample = Sample::new(vectors, width)?;
-        Ok(sample.moments(&vec![1; sample.len()]))
+        let sample = sample(vectors, width)?;
+        Ok(Self::weighted(&sample, &vec![1; vectors.len() / width]))
+    }
+
+    /// Computes the moments of a sample with vector `i` counted `times[i]` times.
+    pub(super) fn weighted(sample: &Sample, times: &[u32]) -> Self {
+        Self(sample.moments(times))
     }
 
     /// Mean, `[width]`.
     pub fn mean(&self) -> &[f64] {
-        self.mean.as_slice()
+        &self.0.mean
     }
 
     /// Covariance, `[width, width]`.
     pub fn covariance(&self) -> &[f64] {
-        self.covariance.as_slice()
+        self.0.covariance.as_slice()
     }
 
     /// Number of values of a vector.
     pub fn width(&self) -> usize {
-        self.mean.len()
+        self.0.mean.len()
+    }
+
+    pub(super) fn matrix(&self) -> &Symmetric {
+        &self.0.covariance
     }
 }
 
-impl Sample {
-    pub(super) fn new(vectors: &[f64], width: usize) -> Result<Self, BackendError> {
-        let count = vectors.len() / width.max(1);
-        if width == 0 || vectors.len() != count * width || count < 2 {
-            return Err(BackendError::Request(format!(
-                "a covariance needs at least two vectors, found {}, {} of width {width}",
-                gtr_core::count(vectors.len(), "value"),
-                gtr_core::count(count, "vector")
-            )));
-        }
-        if !vectors.iter().all(|value| value.is_finite()) {
-            return Err(BackendError::Request("a vector has a value that is not finite".to_owned()));
-        }
-        let mut centred = DMatrix::from_column_slice(width, count, vectors);
-        let mean = centred.column_mean();
-        for mut column in centred.column_iter_mut() {
-            column -= &mean;
-        }
-        Ok(Self { centred, mean })
+/// Prepares vectors, `[n, width]`, for weighted moments.
+///
+/// # Errors
+/// [`BackendError::Request`] for fewer than two vectors, an incomplete vector, or a value that is not finite.
+pub(super) fn sample(vectors: &[f64], width: usize) -> Result<Sample, BackendError> {
+    if !vectors.iter().all(|value| value.is_finite()) {
+        return Err(BackendError::Request("a vector has a value that is not finite".to_owned()));
     }
-
-    /// Number of vectors.
-    pub(super) fn len(&self) -> usize {
-        self.centred.ncols()
-    }
-
-    /// Returns the moments with vector `i` counted `times[i]` times.
-    pub(super) fn moments(&self, times: &[u32]) -> Moments {
-        let all = float(times.iter().map(|&times| u64::from(times)).sum());
-        let mut weighted = self.centred.clone();
-        for (mut column, &times) in weighted.column_iter_mut().zip(times) {
-            column *= f64::from(times);
-        }
-        let off = weighted.column_sum() / all;
-        let products = &weighted * self.centred.transpose();
-        let covariance = (products - (&off * off.transpose()) * all) / (all - 1.0);
-        // Symmetrise: rounding differs above and below the diagonal.
-        let covariance = (&covariance + covariance.transpose()) / 2.0;
-        Moments { mean: &self.mean + off, covariance }
-    }
+    Sample::new(vectors, width).ok_or_else(|| {
+        BackendError::Request(format!(
+            "a covariance needs at least two vectors, found {}, {} of width {width}",
+            gtr_core::count(vectors.len(), "value"),
+            gtr_core::count(vectors.len() / width.max(1), "vector")
+        ))
+    })
 }
 
 /// Converts a count to a float.
@@ -130,18 +100,6 @@ pub(super) fn float(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_weight_of_two_equals_a_repeated_vector() {
-        let sample = Sample::new(&[1e6, 0.0, 1e6 + 1.0, 2.0, 1e6 + 5.0, -1.0], 2).unwrap();
-        let twice = sample.moments(&[2, 0, 1]);
-        let written = Moments::of(&[1e6, 0.0, 1e6, 0.0, 1e6 + 5.0, -1.0], 2).unwrap();
-        for (found, expected) in
-            twice.mean().iter().chain(twice.covariance()).zip(written.mean().iter().chain(written.covariance()))
-        {
-            assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{found} {expected}");
-        }
-    }
 
     #[test]
     fn invalid_vectors_are_refused() {

@@ -1,8 +1,8 @@
 //! All metrics of a set of images.
 
 use super::inception::Sharpness;
-use super::moments::{Sample, float};
-use super::{Bootstrap, CLASSES, Classification, FEATURES, Frechet, Interval, Measured, wilson};
+use super::moments::{float, sample};
+use super::{Bootstrap, CLASSES, Classification, FEATURES, Frechet, Interval, Measured, Moments, wilson};
 use crate::BackendError;
 
 /// Quality metrics of a set of images.
@@ -55,15 +55,16 @@ impl Scores {
             )));
         }
         let features: Vec<f64> = verdicts.iter().flat_map(|it| it.features.map(f64::from)).collect();
-        let sample = Sample::new(&features, FEATURES)?;
+        let sample = sample(&features, FEATURES)?;
         let logits: Vec<[f32; CLASSES]> = verdicts.iter().map(|verdict| verdict.logits).collect();
         if !logits.as_flattened().iter().all(|logit| logit.is_finite()) {
             return Err(BackendError::Request("a logit is not finite".to_owned()));
         }
         let sharpness = Sharpness::of(&logits);
-        let measure = |times: &[u32]| (reference.distance(&sample.moments(times)), sharpness.score(times));
+        let moments = |times: &[u32]| Moments::weighted(&sample, times);
+        let measure = |times: &[u32]| (reference.distance(&moments(times)), sharpness.score(times));
         // Returns an error if the widths differ.
-        reference.to(&sample.moments(&vec![1; images]))?;
+        reference.to(&moments(&vec![1; images]))?;
         let (frechet, inception) = measure(&vec![1; images]);
         let groups = groups(images, classes);
         let (frechets, inceptions) = bootstrap.draw(&groups, images, measure).into_iter().unzip();

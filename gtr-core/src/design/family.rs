@@ -1,8 +1,10 @@
 //! Families of schedules: recursive bisections with the same cut, number of stages and order within the stages.
 
+use gtr_linalg::Conditional;
+
 use super::runs::Runs;
 use super::{Problem, ar_steps};
-use crate::loss::{Conditional, Field, factors};
+use crate::loss::{Field, degenerate, factors};
 use crate::order::{Bisection, Cut, Parity, Stages};
 use crate::pace::Rates;
 use crate::{AxisConfig, Error, ImageIndex, Plan, Registry, Schedule, StageOrder, TokenIndex};
@@ -129,7 +131,7 @@ impl Levels {
         runs: &mut Runs,
     ) -> Result<(), Error> {
         let places: Vec<usize> = tokens.iter().map(|token| self.places[token.index()] - first).collect();
-        let factor = conditional.in_order(&places).map_err(|at| at.in_order(field, tokens))?;
+        let factor = conditional.in_order(&places).map_err(|at| degenerate(at, field, tokens))?;
         runs.add(&factor);
         Ok(())
     }

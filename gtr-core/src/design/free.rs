@@ -1,6 +1,7 @@
 //! Search over unstructured partitions.
 
-use super::swept::Swept;
+use gtr_linalg::{Swept, Symmetric};
+
 use super::{Design, Family, Problem, ar_steps};
 use crate::loss::{covariances, loss, mean_loss};
 use crate::order::Levels;
@@ -102,13 +103,13 @@ struct Search {
     /// The tokens of each step.
     steps: Vec<Vec<usize>>,
     /// The covariance of each class.
-    classes: Vec<nalgebra::DMatrix<f64>>,
+    classes: Vec<Symmetric>,
     /// Number of moves evaluated.
     tried: u64,
 }
 
 impl Search {
-    fn new(step_of: &[usize], count: usize, classes: Vec<nalgebra::DMatrix<f64>>) -> Self {
+    fn new(step_of: &[usize], count: usize, classes: Vec<Symmetric>) -> Self {
         let mut steps = vec![Vec::new(); count];
         for (token, &step) in step_of.iter().enumerate() {
             steps[step].push(token);
@@ -150,8 +151,8 @@ impl Search {
     }
 
     /// Returns, for each step, the covariance given the tokens of all earlier steps.
-    fn before(&self, class: &nalgebra::DMatrix<f64>) -> Vec<Swept> {
-        let mut swept = Swept::new(class.clone());
+    fn before(&self, class: &Symmetric) -> Vec<Swept> {
+        let mut swept = Swept::new(class);
         let mut all = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             all.push(swept.clone());

@@ -12,7 +12,6 @@ mod free;
 mod runs;
 mod sharing;
 mod structured;
-mod swept;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! Loss of a stage for any division of its tokens into steps.
 
-use crate::loss::Factor;
+use gtr_linalg::Factor;
+
 use crate::pace::even;
 
 /// Loss of each run of consecutive tokens of a stage that are sampled in parallel, summed over orders and classes.

@@ -1,6 +1,6 @@
 //! Laws of the loss of a plan, for any function that computes it.
 
-use nalgebra::DMatrix;
+use gtr_linalg::{OuterProducts, Symmetric};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -62,8 +62,9 @@ pub fn measured(grid: Grid) -> BoxedStrategy<Measured> {
         let covariance = |class| {
             let mut numbers = vec![0.0; side * 2 * side];
             Stream::new(Seed(seed), StreamPurpose::TokenNoise, ImageIndex(class), 0).fill_normal(&mut numbers);
-            let factor = DMatrix::from_iterator(side, 2 * side, numbers.into_iter().map(f64::from));
-            (&factor * factor.transpose()).as_slice().to_vec()
+            let mut products = OuterProducts::new(side);
+            products.add(&numbers);
+            products.divided_by(1.0).as_slice().to_vec()
         };
         let field = Measured::new("drawn", grid, channels, (0..classes).map(covariance).collect());
         field.unwrap_or_else(|error| unreachable!("a product with its transpose: {error}"))
@@ -152,16 +153,13 @@ pub fn everything_at_once(of: LossOf<'_>, grid: Grid, field: &Field) -> Law {
 /// Returns the total correlation: half the difference between the sum of the log-determinants of the tokens and the
 /// log-determinant of the whole covariance.
 fn total_correlation(grid: Grid, field: &Field) -> f64 {
-    let correlation = |covariance: &DMatrix<f64>, channels: usize| {
-        let log_determinant = |matrix: DMatrix<f64>| {
-            let eigenvalues = matrix.symmetric_eigenvalues();
+    let correlation = |covariance: &Symmetric, channels: usize| {
+        let log_determinant = |matrix: &Symmetric| {
+            let eigenvalues = matrix.eigenvalues();
             eigenvalues.iter().map(|value| value.ln()).sum::<f64>()
         };
-        let token = |token: usize| {
-            let (start, size) = ((token * channels, token * channels), (channels, channels));
-            log_determinant(covariance.view(start, size).into_owned())
-        };
-        0.5 * ((0..grid.tokens()).map(token).sum::<f64>() - log_determinant(covariance.clone()))
+        let token = |token: usize| log_determinant(&covariance.principal(token * channels, (token + 1) * channels));
+        0.5 * ((0..grid.tokens()).map(token).sum::<f64>() - log_determinant(covariance))
     };
     match field {
         Field::Isotropic(_) => correlation(&dense(grid, field)[0], 1),
@@ -176,16 +174,20 @@ fn total_correlation(grid: Grid, field: &Field) -> f64 {
 }
 
 /// Returns the covariance matrix of each class.
-fn dense(grid: Grid, field: &Field) -> Vec<DMatrix<f64>> {
+fn dense(grid: Grid, field: &Field) -> Vec<Symmetric> {
     match field {
         Field::Isotropic(field) => {
             let positions: Vec<_> = grid.iter().map(|token| grid.position(token)).collect();
             let side = positions.len();
-            vec![DMatrix::from_fn(side, side, |row, column| field.covariance(positions[row], positions[column]))]
+            vec![Symmetric::from_fn(side, |row, column| field.covariance(positions[row], positions[column]))]
         }
         Field::Measured(field) => {
             let side = grid.tokens() * field.channels();
-            field.classes().iter().map(|numbers| DMatrix::from_row_slice(side, side, numbers)).collect()
+            field
+                .classes()
+                .iter()
+                .map(|numbers| Symmetric::from_fn(side, |row, column| numbers[row * side + column]))
+                .collect()
         }
     }
 }

@@ -30,28 +30,24 @@
 //! # Ok::<(), gtr_core::Error>(())
 //! ```
 
-mod blocked;
 mod covariance;
-mod factor;
 mod field;
 mod isotropic;
 mod kernel;
 mod mean;
 mod measured;
 mod order;
-mod small_matrix;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub(crate) use self::factor::{Conditional, Factor};
 pub use self::field::Field;
 pub use self::isotropic::Isotropic;
 pub use self::kernel::{Exponential, Gaussian, Kernel, MaternThreeHalves, kernels};
 use self::mean::Mean;
 pub use self::measured::Measured;
 use self::order::DrawOrder;
-pub(crate) use self::order::{covariances, factors};
+pub(crate) use self::order::{covariances, degenerate, factors};
 use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
 /// Maximum number of values (tokens times channels) for which a loss is computed. The covariance then takes 128 MiB;

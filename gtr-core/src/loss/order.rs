@@ -1,9 +1,8 @@
 //! The generation order of a plan, step by step.
 
-use nalgebra::DMatrix;
+use gtr_linalg::{Degenerate, Factor, Symmetric};
 
 use super::covariance::Covariance;
-use super::factor::{Degenerate, Factor};
 use super::{Field, Loss};
 use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
@@ -85,26 +84,27 @@ pub(crate) fn factors<'a>(
     grid: Grid,
     order: &'a [TokenIndex],
 ) -> Result<impl Iterator<Item = Result<Factor, Error>> + 'a, Error> {
-    let classes = field.covariances(grid)?;
-    Ok(classes.into_iter().map(move |covariance| {
-        Factor::of(&covariance, field.channels(), order).map_err(|at| at.in_order(field, order))
+    let (classes, channels) = (field.covariances(grid)?, field.channels());
+    let numbers: Vec<usize> =
+        order.iter().flat_map(|token| (0..channels).map(move |channel| token.index() * channels + channel)).collect();
+    Ok(classes.into_iter().map(move |class| {
+        let covariance = |row: usize, column: usize| class.at(numbers[row], numbers[column]);
+        Factor::new(order.len(), channels, covariance).map_err(|at| degenerate(at, field, order))
     }))
 }
 
-/// Returns the covariance of each class as a dense matrix.
-pub(crate) fn covariances(field: &Field, grid: Grid) -> Result<Vec<DMatrix<f64>>, Error> {
+/// Returns the covariance of each class.
+pub(crate) fn covariances(field: &Field, grid: Grid) -> Result<Vec<Symmetric>, Error> {
     let side = grid.tokens() * field.channels();
-    let dense = |class: &Covariance<'_>| DMatrix::from_fn(side, side, |row, column| class.at(row, column));
+    let dense = |class: &Covariance<'_>| Symmetric::from_fn(side, |row, column| class.at(row, column));
     Ok(field.covariances(grid)?.iter().map(dense).collect())
 }
 
-impl Degenerate {
-    /// Returns an error that names the token.
-    pub(crate) fn in_order(self, field: &Field, order: &[TokenIndex]) -> Error {
-        let token = order[self.0];
-        Error::Field(format!(
-            "`{field}` is not positive definite: token {token} has no variance left given the tokens before it; use a \
-             larger nugget or measure the covariance on more images"
-        ))
-    }
+/// Returns an error that names the token at a position of `order` with no variance left.
+pub(crate) fn degenerate(at: Degenerate, field: &Field, order: &[TokenIndex]) -> Error {
+    let token = order[at.0];
+    Error::Field(format!(
+        "`{field}` is not positive definite: token {token} has no variance left given the tokens before it; use a larger \
+         nugget or measure the covariance on more images"
+    ))
 }

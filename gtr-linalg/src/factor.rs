@@ -2,41 +2,63 @@
 
 use nalgebra::DMatrix;
 
-use super::blocked;
-use super::covariance::Covariance;
-use super::small_matrix::Symmetric;
-use crate::TokenIndex;
+use crate::block::Block;
+use crate::{Symmetric, blocked};
 
 /// Smallest conditional variance, relative to the variance, that is distinguishable from rounding errors.
 const LEAST_LEFT: f64 = 1e-10;
 
 /// The lower triangular `L` with `L L^T` equal to the covariance of the tokens in generation order.
+///
+/// # Examples
+/// ```
+/// use gtr_linalg::Factor;
+///
+/// // Two tokens with correlation 0.5.
+/// let correlation = |row: usize, column: usize| if row == column { 1.0 } else { 0.5 };
+/// let factor = Factor::new(2, 1, correlation).expect("a positive definite covariance");
+/// // Sampled in parallel, they lose their mutual information.
+/// let mut together = factor.together(1);
+/// together.extend(0);
+/// assert!((together.nats() + 0.5 * (1.0 - 0.25_f64).ln()).abs() < 1e-12);
+/// // A token that equals the one before it has no variance left.
+/// assert_eq!(Factor::new(2, 1, |_, _| 1.0).err().map(|token| token.0), Some(1));
+/// ```
 #[derive(Debug)]
-pub(crate) struct Factor {
+pub struct Factor {
     lower: DMatrix<f64>,
     channels: usize,
 }
 
 /// Position in the order of a token that has no variance left given the tokens before it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Degenerate(pub(crate) usize);
+pub struct Degenerate(pub usize);
 
 impl Factor {
-    /// Factorises the covariance of the tokens of `order`, with `channels` values per token.
-    pub(super) fn of(covariance: &Covariance<'_>, channels: usize, order: &[TokenIndex]) -> Result<Self, Degenerate> {
-        let numbers: Vec<usize> = order
-            .iter()
-            .flat_map(|token| (0..channels).map(move |channel| token.index() * channels + channel))
-            .collect();
-        let side = numbers.len();
-        let lower = |row: usize, column: usize| {
-            if column <= row { covariance.at(numbers[row], numbers[column]) } else { 0.0 }
-        };
-        Self::of_lower(DMatrix::from_fn(side, side, lower), channels)
+    /// Factorises a covariance of `tokens` tokens with `channels` values each. Channel `k` of the token at position `i` has
+    /// index `i * channels + k`. `covariance` is called with `column <= row`.
+    ///
+    /// # Errors
+    /// [`Degenerate`] if the covariance is not positive definite.
+    pub fn new(
+        tokens: usize,
+        channels: usize,
+        mut covariance: impl FnMut(usize, usize) -> f64,
+    ) -> Result<Self, Degenerate> {
+        let side = tokens * channels;
+        // Column by column, the lower triangle.
+        let mut lower = vec![0.0; side * side];
+        for column in 0..side {
+            for (row, value) in (column..side).zip(&mut lower[column * side + column..]) {
+                *value = covariance(row, column);
+            }
+        }
+        Self::of_lower(side, lower, channels)
     }
 
     /// Factorises a covariance given by its lower triangle; everything above the diagonal must be zero.
-    fn of_lower(mut lower: DMatrix<f64>, channels: usize) -> Result<Self, Degenerate> {
+    fn of_lower(side: usize, lower: Vec<f64>, channels: usize) -> Result<Self, Degenerate> {
+        let mut lower = DMatrix::from_vec(side, side, lower);
         let least: Vec<f64> = lower.diagonal().iter().map(|variance| LEAST_LEFT * variance).collect();
         match blocked::cholesky(lower.as_view_mut(), &least) {
             Ok(()) => Ok(Self { lower, channels }),
@@ -46,13 +68,19 @@ impl Factor {
 
     /// Starts computing the loss of the token at `position` if it is sampled in parallel with the tokens directly
     /// before it. Initially there are no such tokens; see [`Together::extend`].
-    pub(crate) fn together(&self, position: usize) -> Together<'_> {
-        Together { factor: self, position, first: position, shared: Symmetric::zero(self.channels) }
+    ///
+    /// # Panics
+    /// The methods of the result panic if there is no such token.
+    pub fn together(&self, position: usize) -> Together<'_> {
+        Together { factor: self, position, first: position, shared: Block::zero(self.channels) }
     }
 
     /// Returns, for each token of the step `first..end`, the mutual information in nats between the token and the rest
     /// of the step, given all tokens before the step.
-    pub(super) fn shared_in_step(&self, first: usize, end: usize) -> Vec<f64> {
+    ///
+    /// # Panics
+    /// If the range is not within the tokens.
+    pub fn shared_in_step(&self, first: usize, end: usize) -> Vec<f64> {
         let (channels, tokens) = (self.channels, end - first);
         let side = tokens * channels;
         let start = first * channels;
@@ -61,7 +89,7 @@ impl Factor {
         let nats = |token: usize| {
             // The token's block of the inverse of the step's covariance. Its inverse is the covariance of the token
             // given all other tokens of the step.
-            let mut precision = Symmetric::zero(channels);
+            let mut precision = Block::zero(channels);
             for row in token * channels..side {
                 precision.add_square(|channel| inverse[(row, token * channels + channel)]);
             }
@@ -79,48 +107,53 @@ impl Factor {
     }
 
     /// Returns the covariance of the tokens `first..end`, given the tokens before `first`.
-    pub(crate) fn conditional(&self, first: usize, end: usize) -> Conditional {
+    ///
+    /// # Panics
+    /// If the range is not within the tokens.
+    pub fn conditional(&self, first: usize, end: usize) -> Conditional {
         let (start, side) = (first * self.channels, (end - first) * self.channels);
         let lower = self.lower.view((start, start), (side, side));
-        Conditional { covariance: lower * lower.transpose(), channels: self.channels }
+        Conditional { covariance: Symmetric(lower * lower.transpose()), channels: self.channels }
     }
 }
 
 /// Conditional covariance of a range of tokens, given the tokens before it.
 #[derive(Debug)]
-pub(crate) struct Conditional {
-    covariance: DMatrix<f64>,
+pub struct Conditional {
+    covariance: Symmetric,
     channels: usize,
 }
 
 impl Conditional {
-    /// Factorises the covariance with the tokens rearranged; `order` lists their positions.
-    pub(crate) fn in_order(&self, order: &[usize]) -> Result<Factor, Degenerate> {
-        let channels = self.channels;
+    /// Factorises the covariance with the tokens rearranged; `order` lists their positions in the range.
+    ///
+    /// # Errors
+    /// [`Degenerate`] if the covariance is not positive definite.
+    ///
+    /// # Panics
+    /// If a position is not in the range.
+    pub fn in_order(&self, order: &[usize]) -> Result<Factor, Degenerate> {
+        let (covariance, channels) = (&self.covariance.0, self.channels);
         let number = |row: usize| order[row / channels] * channels + row % channels;
-        let side = self.covariance.nrows();
-        let lower = |row: usize, column: usize| {
-            if column <= row { self.covariance[(number(row), number(column))] } else { 0.0 }
-        };
-        Factor::of_lower(DMatrix::from_fn(side, side, lower), channels)
+        Factor::new(order.len(), channels, |row, column| covariance[(number(row), number(column))])
     }
 }
 
 /// Loss of a token that is sampled in parallel with the tokens directly before it, instead of after them.
 #[derive(Debug)]
-pub(crate) struct Together<'a> {
+pub struct Together<'a> {
     factor: &'a Factor,
     position: usize,
     /// Position of the first token sampled in parallel with it.
     first: usize,
     /// The part of the token's covariance that those tokens explain, whitened by its covariance given all tokens before
     /// it.
-    shared: Symmetric,
+    shared: Block,
 }
 
 impl Together<'_> {
     /// Samples the token in parallel with all tokens from `first` on. `first` must not exceed its previous value.
-    pub(crate) fn extend(&mut self, first: usize) {
+    pub fn extend(&mut self, first: usize) {
         let Self { factor, position, .. } = *self;
         let (channels, lower) = (factor.channels, &factor.lower);
         let row = position * channels;
@@ -137,7 +170,7 @@ impl Together<'_> {
     }
 
     /// Returns the loss in nats, 0 or more.
-    pub(crate) fn nats(&self) -> f64 {
+    pub fn nats(&self) -> f64 {
         0.5 * self.shared.log_determinant_of_one_more()
     }
 }

@@ -16,7 +16,7 @@ const LEAF: usize = 48;
 /// # Errors
 /// Returns the first row whose conditional variance, given the rows before it, is at most `least[row]` or is not
 /// finite.
-pub(super) fn cholesky(mut matrix: DMatrixViewMut<'_, f64>, least: &[f64]) -> Result<(), usize> {
+pub(crate) fn cholesky(mut matrix: DMatrixViewMut<'_, f64>, least: &[f64]) -> Result<(), usize> {
     let side = matrix.nrows();
     if side <= LEAF {
         return cholesky_of_leaf(matrix, least);
@@ -89,7 +89,7 @@ fn subtract_square(mut target: DMatrixViewMut<'_, f64>, rows: DMatrixView<'_, f6
 }
 
 /// Replaces a lower triangular matrix by its inverse; everything above the diagonal must be zero.
-pub(super) fn invert(mut lower: DMatrixViewMut<'_, f64>) {
+pub(crate) fn invert(mut lower: DMatrixViewMut<'_, f64>) {
     let side = lower.nrows();
     if side > LEAF {
         let half = side / 2;

@@ -2,6 +2,8 @@
 
 use nalgebra::DMatrix;
 
+use crate::Symmetric;
+
 /// A covariance to which the sweep operator has been applied for each known token.
 ///
 /// The block of the unknown tokens is their covariance given the known tokens. The block of the known tokens is the
@@ -9,21 +11,32 @@ use nalgebra::DMatrix;
 ///
 /// # Source
 /// Beaton, "The use of special matrix operators in statistical calculus" (1964).
+///
+/// # Examples
+/// ```
+/// use gtr_linalg::{Swept, Symmetric};
+///
+/// let covariance = Symmetric::from_fn(2, |row, column| if row == column { 1.0 } else { 0.5 });
+/// let mut swept = Swept::new(&covariance);
+/// swept.toggle(0);
+/// assert!((swept.variance(1) - 0.75).abs() < 1e-12);
+/// swept.toggle(0);
+/// assert!((swept.variance(1) - 1.0).abs() < 1e-12);
+/// ```
 #[derive(Clone, Debug)]
-pub(super) struct Swept {
+pub struct Swept {
     matrix: DMatrix<f64>,
     known: Vec<bool>,
 }
 
 impl Swept {
     /// Starts with no known tokens.
-    pub(super) fn new(covariance: DMatrix<f64>) -> Self {
-        let known = vec![false; covariance.nrows()];
-        Self { matrix: covariance, known }
+    pub fn new(covariance: &Symmetric) -> Self {
+        Self { matrix: covariance.0.clone(), known: vec![false; covariance.side()] }
     }
 
     /// Adds a token to the known set, or removes it.
-    pub(super) fn toggle(&mut self, token: usize) {
+    pub fn toggle(&mut self, token: usize) {
         let pivot = self.matrix[(token, token)];
         let column = self.matrix.column(token).into_owned();
         // The inverse sweep differs only in this sign.
@@ -39,13 +52,13 @@ impl Swept {
     }
 
     /// Returns the variance of a token given all other known tokens.
-    pub(super) fn variance(&self, token: usize) -> f64 {
+    pub fn variance(&self, token: usize) -> f64 {
         let number = self.matrix[(token, token)];
         if self.known[token] { -1.0 / number } else { number }
     }
 
     /// Returns the variance that an unknown token would have after toggling `other`.
-    pub(super) fn variance_without_or_with(&self, token: usize, other: usize) -> f64 {
+    pub fn variance_without_or_with(&self, token: usize, other: usize) -> f64 {
         let both = self.matrix[(token, other)];
         self.matrix[(token, token)] - both * both / self.matrix[(other, other)]
     }
@@ -69,7 +82,7 @@ mod tests {
 
     #[test]
     fn variances_equal_ratios_of_determinants() {
-        let mut swept = Swept::new(covariance(6));
+        let mut swept = Swept::new(&Symmetric(covariance(6)));
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         swept.toggle(1);
         swept.toggle(4);

@@ -2,19 +2,19 @@
 
 /// Small symmetric positive semidefinite matrix.
 #[derive(Clone, Debug)]
-pub(super) struct Symmetric {
+pub(crate) struct Block {
     side: usize,
     /// Row-major; only the lower triangle is used.
     numbers: Vec<f64>,
 }
 
-impl Symmetric {
-    pub(super) fn zero(side: usize) -> Self {
+impl Block {
+    pub(crate) fn zero(side: usize) -> Self {
         Self { side, numbers: vec![0.0; side * side] }
     }
 
     /// Adds the outer product of a column with itself.
-    pub(super) fn add_square(&mut self, column: impl Fn(usize) -> f64) {
+    pub(crate) fn add_square(&mut self, column: impl Fn(usize) -> f64) {
         for row in 0..self.side {
             for other in 0..=row {
                 self.numbers[row * self.side + other] += column(row) * column(other);
@@ -23,12 +23,12 @@ impl Symmetric {
     }
 
     /// Returns the logarithm of the determinant.
-    pub(super) fn log_determinant(&self) -> f64 {
+    pub(crate) fn log_determinant(&self) -> f64 {
         self.pivots(0.0).into_iter().map(libm::log).sum()
     }
 
     /// Returns the logarithm of the determinant of `self + I`, 0 or more.
-    pub(super) fn log_determinant_of_one_more(&self) -> f64 {
+    pub(crate) fn log_determinant_of_one_more(&self) -> f64 {
         match *self.numbers.as_slice() {
             [number] => libm::log1p(number),
             // Pivots are at least 1 except for rounding errors.
@@ -60,13 +60,13 @@ mod tests {
 
     #[test]
     fn determinants_equal_the_explicit_ones() {
-        let mut matrix = Symmetric::zero(2);
+        let mut matrix = Block::zero(2);
         for column in [[1.0, 2.0], [3.0, -1.0]] {
             matrix.add_square(|row| column[row]);
         }
         // [[10, -1], [-1, 5]], and [[11, -1], [-1, 6]].
         assert!((matrix.log_determinant() - 49.0_f64.ln()).abs() < 1e-14);
         assert!((matrix.log_determinant_of_one_more() - 65.0_f64.ln()).abs() < 1e-14);
-        assert_eq!(Symmetric::zero(3).log_determinant_of_one_more(), 0.0);
+        assert_eq!(Block::zero(3).log_determinant_of_one_more(), 0.0);
     }
 }

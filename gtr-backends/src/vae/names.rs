@@ -102,7 +102,8 @@ impl NamedWeights<'_> {
     /// Reads a tensor like [`Weights::take`]. `shape` is its shape in latent diffusion.
     pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, BackendError> {
         let taken = self.weights.take(&self.naming.in_file(name), &self.naming.shape_in_file(name, shape))?;
-        taken.reshape(shape).context("loading an autoencoder")
+        // Reshaping a placeholder, which stands for a tensor while names are collected, would allocate all of it.
+        if taken.dims() == shape { Ok(taken) } else { taken.reshape(shape).context("loading an autoencoder") }
     }
 
     /// [`Weights::computed`].

@@ -23,7 +23,7 @@ fn digits(compute: Compute) -> MarGenerator {
 /// Generates two guided images. The plan has no detail rule, because it could pick another token after another rounding.
 fn generate(compute: Compute) -> Vec<Picture> {
     let (mut generator, registry) = (digits(compute), Registry::builtin());
-    let schedule = &preset::find("mar-64").unwrap().schedule;
+    let schedule = &preset::find("mar-16").unwrap().schedule;
     let plan = schedule.plan(generator.grid(), &registry).unwrap().plan;
     let guidance = Guidance::new(2.0, GuidanceSchedule::Linear).unwrap();
     let settings = Settings { seed: Seed(5), guidance, temperature: 1.0 };

@@ -46,6 +46,23 @@ impl Convolution {
         PackedShape { inputs: self.side * self.side * channels, outputs }
     }
 
+    /// Packs weights, `[outputs, channels, side, side]`, with the shape [`Convolution::weights`].
+    ///
+    /// # Panics
+    /// If there are more weights than `outputs`.
+    pub fn pack(self, weights: &[f32], channels: usize, outputs: usize) -> Vec<f32> {
+        let (shape, taps) = (self.weights(channels, outputs), self.side * self.side);
+        let mut packed = vec![0.0; shape.len()];
+        for (output, weights) in weights.chunks_exact((channels * taps).max(1)).enumerate() {
+            for (channel, weights) in weights.chunks_exact(taps).enumerate() {
+                for (tap, &weight) in weights.iter().enumerate() {
+                    packed[shape.place(tap * channels + channel, output)] = weight;
+                }
+            }
+        }
+        packed
+    }
+
     /// Returns the height (or width) of the result for an image of height (or width) `image`.
     pub fn length(self, image: usize) -> usize {
         let padded = image * self.enlarged + self.padding.0 + self.padding.1;

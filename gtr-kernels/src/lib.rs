@@ -24,6 +24,7 @@ mod group_norm;
 mod layout;
 mod pack;
 mod product;
+mod random;
 mod tile;
 
 pub use attention::{Attention, attention};
@@ -34,3 +35,4 @@ pub use group_norm::group_norm;
 pub use layout::COLUMNS;
 pub use pack::PackedShape;
 pub use product::{Weights, product};
+pub use random::{append_uniform, mix};

@@ -93,7 +93,7 @@ impl Format {
             Self::Random(random) => {
                 let info = random.tensors.get(name).ok_or("there is no such tensor")?;
                 bytes.clear();
-                bytes.extend(random::values(random.seed, name, &info.shape).flat_map(f32::to_le_bytes));
+                random::append(bytes, random.seed, name, &info.shape);
                 Ok(Dtype::F32)
             }
         }

@@ -223,17 +223,9 @@ fn arrange(weight: &Tensor, how: Convolution, path: ComputePath) -> Result<Tenso
 /// Packs weights `[outputs, channels, side, side]` for [`gtr_kernels::convolution`].
 fn pack(weight: &Tensor, how: Convolution) -> Result<Tensor> {
     let (outputs, channels, _, _) = weight.dims4()?;
-    let (weight, taps) = (weight.contiguous()?, how.side * how.side);
+    let weight = weight.contiguous()?;
     let numbers = numbers(&weight)?;
-    let shape = how.weights(channels, outputs);
-    let mut packed = vec![0.0; shape.len()];
-    for (output, weights) in numbers.f32()?.chunks_exact(channels * taps).enumerate() {
-        for (channel, weights) in weights.chunks_exact(taps).enumerate() {
-            for (tap, &weight) in weights.iter().enumerate() {
-                packed[shape.place(tap * channels + channel, output)] = weight;
-            }
-        }
-    }
+    let (shape, packed) = (how.weights(channels, outputs), how.pack(numbers.f32()?, channels, outputs));
     Tensor::from_vec(packed, (shape.blocks(), shape.inputs, COLUMNS), &Device::Cpu)
 }
 

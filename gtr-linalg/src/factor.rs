@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use crate::block::Block;
-use crate::{Symmetric, blocked};
+use crate::{Covariance, Symmetric, blocked};
 
 /// Smallest conditional variance, relative to the variance, that is distinguishable from rounding errors.
 const LEAST_LEFT: f64 = 1e-10;
@@ -12,17 +12,17 @@ const LEAST_LEFT: f64 = 1e-10;
 ///
 /// # Examples
 /// ```
-/// use gtr_linalg::Factor;
+/// use gtr_linalg::{Covariance, Factor};
 ///
 /// // Two tokens with correlation 0.5.
-/// let correlation = |row: usize, column: usize| if row == column { 1.0 } else { 0.5 };
-/// let factor = Factor::new(2, 1, correlation).expect("a positive definite covariance");
+/// let pair = |correlation| Covariance::Displacement { width: 2, table: vec![1.0, correlation] };
+/// let factor = Factor::of(&pair(0.5), 1, &[0, 1]).expect("a positive definite covariance");
 /// // Sampled in parallel, they lose their mutual information.
 /// let mut together = factor.together(1);
 /// together.extend(0);
 /// assert!((together.nats() + 0.5 * (1.0 - 0.25_f64).ln()).abs() < 1e-12);
 /// // A token that equals the one before it has no variance left.
-/// assert_eq!(Factor::new(2, 1, |_, _| 1.0).err().map(|token| token.0), Some(1));
+/// assert_eq!(Factor::of(&pair(1.0), 1, &[0, 1]).err().map(|token| token.0), Some(1));
 /// ```
 #[derive(Debug)]
 pub struct Factor {
@@ -35,17 +35,20 @@ pub struct Factor {
 pub struct Degenerate(pub usize);
 
 impl Factor {
-    /// Factorises a covariance of `tokens` tokens with `channels` values each. Channel `k` of the token at position `i` has
-    /// index `i * channels + k`. `covariance` is called with `column <= row`.
+    /// Factorises the covariance of tokens with `channels` values each. `numbers` has the numbers of all values, token by token,
+    /// in generation order.
     ///
     /// # Errors
     /// [`Degenerate`] if the covariance is not positive definite.
-    pub fn new(
-        tokens: usize,
-        channels: usize,
-        mut covariance: impl FnMut(usize, usize) -> f64,
-    ) -> Result<Self, Degenerate> {
-        let side = tokens * channels;
+    ///
+    /// # Panics
+    /// If there is no value with one of the numbers.
+    pub fn of(covariance: &Covariance<'_>, channels: usize, numbers: &[usize]) -> Result<Self, Degenerate> {
+        Self::new(numbers.len(), channels, |row, column| covariance.at(numbers[row], numbers[column]))
+    }
+
+    /// Factorises a covariance of `side` values, which is called with `column <= row`.
+    fn new(side: usize, channels: usize, mut covariance: impl FnMut(usize, usize) -> f64) -> Result<Self, Degenerate> {
         // Column by column, the lower triangle.
         let mut lower = vec![0.0; side * side];
         for column in 0..side {
@@ -135,7 +138,7 @@ impl Conditional {
     pub fn in_order(&self, order: &[usize]) -> Result<Factor, Degenerate> {
         let (covariance, channels) = (&self.covariance.0, self.channels);
         let number = |row: usize| order[row / channels] * channels + row % channels;
-        Factor::new(order.len(), channels, |row, column| covariance[(number(row), number(column))])
+        Factor::new(order.len() * channels, channels, |row, column| covariance[(number(row), number(column))])
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod block;
 mod blocked;
+mod covariance;
 mod factor;
 mod outer_products;
 mod sample;
 mod swept;
 mod symmetric;
 
+pub use self::covariance::Covariance;
 pub use self::factor::{Conditional, Degenerate, Factor, Together};
 pub use self::outer_products::{OuterProducts, add_outer_product};
 pub use self::sample::{Moments, Sample};

@@ -1,8 +1,7 @@
 //! The generation order of a plan, step by step.
 
-use gtr_linalg::{Degenerate, Factor, Symmetric};
+use gtr_linalg::{Covariance, Degenerate, Factor, Symmetric};
 
-use super::covariance::Covariance;
 use super::{Field, Loss};
 use crate::{Error, Grid, ImageIndex, Plan, Seed, TokenIndex, TokenSet};
 
@@ -87,17 +86,14 @@ pub(crate) fn factors<'a>(
     let (classes, channels) = (field.covariances(grid)?, field.channels());
     let numbers: Vec<usize> =
         order.iter().flat_map(|token| (0..channels).map(move |channel| token.index() * channels + channel)).collect();
-    Ok(classes.into_iter().map(move |class| {
-        let covariance = |row: usize, column: usize| class.at(numbers[row], numbers[column]);
-        Factor::new(order.len(), channels, covariance).map_err(|at| degenerate(at, field, order))
-    }))
+    Ok(classes
+        .into_iter()
+        .map(move |class| Factor::of(&class, channels, &numbers).map_err(|at| degenerate(at, field, order))))
 }
 
 /// Returns the covariance of each class.
 pub(crate) fn covariances(field: &Field, grid: Grid) -> Result<Vec<Symmetric>, Error> {
-    let side = grid.tokens() * field.channels();
-    let dense = |class: &Covariance<'_>| Symmetric::from_fn(side, |row, column| class.at(row, column));
-    Ok(field.covariances(grid)?.iter().map(dense).collect())
+    Ok(field.covariances(grid)?.iter().map(Covariance::dense).collect())
 }
 
 /// Returns an error that names the token at a position of `order` with no variance left.

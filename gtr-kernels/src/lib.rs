@@ -35,4 +35,4 @@ pub use group_norm::group_norm;
 pub use layout::COLUMNS;
 pub use pack::PackedShape;
 pub use product::{Weights, product};
-pub use random::{append_uniform, mix};
+pub use random::{append_uniform, splitmix64};

@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 
 use crate::block::Block;
+use crate::symmetric::lower_triangle;
 use crate::{Covariance, Symmetric, blocked};
 
 /// Smallest conditional variance, relative to the variance, that is distinguishable from rounding errors.
@@ -48,20 +49,8 @@ impl Factor {
     }
 
     /// Factorises a covariance of `side` values, which is called with `column <= row`.
-    fn new(side: usize, channels: usize, mut covariance: impl FnMut(usize, usize) -> f64) -> Result<Self, Degenerate> {
-        // Column by column, the lower triangle.
-        let mut lower = vec![0.0; side * side];
-        for column in 0..side {
-            for (row, value) in (column..side).zip(&mut lower[column * side + column..]) {
-                *value = covariance(row, column);
-            }
-        }
-        Self::of_lower(side, lower, channels)
-    }
-
-    /// Factorises a covariance given by its lower triangle; everything above the diagonal must be zero.
-    fn of_lower(side: usize, lower: Vec<f64>, channels: usize) -> Result<Self, Degenerate> {
-        let mut lower = DMatrix::from_vec(side, side, lower);
+    fn new(side: usize, channels: usize, covariance: impl FnMut(usize, usize) -> f64) -> Result<Self, Degenerate> {
+        let mut lower = DMatrix::from_vec(side, side, lower_triangle(side, covariance));
         let least: Vec<f64> = lower.diagonal().iter().map(|variance| LEAST_LEFT * variance).collect();
         match blocked::cholesky(lower.as_view_mut(), &least) {
             Ok(()) => Ok(Self { lower, channels }),

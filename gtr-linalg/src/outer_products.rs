@@ -29,7 +29,7 @@ impl OuterProducts {
     /// Adds the outer products of vectors, `[n, width]`.
     ///
     /// # Panics
-    /// If a vector is incomplete.
+    /// If a vector is incomplete, or if the width is 0.
     pub fn add(&mut self, vectors: &[f32]) {
         let width = self.0.nrows();
         for vectors in vectors.chunks(CHUNK * width) {

@@ -44,15 +44,8 @@ impl Symmetric {
     }
 
     /// Creates a matrix from a function of row and column, which is called with `column <= row`.
-    pub fn from_fn(side: usize, mut value: impl FnMut(usize, usize) -> f64) -> Self {
-        // Column by column, the lower triangle.
-        let mut values = vec![0.0; side * side];
-        for column in 0..side {
-            for (row, place) in (column..side).zip(&mut values[column * side + column..]) {
-                *place = value(row, column);
-            }
-        }
-        Self::from_lower(side, values)
+    pub fn from_fn(side: usize, value: impl FnMut(usize, usize) -> f64) -> Self {
+        Self::from_lower(side, lower_triangle(side, value))
     }
 
     fn from_lower(side: usize, values: Vec<f64>) -> Self {
@@ -113,6 +106,18 @@ impl Symmetric {
     pub fn congruent(&self, inner: &Self) -> Self {
         Self(&self.0 * &inner.0 * &self.0)
     }
+}
+
+/// Returns a square matrix, column by column, whose lower triangle is given by a function of row and column and whose other
+/// values are zero.
+pub(crate) fn lower_triangle(side: usize, mut value: impl FnMut(usize, usize) -> f64) -> Vec<f64> {
+    let mut values = vec![0.0; side * side];
+    for column in 0..side {
+        for (row, place) in (column..side).zip(&mut values[column * side + column..]) {
+            *place = value(row, column);
+        }
+    }
+    values
 }
 
 impl Index<(usize, usize)> for Symmetric {

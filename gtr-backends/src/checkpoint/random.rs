@@ -1,6 +1,6 @@
 //! Random weights from a seed, to test and benchmark a model without a checkpoint.
 
-use gtr_kernels::{append_uniform, mix};
+use gtr_kernels::{append_uniform, splitmix64};
 
 /// Appends the values of a tensor to `bytes`, row-major, as little-endian f32. Biases are 0 and other vectors are 1. All
 /// other values are uniform, with the variance that preserves the scale of activations through a matrix product.
@@ -17,7 +17,8 @@ pub(super) fn append(bytes: &mut Vec<u8>, seed: u64, name: &str, shape: &[usize]
     let fan_in: usize = shape.iter().skip(1).product();
     let deviation = if shape.first() == Some(&1) { 0.02 } else { (fan_in.max(1) as f64).sqrt().recip() };
     let bound = (deviation * 3.0_f64.sqrt()) as f32;
-    append_uniform(bytes, name.bytes().fold(mix(seed), |hash, byte| mix(hash ^ u64::from(byte))), bound, count);
+    let start = name.bytes().fold(splitmix64(seed), |hash, byte| splitmix64(hash ^ u64::from(byte)));
+    append_uniform(bytes, start, bound, count);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Accuracy: the share of images that are classified as the requested class.
 
 use super::Interval;
-use super::moments::float;
+use super::float;
 
 /// Wilson score interval of a proportion, at 95 % confidence, for `right` successes of `of` trials. Unlike a bootstrap
 /// interval, it does not collapse to a point if all or none are right. In these cases one end is exactly 1 or 0.

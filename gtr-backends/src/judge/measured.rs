@@ -87,14 +87,14 @@ impl Interval {
 }
 
 fn mean(numbers: &[f64]) -> f64 {
-    numbers.iter().sum::<f64>() / super::moments::float(numbers.len() as u64)
+    numbers.iter().sum::<f64>() / super::float(numbers.len() as u64)
 }
 
 /// Quantile of sorted numbers, linearly interpolated.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index in bounds")]
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let place = share * super::moments::float(last as u64);
+    let place = share * super::float(last as u64);
     let (below, part) = (place.floor(), place.fract());
     let at = |place: usize| sorted[place.min(last)];
     at(below as usize) * (1.0 - part) + at(below as usize + 1) * part

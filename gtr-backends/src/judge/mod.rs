@@ -39,3 +39,9 @@ pub use self::scores::Scores;
 /// Purpose of random numbers for bootstrap resamples: the image index is the number of the resample, the position the
 /// group.
 const RESAMPLING: StreamPurpose = StreamPurpose::Other(0);
+
+/// Converts a count to a float.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -91,12 +91,6 @@ pub(super) fn sample(vectors: &[f64], width: usize) -> Result<Sample, BackendErr
     })
 }
 
-/// Converts a count to a float.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-pub(super) fn float(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,7 +20,7 @@ use super::{Interval, Measured, RESAMPLING};
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "the lists have the same length");
     let (a, b) = (ranks(a), ranks(b));
-    let middle = f64::midpoint(super::moments::float(a.len() as u64), 1.0);
+    let middle = f64::midpoint(super::float(a.len() as u64), 1.0);
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum::<f64>();
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
@@ -59,7 +59,7 @@ fn ranks(numbers: &[f64]) -> Vec<f64> {
     let mut first = 0;
     while first < order.len() {
         let same = order[first..].iter().take_while(|at| numbers[**at] == numbers[order[first]]).count().max(1);
-        let rank = super::moments::float(2 * first as u64 + same as u64 + 1) / 2.0;
+        let rank = super::float(2 * first as u64 + same as u64 + 1) / 2.0;
         order[first..first + same].iter().for_each(|&at| ranks[at] = rank);
         first += same;
     }

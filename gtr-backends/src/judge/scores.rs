@@ -1,8 +1,8 @@
 //! All metrics of a set of images.
 
 use super::inception::Sharpness;
-use super::moments::{float, sample};
-use super::{Bootstrap, CLASSES, Classification, FEATURES, Frechet, Interval, Measured, Moments, wilson};
+use super::moments::sample;
+use super::{Bootstrap, CLASSES, Classification, FEATURES, Frechet, Interval, Measured, Moments, float, wilson};
 use crate::BackendError;
 
 /// Quality metrics of a set of images.

@@ -143,6 +143,13 @@ fn open_cuda(number: usize) -> Result<Device, String> {
     Ok(device)
 }
 
+/// Tests that submit work to a device hold this, because one thread must submit all work of a device.
+#[cfg(all(test, feature = "cuda"))]
+pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(not(feature = "cuda"))]
 fn cuda(_number: usize) -> Result<Device, String> {
     Err("this program was built without CUDA (feature `cuda`)".into())

@@ -64,6 +64,7 @@ fn usage_errors_are_one_line() {
         "sample --class 7 --cfg -1 --out x.png",
         "sample --class 7 --cfg NaN --out x.png",
         "sample --class 7 --temperature -1 --out x.png",
+        "sample --class 7 --cuda-graphs --out x.png",
         "sample --class 7 --stages 40 --out x.png",
         "sample --class 7 --first-image 18446744073709551615 --out x.png",
     ] {

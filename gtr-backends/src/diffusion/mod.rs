@@ -7,6 +7,7 @@ mod evaluator;
 mod head;
 mod lazy_head;
 mod process;
+mod repeat;
 mod reverse;
 mod sampler;
 

@@ -148,10 +148,11 @@ mod tests {
     };
 
     use super::*;
+    use crate::Compute;
+    use crate::mar::MarGenerator;
 
-    /// Runs the path for devices on the CPU and compares it with the path for the CPU.
-    fn compare(step: &StepContext, solver: &dyn Solver) {
-        let generator = crate::open_mar("digits", &crate::Files::default(), &Device::Cpu).unwrap();
+    /// Runs the path for devices on the CPU, with and without repeated evaluations, and compares it with the path for the CPU.
+    fn compare([generator, direct, repeated]: &[MarGenerator; 3], step: &StepContext, solver: &dyn Solver) {
         let head = generator.model().head();
         let timesteps =
             [6, 1, 9].map(|steps| Timesteps::new(DiffusionSteps::new(steps).unwrap(), TimestepLimit::NONE).unwrap());
@@ -167,9 +168,13 @@ mod tests {
         let request = Denoise { timesteps: &timesteps, rows: &rows, step, solver, noise: &noise };
         let expected = sample(head, &conditions, &request).unwrap();
         let steps = reverse_steps(&request);
-        let found = resident(&Chains::new(head, &conditions, &request, &steps).unwrap()).unwrap();
+        let through = |generator: &MarGenerator| {
+            let head = generator.model().head();
+            resident(&Chains::new(head, &conditions, &request, &steps).unwrap()).unwrap()
+        };
         let list = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let (found, expected) = (list(&found), list(&expected));
+        let (found, expected) = (list(&through(direct)), list(&expected));
+        assert_eq!(found, list(&through(repeated)), "{solver:?}");
         let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         for (found, expected) in found.iter().zip(&expected) {
             assert!((found - expected).abs() <= 1e-5 * largest, "{solver:?}: {found} {expected} of {largest}");
@@ -178,6 +183,10 @@ mod tests {
 
     #[test]
     fn both_paths_agree() {
+        let host = Compute::from(&Device::Cpu);
+        let device = host.clone().through_device_path();
+        let models = [host, device.clone(), device.with_graphs()]
+            .map(|compute| crate::open_mar("digits", &crate::Files::default(), compute).unwrap());
         let stochastic = Ddim { eta: Fraction::new(0.8).unwrap() };
         let solvers: [&dyn Solver; 5] = [
             &Ddpm {},
@@ -189,10 +198,10 @@ mod tests {
         for solver in solvers {
             for (guidance, temperature) in [(1.0, 0.9), (1.7, 0.9), (1.7, 1.0)] {
                 let step = StepContext { guidance, temperature, ..StepContext::single(49, 0) };
-                compare(&step, solver);
+                compare(&models, &step, solver);
                 let head = HeadReuse { period: DiffusionSteps::new(4).unwrap(), warm: Fraction::new(0.8).unwrap() };
                 let reuse = Some(StepReuse { cached: None, head: Some(head) });
-                compare(&StepContext { reuse, ..step }, solver);
+                compare(&models, &StepContext { reuse, ..step }, solver);
             }
         }
     }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gtr_backends::conform::Tolerances;
-use gtr_backends::{BackendError, Compute, Precision};
+use gtr_backends::{Compute, Precision};
 
-use super::model::{CPU, open_device, precision};
+use super::model::{CPU, open_device, precision, with_graphs};
 use super::whole_number;
+use crate::error::CliError;
 
 /// Compare this program with recordings of other implementations, or with its own traces.
 ///
@@ -31,6 +32,9 @@ pub(crate) struct ConformArgs {
     /// Compute on the CPU as on a GPU: by the same operations in the same order. Slow; a test of the code for GPUs.
     #[arg(long)]
     pub(crate) through_device_path: bool,
+    /// Run the diffusion head as CUDA graphs; with --through-device-path, repeat its evaluations on the same memory.
+    #[arg(long)]
+    pub(crate) cuda_graphs: bool,
     /// Type of the weight matrices [default: f32, or the type that a trace records].
     #[arg(long, value_name = "TYPE", value_parser = precision())]
     pub(crate) dtype: Option<Precision>,
@@ -59,10 +63,11 @@ pub(crate) enum ConformFormat {
 }
 
 impl ConformArgs {
-    /// Returns device and type of the models; f32 unless another type is given.
-    pub(crate) fn compute(&self) -> Result<Compute, BackendError> {
+    /// Returns device and type of the models, and whether they use CUDA graphs; f32 unless another type is given.
+    pub(crate) fn compute(&self) -> Result<Compute, CliError> {
         let compute = Compute::from(&open_device(&self.device)?).with_precision(self.dtype.unwrap_or_default());
-        Ok(if self.through_device_path { compute.through_device_path() } else { compute })
+        let compute = if self.through_device_path { compute.through_device_path() } else { compute };
+        with_graphs(compute, self.cuda_graphs)
     }
 }
 

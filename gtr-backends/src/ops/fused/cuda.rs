@@ -92,6 +92,7 @@ mod tests {
 
     #[test]
     fn operands_that_do_not_fit_are_refused() {
+        let _alone = crate::device::alone();
         let device = crate::device("cuda:0").unwrap();
         let Device::Cuda(cuda) = &device else { panic!("expected a CUDA device") };
         refused(allocate(cuda, 4, DType::U8), "expected the type f32, bf16 or f16, found U8");

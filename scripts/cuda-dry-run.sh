@@ -22,8 +22,9 @@
 set -eu
 
 # Budgets at batch 1, guided: launches and uploads of a diffusion step, then of an AR step without its head, then launches of a text. A
-# launch is a kernel, a product, a copy on the device or a memset. 16-bit types add conversions.
-budgets='--budget mar-h,f32 107 0 756 21 --budget mar-h,bf16 107 0 758 21
+# launch is a kernel, a product, a copy on the device, a memset or a graph. 16-bit types add conversions. With `--cuda-graphs` (graphs), a
+# step is two copies and a graph; before that, an AR step runs an evaluation directly, and copies its state once.
+budgets='--budget mar-h,f32 107 0 756 21 --budget mar-h,bf16 107 0 758 21 --budget mar-h,graphs 3 0 866 21
     --budget lightgen-base,f32 75 0 853 21 1234 --budget lightgen-base,bf16 75 0 881 21 1403'
 
 cd "$(dirname "$0")/.."

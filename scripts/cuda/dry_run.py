@@ -13,8 +13,8 @@ from pathlib import Path
 
 # AR steps and diffusion steps of the smallest plan. The others have one more of one kind.
 AR_STEPS, DIFFUSION_STEPS = 4, 4
-# Type and batch of the runs. Budgets are those of batch 1.
-SETTINGS = [("f32", 1), ("bf16", 1), ("f32", 4)]
+# Type and batch of the runs. Budgets are those of batch 1. `graphs` is f32 with CUDA graphs.
+SETTINGS = [("f32", 1), ("bf16", 1), ("f32", 4), ("graphs", 1)]
 # Batches whose difference is the memory of an image.
 MEMORY_BATCHES = 32, 64
 STEPS = "diffusion step", "AR step"
@@ -35,7 +35,8 @@ def takes_texts(model):
 
 def sample(program, model, dtype, batch, ar_steps=AR_STEPS, diffusion_steps=DIFFUSION_STEPS, encoder=True):
     """Generates one batch and returns the counts of the stand-in driver and the seconds that it took."""
-    flags = ["--model", model, "--dtype", dtype, "--preset", "mar-64", "--steps", str(ar_steps), "--count", str(batch)]
+    kind = ["--cuda-graphs"] if dtype == "graphs" else ["--dtype", dtype]
+    flags = ["--model", model, *kind, "--preset", "mar-64", "--steps", str(ar_steps), "--count", str(batch)]
     flags += ["--diffusion", "constant", "--t", str(diffusion_steps), "--batch", str(batch)]
     if model != "digits":
         flags += ["--random-weights"]
@@ -91,7 +92,7 @@ def noise_order(program):
 
 
 class Work(Counter):
-    """Numbers of kernels by name, products by routine, copies, uploads and allocations."""
+    """Numbers of kernels by name, products by routine, copies, graphs, uploads and allocations."""
 
     @classmethod
     def of(cls, counts):
@@ -99,6 +100,7 @@ class Work(Counter):
         work = cls(counts["kernels"] | counts["products"])
         work["copies on the device"] = counts["device_to_device"]["count"]
         work["memsets"] = counts["memsets"]["count"]
+        work["graphs"] = counts["graphs"]["launches"]
         work["uploads"] = counts["host_to_device"]["count"]
         work["downloads"] = counts["device_to_host"]["count"]
         work["allocations"] = counts["memory"]["allocations"]
@@ -116,7 +118,7 @@ class Work(Counter):
 
     @property
     def launches(self):
-        """Kernels, products, copies on the device and memsets."""
+        """Kernels, products, copies on the device, memsets and graphs."""
         return sum(self.values()) - self["uploads"] - self["downloads"] - self["allocations"]
 
     @property
@@ -213,10 +215,10 @@ class Report:
 
     def print_steps(self):
         print("== work of a diffusion step, and of an AR step without its head")
-        print("model          dtype batch  step            launches  kernels  products  copies  uploads  downloads  allocations")
+        print("model          dtype  batch  step            launches  kernels  products  copies  uploads  downloads  allocations")
         for model, dtype, batch, step, work in self.steps:
             print(
-                f"{model:14} {dtype:5} {batch:5}  {step:14} {work.launches:9} {work.launches - work.products - work.copies:8} "
+                f"{model:14} {dtype:6} {batch:5}  {step:14} {work.launches:9} {work.launches - work.products - work.copies - work['graphs']:8} "
                 f"{work.products:9} {work.copies:7} {work['uploads']:8} {work['downloads']:10} {work['allocations']:12}"
             )
 
@@ -229,12 +231,12 @@ class Report:
 
     def print_runs(self):
         print(f"\n== runs of {AR_STEPS} AR steps with {DIFFUSION_STEPS} diffusion steps, with weights and decoding")
-        print("model          dtype batch  launches  uploads  below 1 KiB  downloads  waits  device memory  seconds")
+        print("model          dtype  batch  launches  uploads  below 1 KiB  downloads  waits  device memory  seconds")
         for model, dtype, batch, counts, seconds in self.runs:
             waits = sum(number for name, number in counts["calls"].items() if name.endswith("Synchronize"))
             upload, download = counts["host_to_device"], counts["device_to_host"]
             print(
-                f"{model:14} {dtype:5} {batch:5} {counts['launches']:9} {upload['count']:8} {upload['small']:12} {download['count']:10} "
+                f"{model:14} {dtype:6} {batch:5} {counts['launches']:9} {upload['count']:8} {upload['small']:12} {download['count']:10} "
                 f"{waits:6} {counts['memory']['peak'] / 1e9:11.2f} GB {seconds:8.1f}"
             )
 
@@ -285,9 +287,9 @@ def main():
     if "digits" in given.models:
         report.order_noise()
     for model in given.models:
-        # LightGen is large, so it is run with one image only.
+        # LightGen is large, so it is run with one image only. Its diffusion head is that of MAR.
         for dtype, batch in SETTINGS:
-            if batch == 1 or not takes_texts(model):
+            if not takes_texts(model) or (batch == 1 and dtype != "graphs"):
                 report.count_steps(model, dtype, batch)
         if not takes_texts(model):
             report.measure_memory(model)

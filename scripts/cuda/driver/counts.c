@@ -1,6 +1,6 @@
 // Counts the work that a program submits, and writes it as JSON to the file named by GTR_CUDA_COUNTS when the program exits. Writes the
 // work in its order to the file named by GTR_CUDA_LOG: a line `kernel NAME`, `product NAME`, `upload BYTES`, `download BYTES`, `copy BYTES`,
-// `memset BYTES`, or `wait NAME` each.
+// `memset BYTES`, `graph`, or `wait NAME` each.
 
 #include "counts.h"
 
@@ -15,7 +15,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct named *kernels, *products, *calls, *missing, *streams, *created, *threads;
 static struct transfer copies[COPY_KINDS];
-static uint64_t allocations, releases, live, peak;
+static uint64_t allocations, releases, live, peak, graphs, recorded;
 static FILE *order;
 
 __attribute__((constructor)) static void open_log(void) {
@@ -81,6 +81,20 @@ void count_copy(enum copy kind, size_t bytes, void *stream) {
     copies[kind].small += bytes < 1024;
     if (order) fprintf(order, "%s %zu\n", names[kind], bytes);
     submitted(stream);
+    pthread_mutex_unlock(&lock);
+}
+
+void count_graph(void *stream) {
+    pthread_mutex_lock(&lock);
+    graphs++;
+    if (order) fprintf(order, "graph\n");
+    submitted(stream);
+    pthread_mutex_unlock(&lock);
+}
+
+void count_recorded(void) {
+    pthread_mutex_lock(&lock);
+    recorded++;
     pthread_mutex_unlock(&lock);
 }
 
@@ -155,11 +169,12 @@ static void write_copies(FILE *file) {
 
 static void write_counts(FILE *file) {
     // Each of these is one piece of work of the GPU.
-    uint64_t launches = total(kernels) + total(products) + copies[DEVICE_TO_DEVICE].count + copies[MEMSET].count;
+    uint64_t launches = total(kernels) + total(products) + copies[DEVICE_TO_DEVICE].count + copies[MEMSET].count + graphs;
     fprintf(file, "{\n  \"launches\": %" PRIu64 ",\n", launches);
     write_list(file, "kernels", kernels);
     write_list(file, "products", products);
     write_copies(file);
+    fprintf(file, "  \"graphs\": {\"launches\": %" PRIu64 ", \"recorded\": %" PRIu64 "},\n", graphs, recorded);
     fprintf(file, "  \"memory\": {\"allocations\": %" PRIu64 ", \"releases\": %" PRIu64 ", ", allocations, releases);
     fprintf(file, "\"live\": %" PRIu64 ", \"peak\": %" PRIu64 "},\n", live, peak);
     write_list(file, "calls", calls);

@@ -15,9 +15,104 @@ typedef int result; // CUresult
 typedef uint64_t device_pointer;
 typedef void *stream;
 
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500, NOT_SUPPORTED = 801 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500, NOT_SUPPORTED = 801, CAPTURE_UNSUPPORTED = 900,
+       CAPTURE_INVALIDATED = 901 };
 
 static const size_t DEVICE_BYTES = (size_t)80 << 30;
+
+// ---- graphs: what a stream records in place of doing it
+
+// Memory that was allocated while a stream recorded. It belongs to the graph.
+struct owned {
+    device_pointer pointer;
+    int is_released;
+    struct owned *next;
+};
+
+struct copied {
+    void *to;
+    const void *from;
+    size_t bytes;
+    int value; // of a memset, whose `from` is NULL
+    struct copied *next;
+};
+
+struct graph {
+    struct owned *owned;
+    struct copied *first, **last; // in their order
+    uint64_t nodes;
+};
+
+static struct graph *recording; // one at a time, by one thread
+static stream recording_stream;
+static int is_invalid;
+
+API int is_recording(stream used) { return recording && used == recording_stream; }
+
+// Refuses work that cannot be recorded. As with the real driver, the recording is lost.
+static result refuse(const char *work) {
+    fprintf(stderr, "stand-in CUDA: %s while a stream is recorded\n", work);
+    is_invalid = 1;
+    return CAPTURE_UNSUPPORTED;
+}
+
+API result cuStreamBeginCapture_v2(stream captured, int mode) {
+    (void)mode;
+    if (recording || !captured) return INVALID_VALUE;
+    recording = calloc(1, sizeof *recording);
+    recording->last = &recording->first;
+    recording_stream = captured;
+    is_invalid = 0;
+    return SUCCESS;
+}
+
+API result cuStreamEndCapture(stream captured, struct graph **graph) {
+    if (!is_recording(captured)) return INVALID_VALUE;
+    for (struct owned *it = recording->owned; it; it = it->next) {
+        if (!it->is_released) refuse("memory that is not released");
+    }
+    *graph = is_invalid ? NULL : recording;
+    recording = NULL;
+    return is_invalid ? CAPTURE_INVALIDATED : SUCCESS;
+}
+
+API result cuStreamIsCapturing(stream captured, int *status) {
+    *status = is_recording(captured);
+    return SUCCESS;
+}
+
+API result cuGraphInstantiateWithFlags(struct graph **executable, struct graph *graph, unsigned long long flags) {
+    *executable = graph;
+    return flags == 0 ? SUCCESS : NOT_SUPPORTED;
+}
+
+API result cuGraphLaunch(struct graph *graph, stream used) {
+    if (is_recording(used)) return refuse("a launch of a graph");
+    for (struct copied *it = graph->first; it; it = it->next) {
+        if (it->from) memmove(it->to, it->from, it->bytes);
+        else memset(it->to, it->value, it->bytes);
+    }
+    count_graph(used);
+    return SUCCESS;
+}
+
+API result cuGraphExecDestroy(struct graph *executable) {
+    (void)executable;
+    return SUCCESS;
+}
+
+static void record(void) {
+    recording->nodes++;
+    count_recorded();
+}
+
+static void record_copy(void *to, const void *from, size_t bytes, int value) {
+    struct copied *copied = malloc(sizeof *copied);
+    *copied = (struct copied){to, from, bytes, value, NULL};
+    *recording->last = copied;
+    recording->last = &copied->next;
+    record();
+}
 
 // ---- errors, devices and contexts
 
@@ -29,6 +124,8 @@ static const char *error_name(result code) {
     case INVALID_DEVICE: return "CUDA_ERROR_INVALID_DEVICE";
     case NOT_FOUND: return "CUDA_ERROR_NOT_FOUND";
     case NOT_SUPPORTED: return "CUDA_ERROR_NOT_SUPPORTED";
+    case CAPTURE_UNSUPPORTED: return "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
+    case CAPTURE_INVALIDATED: return "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED";
     default: return "CUDA_ERROR_UNKNOWN";
     }
 }
@@ -114,6 +211,7 @@ API result cuCtxGetCurrent(void **context) {
 }
 
 API result cuCtxSynchronize(void) {
+    if (recording) return refuse("wait");
     count_call("cuCtxSynchronize");
     return SUCCESS;
 }
@@ -133,7 +231,7 @@ API result cuStreamDestroy_v2(stream destroyed) {
 }
 
 API result cuStreamSynchronize(stream waited) {
-    (void)waited;
+    if (is_recording(waited)) return refuse("wait");
     count_call("cuStreamSynchronize");
     return SUCCESS;
 }
@@ -141,12 +239,6 @@ API result cuStreamSynchronize(stream waited) {
 API result cuStreamWaitEvent(stream waiting, void *event, unsigned flags) {
     (void)waiting, (void)event, (void)flags;
     count_call("cuStreamWaitEvent");
-    return SUCCESS;
-}
-
-API result cuStreamIsCapturing(stream captured, int *status) {
-    (void)captured;
-    *status = 0;
     return SUCCESS;
 }
 
@@ -191,20 +283,42 @@ static const size_t HEADER = 64;
 
 static result allocate(device_pointer *pointer, size_t bytes, stream used) {
     if (bytes == 0) return INVALID_VALUE;
+    if (recording && used != recording_stream) return refuse("an allocation outside the stream");
     char *memory = live_bytes() + bytes > DEVICE_BYTES ? NULL : calloc(1, bytes + HEADER);
     if (!memory) return OUT_OF_MEMORY;
     memcpy(memory, &bytes, sizeof bytes);
     *pointer = (device_pointer)(uintptr_t)(memory + HEADER);
     count_allocation(bytes, used);
+    if (recording) {
+        struct owned *owned = malloc(sizeof *owned);
+        *owned = (struct owned){*pointer, 0, recording->owned};
+        recording->owned = owned;
+    }
+    return SUCCESS;
+}
+
+// While a stream is recorded, it can release only the memory that it allocates. That memory lives as long as the graph.
+static result release_recorded(device_pointer pointer) {
+    struct owned *owned = recording->owned;
+    while (owned && owned->pointer != pointer) owned = owned->next;
+    if (!owned || owned->is_released) return refuse("a release of memory of before");
+    owned->is_released = 1;
     return SUCCESS;
 }
 
 static result release(device_pointer pointer, stream used) {
+    if (recording) return is_recording(used) ? release_recorded(pointer) : refuse("a release outside the stream");
     char *memory = (char *)(uintptr_t)pointer - HEADER;
     size_t bytes;
     memcpy(&bytes, memory, sizeof bytes);
     count_release(bytes, used);
     free(memory);
+    return SUCCESS;
+}
+
+API result cuGraphDestroy(struct graph *graph) {
+    for (struct owned *it = graph->owned; it; it = it->next) release(it->pointer, recording_stream);
+    free(graph);
     return SUCCESS;
 }
 
@@ -269,6 +383,11 @@ API result cuMemPoolTrimTo(void *pool, size_t bytes) {
 static void *host(device_pointer pointer) { return (void *)(uintptr_t)pointer; }
 
 static result copy(enum copy kind, void *to, const void *from, size_t bytes, stream used) {
+    if (recording) {
+        if (!is_recording(used) || kind != DEVICE_TO_DEVICE) return refuse("a copy");
+        record_copy(to, from, bytes, 0);
+        return SUCCESS;
+    }
     memmove(to, from, bytes);
     count_copy(kind, bytes, used);
     return SUCCESS;
@@ -299,6 +418,10 @@ API result cuMemcpyDtoD_v2(device_pointer to, device_pointer from, size_t bytes)
 }
 
 API result cuMemsetD8Async(device_pointer to, unsigned char value, size_t bytes, stream used) {
+    if (is_recording(used)) {
+        record_copy(host(to), NULL, bytes, value);
+        return SUCCESS;
+    }
     memset(host(to), value, bytes);
     count_copy(MEMSET, bytes, used);
     return SUCCESS;
@@ -319,6 +442,7 @@ struct module {
 };
 
 API result cuModuleLoadData(struct module **loaded, const void *image) {
+    if (recording) return refuse("loading kernels");
     struct module *module = calloc(1, sizeof *module);
     if (strstr(image, ".entry ")) module->ptx = strdup(image);
     count_call("cuModuleLoadData");
@@ -373,6 +497,7 @@ API result cuLaunchKernel(struct function *function, unsigned grid_x, unsigned g
     (void)shared_bytes, (void)arguments, (void)extra;
     unsigned grid[3] = {grid_x, grid_y, grid_z}, block[3] = {block_x, block_y, block_z};
     if (!is_valid_launch(grid, block)) return INVALID_VALUE;
-    count_kernel(function->kernel, used);
+    if (is_recording(used)) record();
+    else count_kernel(function->kernel, used);
     return SUCCESS;
 }

@@ -80,13 +80,14 @@ launches 2 of mar-b, three times
 judge 40 digits judged, bf16
 crash 40 digits judged, f32; 40 digits judged, f16; 40 digits judged, bf16
 pixels digits alone, together, CPU
+graphs digits, with CUDA graphs
 trace a trace, replayed on the CPU
-parts mar-b x 1, f32; digits x 2, f32; digits x 4, f16
+parts mar-b x 1, f32; digits x 2, f32; digits x 4, f16; digits x 2, f32, CUDA graphs
 slow digits x 2, f32; digits x 4, f16
-garbage mar-b x 1, f32; digits x 2, f32; digits x 4, f16; device memory
+garbage mar-b x 1, f32; digits x 2, f32; digits x 4, f16; digits x 2, f32, CUDA graphs; device memory
 FAULTS
 
-GTR_ACCEPT_FACTOR=0.01 FAULT=hang accept --small --only 'digits x 2'
+GTR_ACCEPT_FACTOR=0.01 FAULT=hang accept --small --only 'digits x 2, f32$'
 expect 1 'digits x 2, f32'
 grep -q 'no end after' "$work/said" || wrong "the step that hangs does not say so"
 accept --small --seconds 0.01

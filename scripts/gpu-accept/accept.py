@@ -27,6 +27,7 @@ FULL = {
         ("mar-h", "gtr-8,gtr-16,mar-64", "f16", 32),
         ("mar-h", "gtr-8,gtr-16", "f16", 128),
     ],
+    "graphs": ("mar-h", "gtr-8,gtr-16", "f32", 1),
     "torch": [("mar-h", "gtr-16", "f16", 1), ("mar-h", "gtr-16", "f16", 32), ("mar-h", "mar-64", "f16", 32)],
     # mar-64 may take half of the time of all steps here.
     "late speed": [("mar-h", "mar-64", "f16", 128)],
@@ -44,6 +45,7 @@ SMALL = {
         ("digits", "gtr-8,gtr-16,mar-64", "f32", 2),
         ("digits", "gtr-8,gtr-16,mar-64", "f16", 4),
     ],
+    "graphs": ("digits", "gtr-8,gtr-16", "f32", 2),
     "torch": [("mar-b", "gtr-8", "f32", 1)],
     "late speed": [],
     "late torch": [],
@@ -216,25 +218,41 @@ class Acceptance:
             return distance * 0.97, distance * 1.03, figures["accuracy"] - 0.003
         return figures["low"], figures["high"], figures["accuracy"] - 0.015
 
+    def digits(self, name, count, batch, device, *flags):
+        """Generates digits and returns their pixels."""
+        out = self.path(f"{name}.npz")
+        words = ["sample", "--classes", "balanced", "--count", count, "--batch", batch, "--preset", "gtr-16", *flags]
+        self.runner.run(self.gtr(*words, "--out", out, "--device", device))
+        images = pictures.read_npz(out)
+        if len(images) != count:
+            raise Failed(f"expected {count} images, found {len(images)}")
+        return images
+
     def pixels(self):
         alone, together = self.sizes["alone"], self.sizes["together"]
-
-        def digits(name, count, batch, device):
-            out = self.path(f"{name}.npz")
-            words = ["sample", "--classes", "balanced", "--count", count, "--batch", batch, "--preset", "gtr-16"]
-            self.runner.run(self.gtr(*words, "--out", out, "--device", device))
-            images = pictures.read_npz(out)
-            if len(images) != count:
-                raise Failed(f"expected {count} images, found {len(images)}")
-            return images
-
-        one, all_of_them = digits("alone", alone, 1, self.device), digits("together", together, together, self.device)
-        cpu = digits("cpu", together, together, "cpu")
+        one = self.digits("alone", alone, 1, self.device)
+        all_of_them = self.digits("together", together, together, self.device)
+        cpu = self.digits("cpu", together, together, "cpu")
         batch = pictures.differing(one, all_of_them[:alone], ROUNDING)
         device = pictures.differing(all_of_them, cpu, ROUNDING)
         said = f"{batch} of {alone} differ from the batch, {device} of {together} from the CPU's"
         # The detail rule may pick another token where two scores are nearly equal.
         if batch > alone * 0.05 or device > together * 0.05:
+            raise Failed(said)
+        return said
+
+    def graph_flags(self):
+        """The flag of CUDA graphs. The CPU has none, so there the steps only test this script."""
+        return [] if self.stand_in else ["--cuda-graphs"]
+
+    def graphs(self):
+        count = self.sizes["alone"]
+        direct = self.digits("direct", count, count, self.device)
+        graphs = self.digits("graphs", count, count, self.device, *self.graph_flags())
+        unequal = sum(a != b for a, b in zip(direct, graphs))
+        differing = pictures.differing(direct, graphs, ROUNDING)
+        said = f"{unequal} of {count} not equal, {differing} differ by more"
+        if differing:
             raise Failed(said)
         return said
 
@@ -251,17 +269,18 @@ class Acceptance:
         worst = max(it["relative"] for it in report["quantities"] if it["name"] in ("z", "sampled", "tokens"))
         return self.within(report, f"{len(report['quantities'])} compared, {worst:.0e} of the largest value at most")
 
-    def speed(self, model, presets, dtype, batch):
-        words = ["bench", "--random-weights", "--model", model, "--presets", presets, "--dtype", dtype, "--count", batch]
+    def speed(self, model, presets, dtype, batch, *flags):
+        words = ["bench", "--random-weights", "--model", model, "--presets", presets, "--dtype", dtype, "--count", batch, *flags]
         report = self.runner.json(self.on_device(*words, "--rounds", 1, "--format", "json"))
         if report["device"] != self.device or report["dtype"] != dtype:
             raise Failed(f"timed on {report['device']} in {report['dtype']}")
         rows = {row["preset"]: row for row in report["presets"]}
-        self.seconds |= {("gtr", name, batch): row["seconds"] for name, row in rows.items()}
+        if not flags:
+            self.seconds |= {("gtr", name, batch): row["seconds"] for name, row in rows.items()}
         said = [f"{name} {row['seconds']:.3f} s" for name, row in rows.items()]
         said = f"{', '.join(said)} an image, {report['rate'] / 1e12:.1f} x 10^12/s in products"
         memory = report["device_memory"]
-        self.memory[f"{model} x {batch}"] = memory
+        self.memory[" ".join([f"{model} x {batch}", *flags])] = memory
         for name, row in rows.items():
             share = (row["transformer"] + row["head"] + row["decode"]) / row["seconds"]
             if not 0.7 <= share <= 1.02:
@@ -344,6 +363,7 @@ class Acceptance:
             check = lambda dtype=dtype: self.judged(dtype)
             self.step(f"{sizes['judged']} digits judged, {dtype}", expected, 60, check)
         self.step("digits alone, together, CPU", "at most 5 % differ by more than 4", 60, self.pixels)
+        self.step("digits, with CUDA graphs", "none differs by more than 4", 60, self.graphs)
         self.step("a trace, replayed on the CPU", "0 beyond tolerance", 90, self.trace)
         self.step("compute-sanitizer", "0 errors", 90, self.sanitizer)
         for model, presets, dtype, batch in sizes["speed"]:
@@ -352,6 +372,9 @@ class Acceptance:
             if "mar-64" in presets:
                 expected += "; gtr-16 twice as fast as mar-64"
             self.step(f"{model} x {batch}, {dtype}", expected, 150, check)
+        model, presets, dtype, batch = sizes["graphs"]
+        check = lambda: self.speed(model, presets, dtype, batch, *self.graph_flags())
+        self.step(f"{model} x {batch}, {dtype}, CUDA graphs", "a time, to compare", 90, check)
         self.step("device memory", "below 95 %", 5, self.memory_use)
         for model, preset, dtype, batch in sizes["torch"]:
             check = lambda run=(model, preset, dtype, batch): self.torch(*run)

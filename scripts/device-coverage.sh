@@ -77,10 +77,10 @@ quietly "$program" sample --class 7 --device auto --threads 2 --dtype f16 --pres
 if quietly "$program" sample --class 7 --device cuda:9 --out "$work/none.png" >"$work/refused"; then false; fi
 expect 'device `cuda:9` is not available: CUDA driver: '
 [ "$(wc -l <"$work/refused")" -eq 1 ]
-# Launches with operands that do not fit.
+# Launches with operands that do not fit, and recordings.
 cuda_tests=$(PATH=$PWD/scripts/cuda:$PATH CUDA_HOME=$dry_target/stand-in CUDA_COMPUTE_CAP=80 CARGO_TARGET_DIR=$dry_target \
     programs -F cuda,gtr-core/testing --lib)
-(cd gtr-backends && quietly "$cuda_tests" cuda::)
+(cd gtr-backends && quietly "$cuda_tests" cuda:: repeat::)
 expect 'test result: ok. [1-9]'
 tail -n 2 "$work/log" | head -n 1
 

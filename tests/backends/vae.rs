@@ -59,6 +59,8 @@ fn unsupported_sizes_are_refused() {
     let size = DecoderSize { latent_channels: 2, post_quant: None, widths: vec![32], blocks: 1, image_channels: 1 };
     let text = message(&DecoderSize { widths: vec![48], ..size.clone() });
     assert!(text.ends_with("expected a multiple of 32 channels in each level, found 48"), "{text}");
+    let text = message(&DecoderSize { image_channels: 65, ..size.clone() });
+    assert!(text.ends_with("`decoder.conv_out.weight` has 65 channels, expected 1 to 64"), "{text}");
     let text = message(&DecoderSize { blocks: 40, ..size });
     assert!(text.contains("autoencoders of 1 level with "), "{text}");
 }

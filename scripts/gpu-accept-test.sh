@@ -15,6 +15,8 @@ fi
 program=$(realpath "$GTR_CLI")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# The stand-in takes the flag of CUDA graphs, also for the CPU.
+export GTR_ACCEPT_GRAPHS=1
 export GTR_DEVICE=cpu GTR_CLI=scripts/gpu-accept/stand-in-program.py
 wrong() { cat "$work/said" >&2; echo "error: $1" >&2; exit 1; }
 

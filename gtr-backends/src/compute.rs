@@ -120,9 +120,9 @@ impl Compute {
         Self { path: ComputePath::Device, ..self }
     }
 
-    /// Records the diffusion head as CUDA graphs: the first evaluation of a step is recorded, and each of the others is one
-    /// launch in place of about a hundred. On the device path of the CPU, the same work is called again. Ignored on the
-    /// host path. The results are the same.
+    /// Records the diffusion head as CUDA graphs: in an AR step, the first evaluation of the same rows is recorded, and each
+    /// of the others is a graph and two copies in place of about a hundred launches. On the device path of the CPU, the
+    /// same work is called again, with the same bits. Ignored on the host path.
     ///
     /// # Examples
     /// ```

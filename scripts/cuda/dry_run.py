@@ -13,8 +13,10 @@ from pathlib import Path
 
 # AR steps and diffusion steps of the smallest plan. The others have one more of one kind.
 AR_STEPS, DIFFUSION_STEPS = 4, 4
-# Type and batch of the runs. Budgets are those of batch 1. `graphs` is f32 with CUDA graphs.
-SETTINGS = [("f32", 1), ("bf16", 1), ("f32", 4), ("graphs", 1)]
+# Stands for a type: f32, with CUDA graphs.
+GRAPHS = "graphs"
+# Type and batch of the runs. Budgets are those of batch 1.
+SETTINGS = [("f32", 1), ("bf16", 1), ("f32", 4), (GRAPHS, 1)]
 # Batches whose difference is the memory of an image.
 MEMORY_BATCHES = 32, 64
 STEPS = "diffusion step", "AR step"
@@ -35,7 +37,7 @@ def takes_texts(model):
 
 def sample(program, model, dtype, batch, ar_steps=AR_STEPS, diffusion_steps=DIFFUSION_STEPS, encoder=True):
     """Generates one batch and returns the counts of the stand-in driver and the seconds that it took."""
-    kind = ["--cuda-graphs"] if dtype == "graphs" else ["--dtype", dtype]
+    kind = ["--cuda-graphs"] if dtype == GRAPHS else ["--dtype", dtype]
     flags = ["--model", model, *kind, "--preset", "mar-64", "--steps", str(ar_steps), "--count", str(batch)]
     flags += ["--diffusion", "constant", "--t", str(diffusion_steps), "--batch", str(batch)]
     if model != "digits":
@@ -187,11 +189,27 @@ class Report:
         works = work_of_steps(first, deeper, longer)
         self.steps += [(model, dtype, batch, step, work) for step, work in zip(STEPS, works, strict=True)]
         self.runs.append((model, dtype, batch, first, seconds))
+        if dtype == GRAPHS:
+            self.check_recordings(model, first["graphs"]["recorded"])
         budget = self.budgets.get((model, dtype))
         if batch == 1 and budget:
             self.failures += [f"{model}, {dtype}: {excess}" for excess in over_budget(works, (budget[:2], budget[2:4]))]
         if batch == 1 and takes_texts(model):
             self.count_text(model, dtype, first, budget)
+
+    def check_recordings(self, model, recorded):
+        """Checks that the graph of each AR step has the work of an evaluation, and the copy of its state."""
+        direct = next(work.launches for name, dtype, *_, work in self.steps if (name, dtype) == (model, "f32"))
+        if recorded != AR_STEPS * (direct + 1):
+            self.failures.append(f"{model}: {recorded} launches recorded; expected {AR_STEPS} times {direct + 1}")
+
+    def record_groups(self):
+        """Records the graphs of a plan whose rows have different numbers of diffusion steps."""
+        flags = ["--model", "digits", "--class", "1", "--preset", "gtr-16", "--cuda-graphs"]
+        counts, _ = run(self.program, flags)
+        self.failures += [f"digits, gtr-16, {GRAPHS}: {fault}" for fault in faults(counts)]
+        if not counts["graphs"]["launches"]:
+            self.failures.append("digits, gtr-16: no graph is launched")
 
     def count_text(self, model, dtype, whole, budget):
         """Counts the work of the text encoder: what a run has more than one with random vectors in place of a text."""
@@ -286,10 +304,11 @@ def main():
     report = Report(given.program, budgets)
     if "digits" in given.models:
         report.order_noise()
+        report.record_groups()
     for model in given.models:
         # LightGen is large, so it is run with one image only. Its diffusion head is that of MAR.
         for dtype, batch in SETTINGS:
-            if not takes_texts(model) or (batch == 1 and dtype != "graphs"):
+            if not takes_texts(model) or (batch == 1 and dtype != GRAPHS):
                 report.count_steps(model, dtype, batch)
         if not takes_texts(model):
             report.measure_memory(model)

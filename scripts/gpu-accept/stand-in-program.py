@@ -30,7 +30,7 @@ def npz(path, count, change):
 def sample():
     out, count = flag("--out"), int(flag("--count", "1"))
     if out.endswith(".npz"):
-        wrong = FAULT == "pixels" and out.endswith("cpu.npz") or FAULT == "graphs" and out.endswith("graphs.npz")
+        wrong = FAULT == "pixels" and out.endswith("cpu.npz") or FAULT == "graphs" and "--cuda-graphs" in words
         npz(out, count, 2 if wrong else 0)
     elif out.endswith(".png"):
         with open(out, "w", encoding="utf-8") as file:

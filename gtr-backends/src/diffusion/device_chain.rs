@@ -2,8 +2,6 @@
 //! read back before the last one. With [`Compute::with_graphs`](crate::Compute::with_graphs), the evaluations of the same
 //! rows repeat one recording.
 
-use std::ops::RangeInclusive;
-
 use candle_core::{Device, Tensor};
 
 use super::chain::Chains;
@@ -73,28 +71,27 @@ impl<'a> Resident<'a> {
         while left > 0 {
             let active = self.chains.active(left);
             let next = (1..left).rev().find(|&later| self.chains.active(later) != active).unwrap_or(0);
-            self.repeat(next + 1..=left, &fixed, &mut evaluator)?;
+            self.repeat((left, next), &fixed, &mut evaluator)?;
             left = next;
         }
         Ok(fixed.state)
     }
 
-    /// Runs evaluations of the same rows, given by the numbers of evaluations left.
+    /// Runs evaluations of the same rows: from `first` evaluations left, until there are `end`.
     fn repeat(
         &self,
-        evaluations: RangeInclusive<usize>,
+        (first, end): (usize, usize),
         fixed: &Fixed,
         evaluator: &mut Evaluator<'_>,
     ) -> Result<(), BackendError> {
-        let (last, first) = evaluations.clone().into_inner();
         let mut evaluation = Repeated::new(self.chains.head.device(), || {
             let new = self.evaluate(first, &fixed.state, &fixed.timesteps, &fixed.steps, evaluator)?;
             fixed.state.slice_set(&new, 0, 0).context("copying the state of a chain")
         });
-        for left in evaluations.rev() {
+        for left in (end + 1..=first).rev() {
             let (timesteps, steps) = self.inputs(left)?;
-            fixed.read(&timesteps, &steps).context("copying the inputs of an evaluation")?;
-            evaluation.run(left - last)?;
+            fixed.set(&timesteps, &steps).context("copying the inputs of an evaluation")?;
+            evaluation.run(left - end - 1)?;
         }
         Ok(())
     }
@@ -145,7 +142,7 @@ impl Fixed {
     }
 
     /// Copies the inputs of an evaluation.
-    fn read(&self, timesteps: &Tensor, steps: &Tensor) -> candle_core::Result<()> {
+    fn set(&self, timesteps: &Tensor, steps: &Tensor) -> candle_core::Result<()> {
         self.timesteps.slice_set(timesteps, 0, 0)?;
         self.steps.slice_set(steps, 0, 0)
     }

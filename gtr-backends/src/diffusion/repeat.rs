@@ -12,7 +12,8 @@ use crate::BackendError;
 #[cfg(feature = "cuda")]
 use crate::error::Context;
 
-/// Least number of repeats for which work is recorded. To record takes about as long as to submit the work.
+/// Least number of repeats for which work is recorded. To record takes at least as long as to submit the work; the number
+/// itself is a guess.
 const LEAST_REPEATS: usize = 3;
 
 /// Work that reads and writes the same memory whenever it runs. On a CUDA device it is recorded as a graph, which is one
@@ -60,13 +61,16 @@ impl Graph {
     fn capture(device: &CudaDevice, mut work: impl FnMut() -> Result<(), BackendError>) -> Result<Self, BackendError> {
         const CONTEXT: &str = "recording a CUDA graph";
         let stream = device.cuda_stream();
-        // A call of this thread that cannot be recorded is an error.
+        // While this is held, candle refuses uploads and downloads, which would record the address of host memory.
+        let _refused = device.enable_cuda_graph_htod_cache();
         stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).w().context(CONTEXT)?;
         let done = work();
-        // The stream must leave the capture, also after an error. Without flags, a graph that does not release its memory
-        // cannot be launched twice: an error, and no leak.
+        // `end_capture` would stop at an error of a release, and the stream must leave the capture in any case.
+        let released = stream.context().check_err();
+        // Without flags, a graph that does not release its memory cannot be launched twice: an error, and no leak.
         let graph = stream.end_capture(CUgraphInstantiate_flags(0));
         done?;
+        released.w().context(CONTEXT)?;
         let none = || candle_core::Error::Msg("there is no work".to_owned());
         graph.w().and_then(|graph| graph.map(Self).ok_or_else(none)).context(CONTEXT)
     }
@@ -115,21 +119,23 @@ mod tests {
 /// Needs a driver, or its stand-in.
 #[cfg(all(test, feature = "cuda"))]
 mod cuda {
+    use std::cell::{Cell, RefCell};
+
     use candle_core::{DType, Tensor};
 
     use super::*;
     use crate::device::alone;
 
-    fn fails(work: impl Fn(&Device, &Tensor) -> candle_core::Result<Tensor>) -> String {
+    /// Repeats work that cannot be recorded, and returns the error.
+    fn fails(work: impl Fn(&Device, &Tensor) -> candle_core::Result<()>) -> String {
         let device = crate::device("cuda:0").unwrap();
         let memory = Tensor::zeros(8, DType::F32, &device).unwrap();
-        let mut repeated = Repeated::new(&device, || {
-            work(&device, &memory).and_then(|new| memory.slice_set(&new, 0, 0)).context("working")
-        });
-        let error = repeated.run(LEAST_REPEATS).unwrap_err().to_string();
-        // The stream works afterwards.
-        assert!(memory.contiguous().and_then(|memory| memory.to_vec1::<f32>()).is_ok());
-        error
+        let mut repeated = Repeated::new(&device, || work(&device, &memory).context("working"));
+        let error = (0..=LEAST_REPEATS).rev().find_map(|left| repeated.run(left).err()).unwrap();
+        drop(repeated);
+        // The stream has left the capture.
+        assert_eq!(memory.zeros_like().and_then(|zeros| zeros.to_vec1::<f32>()).unwrap(), [0.0; 8]);
+        error.to_string()
     }
 
     #[test]
@@ -137,7 +143,7 @@ mod cuda {
         let _alone = alone();
         let device = crate::device("cuda:0").unwrap();
         let memory = Tensor::zeros(8, DType::F32, &device).unwrap();
-        let calls = std::cell::Cell::new(0);
+        let calls = Cell::new(0);
         let work = || {
             calls.set(calls.get() + 1);
             memory.affine(2.0, 1.0).and_then(|new| memory.slice_set(&new, 0, 0)).context("working")
@@ -156,14 +162,24 @@ mod cuda {
     #[test]
     fn what_cannot_be_recorded_is_an_error() {
         let _alone = alone();
-        assert_eq!(fails(|device, memory| memory.broadcast_add(&Tensor::new(&[1.0_f32], device)?)), "working");
-        // A graph that does not release its memory cannot be repeated.
-        let list = std::cell::RefCell::new(Vec::new());
-        let kept = fails(|_, memory| {
-            let new = memory.affine(2.0, 1.0)?;
-            list.borrow_mut().push(new.clone());
-            Ok(new)
-        });
-        assert_eq!(kept, "recording a CUDA graph");
+        let uploads = |device: &Device, memory: &Tensor| memory.slice_set(&Tensor::new(&[1.0_f32; 8], device)?, 0, 0);
+        assert_eq!(fails(uploads), "working");
+        let list = RefCell::new(Vec::new());
+        let keeps = |_: &Device, memory: &Tensor| {
+            list.borrow_mut().push(memory.affine(2.0, 1.0)?);
+            Ok(())
+        };
+        assert_eq!(fails(keeps), "launching a CUDA graph");
+        // The second call is recorded, and releases memory of before.
+        let calls = Cell::new(0);
+        let releases = |_: &Device, memory: &Tensor| {
+            calls.set(calls.get() + 1);
+            memory.slice_set(&memory.affine(2.0, 1.0)?, 0, 0)?;
+            if calls.get() == 2 {
+                list.borrow_mut().clear();
+            }
+            Ok(())
+        };
+        assert_eq!(fails(releases), "recording a CUDA graph");
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct ModelArgs {
     /// Type of the weight matrices; everything else is always f32.
     #[arg(long, value_name = "TYPE", default_value_t = Precision::F32, value_parser = precision())]
     pub(crate) dtype: Precision,
-    /// Run the diffusion head as CUDA graphs: one launch per evaluation in place of about a hundred. For cuda:N only.
+    /// Run the diffusion head as CUDA graphs: 3 launches per evaluation in place of about a hundred. For cuda:N only.
     #[arg(long)]
     pub(crate) cuda_graphs: bool,
 }

@@ -22,25 +22,15 @@ static const size_t DEVICE_BYTES = (size_t)80 << 30;
 
 // ---- graphs: what a stream records in place of doing it
 
-// Memory that was allocated while a stream recorded. It belongs to the graph.
+// Memory that a recording has allocated and not released.
 struct owned {
     device_pointer pointer;
-    int is_released;
     struct owned *next;
-};
-
-struct copied {
-    void *to;
-    const void *from;
-    size_t bytes;
-    int value; // of a memset, whose `from` is NULL
-    struct copied *next;
 };
 
 struct graph {
     struct owned *owned;
-    struct copied *first, **last; // in their order
-    uint64_t nodes;
+    int was_launched;
 };
 
 static struct graph *recording; // one at a time, by one thread
@@ -49,18 +39,19 @@ static int is_invalid;
 
 API int is_recording(stream used) { return recording && used == recording_stream; }
 
-// Refuses work that cannot be recorded. As with the real driver, the recording is lost.
+// Refuses what a recording must not contain. The recording is lost, and its stream refuses all work until it ends.
 static result refuse(const char *work) {
     fprintf(stderr, "stand-in CUDA: %s while a stream is recorded\n", work);
     is_invalid = 1;
     return CAPTURE_UNSUPPORTED;
 }
 
+static int is_lost(stream used) { return is_recording(used) && is_invalid; }
+
 API result cuStreamBeginCapture_v2(stream captured, int mode) {
     (void)mode;
     if (recording || !captured) return INVALID_VALUE;
     recording = calloc(1, sizeof *recording);
-    recording->last = &recording->first;
     recording_stream = captured;
     is_invalid = 0;
     return SUCCESS;
@@ -68,9 +59,6 @@ API result cuStreamBeginCapture_v2(stream captured, int mode) {
 
 API result cuStreamEndCapture(stream captured, struct graph **graph) {
     if (!is_recording(captured)) return INVALID_VALUE;
-    for (struct owned *it = recording->owned; it; it = it->next) {
-        if (!it->is_released) refuse("memory that is not released");
-    }
     *graph = is_invalid ? NULL : recording;
     recording = NULL;
     return is_invalid ? CAPTURE_INVALIDATED : SUCCESS;
@@ -88,10 +76,9 @@ API result cuGraphInstantiateWithFlags(struct graph **executable, struct graph *
 
 API result cuGraphLaunch(struct graph *graph, stream used) {
     if (is_recording(used)) return refuse("a launch of a graph");
-    for (struct copied *it = graph->first; it; it = it->next) {
-        if (it->from) memmove(it->to, it->from, it->bytes);
-        else memset(it->to, it->value, it->bytes);
-    }
+    // The memory of the launch before is still in use.
+    if (graph->was_launched && graph->owned) return INVALID_VALUE;
+    graph->was_launched = 1;
     count_graph(used);
     return SUCCESS;
 }
@@ -101,17 +88,9 @@ API result cuGraphExecDestroy(struct graph *executable) {
     return SUCCESS;
 }
 
-static void record(void) {
-    recording->nodes++;
-    count_recorded();
-}
-
-static void record_copy(void *to, const void *from, size_t bytes, int value) {
-    struct copied *copied = malloc(sizeof *copied);
-    *copied = (struct copied){to, from, bytes, value, NULL};
-    *recording->last = copied;
-    recording->last = &copied->next;
-    record();
+API result cuGraphDestroy(struct graph *graph) {
+    free(graph);
+    return SUCCESS;
 }
 
 // ---- errors, devices and contexts
@@ -211,7 +190,7 @@ API result cuCtxGetCurrent(void **context) {
 }
 
 API result cuCtxSynchronize(void) {
-    if (recording) return refuse("wait");
+    if (recording) return refuse("a wait");
     count_call("cuCtxSynchronize");
     return SUCCESS;
 }
@@ -231,7 +210,7 @@ API result cuStreamDestroy_v2(stream destroyed) {
 }
 
 API result cuStreamSynchronize(stream waited) {
-    if (is_recording(waited)) return refuse("wait");
+    if (is_recording(waited)) return refuse("a wait");
     count_call("cuStreamSynchronize");
     return SUCCESS;
 }
@@ -267,6 +246,7 @@ API result cuEventQuery(void *event) {
 
 API result cuEventSynchronize(void *event) {
     (void)event;
+    if (recording) return refuse("a wait");
     count_call("cuEventSynchronize");
     return SUCCESS;
 }
@@ -283,7 +263,8 @@ static const size_t HEADER = 64;
 
 static result allocate(device_pointer *pointer, size_t bytes, stream used) {
     if (bytes == 0) return INVALID_VALUE;
-    if (recording && used != recording_stream) return refuse("an allocation outside the stream");
+    if (is_lost(used)) return CAPTURE_INVALIDATED;
+    if (recording && !is_recording(used)) return refuse("an allocation outside the stream");
     char *memory = live_bytes() + bytes > DEVICE_BYTES ? NULL : calloc(1, bytes + HEADER);
     if (!memory) return OUT_OF_MEMORY;
     memcpy(memory, &bytes, sizeof bytes);
@@ -291,34 +272,32 @@ static result allocate(device_pointer *pointer, size_t bytes, stream used) {
     count_allocation(bytes, used);
     if (recording) {
         struct owned *owned = malloc(sizeof *owned);
-        *owned = (struct owned){*pointer, 0, recording->owned};
+        *owned = (struct owned){*pointer, recording->owned};
         recording->owned = owned;
     }
     return SUCCESS;
 }
 
-// While a stream is recorded, it can release only the memory that it allocates. That memory lives as long as the graph.
-static result release_recorded(device_pointer pointer) {
-    struct owned *owned = recording->owned;
-    while (owned && owned->pointer != pointer) owned = owned->next;
-    if (!owned || owned->is_released) return refuse("a release of memory of before");
-    owned->is_released = 1;
-    return SUCCESS;
+// Returns true if the recording has allocated the memory, and takes it from the list.
+static int disown(device_pointer pointer) {
+    struct owned **place = &recording->owned;
+    while (*place && (*place)->pointer != pointer) place = &(*place)->next;
+    struct owned *owned = *place;
+    if (!owned) return 0;
+    *place = owned->next;
+    free(owned);
+    return 1;
 }
 
 static result release(device_pointer pointer, stream used) {
-    if (recording) return is_recording(used) ? release_recorded(pointer) : refuse("a release outside the stream");
+    if (is_lost(used)) return CAPTURE_INVALIDATED;
+    if (recording && !is_recording(used)) return refuse("a release outside the stream");
+    if (recording && !disown(pointer)) return refuse("a release of memory of before");
     char *memory = (char *)(uintptr_t)pointer - HEADER;
     size_t bytes;
     memcpy(&bytes, memory, sizeof bytes);
     count_release(bytes, used);
     free(memory);
-    return SUCCESS;
-}
-
-API result cuGraphDestroy(struct graph *graph) {
-    for (struct owned *it = graph->owned; it; it = it->next) release(it->pointer, recording_stream);
-    free(graph);
     return SUCCESS;
 }
 
@@ -383,9 +362,11 @@ API result cuMemPoolTrimTo(void *pool, size_t bytes) {
 static void *host(device_pointer pointer) { return (void *)(uintptr_t)pointer; }
 
 static result copy(enum copy kind, void *to, const void *from, size_t bytes, stream used) {
+    if (is_lost(used)) return CAPTURE_INVALIDATED;
+    // CUDA records copies from and to the host, too, with an address that the program may have released when the graph is launched.
+    if (recording && !is_recording(used)) return refuse("a copy outside the stream");
     if (recording) {
-        if (!is_recording(used) || kind != DEVICE_TO_DEVICE) return refuse("a copy");
-        record_copy(to, from, bytes, 0);
+        count_recorded();
         return SUCCESS;
     }
     memmove(to, from, bytes);
@@ -418,8 +399,9 @@ API result cuMemcpyDtoD_v2(device_pointer to, device_pointer from, size_t bytes)
 }
 
 API result cuMemsetD8Async(device_pointer to, unsigned char value, size_t bytes, stream used) {
+    if (is_lost(used)) return CAPTURE_INVALIDATED;
     if (is_recording(used)) {
-        record_copy(host(to), NULL, bytes, value);
+        count_recorded();
         return SUCCESS;
     }
     memset(host(to), value, bytes);
@@ -497,7 +479,8 @@ API result cuLaunchKernel(struct function *function, unsigned grid_x, unsigned g
     (void)shared_bytes, (void)arguments, (void)extra;
     unsigned grid[3] = {grid_x, grid_y, grid_z}, block[3] = {block_x, block_y, block_z};
     if (!is_valid_launch(grid, block)) return INVALID_VALUE;
-    if (is_recording(used)) record();
+    if (is_lost(used)) return CAPTURE_INVALIDATED;
+    if (is_recording(used)) count_recorded();
     else count_kernel(function->kernel, used);
     return SUCCESS;
 }

@@ -120,9 +120,10 @@ impl Compute {
         Self { path: ComputePath::Device, ..self }
     }
 
-    /// Records the diffusion head as CUDA graphs: in an AR step, the first evaluation of the same rows is recorded, and each
-    /// of the others is a graph and two copies in place of about a hundred launches. On the device path of the CPU, the
-    /// same work is called again, with the same bits. Ignored on the host path.
+    /// Records the diffusion head as CUDA graphs: in an AR step, the first evaluation of the same rows runs directly and is
+    /// then recorded, and each of the others is a graph and two copies in place of about a hundred launches. Fewer than
+    /// four evaluations are not recorded. On the device path of the CPU, the same work is called again, with the same
+    /// bits. Ignored on the host path.
     ///
     /// # Examples
     /// ```

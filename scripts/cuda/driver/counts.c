@@ -16,6 +16,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct named *kernels, *products, *calls, *missing, *streams, *created, *threads;
 static struct transfer copies[COPY_KINDS];
 static uint64_t allocations, releases, live, peak, graphs, recorded;
+static void *recording;
 static FILE *order;
 
 __attribute__((constructor)) static void open_log(void) {
@@ -50,6 +51,13 @@ static void submitted(void *stream) {
     count(&threads, name);
 }
 
+// Returns true for work of the stream that is recorded, after counting it.
+static int is_recorded(void *stream) {
+    int is = stream && stream == recording;
+    recorded += is;
+    return is;
+}
+
 struct named *kernel_entry(const char *name) {
     pthread_mutex_lock(&lock);
     struct named *kernel = entry(&kernels, name);
@@ -59,28 +67,34 @@ struct named *kernel_entry(const char *name) {
 
 void count_kernel(struct named *kernel, void *stream) {
     pthread_mutex_lock(&lock);
-    kernel->count++;
-    note("kernel", kernel->name);
-    submitted(stream);
+    if (!is_recorded(stream)) {
+        kernel->count++;
+        note("kernel", kernel->name);
+        submitted(stream);
+    }
     pthread_mutex_unlock(&lock);
 }
 
 void count_product(const char *routine, void *stream) {
     pthread_mutex_lock(&lock);
-    count(&products, routine);
-    note("product", routine);
-    submitted(stream);
+    if (!is_recorded(stream)) {
+        count(&products, routine);
+        note("product", routine);
+        submitted(stream);
+    }
     pthread_mutex_unlock(&lock);
 }
 
 void count_copy(enum copy kind, size_t bytes, void *stream) {
     static const char *const names[COPY_KINDS] = {"upload", "download", "copy", "memset"};
     pthread_mutex_lock(&lock);
-    copies[kind].count++;
-    copies[kind].bytes += bytes;
-    copies[kind].small += bytes < 1024;
-    if (order) fprintf(order, "%s %zu\n", names[kind], bytes);
-    submitted(stream);
+    if (!is_recorded(stream)) {
+        copies[kind].count++;
+        copies[kind].bytes += bytes;
+        copies[kind].small += bytes < 1024;
+        if (order) fprintf(order, "%s %zu\n", names[kind], bytes);
+        submitted(stream);
+    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -92,9 +106,9 @@ void count_graph(void *stream) {
     pthread_mutex_unlock(&lock);
 }
 
-void count_recorded(void) {
+void count_as_recorded(void *stream) {
     pthread_mutex_lock(&lock);
-    recorded++;
+    recording = stream;
     pthread_mutex_unlock(&lock);
 }
 

@@ -30,14 +30,12 @@ struct named *kernel_entry(const char *name);
 void count_kernel(struct named *kernel, void *stream);
 void count_product(const char *routine, void *stream);
 void count_copy(enum copy kind, size_t bytes, void *stream);
-// A graph is one piece of work. The work that it was recorded from is counted by `count_recorded` alone.
-void count_graph(void *stream);
-void count_recorded(void);
+void count_graph(void *stream); // a launch of a graph, which is one piece of work
 void count_allocation(size_t bytes, void *stream);
 void count_release(size_t bytes, void *stream);
 
-// What a stream records, in place of doing it. Other libraries ask before they count.
-int is_recording(void *stream);
+// From now on, kernels, products and copies of this stream are counted as recorded, and not as done. NULL: none.
+void count_as_recorded(void *stream);
 
 // Calls that are not work.
 void count_call(const char *name);

@@ -33,7 +33,7 @@ API int cublasSetMathMode(struct handle *handle, int mode) {
 // The arguments after the handle are not used, so they are not declared.
 #define PRODUCT(routine) \
     API int routine(struct handle *handle, ...) { \
-        if (is_recording(handle->stream)) count_recorded(); else count_product(#routine, handle->stream); \
+        count_product(#routine, handle->stream); \
         return 0; \
     }
 

@@ -37,7 +37,7 @@ static struct graph *recording; // one at a time, by one thread
 static stream recording_stream;
 static int is_invalid;
 
-API int is_recording(stream used) { return recording && used == recording_stream; }
+static int is_recording(stream used) { return recording && used == recording_stream; }
 
 // Refuses what a recording must not contain. The recording is lost, and its stream refuses all work until it ends.
 static result refuse(const char *work) {
@@ -54,6 +54,7 @@ API result cuStreamBeginCapture_v2(stream captured, int mode) {
     recording = calloc(1, sizeof *recording);
     recording_stream = captured;
     is_invalid = 0;
+    count_as_recorded(captured);
     return SUCCESS;
 }
 
@@ -61,6 +62,7 @@ API result cuStreamEndCapture(stream captured, struct graph **graph) {
     if (!is_recording(captured)) return INVALID_VALUE;
     *graph = is_invalid ? NULL : recording;
     recording = NULL;
+    count_as_recorded(NULL);
     return is_invalid ? CAPTURE_INVALIDATED : SUCCESS;
 }
 
@@ -365,11 +367,7 @@ static result copy(enum copy kind, void *to, const void *from, size_t bytes, str
     if (is_lost(used)) return CAPTURE_INVALIDATED;
     // CUDA records copies from and to the host, too, with an address that the program may have released when the graph is launched.
     if (recording && !is_recording(used)) return refuse("a copy outside the stream");
-    if (recording) {
-        count_recorded();
-        return SUCCESS;
-    }
-    memmove(to, from, bytes);
+    if (!recording) memmove(to, from, bytes);
     count_copy(kind, bytes, used);
     return SUCCESS;
 }
@@ -400,11 +398,7 @@ API result cuMemcpyDtoD_v2(device_pointer to, device_pointer from, size_t bytes)
 
 API result cuMemsetD8Async(device_pointer to, unsigned char value, size_t bytes, stream used) {
     if (is_lost(used)) return CAPTURE_INVALIDATED;
-    if (is_recording(used)) {
-        count_recorded();
-        return SUCCESS;
-    }
-    memset(host(to), value, bytes);
+    if (!is_recording(used)) memset(host(to), value, bytes);
     count_copy(MEMSET, bytes, used);
     return SUCCESS;
 }
@@ -480,7 +474,6 @@ API result cuLaunchKernel(struct function *function, unsigned grid_x, unsigned g
     unsigned grid[3] = {grid_x, grid_y, grid_z}, block[3] = {block_x, block_y, block_z};
     if (!is_valid_launch(grid, block)) return INVALID_VALUE;
     if (is_lost(used)) return CAPTURE_INVALIDATED;
-    if (is_recording(used)) count_recorded();
-    else count_kernel(function->kernel, used);
+    count_kernel(function->kernel, used);
     return SUCCESS;
 }
